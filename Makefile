@@ -1,0 +1,94 @@
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# Every run starts the specs anew: a cached result says nothing about a real API server.
+GO_TEST := KUBEBUILDER_ASSETS=$(CURDIR)/bin go test -count=1 -timeout=30m
+
+TOOLS := bin/controller-gen bin/crd-ref-docs bin/golangci-lint bin/kustomize bin/setup-envtest
+bin/controller-gen: PACKAGE = sigs.k8s.io/controller-tools/cmd/controller-gen
+bin/crd-ref-docs:   PACKAGE = github.com/elastic/crd-ref-docs
+bin/golangci-lint:  PACKAGE = sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
+bin/kustomize:      PACKAGE = sigs.k8s.io/kustomize/kustomize/v5
+bin/setup-envtest:  PACKAGE = sigs.k8s.io/controller-runtime/tools/setup-envtest
+
+##@ Everyday
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/usher, one static binary.
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/usher .
+
+.PHONY: generate
+generate: bin/controller-gen bin/crd-ref-docs ## Write what is generated: deep copies, CRDs, docs/api, docs/features.md.
+	mkdir -p config/crd/bases docs/api
+	rm -f config/crd/bases/*.yaml
+	bin/controller-gen object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:dir=config/crd/bases
+	bin/crd-ref-docs --log-level=ERROR --source-path=api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api/v1alpha1.md
+	go run ./hack/features -write docs/features.md
+
+.PHONY: format
+format: bin/golangci-lint ## Format the Go files.
+	bin/golangci-lint fmt
+
+.PHONY: demo
+demo: control-plane build ## Run Usher on a control plane of its own, with people to invite.
+	CGO_ENABLED=0 go build -o bin/demo ./hack/demo
+	@bin/demo
+
+.PHONY: screenshots
+screenshots: control-plane build chromium ## Take the pictures of the README from a real run.
+	USHER_SCREENSHOTS=$(CURDIR)/docs/images $(GO_TEST) ./test/e2e -ginkgo.label-filter=screenshots
+
+.PHONY: clean
+clean: ## Delete bin/: what was built, the tools, the control plane.
+	rm -rf bin
+
+##@ Checks
+
+.PHONY: test
+test: control-plane build ## Run all specs but the end-to-end ones.
+	$(GO_TEST) $$(go list ./... | grep -v '/test/e2e')
+
+.PHONY: e2e
+e2e: control-plane build chromium ## Run the end-to-end specs: browser, kubectl, SMTP.
+	$(GO_TEST) ./test/e2e/...
+
+.PHONY: features
+features: control-plane build chromium ## Run all specs and say of each feature whether it works.
+	@KUBEBUILDER_ASSETS=$(CURDIR)/bin go run ./hack/features
+
+.PHONY: lint
+lint: bin/golangci-lint ## Lint the Go files, and the API by its own rules.
+	bin/golangci-lint run
+	bin/golangci-lint run --config .golangci-kal.yml ./api/...
+
+.PHONY: verify
+verify: control-plane build bin/controller-gen bin/crd-ref-docs bin/kustomize ## Check that what is generated, the modules, manifests and image are in order.
+	hack/verify.sh
+	hack/image-check.sh
+	$(GO_TEST) ./api/... -run TestSamples
+
+##@ Parts
+
+.PHONY: control-plane
+control-plane: bin/setup-envtest ## Put the control plane of the tests and the demo into bin/.
+	@hack/control-plane/install.sh
+
+.PHONY: image
+image: ## Build the image; needs a Docker engine.
+	docker build --build-arg VERSION=$(VERSION) --tag usher:$(VERSION) .
+
+$(TOOLS): hack/tools/go.mod hack/tools/go.sum
+	cd hack/tools && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../$@ $(PACKAGE)
+
+.PHONY: chromium
+chromium:
+	@command -v chromium chromium-browser google-chrome headless-shell >/dev/null || \
+		{ echo 'These specs drive a browser: install Chromium (Debian package: chromium)' >&2; exit 1; }
