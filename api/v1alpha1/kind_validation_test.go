@@ -1,0 +1,210 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestResourceNamespaces(t *testing.T) {
+	const (
+		one   = "spec.resources[0].namespaces: Invalid value: exactly one of the fields in [names selector] must be set"
+		empty = "spec.resources[0].namespaces: Invalid value: selector must not be empty: an empty selector would match every namespace"
+	)
+	labels := map[string]any{"tier": "preview"}
+	expressions := []any{map[string]any{"key": "tier", "operator": "Exists"}}
+	cases := map[string]struct {
+		namespaces map[string]any
+		refusal    string
+	}{
+		"names":                             {map[string]any{"names": []any{"acme-staging"}}, ""},
+		"a selector by labels":              {map[string]any{"selector": map[string]any{"matchLabels": labels}}, ""},
+		"a selector by expressions":         {map[string]any{"selector": map[string]any{"matchExpressions": expressions}}, ""},
+		"a selector by both":                {map[string]any{"selector": map[string]any{"matchLabels": labels, "matchExpressions": expressions}}, ""},
+		"both names and a selector":         {map[string]any{"names": []any{"acme-staging"}, "selector": map[string]any{"matchLabels": labels}}, one},
+		"neither names nor a selector":      {map[string]any{}, one},
+		"an empty selector":                 {map[string]any{"selector": map[string]any{}}, empty},
+		"a selector without labels":         {map[string]any{"selector": map[string]any{"matchLabels": map[string]any{}}}, empty},
+		"a selector without expressions":    {map[string]any{"selector": map[string]any{"matchExpressions": []any{}}}, empty},
+		"a selector without either":         {map[string]any{"selector": map[string]any{"matchLabels": map[string]any{}, "matchExpressions": []any{}}}, empty},
+		"an expression without a key":       {map[string]any{"selector": map[string]any{"matchExpressions": []any{map[string]any{"operator": "Exists"}}}}, "matchExpressions[0].key: Required value"},
+		"an expression without an operator": {map[string]any{"selector": map[string]any{"matchExpressions": []any{map[string]any{"key": "tier"}}}}, "matchExpressions[0].operator: Required value"},
+	}
+	for name, c := range cases {
+		t.Run("a resource with "+name, func(t *testing.T) {
+			expect(t, submit(t, organization, set("spec.resources.0.namespaces", c.namespaces)), c.refusal)
+		})
+	}
+}
+
+func TestPermissionTargets(t *testing.T) {
+	const target = "spec.permissions[0]: Invalid value: a permission has one target: set either clusterRole or group, not both and not none"
+	t.Run("two targets", func(t *testing.T) {
+		expect(t, submit(t, organization, set("spec.permissions.0.group", "grafana-editors")), target)
+	})
+	t.Run("no target", func(t *testing.T) {
+		expect(t, submit(t, organization, unset("spec.permissions.0.clusterRole")), target)
+	})
+
+	clusterRoles := map[string][]string{"Organization": {"spec.permissions.0.clusterRole"}}
+	acceptTexts(t, clusterRoles, map[string]string{
+		"of Kubernetes":                "edit",
+		"with a colon":                 "acme:deployer",
+		"with dots and capitals":       "Acme.example.com-Deployer",
+		"that has system: further on":  "acme-system:deployer",
+		"that starts with system only": "systems-operator",
+	})
+	refuseTexts(t, clusterRoles, "clusterRole must not be one of the system's own (system:…): choose view, edit or a ClusterRole of your own", map[string]string{
+		"of the system's masters":     "system:masters",
+		"of the system's controllers": "system:controller:job-controller",
+		"of system: alone":            "system:",
+	})
+	refuseTexts(t, clusterRoles, "clusterRole must be the name of a ClusterRole, without spaces, / and %", map[string]string{
+		"with a slash":   "clusterroles/edit",
+		"with a percent": "edit%2f",
+		"with a space":   "ed it",
+	})
+
+	groups := map[string][]string{"Organization": {"spec.permissions.1.group"}}
+	acceptTexts(t, groups, map[string]string{
+		"with every sign that is allowed": "Grafana-editors.v2_x:y/z@example",
+		"that has system: further on":     "grafana-system:editors",
+	})
+	refuseTexts(t, groups, "group must not be one of the system's own (system:…)", map[string]string{
+		"of the system's masters":   "system:masters",
+		"of everybody who signs in": "system:authenticated",
+	})
+	refuseTexts(t, groups, "group must be letters, digits and - . _ : / @", map[string]string{
+		"with a space":      "grafana editors",
+		"with a comma":      "grafana,editors",
+		"with a line break": "grafana\neditors",
+		"with an accent":    "éditeurs",
+		"with a quote":      `grafana"editors`,
+	})
+}
+
+func TestOverrides(t *testing.T) {
+	deny := map[string]any{"effect": "Deny", "permission": "dashboards", "resources": []any{"staging"}}
+	t.Run("Allow and Deny of the same permission", func(t *testing.T) {
+		expect(t, submit(t, membership, set("spec.permissions.1", deny)), "")
+	})
+	t.Run("no overrides", func(t *testing.T) {
+		expect(t, submit(t, membership, unset("spec.permissions")), "")
+	})
+}
+
+// What is optional may be left out, and the rest is a valid object.
+func TestSmallestManifests(t *testing.T) {
+	cases := map[string][]change{
+		"Organization": {
+			unset("spec.displayName"), unset("spec.invitationValiditySeconds"), unset("spec.resources"), unset("spec.permissions"),
+			unset("spec.roles.0.displayName"), unset("spec.roles.0.grants"),
+		},
+		"Membership": {unset("spec.givenName"), unset("spec.familyName"), unset("spec.invitedBy"), unset("spec.permissions")},
+		"Invitation": {unset("spec.givenName"), unset("spec.familyName"), unset("spec.invitedBy")},
+		"Account":    {unset("spec.givenName"), unset("spec.familyName")},
+	}
+	for kind, changes := range cases {
+		t.Run(kind, func(t *testing.T) {
+			expect(t, submit(t, kinds[kind], changes...), "")
+			expect(t, submit(t, kinds[kind], set("status", map[string]any{"observedGeneration": 1})), "")
+			expect(t, submit(t, kinds[kind], set("status", map[string]any{})), "should have at least 1 properties")
+		})
+	}
+}
+
+// The limits of the lists are a promise: rules may not cost more than the API
+// server grants to one object.
+func TestLargestManifests(t *testing.T) {
+	long := func(i int) any { return fmt.Sprintf("%s%d", strings.Repeat("a", 59), 1000+i) }
+	names := func(n int) []any { return items(n, long) }
+	t.Run("Organization", func(t *testing.T) {
+		expect(t, submit(t, organization,
+			set("spec.resources", items(64, func(i int) any {
+				return map[string]any{"name": long(i), "displayName": long(i), "namespaces": map[string]any{"names": names(64)}}
+			})),
+			set("spec.permissions", items(64, func(i int) any {
+				return map[string]any{"name": long(i), "displayName": long(i), "clusterRole": long(i)}
+			})),
+			set("spec.roles", items(64, func(i int) any {
+				return map[string]any{"name": long(i), "displayName": long(i), "grants": items(64, func(i int) any {
+					return map[string]any{"permission": long(i), "resources": names(4)}
+				})}
+			})),
+		), "")
+	})
+	t.Run("Membership", func(t *testing.T) {
+		expect(t, submit(t, membership, set("spec.permissions", items(64, func(i int) any {
+			return map[string]any{"effect": "Allow", "permission": long(i), "resources": names(64)}
+		}))), "")
+		expect(t, submit(t, membership, set("status.grants", items(4096, func(i int) any {
+			return map[string]any{"permission": long(i / 64), "resource": long(i % 64), "state": "InForce", "namespaces": names(2)}
+		}))), "")
+	})
+}
+
+func TestImmutableFields(t *testing.T) {
+	const invitationRefusal = "spec: Invalid value: an invitation cannot be changed once it is made: delete it and make a new one"
+	cases := []struct {
+		kind, name string
+		change     change
+		refusal    string
+	}{
+		{"Organization", "another namespace", set("spec.namespace", "other"), "spec.namespace: Invalid value: \"other\": namespace cannot be changed: make a new Organization with the other namespace and move its Memberships there"},
+		{"Organization", "another display name", set("spec.displayName", "Other"), ""},
+		{"Organization", "no display name", unset("spec.displayName"), ""},
+		{"Organization", "another validity", set("spec.invitationValiditySeconds", 60), ""},
+		{"Organization", "no resources", unset("spec.resources"), ""},
+		{"Organization", "another resource", set("spec.resources.0.name", "production"), ""},
+		{"Organization", "other namespaces of a resource", set("spec.resources.0.namespaces.names", []any{"other"}), ""},
+		{"Organization", "another permission", set("spec.permissions.0.name", "look"), ""},
+		{"Organization", "another ClusterRole", set("spec.permissions.0.clusterRole", "view"), ""},
+		{"Organization", "another group", set("spec.permissions.1.group", "grafana-viewers"), ""},
+		{"Organization", "another role", set("spec.roles.0.name", "observer"), ""},
+		{"Organization", "no grants", unset("spec.roles.0.grants"), ""},
+
+		{"Membership", "another Organization", set("spec.organizationRef.name", "other"), "organizationRef cannot be changed: delete this Membership and make one in the other Organization"},
+		{"Membership", "another address", set("spec.email", "jane@example.org"), "spec.email: Invalid value: \"jane@example.org\": email cannot be changed: make a Membership with the new address and delete this one"},
+		{"Membership", "an address in capital letters", set("spec.email", "Jane.Doe@example.com"), "email cannot be changed"},
+		{"Membership", "another given name", set("spec.givenName", "Janet"), ""},
+		{"Membership", "no given name", unset("spec.givenName"), ""},
+		{"Membership", "another family name", set("spec.familyName", "Roe"), ""},
+		{"Membership", "another host", set("spec.invitedBy", "Bob Example"), ""},
+		{"Membership", "another role", set("spec.role", "observer"), ""},
+		{"Membership", "another effect", set("spec.permissions.0.effect", "Deny"), ""},
+		{"Membership", "no overrides", unset("spec.permissions"), ""},
+
+		{"Invitation", "another Organization", set("spec.organizationRef.name", "other"), invitationRefusal},
+		{"Invitation", "another address", set("spec.email", "jane@example.org"), invitationRefusal},
+		{"Invitation", "another given name", set("spec.givenName", "Janet"), invitationRefusal},
+		{"Invitation", "no given name", unset("spec.givenName"), invitationRefusal},
+		{"Invitation", "another family name", set("spec.familyName", "Roe"), invitationRefusal},
+		{"Invitation", "another host", set("spec.invitedBy", "Bob Example"), invitationRefusal},
+		{"Invitation", "another role", set("spec.role", "observer"), invitationRefusal},
+
+		{"Account", "another address", set("spec.email", "jane@example.org"), "spec.email: Invalid value: \"jane@example.org\": email cannot be changed: invite the new address and delete this Account"},
+		{"Account", "an Invitation in another namespace", set("spec.invitationRef.namespace", "other"), "invitationRef cannot be changed"},
+		{"Account", "another Invitation", set("spec.invitationRef.name", "other"), "invitationRef cannot be changed"},
+		{"Account", "a later Invitation of the same name", set("spec.invitationRef.uid", "other"), "invitationRef cannot be changed"},
+		{"Account", "another given name", set("spec.givenName", "Janet"), ""},
+		{"Account", "another family name", set("spec.familyName", "Roe"), ""},
+		{"Account", "no family name", unset("spec.familyName"), ""},
+	}
+	for kind := range kinds {
+		cases = append(cases, struct {
+			kind, name string
+			change     change
+			refusal    string
+		}{kind, "a label", set("metadata.labels", map[string]any{"team": "blue"}), ""})
+	}
+	for _, c := range cases {
+		t.Run(c.kind+" that gets "+c.name, func(t *testing.T) {
+			object := made(t, kinds[c.kind])
+			apply(t, object, c.change)
+			expect(t, update(t, object), c.refusal)
+		})
+	}
+}

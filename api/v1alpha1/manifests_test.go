@@ -1,0 +1,118 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+// Valid manifests, with everything that each kind can say. The tests change one
+// thing in them and send them.
+const (
+	organization = `
+apiVersion: accounts.usher.dev/v1alpha1
+kind: Organization
+metadata:
+  name: acme
+spec:
+  displayName: Acme
+  namespace: acme
+  invitationValiditySeconds: 3600
+  resources:
+  - name: staging
+    displayName: Staging
+    namespaces: {names: [acme-staging]}
+  - name: previews
+    displayName: Previews
+    namespaces: {selector: {matchLabels: {tier: preview}}}
+  permissions:
+  - {name: deploy, displayName: Deploy applications, clusterRole: edit}
+  - {name: dashboards, displayName: Edit dashboards, group: grafana-editors}
+  roles:
+  - name: developer
+    displayName: Developer
+    grants:
+    - {permission: deploy, resources: [staging]}
+status:
+  conditions:
+  - {type: Ready, status: "True", reason: Reconciled, message: All is done., observedGeneration: 1, lastTransitionTime: "2026-01-02T15:04:05Z"}
+  observedGeneration: 1
+`
+
+	membership = `
+apiVersion: accounts.usher.dev/v1alpha1
+kind: Membership
+metadata:
+  name: jane-doe
+  namespace: default
+spec:
+  organizationRef: {name: acme}
+  email: jane.doe@example.com
+  givenName: Jane
+  familyName: Doe
+  invitedBy: Ada Example
+  role: developer
+  permissions:
+  - {effect: Allow, permission: dashboards, resources: [staging]}
+status:
+  conditions:
+  - {type: Ready, status: "True", reason: Accepted, message: All is done., observedGeneration: 1, lastTransitionTime: "2026-01-02T15:04:05Z"}
+  observedGeneration: 1
+  state: Active
+  accountRef: {name: jane}
+  grants:
+  - {permission: deploy, resource: staging, state: InForce, namespaces: [acme-staging]}
+  - {permission: dashboards, resource: staging, state: Withheld, group: grafana-editors, reason: ResourceNotFound, message: Add the resource.}
+`
+
+	invitation = `
+apiVersion: accounts.usher.dev/v1alpha1
+kind: Invitation
+metadata:
+  name: jane-doe
+  namespace: default
+spec:
+  organizationRef: {name: acme}
+  email: jane.doe@example.com
+  givenName: Jane
+  familyName: Doe
+  invitedBy: Ada Example
+  role: developer
+status:
+  conditions:
+  - {type: Ready, status: "True", reason: Accepted, message: All is done., observedGeneration: 1, lastTransitionTime: "2026-01-02T15:04:05Z"}
+  observedGeneration: 1
+  state: Active
+  expirationTime: "2026-01-09T15:04:05Z"
+  delivery:
+    attempt: 1
+    messageID: 1.a1b2c3@mail.example.com
+    keyID: 1
+    claimTime: "2026-01-02T15:04:05Z"
+    organization: Acme
+    role: Developer
+    tries: 1
+    tryTime: "2026-01-02T15:04:05Z"
+    holder: usher-0
+    result: Sent
+    sentTime: "2026-01-02T15:04:06Z"
+    message: 451 try again later
+  acceptance:
+    accountRef: {name: jane, uid: 6f2f7d2e-5f0a-4b0e-9f0a-0c9d1f0f4a11}
+    acceptedTime: "2026-01-03T08:00:00Z"
+`
+
+	account = `
+apiVersion: accounts.usher.dev/v1alpha1
+kind: Account
+metadata:
+  name: jane
+spec:
+  email: jane.doe@example.com
+  givenName: Jane
+  familyName: Doe
+  invitationRef: {namespace: acme, name: jane-doe, uid: 6f2f7d2e-5f0a-4b0e-9f0a-0c9d1f0f4a11}
+status:
+  conditions:
+  - {type: Ready, status: "True", reason: Reconciled, message: All is done., observedGeneration: 1, lastTransitionTime: "2026-01-02T15:04:05Z"}
+  observedGeneration: 1
+  state: Active
+`
+)

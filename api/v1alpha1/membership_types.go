@@ -1,0 +1,311 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Condition types of a Membership and of an Invitation, besides Ready,
+// Reconciling and Stalled.
+//
+//	                       Pending   Active   Expired
+//	not mailed yet          False    False     False
+//	mailed, no answer       True     False     False
+//	taken up                False    True      False
+//	time ran out            False    False     True
+const (
+	// ConditionPending tells whether an invitation is out and waits for the
+	// person's answer.
+	//
+	// True: AwaitingAcceptance. False: Sending, Accepted, Expired, and every
+	// reason for which Ready can be False.
+	ConditionPending = "Pending"
+
+	// ConditionActive tells whether the person took the invitation up, has an
+	// account, and belongs to the Organization now. Of an Account: whether it
+	// belongs to somebody.
+	//
+	// True: Accepted. False: NotAccepted, Expired, NoAccount, Deleting, and
+	// every reason for which Ready can be False, GrantsWithheld excepted.
+	ConditionActive = "Active"
+
+	// ConditionExpired tells whether the invitation's time ran out before
+	// anybody took it up. It is a person's answer and no failure: Ready stays True.
+	//
+	// True: Expired. False: NotExpired.
+	ConditionExpired = "Expired"
+
+	// ConditionPermissionsApplied tells whether everything that the role and
+	// the overrides grant is in force.
+	//
+	// True: Reconciled. False: NotAccepted, GrantsWithheld, Deleting, and every
+	// reason for which Ready can be False.
+	ConditionPermissionsApplied = "PermissionsApplied"
+)
+
+// Reasons of a Membership's conditions.
+const (
+	// ReasonGrantsWithheld says that some grants are not in force;
+	// status.grants says which and why.
+	ReasonGrantsWithheld = "GrantsWithheld"
+
+	// ReasonNoAccount says that the Invitation was accepted once and that no
+	// Account holds the Membership any more.
+	ReasonNoAccount = "NoAccount"
+
+	// ReasonInvitationConflict says that the Invitation of the same name is
+	// for another address.
+	ReasonInvitationConflict = "InvitationConflict"
+)
+
+// Reasons why one grant is not in force.
+const (
+	// ReasonPermissionNotFound says that the Organization has no such permission.
+	ReasonPermissionNotFound = "PermissionNotFound"
+
+	// ReasonResourceNotFound says that the Organization has no such resource.
+	ReasonResourceNotFound = "ResourceNotFound"
+
+	// ReasonNamespaceNotFound says that no namespace of the resource exists.
+	ReasonNamespaceNotFound = "NamespaceNotFound"
+
+	// ReasonBindingConflict says that somebody else has a RoleBinding of the
+	// same name; Usher never takes it over.
+	ReasonBindingConflict = "BindingConflict"
+
+	// ReasonBindingFailed says that the API server refused the RoleBinding.
+	ReasonBindingFailed = "BindingFailed"
+)
+
+// MembershipState is one word for where a Membership stands.
+//
+// +kubebuilder:validation:Enum=Invited;Active;Inactive;Expired;Failed
+type MembershipState string
+
+// The states of a Membership.
+const (
+	// MembershipInvited: an invitation is out, or about to be.
+	MembershipInvited MembershipState = "Invited"
+	// MembershipActive: the person has an account and the declared access.
+	MembershipActive MembershipState = "Active"
+	// MembershipInactive: nobody is invited and nothing is granted, because
+	// the Organization or the Account is not there, or the Membership is being deleted.
+	MembershipInactive MembershipState = "Inactive"
+	// MembershipExpired: nobody took the invitation up in time.
+	MembershipExpired MembershipState = "Expired"
+	// MembershipFailed: a manifest or the platform must change first.
+	MembershipFailed MembershipState = "Failed"
+)
+
+// Effect says whether an override gives a permission or takes it away.
+//
+// +kubebuilder:validation:Enum=Allow;Deny
+type Effect string
+
+// The effects of an override. Deny wins over every Allow.
+const (
+	EffectAllow Effect = "Allow"
+	EffectDeny  Effect = "Deny"
+)
+
+// Membership is the wish, and the fact, that one person belongs to an
+// Organization with a role. Usher invites the person by mail, through the
+// Invitation of the same name, and holds their access true from acceptance to
+// the deletion of this object.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,shortName=member,categories=usher
+// +kubebuilder:selectablefield:JSONPath=".spec.email"
+// +kubebuilder:selectablefield:JSONPath=".spec.role"
+// +kubebuilder:selectablefield:JSONPath=".status.state"
+// +kubebuilder:printcolumn:name="State",type="string",JSONPath=".status.state",description="Invited, Active, Inactive, Expired or Failed"
+// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status",description="Whether Usher has done its part"
+// +kubebuilder:printcolumn:name="Email",type="string",JSONPath=".spec.email",description="The address that is invited"
+// +kubebuilder:printcolumn:name="Role",type="string",JSONPath=".spec.role",description="The role in the Organization"
+// +kubebuilder:printcolumn:name="Account",type="string",JSONPath=".status.accountRef.name",description="The Account that took the Membership up"
+// +kubebuilder:printcolumn:name="Given name",type="string",priority=1,JSONPath=".spec.givenName",description="The person's given name"
+// +kubebuilder:printcolumn:name="Family name",type="string",priority=1,JSONPath=".spec.familyName",description="The person's family name"
+// +kubebuilder:printcolumn:name="Reason",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].reason",description="Why it is, or is not, ready"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since the Membership was made"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be lower-case letters, digits and dashes, 63 at the most, such as jane-doe",fieldPath=".metadata"
+type Membership struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata. The namespace must be the
+	// home namespace of the Organization.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is who belongs to which Organization as what.
+	// +required
+	Spec MembershipSpec `json:"spec,omitzero"`
+
+	// status is what Usher last saw.
+	// +kubebuilder:default={"observedGeneration":-1}
+	// +optional
+	Status MembershipStatus `json:"status,omitempty,omitzero"`
+}
+
+// MembershipSpec is who belongs to which Organization as what.
+type MembershipSpec struct {
+	// organizationRef is the Organization. Immutable.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="organizationRef cannot be changed: delete this Membership and make one in the other Organization"
+	// +required
+	OrganizationRef OrganizationReference `json:"organizationRef,omitzero"`
+
+	// email is the address that the person is invited at. Immutable.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="email cannot be changed: make a Membership with the new address and delete this one"
+	// +required
+	Email EmailAddress `json:"email,omitempty"`
+
+	// givenName is the person's given name, to propose a user name from and to
+	// write in the mail. Unset: not known.
+	// +optional
+	GivenName DisplayText `json:"givenName,omitempty"`
+
+	// familyName is the person's family name. Unset: not known.
+	// +optional
+	FamilyName DisplayText `json:"familyName,omitempty"`
+
+	// invitedBy is who invites, as the invited person shall read it. Unset:
+	// the Organization.
+	// +optional
+	InvitedBy DisplayText `json:"invitedBy,omitempty"`
+
+	// role is the name of a role of the Organization. It can be changed at any
+	// time; access follows.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as developer"
+	// +required
+	Role CatalogueName `json:"role,omitempty"`
+
+	// permissions switches single permissions on or off for this person, on
+	// top of the role. Unset: exactly the role. At most 64.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=permission
+	// +listMapKey=effect
+	// +optional
+	Permissions []PermissionOverride `json:"permissions,omitempty"`
+}
+
+// PermissionOverride switches one permission on or off for one person.
+type PermissionOverride struct {
+	// effect is Allow, which gives the permission on the resources, or Deny,
+	// which takes it away whatever else gives it.
+	// +required
+	Effect Effect `json:"effect,omitempty"`
+
+	// permission is the name of a permission of the Organization.
+	// +required
+	Permission CatalogueName `json:"permission,omitempty"`
+
+	// resources are the names of resources of the Organization. At least one,
+	// at most 64.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=set
+	// +required
+	Resources []CatalogueName `json:"resources,omitempty"`
+}
+
+// MembershipStatus is what Usher last saw of a Membership.
+//
+// +kubebuilder:validation:MinProperties=1
+type MembershipStatus struct {
+	// conditions are Ready, Pending, Active, Expired and PermissionsApplied,
+	// and Reconciling or Stalled while they are True.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation that the status speaks of; -1 on a
+	// new object.
+	// +kubebuilder:validation:Minimum=-1
+	// +optional
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+
+	// state is one word derived from the conditions.
+	// +optional
+	State MembershipState `json:"state,omitempty"`
+
+	// accountRef is the Account that took the Membership up. Unset: none did.
+	// +optional
+	AccountRef AccountReference `json:"accountRef,omitempty,omitzero"`
+
+	// grants lists what the role and the overrides grant, and whether it is in
+	// force. Unset: nothing is granted, or nobody is there to have it.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4096
+	// +listType=map
+	// +listMapKey=permission
+	// +listMapKey=resource
+	// +optional
+	Grants []GrantStatus `json:"grants,omitempty"`
+}
+
+// GrantState says whether a grant is in force.
+//
+// +kubebuilder:validation:Enum=InForce;Withheld
+type GrantState string
+
+// The states of a grant.
+const (
+	GrantInForce  GrantState = "InForce"
+	GrantWithheld GrantState = "Withheld"
+)
+
+// GrantStatus is one permission on one resource, as one person has it.
+type GrantStatus struct {
+	// permission is the name of the permission.
+	// +required
+	Permission CatalogueName `json:"permission,omitempty"`
+
+	// resource is the name of the resource.
+	// +required
+	Resource CatalogueName `json:"resource,omitempty"`
+
+	// state is InForce, or Withheld for the reason given.
+	// +required
+	State GrantState `json:"state,omitempty"`
+
+	// group is the group that the grant puts the person in. Unset: it is a
+	// ClusterRole that is granted.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Group string `json:"group,omitempty"`
+
+	// namespaces are those in which the ClusterRole is bound: the first 100 by
+	// name. Unset: none.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	// +listType=set
+	// +optional
+	Namespaces []NamespaceName `json:"namespaces,omitempty"`
+
+	// reason is why the grant is withheld. Unset: it is in force.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	Reason string `json:"reason,omitempty"`
+
+	// message says what to do about a withheld grant.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// MembershipList is a list of Memberships.
+//
+// +kubebuilder:object:root=true
+type MembershipList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Membership `json:"items"`
+}
