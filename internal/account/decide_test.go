@@ -1,0 +1,155 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// someFacts are those of an Account that was made a minute ago through an
+// Invitation that is still open.
+func someFacts(changes ...func(*Facts)) Facts {
+	expires := metav1.NewTime(noon.Add(time.Hour))
+	f := Facts{
+		Now: noon,
+		Account: &accountsv1.Account{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: "jane", UID: "a1", Generation: 1, CreationTimestamp: metav1.NewTime(noon.Add(-time.Minute)), Finalizers: []string{accountsv1.Finalizer},
+			},
+			Spec: accountsv1.AccountSpec{Email: "jane@example.com"},
+		},
+		Origin: &accountsv1.Invitation{Status: accountsv1.InvitationStatus{State: accountsv1.InvitationPending, ExpirationTime: &expires}},
+	}
+	for _, change := range changes {
+		change(&f)
+	}
+	return f
+}
+
+func record(value string) func(*Facts) {
+	return func(f *Facts) { f.Account.Annotations = map[string]string{accountsv1.MembershipsAnnotation: value} }
+}
+
+func originAcceptedBy(uid string) func(*Facts) {
+	return func(f *Facts) {
+		f.Origin.Status.Acceptance.AccountRef = accountsv1.AcceptedAccountReference{Name: "jane", UID: uid}
+	}
+}
+
+func accepted(change func(*Acceptance)) func(*Facts) {
+	return func(f *Facts) {
+		a := Acceptance{
+			Invitation: &accountsv1.Invitation{Status: accountsv1.InvitationStatus{State: accountsv1.InvitationPending}},
+			Membership: &accountsv1.Membership{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "jane"}, Spec: accountsv1.MembershipSpec{Email: "jane@example.com"},
+			},
+		}
+		change(&a)
+		f.Accepted = append(f.Accepted, a)
+	}
+}
+
+func at(after time.Duration) func(*Facts) { return func(f *Facts) { f.Now = noon.Add(after) } }
+
+func going(f *Facts) { f.Account.DeletionTimestamp = &metav1.Time{Time: noon} }
+
+// TestEverySituation is the state table: what Usher does, and what it says.
+func TestEverySituation(t *testing.T) {
+	asItIs := func(*Acceptance) {}
+	cases := map[string]struct {
+		facts               Facts
+		plan, state, active string
+	}{
+		"made this moment": {
+			someFacts(func(f *Facts) { f.Account.CreationTimestamp = metav1.NewTime(noon.Add(-time.Second)) }), "wait 19s", "", "",
+		},
+		"half-made, and its link works": {someFacts(), "wait 1h0m0s", "Pending", "False NotAccepted"},
+		"half-made, and its link is being accepted": {
+			someFacts(originAcceptedBy("a1")), "wait 1h0m0s", "Pending", "False NotAccepted",
+		},
+		"half-made, and another Account accepted": {someFacts(originAcceptedBy("a2")), "discard", "Pending", "False NotAccepted"},
+		"half-made, and the Invitation is gone":   {someFacts(func(f *Facts) { f.Origin = nil }), "discard", "Pending", "False NotAccepted"},
+		"half-made, and the Invitation is going": {
+			someFacts(func(f *Facts) { f.Origin.DeletionTimestamp = &metav1.Time{Time: noon} }), "discard", "Pending", "False NotAccepted",
+		},
+		"half-made, and the Invitation has expired": {
+			someFacts(func(f *Facts) { f.Origin.Status.State = accountsv1.InvitationExpired }), "discard", "Pending", "False NotAccepted",
+		},
+		"accepted": {someFacts(accepted(asItIs)), "record acme/jane", "Pending", "False NotAccepted"},
+		"accepted, before there is a Membership": {
+			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) { a.Membership = nil })), "wait 1h0m0s", "Pending", "False NotAccepted",
+		},
+		"accepted, and the Membership is for another address": {
+			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) { a.Membership.Spec.Email = "john@example.com" })),
+			"wait 1h0m0s", "Pending", "False NotAccepted",
+		},
+		"recorded": {someFacts(record("acme/jane"), accepted(asItIs)), "wait", "Active", "True Accepted"},
+		"a second Membership": {
+			someFacts(record("beta/jane"), accepted(asItIs)), "record acme/jane,beta/jane", "Active", "True Accepted",
+		},
+		"an acceptance that is history brings nothing back": {
+			someFacts(record(""), accepted(func(a *Acceptance) { a.Invitation.Status.State = accountsv1.InvitationActive })),
+			"wait", "Active", "True Accepted",
+		},
+		"a Membership is going": {
+			someFacts(record("acme/jane,beta/jane"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
+			"record beta/jane", "Active", "True Accepted",
+		},
+		"the last Membership is going": {
+			someFacts(record("acme/jane"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
+			"record ", "Active", "True Accepted",
+		},
+		"it belongs to somebody, and everything else is gone": {
+			someFacts(record(""), func(f *Facts) { f.Origin = nil }), "wait", "Active", "True Accepted",
+		},
+		"half-made and going, and a request could still be at it": {
+			someFacts(going, at(10*time.Second)), "wait 10s", "Disabled", "False Deleting",
+		},
+		"half-made and going, and no request can be at it": {
+			someFacts(going, at(20*time.Second)), "remove finalizer", "Disabled", "False Deleting",
+		},
+		"going, and access is there": {
+			someFacts(record("acme/jane"), going, func(f *Facts) { f.BindingsLeft = true }), "wait", "Disabled", "False Deleting",
+		},
+		"going, and nothing is left": {someFacts(record("acme/jane"), going), "remove finalizer", "Disabled", "False Deleting"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := planned(Decide(c.facts)); got != c.plan {
+				t.Errorf("it plans %q, not %q", got, c.plan)
+			}
+			status := Report(c.facts)
+			active := ""
+			if a := meta.FindStatusCondition(status.Conditions, accountsv1.ConditionActive); a != nil {
+				active = string(a.Status) + " " + a.Reason
+			}
+			if string(status.State) != c.state || active != c.active {
+				t.Errorf("it says %q and Active=%q, not %q and %q", status.State, active, c.state, c.active)
+			}
+		})
+	}
+}
+
+func planned(p Plan) string {
+	switch {
+	case p.Record != nil:
+		return "record " + *p.Record
+	case p.Discard:
+		return "discard"
+	case p.RemoveFinalizer:
+		return "remove finalizer"
+	case p.After != 0:
+		return "wait " + p.After.String()
+	}
+	return "wait"
+}

@@ -1,0 +1,135 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/ccojocar/zxcvbn-go"
+	"github.com/ccojocar/zxcvbn-go/match"
+	"github.com/ccojocar/zxcvbn-go/matching"
+	"golang.org/x/text/unicode/norm"
+)
+
+const (
+	// enoughScore is the least score, of 0 to 4, that is not weak: more than
+	// ten thousand million guesses.
+	enoughScore = 3
+	// ratedLength is how much of a password is looked at. The estimate takes
+	// time that grows faster than its input, and what comes after so many
+	// characters cannot make a password weaker.
+	ratedLength = 100
+)
+
+// Strength is how hard a password is to guess.
+type Strength struct {
+	// Score goes from 0, guessed at once, to 4, out of reach.
+	Score int
+	// Reason says what makes a weak password weak and what to do about it.
+	// Empty if it is not weak.
+	Reason string
+}
+
+// Weak tells whether the password should be refused.
+func (s Strength) Weak() bool { return s.Score < enoughScore }
+
+// Rate estimates how hard a password is to guess for somebody who knows
+// common passwords, words, keyboards and dates, and this person.
+func Rate(password string, about Person) Strength {
+	// Cut twice: what is written as one character can stand for eighteen.
+	rated := firstRunes(singleBytes(firstRunes(Normal(password), ratedLength)), ratedLength)
+	block := repeatedBlock(rated)
+	// Trying every combination of look-alike characters costs more than all
+	// the rest and grows exponentially: they are undone beforehand instead.
+	words := about.words()
+	strength := rate(block, words)
+	if plain := lookAlikes.Replace(block); plain != block {
+		if s := rate(plain, words); s.Score < strength.Score {
+			strength = s
+		}
+	}
+	if strength.Weak() && len(block) < len(rated) {
+		strength.Reason = "it repeats itself; add words that do not belong together"
+	}
+	return strength
+}
+
+func rate(text string, words []string) Strength {
+	estimate := zxcvbn.PasswordStrength(text, words, matching.FilterL33tMatcher)
+	strength := Strength{Score: estimate.Score}
+	if strength.Weak() {
+		strength.Reason = reason(estimate.MatchSequence)
+	}
+	return strength
+}
+
+// reason names the kind of pattern that covers most of a weak password.
+func reason(patterns []match.Match) string {
+	covered := map[string]int{}
+	for _, m := range patterns {
+		kind := m.Pattern
+		if m.DictionaryName == "user_inputs" {
+			kind = m.DictionaryName
+		}
+		covered[kind] += m.J - m.I + 1
+	}
+	most, text := 0, "it is too simple; add words that do not belong together"
+	for _, r := range reasons {
+		if covered[r.kind] > most {
+			most, text = covered[r.kind], r.text
+		}
+	}
+	return text
+}
+
+var reasons = []struct{ kind, text string }{
+	{"user_inputs", "it is built from your name, your address or the organization's name; choose words that have nothing to do with you"},
+	{"dictionary", "it is a common password or only a few common words; add another word or two that do not belong with them"},
+	{"spatial", "it follows the keys of a keyboard; choose words that do not belong together"},
+	{"sequence", "it follows the alphabet or counts up; choose words that do not belong together"},
+	{"repeat", "it repeats the same character; choose words that do not belong together"},
+	{"date", "it is mostly a date; choose words that do not belong together"},
+}
+
+var lookAlikes = strings.NewReplacer(
+	"4", "a", "@", "a", "8", "b", "(", "c", "3", "e", "6", "g", "1", "i", "!", "i",
+	"|", "l", "0", "o", "$", "s", "5", "s", "7", "t", "+", "t", "2", "z",
+)
+
+// singleBytes writes a text with one ASCII character for each letter, because
+// the estimate mixes up characters and bytes. Letters of other scripts become
+// some letter from a to z such that neighbours in their alphabet stay
+// neighbours and repetitions stay repetitions.
+func singleBytes(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r < unicode.MaxASCII:
+			return r
+		case unicode.Is(unicode.Mn, r):
+			return -1
+		}
+		return 'a' + r%26
+	}, norm.NFKD.String(text))
+}
+
+// repeatedBlock is the shortest text that gives the whole when it is repeated.
+func repeatedBlock(text string) string {
+	for size := 1; size <= len(text)/2; size++ {
+		block := text[:size]
+		if strings.Repeat(block, len(text)/size+1)[:len(text)] == text {
+			return block
+		}
+	}
+	return text
+}
+
+func firstRunes(text string, n int) string {
+	for i := range text {
+		if n--; n < 0 {
+			return text[:i]
+		}
+	}
+	return text
+}

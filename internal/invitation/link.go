@@ -1,0 +1,171 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package invitation
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// KeySize is the size of a link key, in bytes.
+const KeySize = sha256.Size
+
+// keyPrefix stands before a key's number in the Secret that holds the keyring.
+const keyPrefix = "key-"
+
+const (
+	uidSize  = 16
+	linkSize = uidSize + 4 + 1 + sha256.Size // uid, attempt, key id, HMAC
+)
+
+// ErrMalformedLink says that a text is no link of Usher's at all.
+var ErrMalformedLink = errors.New("malformed link")
+
+// Keyring is the set of keys that links are made and checked with, by number
+// from 1 to 255. New links are made with the highest; the others stay valid
+// for as long as they are on the ring, which is how keys are rotated.
+type Keyring struct {
+	keys   map[uint8][]byte
+	newest uint8
+}
+
+// ParseKeyring reads a keyring from the data of its Secret: entries key-1 to
+// key-255 of 32 bytes each. It fails when there is none, or when an entry is
+// anything else: a keyring that is half read would kill links that are out.
+func ParseKeyring(data map[string][]byte) (Keyring, error) {
+	ring := Keyring{keys: make(map[uint8][]byte, len(data))}
+	for name, key := range data {
+		digits, found := strings.CutPrefix(name, keyPrefix)
+		id, err := strconv.ParseUint(digits, 10, 8)
+		if !found || err != nil || id == 0 {
+			return Keyring{}, fmt.Errorf("entry %q of the link keys must be named key-1 to key-255", name)
+		}
+		if len(key) != KeySize {
+			return Keyring{}, fmt.Errorf("entry %q of the link keys must be %d random bytes, not %d", name, KeySize, len(key))
+		}
+		ring.keys[uint8(id)] = key
+		ring.newest = max(ring.newest, uint8(id))
+	}
+	if ring.newest == 0 {
+		return Keyring{}, errors.New("the link keys are empty: add an entry key-1 of 32 random bytes")
+	}
+	return ring, nil
+}
+
+// FirstKeyName is the name of the entry that a new keyring starts with.
+func FirstKeyName() string { return keyPrefix + "1" }
+
+// Newest is the number of the key that new links are made with.
+func (k Keyring) Newest() int32 { return int32(k.newest) }
+
+// Link is what a link says before it is checked against its Invitation.
+type Link struct {
+	uid     [uidSize]byte
+	attempt uint32
+	keyID   uint8
+	mac     [sha256.Size]byte
+}
+
+// UID is the UID of the Invitation that the link claims to be for.
+func (l Link) UID() string {
+	h := hex.EncodeToString(l.uid[:])
+	return strings.Join([]string{h[0:8], h[8:12], h[12:16], h[16:20], h[20:32]}, "-")
+}
+
+// String never shows the link, so that it cannot end up in a log by accident.
+func (l Link) String() string { return "link for invitation " + l.UID() }
+
+// DeriveLink makes the link of one attempt of one Invitation:
+// base64url(uid ‖ attempt ‖ key id ‖ HMAC-SHA256). The same attempt always
+// has the same link, so that nothing has to be stored. The time of the claim
+// is under the HMAC, so that an attempt that is begun anew after its status
+// was lost has another link. It fails when the attempt's key has left the ring.
+func (k Keyring) DeriveLink(uid string, d accountsv1.Delivery) (string, error) {
+	rawUID, err := parseUID(uid)
+	if err != nil {
+		return "", err
+	}
+	if d.Attempt < 1 || d.KeyID < 1 || d.KeyID > math.MaxUint8 {
+		return "", errors.New("the attempt has no number, or no key")
+	}
+	link := Link{uid: rawUID, attempt: uint32(d.Attempt), keyID: uint8(d.KeyID)}
+	mac, err := k.mac(link, d)
+	if err != nil {
+		return "", err
+	}
+	raw := append(link.head(), mac...)
+	return base64.RawURLEncoding.EncodeToString(raw), nil
+}
+
+// ParseLink reads a link. What it returns has proved nothing yet: ask Verify.
+// Every error is ErrMalformedLink.
+func ParseLink(text string) (Link, error) {
+	if len(text) != base64.RawURLEncoding.EncodedLen(linkSize) {
+		return Link{}, ErrMalformedLink
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(raw) != linkSize { // the decoder passes over line breaks
+		return Link{}, ErrMalformedLink
+	}
+	var l Link
+	copy(l.uid[:], raw)
+	l.attempt = binary.BigEndian.Uint32(raw[uidSize:])
+	l.keyID = raw[uidSize+4]
+	copy(l.mac[:], raw[uidSize+5:])
+	return l, nil
+}
+
+// Verify tells whether the link was made by DeriveLink for this Invitation
+// and this attempt, with a key of the ring. It compares in constant time.
+func (k Keyring) Verify(l Link, uid string, d accountsv1.Delivery) bool {
+	mac, err := k.mac(l, d)
+	if err != nil {
+		return false
+	}
+	genuine := hmac.Equal(mac, l.mac[:])
+	return genuine && l.UID() == uid && int64(l.attempt) == int64(d.Attempt) && int32(l.keyID) == d.KeyID
+}
+
+func (k Keyring) mac(l Link, d accountsv1.Delivery) ([]byte, error) {
+	key, found := k.keys[l.keyID]
+	if !found {
+		return nil, fmt.Errorf("link key %d is not on the keyring any more", l.keyID)
+	}
+	if d.ClaimTime == nil {
+		return nil, errors.New("the attempt has no claim")
+	}
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte("usher invitation link v1\x00"))
+	h.Write(l.head())
+	h.Write([]byte(d.ClaimTime.UTC().Format(time.RFC3339)))
+	return h.Sum(nil), nil
+}
+
+func (l Link) head() []byte {
+	raw := make([]byte, 0, linkSize)
+	raw = append(raw, l.uid[:]...)
+	raw = binary.BigEndian.AppendUint32(raw, l.attempt)
+	return append(raw, l.keyID)
+}
+
+func parseUID(uid string) ([uidSize]byte, error) {
+	var raw [uidSize]byte
+	decoded, err := hex.DecodeString(strings.ReplaceAll(uid, "-", ""))
+	if err != nil || len(decoded) != uidSize {
+		return raw, fmt.Errorf("%q is no UID of the form 00000000-0000-0000-0000-000000000000", uid)
+	}
+	copy(raw[:], decoded)
+	return raw, nil
+}

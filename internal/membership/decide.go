@@ -1,0 +1,197 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package membership
+
+import (
+	"slices"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/grant"
+)
+
+// Facts is everything that decides about a Membership.
+type Facts struct {
+	// Now is the time of the look.
+	Now time.Time
+	// Membership in question.
+	Membership *accountsv1.Membership
+	// Organization that it refers to; nil if there is none.
+	Organization *accountsv1.Organization
+	// HomeTaken says that an older Organization holds the home namespace.
+	HomeTaken bool
+	// Invitation of the same name; nil if there is none.
+	Invitation *accountsv1.Invitation
+	// Account whose record names the Membership; nil if there is none.
+	Account *accountsv1.Account
+	// Cluster is what grants depend on.
+	Cluster grant.Cluster
+	// Bindings are the RoleBindings made for the Membership that exist.
+	Bindings []rbacv1.RoleBinding
+	// Failures says, by namespace and name, which RoleBindings could not be
+	// applied, and why. Filled in by acting.
+	Failures map[string]Failure
+}
+
+// Failure is why a RoleBinding could not be applied: a reason of a withheld
+// grant and a sentence that says what to do.
+type Failure struct {
+	Reason, Message string
+}
+
+// Plan is what to do next, in this order.
+type Plan struct {
+	// AddFinalizer before anything is made that must be taken away again.
+	AddFinalizer bool
+	// Invite with this Invitation.
+	Invite *accountsv1.Invitation
+	// Apply these RoleBindings: they are absent, or not as they should be.
+	Apply []rbacv1.RoleBinding
+	// Delete these RoleBindings: nothing asks for them.
+	Delete []rbacv1.RoleBinding
+	// DeleteInvitation that Usher made for the Membership, which is going.
+	DeleteInvitation bool
+	// RemoveFinalizer once nothing is left.
+	RemoveFinalizer bool
+}
+
+// situation is where a Membership stands; Decide and Report both start from it.
+type situation int
+
+const (
+	deleting situation = iota
+	noOrganization
+	wrongNamespace
+	noRole
+	active
+	invitationConflict
+	accountGone
+	uninvited
+	invited
+)
+
+func (f Facts) situation() situation {
+	m, org, inv := f.Membership, f.Organization, f.Invitation
+	switch {
+	case m.DeletionTimestamp != nil:
+		return deleting
+	case org == nil || org.DeletionTimestamp != nil:
+		return noOrganization
+	case string(org.Spec.Namespace) != m.Namespace || f.HomeTaken:
+		return wrongNamespace
+	case !f.roleExists():
+		return noRole
+	case f.account() != nil:
+		return active
+	case inv == nil || inv.DeletionTimestamp != nil:
+		return uninvited
+	case inv.Spec.Email != m.Spec.Email || inv.Spec.OrganizationRef != m.Spec.OrganizationRef:
+		return invitationConflict
+	case inv.Status.State == accountsv1.InvitationActive:
+		return accountGone
+	}
+	return invited
+}
+
+// Decide says what to do next.
+func Decide(f Facts) Plan {
+	wanted := f.wantedBindings()
+	plan := Plan{Apply: f.toApply(wanted), Delete: f.toDelete(wanted)}
+	hasFinalizer := slices.Contains(f.Membership.Finalizers, accountsv1.Finalizer)
+	switch f.situation() {
+	case deleting:
+		plan.DeleteInvitation = f.Invitation != nil && f.Invitation.DeletionTimestamp == nil && metav1.IsControlledBy(f.Invitation, f.Membership)
+		plan.RemoveFinalizer = hasFinalizer && len(f.Bindings) == 0 && f.Account == nil && !plan.DeleteInvitation
+	case uninvited:
+		plan.AddFinalizer = !hasFinalizer
+		if f.Invitation == nil {
+			plan.Invite = invitationFor(f.Membership)
+		}
+	default:
+		plan.AddFinalizer = !hasFinalizer
+	}
+	return plan
+}
+
+// Grants is what the role and the overrides grant at the moment, resolved;
+// none while nobody holds the Membership.
+func (f Facts) Grants() []grant.Grant {
+	if f.situation() != active {
+		return nil
+	}
+	role, _ := f.Organization.Role(f.Membership.Spec.Role)
+	overrides := f.Membership.Spec.Permissions
+	return append(
+		grant.Resolve(f.Organization, Effective(role, overrides), f.Cluster),
+		grant.Misnamed(f.Organization, overrides)...,
+	)
+}
+
+// account is the Account that holds the Membership: not one that is going, and
+// not one of another address, whatever its record says.
+func (f Facts) account() *accountsv1.Account {
+	a := f.Account
+	if a == nil || a.DeletionTimestamp != nil || a.Spec.Email != f.Membership.Spec.Email {
+		return nil
+	}
+	return a
+}
+
+func (f Facts) roleExists() bool {
+	_, found := f.Organization.Role(f.Membership.Spec.Role)
+	return found
+}
+
+func (f Facts) wantedBindings() []rbacv1.RoleBinding {
+	grants := f.Grants()
+	if len(grants) == 0 {
+		return nil
+	}
+	return grant.RoleBindings(f.Membership, f.Account.Name, grants)
+}
+
+func (f Facts) toApply(wanted []rbacv1.RoleBinding) []rbacv1.RoleBinding {
+	return slices.DeleteFunc(slices.Clone(wanted), func(want rbacv1.RoleBinding) bool {
+		return slices.ContainsFunc(f.Bindings, func(have rbacv1.RoleBinding) bool {
+			return sameKey(have, want) && grant.SameBinding(&have, &want)
+		})
+	})
+}
+
+// toDelete also holds a binding to another ClusterRole under a wanted name:
+// the API server does not let a roleRef be changed.
+func (f Facts) toDelete(wanted []rbacv1.RoleBinding) []rbacv1.RoleBinding {
+	return slices.DeleteFunc(slices.Clone(f.Bindings), func(have rbacv1.RoleBinding) bool {
+		return slices.ContainsFunc(wanted, func(want rbacv1.RoleBinding) bool {
+			return sameKey(have, want) && have.RoleRef == want.RoleRef
+		})
+	})
+}
+
+func sameKey(a, b rbacv1.RoleBinding) bool {
+	return a.Namespace == b.Namespace && a.Name == b.Name
+}
+
+func invitationFor(m *accountsv1.Membership) *accountsv1.Invitation {
+	return &accountsv1.Invitation{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: m.Namespace,
+			Name:      m.Name,
+			OwnerReferences: []metav1.OwnerReference{
+				*metav1.NewControllerRef(m, accountsv1.GroupVersion.WithKind("Membership")),
+			},
+		},
+		Spec: accountsv1.InvitationSpec{
+			OrganizationRef: m.Spec.OrganizationRef,
+			Email:           m.Spec.Email,
+			GivenName:       m.Spec.GivenName,
+			FamilyName:      m.Spec.FamilyName,
+			InvitedBy:       m.Spec.InvitedBy,
+			Role:            m.Spec.Role,
+		},
+	}
+}

@@ -1,0 +1,42 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package membership
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/grant"
+)
+
+// Effective is what a person has: the role's grants and every Allow, without
+// any Deny. Deny wins whatever the order. Names need not exist in the
+// catalogue; a Deny of something that nobody grants is no entry.
+func Effective(role accountsv1.Role, overrides []accountsv1.PermissionOverride) []grant.Pair {
+	pairs := map[grant.Pair]struct{}{}
+	for _, g := range role.Grants {
+		for _, resource := range g.Resources {
+			pairs[grant.Pair{Permission: g.Permission, Resource: resource}] = struct{}{}
+		}
+	}
+	for _, o := range overrides {
+		for _, resource := range o.Resources {
+			if o.Effect == accountsv1.EffectAllow {
+				pairs[grant.Pair{Permission: o.Permission, Resource: resource}] = struct{}{}
+			}
+		}
+	}
+	for _, o := range overrides {
+		for _, resource := range o.Resources {
+			if o.Effect != accountsv1.EffectAllow {
+				delete(pairs, grant.Pair{Permission: o.Permission, Resource: resource})
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(pairs), func(a, b grant.Pair) int {
+		return cmp.Or(cmp.Compare(a.Permission, b.Permission), cmp.Compare(a.Resource, b.Resource))
+	})
+}

@@ -1,0 +1,244 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package membership
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/grant"
+)
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// someFacts are those of a Membership with its finalizer, of which nothing else
+// has happened yet.
+func someFacts(changes ...func(*Facts)) Facts {
+	f := Facts{
+		Now: noon,
+		Membership: &accountsv1.Membership{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "jane", UID: "m1", Generation: 1, Finalizers: []string{accountsv1.Finalizer}},
+			Spec: accountsv1.MembershipSpec{
+				OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Email: "jane@example.com", Role: "developer",
+			},
+		},
+		Organization: &accountsv1.Organization{
+			ObjectMeta: metav1.ObjectMeta{Name: "acme"},
+			Spec: accountsv1.OrganizationSpec{
+				Namespace:   "acme",
+				Resources:   []accountsv1.Resource{{Name: "staging", Namespaces: accountsv1.ResourceNamespaces{Names: []accountsv1.NamespaceName{"staging"}}}},
+				Permissions: []accountsv1.Permission{{Name: "deploy", ClusterRole: "edit"}},
+				Roles:       []accountsv1.Role{{Name: "developer", Grants: []accountsv1.Grant{{Permission: "deploy", Resources: []accountsv1.CatalogueName{"staging"}}}}},
+			},
+		},
+		Cluster: grant.Cluster{Namespaces: []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "staging"}}}, Own: "usher-system"},
+	}
+	for _, change := range changes {
+		change(&f)
+	}
+	return f
+}
+
+func invitedAs(state accountsv1.InvitationState, status metav1.ConditionStatus, reason string) func(*Facts) {
+	return func(f *Facts) {
+		f.Invitation = invitationFor(f.Membership)
+		f.Invitation.Status.State = state
+		f.Invitation.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: status, Reason: reason, Message: "Said by the Invitation."}}
+	}
+}
+
+func heldBy(name, email string) func(*Facts) {
+	return func(f *Facts) {
+		f.Account = &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: accountsv1.AccountSpec{Email: accountsv1.EmailAddress(email)}}
+	}
+}
+
+func bound(change func(*rbacv1.RoleBinding)) func(*Facts) {
+	return func(f *Facts) {
+		b := grant.RoleBindings(f.Membership, "jane", []grant.Grant{{ClusterRole: "edit", Namespaces: []string{"staging"}}})[0]
+		change(&b)
+		f.Bindings = append(f.Bindings, b)
+	}
+}
+
+func going(f *Facts) { f.Membership.DeletionTimestamp = &metav1.Time{Time: noon} }
+
+func asItShould(*rbacv1.RoleBinding) {}
+
+// TestEverySituation is the state table: what Usher does, and what it says.
+func TestEverySituation(t *testing.T) {
+	type want struct {
+		state, ready, active string
+		plan                 []string
+	}
+	held := heldBy("jane", "jane@example.com")
+	cases := map[string]struct {
+		facts Facts
+		want  want
+	}{
+		"new": {someFacts(func(f *Facts) { f.Membership.Finalizers = nil }), want{
+			"Invited", "False Sending Reconciling", "False NotAccepted", []string{"add finalizer", "invite"},
+		}},
+		"there is no Organization yet": {someFacts(func(f *Facts) { f.Organization = nil }), want{
+			"Inactive", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", nil,
+		}},
+		"the Organization went, and access was there": {someFacts(held, bound(asItShould), func(f *Facts) { f.Organization = nil }), want{
+			"Inactive", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", []string{"delete binding"},
+		}},
+		"it is not in the home namespace": {someFacts(func(f *Facts) { f.Organization.Spec.Namespace = "other" }), want{
+			"Failed", "False WrongNamespace Stalled", "False WrongNamespace", nil,
+		}},
+		"the role went, and access was there": {someFacts(held, bound(asItShould), func(f *Facts) { f.Membership.Spec.Role = "pilot" }), want{
+			"Failed", "False RoleNotFound Stalled", "False RoleNotFound", []string{"delete binding"},
+		}},
+		"its mail is on its way": {someFacts(invitedAs("Sending", "False", "TemporaryFailure")), want{
+			"Invited", "False TemporaryFailure Reconciling", "False NotAccepted", nil,
+		}},
+		"its mail is out": {someFacts(invitedAs("Pending", "True", "AwaitingAcceptance")), want{
+			"Invited", "True AwaitingAcceptance", "False NotAccepted", nil,
+		}},
+		"nobody answered": {someFacts(invitedAs("Expired", "True", "Expired")), want{
+			"Expired", "True Expired", "False Expired", nil,
+		}},
+		"its mail was refused": {someFacts(invitedAs("Failed", "False", "Refused")), want{
+			"Failed", "False Refused Stalled", "False Refused", nil,
+		}},
+		"its Invitation is for another address": {
+			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), func(f *Facts) { f.Invitation.Spec.Email = "john@example.com" }), want{
+				"Failed", "False InvitationConflict Stalled", "False InvitationConflict", nil,
+			},
+		},
+		"taken up a moment ago": {someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), held), want{
+			"Active", "True Reconciled", "True Accepted", []string{"apply binding"},
+		}},
+		"taken up": {someFacts(held, bound(asItShould)), want{
+			"Active", "True Reconciled", "True Accepted", nil,
+		}},
+		"its binding was edited": {someFacts(held, bound(func(b *rbacv1.RoleBinding) { b.Subjects = nil })), want{
+			"Active", "True Reconciled", "True Accepted", []string{"apply binding"},
+		}},
+		"its binding is to another ClusterRole": {someFacts(held, bound(func(b *rbacv1.RoleBinding) { b.RoleRef.Name = "admin" })), want{
+			"Active", "True Reconciled", "True Accepted", []string{"apply binding", "delete binding"},
+		}},
+		"a binding that nothing asks for": {someFacts(held, bound(asItShould), bound(func(b *rbacv1.RoleBinding) { b.Namespace = "production" })), want{
+			"Active", "True Reconciled", "True Accepted", []string{"delete binding"},
+		}},
+		"a namespace that it reaches does not exist": {someFacts(held, func(f *Facts) { f.Cluster.Namespaces = nil }), want{
+			"Active", "False GrantsWithheld Reconciling", "True Accepted", nil,
+		}},
+		"a namespace that it reaches is Usher's own": {someFacts(held, func(f *Facts) { f.Cluster.Own = "staging" }), want{
+			"Active", "False GrantsWithheld Reconciling", "True Accepted", nil,
+		}},
+		"a binding that may not be made": {someFacts(held, bound(asItShould), func(f *Facts) {
+			f.Failures = map[string]Failure{"staging/usher:acme:jane:edit": {Reason: "BindForbidden", Message: "Allow it."}}
+		}), want{"Active", "False GrantsWithheld Stalled", "True Accepted", nil}},
+		"a Deny that names nothing": {someFacts(held, bound(asItShould), func(f *Facts) {
+			f.Membership.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: "Deny", Permission: "deplyo", Resources: []accountsv1.CatalogueName{"staging"}}}
+		}), want{"Active", "False GrantsWithheld Stalled", "True Accepted", nil}},
+		"its Account is going": {someFacts(invitedAs("Active", "True", "Accepted"), held, bound(asItShould), func(f *Facts) {
+			f.Account.DeletionTimestamp = &metav1.Time{Time: noon}
+		}), want{"Inactive", "True NoAccount", "False NoAccount", []string{"delete binding"}}},
+		"its Account is gone": {someFacts(invitedAs("Active", "True", "Accepted")), want{
+			"Inactive", "True NoAccount", "False NoAccount", nil,
+		}},
+		"the record of an Account of another address names it": {
+			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), heldBy("mallory", "mallory@example.com")), want{
+				"Invited", "True AwaitingAcceptance", "False NotAccepted", nil,
+			},
+		},
+		"going, with everything still there": {someFacts(invitedAs("Active", "True", "Accepted"), held, bound(asItShould), going), want{
+			"Inactive", "False Deleting Reconciling", "False Deleting", []string{"delete binding", "delete Invitation"},
+		}},
+		"going, and still in an Account's record": {someFacts(held, going), want{
+			"Inactive", "False Deleting Reconciling", "False Deleting", nil,
+		}},
+		"going, with an Invitation that somebody applied by hand": {someFacts(invitedAs("Active", "True", "Accepted"), going, func(f *Facts) {
+			f.Invitation.OwnerReferences = nil
+		}), want{"Inactive", "False Deleting Reconciling", "False Deleting", []string{"remove finalizer"}}},
+		"going, and nothing is left": {someFacts(going), want{
+			"Inactive", "False Deleting Reconciling", "False Deleting", []string{"remove finalizer"},
+		}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			status := Report(c.facts)
+			got := want{state: string(status.State), ready: shown(status.Conditions, "Ready"), active: shown(status.Conditions, "Active"), plan: planned(Decide(c.facts))}
+			for _, extra := range []string{"Reconciling", "Stalled"} {
+				if meta.FindStatusCondition(status.Conditions, extra) != nil {
+					got.ready += " " + extra
+				}
+			}
+			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(want{})); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+func shown(conditions []metav1.Condition, conditionType string) string {
+	c := meta.FindStatusCondition(conditions, conditionType)
+	if c == nil {
+		return ""
+	}
+	return string(c.Status) + " " + c.Reason
+}
+
+func planned(p Plan) []string {
+	var steps []string
+	add := func(step string, times int) { steps = append(steps, slices.Repeat([]string{step}, times)...) }
+	times := map[bool]int{true: 1}
+	add("add finalizer", times[p.AddFinalizer])
+	add("invite", times[p.Invite != nil])
+	add("apply binding", len(p.Apply))
+	add("delete binding", len(p.Delete))
+	add("delete Invitation", times[p.DeleteInvitation])
+	add("remove finalizer", times[p.RemoveFinalizer])
+	return steps
+}
+
+func TestEffective(t *testing.T) {
+	names := rapid.SampledFrom([]accountsv1.CatalogueName{"a", "b", "c"})
+	resources := rapid.SliceOfNDistinct(names, 1, 3, rapid.ID[accountsv1.CatalogueName])
+	override := rapid.Custom(func(t *rapid.T) accountsv1.PermissionOverride {
+		return accountsv1.PermissionOverride{
+			Effect:     rapid.SampledFrom([]accountsv1.Effect{"Allow", "Deny"}).Draw(t, "effect"),
+			Permission: names.Draw(t, "permission"), Resources: resources.Draw(t, "resources"),
+		}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		role := accountsv1.Role{Grants: rapid.SliceOf(rapid.Custom(func(t *rapid.T) accountsv1.Grant {
+			return accountsv1.Grant{Permission: names.Draw(t, "permission"), Resources: resources.Draw(t, "resources")}
+		})).Draw(t, "grants")}
+		overrides := rapid.SliceOf(override).Draw(t, "overrides")
+		before := Effective(role, overrides)
+
+		shuffled := rapid.Permutation(overrides).Draw(t, "another order")
+		if diff := cmp.Diff(before, Effective(role, shuffled)); diff != "" {
+			t.Fatalf("the order matters:\n%s", diff)
+		}
+		deny := override.Draw(t, "a Deny")
+		deny.Effect = "Deny"
+		after := Effective(role, append(slices.Clone(overrides), deny))
+		for _, pair := range after {
+			if !slices.Contains(before, pair) {
+				t.Fatalf("a Deny added %v", pair)
+			}
+			if pair.Permission == deny.Permission && slices.Contains(deny.Resources, pair.Resource) {
+				t.Fatalf("a Deny left %v", pair)
+			}
+		}
+		if left := Effective(accountsv1.Role{}, nil); len(left) != 0 {
+			t.Fatalf("without any grant there is %v", left)
+		}
+	})
+}

@@ -1,0 +1,174 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package membership
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/condition"
+	"github.com/usher-dev/usher/internal/grant"
+	"github.com/usher-dev/usher/internal/invitation"
+)
+
+// mostNamespaces is how many namespaces of a grant are listed.
+const mostNamespaces = 100
+
+// verdict is what Report says about one situation.
+type verdict struct {
+	state                      accountsv1.MembershipState
+	reason, message            string
+	set                        func(c *condition.Set, reason, message string)
+	pending, accepted, expired bool
+}
+
+// Report says where the Membership stands.
+func Report(f Facts) accountsv1.MembershipStatus {
+	status := accountsv1.MembershipStatus{Grants: f.grantStatus()}
+	v := f.verdict(status.Grants)
+	generation := f.Membership.Generation
+	c := condition.New(f.Now, generation, f.Membership.Status.Conditions)
+	v.set(c, v.reason, v.message)
+	c.Either(accountsv1.ConditionPending, v.pending, accountsv1.ReasonAwaitingAcceptance, v.reason, v.message)
+	c.Either(accountsv1.ConditionActive, v.accepted, accountsv1.ReasonAccepted, invitation.NotAccepted(v.reason), v.message)
+	c.Either(accountsv1.ConditionExpired, v.expired, accountsv1.ReasonExpired, accountsv1.ReasonNotExpired, v.message)
+	c.Either(accountsv1.ConditionPermissionsApplied, v.accepted && v.reason == accountsv1.ReasonReconciled,
+		accountsv1.ReasonReconciled, invitation.NotAccepted(v.reason), v.message)
+	status.Conditions = c.List()
+	status.ObservedGeneration = &generation
+	status.State = v.state
+	if f.account() != nil {
+		status.AccountRef.Name = accountsv1.AccountName(f.Account.Name)
+	}
+	return status
+}
+
+func (f Facts) verdict(grants []accountsv1.GrantStatus) verdict {
+	spec := f.Membership.Spec
+	org := spec.OrganizationRef.Name
+	switch f.situation() {
+	case deleting:
+		return verdict{
+			state: accountsv1.MembershipInactive, set: (*condition.Set).Reconciling, reason: accountsv1.ReasonDeleting,
+			message: "The Membership is being deleted; access is being withdrawn.",
+		}
+	case noOrganization:
+		return verdict{
+			state: accountsv1.MembershipInactive, set: (*condition.Set).Reconciling, reason: accountsv1.ReasonOrganizationNotFound,
+			message: fmt.Sprintf("There is no Organization %s; nothing is granted and nobody invited until there is.", org),
+		}
+	case wrongNamespace:
+		return verdict{
+			state: accountsv1.MembershipFailed, set: (*condition.Set).Stalled, reason: accountsv1.ReasonWrongNamespace,
+			message: fmt.Sprintf("This namespace is not the home of Organization %s; move the Membership to the one that is.", org),
+		}
+	case noRole:
+		return verdict{
+			state: accountsv1.MembershipFailed, set: (*condition.Set).Stalled, reason: accountsv1.ReasonRoleNotFound,
+			message: fmt.Sprintf("Organization %s has no role %s; add it there, or name one that it has.", org, spec.Role),
+		}
+	case invitationConflict:
+		return verdict{
+			state: accountsv1.MembershipFailed, set: (*condition.Set).Stalled, reason: accountsv1.ReasonInvitationConflict,
+			message: "The Invitation of the same name is for another address or Organization; delete it, or give the Membership another name.",
+		}
+	case accountGone:
+		return verdict{
+			state: accountsv1.MembershipInactive, set: (*condition.Set).Ready, reason: accountsv1.ReasonNoAccount,
+			message: "Nobody holds the Membership any more; delete the Invitation of the same name to invite the person again.",
+		}
+	case active:
+		return activeVerdict(grants)
+	case uninvited:
+		return verdict{
+			state: accountsv1.MembershipInvited, set: (*condition.Set).Reconciling, reason: accountsv1.ReasonSending,
+			message: "The invitation is being made.",
+		}
+	default:
+		return f.invitedVerdict()
+	}
+}
+
+func activeVerdict(grants []accountsv1.GrantStatus) verdict {
+	v := verdict{
+		state: accountsv1.MembershipActive, accepted: true, set: (*condition.Set).Ready, reason: accountsv1.ReasonReconciled,
+		message: "The person has an account, and everything granted is in force.",
+	}
+	for _, g := range grants {
+		if g.State == accountsv1.GrantInForce || v.reason == accountsv1.ReasonGrantsWithheld && comesByItself(g) {
+			continue
+		}
+		v.reason = accountsv1.ReasonGrantsWithheld
+		v.message = fmt.Sprintf("Permission %s on resource %s is not in force: %s", g.Permission, g.Resource, g.Message)
+		v.set = (*condition.Set).Reconciling
+		if !comesByItself(g) {
+			v.set = (*condition.Set).Stalled
+			break
+		}
+	}
+	return v
+}
+
+// comesByItself tells whether a withheld grant needs nobody to change anything
+// of Usher's or of the Organization's.
+func comesByItself(g accountsv1.GrantStatus) bool {
+	return g.Reason == accountsv1.ReasonNamespaceNotFound || g.Reason == accountsv1.ReasonBindingFailed
+}
+
+// invitedVerdict repeats what the Invitation says of itself.
+func (f Facts) invitedVerdict() verdict {
+	inv := f.Invitation
+	v := verdict{
+		state: accountsv1.MembershipInvited, set: (*condition.Set).Reconciling, reason: accountsv1.ReasonSending,
+		message: "The invitation is on its way to the mail server.",
+	}
+	ready := meta.FindStatusCondition(inv.Status.Conditions, accountsv1.ConditionReady)
+	if ready == nil {
+		return v
+	}
+	v.reason, v.message = ready.Reason, ready.Message
+	switch inv.Status.State {
+	case accountsv1.InvitationPending:
+		v.pending, v.set = true, (*condition.Set).Ready
+		v.reason, v.message = accountsv1.ReasonAwaitingAcceptance, "The mail is out; the next step is the invited person's."
+	case accountsv1.InvitationExpired:
+		v.state, v.expired, v.set = accountsv1.MembershipExpired, true, (*condition.Set).Ready
+	case accountsv1.InvitationFailed:
+		v.state, v.set = accountsv1.MembershipFailed, (*condition.Set).Stalled
+	default:
+	}
+	return v
+}
+
+func (f Facts) grantStatus() []accountsv1.GrantStatus {
+	grants := f.Grants()
+	list := make([]accountsv1.GrantStatus, 0, len(grants))
+	for _, g := range grants {
+		list = append(list, f.oneGrant(g))
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+func (f Facts) oneGrant(g grant.Grant) accountsv1.GrantStatus {
+	s := accountsv1.GrantStatus{
+		Permission: g.Permission, Resource: g.Resource, Group: g.Group,
+		State: accountsv1.GrantInForce, Reason: g.Reason, Message: g.Message,
+	}
+	for _, want := range grant.RoleBindings(f.Membership, f.Account.Name, []grant.Grant{g}) {
+		if failure, failed := f.Failures[want.Namespace+"/"+want.Name]; failed {
+			s.Reason, s.Message = failure.Reason, failure.Message
+		} else if len(s.Namespaces) < mostNamespaces {
+			s.Namespaces = append(s.Namespaces, accountsv1.NamespaceName(want.Namespace))
+		}
+	}
+	if s.Reason != "" {
+		s.State = accountsv1.GrantWithheld
+	}
+	return s
+}

@@ -1,0 +1,221 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package organization decides what an Organization needs next and says
+// whether its home namespace and its catalogue are in order. It is pure: it
+// imports neither a client nor net/http, and time comes in as an argument.
+package organization
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/condition"
+)
+
+// recheck is how long to wait before an invalid catalogue is looked at again:
+// Usher's own rights can change without any event.
+const recheck = time.Minute
+
+// ClusterRole is what is known of a ClusterRole that the catalogue names.
+type ClusterRole struct {
+	// Exists tells whether there is one.
+	Exists bool
+	// Bindable tells whether Usher's rights allow it to bind it.
+	Bindable bool
+}
+
+// Facts is everything that decides about an Organization.
+type Facts struct {
+	// Now is the time of the look.
+	Now time.Time
+	// Organization in question.
+	Organization *accountsv1.Organization
+	// HomeTaken names the older Organization that holds the same home
+	// namespace; empty if there is none.
+	HomeTaken string
+	// Namespace is the home namespace; nil if it does not exist.
+	Namespace *corev1.Namespace
+	// ClusterRoles that the catalogue names, by name.
+	ClusterRoles map[string]ClusterRole
+	// BindingsLeft tells whether RoleBindings made for members still exist.
+	// Only looked at while the Organization is being deleted.
+	BindingsLeft bool
+}
+
+// Plan is what to do next, in this order.
+type Plan struct {
+	// AddFinalizer before anything is made that must be taken away again.
+	AddFinalizer bool
+	// CreateNamespace that is the home.
+	CreateNamespace bool
+	// RemoveFinalizer once nothing is left.
+	RemoveFinalizer bool
+	// After which time to look again, if nothing happens before. 0: never.
+	After time.Duration
+}
+
+// Decide says what to do next.
+func Decide(f Facts) Plan {
+	org := f.Organization
+	hasFinalizer := slices.Contains(org.Finalizers, accountsv1.Finalizer)
+	if org.DeletionTimestamp != nil {
+		return Plan{RemoveFinalizer: hasFinalizer && !f.BindingsLeft}
+	}
+	plan := Plan{AddFinalizer: !hasFinalizer, CreateNamespace: f.Namespace == nil && f.HomeTaken == ""}
+	if reason, _ := f.catalogue(); reason != "" {
+		plan.After = recheck
+	}
+	return plan
+}
+
+// Report says whether the home namespace and the catalogue are in order.
+func Report(f Facts) accountsv1.OrganizationStatus {
+	generation := f.Organization.Generation
+	c := condition.New(f.Now, generation, f.Organization.Status.Conditions)
+	namespaceReason, namespaceMessage := f.namespace()
+	catalogueReason, catalogueMessage := f.catalogue()
+	switch {
+	case f.Organization.DeletionTimestamp != nil:
+		c.Reconciling(accountsv1.ReasonDeleting, "The Organization is being deleted; the access of its members is being withdrawn.")
+	case namespaceReason == accountsv1.ReasonNamespaceTaken:
+		c.Stalled(namespaceReason, namespaceMessage)
+	case namespaceReason != "":
+		c.Reconciling(namespaceReason, namespaceMessage)
+	case catalogueReason != "":
+		c.Stalled(catalogueReason, catalogueMessage)
+	default:
+		c.Ready(accountsv1.ReasonReconciled, "The home namespace exists and everything in the catalogue can be granted.")
+	}
+	c.Either(accountsv1.ConditionNamespaceReady, namespaceReason == "", accountsv1.ReasonReconciled, namespaceReason,
+		cmp.Or(namespaceMessage, "The home namespace exists."))
+	c.Either(accountsv1.ConditionCatalogueValid, catalogueReason == "", accountsv1.ReasonReconciled, catalogueReason,
+		cmp.Or(catalogueMessage, "Everything in the catalogue can be granted."))
+	return accountsv1.OrganizationStatus{Conditions: c.List(), ObservedGeneration: &generation}
+}
+
+// HomeHolder picks, among the Organizations that name the same home namespace,
+// the one that holds it: the oldest, and by name among those of one age.
+func HomeHolder(orgs []accountsv1.Organization) string {
+	if len(orgs) == 0 {
+		return ""
+	}
+	oldest := slices.MinFunc(orgs, func(a, b accountsv1.Organization) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	return oldest.Name
+}
+
+// NamedClusterRoles are the ClusterRoles that the catalogue names, sorted.
+func NamedClusterRoles(org *accountsv1.Organization) []string {
+	var names []string
+	for _, p := range org.Spec.Permissions {
+		if p.ClusterRole != "" {
+			names = append(names, p.ClusterRole)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (f Facts) namespace() (reason, message string) {
+	name := f.Organization.Spec.Namespace
+	switch {
+	case f.HomeTaken != "":
+		return accountsv1.ReasonNamespaceTaken,
+			fmt.Sprintf("Namespace %s is the home of Organization %s already; make this Organization anew with another one.", name, f.HomeTaken)
+	case f.Namespace != nil && f.Namespace.DeletionTimestamp != nil:
+		return accountsv1.ReasonNamespaceTerminating,
+			fmt.Sprintf("Namespace %s is being deleted; it is made anew once it is gone.", name)
+	}
+	return "", ""
+}
+
+// catalogue names everything of the first kind of fault that it finds.
+func (f Facts) catalogue() (reason, message string) {
+	for _, fault := range []struct {
+		reason, message string
+		names           []string
+	}{
+		{accountsv1.ReasonUnknownPermission, "Declare in spec.permissions what roles grant", f.unknownPermissions()},
+		{accountsv1.ReasonUnknownResource, "Declare in spec.resources what roles grant on", f.unknownResources()},
+		{accountsv1.ReasonInvalidSelector, "Write the label selectors of these resources anew", f.invalidSelectors()},
+		{accountsv1.ReasonClusterRoleNotFound, "Make these ClusterRoles, or name others", f.clusterRoles(func(c ClusterRole) bool { return !c.Exists })},
+		{
+			accountsv1.ReasonBindForbidden, "Allow Usher to bind these ClusterRoles (resourceNames of the ClusterRole usher-grantable)",
+			f.clusterRoles(func(c ClusterRole) bool { return !c.Bindable }),
+		},
+	} {
+		if len(fault.names) > 0 {
+			return fault.reason, fault.message + ": " + list(fault.names) + "."
+		}
+	}
+	return "", ""
+}
+
+func (f Facts) unknownPermissions() []string {
+	declared := map[accountsv1.CatalogueName]bool{}
+	for _, p := range f.Organization.Spec.Permissions {
+		declared[p.Name] = true
+	}
+	var unknown []string
+	for _, role := range f.Organization.Spec.Roles {
+		for _, g := range role.Grants {
+			if !declared[g.Permission] {
+				unknown = append(unknown, fmt.Sprintf("%s (role %s)", g.Permission, role.Name))
+			}
+		}
+	}
+	return unknown
+}
+
+func (f Facts) unknownResources() []string {
+	declared := map[accountsv1.CatalogueName]bool{}
+	for _, r := range f.Organization.Spec.Resources {
+		declared[r.Name] = true
+	}
+	var unknown []string
+	for _, role := range f.Organization.Spec.Roles {
+		for _, g := range role.Grants {
+			for _, resource := range g.Resources {
+				if !declared[resource] {
+					unknown = append(unknown, fmt.Sprintf("%s (role %s)", resource, role.Name))
+				}
+			}
+		}
+	}
+	return unknown
+}
+
+func (f Facts) invalidSelectors() []string {
+	var invalid []string
+	for _, r := range f.Organization.Spec.Resources {
+		if _, err := metav1.LabelSelectorAsSelector(r.Namespaces.Selector); err != nil {
+			invalid = append(invalid, string(r.Name))
+		}
+	}
+	return invalid
+}
+
+// clusterRoles are those that the catalogue names and that are amiss.
+func (f Facts) clusterRoles(amiss func(ClusterRole) bool) []string {
+	return slices.DeleteFunc(NamedClusterRoles(f.Organization), func(name string) bool { return !amiss(f.ClusterRoles[name]) })
+}
+
+// list joins names, sorted and each once; beyond the tenth it only counts.
+func list(names []string) string {
+	const most = 10
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if more := len(names) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
