@@ -1,0 +1,90 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package inbox
+
+// Stage is a point of the SMTP dialogue (RFC 5321) at which the inbox can be told to fail.
+type Stage string
+
+// The stages, in the order in which a client reaches them. Greeting, Hello, StartTLS, Data, Reset,
+// Noop and Quit are known only while the connection has no TLS.
+const (
+	// Greeting is the server's first line, before any command.
+	Greeting Stage = "greeting"
+	// Hello is EHLO or HELO.
+	Hello Stage = "hello"
+	// StartTLS is STARTTLS (RFC 3207).
+	StartTLS Stage = "starttls"
+	// Auth is AUTH (RFC 4954).
+	Auth Stage = "auth"
+	// Mail is MAIL FROM.
+	Mail Stage = "mail"
+	// Rcpt is RCPT TO.
+	Rcpt Stage = "rcpt"
+	// Data is the DATA command, before the message.
+	Data Stage = "data"
+	// Body is the end of the message: the reply to the final dot.
+	Body Stage = "body"
+	// Reset is RSET.
+	Reset Stage = "reset"
+	// Noop is NOOP.
+	Noop Stage = "noop"
+	// Quit is QUIT.
+	Quit Stage = "quit"
+)
+
+// Fault is one way to fail. The zero value is no fault.
+type Fault struct {
+	// Code is sent in place of the right reply; 0 means the right reply.
+	Code int
+	// Text follows the code; it may hold several lines.
+	Text string
+	// Drop cuts the connection in place of a reply.
+	Drop bool
+	// Hang keeps the connection open and never replies.
+	Hang bool
+	// Accept, at Body only, keeps the message before failing: the server has it, the client cannot know.
+	Accept bool
+}
+
+// SetFault has f asked at every stage that a client reaches; n counts from 1, for each stage, over
+// all connections since the inbox started. A nil f ends all faults. f is called from many goroutines.
+func (ib *Inbox) SetFault(f func(stage Stage, n int) Fault) {
+	ib.mu.Lock()
+	defer ib.mu.Unlock()
+	ib.fault = f
+}
+
+// FailAt has every client fail at one stage, until the next call of FailAt or SetFault.
+func (ib *Inbox) FailAt(stage Stage, fault Fault) {
+	ib.SetFault(func(s Stage, _ int) Fault {
+		if s == stage {
+			return fault
+		}
+		return Fault{}
+	})
+}
+
+// FailOnce has the next client that reaches the stage fail, and nobody after it.
+func (ib *Inbox) FailOnce(stage Stage, fault Fault) {
+	ib.mu.Lock()
+	at := ib.reached[stage] + 1
+	ib.mu.Unlock()
+	ib.SetFault(func(s Stage, n int) Fault {
+		if s == stage && n == at {
+			return fault
+		}
+		return Fault{}
+	})
+}
+
+func (ib *Inbox) reach(stage Stage) Fault {
+	ib.mu.Lock()
+	ib.reached[stage]++
+	n, f := ib.reached[stage], ib.fault
+	ib.mu.Unlock()
+	if f == nil {
+		return Fault{}
+	}
+	return f(stage, n)
+}

@@ -1,0 +1,129 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package inbox
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+)
+
+// The SMTP library answers these commands by itself; their replies are changed on the wire.
+var wireStages = map[string]Stage{
+	"EHLO": Hello, "HELO": Hello, "STARTTLS": StartTLS, "DATA": Data, "RSET": Reset, "NOOP": Noop, "QUIT": Quit,
+}
+
+type listener struct {
+	net.Listener
+	inbox *Inbox
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.inbox.mu.Lock()
+	l.inbox.accepted++
+	l.inbox.open++
+	l.inbox.mu.Unlock()
+	return &wire{Conn: c, inbox: l.inbox, stage: Greeting, blind: l.inbox.opts.ImplicitTLS}, nil
+}
+
+// wire is the server's side of one connection. One goroutine reads and writes it; any may close it.
+type wire struct {
+	net.Conn
+	inbox *Inbox
+	once  sync.Once
+
+	stage   Stage  // the stage whose reply is due; empty where the session has the say
+	line    []byte // the command so far
+	body    bool   // the client sends the message: no commands in it
+	swallow bool   // the rest of a reply that was replaced
+	blind   bool   // TLS has begun
+	refused bool   // DATA was refused, but the library believes that the message follows
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	if w.refused {
+		return copy(p, ".\r\n"), nil
+	}
+	n, err := w.Conn.Read(p)
+	if w.blind || w.body {
+		return n, err
+	}
+	w.line = append(w.line, p[:n]...)
+	if i := bytes.IndexByte(w.line, '\n'); i >= 0 {
+		verb := strings.ToUpper(strings.TrimSpace(string(w.line[:i])))
+		verb, _, _ = strings.Cut(verb, " ")
+		w.command(verb)
+		w.line = nil
+	}
+	return n, err
+}
+
+func (w *wire) command(verb string) {
+	w.stage = wireStages[verb]
+	w.inbox.mu.Lock()
+	defer w.inbox.mu.Unlock()
+	// Bounded: a stranger's lines are no commands.
+	if w.stage != "" || verb == "AUTH" || verb == "MAIL" || verb == "RCPT" {
+		w.inbox.commands[verb]++
+	}
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	switch {
+	case w.blind:
+		return w.Conn.Write(p)
+	case w.swallow:
+		w.swallow = unfinished(p)
+		return len(p), nil
+	case w.refused:
+		w.refused = false
+		return len(p), nil
+	}
+	w.body = false
+	stage := w.stage
+	w.stage = ""
+	if stage == "" {
+		return w.Conn.Write(p)
+	}
+	if f := w.inbox.reach(stage); f != (Fault{}) {
+		return w.fail(stage, f, p)
+	}
+	w.body = stage == Data && bytes.HasPrefix(p, []byte("354"))
+	w.blind = stage == StartTLS && bytes.HasPrefix(p, []byte("220"))
+	return w.Conn.Write(p)
+}
+
+func (w *wire) fail(stage Stage, f Fault, p []byte) (int, error) {
+	if f.Hang {
+		<-w.inbox.done
+	}
+	if f.Hang || f.Drop {
+		_ = w.Close()
+		return 0, errDropped
+	}
+	w.swallow = unfinished(p)
+	w.refused = stage == Data && bytes.HasPrefix(p, []byte("354"))
+	if _, err := fmt.Fprintf(w.Conn, "%d %s\r\n", f.Code, f.Text); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// unfinished says whether more lines of the same reply follow (RFC 5321, section 4.2.1).
+func unfinished(line []byte) bool { return len(line) > 3 && line[3] == '-' }
+
+func (w *wire) Close() error {
+	w.once.Do(func() {
+		w.inbox.mu.Lock()
+		w.inbox.open--
+		w.inbox.mu.Unlock()
+	})
+	return w.Conn.Close()
+}
