@@ -1,0 +1,114 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+func credentials(userName string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: usherNamespace, Name: account.SecretName(userName)}}
+}
+
+// goneAfterItsTime waits until a half-made Account is given up, and then, with
+// the clock put forward, until it and its password are gone.
+func goneAfterItsTime(ctx context.Context, a *accountsv1.Account) {
+	GinkgoHelper()
+	eventually(ctx, a, haveState("Disabled"))
+	now.putForward(account.AcceptanceTimeout)
+	poke(ctx, a)
+	eventuallyGone(ctx, a)
+	eventuallyGone(ctx, credentials(a.Name))
+}
+
+var _ = Describe("An Account", func() {
+	var w world
+
+	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+
+	It("is Active once its acceptance is recorded, and says which Memberships it holds", Label("A8"), func(ctx SpecContext) {
+		_, a := w.active(ctx)
+		eventually(ctx, a, haveState("Active"), beReady(), haveCondition("Active", metav1.ConditionTrue, "Accepted"))
+		Expect(a.Annotations).To(HaveKeyWithValue(accountsv1.MembershipsAnnotation, w.name+"/jane"))
+	})
+
+	It("takes all access and its password away when it goes", Label("K4"), func(ctx SpecContext) {
+		m, a := w.active(ctx)
+		Expect(k8s.Delete(ctx, a)).To(Succeed())
+		eventuallyGone(ctx, a)
+		Expect(bindings(ctx, w.staging())).To(BeEmpty())
+		eventuallyGone(ctx, credentials(a.Name))
+		eventually(ctx, m, haveState("Inactive"), haveCondition("Active", metav1.ConditionFalse, "NoAccount"))
+	})
+
+	It("leaves nothing to whoever takes its name next", Label("K4"), func(ctx SpecContext) {
+		m, a := w.active(ctx)
+		Expect(k8s.Delete(ctx, a)).To(Succeed())
+		eventuallyGone(ctx, a)
+		w.invited(ctx, "john")
+		w.accept(ctx, "john", a.Name)
+		eventually(ctx, m, haveState("Inactive"))
+		john := w.membership("john")
+		eventually(ctx, john, haveState("Active"))
+		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
+	})
+
+	It("that nobody finished is Pending, and is cleaned away when the link is dead", Label("E7"), func(ctx SpecContext) {
+		w.invited(ctx, "jane")
+		a := w.halfMade(ctx, "jane", w.name+"-jane")
+		now.putForward(time.Minute)
+		poke(ctx, a)
+		eventually(ctx, a, haveState("Pending"), beReady(), haveCondition("Active", metav1.ConditionFalse, "NotAccepted"))
+		now.putForward(7 * 24 * time.Hour)
+		poke(ctx, w.invitation("jane"))
+		eventuallyGone(ctx, a)
+		eventuallyGone(ctx, credentials(a.Name))
+	})
+
+	It("that lost the race for an Invitation is cleaned away", Label("A7"), func(ctx SpecContext) {
+		m := w.invited(ctx, "jane")
+		loser := w.halfMade(ctx, "jane", w.name+"-loser")
+		winner := w.accept(ctx, "jane", w.name+"-winner")
+		eventually(ctx, m, haveState("Active"))
+		goneAfterItsTime(ctx, loser)
+		Expect(m.Status.AccountRef.Name).To(BeEquivalentTo(winner.Name))
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(credentials(winner.Name)), credentials(winner.Name))).To(Succeed())
+	})
+
+	It("that is half-made goes with its Invitation", Label("K4"), func(ctx SpecContext) {
+		m := w.invited(ctx, "jane")
+		a := w.halfMade(ctx, "jane", w.name+"-jane")
+		Expect(k8s.Delete(ctx, m)).To(Succeed())
+		eventuallyGone(ctx, m)
+		goneAfterItsTime(ctx, a)
+	})
+
+	It("of another address holds no Membership, whatever its record says", func(ctx SpecContext) {
+		m := w.invited(ctx, "jane")
+		mallory := &accountsv1.Account{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: w.name + "-mallory", Annotations: map[string]string{accountsv1.MembershipsAnnotation: w.name + "/jane"},
+			},
+			Spec: accountsv1.AccountSpec{
+				Email: w.email("mallory"),
+				InvitationRef: accountsv1.InvitationReference{
+					Namespace: accountsv1.NamespaceName(w.name), Name: "jane", UID: "0",
+				},
+			},
+		}
+		create(ctx, mallory)
+		poke(ctx, m)
+		Consistently(func() int { return len(bindings(ctx, w.staging())) }, "500ms").Should(BeZero())
+	})
+})

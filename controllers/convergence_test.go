@@ -1,0 +1,204 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	kstatus "github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// dump is an object as JSON.
+func dump(ctx context.Context, o client.Object) string {
+	GinkgoHelper()
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(o), o)).To(Succeed())
+	raw, err := json.Marshal(o)
+	Expect(err).NotTo(HaveOccurred())
+	return string(raw)
+}
+
+// health is what kstatus makes of an object, and with it Flux.
+func health(ctx context.Context, o client.Object) kstatus.Status {
+	GinkgoHelper()
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(o), o)).To(Succeed())
+	raw, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+	Expect(err).NotTo(HaveOccurred())
+	result, err := kstatus.Compute(&unstructured.Unstructured{Object: raw})
+	Expect(err).NotTo(HaveOccurred())
+	return result.Status
+}
+
+// permutations of n things.
+func permutations(n int) [][]int {
+	if n == 0 {
+		return [][]int{nil}
+	}
+	var all [][]int
+	for _, shorter := range permutations(n - 1) {
+		for at := range n {
+			all = append(all, slices.Insert(slices.Clone(shorter), at, n-1))
+		}
+	}
+	return all
+}
+
+var _ = Describe("Usher as a whole", func() {
+	DescribeTable("comes to the same end whatever the order of applying", Label("K1"), func(ctx SpecContext, invited string) {
+		orders := permutations(4)
+		Expect(orders).To(HaveLen(24))
+		ends := map[string][]string{}
+		for _, order := range orders {
+			tried := fmt.Sprint(order)
+			w := aWorld()
+			create(ctx, namespace(w.staging()))
+			manifests := []client.Object{w.organization(), w.membership("jane"), w.invitation(invited), namespace(w.name)}
+			// Where the namespace is not there yet an apply fails, and is tried
+			// again after the others: so do Flux, Argo CD, and people.
+			for round := 0; len(order) > 0 && round < len(manifests); round++ {
+				order = slices.DeleteFunc(slices.Clone(order), func(i int) bool {
+					err := client.IgnoreAlreadyExists(k8s.Create(ctx, manifests[i]))
+					return err == nil
+				})
+			}
+			Expect(order).To(BeEmpty())
+			jane, byHand := w.membership("jane"), w.invitation(invited)
+			eventually(ctx, jane, haveState("Invited"), beReady())
+			eventually(ctx, byHand, haveState("Pending"), beReady())
+			eventually(ctx, w.organization(), beReady())
+			end := fmt.Sprintf("%v %v mails %d %d, kstatus %s %s", words(jane.Status.Conditions), words(byHand.Status.Conditions),
+				len(w.mailsTo("jane")), len(w.mailsTo(invited)), health(ctx, jane), health(ctx, byHand))
+			ends[end] = append(ends[end], tried)
+		}
+		Expect(ends).To(HaveLen(1))
+	},
+		Entry("with an Invitation by hand for somebody else", "john"),
+		Entry("with an Invitation by hand for the person of the Membership", "jane"),
+	)
+
+	It("writes nothing and sends nothing when it looks again", Label("K1"), func(ctx SpecContext) {
+		w := aWorld().settled(ctx)
+		m, a := w.active(ctx)
+		inv := w.invitation("jane")
+		eventually(ctx, inv, haveState("Active"))
+		eventually(ctx, a, haveState("Active"))
+		quiet(ctx)
+		before := len(writes())
+		for _, o := range []client.Object{w.organization(), m, inv, a, namespace(w.staging())} {
+			poke(ctx, o)
+		}
+		quiet(ctx)
+		Expect(writes()[before:]).To(BeEmpty())
+		Expect(w.mailsTo("jane")).To(HaveLen(1))
+	})
+
+	It("writes at most twice to send, and four times and once a binding to accept", Label("K1", "A6"), func(ctx SpecContext) {
+		w := aWorld().settled(ctx)
+		quiet(ctx)
+		before := len(writes())
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		Eventually(func() []string { return writes()[before:] }).Should(ContainElement(HavePrefix("create events")))
+		quiet(ctx)
+		Expect(writes()[before:]).To(ConsistOf(
+			"update invitations/status john", "update invitations/status john", HavePrefix("create events")))
+
+		m := w.invited(ctx, "jane")
+		quiet(ctx)
+		before = len(writes())
+		a := w.accept(ctx, "jane", w.name+"-jane")
+		eventually(ctx, m, haveState("Active"))
+		eventually(ctx, a, haveState("Active"))
+		eventually(ctx, w.invitation("jane"), haveState("Active"))
+		quiet(ctx)
+		Expect(writes()[before:]).To(ConsistOf(
+			"update accounts "+a.Name, "update accounts/status "+a.Name,
+			"update invitations/status jane", "update memberships/status jane",
+			"patch rolebindings usher:"+w.name+":jane:edit"))
+	})
+
+	It("is to kstatus InProgress, Current or Failed, and never waits for a person", Label("A5"), func(ctx SpecContext) {
+		w := aWorld()
+		create(ctx, namespace(w.name), namespace(w.staging()))
+		early := w.membership("jane")
+		create(ctx, early)
+		eventually(ctx, early, haveCondition("Reconciling", metav1.ConditionTrue, "OrganizationNotFound"))
+		Expect(health(ctx, early)).To(Equal(kstatus.InProgressStatus))
+		create(ctx, w.organization())
+		eventually(ctx, early, haveState("Invited"), beReady())
+		Expect(health(ctx, early)).To(Equal(kstatus.CurrentStatus))
+		lost := w.membership("john")
+		lost.Spec.Role = "astronaut"
+		create(ctx, lost)
+		eventually(ctx, lost, haveState("Failed"))
+		Expect(health(ctx, lost)).To(Equal(kstatus.FailedStatus))
+		a := w.accept(ctx, "jane", w.name+"-jane")
+		eventually(ctx, early, haveState("Active"))
+		for _, o := range []client.Object{w.organization(), early, w.invitation("jane"), a} {
+			Eventually(func() kstatus.Status { return health(ctx, o) }).Should(Equal(kstatus.CurrentStatus))
+		}
+	})
+})
+
+// words are conditions without their times.
+func words(conditions []metav1.Condition) []string {
+	var all []string
+	for _, c := range conditions {
+		all = append(all, c.Type+"="+string(c.Status)+"/"+c.Reason)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// writes are all that Usher has changed so far, from the API server's own
+// audit log: "verb resource name".
+func writes() []string {
+	GinkgoHelper()
+	raw, err := os.ReadFile(auditLog)
+	Expect(err).NotTo(HaveOccurred())
+	var all []string
+	for line := range strings.Lines(string(raw)) {
+		var event struct {
+			Verb, Stage string
+			User        struct{ Username string }
+			ObjectRef   struct{ Resource, Subresource, Name string }
+
+			ResponseStatus struct{ Code int }
+		}
+		Expect(json.Unmarshal([]byte(line), &event)).To(Succeed())
+		resource := event.ObjectRef.Resource
+		if event.Stage != "ResponseComplete" || event.User.Username != "usher" || event.ResponseStatus.Code >= 300 || resource == "selfsubjectaccessreviews" {
+			continue
+		}
+		if event.ObjectRef.Subresource != "" {
+			resource += "/" + event.ObjectRef.Subresource
+		}
+		all = append(all, event.Verb+" "+resource+" "+event.ObjectRef.Name)
+	}
+	return all
+}
+
+// quiet waits until Usher has written nothing for half a second.
+func quiet(ctx context.Context) {
+	GinkgoHelper()
+	last, since := -1, time.Now()
+	Eventually(ctx, func() time.Duration {
+		if n := len(writes()); n != last {
+			last, since = n, time.Now()
+		}
+		return time.Since(since)
+	}).Should(BeNumerically(">", 500*time.Millisecond))
+}

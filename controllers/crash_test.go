@@ -1,0 +1,300 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/controllers"
+	"github.com/usher-dev/usher/internal/mail"
+)
+
+var errCrashed = errors.New("this process is dead")
+
+// process is one run of Usher that dies at its nth call to the API server or
+// the mail server: before the call, or after it and before its answer.
+// What only fills its cache does not count, nor do events.
+type process struct {
+	at    int // 0: never
+	after bool
+
+	mu      sync.Mutex
+	calls   int
+	dead    chan struct{}
+	point   string          // the call at which it died
+	sent    map[string]bool // mails that the server took and that are not recorded, by address
+	pending map[string]bool // sent, at the time of death
+}
+
+func newProcess(at int, after bool) *process {
+	return &process{at: at, after: after, dead: make(chan struct{}), sent: map[string]bool{}}
+}
+
+// call makes one call, or dies of it. There is one call at a time, so that at
+// the moment of death every other one has either been made or not.
+func (p *process) call(what string, do func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.crashed() {
+		return errCrashed
+	}
+	p.calls++
+	last := p.calls == p.at
+	if last && !p.after {
+		p.die(what)
+		return errCrashed
+	}
+	err := do()
+	if last {
+		p.die(what)
+		return errCrashed
+	}
+	return err
+}
+
+func (p *process) crashed() bool { return p.point != "" }
+
+func (p *process) die(what string) {
+	p.point, p.pending = what, maps.Clone(p.sent)
+	close(p.dead)
+}
+
+// Send is the mail server as this process reaches it.
+func (p *process) Send(ctx context.Context, m mail.Message, to controllers.Mailer) error {
+	return p.call("SMTP", func() error {
+		err := to.Send(ctx, m)
+		if err == nil {
+			p.sent[m.To.Address] = true
+		}
+		return err
+	})
+}
+
+// roundTrip is the API server as this process reaches it.
+func (p *process) roundTrip(next http.RoundTripper, r *http.Request) (response *http.Response, err error) {
+	query := r.URL.Query()
+	fillsCache := query.Get("watch") == "true" || query.Get("limit") == "500" || r.URL.Path == "/api" || r.URL.Path == "/apis"
+	if fillsCache || strings.Contains(r.URL.Path, "/events") {
+		return next.RoundTrip(r)
+	}
+	var body string
+	if r.Body != nil {
+		raw, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = string(raw)
+		r.Body = io.NopCloser(strings.NewReader(body))
+	}
+	err = p.call(r.Method+" "+r.URL.Path, func() error {
+		response, err = next.RoundTrip(r) //nolint:bodyclose // whoever asked closes it
+		if err == nil && response.StatusCode == http.StatusOK && strings.Contains(body, `"sentTime"`) {
+			maps.DeleteFunc(p.sent, func(address string, _ bool) bool { return strings.Contains(body, address) })
+		}
+		return err
+	})
+	if err != nil && response != nil {
+		_ = response.Body.Close()
+		response = nil
+	}
+	return response, err
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+type mailer func(ctx context.Context, m mail.Message) error
+
+func (f mailer) Send(ctx context.Context, m mail.Message) error { return f(ctx, m) }
+
+// start runs Usher as this process.
+func (p *process) start(ctx context.Context) (stop func()) {
+	GinkgoHelper()
+	api := rest.CopyConfig(usherAPI)
+	api.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) { return p.roundTrip(next, r) })
+	})
+	post := postbox()
+	smtp := post.Mailer
+	post.Mailer = mailer(func(ctx context.Context, m mail.Message) error { return p.Send(ctx, m, smtp) })
+	post.Deadline = time.Second // whoever is dead is surely not sending any more
+	return startUsher(ctx, api, post, 1)
+}
+
+// story is all that can happen to two people, from the first manifest to the
+// last trace. It returns how things stood in the middle.
+func (w world) story(ctx context.Context) (middle []string) {
+	create(ctx, namespace(w.staging()), w.organization())
+	eventually(ctx, w.organization(), beReady())
+	jane, john := w.membership("jane"), w.invitation("john")
+	create(ctx, jane)
+	eventually(ctx, jane, haveState("Invited"), beReady())
+	create(ctx, john)
+	eventually(ctx, john, haveState("Pending"), beReady())
+	janes, johns := w.accept(ctx, "jane", w.name+"-jane"), w.accept(ctx, "john", w.name+"-john")
+	eventually(ctx, jane, haveState("Active"), beReady())
+	johnsOwn := w.membership("john")
+	Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(johnsOwn), johnsOwn) }).Should(Succeed())
+	eventually(ctx, johnsOwn, haveState("Active"), beReady())
+
+	Eventually(func() error {
+		if err := k8s.Get(ctx, client.ObjectKeyFromObject(jane), jane); err != nil {
+			return err
+		}
+		jane.Spec.Role = "observer"
+		return k8s.Update(ctx, jane)
+	}).Should(Succeed())
+	Eventually(func() []string { return w.access(ctx) }).Should(ConsistOf(
+		"view for usher:"+w.name+"-jane", "edit for usher:"+w.name+"-john"))
+	eventually(ctx, jane, beReady(), HaveField("Status.Grants", ConsistOf(HaveField("Permission", BeEquivalentTo("look")))))
+	for _, o := range []client.Object{janes, johns} {
+		eventually(ctx, o, haveState("Active"), beReady())
+	}
+	for _, o := range []client.Object{w.invitation("jane"), john} {
+		eventually(ctx, o, haveState("Active"), beReady())
+	}
+	middle = w.trace(ctx)
+
+	for _, o := range []client.Object{jane, johns, w.organization(), johnsOwn, john, janes} {
+		Expect(k8s.Delete(ctx, o)).To(Succeed())
+	}
+	for _, o := range []client.Object{jane, johns, w.organization(), johnsOwn, john, janes, w.invitation("jane")} {
+		eventuallyGone(ctx, o)
+	}
+	return middle
+}
+
+// access says who is bound to what in the staging namespace.
+func (w world) access(ctx context.Context) []string {
+	var all []string
+	for _, b := range bindings(ctx, w.staging()) {
+		for _, s := range b.Subjects {
+			all = append(all, b.RoleRef.Name+" for "+s.Name)
+		}
+	}
+	return all
+}
+
+// trace is everything of this world that Usher has to do with, without times
+// and without the world's own name.
+func (w world) trace(ctx context.Context) []string {
+	GinkgoHelper()
+	all := w.access(ctx)
+	var (
+		memberships accountsv1.MembershipList
+		invitations accountsv1.InvitationList
+		accounts    accountsv1.AccountList
+		secrets     corev1.SecretList
+	)
+	Expect(k8s.List(ctx, &memberships, client.InNamespace(w.name))).To(Succeed())
+	for _, m := range memberships.Items {
+		all = append(all, fmt.Sprint("Membership ", m.Name, m.Finalizers, m.Spec, words(m.Status.Conditions), m.Status.Grants, m.Status.AccountRef))
+	}
+	Expect(k8s.List(ctx, &invitations, client.InNamespace(w.name))).To(Succeed())
+	for _, i := range invitations.Items {
+		all = append(all, fmt.Sprint("Invitation ", i.Name, i.Finalizers, i.Spec, words(i.Status.Conditions), len(i.OwnerReferences)))
+	}
+	Expect(k8s.List(ctx, &accounts)).To(Succeed())
+	for _, a := range accounts.Items {
+		if strings.HasPrefix(a.Name, w.name+"-") {
+			all = append(all, fmt.Sprint("Account ", a.Name, a.Finalizers, a.Annotations, a.Spec.Email, words(a.Status.Conditions)))
+		}
+	}
+	Expect(k8s.List(ctx, &secrets, client.InNamespace(usherNamespace))).To(Succeed())
+	for _, s := range secrets.Items {
+		if strings.Contains(s.Name, w.name+"-") {
+			all = append(all, "Secret "+s.Name)
+		}
+	}
+	for i := range all {
+		all[i] = strings.ReplaceAll(all[i], w.name, "acme")
+	}
+	slices.Sort(all)
+	return all
+}
+
+var _ = Describe("A controller that dies", Serial, func() {
+	It("comes, from each of its calls, to the same end: no mail lost, none doubled but between 250 and record",
+		Label("K1", "K4", "K8"), func(ctx SpecContext) {
+			stopUsher()
+			DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
+
+			undisturbed := newProcess(0, false)
+			stop := undisturbed.start(ctx)
+			w := aWorld()
+			want := w.story(ctx)
+			Expect(w.trace(ctx)).To(BeEmpty())
+			stop()
+			GinkgoWriter.Printf("undisturbed: %d calls\n", undisturbed.calls)
+
+			doubled := map[string]int{}
+			for _, after := range []bool{false, true} {
+				for at := 1; ; at++ {
+					if !survives(ctx, newProcess(at, after), want, doubled) {
+						Expect(at).To(BeNumerically(">", undisturbed.calls/2), "the sweep reached the end")
+						break
+					}
+				}
+			}
+			Expect(doubled).NotTo(BeEmpty(), "the sweep went through the one point where a mail doubles")
+			GinkgoWriter.Printf("doubled: %v\n", doubled)
+		})
+})
+
+// survives runs the story with a process that dies, and the one after it. It
+// returns false when the story was over before the process could die.
+func survives(ctx context.Context, p *process, want []string, doubled map[string]int) (died bool) {
+	GinkgoHelper()
+	began := time.Now()
+	w := aWorld()
+	stop := p.start(ctx)
+	over, next := make(chan struct{}), make(chan func(), 1)
+	go func() {
+		defer GinkgoRecover()
+		select {
+		case <-p.dead:
+			stop()
+			next <- newProcess(0, false).start(ctx)
+		case <-over:
+			next <- stop
+		}
+	}()
+	got := w.story(ctx)
+	end := w.trace(ctx)
+	close(over)
+	(<-next)()
+	where := fmt.Sprintf("call %d, after=%v: %s", p.at, p.after, strings.ReplaceAll(p.point, w.name, "acme"))
+	GinkgoWriter.Printf("%s: %s\n", where, time.Since(began))
+	Expect(got).To(Equal(want), where)
+	Expect(end).To(BeEmpty(), where)
+	for _, person := range []string{"jane", "john"} {
+		mails := w.mailsTo(person)
+		Expect(mails).NotTo(BeEmpty(), "lost: "+where)
+		if len(mails) == 1 {
+			continue
+		}
+		Expect(p.pending).To(HaveKey(string(w.email(person))), "doubled: "+where)
+		Expect(mails).To(HaveLen(2), where)
+		Expect(mails[0]).To(Equal(mails[1]), where)
+		doubled[strings.ReplaceAll(p.point, w.name, "acme")]++
+	}
+	return p.crashed()
+}

@@ -1,0 +1,97 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/organization"
+)
+
+// Cache indexes, by what the value is.
+const (
+	byOrganization = "organization"
+	byNamespace    = "namespace"
+	byMembership   = "membership"
+	byAccount      = "account"
+	byInvitation   = "invitation"
+	byClusterRole  = "clusterRole"
+)
+
+// SetupIndexes registers the cache indexes that the reconcilers look things up by.
+func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	for _, index := range []struct {
+		object client.Object
+		name   string
+		values func(client.Object) []string
+	}{
+		{&accountsv1.Organization{}, byNamespace, func(o client.Object) []string {
+			return []string{string(o.(*accountsv1.Organization).Spec.Namespace)}
+		}},
+		{&accountsv1.Organization{}, byClusterRole, func(o client.Object) []string {
+			return organization.NamedClusterRoles(o.(*accountsv1.Organization))
+		}},
+		{&accountsv1.Membership{}, byOrganization, func(o client.Object) []string {
+			return []string{string(o.(*accountsv1.Membership).Spec.OrganizationRef.Name)}
+		}},
+		{&accountsv1.Invitation{}, byOrganization, func(o client.Object) []string {
+			return []string{string(o.(*accountsv1.Invitation).Spec.OrganizationRef.Name)}
+		}},
+		{&accountsv1.Invitation{}, byAccount, func(o client.Object) []string {
+			return present(o.(*accountsv1.Invitation).Status.Acceptance.AccountRef.UID)
+		}},
+		{&accountsv1.Account{}, byMembership, func(o client.Object) []string {
+			var keys []string
+			for _, n := range recorded(o) {
+				keys = append(keys, n.String())
+			}
+			return keys
+		}},
+		{&accountsv1.Account{}, byInvitation, func(o client.Object) []string {
+			return []string{o.(*accountsv1.Account).Spec.InvitationRef.UID}
+		}},
+		{&rbacv1.RoleBinding{}, byMembership, func(o client.Object) []string {
+			return []string{membershipOf(o).String()}
+		}},
+		{&rbacv1.RoleBinding{}, byOrganization, func(o client.Object) []string {
+			return present(o.GetLabels()[accountsv1.OrganizationLabel])
+		}},
+		{&rbacv1.RoleBinding{}, byAccount, func(o client.Object) []string {
+			return present(o.GetLabels()[accountsv1.AccountLabel])
+		}},
+	} {
+		if err := indexer.IndexField(ctx, index.object, index.name, index.values); err != nil {
+			return fmt.Errorf("indexing %T by %s: %w", index.object, index.name, err)
+		}
+	}
+	return nil
+}
+
+// recorded are the Memberships in an Account's record.
+func recorded(account client.Object) []types.NamespacedName {
+	return membership.ParseRecord(account.GetAnnotations()[accountsv1.MembershipsAnnotation])
+}
+
+// membershipOf is the Membership that a RoleBinding says it was made for.
+func membershipOf(binding client.Object) types.NamespacedName {
+	labels := binding.GetLabels()
+	return types.NamespacedName{
+		Namespace: labels[accountsv1.MembershipNamespaceLabel],
+		Name:      labels[accountsv1.MembershipNameLabel],
+	}
+}
+
+func present(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{value}
+}

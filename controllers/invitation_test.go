@@ -1,0 +1,199 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/hack/inbox"
+	"github.com/usher-dev/usher/internal/invitation"
+)
+
+// standing is how the link in the newest mail to a person stands, at a time.
+func (w world) standing(ctx SpecContext, person string, at time.Time) invitation.Standing {
+	GinkgoHelper()
+	u, err := url.Parse(letters.Link(string(w.email(person))))
+	Expect(err).NotTo(HaveOccurred())
+	link, err := invitation.ParseLink(path.Base(u.Path))
+	Expect(err).NotTo(HaveOccurred())
+	inv, org := w.invitation(person), w.organization()
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(inv), inv)).To(Succeed())
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
+	return invitation.Offer{Invitation: inv, Organization: org, Membership: w.membership(person)}.Check(link, keys, at)
+}
+
+var _ = Describe("An Invitation", func() {
+	var w world
+
+	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+
+	It("goes out as one mail with a link that works for 7 days, to the second", Label("A6", "A7", "C3"), func(ctx SpecContext) {
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), beReady(),
+			haveCondition("Delivered", metav1.ConditionTrue, "Sent"),
+			haveCondition("Pending", metav1.ConditionTrue, "AwaitingAcceptance"),
+			haveCondition("Active", metav1.ConditionFalse, "NotAccepted"),
+			haveCondition("Expired", metav1.ConditionFalse, "NotExpired"))
+		Expect(w.mailsTo("john")).To(HaveLen(1))
+		claimed, expires := inv.Status.Delivery.ClaimTime.Time, inv.Status.ExpirationTime.Time
+		Expect(expires.Sub(claimed)).To(Equal(7 * 24 * time.Hour))
+		Expect(w.standing(ctx, "john", expires.Add(-time.Second))).To(Equal(invitation.Open))
+		Expect(w.standing(ctx, "john", expires)).To(Equal(invitation.Expired))
+	})
+
+	It("mails the name, the role and the Organization, and never says the link anywhere else", Label("A6", "K7"), func(ctx SpecContext) {
+		inv := w.invitation("john")
+		inv.Spec.InvitedBy = "Ada Example"
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		mail := letters.For(string(w.email("john")))[0]
+		Expect(mail.Text).To(And(ContainSubstring("Ada Example"), ContainSubstring("Acme"), ContainSubstring("Developer"), ContainSubstring("Jane Doe")))
+		Expect(mail.ID).To(Equal(inv.Status.Delivery.MessageID))
+		link := path.Base(letters.Link(string(w.email("john"))))
+		Expect(dump(ctx, inv)).NotTo(ContainSubstring(link))
+	})
+
+	It("is Expired on the second, also when Usher was not looking", Label("A7"), func(ctx SpecContext) {
+		m := w.invited(ctx, "jane")
+		inv := w.invitation("jane")
+		eventually(ctx, inv, haveState("Pending"))
+		now.putForward(7*24*time.Hour - time.Minute)
+		poke(ctx, inv)
+		Consistently(func(g Gomega) {
+			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(inv), inv)).To(Succeed())
+			g.Expect(inv).To(haveState("Pending"))
+		}, "300ms").Should(Succeed())
+		now.putForward(time.Minute)
+		poke(ctx, inv)
+		eventually(ctx, inv, haveState("Expired"), beReady(), haveCondition("Expired", metav1.ConditionTrue, "Expired"))
+		eventually(ctx, m, haveState("Expired"), beReady(), haveCondition("Expired", metav1.ConditionTrue, "Expired"))
+		Expect(w.mailsTo("jane")).To(HaveLen(1))
+	})
+
+	It("turns Expired by itself when its time is over", Label("A7"), func(ctx SpecContext) {
+		org := w.organization()
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
+		org.Spec.InvitationValiditySeconds = 60
+		Expect(k8s.Update(ctx, org)).To(Succeed())
+		now.putForward(-58 * time.Second) // of a minute of validity two seconds are left
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		now.putForward(58 * time.Second)
+		poke(ctx, inv)
+		eventually(ctx, inv, haveState("Expired"))
+	})
+
+	It("makes its Membership when it was applied by hand and is accepted", Label("E7"), func(ctx SpecContext) {
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		m := w.membership("john")
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(m), m)).NotTo(Succeed())
+		a := w.accept(ctx, "john", w.name+"-john")
+		DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(k8s.Delete(ctx, m))).To(Succeed()) })
+		Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(m), m) }).Should(Succeed())
+		eventually(ctx, m, haveState("Active"), beReady())
+		Expect(m.Status.AccountRef.Name).To(BeEquivalentTo(a.Name))
+		eventually(ctx, inv, haveState("Active"), beReady())
+		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
+	})
+
+	It("is history once it was accepted: it never brings a Membership back", Label("B8"), func(ctx SpecContext) {
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		w.accept(ctx, "john", w.name+"-john")
+		eventually(ctx, inv, haveState("Active"))
+		m := w.membership("john")
+		eventually(ctx, m, haveState("Active"))
+		Expect(k8s.Delete(ctx, m)).To(Succeed())
+		eventuallyGone(ctx, m)
+		poke(ctx, inv)
+		again := w.membership("john")
+		create(ctx, again)
+		eventually(ctx, again, haveState("Inactive"), haveCondition("Active", metav1.ConditionFalse, "NoAccount"))
+		Expect(bindings(ctx, w.staging())).To(BeEmpty())
+	})
+
+	It("is Failed when the mail server refuses the address for good", func(ctx SpecContext) {
+		letters.FailAt(inbox.Rcpt, inbox.Fault{Code: 550, Text: "no such person"})
+		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "Refused"),
+			haveMessage("Ready", "no such person"), haveCondition("Delivered", metav1.ConditionFalse, "Refused"))
+	})
+
+	It("tries again, with the same bytes, after the mail server said not now", func(ctx SpecContext) {
+		letters.FailAt(inbox.Body, inbox.Fault{Code: 451, Text: "not now", Accept: true})
+		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "TemporaryFailure"))
+		letters.SetFault(nil)
+		poke(ctx, inv)
+		Expect(w.mailsTo("john")).To(HaveLen(1), "not before its time")
+		now.putForward(10 * time.Second)
+		poke(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), beReady())
+		mails := w.mailsTo("john")
+		Expect(mails).To(HaveLen(2))
+		Expect(mails[0]).To(Equal(mails[1]))
+		Expect(inv.Status.Delivery.Tries).To(BeEquivalentTo(2))
+	})
+
+	It("refuses to be for another address than the Membership of its name", func(ctx SpecContext) {
+		inv := w.invitation("jane")
+		inv.Spec.Email = w.email("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		m := w.membership("jane")
+		create(ctx, m)
+		eventually(ctx, m, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "InvitationConflict"))
+		eventually(ctx, inv, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "MembershipConflict"))
+	})
+
+	It("keeps one connection to the mail server for each worker, however many mails there are", func(ctx SpecContext) {
+		before := letters.Connections()
+		for range 40 {
+			create(ctx, w.invitation(fresh("guest")))
+		}
+		Eventually(func() int {
+			sent := 0
+			for _, m := range letters.Messages() {
+				if strings.HasSuffix(m.To[0], "@"+w.name+".example") {
+					sent++
+				}
+			}
+			return sent
+		}).Should(Equal(40))
+		Expect(letters.Connections() - before).To(BeNumerically("<=", 4))
+	})
+
+	It("tells its story in events, without any secret", Label("K7"), func(ctx SpecContext) {
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		Eventually(func() []string {
+			var events corev1.EventList
+			Expect(k8s.List(ctx, &events, client.InNamespace(w.name))).To(Succeed())
+			var told []string
+			for _, e := range events.Items {
+				told = append(told, e.Reason+": "+e.Message)
+			}
+			return told
+		}).Should(ConsistOf("Sent: Mailed the invitation to " + string(w.email("john"))))
+	})
+})

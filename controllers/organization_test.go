@@ -1,0 +1,99 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var _ = Describe("An Organization", func() {
+	var w world
+
+	BeforeEach(func() { w = aWorld() })
+
+	It("makes its home namespace and says that its catalogue can be granted", Label("K1"), func(ctx SpecContext) {
+		org := w.organization()
+		create(ctx, org)
+		eventually(ctx, org, beReady(),
+			haveCondition("NamespaceReady", metav1.ConditionTrue, "Reconciled"),
+			haveCondition("CatalogueValid", metav1.ConditionTrue, "Reconciled"))
+		Expect(k8s.Get(ctx, client.ObjectKey{Name: w.name}, &corev1.Namespace{})).To(Succeed())
+	})
+
+	It("uses a namespace that is there already and leaves it as it is, to the end", Label("K1"), func(ctx SpecContext) {
+		home := namespace(w.name)
+		home.Labels = map[string]string{"team": "acme"}
+		create(ctx, home)
+		org := w.organization()
+		create(ctx, org)
+		eventually(ctx, org, beReady())
+		Expect(k8s.Delete(ctx, org)).To(Succeed())
+		eventuallyGone(ctx, org)
+		before := home.DeepCopy()
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(home), home)).To(Succeed())
+		Expect(home).To(Equal(before))
+	})
+
+	DescribeTable("says by name what is wrong with its catalogue", func(ctx SpecContext, spoil func(*accountsv1.OrganizationSpec), reason, message string) {
+		org := w.organization()
+		spoil(&org.Spec)
+		create(ctx, org)
+		eventually(ctx, org,
+			haveCondition("CatalogueValid", metav1.ConditionFalse, reason),
+			haveCondition("Stalled", metav1.ConditionTrue, reason),
+			haveMessage("CatalogueValid", message))
+	},
+		Entry("a role that grants an unknown permission", func(s *accountsv1.OrganizationSpec) {
+			s.Roles[0].Grants[0].Permission = "fly"
+		}, "UnknownPermission", "fly (role developer)"),
+		Entry("a role that grants on an unknown resource", func(s *accountsv1.OrganizationSpec) {
+			s.Roles[0].Grants[0].Resources = []accountsv1.CatalogueName{"moon"}
+		}, "UnknownResource", "moon (role developer)"),
+		Entry("a ClusterRole that does not exist", func(s *accountsv1.OrganizationSpec) {
+			s.Permissions[0].ClusterRole = "pilot"
+		}, "ClusterRoleNotFound", "pilot"),
+	)
+
+	It("becomes valid as soon as a missing ClusterRole appears", Label("K1"), func(ctx SpecContext) {
+		org := w.organization()
+		org.Spec.Permissions[0].ClusterRole = w.name
+		create(ctx, org)
+		eventually(ctx, org, haveCondition("CatalogueValid", metav1.ConditionFalse, "ClusterRoleNotFound"))
+		create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: w.name}})
+		eventually(ctx, org, beReady())
+	})
+
+	It("does not share its home with an older one, and takes it over when that goes", func(ctx SpecContext) {
+		first, second := w.organization(), w.organization()
+		second.Name += "-too"
+		create(ctx, first)
+		eventually(ctx, first, beReady())
+		create(ctx, second)
+		eventually(ctx, second, haveCondition("NamespaceReady", metav1.ConditionFalse, "NamespaceTaken"), haveMessage("Ready", first.Name))
+		Expect(k8s.Delete(ctx, first)).To(Succeed())
+		eventuallyGone(ctx, first)
+		eventually(ctx, second, beReady())
+	})
+
+	It("withdraws all its members' access before it is gone, and gives it back when it returns", Label("K1", "K4"), func(ctx SpecContext) {
+		w.settled(ctx)
+		m, _ := w.active(ctx)
+		org := w.organization()
+		Expect(k8s.Delete(ctx, org)).To(Succeed())
+		eventuallyGone(ctx, org)
+		Expect(bindings(ctx, w.staging())).To(BeEmpty())
+		eventually(ctx, m, haveState("Inactive"), haveCondition("Reconciling", metav1.ConditionTrue, "OrganizationNotFound"))
+		create(ctx, w.organization())
+		eventually(ctx, m, haveState("Active"), beReady())
+		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
+		Expect(w.mailsTo("jane")).To(HaveLen(1))
+	})
+})

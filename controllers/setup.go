@@ -1,0 +1,57 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// Options is what the reconcilers need besides a manager.
+type Options struct {
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Post mails.
+	Post *Post
+	// Namespace is Usher's own.
+	Namespace string
+	// Workers is how many objects of each kind are worked on at a time.
+	Workers int
+}
+
+// Setup adds all reconcilers to a manager whose cache has CachedObjects.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	if o.Clock == nil || o.Post == nil || o.Namespace == "" || o.Workers < 1 {
+		return errors.New("clock, post, namespace and at least one worker are needed")
+	}
+	if err := SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	c, live := mgr.GetClient(), mgr.GetAPIReader()
+	return errors.Join(
+		(&OrganizationReconciler{Client: c, Live: live, Clock: o.Clock, Workers: o.Workers}).SetupWithManager(mgr),
+		(&MembershipReconciler{Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace, Workers: o.Workers}).SetupWithManager(mgr),
+		(&InvitationReconciler{
+			Client: c, Live: live, Clock: o.Clock, Events: mgr.GetEventRecorder("usher"), Post: o.Post, Workers: o.Workers,
+		}).SetupWithManager(mgr),
+		(&AccountReconciler{Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace, Workers: o.Workers}).SetupWithManager(mgr),
+	)
+}
+
+// CachedObjects says of which objects the cache keeps only some: of
+// RoleBindings, those that Usher made.
+func CachedObjects() map[client.Object]cache.ByObject {
+	return map[client.Object]cache.ByObject{
+		&rbacv1.RoleBinding{}: {Label: labels.SelectorFromSet(labels.Set{accountsv1.ManagedByLabel: accountsv1.ManagedByValue})},
+	}
+}

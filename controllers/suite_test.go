@@ -1,0 +1,179 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	netmail "net/mail"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/controllers"
+	"github.com/usher-dev/usher/hack/inbox"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/mail"
+)
+
+// home of Usher itself.
+const usherNamespace = "usher-system"
+
+var (
+	k8s      client.Client // an admin, without a cache
+	usherAPI *rest.Config  // the user that the controllers are
+	auditLog string
+	letters  *inbox.Inbox
+	now      = &shiftedClock{}
+	keys     invitation.Keyring
+)
+
+func TestControllers(t *testing.T) {
+	// A streamed list waits for up to two seconds for its end to be marked, and
+	// the specs start Usher hundreds of times.
+	t.Setenv("KUBE_FEATURE_WatchListClient", "false")
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(10 * time.Second)
+	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
+	RunSpecs(t, "Controllers")
+}
+
+var _ = BeforeSuite(func() {
+	logf.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))
+	scheme := runtime.NewScheme()
+	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	Expect(accountsv1.AddToScheme(scheme)).To(Succeed())
+
+	dir := GinkgoT().TempDir()
+	auditLog = filepath.Join(dir, "audit.log")
+	policy := filepath.Join(dir, "policy.yaml")
+	Expect(os.WriteFile(policy, []byte(auditPolicy), 0o600)).To(Succeed())
+
+	env := &envtest.Environment{
+		Scheme:                scheme,
+		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+		BinaryAssetsDirectory: filepath.Join("..", "bin"),
+	}
+	env.ControlPlane.GetAPIServer().Configure().
+		Append("audit-policy-file", policy).
+		Append("audit-log-path", auditLog).
+		Append("audit-log-mode", "blocking").
+		Disable("audit-log-maxsize")
+	admin, err := env.Start()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(env.Stop)
+
+	k8s, err = client.New(admin, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	own := &corev1.Namespace{}
+	own.Name = usherNamespace
+	Expect(k8s.Create(context.Background(), own)).To(Succeed())
+
+	user, err := env.AddUser(envtest.User{Name: "usher", Groups: []string{"system:masters"}}, nil)
+	Expect(err).NotTo(HaveOccurred())
+	usherAPI = user.Config()
+	usherAPI.QPS = -1
+
+	letters, err = inbox.Start(inbox.Options{})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(letters.Close)
+	keys, err = invitation.ParseKeyring(map[string][]byte{invitation.FirstKeyName(): make([]byte, invitation.KeySize)})
+	Expect(err).NotTo(HaveOccurred())
+
+	stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
+	DeferCleanup(func() { stopUsher() })
+})
+
+// stopUsher stops the Usher that all specs share.
+var stopUsher func()
+
+// postbox is a Post that mails to the letters.
+func postbox() *controllers.Post {
+	GinkgoHelper()
+	server, err := mail.ParseURL(letters.SMTPURL())
+	Expect(err).NotTo(HaveOccurred())
+	portal, err := url.Parse("https://accounts.example.com")
+	Expect(err).NotTo(HaveOccurred())
+	return &controllers.Post{
+		Mailer:    mail.NewSMTP(mail.Config{Server: server}),
+		Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		From:      netmail.Address{Name: "Usher", Address: "usher@example.com"},
+		PortalURL: portal,
+		Holder:    fresh("usher"),
+		Deadline:  mail.SendDeadline,
+	}
+}
+
+const auditPolicy = `
+apiVersion: audit.k8s.io/v1
+kind: Policy
+rules:
+- level: None
+  verbs: [get, list, watch]
+- level: Metadata
+  omitStages: [RequestReceived]
+`
+
+// startUsher runs all controllers until the function that it returns is called.
+func startUsher(ctx context.Context, api *rest.Config, post *controllers.Post, workers int) (stop func()) {
+	GinkgoHelper()
+	skipNames := true
+	mgr, err := ctrl.NewManager(api, ctrl.Options{
+		Scheme:     k8s.Scheme(),
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Cache:      cache.Options{ByObject: controllers.CachedObjects()},
+		Controller: config.Controller{SkipNameValidation: &skipNames},
+	})
+	Expect(err).NotTo(HaveOccurred())
+	ctx, cancel := context.WithCancel(ctx)
+	Expect(controllers.Setup(ctx, mgr, controllers.Options{
+		Clock: now, Namespace: usherNamespace, Workers: workers, Post: post,
+	})).To(Succeed())
+	stopped := make(chan error, 1)
+	go func() { stopped <- mgr.Start(ctx) }()
+	return func() {
+		cancel()
+		Expect(<-stopped).To(Succeed())
+	}
+}
+
+// shiftedClock is the machine's clock, put forward by as much as a spec likes.
+type shiftedClock struct{ shift atomic.Int64 }
+
+func (c *shiftedClock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
+
+func (c *shiftedClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// putForward puts the clock forward for the rest of the spec.
+func (c *shiftedClock) putForward(by time.Duration) {
+	c.shift.Add(int64(by))
+	DeferCleanup(func() { c.shift.Add(-int64(by)) })
+}
+
+var serial atomic.Int64
+
+// fresh is a name that no other spec has.
+func fresh(prefix string) string {
+	return fmt.Sprintf("%s-%d", prefix, serial.Add(1))
+}

@@ -1,0 +1,249 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	gomegatypes "github.com/onsi/gomega/types"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+// world is what one spec has to itself: an Organization with a staging
+// namespace, and people with addresses of their own.
+type world struct {
+	name string // of the Organization, of its home namespace, of everything's prefix
+}
+
+func aWorld() world { return world{name: fresh("acme")} }
+
+func (w world) staging() string { return w.name + "-staging" }
+
+func (w world) email(person string) accountsv1.EmailAddress {
+	return accountsv1.EmailAddress(person + "@" + w.name + ".example")
+}
+
+func (w world) key(name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: w.name, Name: name}
+}
+
+// organization has two roles: developers may edit staging, observers view it.
+func (w world) organization() *accountsv1.Organization {
+	return &accountsv1.Organization{
+		ObjectMeta: metav1.ObjectMeta{Name: w.name},
+		Spec: accountsv1.OrganizationSpec{
+			DisplayName: "Acme",
+			Namespace:   accountsv1.NamespaceName(w.name),
+			Resources: []accountsv1.Resource{
+				{Name: "staging", Namespaces: accountsv1.ResourceNamespaces{Names: []accountsv1.NamespaceName{accountsv1.NamespaceName(w.staging())}}},
+			},
+			Permissions: []accountsv1.Permission{
+				{Name: "deploy", DisplayName: "Deploy applications", ClusterRole: "edit"},
+				{Name: "look", DisplayName: "Look at applications", ClusterRole: "view"},
+				{Name: "dashboards", Group: "grafana-editors"},
+			},
+			Roles: []accountsv1.Role{
+				{Name: "developer", DisplayName: "Developer", Grants: []accountsv1.Grant{{Permission: "deploy", Resources: []accountsv1.CatalogueName{"staging"}}}},
+				{Name: "observer", DisplayName: "Observer", Grants: []accountsv1.Grant{{Permission: "look", Resources: []accountsv1.CatalogueName{"staging"}}}},
+			},
+		},
+	}
+}
+
+func (w world) membership(person string) *accountsv1.Membership {
+	return &accountsv1.Membership{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.name, Name: person},
+		Spec: accountsv1.MembershipSpec{
+			OrganizationRef: accountsv1.OrganizationReference{Name: accountsv1.CatalogueName(w.name)},
+			Email:           w.email(person),
+			GivenName:       "Jane",
+			FamilyName:      "Doe",
+			Role:            "developer",
+		},
+	}
+}
+
+func (w world) invitation(person string) *accountsv1.Invitation {
+	spec := w.membership(person).Spec
+	return &accountsv1.Invitation{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.name, Name: person},
+		Spec: accountsv1.InvitationSpec{
+			OrganizationRef: spec.OrganizationRef, Email: spec.Email, GivenName: spec.GivenName, FamilyName: spec.FamilyName, Role: spec.Role,
+		},
+	}
+}
+
+func namespace(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+}
+
+// settled makes an Organization and its namespaces, and waits for it.
+func (w world) settled(ctx context.Context) world {
+	GinkgoHelper()
+	create(ctx, namespace(w.staging()), w.organization())
+	eventually(ctx, w.organization(), beReady())
+	return w
+}
+
+// create makes objects, and takes them away when the spec is over.
+func create(ctx context.Context, objects ...client.Object) {
+	GinkgoHelper()
+	for _, o := range objects {
+		Expect(k8s.Create(ctx, o)).To(Succeed())
+		DeferCleanup(func(ctx context.Context) {
+			Expect(client.IgnoreNotFound(k8s.Delete(ctx, o))).To(Succeed())
+		})
+	}
+}
+
+// invited makes a Membership and waits until its mail is out.
+func (w world) invited(ctx context.Context, person string) *accountsv1.Membership {
+	GinkgoHelper()
+	m := w.membership(person)
+	create(ctx, m)
+	eventually(ctx, m, haveState("Invited"), beReady())
+	return m
+}
+
+// accept answers an Invitation as the portal does.
+func (w world) accept(ctx context.Context, person, userName string) *accountsv1.Account {
+	GinkgoHelper()
+	a := w.halfMade(ctx, person, userName)
+	var inv accountsv1.Invitation
+	Eventually(func(g Gomega) {
+		g.Expect(k8s.Get(ctx, w.key(person), &inv)).To(Succeed())
+		accepted := metav1.Now().Rfc3339Copy()
+		inv.Status.Acceptance = accountsv1.Acceptance{
+			AccountRef:   accountsv1.AcceptedAccountReference{Name: accountsv1.AccountName(a.Name), UID: string(a.UID)},
+			AcceptedTime: &accepted,
+		}
+		g.Expect(k8s.Status().Update(ctx, &inv)).To(Succeed())
+	}).Should(Succeed())
+	return a
+}
+
+// halfMade makes the Account of somebody who began to accept, with its password.
+func (w world) halfMade(ctx context.Context, person, userName string) *accountsv1.Account {
+	GinkgoHelper()
+	var inv accountsv1.Invitation
+	Expect(k8s.Get(ctx, w.key(person), &inv)).To(Succeed())
+	a := &accountsv1.Account{
+		ObjectMeta: metav1.ObjectMeta{Name: userName, Finalizers: []string{accountsv1.Finalizer}},
+		Spec: accountsv1.AccountSpec{
+			Email: inv.Spec.Email,
+			InvitationRef: accountsv1.InvitationReference{
+				Namespace: accountsv1.NamespaceName(w.name), Name: accountsv1.CatalogueName(person), UID: string(inv.UID),
+			},
+		},
+	}
+	credentials := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: usherNamespace, Name: account.SecretName(userName)}}
+	create(ctx, a)
+	account.SetCredential(credentials, a, "$argon2id$", "")
+	create(ctx, credentials)
+	return a
+}
+
+// active makes Jane's Membership, accepts its Invitation, and waits until access is there.
+func (w world) active(ctx context.Context) (*accountsv1.Membership, *accountsv1.Account) {
+	GinkgoHelper()
+	m := w.invited(ctx, "jane")
+	a := w.accept(ctx, "jane", w.name+"-jane")
+	eventually(ctx, m, haveState("Active"), beReady())
+	return m, a
+}
+
+// bindings are the RoleBindings that Usher made in the namespace.
+func bindings(ctx context.Context, namespace string) []rbacv1.RoleBinding {
+	GinkgoHelper()
+	var list rbacv1.RoleBindingList
+	Expect(k8s.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels{accountsv1.ManagedByLabel: accountsv1.ManagedByValue})).To(Succeed())
+	return list.Items
+}
+
+// eventually waits until the object in the API server is as the matchers say.
+func eventually(ctx context.Context, o client.Object, as ...gomegatypes.GomegaMatcher) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(o), o)).To(Succeed())
+		g.Expect(o).To(And(as...), "%v", o)
+	}).Should(Succeed())
+}
+
+// eventuallyGone waits until there is no such object.
+func eventuallyGone(ctx context.Context, o client.Object) {
+	GinkgoHelper()
+	Eventually(func() bool {
+		return apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(o), o))
+	}).Should(BeTrue(), "%s should be gone", o.GetName())
+}
+
+type conditioned interface {
+	GetConditions() []metav1.Condition
+}
+
+func haveCondition(conditionType string, status metav1.ConditionStatus, reason string) gomegatypes.GomegaMatcher {
+	return WithTransform(func(o conditioned) string {
+		c := meta.FindStatusCondition(o.GetConditions(), conditionType)
+		if c == nil {
+			return conditionType + " absent"
+		}
+		return conditionType + "=" + string(c.Status) + " " + c.Reason
+	}, Equal(conditionType+"="+string(status)+" "+reason))
+}
+
+func haveMessage(conditionType, part string) gomegatypes.GomegaMatcher {
+	return WithTransform(func(o conditioned) string {
+		if c := meta.FindStatusCondition(o.GetConditions(), conditionType); c != nil {
+			return c.Message
+		}
+		return ""
+	}, ContainSubstring(part))
+}
+
+func beReady() gomegatypes.GomegaMatcher {
+	return WithTransform(func(o conditioned) bool {
+		return meta.IsStatusConditionTrue(o.GetConditions(), accountsv1.ConditionReady)
+	}, BeTrue())
+}
+
+func haveState(state string) gomegatypes.GomegaMatcher {
+	return WithTransform(func(o client.Object) string {
+		switch o := o.(type) {
+		case *accountsv1.Membership:
+			return string(o.Status.State)
+		case *accountsv1.Invitation:
+			return string(o.Status.State)
+		case *accountsv1.Account:
+			return string(o.Status.State)
+		}
+		return ""
+	}, Equal(state))
+}
+
+// mailsTo are the texts of the mails to a person, oldest first.
+func (w world) mailsTo(person string) []string {
+	var texts []string
+	for _, m := range letters.For(string(w.email(person))) {
+		texts = append(texts, string(m.Raw))
+	}
+	return texts
+}
+
+// poke has the controllers look at an object again.
+func poke(ctx context.Context, o client.Object) {
+	GinkgoHelper()
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"example.com/poked":"`+fresh("at")+`"}}}`))
+	Expect(k8s.Patch(ctx, o, patch)).To(Succeed())
+}
