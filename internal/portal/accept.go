@@ -1,0 +1,264 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
+)
+
+const (
+	// acceptTries bounds how often a conditional write is tried again.
+	acceptTries = 5
+)
+
+// errContended says that others were faster every time.
+var errContended = errors.New("other requests kept changing the same objects")
+
+// person is what somebody chose on the page, and the hash of their password.
+type person struct {
+	userName, givenName, familyName string
+	hash                            string
+}
+
+// outcome is how an acceptance ended.
+type outcome int
+
+const (
+	// goOn: not ended yet.
+	goOn outcome = iota
+	// accepted: this request is the one that made the account.
+	accepted
+	// notOpen: the link cannot be used (any more); the standing says why.
+	notOpen
+	// nameTaken: somebody else has the user name.
+	nameTaken
+	// namesRefused: the API server does not take what was typed as names.
+	namesRefused
+)
+
+// acceptance is one request's way through the steps of the package comment.
+type acceptance struct {
+	*store
+	link   invitation.Link
+	person person
+
+	seen     sight
+	account  *accountsv1.Account
+	recorded bool
+}
+
+// accept makes the person's account, if the link is open and the name is free.
+// An error means that nobody knows: it may have been done or not, and to try
+// again is right.
+func (s *store) accept(ctx context.Context, link invitation.Link, p person) (sight, outcome, error) {
+	// It goes on when the browser has gone, and it must end: see the package comment.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), account.AcceptanceTimeout)
+	defer cancel()
+	a := &acceptance{store: s, link: link, person: p}
+	for _, step := range []func(context.Context) (outcome, error){a.name, a.offer, a.record, a.settle} {
+		if o, err := step(ctx); err != nil || o != goOn {
+			return a.seen, o, err
+		}
+	}
+	return a.seen, accepted, nil
+}
+
+// look sees the Invitation anew and says whether the link is open still.
+func (a *acceptance) look(ctx context.Context) (outcome, error) {
+	seen, err := a.inspect(ctx, a.link)
+	if err != nil {
+		return goOn, err
+	}
+	a.seen = seen
+	if seen.standing != invitation.Open {
+		return notOpen, nil
+	}
+	return goOn, nil
+}
+
+// name gets the Account of the chosen user name: a new one, or the half-made
+// one of this very link.
+func (a *acceptance) name(ctx context.Context) (outcome, error) {
+	if o, err := a.look(ctx); err != nil || o != goOn {
+		return o, err
+	}
+	inv := a.seen.Invitation
+	made := &accountsv1.Account{
+		// The finalizer is there from the start: the credentials go with the Account.
+		ObjectMeta: metav1.ObjectMeta{Name: a.person.userName, Finalizers: []string{accountsv1.Finalizer}},
+		Spec: accountsv1.AccountSpec{
+			// The address is the Invitation's, whatever the form says.
+			Email:      inv.Spec.Email,
+			GivenName:  accountsv1.DisplayText(a.person.givenName),
+			FamilyName: accountsv1.DisplayText(a.person.familyName),
+			InvitationRef: accountsv1.InvitationReference{
+				Namespace: accountsv1.NamespaceName(inv.Namespace),
+				Name:      accountsv1.CatalogueName(inv.Name),
+				UID:       string(inv.UID),
+			},
+		},
+	}
+	err := a.writer.Create(ctx, made)
+	switch {
+	case err == nil:
+		a.account = made
+		return goOn, nil
+	case apierrors.IsInvalid(err):
+		return namesRefused, nil
+	case !apierrors.IsAlreadyExists(err):
+		return goOn, fmt.Errorf("create the account: %w", err)
+	}
+	existing, err := get[accountsv1.Account](ctx, a.live, client.ObjectKeyFromObject(made))
+	switch {
+	case err != nil:
+		return goOn, err
+	case existing == nil:
+		return goOn, errContended
+	case madeThrough(existing, inv) && !account.HalfMade(existing):
+		// Taken up between the look and now.
+		a.seen.standing = invitation.Used
+		return notOpen, nil
+	case !resumable(existing, inv):
+		return nameTaken, nil
+	}
+	a.account = existing
+	return goOn, nil
+}
+
+// offer puts the own hash into the Secret of the Account.
+func (a *acceptance) offer(ctx context.Context) (outcome, error) {
+	for range acceptTries {
+		// The Secret is read before the look: what was settled before that
+		// look makes the link used, and what is settled after the read makes
+		// the write fail.
+		secret, err := a.secret(ctx)
+		if err != nil {
+			return goOn, err
+		}
+		if o, err := a.look(ctx); err != nil || o != goOn {
+			return o, err
+		}
+		if a.settled(secret) {
+			// Accepted once, and the Invitation's status was lost since.
+			a.seen.standing = invitation.Used
+			return notOpen, nil
+		}
+		err = a.write(ctx, secret, "")
+		if err == nil {
+			return goOn, nil
+		}
+		if !changedMeanwhile(err) {
+			return goOn, fmt.Errorf("write the account's secret: %w", err)
+		}
+	}
+	return goOn, errContended
+}
+
+// record writes the acceptance into the Invitation's status.
+func (a *acceptance) record(ctx context.Context) (outcome, error) {
+	for range acceptTries {
+		now := a.clock.Now()
+		if a.seen.standing = a.seen.Check(a.link, a.seen.keys, now); a.seen.standing != invitation.Open {
+			return notOpen, nil
+		}
+		inv, failure := saveAcceptance(ctx, a.writer, a.seen.Invitation, a.account, now)
+		if failure == nil {
+			a.seen.Invitation, a.recorded = inv, true
+			return goOn, nil
+		}
+		o, err := a.look(ctx)
+		if err != nil {
+			return goOn, err
+		}
+		if a.recordedByOther() {
+			return goOn, nil
+		}
+		if o != goOn {
+			return o, nil
+		}
+		if !changedMeanwhile(failure) {
+			return goOn, fmt.Errorf("record the acceptance: %w", failure)
+		}
+	}
+	return goOn, errContended
+}
+
+// recordedByOther tells whether the acceptance names the own Account: another
+// request of the same link recorded it, or this one did and was not told.
+func (a *acceptance) recordedByOther() bool {
+	inv := a.seen.Invitation
+	return inv != nil && inv.Status.Acceptance.Given() && inv.Status.Acceptance.AccountRef.UID == string(a.account.UID)
+}
+
+// settle makes the password final: the own one, or else this request has lost.
+func (a *acceptance) settle(ctx context.Context) (outcome, error) {
+	var failure error
+	for range acceptTries {
+		var secret *corev1.Secret
+		if secret, failure = a.secret(ctx); failure != nil {
+			continue
+		}
+		own := a.belongs(secret) && string(secret.Data[account.PasswordKey]) == a.person.hash
+		settled := a.settled(secret)
+		if settled && own {
+			return goOn, nil
+		}
+		if settled || !a.recorded && !own {
+			a.seen.standing = invitation.Used
+			return notOpen, nil
+		}
+		if failure = a.write(ctx, secret, string(a.seen.Invitation.UID)); failure == nil {
+			return goOn, nil
+		}
+	}
+	return goOn, fmt.Errorf("settle the account's secret: %w", failure)
+}
+
+// secret reads the Secret of the Account, or gives nil.
+func (a *acceptance) secret(ctx context.Context) (*corev1.Secret, error) {
+	key := client.ObjectKey{Namespace: a.namespace, Name: account.SecretName(a.account.Name)}
+	return get[corev1.Secret](ctx, a.live, key)
+}
+
+// write puts the own hash into the Secret, on condition that it is as it was
+// read, or that there is still none.
+func (a *acceptance) write(ctx context.Context, read *corev1.Secret, settled string) error {
+	if read == nil {
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+			Namespace: a.namespace, Name: account.SecretName(a.account.Name),
+		}}
+		account.SetCredential(secret, a.account, a.person.hash, settled)
+		return a.writer.Create(ctx, secret)
+	}
+	secret := read.DeepCopy()
+	account.SetCredential(secret, a.account, a.person.hash, settled)
+	return a.writer.Update(ctx, secret)
+}
+
+// belongs tells whether the Secret is of this Account, and not what an earlier
+// one of the same name has left behind.
+func (a *acceptance) belongs(secret *corev1.Secret) bool {
+	return secret != nil && string(secret.Data[account.UIDKey]) == string(a.account.UID)
+}
+
+func (a *acceptance) settled(secret *corev1.Secret) bool {
+	return a.belongs(secret) && len(secret.Data[account.SettledKey]) > 0
+}
+
+// changedMeanwhile tells whether a write failed because the object was not as
+// it had been read.
+func changedMeanwhile(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
+}

@@ -1,0 +1,389 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
+)
+
+var errDown = errors.New("the API server is down")
+
+// failing is an API server that does not answer.
+type failing struct{ client.SubResourceWriter }
+
+func (failing) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return errDown
+}
+
+func (failing) List(context.Context, client.ObjectList, ...client.ListOption) error { return errDown }
+
+func (failing) Create(context.Context, client.Object, ...client.CreateOption) error { return errDown }
+
+func (failing) Update(context.Context, client.Object, ...client.UpdateOption) error { return errDown }
+func (failing) Status() client.SubResourceWriter                                    { return nil }
+
+// nobodyWrites fails the test when anybody writes.
+type nobodyWrites struct{ t *testing.T }
+
+func (n nobodyWrites) Create(context.Context, client.Object, ...client.CreateOption) error {
+	n.t.Error("creates")
+	return errDown
+}
+
+func (n nobodyWrites) Update(context.Context, client.Object, ...client.UpdateOption) error {
+	n.t.Error("updates")
+	return errDown
+}
+
+func (n nobodyWrites) Status() client.SubResourceWriter {
+	n.t.Error("updates a status")
+	return nil
+}
+
+// tapped is a client with something that happens around each call. before may
+// fail the call; after may turn its answer into another.
+type tapped struct {
+	client.Client
+	before func(call string) error
+	after  func(call string, err error) error
+}
+
+func (c *tapped) around(verb string, obj client.Object, call func() error) error {
+	name := verb
+	switch obj.(type) {
+	case *accountsv1.Invitation:
+		name += " invitation"
+	case *accountsv1.Account:
+		name += " account"
+	case *corev1.Secret:
+		name += " secret"
+	default:
+		return call()
+	}
+	if c.before != nil {
+		if err := c.before(name); err != nil {
+			return err
+		}
+	}
+	err := call()
+	if c.after != nil {
+		err = c.after(name, err)
+	}
+	return err
+}
+
+func (c *tapped) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	return c.around("get", obj, func() error { return c.Client.Get(ctx, key, obj, opts...) })
+}
+
+func (c *tapped) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
+	return c.around("create", obj, func() error { return c.Client.Create(ctx, obj, opts...) })
+}
+
+func (c *tapped) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
+	return c.around("update", obj, func() error { return c.Client.Update(ctx, obj, opts...) })
+}
+
+func (c *tapped) Status() client.SubResourceWriter {
+	return tappedStatus{c.Client.Status(), c}
+}
+
+type tappedStatus struct {
+	client.SubResourceWriter
+	tapped *tapped
+}
+
+func (s tappedStatus) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+	return s.tapped.around("record", obj, func() error { return s.SubResourceWriter.Update(ctx, obj, opts...) })
+}
+
+// through is the store whose live calls all go through a tap.
+func (w *world) through(c *tapped) *store {
+	c.Client = w.client
+	s := w.store()
+	s.live, s.writer = c, c
+	return s
+}
+
+func chosen(name, hash string) person { return person{userName: name, hash: hash} }
+
+// doBefore does something before the first call of a name, and doAfter after it.
+func doBefore(name string, do func(*world)) func(*world) *tapped {
+	return func(w *world) *tapped {
+		var first sync.Once
+		return &tapped{before: func(call string) error {
+			if call == name {
+				first.Do(func() { do(w) })
+			}
+			return nil
+		}}
+	}
+}
+
+func doAfter(name string, do func(*world)) func(*world) *tapped {
+	return func(w *world) *tapped {
+		var first sync.Once
+		return &tapped{after: func(call string, err error) error {
+			if call == name {
+				first.Do(func() { do(w) })
+			}
+			return err
+		}}
+	}
+}
+
+// refuse fails every call of a name, and loseAnswer its answer alone.
+func refuse(name string, failure error) func(*world) *tapped {
+	return func(*world) *tapped {
+		return &tapped{before: func(call string) error {
+			if call == name {
+				return failure
+			}
+			return nil
+		}}
+	}
+}
+
+func loseAnswer(name string) func(*world) *tapped {
+	return func(*world) *tapped {
+		return &tapped{after: func(call string, err error) error {
+			if call == name {
+				return errDown
+			}
+			return err
+		}}
+	}
+}
+
+func conflict(name string) error {
+	return apierrors.NewConflict(schema.GroupResource{Resource: "things"}, name, errors.New("changed"))
+}
+
+func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
+	type result struct {
+		outcome  outcome
+		standing invitation.Standing
+		failed   bool
+	}
+	for name, tc := range map[string]struct {
+		objects []client.Object
+		tap     func(*world) *tapped
+		want    result
+		// hash of jane-doe's Secret; empty: there must be none.
+		hash string
+	}{
+		"nothing": {
+			want: result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+		},
+		"the name is somebody else's": {
+			objects: []client.Object{madeFor("another's", "jane-doe")},
+			want:    result{outcome: nameTaken, standing: invitation.Open},
+		},
+		"the name is half-made by this link, and its secret too": {
+			objects: []client.Object{madeFor(janeUID, "jane-doe"), credential("uid-of-jane-doe", "an earlier one", "")},
+			want:    result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+		},
+		"an earlier account of that name has left a settled secret": {
+			objects: []client.Object{credential("uid of the earlier", "an earlier one", "its invitation")},
+			want:    result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+		},
+		"the account was taken up, but its invitation has lost its status": {
+			objects: []client.Object{recorded(madeFor(janeUID, "jane-doe")), credential("uid-of-jane-doe", "the owner's", janeUID)},
+			want:    result{outcome: notOpen, standing: invitation.Used}, hash: "the owner's",
+		},
+		"the same, and the record is lost as well": {
+			objects: []client.Object{madeFor(janeUID, "jane-doe"), credential("uid-of-jane-doe", "the owner's", janeUID)},
+			want:    result{outcome: notOpen, standing: invitation.Used}, hash: "the owner's",
+		},
+		"the half-made account is being deleted": {
+			objects: []client.Object{going(madeFor(janeUID, "jane-doe"))},
+			want:    result{outcome: nameTaken, standing: invitation.Open},
+		},
+		"the API server refuses what was typed": {
+			tap:  refuse("create account", apierrors.NewInvalid(schema.GroupKind{}, "jane-doe", nil)),
+			want: result{outcome: namesRefused, standing: invitation.Open},
+		},
+		"the account is deleted while it is looked at": {
+			objects: []client.Object{madeFor("another's", "jane-doe")},
+			tap:     doBefore("get account", func(w *world) { w.must(w.client.Delete(t.Context(), w.account("jane-doe"))) }),
+			want:    result{failed: true},
+		},
+		"the controller writes the invitation's status before the record": {
+			tap: doBefore("record invitation", func(w *world) {
+				w.update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
+			}),
+			want: result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+		},
+		"the link is mailed anew before the record": {
+			tap: doBefore("record invitation", func(w *world) {
+				w.update(func(inv *accountsv1.Invitation) { inv.Status.Delivery.Attempt++ })
+			}),
+			want: result{outcome: notOpen, standing: invitation.Unknown}, hash: "mine",
+		},
+		"another account takes the invitation up before the record": {
+			tap:  doBefore("record invitation", func(w *world) { w.takeUp("somebody", "u") }),
+			want: result{outcome: notOpen, standing: invitation.Used}, hash: "mine",
+		},
+		"another account takes the invitation up before the hash is stored": {
+			tap:  doBefore("get secret", func(w *world) { w.takeUp("somebody", "u") }),
+			want: result{outcome: notOpen, standing: invitation.Used},
+		},
+		"the time runs out before the record": {
+			tap:  doAfter("create secret", func(w *world) { w.clock.SetTime(start.Add(24 * time.Hour)) }),
+			want: result{outcome: notOpen, standing: invitation.Expired}, hash: "mine",
+		},
+		"the invitation changes with every try": {
+			tap:  refuse("record invitation", conflict("jane")),
+			want: result{failed: true}, hash: "mine",
+		},
+		"the secret changes with every try": {
+			tap:  refuse("create secret", conflict("jane")),
+			want: result{failed: true},
+		},
+		"the record took effect, but its answer was lost": {
+			tap:  loseAnswer("record invitation"),
+			want: result{outcome: accepted, standing: invitation.Used}, hash: "mine",
+		},
+		"the settling took effect, but its answer was lost": {
+			tap:  loseAnswer("update secret"),
+			want: result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+		},
+		"the record is refused": {
+			tap:  refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", errDown)),
+			want: result{failed: true}, hash: "mine",
+		},
+		"another request has put its hash in before the settling": {
+			tap:  doAfter("record invitation", func(w *world) { w.overwrite("jane-doe", "the other's") }),
+			want: result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+		},
+		"another request recorded the same account, and has its hash in": {
+			tap: doBefore("record invitation", func(w *world) {
+				w.takeUp("jane-doe", string(w.account("jane-doe").UID))
+				w.overwrite("jane-doe", "the other's")
+			}),
+			want: result{outcome: notOpen, standing: invitation.Used}, hash: "the other's",
+		},
+		"another request recorded the same account and died, and the own hash is in": {
+			tap: doBefore("record invitation", func(w *world) {
+				w.takeUp("jane-doe", string(w.account("jane-doe").UID))
+			}),
+			want: result{outcome: accepted, standing: invitation.Used}, hash: "mine",
+		},
+		"the secret is deleted before the settling": {
+			tap:  doAfter("record invitation", func(w *world) { w.must(w.client.Delete(t.Context(), w.secret("jane-doe"))) }),
+			want: result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := aWorldWithoutPages(t, tc.objects...)
+			tap := &tapped{}
+			if tc.tap != nil {
+				tap = tc.tap(w)
+			}
+			seen, o, err := w.through(tap).accept(t.Context(), w.parsed(), chosen("jane-doe", "mine"))
+			got := result{outcome: o, standing: seen.standing, failed: err != nil}
+			if tc.want.failed {
+				tc.want.standing = got.standing
+			}
+			if got != tc.want {
+				t.Errorf("got %+v, want %+v (%v)", got, tc.want, err)
+			}
+			stored := ""
+			if secret := w.secret("jane-doe"); secret != nil {
+				stored = string(secret.Data[account.PasswordKey])
+			}
+			if stored != tc.hash {
+				t.Errorf("stores %q, want %q", stored, tc.hash)
+			}
+		})
+	}
+}
+
+// takeUp records that an Account took Jane's Invitation up.
+func (w *world) takeUp(name accountsv1.AccountName, uid string) {
+	now := metav1.NewTime(start)
+	w.update(func(inv *accountsv1.Invitation) {
+		inv.Status.Acceptance = accountsv1.Acceptance{
+			AccountRef: accountsv1.AcceptedAccountReference{Name: name, UID: uid}, AcceptedTime: &now,
+		}
+	})
+}
+
+// overwrite puts another hash into the Secret of an Account.
+func (w *world) overwrite(name, hash string) {
+	secret := w.secret(name)
+	secret.Data[account.PasswordKey] = []byte(hash)
+	w.must(w.client.Update(context.Background(), secret))
+}
+
+// credential is the Secret of the Account jane-doe.
+func credential(uid, hash, settled string) *corev1.Secret {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "account-jane-doe"},
+		Data:       map[string][]byte{account.PasswordKey: []byte(hash), account.UIDKey: []byte(uid)},
+	}
+	if settled != "" {
+		secret.Data[account.SettledKey] = []byte(settled)
+	}
+	return secret
+}
+
+func recorded(a *accountsv1.Account) *accountsv1.Account {
+	a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: home + "/another"}
+	return a
+}
+
+func going(a *accountsv1.Account) *accountsv1.Account {
+	now := metav1.NewTime(start)
+	a.DeletionTimestamp, a.Finalizers = &now, []string{accountsv1.Finalizer}
+	return a
+}
+
+func TestOfAHundredPostsOfOneLinkOneWins(t *testing.T) {
+	w := aWorld(t)
+	var (
+		mu      sync.Mutex
+		winners []string
+		others  = map[int]int{}
+		group   sync.WaitGroup
+	)
+	for i := range 100 {
+		group.Go(func() {
+			password := good + strings.Repeat("z", i)
+			form := but(fieldPassword, password)
+			form.Set(fieldAgain, password)
+			got := w.post(w.link(), form)
+			mu.Lock()
+			defer mu.Unlock()
+			if got.Code == http.StatusOK {
+				winners = append(winners, "hash of "+password)
+			} else {
+				others[got.Code]++
+			}
+		})
+	}
+	group.Wait()
+	if len(winners) != 1 || others[http.StatusGone]+others[http.StatusServiceUnavailable] != 99 {
+		t.Fatalf("%d winners, and %v", len(winners), others)
+	}
+	if stored := string(w.secret("jane-doe").Data[account.PasswordKey]); stored != winners[0] {
+		t.Errorf("stores %q, but %q won", stored, winners[0])
+	}
+}

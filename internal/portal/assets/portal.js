@@ -1,0 +1,116 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The page works without any of this. Nothing here sends what is typed as a
+// password anywhere before the form is sent.
+(() => {
+  "use strict";
+
+  const form = document.querySelector("form");
+  if (!form) return;
+
+  const userName = document.getElementById("user-name");
+  const status = document.getElementById("user-name-status");
+
+  const say = (state, text) => {
+    status.dataset.state = state;
+    status.textContent = text;
+  };
+
+  // Ask, once the typing has stopped, whether the user name can be had. Only
+  // the answer to the latest question counts.
+  let timer = 0;
+  let question = null;
+  const ask = async () => {
+    const value = userName.value.trim();
+    if (question) question.abort();
+    if (!value) return say("", "");
+    question = new AbortController();
+    try {
+      const address = location.pathname + "/user-name?value=" + encodeURIComponent(value);
+      const response = await fetch(address, { signal: question.signal, cache: "no-store" });
+      if (!response.ok) return say("", "");
+      const answer = await response.json();
+      say(answer.state, answer.message);
+    } catch {
+      // The server checks the name again when the form is sent.
+    }
+  };
+  userName.addEventListener("input", () => {
+    clearTimeout(timer);
+    say("", "");
+    timer = setTimeout(ask, 400);
+  });
+
+  // Proposals fill the field in place, so that nothing typed elsewhere is lost.
+  for (const link of document.querySelectorAll("[data-user-name]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = link.dataset.userName;
+    button.addEventListener("click", () => {
+      userName.value = link.dataset.userName;
+      clearTimeout(timer);
+      ask();
+    });
+    link.replaceWith(button);
+  }
+
+  // How many characters are still missing.
+  const password = document.getElementById("password");
+  const again = document.getElementById("password-again");
+  const least = Number(password.getAttribute("minlength"));
+  const length = document.createElement("div");
+  const bar = document.createElement("progress");
+  const words = document.createElement("span");
+  length.className = "length";
+  length.hidden = true;
+  bar.max = least;
+  bar.setAttribute("aria-hidden", "true");
+  words.setAttribute("role", "status");
+  length.append(bar, words);
+  const count = () => {
+    const typed = [...password.value.normalize("NFC")].length;
+    const missing = least - typed;
+    length.hidden = typed === 0;
+    bar.value = Math.min(typed, least);
+    length.toggleAttribute("data-enough", missing <= 0);
+    words.textContent = missing > 1 ? missing + " more characters" : missing === 1 ? "1 more character" : "Long enough";
+  };
+  password.addEventListener("input", count);
+
+  // One button shows both passwords, for those who cannot type blindly.
+  const frame = document.createElement("div");
+  frame.className = "secret";
+  const show = document.createElement("button");
+  show.type = "button";
+  show.textContent = "Show";
+  show.setAttribute("aria-label", "Show passwords");
+  show.setAttribute("aria-pressed", "false");
+  show.addEventListener("click", () => {
+    const shown = password.type === "password";
+    password.type = again.type = shown ? "text" : "password";
+    show.textContent = shown ? "Hide" : "Show";
+    show.setAttribute("aria-pressed", String(shown));
+  });
+  password.replaceWith(frame);
+  frame.append(password, show);
+  frame.after(length);
+
+  // One click, one request; and a shown password is hidden from the browser's
+  // memory of what was typed.
+  const submit = form.querySelector("button[type=submit]");
+  form.addEventListener("submit", (event) => {
+    if (submit.getAttribute("aria-disabled") === "true") {
+      event.preventDefault();
+      return;
+    }
+    password.type = again.type = "password";
+    submit.setAttribute("aria-disabled", "true");
+    submit.textContent = "Creating your account…";
+  });
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    submit.removeAttribute("aria-disabled");
+    submit.textContent = "Create account";
+  });
+})();

@@ -1,0 +1,100 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/internal/invitation"
+)
+
+// Config is all that the portal needs. Limits and TrustedProxies may be left
+// out, and so may Log; New refuses a Config without any of the others.
+type Config struct {
+	// BaseURL is where people reach the portal. The portal is mounted at its
+	// path; links and origins are judged by it and never by a request's headers.
+	BaseURL *url.URL
+	// Namespace is Usher's own, where the Secrets of Accounts are kept.
+	Namespace string
+	// Clock tells what has expired.
+	Clock clock.PassiveClock
+	// Reader reads from a cache with the indexes of SetupIndexes. Pages are
+	// shown from it.
+	Reader client.Reader
+	// Live reads past the cache. Nothing is accepted without it.
+	Live client.Reader
+	// Writer writes Accounts, Secrets and the acceptance of Invitations.
+	Writer Writer
+	// Keys gives the keys that links are checked with.
+	Keys func(ctx context.Context) (invitation.Keyring, error)
+	// Hasher hashes passwords: an account.Hasher.
+	Hasher Hasher
+	// Limits on requests. The zero value stands for DefaultLimits.
+	Limits Limits
+	// TrustedProxies are those whose X-Forwarded-For is believed. Empty: the
+	// client is whoever opened the connection.
+	TrustedProxies []netip.Prefix
+	// Log gets one line a request: route, status, duration.
+	Log logr.Logger
+}
+
+// Writer is all the writing that the portal ever does. It deletes nothing and
+// patches nothing.
+type Writer interface {
+	Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error
+	Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error
+	Status() client.SubResourceWriter
+}
+
+// Hasher hashes a password. It fails with account.ErrBusy when it has no room.
+type Hasher interface {
+	Hash(ctx context.Context, password string) (string, error)
+}
+
+func (c Config) check() error {
+	var problems []error
+	missing := func(missing bool, name string) {
+		if missing {
+			problems = append(problems, fmt.Errorf("portal: Config.%s must be set", name))
+		}
+	}
+	missing(c.BaseURL == nil, "BaseURL")
+	missing(c.Namespace == "", "Namespace")
+	missing(c.Clock == nil, "Clock")
+	missing(c.Reader == nil, "Reader")
+	missing(c.Live == nil, "Live")
+	missing(c.Writer == nil, "Writer")
+	missing(c.Keys == nil, "Keys")
+	missing(c.Hasher == nil, "Hasher")
+	if u := c.BaseURL; u != nil && (u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
+		problems = append(problems, errors.New("portal: Config.BaseURL must be an address such as https://accounts.example.com, without user, query and fragment"))
+	}
+	return errors.Join(problems...)
+}
+
+// Server serves the portal's handler at addr, with limits on what a client may
+// send and on how long it may take.
+func Server(handler http.Handler, addr string) *http.Server {
+	return &http.Server{
+		Addr:              addr,
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		// Above account.AcceptanceTimeout and the wait for a hash, so that whoever
+		// accepts gets an answer.
+		WriteTimeout:   45 * time.Second,
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 16 << 10,
+	}
+}
