@@ -1,0 +1,160 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package process
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	netmail "net/mail"
+	"net/url"
+	"os"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/usher-dev/usher/controllers"
+	"github.com/usher-dev/usher/internal/mail"
+)
+
+// Controller is what the controller process is told.
+type Controller struct {
+	Cluster
+
+	// PortalURL is where people reach the portal; every link starts with it.
+	PortalURL string
+	// SMTPURL is the mail server: smtp:// (STARTTLS), smtps:// or smtp+plaintext://.
+	SMTPURL string
+	// SMTPPasswordFile holds the password of the URL's user.
+	SMTPPasswordFile string
+	// SMTPCAFile holds certificates to trust besides the machine's.
+	SMTPCAFile string
+	// MailFrom is the sender, such as "Usher <usher@example.com>".
+	MailFrom string
+	// Workers is how many objects of each kind are worked on at a time.
+	Workers int
+	// LeaderElect lets one of several controllers work at a time.
+	LeaderElect bool
+	// MetricsAddress is where Prometheus metrics are served; "0": nowhere.
+	MetricsAddress string
+	// HealthAddress is where probes are answered; "0": nowhere.
+	HealthAddress string
+}
+
+// Run runs the controller until ctx ends.
+func (o Controller) Run(ctx context.Context, log logr.Logger) error {
+	namespace, err := o.namespace()
+	if err != nil {
+		return err
+	}
+	portalURL, err := parsePortalURL(o.PortalURL)
+	if err != nil {
+		return err
+	}
+	smtp, from, err := o.mailer()
+	if err != nil {
+		return err
+	}
+	defer smtp.Close()
+	mgr, err := o.manager(namespace, log)
+	if err != nil {
+		return err
+	}
+	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme()})
+	if err != nil {
+		return err
+	}
+	if err := ensureLinkKeys(ctx, direct, namespace, rand.Reader); err != nil {
+		return err
+	}
+	post := &controllers.Post{
+		Mailer: smtp, Keys: linkKeys(mgr.GetClient(), namespace), From: from, PortalURL: portalURL,
+		Holder: holder(), Deadline: mail.SendDeadline,
+	}
+	if err := controllers.Setup(ctx, mgr, controllers.Options{
+		Clock: clock.RealClock{}, Post: post, Namespace: namespace, Workers: o.Workers,
+	}); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func (o Controller) manager(namespace string, log logr.Logger) (ctrl.Manager, error) {
+	config, err := o.config()
+	if err != nil {
+		return nil, err
+	}
+	cached := controllers.CachedObjects()
+	cached[&corev1.Secret{}] = onlyLinkKeys(namespace)
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                 newScheme(),
+		Logger:                 log,
+		Metrics:                metricsserver.Options{BindAddress: o.MetricsAddress},
+		HealthProbeBindAddress: o.HealthAddress,
+		LeaderElection:         o.LeaderElect,
+		// The process ends right after it lets go, so that another need not wait.
+		LeaderElectionReleaseOnCancel: true,
+		LeaderElectionID:              "usher-controller",
+		LeaderElectionNamespace:       namespace,
+		Cache:                         cache.Options{ByObject: cached},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return mgr, errors.Join(mgr.AddHealthzCheck("alive", healthz.Ping), mgr.AddReadyzCheck("ready", healthz.Ping))
+}
+
+func (o Controller) mailer() (*mail.SMTP, netmail.Address, error) {
+	from, err := netmail.ParseAddress(o.MailFrom)
+	if err != nil {
+		return nil, netmail.Address{}, fmt.Errorf("--mail-from must be a sender such as \"Usher <usher@example.com>\": %w", err)
+	}
+	server, err := mail.ParseURL(o.SMTPURL)
+	if err != nil {
+		return nil, netmail.Address{}, fmt.Errorf("--smtp-url: %w", err)
+	}
+	config := mail.Config{Server: server}
+	if server.User != "" && o.SMTPPasswordFile == "" {
+		return nil, netmail.Address{}, errors.New("--smtp-password-file must name the file with the password of the user in --smtp-url")
+	}
+	if o.SMTPPasswordFile != "" {
+		config.Password = mail.PasswordFile(o.SMTPPasswordFile)
+	}
+	if o.SMTPCAFile != "" {
+		if config.RootCAs, err = mail.RootCAs(o.SMTPCAFile); err != nil {
+			return nil, netmail.Address{}, fmt.Errorf("--smtp-ca-file: %w", err)
+		}
+	}
+	if config.Hello, err = os.Hostname(); err != nil {
+		config.Hello = "" // the mail package has a name for a nameless host
+	}
+	return mail.NewSMTP(config), *from, nil
+}
+
+func parsePortalURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, errors.New("--portal-url must be where people reach the portal, such as https://accounts.example.com")
+	}
+	return u, nil
+}
+
+// holder names this run of this process: another run of it has another name.
+func holder() string {
+	run := make([]byte, 4)
+	_, _ = rand.Read(run) // never fails (crypto/rand)
+	host, err := os.Hostname()
+	if err != nil {
+		host = "controller"
+	}
+	return host + "-" + hex.EncodeToString(run)
+}

@@ -1,0 +1,44 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rights_test
+
+import (
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
+)
+
+var _ = Describe("The manifests", func() {
+	It("name each right: no wildcard, no way to raise them, and binding by name alone", func(ctx SpecContext) {
+		manifests, err := kube.Kubectl(ctx, "kustomize", filepath.Join(root, "config", "rbac"))
+		Expect(err).NotTo(HaveOccurred())
+		var rules []rbacv1.PolicyRule
+		for manifest := range strings.SplitSeq(manifests, "\n---\n") {
+			var role rbacv1.ClusterRole
+			Expect(yaml.Unmarshal([]byte(manifest), &role)).To(Succeed())
+			rules = append(rules, role.Rules...)
+		}
+		Expect(len(rules)).To(BeNumerically(">", 10))
+		for _, rule := range rules {
+			everything := append(append(append([]string{}, rule.APIGroups...), rule.Resources...), rule.Verbs...)
+			Expect(everything).NotTo(ContainElement(ContainSubstring("*")), "%+v", rule)
+			Expect(rule.Verbs).NotTo(ContainElement(BeElementOf("escalate", "impersonate")), "%+v", rule)
+			for _, verb := range rule.Verbs {
+				if verb == "bind" {
+					Expect(rule.ResourceNames).NotTo(BeEmpty(), "%+v", rule)
+				}
+			}
+		}
+	})
+
+	It("hold policies that the API server finds no fault with", func(ctx SpecContext) {
+		const warnings = "jsonpath={range .items[*]}{.status.observedGeneration}{.status.typeChecking.expressionWarnings}{end}"
+		Eventually(kube.Kubectl).WithArguments(ctx, "get", "validatingadmissionpolicies", "-o", warnings).
+			WithTimeout(policyDelay).Should(MatchRegexp(`^1+$`))
+	})
+})
