@@ -1,0 +1,149 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
+	"github.com/onsi/gomega/gexec"
+)
+
+// starting is how long a demo may take until it is up, on a slow machine.
+const starting = 90 * time.Second
+
+var _ = Describe("The demo", Ordered, func() {
+	var (
+		program, temp           string
+		portalPort, mailboxPort string
+	)
+
+	start := func() *gexec.Session {
+		GinkgoHelper()
+		// Not CommandContext: that would kill it, and then nobody would clean up.
+		demo := exec.Command(program)
+		demo.Dir = root
+		demo.Env = append(os.Environ(), "TMPDIR="+temp, "PORTAL_PORT="+portalPort, "INBOX_PORT="+mailboxPort)
+		session, err := gexec.Start(demo, GinkgoWriter, GinkgoWriter)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(func() { session.Interrupt().Wait(ending) })
+		return session
+	}
+
+	nothingIsLeft := func() {
+		GinkgoHelper()
+		Expect(processesIn(temp)).To(BeEmpty())
+		Expect(os.ReadDir(temp)).To(BeEmpty())
+		for _, port := range []string{portalPort, mailboxPort} {
+			listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(listener.Close()).To(Succeed())
+		}
+	}
+
+	BeforeAll(func(ctx SpecContext) {
+		temp = GinkgoT().TempDir()
+		program = filepath.Join(GinkgoT().TempDir(), "demo")
+		build := exec.CommandContext(ctx, "go", "build", "-o", program, "./hack/demo")
+		build.Dir = root
+		Expect(build.CombinedOutput()).To(BeEmpty())
+		portalPort, mailboxPort = portOf(freeAddress(ctx)), portOf(freeAddress(ctx))
+	})
+
+	It("brings up everything, says how to go on, and leaves nothing behind", func(ctx SpecContext) {
+		demo := start()
+		Eventually(demo, starting).Should(gbytes.Say("Ctrl-C ends the demo"))
+		said := string(demo.Out.Contents())
+		Expect(said).To(And(
+			ContainSubstring("http://localhost:"+portalPort),
+			ContainSubstring("http://localhost:"+mailboxPort),
+			MatchRegexp(`bin/kubectl auth can-i .* --as usher:jane-doe`),
+		))
+		link := regexp.MustCompile(`http://localhost:\d+/invitation/\S+`).FindString(said)
+		status, page := newVisitor().get(ctx, http.MethodGet, link)
+		Expect(status).To(Equal(http.StatusOK))
+		Expect(page).To(ContainSubstring("Join Acme"))
+		_, mails := newVisitor().get(ctx, http.MethodGet, "http://localhost:"+mailboxPort)
+		Expect(mails).To(ContainSubstring("jane.doe@example.com"))
+
+		By("following its advice")
+		kubeconfig := regexp.MustCompile(`export KUBECONFIG=(\S+)`).FindStringSubmatch(said)[1]
+		table, err := exec.CommandContext(ctx, filepath.Join(bin, "kubectl"), "--kubeconfig", kubeconfig, "get", "memberships", "-A").Output()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(table)).To(ContainSubstring("Invited"))
+
+		By("starting another one beside it")
+		second := start()
+		Eventually(second, starting).Should(gexec.Exit(1))
+		complaint := string(second.Err.Contents())
+		Expect(complaint).To(And(ContainSubstring("port "+portalPort), ContainSubstring("PORTAL_PORT=")))
+		Expect(complaint).NotTo(Or(ContainSubstring("goroutine"), ContainSubstring(".go:")))
+
+		By("pressing Ctrl-C")
+		Expect(len(processesIn(temp))).To(BeNumerically(">=", 4), "etcd, kube-apiserver, kube-controller-manager, usher")
+		demo.Interrupt()
+		Eventually(demo, ending).Should(gexec.Exit(0))
+		nothingIsLeft()
+	})
+
+	It("says what usher said last when it dies, and leaves nothing behind", func() {
+		demo := start()
+		Eventually(demo, starting).Should(gbytes.Say("Ctrl-C ends the demo"))
+		for pid, command := range processesIn(temp) {
+			if strings.HasPrefix(command, "bin/usher ") {
+				Expect(syscall.Kill(pid, syscall.SIGKILL)).To(Succeed())
+			}
+		}
+		Eventually(demo, ending).Should(gexec.Exit(1))
+		Expect(string(demo.Err.Contents())).To(And(
+			ContainSubstring("usher has ended by itself; its last lines:"), ContainSubstring("Starting workers")))
+		nothingIsLeft()
+	})
+
+	It("can be called off while it starts, and leaves nothing behind", func() {
+		demo := start()
+		Eventually(demo, starting).Should(gbytes.Say("Starting etcd"))
+		demo.Terminate()
+		Eventually(demo, starting).Should(gexec.Exit(0))
+		nothingIsLeft()
+	})
+})
+
+// processesIn are those that have a file of a directory in their command line,
+// as Linux tells.
+func processesIn(dir string) map[int]string {
+	GinkgoHelper()
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	Expect(err).NotTo(HaveOccurred())
+	found := map[int]string{}
+	for _, line := range lines {
+		// A process that has gone meanwhile has no command line.
+		content, _ := os.ReadFile(line)
+		if command := string(bytes.ReplaceAll(content, []byte{0}, []byte{' '})); strings.Contains(command, dir) {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(line)))
+			Expect(err).NotTo(HaveOccurred())
+			found[pid] = command
+		}
+	}
+	return found
+}
+
+func portOf(address string) string {
+	GinkgoHelper()
+	_, port, err := net.SplitHostPort(address)
+	Expect(err).NotTo(HaveOccurred())
+	return port
+}

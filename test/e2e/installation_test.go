@@ -1,0 +1,153 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/rest"
+
+	"github.com/usher-dev/usher/hack/cluster"
+	"github.com/usher-dev/usher/hack/cluster/child"
+)
+
+// ending is how long a process of Usher may take to end.
+const ending = 30 * time.Second
+
+// installation is Usher as a platform team installs it: a controller, and two
+// portals behind one proxy.
+type installation struct {
+	dir, kubeconfig string
+	// url is where people reach the portals: the proxy before them.
+	url string
+	// metrics is where the controller's are.
+	metrics string
+
+	proxy      *http.Server
+	controller *child.Process
+	portals    []*child.Process
+	all        []*child.Process
+}
+
+func install(ctx context.Context, dir string) *installation {
+	GinkgoHelper()
+	contexts := map[string]*rest.Config{}
+	for _, account := range []string{"usher-controller", "usher-portal"} {
+		config, err := kube.ServiceAccountConfig(ctx, cluster.Namespace, account)
+		Expect(err).NotTo(HaveOccurred())
+		contexts[account] = config
+	}
+	i := &installation{dir: dir, kubeconfig: filepath.Join(dir, "usher.kubeconfig"), metrics: freeAddress(ctx)}
+	Expect(cluster.WriteKubeconfig(i.kubeconfig, contexts)).To(Succeed())
+
+	behind := []string{freeAddress(ctx), freeAddress(ctx)}
+	i.startProxy(ctx, behind)
+	i.startController()
+	for _, address := range behind {
+		i.portals = append(i.portals, i.start("portal", "--listen", address, "--trusted-proxies", "127.0.0.0/8"))
+	}
+	for _, address := range behind {
+		Eventually(http.Get).WithArguments("http://" + address + "/healthz").Should(HaveHTTPStatus(http.StatusOK))
+	}
+	return i
+}
+
+// start starts one process of Usher with the rights of its service account.
+func (i *installation) start(command string, args ...string) *child.Process {
+	GinkgoHelper()
+	log := filepath.Join(i.dir, fmt.Sprintf("%s-%d.log", command, len(i.all)))
+	process, err := child.Start(log, filepath.Join(bin, "usher"), append([]string{
+		command,
+		"--kubeconfig", i.kubeconfig, "--context", "usher-" + command,
+		"--namespace", cluster.Namespace, "--portal-url", i.url,
+	}, args...)...)
+	Expect(err).NotTo(HaveOccurred())
+	i.all = append(i.all, process)
+	return process
+}
+
+func (i *installation) startController() {
+	GinkgoHelper()
+	i.controller = i.start("controller", "--leader-elect", "--smtp-url", mailbox.SMTPURL(),
+		"--mail-from", "Usher <usher@acme.example>", "--metrics-bind-address", i.metrics)
+}
+
+// startProxy spreads requests over the portals, as an ingress does.
+func (i *installation) startProxy(ctx context.Context, behind []string) {
+	GinkgoHelper()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	Expect(err).NotTo(HaveOccurred())
+	i.url = "http://localhost:" + port
+	var turn atomic.Int64
+	i.proxy = &http.Server{
+		ReadHeaderTimeout: time.Second,
+		Handler: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: behind[turn.Add(1)%int64(len(behind))]})
+			r.Out.Host = r.In.Host
+			// Each visitor says where they come from: see visitor and page.
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+			r.SetXForwarded()
+		}},
+	}
+	go func() { _ = i.proxy.Serve(listener) }()
+}
+
+// stop ends the processes that run. It is an error if one of them does not
+// end well, or had ended by itself.
+func (i *installation) stop() error {
+	errs := []error{i.proxy.Close()}
+	for _, process := range append(i.portals, i.controller) {
+		if err := process.Stop(ending); err != nil {
+			errs = append(errs, fmt.Errorf("%w; its last lines:\n%s", err, process.Tail(20)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// said is all that all processes of Usher have logged.
+func (i *installation) said() string {
+	var all strings.Builder
+	for _, process := range i.all {
+		all.WriteString(process.Output())
+	}
+	return all.String()
+}
+
+// measured is what the controller says at its metrics endpoint.
+func (i *installation) measured(ctx context.Context) string {
+	GinkgoHelper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.metrics+"/metrics", nil)
+	Expect(err).NotTo(HaveOccurred())
+	response, err := http.DefaultClient.Do(request)
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = response.Body.Close() }()
+	Expect(response).To(HaveHTTPStatus(http.StatusOK))
+	body, err := io.ReadAll(response.Body)
+	Expect(err).NotTo(HaveOccurred())
+	return string(body)
+}
+
+// freeAddress is an address that nobody listens at right now.
+func freeAddress(ctx context.Context) string {
+	GinkgoHelper()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}

@@ -1,0 +1,108 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/hack/cluster"
+)
+
+var _ = Describe("A link that a hundred people use at the same moment", func() {
+	It("makes one account, and its password is the one that the winner typed", Label("A7"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		link := acme.invite(ctx, "jane", "developer")
+
+		const racers = 100
+		answers := make([]answer, racers)
+		inParallel(racers, func(n int) {
+			a := &answers[n]
+			// Half of them are at one Account, the others at five more.
+			a.userName, a.password = acme.unique(fmt.Sprintf("racer%d", n%2*n%10)), newPassword()
+			a.status, a.body = newVisitor().post(ctx, link, acceptance(a.userName, a.password))
+		})
+
+		By("telling one of them that the account is theirs, and all others that it is not")
+		var winners []answer
+		for _, a := range answers {
+			switch a.status {
+			case http.StatusOK:
+				Expect(a.body).To(ContainSubstring("Your account is ready"))
+				winners = append(winners, a)
+			case http.StatusGone, http.StatusUnprocessableEntity, http.StatusServiceUnavailable:
+				Expect(a.body).NotTo(ContainSubstring("Your account is ready"))
+			default:
+				Fail(fmt.Sprintf("somebody got the status %d:\n%s", a.status, a.body))
+			}
+		}
+		Expect(winners).To(HaveLen(1))
+		winner := winners[0]
+
+		By("leaving one Account and one Membership, and no credentials of anybody else")
+		Eventually(acme.accounts).WithArguments(ctx, "jane").WithTimeout(40 * time.Second).Should(HaveExactElements(winner.userName))
+		Expect(kubectl(ctx, "get", "memberships", "-n", acme.name, "-o", "jsonpath={.items[*].status.accountRef.name}")).To(Equal(winner.userName))
+		Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
+		Eventually(acme.credentials).WithArguments(ctx).Should(HaveLen(1))
+
+		By("keeping the winner's password, and nobody else's")
+		hash := string(acme.credentials(ctx)[0].Data["password"])
+		for _, a := range answers {
+			matches, err := argon2id.ComparePasswordAndHash(a.password, hash)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(matches).To(Equal(a.password == winner.password))
+		}
+	})
+})
+
+// answer is what somebody sent, and what came back.
+type answer struct {
+	userName, password string
+	status             int
+	body               string
+}
+
+// inParallel does something n times at once, and waits for all.
+func inParallel(n int, do func(i int)) {
+	GinkgoHelper()
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			defer GinkgoRecover()
+			do(i)
+		})
+	}
+	all.Wait()
+}
+
+// accounts are the user names of everybody who was invited at an address.
+func (t tenant) accounts(ctx context.Context, name string) []string {
+	GinkgoHelper()
+	return strings.Fields(kubectl(ctx, "get", "accounts", "--field-selector=spec.email="+t.email(name), "-o", "jsonpath={.items[*].metadata.name}"))
+}
+
+// credentials are the Secrets of all whose user names are of this tenant.
+func (t tenant) credentials(ctx context.Context) []corev1.Secret {
+	GinkgoHelper()
+	var all corev1.SecretList
+	Expect(admin.List(ctx, &all, client.InNamespace(cluster.Namespace))).To(Succeed())
+	var own []corev1.Secret
+	for _, secret := range all.Items {
+		if strings.HasPrefix(secret.Name, "account-") && strings.HasSuffix(secret.Name, t.unique("")) {
+			own = append(own, secret)
+		}
+	}
+	return own
+}

@@ -1,0 +1,108 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"net/http"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var _ = Describe("Whoever applies manifests", func() {
+	DescribeTable("reads at once that an address is not one, in a sentence", Label("A1"),
+		func(ctx SpecContext, address string) {
+			acme := newTenant(ctx)
+			manifest := strings.Replace(acme.membership("jane", "developer"), acme.email("jane"), address, 1)
+			_, err := kube.KubectlWith(ctx, manifest, "apply", "-f", "-")
+			Expect(err).To(MatchError(ContainSubstring("must be a complete e-mail address such as jane@example.com")))
+			Expect(acme.state(ctx, "jane")).To(BeEmpty())
+		},
+		Entry("without a domain", "jane@"),
+		Entry("with a space", `"jane doe@example.com"`),
+		Entry("with two ats", "jane@doe@example.com"),
+	)
+
+	It("reads that an address cannot be changed, and what to do instead", Label("A1", "B5"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		acme.invite(ctx, "jane", "developer")
+		_, err := kube.Kubectl(ctx, "patch", "membership", "jane", "-n", acme.name, "--type=merge",
+			`--patch={"spec":{"email":"other@example.com"}}`)
+		Expect(err).To(MatchError(ContainSubstring("make a Membership with the new address and delete this one")))
+	})
+
+	It("reads which ClusterRole Usher may not hand out, and nobody gets it", func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		apply(ctx, strings.Replace(acme.manifest(), "clusterRole: edit", "clusterRole: admin", 1))
+		Eventually(kubectl).WithArguments(ctx, "get", "organization", acme.name,
+			"-o", `jsonpath={.status.conditions[?(@.type=="CatalogueValid")].message}`).Should(ContainSubstring("usher-grantable): admin."))
+		acme.join(ctx, "jane", "developer", acme.unique("jane"))
+		Eventually(kubectl).WithArguments(ctx, "get", "membership", "jane", "-n", acme.name,
+			"-o", "jsonpath={.status.grants[*].reason}").Should(Equal("BindForbidden"))
+		Expect(kubectl(ctx, "get", "rolebindings", "-n", acme.staging(), "-o", "name")).To(BeEmpty())
+	})
+})
+
+var _ = Describe("The portal", func() {
+	It("takes no form from anybody else's page", func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		link := acme.invite(ctx, "jane", "developer")
+		form := acceptance(acme.unique("jane"), newPassword())
+		for _, headers := range [][]string{
+			{"Sec-Fetch-Site: cross-site", "Origin: https://evil.example"},
+			{"Sec-Fetch-Site: same-site", "Origin: http://localhost:1"},
+			{"Sec-Fetch-Site: cross-site", "Origin: null"},
+			{"Origin: https://evil.example"},
+		} {
+			status, body := newVisitor().post(ctx, link, form, headers...)
+			Expect(status).To(Equal(http.StatusForbidden), "%s", headers)
+			Expect(body).To(ContainSubstring("This form came from somewhere else"))
+		}
+		status, _ := newVisitor().post(ctx, link, form, "Sec-Fetch-Site: same-origin", "Origin: "+usher.url)
+		Expect(status).To(Equal(http.StatusOK))
+	})
+
+	It("keeps every link out of caches, referrers and frames", Label("K7"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		response, err := http.Get(acme.invite(ctx, "jane", "developer"))
+		Expect(err).NotTo(HaveOccurred())
+		defer func() { _ = response.Body.Close() }()
+		Expect(response).To(And(
+			HaveHTTPStatus(http.StatusOK),
+			HaveHTTPHeaderWithValue("Cache-Control", "no-store"),
+			HaveHTTPHeaderWithValue("Referrer-Policy", "no-referrer"),
+			HaveHTTPHeaderWithValue("X-Frame-Options", "DENY"),
+			HaveHTTPHeaderWithValue("Content-Security-Policy", ContainSubstring("default-src 'none'")),
+		))
+		Expect(response.Cookies()).To(BeEmpty())
+	})
+
+	It("changes nothing for whoever only looks: a thousand scanners leave a link alive", Label("A7"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		link := acme.invite(ctx, "jane", "developer")
+		var before, after accountsv1.Invitation
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, acme.key("jane"), &before)).To(Succeed())
+			g.Expect(before.Status.State).To(Equal(accountsv1.InvitationPending))
+		}).Should(Succeed())
+
+		inParallel(20, func(int) {
+			// Fifty requests are what one visitor may send at once.
+			v := newVisitor()
+			for n := range 50 {
+				method := []string{http.MethodGet, http.MethodHead}[n%2]
+				status, _ := v.get(ctx, method, link)
+				Expect(status).To(Equal(http.StatusOK))
+			}
+		})
+		Expect(admin.Get(ctx, acme.key("jane"), &after)).To(Succeed())
+		Expect(after.ResourceVersion).To(Equal(before.ResourceVersion))
+
+		status, _ := newVisitor().post(ctx, link, acceptance(acme.unique("jane"), newPassword()))
+		Expect(status).To(Equal(http.StatusOK))
+	})
+})

@@ -1,0 +1,108 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var _ = Describe("Doing the same again", func() {
+	var (
+		acme      tenant
+		manifests string
+		before    string
+	)
+
+	BeforeEach(func(ctx SpecContext) {
+		acme = newTenant(ctx)
+		manifests = acme.manifest() + "---" + acme.membership("jane", "developer") + "---" + acme.membership("june", "observer")
+		apply(ctx, manifests)
+		acme.mailedLink("june")
+		acme.join(ctx, "jane", "developer", acme.unique("jane"))
+		Eventually(acme.bindings).WithArguments(ctx).ShouldNot(BeEmpty())
+		acme.settle(ctx)
+		before = acme.versions(ctx)
+	})
+
+	// Another Membership, invited meanwhile, tells when Usher has come to it.
+	nothingHappened := func(ctx context.Context, meanwhile string) {
+		GinkgoHelper()
+		acme.invite(ctx, meanwhile, "observer")
+		kubectl(ctx, "delete", "membership", meanwhile, "-n", acme.name)
+		Eventually(acme.versions).WithArguments(ctx).Should(Equal(before))
+		Consistently(acme.versions).WithArguments(ctx).Should(Equal(before))
+		Expect(mailbox.For(acme.email("june"))).To(HaveLen(1))
+		Expect(mailbox.For(acme.email("jane"))).To(HaveLen(1))
+	}
+
+	It("with kubectl apply changes nothing and mails nothing", Label("K1", "K3"), func(ctx SpecContext) {
+		said := apply(ctx, manifests)
+		for line := range strings.Lines(said) {
+			Expect(line).To(HaveSuffix(" unchanged\n"))
+		}
+		nothingHappened(ctx, "later")
+	})
+
+	It("with the apply of a GitOps tool, which runs on the server, mails nothing and finds no diff the second time",
+		Label("K1", "K3"), func(ctx SpecContext) {
+			sync := func() {
+				_, err := kube.KubectlWith(ctx, manifests, "apply", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-")
+				Expect(err).NotTo(HaveOccurred())
+			}
+			sync()
+			acme.settle(ctx)
+			before = acme.versions(ctx)
+			sync()
+			nothingHappened(ctx, "later")
+			_, err := kube.KubectlWith(ctx, manifests, "diff", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-")
+			Expect(err).NotTo(HaveOccurred(), "kubectl diff fails where there is a difference")
+		})
+
+	It("with a controller that was stopped and started, or that crashed, mails nothing and writes nothing",
+		Label("K1", "K8"), func(ctx SpecContext) {
+			Expect(usher.controller.Stop(ending)).To(Succeed())
+			usher.startController()
+			nothingHappened(ctx, "later")
+
+			usher.controller.Kill()
+			usher.startController()
+			nothingHappened(ctx, "after-the-crash")
+		})
+})
+
+// settle waits until Usher has said its last word on every object.
+func (t tenant) settle(ctx context.Context) {
+	GinkgoHelper()
+	last := ""
+	Eventually(func(g Gomega) {
+		now := t.versions(ctx)
+		was := last
+		last = now
+		g.Expect(now).To(Equal(was))
+	}).WithPolling(500 * time.Millisecond).Should(Succeed())
+	Eventually(func() accountsv1.MembershipState { return t.state(ctx, "june") }).Should(Equal(accountsv1.MembershipInvited))
+}
+
+// versions are those of all objects that Usher has to do with.
+func (t tenant) versions(ctx context.Context) string {
+	GinkgoHelper()
+	const format = `jsonpath={range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name} {.metadata.uid} {.metadata.resourceVersion}{"\n"}{end}`
+	all := kubectl(ctx, "get", "organizations,accounts", "-o", format) +
+		kubectl(ctx, "get", "memberships,invitations,rolebindings", "--all-namespaces", "-o", format) +
+		kubectl(ctx, "get", "secrets", "-n", "usher-system", "-o", format)
+	var own strings.Builder
+	for line := range strings.Lines(all) {
+		if strings.Contains(line, t.unique("")) {
+			own.WriteString(line)
+		}
+	}
+	return own.String()
+}

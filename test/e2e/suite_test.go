@@ -1,0 +1,100 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package e2e_test tells what people see of Usher: the program as it is
+// shipped, in processes of its own and with the rights of its own service
+// accounts, on a real control plane; mail over SMTP; pages in a browser;
+// everything else through kubectl.
+package e2e_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/hack/cluster"
+	"github.com/usher-dev/usher/hack/inbox"
+)
+
+const (
+	root = "../.."
+	bin  = root + "/bin"
+)
+
+// What every spec has: one cluster, one mail server and one Usher for all of
+// them, and an Organization with namespaces and people of its own for each.
+var (
+	kube     *cluster.Cluster
+	auditLog string
+	mailbox  *inbox.Inbox
+	usher    *installation
+	// admin reads and writes what kubectl would be clumsy for.
+	admin client.Client
+)
+
+func TestUsher(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "Usher, end to end")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	SetDefaultEventuallyTimeout(20 * time.Second)
+	SetDefaultEventuallyPollingInterval(100 * time.Millisecond)
+	SetDefaultConsistentlyDuration(2 * time.Second)
+	SetDefaultConsistentlyPollingInterval(100 * time.Millisecond)
+
+	dir := GinkgoT().TempDir()
+	auditLog = filepath.Join(dir, "audit.log")
+	var err error
+	kube, err = cluster.Start(ctx, cluster.Options{BinDir: bin, Dir: dir, AuditLog: auditLog, ControllerManager: true})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() error { return kube.Stop() })
+	Expect(kube.InstallAll(ctx, filepath.Join(root, "config"))).To(Succeed())
+
+	scheme := clientgoscheme.Scheme
+	Expect(accountsv1.AddToScheme(scheme)).To(Succeed())
+	config := kube.Admin()
+	config.QPS = -1
+	admin, err = client.New(config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+
+	mailbox, err = inbox.Start(inbox.Options{})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(mailbox.Close)
+
+	usher = install(ctx, dir)
+	DeferCleanup(usher.stop)
+	startBrowser()
+})
+
+// kubectl does as the admin does, and must not fail.
+func kubectl(ctx context.Context, args ...string) string {
+	GinkgoHelper()
+	out, err := kube.Kubectl(ctx, args...)
+	Expect(err).NotTo(HaveOccurred())
+	return out
+}
+
+// apply applies manifests as `kubectl apply -f -` does.
+func apply(ctx context.Context, manifests string) string {
+	GinkgoHelper()
+	out, err := kube.KubectlWith(ctx, manifests, "apply", "-f", "-")
+	Expect(err).NotTo(HaveOccurred())
+	return out
+}
+
+// mayThey asks the API server what somebody may do: "yes" or "no".
+func mayThey(ctx context.Context, userName, verb, resource, namespace string) string {
+	out, err := kube.Kubectl(ctx, "auth", "can-i", verb, resource, "--as", "usher:"+userName, "--namespace", namespace)
+	if out == "" && err != nil {
+		return err.Error()
+	}
+	return firstLine(out)
+}

@@ -1,0 +1,85 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
+)
+
+// visitor is somebody at the portal with an address of their own, so that no
+// visitor is held to the limits for another.
+type visitor struct{ address string }
+
+var visitors atomic.Uint32
+
+func newVisitor() visitor {
+	n := visitors.Add(1)
+	return visitor{address: fmt.Sprintf("10.%d.%d.%d", byte(n>>16), byte(n>>8), byte(n))}
+}
+
+// get asks for a page and returns its status and its body.
+func (v visitor) get(ctx context.Context, method, address string) (status int, body string) {
+	GinkgoHelper()
+	request, err := http.NewRequestWithContext(ctx, method, address, nil)
+	Expect(err).NotTo(HaveOccurred())
+	return v.send(request)
+}
+
+// post sends a form as a page does, with headers of one's own.
+func (v visitor) post(ctx context.Context, address string, form url.Values, headers ...string) (status int, body string) {
+	GinkgoHelper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	Expect(err).NotTo(HaveOccurred())
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		request.Header.Set(name, value)
+	}
+	return v.send(request)
+}
+
+func (v visitor) send(request *http.Request) (status int, body string) {
+	GinkgoHelper()
+	request.Header.Set("X-Forwarded-For", v.address)
+	response, err := http.DefaultClient.Do(request)
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	Expect(err).NotTo(HaveOccurred())
+	return response.StatusCode, string(text)
+}
+
+// acceptance is the form, filled in.
+func acceptance(userName, password string) url.Values {
+	return url.Values{
+		"user-name": {userName}, "given-name": {"Jane"}, "family-name": {"Doe"},
+		"password": {password}, "password-again": {password},
+	}
+}
+
+// passwords are all that were typed in this run.
+var (
+	passwords   []string
+	passwordsMu sync.Mutex
+)
+
+// newPassword is one that nobody has typed before, and a strong one.
+func newPassword() string {
+	password := "velvet Pickle tram " + utilrand.String(8)
+	passwordsMu.Lock()
+	defer passwordsMu.Unlock()
+	passwords = append(passwords, password)
+	return password
+}
