@@ -99,7 +99,7 @@ func (f Facts) situation() situation {
 		return takenUp
 	case f.AccepterGone:
 		return voided
-	case inv.Status.Acceptance.Given():
+	case inv.Status.Acceptance.Given() && !f.conflicting():
 		return accepted
 	case org == nil || org.DeletionTimestamp != nil:
 		return noOrganization
@@ -107,7 +107,7 @@ func (f Facts) situation() situation {
 		return wrongNamespace
 	case !f.roleExists():
 		return noRole
-	case m != nil && (m.Spec.Email != inv.Spec.Email || m.Spec.OrganizationRef != inv.Spec.OrganizationRef):
+	case f.conflicting():
 		return membershipConflict
 	case d.Result == accountsv1.DeliveryRefused:
 		return refused
@@ -196,6 +196,12 @@ func Backoff(tries int32, seed string) time.Duration {
 	h := fnv.New32a()
 	_, _ = fmt.Fprintf(h, "%s/%d", seed, tries) // a hash never fails to be written to
 	return wait - wait*time.Duration(h.Sum32()%100)/1000
+}
+
+// conflicting tells whether the Membership of the same name is for somebody else.
+func (f Facts) conflicting() bool {
+	m, spec := f.Membership, f.Invitation.Spec
+	return m != nil && (m.Spec.Email != spec.Email || m.Spec.OrganizationRef != spec.OrganizationRef)
 }
 
 func (f Facts) roleExists() bool {

@@ -169,6 +169,10 @@ func TestEverySituation(t *testing.T) {
 				"Pending", "", "", "", "wait",
 			},
 		},
+		"accepted, and the Membership of its name is for another address": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" })),
+			want{"Failed", "False MembershipConflict Stalled", "False MembershipConflict", "False MembershipConflict", "wait"},
+		},
 		"accepted in time, and carried out after it": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, at(week)), want{
 			"Pending", "", "", "", "create Membership",
 		}},
