@@ -1,0 +1,153 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package chat
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// SendDeadline is the longest that one Send can take, from looking up the name to the answer.
+	SendDeadline = 15 * time.Second
+	// MaxText is how long a notice may be, in characters: what the strictest chat, Discord, takes.
+	MaxText = 2000
+
+	noticeField = "notice"
+
+	reasonGuarded = "leads to an address that is not posted to, such as loopback or link-local: write the name by which other machines reach the chat"
+	reasonNoText  = "is empty"
+	reasonLong    = "is longer than 2000 characters"
+	reasonGarbled = "is not text in UTF-8"
+
+	dialTimeout     = 5 * time.Second
+	maxHeader       = 16 << 10
+	maxConfirmation = 64
+)
+
+// Config says what a Client may do. The zero value is right for production.
+type Config struct {
+	// AllowLoopback lets notices go to this very machine, for tests and demonstrations. Link-local,
+	// multicast and metadata addresses are never connected to.
+	AllowLoopback bool
+}
+
+// Client hands over notices. It keeps no connections, follows no redirects, starts nothing that outlives
+// a Send, and may be used from any number of goroutines.
+type Client struct {
+	http          *http.Client
+	allowLoopback bool
+}
+
+// New returns a Client. It uses the proxy that the environment names, if any (http.ProxyFromEnvironment).
+func New(cfg Config) *Client {
+	dialer := &net.Dialer{Timeout: dialTimeout, Control: control(cfg.AllowLoopback)}
+	return &Client{
+		allowLoopback: cfg.AllowLoopback,
+		http: &http.Client{
+			Transport: &http.Transport{
+				Proxy:                  http.ProxyFromEnvironment,
+				DialContext:            dialer.DialContext,
+				TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+				MaxResponseHeaderBytes: maxHeader,
+				// A kept connection could die unseen, and net/http would repeat a request on its own.
+				DisableKeepAlives:  true,
+				DisableCompression: true,
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// Send posts one notice with one request. It returns nil exactly if the chat said that it took the
+// notice, and otherwise an *InvalidError, *RefusedError, *TemporaryError or *UnknownError. It ends
+// within SendDeadline, or soon after ctx does; whoever can wait through a shutdown should pass
+// context.WithoutCancel, because giving up after the request leaves the outcome unknown.
+func (c *Client) Send(ctx context.Context, rawURL, text string) error {
+	p, err := c.compose(rawURL, text)
+	if err != nil {
+		return err
+	}
+	// The request went out as soon as any of it may have.
+	var wrote atomic.Bool
+	timed, cancel := context.WithTimeout(ctx, SendDeadline)
+	defer cancel()
+	traced := httptrace.WithClientTrace(timed, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
+
+	req, err := http.NewRequestWithContext(traced, p.method, p.url.String(), bytes.NewReader(p.body))
+	if err != nil {
+		return &InvalidError{urlField, reasonUnreadable}
+	}
+	req.Header = p.header.Clone()
+	req.Header.Set("User-Agent", "usher")
+	res, err := c.http.Do(req)
+	// Otherwise a connection that nobody waits for any more would still be made.
+	defer c.http.CloseIdleConnections()
+	switch {
+	case errors.Is(err, errGuarded):
+		return &InvalidError{urlField, reasonGuarded}
+	case err != nil && wrote.Load():
+		return &UnknownError{Err: ctx.Err()}
+	case err != nil:
+		return &TemporaryError{Reason: describe(err), Err: ctx.Err()}
+	}
+	defer func() { _ = res.Body.Close() }()
+	return verdict(ctx, res, p.confirmation)
+}
+
+// compose writes the request for a notice.
+func (c *Client) compose(rawURL, text string) (post, error) {
+	write, err := parse(rawURL)
+	if err != nil {
+		return post{}, err
+	}
+	switch {
+	case strings.TrimSpace(text) == "":
+		return post{}, &InvalidError{noticeField, reasonNoText}
+	case !utf8.ValidString(text):
+		return post{}, &InvalidError{noticeField, reasonGarbled}
+	case utf8.RuneCountInString(text) > MaxText:
+		return post{}, &InvalidError{noticeField, reasonLong}
+	}
+	p, err := write(text)
+	if err != nil {
+		return post{}, &InvalidError{noticeField, reasonGarbled}
+	}
+	// A proxy would connect to it unseen.
+	if addr, err := netip.ParseAddr(p.url.Hostname()); err == nil && isGuarded(addr, c.allowLoopback) {
+		return post{}, &InvalidError{urlField, reasonGuarded}
+	}
+	return p, nil
+}
+
+// verdict turns an answer into an outcome. The body is a stranger's: it is compared, and never told.
+func verdict(ctx context.Context, res *http.Response, confirmation string) error {
+	switch code := res.StatusCode; {
+	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
+		return temporary(code)
+	case code < 200 || code > 299:
+		return &RefusedError{Code: code}
+	case confirmation == "":
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxConfirmation))
+	switch {
+	case err != nil:
+		return &UnknownError{Err: ctx.Err()}
+	case strings.TrimSpace(string(body)) != confirmation:
+		return temporary(res.StatusCode)
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package chat
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+)
+
+// InvalidError says that nothing can be sent, and nothing was: the URL or the notice must change.
+type InvalidError struct {
+	// Field is what must change: "chat URL" or "notice".
+	Field string
+	// Reason says what to write instead, without repeating what was written.
+	Reason string
+}
+
+func (e *InvalidError) Error() string { return fmt.Sprintf("the %s %s", e.Field, e.Reason) }
+
+// RefusedError says that the chat refused the notice for good: a 4xx status other than those of
+// TemporaryError, or a redirect (RFC 9110, sections 15.4 and 15.5).
+type RefusedError struct {
+	// Code is the HTTP status code.
+	Code int
+}
+
+func (e *RefusedError) Error() string {
+	if e.Code < 400 {
+		return fmt.Sprintf("the chat answered with a redirect (HTTP status %d), which is not followed: write the URL that the chat itself shows for the hook", e.Code)
+	}
+	return fmt.Sprintf("the chat refused the notice for good (HTTP status %d): make sure that the hook exists and may post to the channel, or write the URL of a new one", e.Code)
+}
+
+// TemporaryError says that the chat has not taken the notice and that it can be tried later: the chat
+// could not be reached or trusted, or it answered 408, 425, 429 or 5xx. Behind a 502 or a 504 a proxy of
+// the chat may hide that it did take it; a repeat then shows the notice twice.
+type TemporaryError struct {
+	// Code is the HTTP status code, or 0 where there was no answer.
+	Code int
+	// Reason is one sentence, the same at each try.
+	Reason string
+	// Err is context.Canceled or context.DeadlineExceeded where the caller's context ended, otherwise
+	// nil: other causes name the URL.
+	Err error
+}
+
+func (e *TemporaryError) Error() string { return e.Reason }
+
+// Unwrap returns the cause, if it can be told.
+func (e *TemporaryError) Unwrap() error { return e.Err }
+
+// UnknownError says that the request went out and no answer came: the chat may or may not have taken
+// the notice.
+type UnknownError struct {
+	// Err is context.Canceled or context.DeadlineExceeded where the caller's context ended, otherwise
+	// nil: other causes name the URL.
+	Err error
+}
+
+func (e *UnknownError) Error() string {
+	return "the notice went out and the chat did not answer: it may have been posted or not"
+}
+
+// Unwrap returns the cause, if it can be told.
+func (e *UnknownError) Unwrap() error { return e.Err }
+
+// temporary is for an answer that says "later".
+func temporary(code int) *TemporaryError {
+	return &TemporaryError{Code: code, Reason: fmt.Sprintf("the chat could not take the notice now (HTTP status %d)", code)}
+}
+
+// describe says why nothing could be sent, in words that depend on the kind of failure alone.
+func describe(err error) string {
+	var (
+		lookup  *net.DNSError
+		cert    *tls.CertificateVerificationError
+		record  tls.RecordHeaderError
+		timeout net.Error
+	)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "the send was called off"
+	case errors.As(err, &lookup):
+		return "the host name of the chat cannot be resolved"
+	case errors.As(err, &cert):
+		return "the certificate of the chat is not one that is trusted here"
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return "the chat does not speak TLS on this port"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "the chat could not be reached in time"
+	}
+	return "the chat could not be reached"
+}
