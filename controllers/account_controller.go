@@ -144,7 +144,11 @@ func (r *AccountReconciler) accepted(ctx context.Context, a *accountsv1.Account)
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, account.Acceptance{Invitation: inv, Membership: m})
+		org, err := find(ctx, r, types.NamespacedName{Name: string(inv.Spec.OrganizationRef.Name)}, &accountsv1.Organization{})
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, account.Acceptance{Invitation: inv, Membership: m, Organization: org})
 	}
 	return found, nil
 }

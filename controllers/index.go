@@ -6,12 +6,15 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/membership"
 	"github.com/usher-dev/usher/internal/organization"
 )
@@ -24,6 +27,9 @@ const (
 	byAccount      = "account"
 	byInvitation   = "invitation"
 	byClusterRole  = "clusterRole"
+	byAddress      = "address"
+	byInvited      = "invited"
+	byHeld         = "held"
 )
 
 // SetupIndexes registers the cache indexes that the reconcilers look things up by.
@@ -41,6 +47,34 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}},
 		{&accountsv1.Membership{}, byOrganization, func(o client.Object) []string {
 			return []string{string(o.(*accountsv1.Membership).Spec.OrganizationRef.Name)}
+		}},
+		{&accountsv1.Membership{}, byInvited, func(o client.Object) []string {
+			spec := o.(*accountsv1.Membership).Spec
+			return []string{invitedKey(spec.OrganizationRef, spec.Email)}
+		}},
+		{&accountsv1.Membership{}, byHeld, func(o client.Object) []string {
+			return heldOf(o.(*accountsv1.Membership), o.(*accountsv1.Membership).Spec.OrganizationRef)
+		}},
+		{&accountsv1.Invitation{}, byInvited, func(o client.Object) []string {
+			spec := o.(*accountsv1.Invitation).Spec
+			return []string{invitedKey(spec.OrganizationRef, spec.Email)}
+		}},
+		{&accountsv1.Invitation{}, byAddress, func(o client.Object) []string {
+			return []string{address.Key(string(o.(*accountsv1.Invitation).Spec.Email))}
+		}},
+		{&accountsv1.Invitation{}, byHeld, func(o client.Object) []string {
+			return heldOf(o.(*accountsv1.Invitation), o.(*accountsv1.Invitation).Spec.OrganizationRef)
+		}},
+		{&accountsv1.Account{}, byAddress, func(o client.Object) []string {
+			return []string{address.Key(string(o.(*accountsv1.Account).Spec.Email))}
+		}},
+		{&accountsv1.Account{}, byNamespace, func(o client.Object) []string {
+			var homes []string
+			for _, n := range recorded(o) {
+				homes = append(homes, n.Namespace)
+			}
+			slices.Sort(homes)
+			return slices.Compact(homes)
 		}},
 		{&accountsv1.Invitation{}, byOrganization, func(o client.Object) []string {
 			return []string{string(o.(*accountsv1.Invitation).Spec.OrganizationRef.Name)}
@@ -77,7 +111,25 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 
 // recorded are the Memberships in an Account's record.
 func recorded(account client.Object) []types.NamespacedName {
-	return membership.ParseRecord(account.GetAnnotations()[accountsv1.MembershipsAnnotation])
+	var names []types.NamespacedName
+	for _, h := range membership.ParseRecord(account.GetAnnotations()[accountsv1.MembershipsAnnotation]) {
+		names = append(names, h.NamespacedName)
+	}
+	return names
+}
+
+// invitedKey stands for an address in an Organization.
+func invitedKey(org accountsv1.OrganizationReference, email accountsv1.EmailAddress) string {
+	return string(org.Name) + "/" + address.Key(string(email))
+}
+
+// heldOf is the Organization of an object that says that its mail is held.
+func heldOf(o reported, org accountsv1.OrganizationReference) []string {
+	ready := meta.FindStatusCondition(o.GetConditions(), accountsv1.ConditionReady)
+	if ready == nil || ready.Reason != accountsv1.ReasonMailHeld {
+		return nil
+	}
+	return []string{string(org.Name)}
 }
 
 // membershipOf is the Membership that a RoleBinding says it was made for.

@@ -5,8 +5,11 @@ package controllers
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -17,11 +20,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// InvitationReconciler mails invitations, ends them when their time is over,
-// and makes the Membership that an Invitation applied by hand stands for.
+// InvitationReconciler brings invitations to people, ends them when their time
+// is over, makes the Membership that an Invitation applied by hand stands for,
+// and tells who has to know about an answer.
 type InvitationReconciler struct {
 	client.Client
 	// Live reads past the cache, before something is deleted.
@@ -30,7 +35,7 @@ type InvitationReconciler struct {
 	Clock clock.PassiveClock
 	// Events records what happened to an Invitation.
 	Events events.EventRecorder
-	// Post mails.
+	// Post carries messages.
 	Post *Post
 	// Workers is how many Invitations are worked on at a time.
 	Workers int
@@ -43,15 +48,34 @@ var _ reconcile.Reconciler = (*InvitationReconciler)(nil)
 func (r *InvitationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Invitation{}).
+		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
 		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(sameName)).
+		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
 		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(theRecorded)).
-		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOrganization)).
+		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.toAddress)).
+		Watches(&accountsv1.Organization{}, whenOrganizationChanges(r, func() client.ObjectList { return &accountsv1.InvitationList{} })).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
 }
 
-func (r *InvitationReconciler) ofOrganization(ctx context.Context, org client.Object) []reconcile.Request {
-	return requests(ctx, r, &accountsv1.InvitationList{}, client.MatchingFields{byOrganization: org.GetName()})
+// rivals asks for the other Invitations to the same address in the Organization.
+func (r *InvitationReconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
+	var key string
+	switch o := o.(type) {
+	case *accountsv1.Invitation:
+		key = invitedKey(o.Spec.OrganizationRef, o.Spec.Email)
+	case *accountsv1.Membership:
+		key = invitedKey(o.Spec.OrganizationRef, o.Spec.Email)
+	}
+	return slices.DeleteFunc(
+		requests(ctx, r, &accountsv1.InvitationList{}, client.MatchingFields{byInvited: key}),
+		func(other reconcile.Request) bool { return other.Name == o.GetName() })
+}
+
+// toAddress asks for the Invitations to the address of an Account.
+func (r *InvitationReconciler) toAddress(ctx context.Context, o client.Object) []reconcile.Request {
+	key := address.Key(string(o.(*accountsv1.Account).Spec.Email))
+	return requests(ctx, r, &accountsv1.InvitationList{}, client.MatchingFields{byAddress: key})
 }
 
 // Reconcile brings one Invitation one step further.
@@ -64,7 +88,13 @@ func (r *InvitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	if behind := r.Post.recall(inv); behind {
 		return ctrl.Result{}, nil // the newer one is on its way
 	}
-	defer func() { result, err = status.finish(ctx, r.Clock.Now(), result, err) }()
+	before := inv.Status.State
+	defer func() {
+		result, err = status.finish(ctx, r.Clock.Now(), result, err)
+		if err == nil && inv.Status.State != before {
+			r.tellAnswer(inv)
+		}
+	}()
 
 	facts, err := r.observe(ctx, inv)
 	if err != nil {
@@ -74,70 +104,18 @@ func (r *InvitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	switch {
 	case plan.Delete:
 		return ctrl.Result{}, r.deleteOrphan(ctx, inv)
+	case plan.Mark:
+		return ctrl.Result{}, r.mark(ctx, inv)
 	case plan.CreateMembership:
 		err = r.createMembership(ctx, inv)
+	case plan.Withdraw != nil:
+		err = r.withdraw(ctx, inv, *plan.Withdraw)
 	case plan.Claim != nil:
-		err = r.mail(ctx, status, facts, *plan.Claim)
+		err = r.deliver(ctx, status, facts, *plan.Claim)
 		plan = invitation.Decide(r.lookAgain(facts))
 	}
 	inv.Status = invitation.Report(r.lookAgain(facts))
 	return ctrl.Result{RequeueAfter: plan.After}, err
-}
-
-func (r *InvitationReconciler) observe(ctx context.Context, inv *accountsv1.Invitation) (invitation.Facts, error) {
-	var none invitation.Facts
-	key := client.ObjectKeyFromObject(inv)
-	org, homeTaken, err := findOrganization(ctx, r, inv.Spec.OrganizationRef.Name)
-	if err != nil {
-		return none, err
-	}
-	m, err := find(ctx, r, key, &accountsv1.Membership{})
-	if err != nil {
-		return none, err
-	}
-	account, err := findHolder(ctx, r, key, inv.Spec.Email)
-	if err != nil {
-		return none, err
-	}
-	gone, err := r.accepterGone(ctx, inv)
-	if err != nil {
-		return none, err
-	}
-	keyFault := ""
-	keys, err := r.Post.Keys(ctx)
-	if err != nil {
-		keyFault = err.Error()
-	}
-	return invitation.Facts{
-		Offer:        invitation.Offer{Invitation: inv, Organization: org, Membership: m, TakenUp: account != nil},
-		Now:          r.Clock.Now(),
-		AccepterGone: gone,
-		HomeTaken:    homeTaken != "",
-		Holder:       r.Post.Holder,
-		SendDeadline: r.Post.Deadline,
-		NewestKey:    keys.Newest(),
-		KeyFault:     keyFault,
-		MailDomain:   r.Post.domain(),
-	}, nil
-}
-
-// accepterGone tells whether the Account that accepted is no more. The cache
-// may not have it yet, so it is looked for past the cache before it is given up.
-func (r *InvitationReconciler) accepterGone(ctx context.Context, inv *accountsv1.Invitation) (bool, error) {
-	by := inv.Status.Acceptance.AccountRef
-	if !inv.Status.Acceptance.Given() || invitation.IsHistory(inv) {
-		return false, nil
-	}
-	for _, reader := range []client.Reader{r, r.Live} {
-		a, err := find(ctx, reader, client.ObjectKey{Name: string(by.Name)}, &accountsv1.Account{})
-		if err != nil {
-			return false, err
-		}
-		if a != nil && string(a.UID) == by.UID {
-			return false, nil
-		}
-	}
-	return true, nil
 }
 
 // lookAgain is the same facts at the present time.
@@ -146,39 +124,84 @@ func (r *InvitationReconciler) lookAgain(f invitation.Facts) invitation.Facts {
 	return f
 }
 
-// mail is claim → send → record. The claim goes to the API server before
-// anything goes to the mail server; the record is the save at the end of the
-// reconciliation, right after the mail server's answer.
-func (r *InvitationReconciler) mail(ctx context.Context, status *tracker, f invitation.Facts, claim accountsv1.Delivery) error {
+// deliver is claim → send → record. The claim goes to the API server before
+// anything goes out; the record is written right after the answer.
+func (r *InvitationReconciler) deliver(ctx context.Context, status *tracker, f invitation.Facts, claim invitation.Claim) error {
 	inv := f.Invitation
 	unclaimed := *inv.Status.DeepCopy()
-	invitation.Begin(&inv.Status, claim, invitation.Validity(f.Organization))
+	validity := invitation.DefaultValidity
+	if f.Organization != nil {
+		validity = invitation.Validity(f.Organization)
+	}
+	invitation.Begin(&inv.Status, claim, validity)
 	inv.Status = invitation.Report(f)
 	if err := status.save(ctx); err != nil {
 		// Not known to be claimed is not claimed.
 		inv.Status = unclaimed
 		return err
 	}
-	result, answer := r.Post.send(ctx, inv)
-	invitation.End(&inv.Status.Delivery, result, answer, r.Clock.Now())
-	r.Post.remember(inv, false)
+	if claim.Attempt != nil {
+		r.Post.mailed.add(invitedKey(inv.Spec.OrganizationRef, inv.Spec.Email), claim.Attempt.ClaimTime.Time)
+	}
+	result, answer := r.Post.send(ctx, f, claim.Name)
+	invitation.End(&inv.Status, claim.Name, result, answer, r.Clock.Now())
+	r.Post.remember(inv, claim.Name, false)
 	inv.Status = invitation.Report(r.lookAgain(f))
 	if err := status.save(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	r.Post.remember(inv, true)
-	r.tell(inv)
+	r.Post.remember(inv, claim.Name, true)
+	r.tellDelivery(inv, claim.Name)
 	return nil
 }
 
-// tell records an event about how a try ended, once the status says so too.
-func (r *InvitationReconciler) tell(inv *accountsv1.Invitation) {
-	switch inv.Status.Delivery.Result {
+// withdraw deletes the Secret with a link that is dead.
+func (r *InvitationReconciler) withdraw(ctx context.Context, inv *accountsv1.Invitation, d accountsv1.Delivery) error {
+	if err := r.Post.Links.Remove(ctx, inv, d.Recipient); err != nil {
+		return err
+	}
+	invitation.End(&inv.Status, d.Name, accountsv1.DeliveryWithdrawn, "", r.Clock.Now())
+	return nil
+}
+
+// mark writes down, where a restore brings it back, that the Invitation was mailed.
+func (r *InvitationReconciler) mark(ctx context.Context, inv *accountsv1.Invitation) error {
+	marked := inv.DeepCopy()
+	if marked.Annotations == nil {
+		marked.Annotations = map[string]string{}
+	}
+	marked.Annotations[accountsv1.MailedAnnotation] = inv.Status.Attempt.ClaimTime.UTC().Format(time.RFC3339)
+	return r.Update(ctx, marked)
+}
+
+// tellDelivery records an event about how a try to bring the link ended, once
+// the status says so too.
+func (r *InvitationReconciler) tellDelivery(inv *accountsv1.Invitation, name string) {
+	d, _ := invitation.Delivery(inv, name)
+	if d.Purpose != accountsv1.PurposeInvitation {
+		return
+	}
+	switch d.Result {
 	case accountsv1.DeliverySent:
-		r.Events.Eventf(inv, nil, "Normal", accountsv1.ReasonSent, "Mail", "Mailed the invitation to %s", inv.Spec.Email)
+		r.Events.Eventf(inv, nil, "Normal", accountsv1.ReasonSent, "Deliver", "%s to %s: handed over", d.Medium, d.Recipient)
 	case accountsv1.DeliveryRefused:
-		r.Events.Eventf(inv, nil, "Warning", accountsv1.ReasonRefused, "Mail", "The mail server refused the invitation to %s", inv.Spec.Email)
-	case accountsv1.DeliveryTemporaryFailure:
+		r.Events.Eventf(inv, nil, "Warning", accountsv1.ReasonRefused, "Deliver", "%s to %s: refused for good", d.Medium, d.Recipient)
+	case accountsv1.DeliveryTemporaryFailure, accountsv1.DeliveryWithdrawn:
+	}
+}
+
+// tellAnswer records an event about how an Invitation ended.
+func (r *InvitationReconciler) tellAnswer(inv *accountsv1.Invitation) {
+	ready := meta.FindStatusCondition(inv.Status.Conditions, accountsv1.ConditionReady)
+	if ready == nil {
+		return
+	}
+	switch inv.Status.State {
+	case accountsv1.InvitationActive, accountsv1.InvitationDeclined, accountsv1.InvitationExpired:
+		r.Events.Eventf(inv, nil, "Normal", ready.Reason, "Answer", "%s", shorten(ready.Message))
+	case accountsv1.InvitationFailed:
+		r.Events.Eventf(inv, nil, "Warning", ready.Reason, "Report", "%s", shorten(ready.Message))
+	case accountsv1.InvitationSending, accountsv1.InvitationPending:
 	}
 }
 
@@ -187,9 +210,8 @@ func (r *InvitationReconciler) tell(inv *accountsv1.Invitation) {
 func (r *InvitationReconciler) createMembership(ctx context.Context, inv *accountsv1.Invitation) error {
 	m := &accountsv1.Membership{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace:  inv.Namespace,
-			Name:       inv.Name,
-			Finalizers: []string{accountsv1.Finalizer},
+			Namespace: inv.Namespace,
+			Name:      inv.Name,
 		},
 		Spec: accountsv1.MembershipSpec{
 			OrganizationRef: inv.Spec.OrganizationRef,
@@ -198,6 +220,7 @@ func (r *InvitationReconciler) createMembership(ctx context.Context, inv *accoun
 			FamilyName:      inv.Spec.FamilyName,
 			InvitedBy:       inv.Spec.InvitedBy,
 			Role:            inv.Spec.Role,
+			InvitationTerms: *inv.Spec.InvitationTerms.DeepCopy(),
 		},
 	}
 	if err := r.Create(ctx, m); err != nil && !apierrors.IsAlreadyExists(err) {

@@ -45,8 +45,8 @@ var _ = Describe("An Invitation", func() {
 			haveCondition("Pending", metav1.ConditionTrue, "AwaitingAcceptance"),
 			haveCondition("Active", metav1.ConditionFalse, "NotAccepted"),
 			haveCondition("Expired", metav1.ConditionFalse, "NotExpired"))
-		Expect(w.mailsTo("john")).To(HaveLen(1))
-		claimed, expires := inv.Status.Delivery.ClaimTime.Time, inv.Status.ExpirationTime.Time
+		Expect(w.invitationsTo("john")).To(HaveLen(1))
+		claimed, expires := inv.Status.Attempt.ClaimTime.Time, inv.Status.ExpirationTime.Time
 		Expect(expires.Sub(claimed)).To(Equal(7 * 24 * time.Hour))
 		Expect(w.standing(ctx, "john", expires.Add(-time.Second))).To(Equal(invitation.Open))
 		Expect(w.standing(ctx, "john", expires)).To(Equal(invitation.Expired))
@@ -59,7 +59,7 @@ var _ = Describe("An Invitation", func() {
 		eventually(ctx, inv, haveState("Pending"))
 		mail := letters.For(string(w.email("john")))[0]
 		Expect(mail.Text).To(And(ContainSubstring("Ada Example"), ContainSubstring("Acme"), ContainSubstring("Developer"), ContainSubstring("Jane Doe")))
-		Expect(mail.ID).To(Equal(inv.Status.Delivery.MessageID))
+		Expect(mail.ID).To(Equal(inv.Status.Deliveries[0].MessageID))
 		link := path.Base(letters.Link(string(w.email("john"))))
 		Expect(dump(ctx, inv)).NotTo(ContainSubstring(link))
 	})
@@ -78,7 +78,7 @@ var _ = Describe("An Invitation", func() {
 		poke(ctx, inv)
 		eventually(ctx, inv, haveState("Expired"), beReady(), haveCondition("Expired", metav1.ConditionTrue, "Expired"))
 		eventually(ctx, m, haveState("Expired"), beReady(), haveCondition("Expired", metav1.ConditionTrue, "Expired"))
-		Expect(w.mailsTo("jane")).To(HaveLen(1))
+		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 
 	It("turns Expired by itself when its time is over", Label("A7"), func(ctx SpecContext) {
@@ -144,14 +144,14 @@ var _ = Describe("An Invitation", func() {
 		eventually(ctx, inv, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "TemporaryFailure"))
 		letters.SetFault(nil)
 		poke(ctx, inv)
-		Expect(w.mailsTo("john")).To(HaveLen(1), "not before its time")
+		Expect(w.invitationsTo("john")).To(HaveLen(1), "not before its time")
 		now.putForward(10 * time.Second)
 		poke(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"), beReady())
-		mails := w.mailsTo("john")
+		mails := w.invitationsTo("john")
 		Expect(mails).To(HaveLen(2))
 		Expect(mails[0]).To(Equal(mails[1]))
-		Expect(inv.Status.Delivery.Tries).To(BeEquivalentTo(2))
+		Expect(inv.Status.Deliveries[0].Tries).To(BeEquivalentTo(2))
 	})
 
 	It("refuses to be for another address than the Membership of its name", func(ctx SpecContext) {
@@ -194,6 +194,6 @@ var _ = Describe("An Invitation", func() {
 				told = append(told, e.Reason+": "+e.Message)
 			}
 			return told
-		}).Should(ConsistOf("Sent: Mailed the invitation to " + string(w.email("john"))))
+		}).Should(ConsistOf("Sent: Email to " + string(w.email("john")) + ": handed over"))
 	})
 })

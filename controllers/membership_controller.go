@@ -57,7 +57,7 @@ func (r *MembershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&accountsv1.Membership{}).
 		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(sameName)).
 		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(theRecorded)).
-		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOrganization)).
+		Watches(&accountsv1.Organization{}, whenOrganizationChanges(r, func() client.ObjectList { return &accountsv1.MembershipList{} })).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.reachingNamespace)).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(ofBinding)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
@@ -105,6 +105,13 @@ func (r *MembershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		return ctrl.Result{}, err
 	}
 	plan := membership.Decide(facts)
+	if plan.AddFinalizer && len(m.Status.Conditions) == 0 {
+		// A Membership with the finalizer and without a status has lost it.
+		m.Status = membership.Report(facts)
+		if err := status.save(ctx); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
 	facts.Failures, err = r.act(ctx, m, plan)
 	if plan.RemoveFinalizer {
 		return ctrl.Result{}, err

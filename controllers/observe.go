@@ -12,14 +12,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/membership"
 	"github.com/usher-dev/usher/internal/organization"
+	"github.com/usher-dev/usher/internal/seat"
 )
 
 // find reads an object; none is no error, but nil.
@@ -56,14 +60,14 @@ func homeTakenBy(ctx context.Context, r client.Reader, org *accountsv1.Organizat
 }
 
 // findHolder reads the Account that holds a Membership: its record names the
-// Membership, and its address is the Membership's own.
+// Membership, for the address that the Membership is for.
 func findHolder(ctx context.Context, r client.Reader, key types.NamespacedName, email accountsv1.EmailAddress) (*accountsv1.Account, error) {
 	var recorded accountsv1.AccountList
 	if err := r.List(ctx, &recorded, client.MatchingFields{byMembership: key.String()}); err != nil {
 		return nil, err
 	}
 	for i := range recorded.Items {
-		if a := &recorded.Items[i]; a.Spec.Email == email {
+		if a := &recorded.Items[i]; membership.Holds(a, key, email) {
 			return a, nil
 		}
 	}
@@ -119,6 +123,46 @@ func requests(ctx context.Context, r client.Reader, list client.ObjectList, opti
 		return nil
 	})
 	return found
+}
+
+// whenOrganizationChanges asks for the objects of an Organization that a change
+// of it is about: all of them, or those whose seats were given or taken.
+func whenOrganizationChanges(r client.Reader, list func() client.ObjectList) handler.EventHandler {
+	all := func(ctx context.Context, org client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		for _, req := range requests(ctx, r, list(), client.MatchingFields{byOrganization: org.GetName()}) {
+			q.Add(req)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			all(ctx, e.Object, q)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			all(ctx, e.Object, q)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			before, after := e.ObjectOld.(*accountsv1.Organization), e.ObjectNew.(*accountsv1.Organization)
+			if concernsAll(before, after) {
+				all(ctx, after, q)
+				return
+			}
+			for _, name := range seat.Changed(before.Status.Seats, after.Status.Seats) {
+				q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: string(after.Spec.Namespace), Name: name}})
+			}
+		},
+	}
+}
+
+// concernsAll tells whether a change of an Organization is about everybody in it.
+func concernsAll(before, after *accountsv1.Organization) bool {
+	full := func(org *accountsv1.Organization) bool {
+		taken := org.Status.Seats.Taken
+		return taken != nil && *taken >= org.Spec.Seats
+	}
+	return before.Generation != after.Generation ||
+		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+		before.Annotations[accountsv1.ReleaseMailAnnotation] != after.Annotations[accountsv1.ReleaseMailAnnotation] ||
+		full(before) != full(after)
 }
 
 // sameName asks for the object of the same namespace and name.

@@ -5,35 +5,56 @@ package controllers
 
 import (
 	"context"
+	"errors"
+	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/organization"
+	"github.com/usher-dev/usher/internal/seat"
 )
 
-// OrganizationReconciler makes an Organization's home namespace and checks its
-// catalogue. It never deletes a namespace.
+// OrganizationReconciler makes an Organization's home namespace and the
+// Memberships of its founders, gives out its seats, and checks its catalogue
+// and its mail. It never deletes a namespace.
 type OrganizationReconciler struct {
 	client.Client
 	// Live reads past the cache, before the last trace is said to be gone.
 	Live client.Reader
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// Events records what happened to an Organization.
+	Events events.EventRecorder
+	// Settings reads what Organizations bring of their own.
+	Settings *Settings
 	// Workers is how many Organizations are worked on at a time.
 	Workers int
+
+	// bindable is when Usher was last allowed to bind a ClusterRole, by name.
+	bindable sync.Map
 }
+
+// rightsValidity is how long Usher believes that it may bind a ClusterRole. A
+// RoleBinding is never made without asking.
+const rightsValidity = time.Minute
 
 var _ reconcile.Reconciler = (*OrganizationReconciler)(nil)
 
@@ -45,6 +66,10 @@ func (r *OrganizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.atHome)).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(organizationOf), whenGone()).
+		Watches(&accountsv1.Membership{}, r.whenSomebodyCounts()).
+		Watches(&accountsv1.Invitation{}, r.whenSomebodyCounts()).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.bringing)).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.bringing)).
 		Watches(clusterRole(), handler.EnqueueRequestsFromMapFunc(r.naming), builder.OnlyMetadata).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
@@ -70,6 +95,68 @@ func organizationOf(_ context.Context, binding client.Object) []reconcile.Reques
 	return requestsOf(types.NamespacedName{Name: binding.GetLabels()[accountsv1.OrganizationLabel]})
 }
 
+// bringing asks for the Organizations whose own settings an object holds.
+func (r *OrganizationReconciler) bringing(ctx context.Context, o client.Object) []reconcile.Request {
+	if name := o.GetName(); name != accountsv1.MailTemplatesName && name != accountsv1.CredentialsName {
+		return nil
+	}
+	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: o.GetNamespace()})
+}
+
+// whenSomebodyCounts asks for the Organization of a Membership or an
+// Invitation when that is about its seats, or about mail that is held.
+func (r *OrganizationReconciler) whenSomebodyCounts() handler.EventHandler {
+	ask := func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request], seen ...client.Object) {
+		key := types.NamespacedName{Name: organizationNamedBy(seen[0])}
+		org, err := find(ctx, r, key, &accountsv1.Organization{})
+		if err != nil || org == nil {
+			return // a cache fails to read only while the process stops
+		}
+		isHeld := func(o client.Object) bool {
+			return len(heldOf(o.(reported), accountsv1.OrganizationReference{Name: "any"})) > 0
+		}
+		if org.Spec.Seats != 0 || isHeld(seen[0]) || isHeld(seen[len(seen)-1]) {
+			q.Add(reconcile.Request{NamespacedName: key})
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			ask(ctx, q, e.Object)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			ask(ctx, q, e.ObjectOld, e.ObjectNew)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			ask(ctx, q, e.Object)
+		},
+	}
+}
+
+// organizationNamedBy is the Organization of a Membership or an Invitation.
+func organizationNamedBy(o client.Object) string {
+	switch o := o.(type) {
+	case *accountsv1.Membership:
+		return string(o.Spec.OrganizationRef.Name)
+	case *accountsv1.Invitation:
+		return string(o.Spec.OrganizationRef.Name)
+	}
+	return ""
+}
+
+// clusterRole tells what is known of a ClusterRole. That Usher may bind one is
+// asked of the API server once a minute: seats change more often than rights.
+func (r *OrganizationReconciler) clusterRole(ctx context.Context, name string) (organization.ClusterRole, error) {
+	if asked, found := r.bindable.Load(name); found && r.Clock.Since(asked.(time.Time)) < rightsValidity {
+		role, err := find(ctx, r, types.NamespacedName{Name: name}, clusterRole())
+		return organization.ClusterRole{Exists: role != nil, Bindable: role != nil}, err
+	}
+	role, err := observeClusterRole(ctx, r, name)
+	if role.Bindable {
+		r.bindable.Store(name, r.Clock.Now())
+	}
+	return role, err
+}
+
 // Reconcile brings one Organization one step further.
 func (r *OrganizationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	org, err := find(ctx, r, req.NamespacedName, &accountsv1.Organization{})
@@ -77,7 +164,13 @@ func (r *OrganizationReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		return ctrl.Result{}, err
 	}
 	status := track(r.Client, org)
-	defer func() { result, err = status.finish(ctx, r.Clock.Now(), result, err) }()
+	heldBefore := meta.IsStatusConditionTrue(org.Status.Conditions, accountsv1.ConditionMailHeld)
+	defer func() {
+		result, err = status.finish(ctx, r.Clock.Now(), result, err)
+		if held := meta.FindStatusCondition(org.Status.Conditions, accountsv1.ConditionMailHeld); err == nil && held != nil && !heldBefore {
+			r.Events.Eventf(org, nil, "Warning", accountsv1.ReasonMailHeld, "Mail", "%s", held.Message)
+		}
+	}()
 
 	facts, err := r.observe(ctx, org)
 	if err != nil {
@@ -102,14 +195,72 @@ func (r *OrganizationReconciler) observe(ctx context.Context, org *accountsv1.Or
 		return facts, err
 	}
 	for _, name := range organization.NamedClusterRoles(org) {
-		if facts.ClusterRoles[name], err = observeClusterRole(ctx, r, name); err != nil {
+		if facts.ClusterRoles[name], err = r.clusterRole(ctx, name); err != nil {
 			return facts, err
 		}
+	}
+	if facts.Mail, err = r.Settings.Fault(ctx, org); err != nil {
+		return facts, err
+	}
+	facts.Held = r.held(ctx, org)
+	if facts.Seats, err = r.seats(ctx, org); err != nil {
+		return facts, err
 	}
 	if org.DeletionTimestamp != nil {
 		facts.BindingsLeft, err = bindingsLeft(ctx, r.Live, accountsv1.OrganizationLabel, org.Name)
 	}
 	return facts, err
+}
+
+// held counts the people whose mail is held.
+func (r *OrganizationReconciler) held(ctx context.Context, org *accountsv1.Organization) int {
+	names := map[string]struct{}{}
+	for _, list := range []client.ObjectList{&accountsv1.MembershipList{}, &accountsv1.InvitationList{}} {
+		for _, held := range requests(ctx, r, list, client.MatchingFields{byHeld: org.Name}) {
+			names[held.Name] = struct{}{}
+		}
+	}
+	return len(names)
+}
+
+// seats says who is to have the seats. A seat is not given out, or taken, on
+// what the cache shows: it may lack somebody who has one by now.
+func (r *OrganizationReconciler) seats(ctx context.Context, org *accountsv1.Organization) (accountsv1.SeatsStatus, error) {
+	if org.Spec.Seats == 0 {
+		return accountsv1.SeatsStatus{}, nil
+	}
+	shown, err := r.people(ctx, r, org, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return org.Status.Seats, err
+	}
+	if seats := seat.Assign(org, shown); equality.Semantic.DeepEqual(seats, org.Status.Seats) {
+		return seats, nil
+	}
+	people, err := r.people(ctx, r.Live, org)
+	if err != nil {
+		return org.Status.Seats, err
+	}
+	return seat.Assign(org, people), nil
+}
+
+// people reads who could have a seat. An Invitation that was accepted makes its
+// Membership before it goes: read in this order, one of the two is seen.
+func (r *OrganizationReconciler) people(
+	ctx context.Context, reader client.Reader, org *accountsv1.Organization, options ...client.ListOption,
+) (seat.People, error) {
+	home := string(org.Spec.Namespace)
+	options = append(options, client.InNamespace(home))
+	var (
+		invitations accountsv1.InvitationList
+		memberships accountsv1.MembershipList
+		accounts    accountsv1.AccountList
+	)
+	err := errors.Join(
+		reader.List(ctx, &invitations, options...),
+		reader.List(ctx, &memberships, options...),
+		r.List(ctx, &accounts, client.MatchingFields{byNamespace: home}),
+	)
+	return seat.People{Invitations: invitations.Items, Memberships: memberships.Items, Accounts: accounts.Items}, err
 }
 
 func (r *OrganizationReconciler) act(ctx context.Context, org *accountsv1.Organization, plan organization.Plan) error {
@@ -123,6 +274,20 @@ func (r *OrganizationReconciler) act(ctx context.Context, org *accountsv1.Organi
 		home := &corev1.Namespace{}
 		home.Name = string(org.Spec.Namespace)
 		if err := r.Create(ctx, home); err != nil && !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+	}
+	for i := range plan.Found {
+		if err := r.Create(ctx, &plan.Found[i]); err != nil && !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+	}
+	if plan.RecordFounders != "" {
+		if org.Annotations == nil {
+			org.Annotations = map[string]string{}
+		}
+		org.Annotations[accountsv1.FoundersAnnotation] = plan.RecordFounders
+		if err := r.Update(ctx, org); err != nil {
 			return err
 		}
 	}

@@ -94,6 +94,6 @@ var _ = Describe("An Organization", func() {
 		create(ctx, w.organization())
 		eventually(ctx, m, haveState("Active"), beReady())
 		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
-		Expect(w.mailsTo("jane")).To(HaveLen(1))
+		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 })

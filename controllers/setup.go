@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -31,27 +33,38 @@ type Options struct {
 
 // Setup adds all reconcilers to a manager whose cache has CachedObjects.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	if o.Clock == nil || o.Post == nil || o.Namespace == "" || o.Workers < 1 {
+	if o.Clock == nil || o.Post == nil || o.Post.Settings == nil || o.Namespace == "" || o.Workers < 1 {
 		return errors.New("clock, post, namespace and at least one worker are needed")
 	}
 	if err := SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	c, live := mgr.GetClient(), mgr.GetAPIReader()
+	c, live, recorder := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("usher")
 	return errors.Join(
-		(&OrganizationReconciler{Client: c, Live: live, Clock: o.Clock, Workers: o.Workers}).SetupWithManager(mgr),
+		(&OrganizationReconciler{
+			Client: c, Live: live, Clock: o.Clock, Events: recorder, Settings: o.Post.Settings, Workers: o.Workers,
+		}).SetupWithManager(mgr),
 		(&MembershipReconciler{Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace, Workers: o.Workers}).SetupWithManager(mgr),
 		(&InvitationReconciler{
-			Client: c, Live: live, Clock: o.Clock, Events: mgr.GetEventRecorder("usher"), Post: o.Post, Workers: o.Workers,
+			Client: c, Live: live, Clock: o.Clock, Events: recorder, Post: o.Post, Workers: o.Workers,
 		}).SetupWithManager(mgr),
 		(&AccountReconciler{Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace, Workers: o.Workers}).SetupWithManager(mgr),
 	)
 }
 
 // CachedObjects says of which objects the cache keeps only some: of
-// RoleBindings, those that Usher made.
+// RoleBindings, those that Usher made; of ConfigMaps and Secrets, those by
+// which Organizations bring settings of their own, and nothing else that Usher
+// has no business with. A process adds what it needs of its own namespace.
 func CachedObjects() map[client.Object]cache.ByObject {
+	named := func(name string) cache.ByObject {
+		return cache.ByObject{Namespaces: map[string]cache.Config{
+			cache.AllNamespaces: {FieldSelector: fields.OneTermEqualSelector("metadata.name", name)},
+		}}
+	}
 	return map[client.Object]cache.ByObject{
 		&rbacv1.RoleBinding{}: {Label: labels.SelectorFromSet(labels.Set{accountsv1.ManagedByLabel: accountsv1.ManagedByValue})},
+		&corev1.ConfigMap{}:   named(accountsv1.MailTemplatesName),
+		&corev1.Secret{}:      named(accountsv1.CredentialsName),
 	}
 }

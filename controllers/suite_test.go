@@ -32,6 +32,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/controllers"
 	"github.com/usher-dev/usher/hack/inbox"
+	"github.com/usher-dev/usher/internal/chat"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
 )
@@ -44,8 +45,11 @@ var (
 	usherAPI *rest.Config  // the user that the controllers are
 	auditLog string
 	letters  *inbox.Inbox
-	now      = &shiftedClock{}
-	keys     invitation.Keyring
+
+	telephones = &phones{}
+
+	now  = &shiftedClock{}
+	keys invitation.Keyring
 )
 
 func TestControllers(t *testing.T) {
@@ -95,7 +99,7 @@ var _ = BeforeSuite(func() {
 	usherAPI = user.Config()
 	usherAPI.QPS = -1
 
-	letters, err = inbox.Start(inbox.Options{})
+	letters, err = inbox.Start(inbox.Options{Limit: 100_000})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(letters.Close)
 	keys, err = invitation.ParseKeyring(map[string][]byte{invitation.FirstKeyName(): make([]byte, invitation.KeySize)})
@@ -117,6 +121,8 @@ func postbox() *controllers.Post {
 	Expect(err).NotTo(HaveOccurred())
 	return &controllers.Post{
 		Mailer:    mail.NewSMTP(mail.Config{Server: server}),
+		Texter:    telephones,
+		Chatter:   chat.New(chat.Config{AllowLoopback: true}),
 		Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
 		From:      netmail.Address{Name: "Usher", Address: "usher@example.com"},
 		PortalURL: portal,
@@ -146,6 +152,8 @@ func startUsher(ctx context.Context, api *rest.Config, post *controllers.Post, w
 		Controller: config.Controller{SkipNameValidation: &skipNames},
 	})
 	Expect(err).NotTo(HaveOccurred())
+	post.Settings = &controllers.Settings{Reader: mgr.GetClient()}
+	post.Links = controllers.LinkSecrets{Client: mgr.GetClient()}
 	ctx, cancel := context.WithCancel(ctx)
 	Expect(controllers.Setup(ctx, mgr, controllers.Options{
 		Clock: now, Namespace: usherNamespace, Workers: workers, Post: post,

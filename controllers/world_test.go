@@ -5,6 +5,7 @@ package controllers_test
 
 import (
 	"context"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -120,7 +121,20 @@ func (w world) invited(ctx context.Context, person string) *accountsv1.Membershi
 // accept answers an Invitation as the portal does.
 func (w world) accept(ctx context.Context, person, userName string) *accountsv1.Account {
 	GinkgoHelper()
-	a := w.halfMade(ctx, person, userName)
+	return w.acceptAs(ctx, person, userName, w.invitedAddress(ctx, person))
+}
+
+// acceptAs answers an Invitation with an Account of another address.
+func (w world) acceptAs(ctx context.Context, person, userName string, email accountsv1.EmailAddress) *accountsv1.Account {
+	GinkgoHelper()
+	a := w.halfMadeAs(ctx, person, userName, email)
+	w.acceptWith(ctx, person, a)
+	return a
+}
+
+// acceptWith answers an Invitation with an Account that exists.
+func (w world) acceptWith(ctx context.Context, person string, a *accountsv1.Account) {
+	GinkgoHelper()
 	var inv accountsv1.Invitation
 	Eventually(func(g Gomega) {
 		g.Expect(k8s.Get(ctx, w.key(person), &inv)).To(Succeed())
@@ -131,18 +145,30 @@ func (w world) accept(ctx context.Context, person, userName string) *accountsv1.
 		}
 		g.Expect(k8s.Status().Update(ctx, &inv)).To(Succeed())
 	}).Should(Succeed())
-	return a
 }
 
 // halfMade makes the Account of somebody who began to accept, with its password.
 func (w world) halfMade(ctx context.Context, person, userName string) *accountsv1.Account {
+	GinkgoHelper()
+	return w.halfMadeAs(ctx, person, userName, w.invitedAddress(ctx, person))
+}
+
+// invitedAddress is the address that a person was invited at.
+func (w world) invitedAddress(ctx context.Context, person string) accountsv1.EmailAddress {
+	GinkgoHelper()
+	var inv accountsv1.Invitation
+	Expect(k8s.Get(ctx, w.key(person), &inv)).To(Succeed())
+	return inv.Spec.Email
+}
+
+func (w world) halfMadeAs(ctx context.Context, person, userName string, email accountsv1.EmailAddress) *accountsv1.Account {
 	GinkgoHelper()
 	var inv accountsv1.Invitation
 	Expect(k8s.Get(ctx, w.key(person), &inv)).To(Succeed())
 	a := &accountsv1.Account{
 		ObjectMeta: metav1.ObjectMeta{Name: userName, Finalizers: []string{accountsv1.Finalizer}},
 		Spec: accountsv1.AccountSpec{
-			Email: inv.Spec.Email,
+			Email: email,
 			InvitationRef: accountsv1.InvitationReference{
 				Namespace: accountsv1.NamespaceName(w.name), Name: accountsv1.CatalogueName(person), UID: string(inv.UID),
 			},
@@ -175,10 +201,16 @@ func bindings(ctx context.Context, namespace string) []rbacv1.RoleBinding {
 // eventually waits until the object in the API server is as the matchers say.
 func eventually(ctx context.Context, o client.Object, as ...gomegatypes.GomegaMatcher) {
 	GinkgoHelper()
+	eventuallyWithin(ctx, "10s", o, as...)
+}
+
+// eventuallyWithin is eventually for what takes its time.
+func eventuallyWithin(ctx context.Context, within string, o client.Object, as ...gomegatypes.GomegaMatcher) {
+	GinkgoHelper()
 	Eventually(func(g Gomega) {
 		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(o), o)).To(Succeed())
 		g.Expect(o).To(And(as...), "%v", o)
-	}).Should(Succeed())
+	}, within).Should(Succeed())
 }
 
 // eventuallyGone waits until there is no such object.
@@ -232,13 +264,32 @@ func haveState(state string) gomegatypes.GomegaMatcher {
 	}, Equal(state))
 }
 
-// mailsTo are the texts of the mails to a person, oldest first.
-func (w world) mailsTo(person string) []string {
-	var texts []string
+// invitationsTo are the mails to a person that bring a link, oldest first.
+func (w world) invitationsTo(person string) []string {
+	return w.mailsTo(person, "/invitation/")
+}
+
+// mailsTo are the mails to a person whose text has this part, oldest first.
+func (w world) mailsTo(person, part string) []string {
+	var raw []string
 	for _, m := range letters.For(string(w.email(person))) {
-		texts = append(texts, string(m.Raw))
+		if strings.Contains(m.Text, part) {
+			raw = append(raw, string(m.Raw))
+		}
 	}
-	return texts
+	return raw
+}
+
+// change applies a change to an object as it is in the API server by then.
+func change[T client.Object](ctx context.Context, o T, how func(T)) {
+	GinkgoHelper()
+	Eventually(func() error {
+		if err := k8s.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+			return err
+		}
+		how(o)
+		return k8s.Update(ctx, o)
+	}).Should(Succeed())
 }
 
 // poke has the controllers look at an object again.
@@ -246,4 +297,18 @@ func poke(ctx context.Context, o client.Object) {
 	GinkgoHelper()
 	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"example.com/poked":"`+fresh("at")+`"}}}`))
 	Expect(k8s.Patch(ctx, o, patch)).To(Succeed())
+}
+
+// owned gives the Organization an owner: Ada.
+func (w world) owned(ctx context.Context) {
+	GinkgoHelper()
+	change(ctx, w.organization(), func(o *accountsv1.Organization) {
+		o.Spec.Roles = append(o.Spec.Roles, accountsv1.Role{Name: "owner", Standing: accountsv1.StandingOwner, Seat: accountsv1.SeatFree})
+	})
+	ada := w.membership("ada")
+	ada.Spec.Role, ada.Spec.GivenName, ada.Spec.FamilyName = "owner", "Ada", "Example"
+	create(ctx, ada)
+	eventually(ctx, ada, haveState("Invited"), beReady())
+	w.accept(ctx, "ada", w.name+"-ada")
+	eventually(ctx, ada, haveState("Active"), beReady())
 }

@@ -23,11 +23,13 @@ const (
 	AccountDisabled AccountState = "Disabled"
 )
 
-// AccountName is a user name as its owner chose it: a DNS label.
+// AccountName is a user name as its owner chose it, a DNS label. Where the
+// Organization has a qualifier, a dot and the qualifier follow: people read and
+// type jane-doe.acme as jane-doe/acme.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
-// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as jane-doe"
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)?$')",message="must be lower-case letters, digits and dashes, such as jane-doe, and with a qualifier jane-doe.acme"
 type AccountName string
 
 // Account is one person who can sign in; its name is the user name. The portal
@@ -44,7 +46,7 @@ type AccountName string
 // +kubebuilder:printcolumn:name="Email",type="string",JSONPath=".spec.email",description="The person's address"
 // +kubebuilder:printcolumn:name="Reason",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].reason",description="Why it is, or is not, ready"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since the Account was made"
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be lower-case letters, digits and dashes, 63 at the most, such as jane-doe",fieldPath=".metadata"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$')",message="name must be lower-case letters, digits and dashes, 63 at the most, such as jane-doe, and with a qualifier jane-doe.acme",fieldPath=".metadata"
 type Account struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -64,7 +66,8 @@ type Account struct {
 
 // AccountSpec is who an Account belongs to.
 type AccountSpec struct {
-	// email is the person's address, as the Invitation had it. Immutable.
+	// email is the person's address: the one that was invited, or another that
+	// they confirmed by a code. Immutable.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="email cannot be changed: invite the new address and delete this Account"
 	// +required
 	Email EmailAddress `json:"email,omitempty"`

@@ -7,12 +7,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// ConditionDelivered tells whether the mail server took the mail of the
-// current attempt.
-//
-// True: Sent. Unknown: Sending. False: TemporaryFailure, Refused, and every
-// reason for which Ready can be False.
-const ConditionDelivered = "Delivered"
+const (
+	// ConditionDelivered tells whether the current attempt was handed over, by
+	// every channel; its message tells each channel's outcome.
+	//
+	// True: Sent. Unknown: Sending. False: TemporaryFailure, Refused, and every
+	// reason for which Ready can be False.
+	ConditionDelivered = "Delivered"
+
+	// ConditionResendBlocked is present, and then True, only while a resend
+	// was asked for that Usher does not carry out.
+	//
+	// True: ResendLimited, ResendInvalid.
+	ConditionResendBlocked = "ResendBlocked"
+)
 
 // Reasons of an Invitation's conditions.
 const (
@@ -36,11 +44,38 @@ const (
 	// ReasonMembershipConflict says that the Membership of the same name is
 	// for another address.
 	ReasonMembershipConflict = "MembershipConflict"
+
+	// ReasonAddressMismatch says that the Account that accepted has another
+	// address than the invited one, which the Invitation does not allow.
+	ReasonAddressMismatch = "AddressMismatch"
+
+	// ReasonAddressNotAllowed says that the Organization does not take
+	// addresses of that domain.
+	ReasonAddressNotAllowed = "AddressNotAllowed"
+
+	// ReasonAddressInvited says that another Invitation of the Organization to
+	// the same address is open.
+	ReasonAddressInvited = "AddressInvited"
+
+	// ReasonAddressIsMember says that the address belongs to a member of the
+	// Organization already.
+	ReasonAddressIsMember = "AddressIsMember"
+
+	// ReasonAddressHasAccount says that a member of the Organization signs in
+	// with that address already.
+	ReasonAddressHasAccount = "AddressHasAccount"
+
+	// ReasonResendLimited says that the address was mailed as often as it may
+	// be within a day; the message says when the next mailing is possible.
+	ReasonResendLimited = "ResendLimited"
+
+	// ReasonResendInvalid says that the value of the resend annotation is no time.
+	ReasonResendInvalid = "ResendInvalid"
 )
 
 // InvitationState is one word for where an Invitation stands.
 //
-// +kubebuilder:validation:Enum=Sending;Pending;Active;Expired;Failed
+// +kubebuilder:validation:Enum=Sending;Pending;Active;Expired;Declined;Failed
 type InvitationState string
 
 // The states of an Invitation.
@@ -53,6 +88,8 @@ const (
 	InvitationActive InvitationState = "Active"
 	// InvitationExpired: the time ran out.
 	InvitationExpired InvitationState = "Expired"
+	// InvitationDeclined: the person does not want to join.
+	InvitationDeclined InvitationState = "Declined"
 	// InvitationFailed: a manifest or the platform must change first.
 	InvitationFailed InvitationState = "Failed"
 )
@@ -67,7 +104,7 @@ const (
 // +kubebuilder:selectablefield:JSONPath=".spec.email"
 // +kubebuilder:selectablefield:JSONPath=".spec.role"
 // +kubebuilder:selectablefield:JSONPath=".status.state"
-// +kubebuilder:printcolumn:name="State",type="string",JSONPath=".status.state",description="Sending, Pending, Active, Expired or Failed"
+// +kubebuilder:printcolumn:name="State",type="string",JSONPath=".status.state",description="Sending, Pending, Active, Expired, Declined or Failed"
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status",description="Whether Usher has done its part"
 // +kubebuilder:printcolumn:name="Email",type="string",JSONPath=".spec.email",description="The address that is invited"
 // +kubebuilder:printcolumn:name="Role",type="string",JSONPath=".spec.role",description="The role in the Organization"
@@ -124,15 +161,17 @@ type InvitationSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as developer"
 	// +required
 	Role CatalogueName `json:"role,omitempty"`
+
+	InvitationTerms `json:",inline"`
 }
 
 // InvitationStatus is what Usher last saw of an Invitation, and the
-// person's acceptance.
+// person's answer.
 //
 // +kubebuilder:validation:MinProperties=1
 type InvitationStatus struct {
 	// conditions are Ready, Delivered, Pending, Active and Expired, and
-	// Reconciling or Stalled while they are True.
+	// Reconciling, Stalled or ResendBlocked while they are True.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
@@ -155,127 +194,43 @@ type InvitationStatus struct {
 	// +optional
 	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
 
-	// delivery is the current attempt. It is written before any mail goes out,
-	// and fixes every byte of that mail, so that a repeat after a crash is the
-	// same mail. Unset: none has been begun.
+	// attempt is the current mailing. It is written before anything goes out,
+	// and fixes every byte of it, so that a repeat after a crash is the same
+	// mail. Unset: none has been begun.
 	// +optional
-	Delivery Delivery `json:"delivery,omitempty,omitzero"`
+	Attempt Attempt `json:"attempt,omitempty,omitzero"`
 
-	// acceptance is the person's answer. Only the portal writes it, and it
-	// writes nothing else. Unset: no answer yet.
+	// deliveries are the messages about this Invitation: its link by each
+	// channel, and who is told about the answer.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Deliveries []Delivery `json:"deliveries,omitempty"`
+
+	// acceptance says who took the Invitation up. Only the portal writes it.
+	// Unset: nobody has.
 	// +optional
 	Acceptance Acceptance `json:"acceptance,omitempty,omitzero"`
-}
 
-// Delivery is one attempt to deliver an invitation, and the claim of the
-// process that is at it.
-type Delivery struct {
-	// attempt numbers the mailings of an Invitation from 1. Each has its own link.
+	// decline says that the person does not want to join. Only the portal
+	// writes it. Unset: nobody said so.
+	// +optional
+	Decline Decline `json:"decline,omitempty,omitzero"`
+
+	// otherAddress is the address that the person wants to accept with in
+	// place of the invited one. Only the portal writes it. Unset: none.
+	// +optional
+	OtherAddress OtherAddress `json:"otherAddress,omitempty,omitzero"`
+
+	// guesses counts the passwords and the codes that were tried with the
+	// current attempt's link. Only the portal counts it up, before it looks at
+	// what was typed.
 	// +kubebuilder:validation:Minimum=1
-	// +required
-	Attempt int32 `json:"attempt,omitempty"`
-
-	// messageID is the Message-ID of the attempt's mail (RFC 5322 section
-	// 3.6.4), without the angle brackets.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
-	// +required
-	MessageID string `json:"messageID,omitempty"`
-
-	// keyID names the key that the attempt's link is made with.
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=255
-	// +required
-	KeyID int32 `json:"keyID,omitempty"`
-
-	// claimTime is when the attempt was begun: the Date of its mail, and the
-	// start of its validity.
-	// +required
-	ClaimTime *metav1.Time `json:"claimTime,omitempty"`
-
-	// organization is what the attempt's mail calls the Organization.
-	// +required
-	Organization DisplayText `json:"organization,omitempty"`
-
-	// role is what the attempt's mail calls the role.
-	// +required
-	Role DisplayText `json:"role,omitempty"`
-
-	// tries counts how often the attempt's mail was offered to the mail server.
-	// +kubebuilder:validation:Minimum=1
-	// +required
-	Tries int32 `json:"tries,omitempty"`
-
-	// tryTime is when the last try began.
-	// +required
-	TryTime *metav1.Time `json:"tryTime,omitempty"`
-
-	// holder is the process that is at the last try. Unset: the try has ended,
-	// and result says how.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Maximum=100
 	// +optional
-	Holder string `json:"holder,omitempty"`
-
-	// result is how the last try ended. Unset: not known yet, or never to be
-	// known because the process died.
-	// +optional
-	Result DeliveryResult `json:"result,omitempty"`
-
-	// sentTime is when the mail server took the mail. Unset: it has not yet.
-	// +optional
-	SentTime *metav1.Time `json:"sentTime,omitempty"`
-
-	// message is what the mail server answered to a try that failed, in short.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=256
-	// +optional
-	Message string `json:"message,omitempty"`
-}
-
-// DeliveryResult is how a try to deliver ended.
-//
-// +kubebuilder:validation:Enum=Sent;TemporaryFailure;Refused
-type DeliveryResult string
-
-// The results of a try.
-const (
-	// DeliverySent: the mail server took responsibility for the mail.
-	DeliverySent DeliveryResult = "Sent"
-	// DeliveryTemporaryFailure: not this time; the same bytes go out again.
-	DeliveryTemporaryFailure DeliveryResult = "TemporaryFailure"
-	// DeliveryRefused: the mail server refused the mail for good.
-	DeliveryRefused DeliveryResult = "Refused"
-)
-
-// Begun tells whether there is an attempt at all.
-func (d Delivery) Begun() bool { return d.Attempt != 0 }
-
-// Acceptance is a person's answer to an Invitation.
-type Acceptance struct {
-	// accountRef is the Account that took the Invitation up.
-	// +required
-	AccountRef AcceptedAccountReference `json:"accountRef,omitzero"`
-
-	// acceptedTime is when it was taken up.
-	// +required
-	AcceptedTime *metav1.Time `json:"acceptedTime,omitempty"`
-}
-
-// Given tells whether there is an answer at all.
-func (a Acceptance) Given() bool { return a.AccountRef.Name != "" }
-
-// AcceptedAccountReference names one Account and no later one of the same name.
-type AcceptedAccountReference struct {
-	// name is the name of the Account.
-	// +required
-	Name AccountName `json:"name,omitempty"`
-
-	// uid is the UID of the Account.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +required
-	UID string `json:"uid,omitempty"`
+	Guesses int32 `json:"guesses,omitempty"`
 }
 
 // InvitationList is a list of Invitations.

@@ -5,6 +5,7 @@ package v1alpha1_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -98,14 +99,18 @@ func TestOverrides(t *testing.T) {
 
 // What is optional may be left out, and the rest is a valid object.
 func TestSmallestManifests(t *testing.T) {
+	terms := []change{unset("spec.language"), unset("spec.addressMatch"), unset("spec.delivery"), unset("spec.phoneNumber"), unset("spec.message")}
+	names := []change{unset("spec.givenName"), unset("spec.familyName")}
 	cases := map[string][]change{
 		"Organization": {
-			unset("spec.displayName"), unset("spec.invitationValiditySeconds"), unset("spec.resources"), unset("spec.permissions"),
-			unset("spec.roles.0.displayName"), unset("spec.roles.0.grants"),
+			unset("spec.displayName"), unset("spec.invitationValiditySeconds"), unset("spec.language"), unset("spec.addressMatch"),
+			unset("spec.allowedDomains"), unset("spec.deniedDomains"), unset("spec.qualifier"), unset("spec.seats"),
+			unset("spec.founders"), unset("spec.mail"), unset("spec.resources"), unset("spec.permissions"),
+			unset("spec.roles.0.displayName"), unset("spec.roles.0.seat"), unset("spec.roles.0.standing"), unset("spec.roles.0.grants"),
 		},
-		"Membership": {unset("spec.givenName"), unset("spec.familyName"), unset("spec.invitedBy"), unset("spec.permissions")},
-		"Invitation": {unset("spec.givenName"), unset("spec.familyName"), unset("spec.invitedBy")},
-		"Account":    {unset("spec.givenName"), unset("spec.familyName")},
+		"Membership": slices.Concat(names, terms, []change{unset("spec.invitedBy"), unset("spec.permissions")}),
+		"Invitation": slices.Concat(names, terms, []change{unset("spec.invitedBy")}),
+		"Account":    names,
 	}
 	for kind, changes := range cases {
 		t.Run(kind, func(t *testing.T) {
@@ -116,33 +121,80 @@ func TestSmallestManifests(t *testing.T) {
 	}
 }
 
+func TestSmallestParts(t *testing.T) {
+	cases := map[string]struct {
+		kind    string
+		changes []change
+	}{
+		"a founder without a name of their own":   {"Organization", []change{unset("spec.founders.0.givenName"), unset("spec.founders.0.familyName")}},
+		"a mail server without a key":             {"Organization", []change{unset("spec.mail.dkimSelector")}},
+		"seats that nobody has":                   {"Organization", []change{unset("status.seats.holders")}},
+		"a seat that was given for a Membership":  {"Organization", []change{unset("status.seats.holders.0.invitationUID"), unset("status.seats.holders.0.attempt")}},
+		"a first attempt":                         {"Invitation", []change{unset("status.attempt.earlier")}},
+		"an attempt that nobody asked for":        {"Invitation", []change{unset("status.attempt.resendRequest"), unset("status.attempt.membershipResendRequest")}},
+		"a delivery that has not been begun":      {"Invitation", []change{set("status.deliveries.0", map[string]any{"name": "chat", "purpose": "Joined", "medium": "Chat"})}},
+		"a no without a reason":                   {"Invitation", []change{unset("status.decline.reason")}},
+		"an Invitation that nobody has answered":  {"Invitation", []change{unset("status.acceptance"), unset("status.decline"), unset("status.otherAddress"), unset("status.guesses")}},
+		"an Invitation of which nothing was sent": {"Invitation", []change{unset("status.attempt"), unset("status.deliveries"), unset("status.expirationTime")}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) { expect(t, submit(t, kinds[c.kind], c.changes...), "") })
+	}
+}
+
 // The limits of the lists are a promise: rules may not cost more than the API
 // server grants to one object.
 func TestLargestManifests(t *testing.T) {
-	long := func(i int) any { return fmt.Sprintf("%s%d", strings.Repeat("a", 59), 1000+i) }
+	long := func(i int) any { return fmt.Sprintf("%s%d", strings.Repeat("a", 58), 10000+i) }
 	names := func(n int) []any { return items(n, long) }
+	title := strings.Repeat("é", 100)
+	domains := items(100, func(i int) any {
+		label := strings.Repeat("é", 63)
+		return fmt.Sprintf("%s.%s.%s.d%d%s", label, label, label, 1000+i, strings.Repeat("a", 56))
+	})
 	t.Run("Organization", func(t *testing.T) {
 		expect(t, submit(t, organization,
+			set("spec.allowedDomains", domains), set("spec.deniedDomains", domains),
+			set("spec.founders", items(8, func(i int) any {
+				return map[string]any{"name": long(i), "email": longest(254), "givenName": title, "familyName": title, "role": long(i)}
+			})),
 			set("spec.resources", items(64, func(i int) any {
-				return map[string]any{"name": long(i), "displayName": long(i), "namespaces": map[string]any{"names": names(64)}}
+				return map[string]any{"name": long(i), "displayName": title, "namespaces": map[string]any{"names": names(64)}}
 			})),
 			set("spec.permissions", items(64, func(i int) any {
-				return map[string]any{"name": long(i), "displayName": long(i), "clusterRole": long(i)}
+				return map[string]any{"name": long(i), "displayName": title, "clusterRole": long(i)}
 			})),
 			set("spec.roles", items(64, func(i int) any {
-				return map[string]any{"name": long(i), "displayName": long(i), "grants": items(64, func(i int) any {
+				return map[string]any{"name": long(i), "displayName": title, "grants": items(64, func(i int) any {
 					return map[string]any{"permission": long(i), "resources": names(4)}
 				})}
 			})),
 		), "")
+		expect(t, submit(t, organization, set("status.seats.holders", items(10000, func(i int) any {
+			return map[string]any{"name": long(i), "invitationUID": strings.Repeat("a", 36), "attempt": 1}
+		}))), "")
 	})
 	t.Run("Membership", func(t *testing.T) {
-		expect(t, submit(t, membership, set("spec.permissions", items(64, func(i int) any {
+		expect(t, submit(t, membership, set("spec.message", strings.Repeat("é ", 250)), set("spec.permissions", items(64, func(i int) any {
 			return map[string]any{"effect": "Allow", "permission": long(i), "resources": names(64)}
 		}))), "")
 		expect(t, submit(t, membership, set("status.grants", items(4096, func(i int) any {
 			return map[string]any{"permission": long(i / 64), "resource": long(i % 64), "state": "InForce", "namespaces": names(2)}
 		}))), "")
+	})
+	t.Run("Invitation", func(t *testing.T) {
+		expect(t, submit(t, invitation,
+			set("status.attempt.earlier", items(16, func(i int) any {
+				return map[string]any{"number": i + 1, "keyID": 255, "claimTime": "2026-01-02T15:04:05Z"}
+			})),
+			set("status.deliveries", items(32, func(i int) any {
+				return map[string]any{
+					"name": long(i), "purpose": "Joined", "medium": "Email", "recipient": longest(254), "holder": strings.Repeat("a", 253),
+					"messageID": strings.Repeat("a", 512), "message": strings.Repeat("é", 256),
+				}
+			})),
+			set("status.decline.reason", strings.Repeat("é ", 250)),
+		), "")
 	})
 }
 
@@ -157,6 +209,19 @@ func TestImmutableFields(t *testing.T) {
 		{"Organization", "another display name", set("spec.displayName", "Other"), ""},
 		{"Organization", "no display name", unset("spec.displayName"), ""},
 		{"Organization", "another validity", set("spec.invitationValiditySeconds", 60), ""},
+		{"Organization", "another language", set("spec.language", "de"), ""},
+		{"Organization", "another rule for addresses", set("spec.addressMatch", "Strict"), ""},
+		{"Organization", "other allowed domains", set("spec.allowedDomains", []any{"example.org"}), ""},
+		{"Organization", "no denied domains", unset("spec.deniedDomains"), ""},
+		{"Organization", "another qualifier", set("spec.qualifier", "other"), ""},
+		{"Organization", "no qualifier", unset("spec.qualifier"), ""},
+		{"Organization", "fewer seats", set("spec.seats", 1), ""},
+		{"Organization", "another founder", set("spec.founders.0.name", "bob-example"), ""},
+		{"Organization", "no founders", unset("spec.founders"), ""},
+		{"Organization", "another mail server", set("spec.mail.server", "smtps://mail.example.com"), ""},
+		{"Organization", "no mail server", unset("spec.mail"), ""},
+		{"Organization", "a role that takes no seat", set("spec.roles.0.seat", "Free"), ""},
+		{"Organization", "a role of owners", set("spec.roles.0.standing", "Owner"), ""},
 		{"Organization", "no resources", unset("spec.resources"), ""},
 		{"Organization", "another resource", set("spec.resources.0.name", "production"), ""},
 		{"Organization", "other namespaces of a resource", set("spec.resources.0.namespaces.names", []any{"other"}), ""},
@@ -176,6 +241,12 @@ func TestImmutableFields(t *testing.T) {
 		{"Membership", "another role", set("spec.role", "observer"), ""},
 		{"Membership", "another effect", set("spec.permissions.0.effect", "Deny"), ""},
 		{"Membership", "no overrides", unset("spec.permissions"), ""},
+		{"Membership", "another language", set("spec.language", "de"), ""},
+		{"Membership", "another rule for addresses", set("spec.addressMatch", "AnyAddress"), ""},
+		{"Membership", "other channels", set("spec.delivery", []any{"SMS"}), ""},
+		{"Membership", "another number", set("spec.phoneNumber", "+4915123456789"), ""},
+		{"Membership", "another message", set("spec.message", "Hello."), ""},
+		{"Membership", "no message", unset("spec.message"), ""},
 
 		{"Invitation", "another Organization", set("spec.organizationRef.name", "other"), invitationRefusal},
 		{"Invitation", "another address", set("spec.email", "jane@example.org"), invitationRefusal},
@@ -184,6 +255,12 @@ func TestImmutableFields(t *testing.T) {
 		{"Invitation", "another family name", set("spec.familyName", "Roe"), invitationRefusal},
 		{"Invitation", "another host", set("spec.invitedBy", "Bob Example"), invitationRefusal},
 		{"Invitation", "another role", set("spec.role", "observer"), invitationRefusal},
+		{"Invitation", "another language", set("spec.language", "de"), invitationRefusal},
+		{"Invitation", "another rule for addresses", set("spec.addressMatch", "AnyAddress"), invitationRefusal},
+		{"Invitation", "other channels", set("spec.delivery", []any{"SMS"}), invitationRefusal},
+		{"Invitation", "another number", set("spec.phoneNumber", "+4915123456789"), invitationRefusal},
+		{"Invitation", "another message", set("spec.message", "Hello."), invitationRefusal},
+		{"Invitation", "no message", unset("spec.message"), invitationRefusal},
 
 		{"Account", "another address", set("spec.email", "jane@example.org"), "spec.email: Invalid value: \"jane@example.org\": email cannot be changed: invite the new address and delete this Account"},
 		{"Account", "an Invitation in another namespace", set("spec.invitationRef.namespace", "other"), "invitationRef cannot be changed"},

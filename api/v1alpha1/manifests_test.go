@@ -15,6 +15,15 @@ spec:
   displayName: Acme
   namespace: acme
   invitationValiditySeconds: 3600
+  language: it
+  addressMatch: AnyAddress
+  allowedDomains: [example.com]
+  deniedDomains: [pec.example.com]
+  qualifier: acme
+  seats: 10
+  founders:
+  - {name: ada-example, email: ada@example.com, givenName: Ada, familyName: Example, role: owner}
+  mail: {server: "smtp://usher@mail.example.com:587", sender: Acme <accounts@acme.example>, dkimSelector: usher}
   resources:
   - name: staging
     displayName: Staging
@@ -28,12 +37,20 @@ spec:
   roles:
   - name: developer
     displayName: Developer
+    seat: Counted
+    standing: Member
     grants:
     - {permission: deploy, resources: [staging]}
+  - {name: owner, seat: Free, standing: Owner}
 status:
   conditions:
   - {type: Ready, status: "True", reason: Reconciled, message: All is done., observedGeneration: 1, lastTransitionTime: "2026-01-02T15:04:05Z"}
   observedGeneration: 1
+  seats:
+    taken: 2
+    holders:
+    - {name: jane-doe, invitationUID: 6f2f7d2e-5f0a-4b0e-9f0a-0c9d1f0f4a11, attempt: 1}
+    - {name: john-roe}
 `
 
 	membership = `
@@ -51,6 +68,11 @@ spec:
   role: developer
   permissions:
   - {effect: Allow, permission: dashboards, resources: [staging]}
+  language: it
+  addressMatch: Strict
+  delivery: [Email]
+  phoneNumber: "+393331234567"
+  message: Welcome to the team.
 status:
   conditions:
   - {type: Ready, status: "True", reason: Accepted, message: All is done., observedGeneration: 1, lastTransitionTime: "2026-01-02T15:04:05Z"}
@@ -75,19 +97,38 @@ spec:
   familyName: Doe
   invitedBy: Ada Example
   role: developer
+  language: it
+  addressMatch: Strict
+  delivery: [Email]
+  phoneNumber: "+393331234567"
+  message: Welcome to the team.
 status:
   conditions:
   - {type: Ready, status: "True", reason: Accepted, message: All is done., observedGeneration: 1, lastTransitionTime: "2026-01-02T15:04:05Z"}
   observedGeneration: 1
   state: Active
   expirationTime: "2026-01-09T15:04:05Z"
-  delivery:
-    attempt: 1
-    messageID: 1.a1b2c3@mail.example.com
+  attempt:
+    number: 2
     keyID: 1
     claimTime: "2026-01-02T15:04:05Z"
     organization: Acme
     role: Developer
+    language: it
+    sender: Usher <usher@example.com>
+    resendRequest: "2026-01-02T15:00:00Z"
+    membershipResendRequest: "2026-01-02T15:00:00Z"
+    earlier:
+    - {number: 1, keyID: 1, claimTime: "2026-01-01T15:04:05Z"}
+  deliveries:
+  - name: email-2
+    purpose: Invitation
+    medium: Email
+    recipient: jane.doe@example.com
+    language: it
+    permissions: ["Deploy applications: Staging"]
+    messageID: 2.a1b2c3@mail.example.com
+    claimTime: "2026-01-02T15:04:05Z"
     tries: 1
     tryTime: "2026-01-02T15:04:05Z"
     holder: usher-0
@@ -97,6 +138,9 @@ status:
   acceptance:
     accountRef: {name: jane, uid: 6f2f7d2e-5f0a-4b0e-9f0a-0c9d1f0f4a11}
     acceptedTime: "2026-01-03T08:00:00Z"
+  decline: {declinedTime: "2026-01-03T08:00:00Z", reason: I have another job.}
+  otherAddress: {email: jane@example.org, requestTime: "2026-01-03T07:00:00Z", requests: 1}
+  guesses: 1
 `
 
 	account = `

@@ -13,11 +13,12 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 //	mailed, no answer       True     False     False
 //	taken up                False    True      False
 //	time ran out            False    False     True
+//	declined                False    False     False
 const (
 	// ConditionPending tells whether an invitation is out and waits for the
 	// person's answer.
 	//
-	// True: AwaitingAcceptance. False: Sending, Accepted, Expired, and every
+	// True: AwaitingAcceptance. False: Sending, Accepted, Expired, Declined, and every
 	// reason for which Ready can be False.
 	ConditionPending = "Pending"
 
@@ -25,7 +26,7 @@ const (
 	// account, and belongs to the Organization now. Of an Account: whether it
 	// belongs to somebody.
 	//
-	// True: Accepted. False: NotAccepted, Expired, NoAccount, Deleting, and
+	// True: Accepted. False: NotAccepted, Expired, Declined, NoAccount, Deleting, and
 	// every reason for which Ready can be False, GrantsWithheld excepted.
 	ConditionActive = "Active"
 
@@ -79,7 +80,7 @@ const (
 
 // MembershipState is one word for where a Membership stands.
 //
-// +kubebuilder:validation:Enum=Invited;Active;Inactive;Expired;Failed
+// +kubebuilder:validation:Enum=Invited;Active;Inactive;Expired;Declined;Failed
 type MembershipState string
 
 // The states of a Membership.
@@ -93,6 +94,8 @@ const (
 	MembershipInactive MembershipState = "Inactive"
 	// MembershipExpired: nobody took the invitation up in time.
 	MembershipExpired MembershipState = "Expired"
+	// MembershipDeclined: the person does not want to join.
+	MembershipDeclined MembershipState = "Declined"
 	// MembershipFailed: a manifest or the platform must change first.
 	MembershipFailed MembershipState = "Failed"
 )
@@ -119,7 +122,7 @@ const (
 // +kubebuilder:selectablefield:JSONPath=".spec.email"
 // +kubebuilder:selectablefield:JSONPath=".spec.role"
 // +kubebuilder:selectablefield:JSONPath=".status.state"
-// +kubebuilder:printcolumn:name="State",type="string",JSONPath=".status.state",description="Invited, Active, Inactive, Expired or Failed"
+// +kubebuilder:printcolumn:name="State",type="string",JSONPath=".status.state",description="Invited, Active, Inactive, Expired, Declined or Failed"
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status",description="Whether Usher has done its part"
 // +kubebuilder:printcolumn:name="Email",type="string",JSONPath=".spec.email",description="The address that is invited"
 // +kubebuilder:printcolumn:name="Role",type="string",JSONPath=".spec.role",description="The role in the Organization"
@@ -188,6 +191,10 @@ type MembershipSpec struct {
 	// +listMapKey=effect
 	// +optional
 	Permissions []PermissionOverride `json:"permissions,omitempty"`
+
+	// What follows holds for invitations that are made after it was written.
+
+	InvitationTerms `json:",inline"`
 }
 
 // PermissionOverride switches one permission on or off for one person.

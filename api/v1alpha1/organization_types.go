@@ -19,6 +19,21 @@ const (
 	// True: Reconciled. False: UnknownPermission, UnknownResource,
 	// InvalidSelector, ClusterRoleNotFound, BindForbidden.
 	ConditionCatalogueValid = "CatalogueValid"
+
+	// ConditionMailValid tells whether the Organization's own mail server,
+	// sender, key and wording can be used. Wording that cannot be used is
+	// replaced by Usher's own meanwhile; nothing is sent by another server.
+	//
+	// True: Reconciled. False: TemplateInvalid, MailServerInvalid, ChatInvalid.
+	ConditionMailValid = "MailValid"
+
+	// ConditionMailHeld is present, and then True, only while invitations that
+	// were mailed before their status was lost wait for somebody to ask for
+	// them: by the annotation accounts.usher.dev/releaseMailRequestedAt here,
+	// or by a resend of single ones.
+	//
+	// True: MailHeld.
+	ConditionMailHeld = "MailHeld"
 )
 
 // Reasons of an Organization's conditions.
@@ -40,6 +55,25 @@ const (
 
 	// ReasonInvalidSelector says that the selector of a resource cannot be read.
 	ReasonInvalidSelector = "InvalidSelector"
+
+	// ReasonUnknownRole says that a founder gets a role that the catalogue
+	// does not have.
+	ReasonUnknownRole = "UnknownRole"
+
+	// ReasonInvalidDomain says that a domain of the address rules cannot be read.
+	ReasonInvalidDomain = "InvalidDomain"
+
+	// ReasonTemplateInvalid says that a template of the ConfigMap
+	// usher-mail-templates cannot be used; the message says which, where and why.
+	ReasonTemplateInvalid = "TemplateInvalid"
+
+	// ReasonMailServerInvalid says that spec.mail, or what belongs to it in
+	// the Secret usher-credentials, cannot be used.
+	ReasonMailServerInvalid = "MailServerInvalid"
+
+	// ReasonChatInvalid says that chat-url in the Secret usher-credentials is
+	// no chat that Usher can post to.
+	ReasonChatInvalid = "ChatInvalid"
 
 	// ReasonClusterRoleNotFound says that a permission names a ClusterRole
 	// that does not exist.
@@ -104,6 +138,62 @@ type OrganizationSpec struct {
 	// +optional
 	InvitationValiditySeconds int32 `json:"invitationValiditySeconds,omitempty"`
 
+	// language of mails and pages where an invitation does not say. Unset:
+	// English.
+	// +optional
+	Language Language `json:"language,omitempty"`
+
+	// addressMatch is Strict or AnyAddress, where an invitation does not say.
+	// Unset: Strict.
+	// +optional
+	AddressMatch AddressMatch `json:"addressMatch,omitempty"`
+
+	// allowedDomains are the only domains, with their subdomains, whose
+	// addresses may be invited. Unset: all. At most 100.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	// +listType=set
+	// +optional
+	AllowedDomains []DomainName `json:"allowedDomains,omitempty"`
+
+	// deniedDomains are domains, with their subdomains, whose addresses may
+	// not be invited, whatever allowedDomains says. Unset: none. At most 100.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	// +listType=set
+	// +optional
+	DeniedDomains []DomainName `json:"deniedDomains,omitempty"`
+
+	// qualifier follows the user names of Accounts that are made through this
+	// Organization: people sign in as chosen/qualifier. Unset: user names have
+	// none. A change holds for Accounts made after it.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=30
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as acme"
+	// +optional
+	Qualifier string `json:"qualifier,omitempty"`
+
+	// seats is how many people may have a role whose seat is Counted, open
+	// invitations included. Beyond it nobody is invited until a seat comes
+	// free. Unset: as many as there are.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=5000
+	// +optional
+	Seats int32 `json:"seats,omitempty"`
+
+	// founders are the first owners. Usher makes a Membership of that name for
+	// each, once. At most 8.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Founders []Founder `json:"founders,omitempty"`
+
+	// mail is the Organization's own mail server. Unset: Usher's.
+	// +optional
+	Mail OrganizationMail `json:"mail,omitempty,omitzero"`
+
 	// resources are what access can be given to. At most 64.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
@@ -128,6 +218,67 @@ type OrganizationSpec struct {
 	// +listMapKey=name
 	// +required
 	Roles []Role `json:"roles,omitempty"`
+}
+
+// DomainName is a domain of mail addresses, such as example.com.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:XValidation:rule="self.matches('^([\\\\p{L}\\\\p{N}]([-\\\\p{L}\\\\p{M}\\\\p{N}]{0,61}[\\\\p{L}\\\\p{M}\\\\p{N}])?[.])+\\\\p{L}[-\\\\p{L}\\\\p{M}\\\\p{N}]{0,61}[\\\\p{L}\\\\p{M}\\\\p{N}]$')",message="must be a complete domain alone, such as example.com, which covers its subdomains too"
+type DomainName string
+
+// Founder is one of the first owners of an Organization.
+type Founder struct {
+	// name is the name of the Membership that is made.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as ada-example"
+	// +required
+	Name CatalogueName `json:"name,omitempty"`
+
+	// email is the founder's address.
+	// +required
+	Email EmailAddress `json:"email,omitempty"`
+
+	// givenName is the founder's given name. Unset: not known.
+	// +optional
+	GivenName DisplayText `json:"givenName,omitempty"`
+
+	// familyName is the founder's family name. Unset: not known.
+	// +optional
+	FamilyName DisplayText `json:"familyName,omitempty"`
+
+	// role is the name of a role of the Organization whose standing is Owner.
+	// +required
+	Role CatalogueName `json:"role,omitempty"`
+}
+
+// OrganizationMail is the mail server and the sender of an Organization. The
+// password and the DKIM key are in the Secret usher-credentials of the home
+// namespace, under smtp-password and dkim-key.
+type OrganizationMail struct {
+	// server is the mail server: smtp://user@host for STARTTLS, smtps:// for
+	// TLS, smtp+plaintext:// without any. It holds no password.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="!self.matches(':[^/].*@')",message="must not hold a password: put it into the Secret usher-credentials, under smtp-password"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^smtp(s|[+]plaintext)?://([-.~!$&\\'()*+,;=%@\\\\w]+@)?([-.a-zA-Z0-9]+|\\\\[[0-9a-fA-F:.]+\\\\])(:[0-9]{1,5})?/?$')",message="must be smtp://, smtps:// or smtp+plaintext:// and the host, such as smtp://usher@mail.example.com:587"
+	// +required
+	Server string `json:"server,omitempty"`
+
+	// sender is the From of mails, such as "Acme <accounts@acme.example>".
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\u00ad\\u115f\\u1160\\u200b\\u2028-\\u202e\\u2060-\\u206f\\u2800\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\U000e0000-\\U000e007f]')",message="must be one line of plain text, without control characters or others that cannot be seen"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([^<>]*<[^<>@\\\\s]+@[^<>@\\\\s]+>|[^<>@,;\\\\s]+@[^<>@,;\\\\s]+)$')",message="must be one address, with or without a name, such as Acme <accounts@acme.example>"
+	// +required
+	Sender string `json:"sender,omitempty"`
+
+	// dkimSelector names the key that mails are signed with, below the domain
+	// of the sender (RFC 6376). Unset: they are not signed.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*$')",message="must be letters, digits and dashes, with dots between its parts, such as usher or 2026.usher"
+	// +optional
+	DKIMSelector string `json:"dkimSelector,omitempty"`
 }
 
 // Resource is something that access can be given to.
@@ -202,6 +353,32 @@ type Permission struct {
 	Group string `json:"group,omitempty"`
 }
 
+// RoleSeat says whether whoever has a role takes a seat.
+//
+// +kubebuilder:validation:Enum=Counted;Free
+type RoleSeat string
+
+// The kinds of seats.
+const (
+	// SeatCounted: each member takes one of spec.seats.
+	SeatCounted RoleSeat = "Counted"
+	// SeatFree: members take none.
+	SeatFree RoleSeat = "Free"
+)
+
+// RoleStanding says what whoever has a role is to the Organization.
+//
+// +kubebuilder:validation:Enum=Owner;Member
+type RoleStanding string
+
+// The standings.
+const (
+	// StandingOwner: an owner, who is told when somebody joins or declines.
+	StandingOwner RoleStanding = "Owner"
+	// StandingMember: a member like any other.
+	StandingMember RoleStanding = "Member"
+)
+
 // Role is a named set of grants.
 type Role struct {
 	// name is what Memberships and Invitations refer to.
@@ -212,6 +389,16 @@ type Role struct {
 	// displayName is what people read. Unset: the name.
 	// +optional
 	DisplayName DisplayText `json:"displayName,omitempty"`
+
+	// seat is Counted, where each member with this role takes one of
+	// spec.seats, or Free. Unset: Counted.
+	// +optional
+	Seat RoleSeat `json:"seat,omitempty"`
+
+	// standing is Owner, where whoever has this role is told when somebody
+	// joins or declines, or Member. Unset: Member.
+	// +optional
+	Standing RoleStanding `json:"standing,omitempty"`
 
 	// grants are what everybody with this role may do. Unset: nothing. At most 64.
 	// +kubebuilder:validation:MinItems=1
@@ -241,8 +428,8 @@ type Grant struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type OrganizationStatus struct {
-	// conditions are Ready, NamespaceReady and CatalogueValid, and Reconciling
-	// or Stalled while they are True.
+	// conditions are Ready, NamespaceReady, CatalogueValid and MailValid, and
+	// Reconciling, Stalled or MailHeld while they are True.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
@@ -255,6 +442,47 @@ type OrganizationStatus struct {
 	// +kubebuilder:validation:Minimum=-1
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+
+	// seats says who has the seats. Unset: spec.seats is unset.
+	// +optional
+	Seats SeatsStatus `json:"seats,omitempty,omitzero"`
+}
+
+// SeatsStatus says who has the seats of an Organization. Nobody is invited to,
+// or holds, a role that is counted without being in it.
+type SeatsStatus struct {
+	// taken is how many seats are taken. It is above spec.seats only after
+	// that was lowered.
+	// +kubebuilder:validation:Minimum=0
+	// +required
+	Taken *int32 `json:"taken,omitempty"`
+
+	// holders are who has them, by name. Unset: nobody.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=10000
+	// +listType=atomic
+	// +optional
+	Holders []SeatHolder `json:"holders,omitempty"`
+}
+
+// SeatHolder is the Membership or the Invitation that has a seat.
+type SeatHolder struct {
+	// name is the name of the Membership, and of its Invitation.
+	// +required
+	Name CatalogueName `json:"name,omitempty"`
+
+	// invitationUID is the UID of the Invitation that the seat was given for.
+	// Unset: it was given for a Membership that somebody holds.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	InvitationUID string `json:"invitationUID,omitempty"`
+
+	// attempt is the last attempt of the Invitation that may be mailed with
+	// this seat. Unset: it was given for a Membership that somebody holds.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	Attempt int32 `json:"attempt,omitempty"`
 }
 
 // OrganizationList is a list of Organizations.

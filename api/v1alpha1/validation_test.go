@@ -5,6 +5,7 @@ package v1alpha1_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,11 @@ func TestRequiredFields(t *testing.T) {
 		"Organization": {
 			"spec",
 			"spec.namespace",
+			"spec.founders.0.name",
+			"spec.founders.0.email",
+			"spec.founders.0.role",
+			"spec.mail.server",
+			"spec.mail.sender",
 			"spec.resources.0.name",
 			"spec.resources.0.namespaces",
 			"spec.permissions.0.name",
@@ -38,6 +44,8 @@ func TestRequiredFields(t *testing.T) {
 			"spec.roles.0.name",
 			"spec.roles.0.grants.0.permission",
 			"spec.roles.0.grants.0.resources",
+			"status.seats.taken",
+			"status.seats.holders.0.name",
 		},
 		"Membership": {
 			"spec",
@@ -59,18 +67,27 @@ func TestRequiredFields(t *testing.T) {
 			"spec.organizationRef.name",
 			"spec.email",
 			"spec.role",
-			"status.delivery.attempt",
-			"status.delivery.messageID",
-			"status.delivery.keyID",
-			"status.delivery.claimTime",
-			"status.delivery.organization",
-			"status.delivery.role",
-			"status.delivery.tries",
-			"status.delivery.tryTime",
+			"status.attempt.number",
+			"status.attempt.keyID",
+			"status.attempt.claimTime",
+			"status.attempt.organization",
+			"status.attempt.role",
+			"status.attempt.language",
+			"status.attempt.sender",
+			"status.attempt.earlier.0.number",
+			"status.attempt.earlier.0.keyID",
+			"status.attempt.earlier.0.claimTime",
+			"status.deliveries.0.name",
+			"status.deliveries.0.purpose",
+			"status.deliveries.0.medium",
 			"status.acceptance.accountRef",
 			"status.acceptance.accountRef.name",
 			"status.acceptance.accountRef.uid",
 			"status.acceptance.acceptedTime",
+			"status.decline.declinedTime",
+			"status.otherAddress.email",
+			"status.otherAddress.requestTime",
+			"status.otherAddress.requests",
 		},
 		"Account": {
 			"spec",
@@ -91,16 +108,32 @@ func TestRequiredFields(t *testing.T) {
 }
 
 func TestEnums(t *testing.T) {
+	languages, matches := []string{"en", "it", "fr", "de", "es", "pt"}, []string{"Strict", "AnyAddress"}
+	channels := []string{"Email", "SMS", "Link"}
 	cases := []struct {
 		kind, path string
 		values     []string
 	}{
+		{"Organization", "spec.language", languages},
+		{"Organization", "spec.addressMatch", matches},
+		{"Organization", "spec.roles.0.seat", []string{"Counted", "Free"}},
+		{"Organization", "spec.roles.0.standing", []string{"Owner", "Member"}},
 		{"Membership", "spec.permissions.0.effect", []string{"Allow", "Deny"}},
-		{"Membership", "status.state", []string{"Invited", "Active", "Inactive", "Expired", "Failed"}},
+		{"Membership", "spec.language", languages},
+		{"Membership", "spec.addressMatch", matches},
+		{"Membership", "spec.delivery.0", channels},
+		{"Membership", "status.state", []string{"Invited", "Active", "Inactive", "Expired", "Declined", "Failed"}},
 		{"Membership", "status.grants.0.state", []string{"InForce", "Withheld"}},
-		{"Invitation", "status.state", []string{"Sending", "Pending", "Active", "Expired", "Failed"}},
-		{"Invitation", "status.delivery.result", []string{"Sent", "TemporaryFailure", "Refused"}},
-		{"Account", "status.state", []string{"Pending", "Active"}},
+		{"Invitation", "spec.language", languages},
+		{"Invitation", "spec.addressMatch", matches},
+		{"Invitation", "spec.delivery.0", channels},
+		{"Invitation", "status.state", []string{"Sending", "Pending", "Active", "Expired", "Declined", "Failed"}},
+		{"Invitation", "status.attempt.language", languages},
+		{"Invitation", "status.deliveries.0.language", languages},
+		{"Invitation", "status.deliveries.0.purpose", []string{"Invitation", "Confirmation", "Joined", "Declined", "Code"}},
+		{"Invitation", "status.deliveries.0.medium", []string{"Email", "SMS", "Link", "Chat"}},
+		{"Invitation", "status.deliveries.0.result", []string{"Sent", "TemporaryFailure", "Refused", "Withdrawn"}},
+		{"Account", "status.state", []string{"Pending", "Active", "Disabled"}},
 	}
 	for _, c := range cases {
 		for _, value := range c.values {
@@ -108,7 +141,10 @@ func TestEnums(t *testing.T) {
 				expect(t, submit(t, kinds[c.kind], set(c.path, value)), "")
 			})
 		}
-		for _, value := range []string{"Other", strings.ToLower(c.values[0])} {
+		for _, value := range []string{"Other", strings.ToLower(c.values[0]), strings.ToUpper(c.values[0])} {
+			if slices.Contains(c.values, value) {
+				continue
+			}
 			t.Run(c.kind+" with "+c.path+" "+value, func(t *testing.T) {
 				expect(t, submit(t, kinds[c.kind], set(c.path, value)), fmt.Sprintf(
 					`%s: Unsupported value: %q: supported values: "%s"`, at(c.path), value, strings.Join(c.values, `", "`)))
@@ -120,50 +156,65 @@ func TestEnums(t *testing.T) {
 func TestLengths(t *testing.T) {
 	const name, group, uid = 63, 253, 63
 	cases := []struct {
-		kind, path string
-		longest    int
+		kind, path        string
+		shortest, longest int
 	}{
-		{"Organization", "spec.namespace", name},
-		{"Organization", "spec.resources.0.name", name},
-		{"Organization", "spec.resources.0.namespaces.names.0", name},
-		{"Organization", "spec.permissions.0.name", name},
-		{"Organization", "spec.permissions.0.clusterRole", 253},
-		{"Organization", "spec.permissions.1.group", group},
-		{"Organization", "spec.roles.0.name", name},
-		{"Organization", "spec.roles.0.grants.0.permission", name},
-		{"Organization", "spec.roles.0.grants.0.resources.0", name},
-		{"Membership", "spec.organizationRef.name", name},
-		{"Membership", "spec.role", name},
-		{"Membership", "spec.permissions.0.permission", name},
-		{"Membership", "spec.permissions.0.resources.0", name},
-		{"Membership", "status.accountRef.name", name},
-		{"Membership", "status.grants.0.permission", name},
-		{"Membership", "status.grants.0.resource", name},
-		{"Membership", "status.grants.0.namespaces.0", name},
-		{"Membership", "status.grants.1.group", group},
-		{"Membership", "status.grants.1.reason", 63},
-		{"Membership", "status.grants.1.message", 1024},
-		{"Invitation", "spec.organizationRef.name", name},
-		{"Invitation", "spec.role", name},
-		{"Invitation", "status.delivery.messageID", 512},
-		{"Invitation", "status.delivery.holder", 253},
-		{"Invitation", "status.delivery.message", 256},
-		{"Invitation", "status.acceptance.accountRef.name", name},
-		{"Invitation", "status.acceptance.accountRef.uid", uid},
-		{"Account", "spec.invitationRef.namespace", name},
-		{"Account", "spec.invitationRef.name", name},
-		{"Account", "spec.invitationRef.uid", uid},
+		{"Organization", "spec.namespace", 1, name},
+		{"Organization", "spec.qualifier", 1, 30},
+		{"Organization", "spec.founders.0.name", 1, name},
+		{"Organization", "spec.founders.0.role", 1, name},
+		{"Organization", "spec.mail.dkimSelector", 1, 63},
+		{"Organization", "spec.resources.0.name", 1, name},
+		{"Organization", "spec.resources.0.namespaces.names.0", 1, name},
+		{"Organization", "spec.permissions.0.name", 1, name},
+		{"Organization", "spec.permissions.0.clusterRole", 1, 253},
+		{"Organization", "spec.permissions.1.group", 1, group},
+		{"Organization", "spec.roles.0.name", 1, name},
+		{"Organization", "spec.roles.0.grants.0.permission", 1, name},
+		{"Organization", "spec.roles.0.grants.0.resources.0", 1, name},
+		{"Organization", "status.seats.holders.0.name", 1, name},
+		{"Organization", "status.seats.holders.0.invitationUID", 1, uid},
+		{"Membership", "spec.organizationRef.name", 1, name},
+		{"Membership", "spec.role", 1, name},
+		{"Membership", "spec.permissions.0.permission", 1, name},
+		{"Membership", "spec.permissions.0.resources.0", 1, name},
+		{"Membership", "spec.message", 1, 500},
+		{"Membership", "status.accountRef.name", 1, name},
+		{"Membership", "status.grants.0.permission", 1, name},
+		{"Membership", "status.grants.0.resource", 1, name},
+		{"Membership", "status.grants.0.namespaces.0", 1, name},
+		{"Membership", "status.grants.1.group", 1, group},
+		{"Membership", "status.grants.1.reason", 1, 63},
+		{"Membership", "status.grants.1.message", 1, 1024},
+		{"Invitation", "spec.organizationRef.name", 1, name},
+		{"Invitation", "spec.role", 1, name},
+		{"Invitation", "spec.message", 1, 500},
+		{"Invitation", "status.attempt.sender", 3, 512},
+		{"Invitation", "status.attempt.resendRequest", 1, 64},
+		{"Invitation", "status.attempt.membershipResendRequest", 1, 64},
+		{"Invitation", "status.deliveries.0.name", 1, 127},
+		{"Invitation", "status.deliveries.0.recipient", 1, 254},
+		{"Invitation", "status.deliveries.0.permissions.0", 1, 512},
+		{"Invitation", "status.deliveries.0.messageID", 1, 512},
+		{"Invitation", "status.deliveries.0.holder", 1, 253},
+		{"Invitation", "status.deliveries.0.message", 1, 256},
+		{"Invitation", "status.acceptance.accountRef.name", 1, name},
+		{"Invitation", "status.acceptance.accountRef.uid", 1, uid},
+		{"Invitation", "status.decline.reason", 1, 500},
+		{"Account", "spec.invitationRef.namespace", 1, name},
+		{"Account", "spec.invitationRef.name", 1, name},
+		{"Account", "spec.invitationRef.uid", 1, uid},
 	}
 	for _, c := range cases {
-		try := func(what, value, refusal string) {
+		try := func(what string, length int, refusal string) {
 			t.Run(c.kind+" with "+c.path+" "+what, func(t *testing.T) {
-				expect(t, submit(t, kinds[c.kind], set(c.path, value)), refusal)
+				expect(t, submit(t, kinds[c.kind], set(c.path, strings.Repeat("a", length))), refusal)
 			})
 		}
-		try("of one character", "a", "")
-		try("as long as may be", strings.Repeat("a", c.longest), "")
-		try("empty", "", "in body should be at least 1 chars long")
-		try("too long", strings.Repeat("a", c.longest+1), fmt.Sprintf("%s: Too long: may not be more than %d bytes", at(c.path), c.longest))
+		try("as short as may be", c.shortest, "")
+		try("as long as may be", c.longest, "")
+		try("too short", c.shortest-1, fmt.Sprintf("in body should be at least %d chars long", c.shortest))
+		try("too long", c.longest+1, fmt.Sprintf("%s: Too long: may not be more than %d bytes", at(c.path), c.longest))
 	}
 }
 
@@ -174,10 +225,14 @@ func TestTimes(t *testing.T) {
 		"Invitation": {
 			"status.conditions.0.lastTransitionTime",
 			"status.expirationTime",
-			"status.delivery.claimTime",
-			"status.delivery.tryTime",
-			"status.delivery.sentTime",
+			"status.attempt.claimTime",
+			"status.attempt.earlier.0.claimTime",
+			"status.deliveries.0.claimTime",
+			"status.deliveries.0.tryTime",
+			"status.deliveries.0.sentTime",
 			"status.acceptance.acceptedTime",
+			"status.decline.declinedTime",
+			"status.otherAddress.requestTime",
 		},
 		"Account": {"status.conditions.0.lastTransitionTime"},
 	}
@@ -198,12 +253,19 @@ func TestNumbers(t *testing.T) {
 		least, most int
 	}{
 		{"Organization", "spec.invitationValiditySeconds", 60, 2592000},
+		{"Organization", "spec.seats", 1, 5000},
 		{"Organization", "status.observedGeneration", -1, open},
+		{"Organization", "status.seats.taken", 0, open},
+		{"Organization", "status.seats.holders.0.attempt", 1, open},
 		{"Membership", "status.observedGeneration", -1, open},
 		{"Invitation", "status.observedGeneration", -1, open},
-		{"Invitation", "status.delivery.attempt", 1, open},
-		{"Invitation", "status.delivery.keyID", 1, 255},
-		{"Invitation", "status.delivery.tries", 1, open},
+		{"Invitation", "status.attempt.number", 1, open},
+		{"Invitation", "status.attempt.keyID", 1, 255},
+		{"Invitation", "status.attempt.earlier.0.number", 1, open},
+		{"Invitation", "status.attempt.earlier.0.keyID", 1, 255},
+		{"Invitation", "status.deliveries.0.tries", 1, open},
+		{"Invitation", "status.otherAddress.requests", 1, 5},
+		{"Invitation", "status.guesses", 1, 100},
 		{"Account", "status.observedGeneration", -1, open},
 	}
 	for _, c := range cases {
@@ -217,109 +279,6 @@ func TestNumbers(t *testing.T) {
 		try(c.most, "")
 		if c.most != open {
 			try(c.most+1, fmt.Sprintf("in body should be less than or equal to %d", c.most))
-		}
-	}
-}
-
-// conditions makes as many conditions as are asked for.
-func conditions(n int) []any {
-	return items(n, func(i int) any {
-		return map[string]any{
-			"type": fmt.Sprintf("Type%d", i), "status": "True", "reason": "Reason", "message": "",
-			"lastTransitionTime": "2026-01-02T15:04:05Z",
-		}
-	})
-}
-
-func items(n int, item func(int) any) []any {
-	list := make([]any, n)
-	for i := range list {
-		list[i] = item(i)
-	}
-	return list
-}
-
-// numbered makes a name for an item.
-func numbered(i int) any { return fmt.Sprintf("n%d", i) }
-
-func TestLists(t *testing.T) {
-	cases := []struct {
-		kind, path string
-		most       int
-		item       func(int) any
-		duplicate  string
-	}{
-		{"Organization", "spec.resources", 64, func(i int) any {
-			return map[string]any{"name": numbered(i), "namespaces": map[string]any{"names": []any{"acme"}}}
-		}, `{"name":"n0"}`},
-		{"Organization", "spec.resources.0.namespaces.names", 64, numbered, `"n0"`},
-		{"Organization", "spec.permissions", 64, func(i int) any {
-			return map[string]any{"name": numbered(i), "clusterRole": "view"}
-		}, `{"name":"n0"}`},
-		{"Organization", "spec.roles", 64, func(i int) any {
-			return map[string]any{"name": numbered(i)}
-		}, `{"name":"n0"}`},
-		{"Organization", "spec.roles.0.grants", 64, func(i int) any {
-			return map[string]any{"permission": numbered(i), "resources": []any{"staging"}}
-		}, `{"permission":"n0"}`},
-		{"Organization", "spec.roles.0.grants.0.resources", 64, numbered, `"n0"`},
-		{"Membership", "spec.permissions", 64, func(i int) any {
-			return map[string]any{"effect": "Deny", "permission": numbered(i), "resources": []any{"staging"}}
-		}, `{"effect":"Deny","permission":"n0"}`},
-		{"Membership", "spec.permissions.0.resources", 64, numbered, `"n0"`},
-		{"Membership", "status.grants", 4096, func(i int) any {
-			return map[string]any{"permission": numbered(i / 64), "resource": numbered(i % 64), "state": "InForce"}
-		}, `{"permission":"n0","resource":"n0"}`},
-		{"Membership", "status.grants.0.namespaces", 100, numbered, `"n0"`},
-		{"Organization", "status.conditions", 16, nil, `{"type":"Type0"}`},
-		{"Membership", "status.conditions", 16, nil, `{"type":"Type0"}`},
-		{"Invitation", "status.conditions", 16, nil, `{"type":"Type0"}`},
-		{"Account", "status.conditions", 16, nil, `{"type":"Type0"}`},
-	}
-	for _, c := range cases {
-		try := func(what string, value []any, refusal string) {
-			t.Run(c.kind+" with "+c.path+" "+what, func(t *testing.T) {
-				expect(t, submit(t, kinds[c.kind], set(c.path, value)), refusal)
-			})
-		}
-		list := conditions
-		if c.item != nil {
-			list = func(n int) []any { return items(n, c.item) }
-		}
-		try("of one item", list(1), "")
-		try("as long as may be", list(c.most), "")
-		try("empty", list(0), "in body should have at least 1 items")
-		try("too long", list(c.most+1), fmt.Sprintf("%s: Too many: %d: must have at most %d items", at(c.path), c.most+1, c.most))
-		try("that says the same twice", append(list(2), list(1)...), at(c.path)+"[2]: Duplicate value: "+c.duplicate)
-	}
-}
-
-func TestConditions(t *testing.T) {
-	cases := map[string]struct {
-		change  change
-		refusal string
-	}{
-		"status Unknown":        {set("status.conditions.0.status", "Unknown"), ""},
-		"status False":          {set("status.conditions.0.status", "False"), ""},
-		"another status":        {set("status.conditions.0.status", "Maybe"), `supported values: "True", "False", "Unknown"`},
-		"no status":             {unset("status.conditions.0.status"), "status.conditions[0].status: Required value"},
-		"no type":               {unset("status.conditions.0.type"), "status.conditions[0].type: Required value"},
-		"a type with a space":   {set("status.conditions.0.type", "Not Ready"), "status.conditions[0].type: Invalid value"},
-		"a type too long":       {set("status.conditions.0.type", strings.Repeat("a", 317)), "status.conditions[0].type: Too long"},
-		"no reason":             {unset("status.conditions.0.reason"), "status.conditions[0].reason: Required value"},
-		"an empty reason":       {set("status.conditions.0.reason", ""), "should be at least 1 chars long"},
-		"a reason with a space": {set("status.conditions.0.reason", "Not yet"), "status.conditions[0].reason: Invalid value"},
-		"a reason too long":     {set("status.conditions.0.reason", strings.Repeat("a", 1025)), "status.conditions[0].reason: Too long"},
-		"an empty message":      {set("status.conditions.0.message", ""), ""},
-		"no message":            {unset("status.conditions.0.message"), "status.conditions[0].message: Required value"},
-		"a message too long":    {set("status.conditions.0.message", strings.Repeat("a", 32769)), "status.conditions[0].message: Too long"},
-		"no time":               {unset("status.conditions.0.lastTransitionTime"), "status.conditions[0].lastTransitionTime: Required value"},
-		"no generation":         {unset("status.conditions.0.observedGeneration"), ""},
-		"a negative generation": {set("status.conditions.0.observedGeneration", -1), "should be greater than or equal to 0"},
-	}
-	for kind, manifest := range kinds {
-		for name, c := range cases {
-			t.Run(kind+" with "+name, func(t *testing.T) { expect(t, submit(t, manifest, c.change), c.refusal) })
 		}
 	}
 }

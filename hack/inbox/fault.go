@@ -41,10 +41,32 @@ type Fault struct {
 	Text string
 	// Drop cuts the connection in place of a reply.
 	Drop bool
+	// Cut cuts the connection right after the reply, which the client still gets.
+	Cut bool
 	// Hang keeps the connection open and never replies.
 	Hang bool
+	// Hold delays the reply until it is closed; at Body the message is kept before.
+	Hold <-chan struct{}
 	// Accept, at Body only, keeps the message before failing: the server has it, the client cannot know.
 	Accept bool
+}
+
+// refuses tells a fault that takes the place of the right reply from one that is about its time alone.
+func (f Fault) refuses() bool { return f.Code != 0 || f.Drop || f.Hang }
+
+// wait returns as soon as the reply is due.
+func (ib *Inbox) wait(f Fault) {
+	hold := f.Hold
+	if f.Hang {
+		hold = ib.done
+	}
+	if hold == nil {
+		return
+	}
+	select {
+	case <-hold:
+	case <-ib.done:
+	}
 }
 
 // SetFault has f asked at every stage that a client reaches; n counts from 1, for each stage, over

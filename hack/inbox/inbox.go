@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	// Limit is how many messages are kept; the oldest go first.
+	// Limit is how many messages are kept, where Options do not say; the oldest go first.
 	Limit = 1000
 
 	maxMessageBytes = 10 << 20
@@ -49,6 +49,8 @@ type Options struct {
 	AuthLogin bool
 	// SMTPUTF8 offers the extension for addresses that are not ASCII (RFC 6531).
 	SMTPUTF8 bool
+	// Limit is how many messages are kept; 0 means the constant.
+	Limit int
 	// Now is the clock for the time of receipt; nil means the clock of the machine.
 	Now func() time.Time
 }
@@ -86,6 +88,9 @@ func Start(opts Options) (*Inbox, error) {
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Limit == 0 {
+		opts.Limit = Limit
 	}
 	ib := &Inbox{opts: opts, done: make(chan struct{}), reached: map[Stage]int{}, commands: map[string]int{}}
 	var err error
@@ -142,8 +147,11 @@ func (ib *Inbox) Close() error {
 	ib.once.Do(func() {
 		close(ib.done)
 		err = ib.smtp.Close()
+		// The library does not know the listener before it serves, and that may be yet to come.
+		_ = ib.smtpTCP.Close()
 		if ib.web != nil {
 			err = errors.Join(err, ib.web.Close())
+			_ = ib.webTCP.Close()
 		}
 	})
 	return err
@@ -186,14 +194,20 @@ func (ib *Inbox) For(address string) []Message {
 	})
 }
 
-// Link is the first web address in the text of the newest message to the address, or empty.
+// Link is that of the newest invitation to the address, or empty.
 func (ib *Inbox) Link(address string) string {
-	messages := ib.For(address)
-	if len(messages) == 0 {
-		return ""
+	for _, m := range slices.Backward(ib.For(address)) {
+		if link := LinkIn(m); link != "" {
+			return link
+		}
 	}
-	for _, s := range segments(messages[len(messages)-1].Text) {
-		if s.Link {
+	return ""
+}
+
+// LinkIn is the link of the invitation in the text of a message, or empty.
+func LinkIn(m Message) string {
+	for _, s := range segments(m.Text) {
+		if s.Link && strings.Contains(s.Text, "/invitation/") {
 			return s.Text
 		}
 	}
@@ -228,7 +242,7 @@ func (ib *Inbox) keep(m Message) {
 	m.Number = ib.taken
 	m.Received = ib.opts.Now()
 	ib.messages = append(ib.messages, m)
-	if over := len(ib.messages) - Limit; over > 0 {
+	if over := len(ib.messages) - ib.opts.Limit; over > 0 {
 		// A fresh slice, because slicing the front away would keep the old messages in memory.
 		ib.messages = slices.Clone(ib.messages[over:])
 	}

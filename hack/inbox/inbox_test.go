@@ -53,7 +53,7 @@ Content-Type: multipart/alternative; boundary=b
 Content-Type: text/plain; charset=UTF-8
 Content-Transfer-Encoding: quoted-printable
 
-Open https://usher.example.org/i?a=3Db#to=
+Open https://usher.example.org/invitation/a=3Db#to=
 ken. Or https://other.example
 .
 <script>alert(1)</script>
@@ -73,14 +73,14 @@ func TestInboxKeepsWhatItTook(t *testing.T) {
 	want := []inbox.Message{{
 		Number: 1, ID: "1@usher.example.org", EnvelopeFrom: "usher@example.org", To: []string{"Ada@example.org"},
 		From: "Usher <usher@example.org>", Subject: "Einladung für <b>Ada</b>", Received: now,
-		Text: "Open https://usher.example.org/i?a=b#token. Or https://other.example\n.\n<script>alert(1)</script>",
+		Text: "Open https://usher.example.org/invitation/a=b#token. Or https://other.example\n.\n<script>alert(1)</script>",
 		HTML: "<html><head></head><body><p>Hello</p></body></html>",
 		Raw:  []byte(strings.ReplaceAll(invitation, "\n", "\r\n")),
 	}}
 	if diff := cmp.Diff(want, ib.For("ada@EXAMPLE.org"), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the mail (-want +got):\n%s", diff)
 	}
-	if got := ib.Link("ada@example.org"); got != "https://usher.example.org/i?a=b#token" {
+	if got := ib.Link("ada@example.org"); got != "https://usher.example.org/invitation/a=b#token" {
 		t.Errorf("link %q", got)
 	}
 	if got := ib.Link("nobody@example.org") + ib.Link("eve@example.org"); got != "" {
@@ -91,13 +91,14 @@ func TestInboxKeepsWhatItTook(t *testing.T) {
 	}
 }
 
-func TestInboxLinkIsFromTheNewestMail(t *testing.T) {
+func TestInboxLinkIsFromTheNewestInvitation(t *testing.T) {
 	t.Parallel()
 	ib := start(t, inbox.Options{})
 	for i := range 3 {
-		mustSend(t, ib, "ada@example.org", fmt.Sprintf("Subject: %d\n\nhttp://a.example/%d\n", i, i))
+		mustSend(t, ib, "ada@example.org", fmt.Sprintf("Subject: %d\n\nhttp://a.example/invitation/%d\n", i, i))
 	}
-	if got := ib.Link("ada@example.org"); got != "http://a.example/2" {
+	mustSend(t, ib, "ada@example.org", "Subject: Welcome\n\nhttp://a.example/\n")
+	if got := ib.Link("ada@example.org"); got != "http://a.example/invitation/2" {
 		t.Errorf("link %q", got)
 	}
 }
@@ -179,6 +180,67 @@ func TestInboxAnswersTheNextCommandAfterARefusedDATA(t *testing.T) {
 	}
 	if got := ib.Messages(); len(got) != 1 || got[0].Subject != "2" {
 		t.Errorf("messages: %v", got)
+	}
+}
+
+func dial(t *testing.T, ib *inbox.Inbox) *smtp.Client {
+	t.Helper()
+	c, err := smtp.Dial(strings.TrimPrefix(ib.SMTPURL(), "smtp+plaintext://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestInboxCutsTheConnectionAfterItsReply(t *testing.T) {
+	t.Parallel()
+	for stage, do := range map[inbox.Stage]func(*smtp.Client) error{
+		inbox.Hello: func(c *smtp.Client) error { return c.Hello("localhost") },
+		inbox.Mail:  func(c *smtp.Client) error { return c.Mail("usher@example.org") },
+		inbox.Body:  func(c *smtp.Client) error { return sendOn(c, "Subject: 1\r\n\r\n") },
+		inbox.Reset: (*smtp.Client).Reset,
+	} {
+		t.Run(string(stage), func(t *testing.T) {
+			t.Parallel()
+			ib := start(t, inbox.Options{})
+			ib.FailOnce(stage, inbox.Fault{Cut: true})
+			c := dial(t, ib)
+			if err := do(c); err != nil {
+				t.Errorf("the reply did not come: %v", err)
+			}
+			if err := c.Noop(); err == nil {
+				t.Error("the connection works on")
+			}
+			if n := len(ib.Messages()); stage == inbox.Body && n != 1 {
+				t.Errorf("%d messages, want 1", n)
+			}
+		})
+	}
+}
+
+func TestInboxHoldsItsReplyBack(t *testing.T) {
+	t.Parallel()
+	ib := start(t, inbox.Options{})
+	hold, reached := make(chan struct{}), make(chan struct{})
+	ib.SetFault(func(s inbox.Stage, _ int) inbox.Fault {
+		if s != inbox.Reset {
+			return inbox.Fault{}
+		}
+		close(reached)
+		return inbox.Fault{Hold: hold}
+	})
+	c, replied := dial(t, ib), make(chan error, 1)
+	go func() { replied <- c.Reset() }()
+	<-reached
+	select {
+	case err := <-replied:
+		t.Errorf("the reply came too early: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(hold)
+	if err := <-replied; err != nil {
+		t.Errorf("RSET: %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ package inbox
 
 import (
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"io"
 	"slices"
@@ -105,11 +106,11 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if w, ok := s.conn.Conn().(*wire); ok && w.refused {
+	if s.wire().refused {
 		return nil
 	}
 	fault := s.inbox.reach(Body)
-	if fault == (Fault{}) || fault.Accept {
+	if fault.Accept || !fault.refuses() {
 		m := parse(raw, s.from, s.to)
 		m.SMTPUTF8 = s.utf8
 		s.inbox.keep(m)
@@ -121,10 +122,18 @@ func (s *session) Reset() { s.from, s.to, s.utf8 = "", nil, false }
 
 func (*session) Logout() error { return nil }
 
-func (s *session) fail(f Fault) error {
-	if f.Hang {
-		<-s.inbox.done
+func (s *session) wire() *wire {
+	c := s.conn.Conn()
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
 	}
+	w, _ := c.(*wire)
+	return w
+}
+
+func (s *session) fail(f Fault) error {
+	s.inbox.wait(f)
+	s.wire().cut = f.Cut
 	if f.Hang || f.Drop {
 		_ = s.conn.Close()
 		return errDropped

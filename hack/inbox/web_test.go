@@ -45,7 +45,7 @@ func TestWebPages(t *testing.T) {
 		}, []string{"<b>Ada", "<script"}},
 		"/messages/2": {200, []string{
 			"sandbox=\"allow-popups allow-popups-to-escape-sandbox\"", "src=\"/messages/2/html\"", "1@usher.example.org",
-			"<a href=\"https://usher.example.org/i?a=b#token\" target=\"_blank\" rel=\"noopener noreferrer\">", "&lt;script&gt;",
+			"<a href=\"https://usher.example.org/invitation/a=b#token\" target=\"_blank\" rel=\"noopener noreferrer\">", "&lt;script&gt;",
 		}, []string{"<script", "http-equiv=\"refresh\"", "<b>Ada"}},
 		"/messages/1":      {200, []string{"<pre>plain"}, []string{"<iframe"}},
 		"/messages/2/html": {200, []string{"<html><head><base target=\"_blank\"></head><body><p>Hello</p>"}, nil},

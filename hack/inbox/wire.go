@@ -45,6 +45,7 @@ type wire struct {
 	swallow bool   // the rest of a reply that was replaced
 	blind   bool   // TLS has begun
 	refused bool   // DATA was refused, but the library believes that the message follows
+	cut     bool   // the connection ends after the reply that is due
 }
 
 func (w *wire) Read(p []byte) (int, error) {
@@ -78,7 +79,7 @@ func (w *wire) command(verb string) {
 func (w *wire) Write(p []byte) (int, error) {
 	switch {
 	case w.blind:
-		return w.Conn.Write(p)
+		return w.reply(p)
 	case w.swallow:
 		w.swallow = unfinished(p)
 		return len(p), nil
@@ -90,20 +91,29 @@ func (w *wire) Write(p []byte) (int, error) {
 	stage := w.stage
 	w.stage = ""
 	if stage == "" {
-		return w.Conn.Write(p)
+		return w.reply(p)
 	}
-	if f := w.inbox.reach(stage); f != (Fault{}) {
+	f := w.inbox.reach(stage)
+	w.inbox.wait(f)
+	w.cut = f.Cut
+	if f.refuses() {
 		return w.fail(stage, f, p)
 	}
 	w.body = stage == Data && bytes.HasPrefix(p, []byte("354"))
 	w.blind = stage == StartTLS && bytes.HasPrefix(p, []byte("220"))
-	return w.Conn.Write(p)
+	return w.reply(p)
+}
+
+func (w *wire) reply(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	// Within TLS nobody sees where a reply ends, but the library writes each at once.
+	if w.cut && (w.blind || !unfinished(p)) {
+		_ = w.Close()
+	}
+	return n, err
 }
 
 func (w *wire) fail(stage Stage, f Fault, p []byte) (int, error) {
-	if f.Hang {
-		<-w.inbox.done
-	}
 	if f.Hang || f.Drop {
 		_ = w.Close()
 		return 0, errDropped
@@ -112,6 +122,9 @@ func (w *wire) fail(stage Stage, f Fault, p []byte) (int, error) {
 	w.refused = stage == Data && bytes.HasPrefix(p, []byte("354"))
 	if _, err := fmt.Fprintf(w.Conn, "%d %s\r\n", f.Code, f.Text); err != nil {
 		return 0, err
+	}
+	if f.Cut {
+		_ = w.Close()
 	}
 	return len(p), nil
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/condition"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/membership"
@@ -21,13 +22,9 @@ import (
 // password after the clean-up.
 const AcceptanceTimeout = 20 * time.Second
 
-// Acceptance is an Invitation that an Account accepted, and the Membership
-// that it stands for.
-type Acceptance struct {
-	Invitation *accountsv1.Invitation
-	// Membership of the same name; nil if there is none.
-	Membership *accountsv1.Membership
-}
+// Acceptance is an Invitation that an Account accepted, with the Organization
+// and the Membership of the same name, where there are any.
+type Acceptance = invitation.Offer
 
 // Facts is everything that decides about an Account.
 type Facts struct {
@@ -127,7 +124,7 @@ func (f Facts) settling() bool {
 // abandoned tells whether no link can take the half-made Account up any more.
 func (f Facts) abandoned() bool {
 	origin := f.Origin
-	return origin == nil || origin.DeletionTimestamp != nil ||
+	return origin == nil || origin.DeletionTimestamp != nil || origin.Status.Decline.Given() ||
 		origin.Status.Acceptance.Given() && origin.Status.Acceptance.AccountRef.UID != string(f.Account.UID) ||
 		origin.Status.State == accountsv1.InvitationExpired
 }
@@ -136,15 +133,20 @@ func (f Facts) abandoned() bool {
 // whose acceptance has not been carried out yet, without those that are going.
 func (f Facts) record() (record string, changed bool) {
 	before := f.Account.Annotations[accountsv1.MembershipsAnnotation]
-	held := slices.DeleteFunc(membership.ParseRecord(before), func(n types.NamespacedName) bool {
-		return slices.Contains(f.Going, n)
+	held := slices.DeleteFunc(membership.ParseRecord(before), func(h membership.Held) bool {
+		return slices.Contains(f.Going, h.NamespacedName)
 	})
 	for _, a := range f.Accepted {
 		m := a.Membership
-		if m == nil || m.DeletionTimestamp != nil || m.Spec.Email != f.Account.Spec.Email || invitation.IsHistory(a.Invitation) {
+		if m == nil || m.DeletionTimestamp != nil || m.Spec.Email != a.Invitation.Spec.Email ||
+			m.Spec.OrganizationRef != a.Invitation.Spec.OrganizationRef || !a.MayAccept(f.Account.Spec.Email) || invitation.IsHistory(a.Invitation) {
 			continue
 		}
-		held = append(held, types.NamespacedName{Namespace: m.Namespace, Name: m.Name})
+		entry := membership.Held{NamespacedName: types.NamespacedName{Namespace: m.Namespace, Name: m.Name}}
+		if !address.Same(string(m.Spec.Email), string(f.Account.Spec.Email)) {
+			entry.Email = string(m.Spec.Email)
+		}
+		held = slices.Insert(held, 0, entry) // it counts before what an earlier Membership of that name left behind
 	}
 	record = membership.FormatRecord(held)
 	return record, record != before

@@ -49,14 +49,24 @@ func originAcceptedBy(uid string) func(*Facts) {
 func accepted(change func(*Acceptance)) func(*Facts) {
 	return func(f *Facts) {
 		a := Acceptance{
-			Invitation: &accountsv1.Invitation{Status: accountsv1.InvitationStatus{State: accountsv1.InvitationPending}},
+			Invitation: &accountsv1.Invitation{
+				Spec:   accountsv1.InvitationSpec{Email: "jane@example.com"},
+				Status: accountsv1.InvitationStatus{State: accountsv1.InvitationPending},
+			},
 			Membership: &accountsv1.Membership{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "jane"}, Spec: accountsv1.MembershipSpec{Email: "jane@example.com"},
 			},
+			Organization: &accountsv1.Organization{},
 		}
 		change(&a)
 		f.Accepted = append(f.Accepted, a)
 	}
+}
+
+func anyAddress(a *Acceptance) { a.Organization.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress }
+
+func withAddress(email accountsv1.EmailAddress) func(*Facts) {
+	return func(f *Facts) { f.Account.Spec.Email = email }
 }
 
 func at(after time.Duration) func(*Facts) { return func(f *Facts) { f.Now = noon.Add(after) } }
@@ -77,6 +87,9 @@ func TestEverySituation(t *testing.T) {
 		"half-made, and its link is being accepted": {
 			someFacts(originAcceptedBy("a1")), "wait 1h0m0s", "Pending", "False NotAccepted",
 		},
+		"half-made, and the person declined": {
+			someFacts(func(f *Facts) { f.Origin.Status.Decline.DeclinedTime = &metav1.Time{Time: noon} }), "discard", "Pending", "False NotAccepted",
+		},
 		"half-made, and another Account accepted": {someFacts(originAcceptedBy("a2")), "discard", "Pending", "False NotAccepted"},
 		"half-made, and the Invitation is gone":   {someFacts(func(f *Facts) { f.Origin = nil }), "discard", "Pending", "False NotAccepted"},
 		"half-made, and the Invitation is going": {
@@ -84,6 +97,69 @@ func TestEverySituation(t *testing.T) {
 		},
 		"half-made, and the Invitation has expired": {
 			someFacts(func(f *Facts) { f.Origin.Status.State = accountsv1.InvitationExpired }), "discard", "Pending", "False NotAccepted",
+		},
+		"half-made, and the time of its link is over, which nobody has said yet": {
+			someFacts(at(2 * time.Hour)), "wait", "Pending", "False NotAccepted",
+		},
+		"accepted, and the Membership is of another Organization": {
+			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) { a.Membership.Spec.OrganizationRef.Name = "beta" })),
+			"wait 1h0m0s", "Pending", "False NotAccepted",
+		},
+		"accepted, and the Membership is going": {
+			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) { a.Membership.DeletionTimestamp = &metav1.Time{Time: noon} })),
+			"wait 1h0m0s", "Pending", "False NotAccepted",
+		},
+		"accepted with another address, where only the invited one will do": {
+			someFacts(originAcceptedBy("a1"), accepted(asItIs), withAddress("doe@example.net")), "wait 1h0m0s", "Pending", "False NotAccepted",
+		},
+		"accepted with another address, before there is an Organization": {
+			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) {
+				a.Organization, a.Invitation.Spec.AddressMatch = nil, accountsv1.AddressMatchAnyAddress
+			}), withAddress("doe@example.net")),
+			"wait 1h0m0s", "Pending", "False NotAccepted",
+		},
+		"accepted with another address, where any will do": {
+			someFacts(accepted(anyAddress), withAddress("doe@example.net")), "record acme/jane=jane@example.com", "Pending", "False NotAccepted",
+		},
+		"accepted with another address, where this Invitation takes any": {
+			someFacts(accepted(func(a *Acceptance) { a.Invitation.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress }), withAddress("doe@example.net")),
+			"record acme/jane=jane@example.com", "Pending", "False NotAccepted",
+		},
+		"accepted with another address, where this Invitation takes none": {
+			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) {
+				anyAddress(a)
+				a.Invitation.Spec.AddressMatch = accountsv1.AddressMatchStrict
+			}), withAddress("doe@example.net")),
+			"wait 1h0m0s", "Pending", "False NotAccepted",
+		},
+		"accepted with another address, of a domain that is denied": {
+			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) {
+				anyAddress(a)
+				a.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"}
+			}), withAddress("doe@example.net")),
+			"wait 1h0m0s", "Pending", "False NotAccepted",
+		},
+		"accepted with the invited address in capitals": {
+			someFacts(accepted(asItIs), withAddress("JANE@example.com")), "record acme/jane", "Pending", "False NotAccepted",
+		},
+		"accepted with the invited address, where any will do": {
+			someFacts(accepted(anyAddress)), "record acme/jane", "Pending", "False NotAccepted",
+		},
+		"another address is recorded": {
+			someFacts(record("acme/jane=jane@example.com"), accepted(anyAddress), withAddress("doe@example.net")), "wait", "Active", "True Accepted",
+		},
+		"accepted, after a Membership of that name was recorded for another address": {
+			someFacts(record("acme/jane=old@example.com,beta/x"), accepted(asItIs)), "record acme/jane,beta/x", "Active", "True Accepted",
+		},
+		"accepted with another address, after a Membership of that name was recorded": {
+			someFacts(record("acme/jane"), accepted(anyAddress), withAddress("doe@example.net")), "record acme/jane=jane@example.com", "Active", "True Accepted",
+		},
+		"a Membership for another address is going": {
+			someFacts(record("acme/jane=jane@example.com,beta/jane"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
+			"record beta/jane", "Active", "True Accepted",
+		},
+		"a record that somebody has damaged": {
+			someFacts(record("acme/jane, ,beta,acme/jane")), "record acme/jane", "Active", "True Accepted",
 		},
 		"accepted": {someFacts(accepted(asItIs)), "record acme/jane", "Pending", "False NotAccepted"},
 		"accepted, before there is a Membership": {

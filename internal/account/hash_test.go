@@ -40,6 +40,70 @@ func TestHash(t *testing.T) {
 	}
 }
 
+func TestVerify(t *testing.T) {
+	h := NewHasher(1, time.Minute)
+	const composed, decomposed = "caf\u00e9 velvet pickle tram", "cafe\u0301 velvet pickle tram"
+	stored, err := h.Hash(t.Context(), composed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raised := hashParameters
+	raised.Iterations++
+	earlier, err := argon2id.CreateHash(composed, &raised)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		password, phc string
+		want, fails   bool
+	}{
+		"the password":                               {password: composed, phc: stored, want: true},
+		"the same, composed by another keyboard":     {password: decomposed, phc: stored, want: true},
+		"the password, hashed with other parameters": {password: composed, phc: earlier, want: true},
+		"another":            {password: composed + "x", phc: stored},
+		"none":               {password: "", phc: stored},
+		"nobody's":           {password: composed},
+		"nobody's, and none": {password: ""},
+		"the password itself in place of its hash": {password: composed, phc: composed, fails: true},
+		"a hash by another function":               {password: composed, phc: "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy", fails: true},
+		"a hash that was cut off":                  {password: composed, phc: stored[:len(stored)/2], fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := h.Verify(t.Context(), tc.password, tc.phc)
+			if got != tc.want || (err != nil) != tc.fails {
+				t.Errorf("Verify = %t, %v", got, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "$") {
+				t.Errorf("the error shows what is stored: %v", err)
+			}
+		})
+	}
+}
+
+func TestNobodysHashTakesAsLongAsAnyOther(t *testing.T) {
+	params, salt, key, err := argon2id.DecodeHash(nobody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *params != hashParameters || len(salt) != int(hashParameters.SaltLength) || len(key) != int(hashParameters.KeyLength) {
+		t.Errorf("parameters %+v, want %+v", *params, hashParameters)
+	}
+}
+
+func TestVerifyHasNoMoreRoomThanItsSlots(t *testing.T) {
+	h := NewHasher(1, 0)
+	h.slots <- struct{}{}
+	if _, err := h.Verify(t.Context(), "none is left", ""); !errors.Is(err, ErrBusy) {
+		t.Errorf("without a slot: %v, want ErrBusy", err)
+	}
+	<-h.slots
+	for range 2 {
+		if _, err := h.Verify(t.Context(), "one has come free", ""); err != nil {
+			t.Errorf("after a slot came free: %v", err)
+		}
+	}
+}
+
 func TestHashHasNoMoreRoomThanItsSlots(t *testing.T) {
 	h := NewHasher(2, 0)
 	h.slots <- struct{}{}

@@ -4,7 +4,6 @@
 package account
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,22 +26,51 @@ func Normal(password string) string { return norm.NFC.String(password) }
 // PasswordLength counts the characters of a password in Normal form.
 func PasswordLength(password string) int { return utf8.RuneCountInString(Normal(password)) }
 
-// CheckPassword tells why a password cannot be taken, in a sentence to the
-// person who typed it, or returns nil. Length and how easy it is to guess are
-// all that counts: any character is welcome, and none is asked for.
-func CheckPassword(password string, about Person) error {
+// Weakness is why a password cannot be taken. It is a name for whoever tells the
+// person, in their language; the empty one says that nothing is wrong.
+type Weakness string
+
+// What can be wrong with a password. All but the first three say what makes it
+// easy to guess.
+const (
+	// WeakEmpty: nothing was typed.
+	WeakEmpty Weakness = "empty"
+	// WeakShort: it has less than MinPasswordLength characters.
+	WeakShort Weakness = "short"
+	// WeakLong: it has more than MaxPasswordLength characters.
+	WeakLong Weakness = "long"
+	// WeakPersonal: it is built from the person's name or address, or from the
+	// name of the organization.
+	WeakPersonal Weakness = "personal"
+	// WeakCommon: it is a common password, or only a few common words.
+	WeakCommon Weakness = "common"
+	// WeakKeyboard: it follows the keys of a keyboard.
+	WeakKeyboard Weakness = "keyboard"
+	// WeakSequence: it follows the alphabet or counts up.
+	WeakSequence Weakness = "sequence"
+	// WeakSame: it repeats the same character.
+	WeakSame Weakness = "same"
+	// WeakRepeated: it repeats a part over and over.
+	WeakRepeated Weakness = "repeated"
+	// WeakDate: it is mostly a date.
+	WeakDate Weakness = "date"
+	// WeakSimple: it has no such pattern, but it is too simple.
+	WeakSimple Weakness = "simple"
+)
+
+// CheckPassword tells why a password cannot be taken, or that nothing is wrong
+// with it. Length and how easy it is to guess are all that counts: any
+// character is welcome, and none is asked for.
+func CheckPassword(password string, about Person) Weakness {
 	switch length := PasswordLength(password); {
 	case password == "":
-		return fmt.Errorf("choose a password of at least %d characters; three or four words that do not belong together make a good one", MinPasswordLength)
+		return WeakEmpty
 	case length < MinPasswordLength:
-		return fmt.Errorf("make it longer by %d: a password needs at least %d characters, and spaces count", MinPasswordLength-length, MinPasswordLength)
+		return WeakShort
 	case length > MaxPasswordLength:
-		return fmt.Errorf("this password has %d characters, and %d is the most: shorten it", length, MaxPasswordLength)
+		return WeakLong
 	}
-	if s := Rate(password, about); s.Weak() {
-		return fmt.Errorf("too easy to guess: %s", s.Reason)
-	}
-	return nil
+	return Rate(password, about).Weakness
 }
 
 // Person is what can be known about the owner of an account, and is therefore

@@ -27,9 +27,8 @@ const (
 type Strength struct {
 	// Score goes from 0, guessed at once, to 4, out of reach.
 	Score int
-	// Reason says what makes a weak password weak and what to do about it.
-	// Empty if it is not weak.
-	Reason string
+	// Weakness is what makes a weak password weak. Empty if it is not weak.
+	Weakness Weakness
 }
 
 // Weak tells whether the password should be refused.
@@ -51,7 +50,7 @@ func Rate(password string, about Person) Strength {
 		}
 	}
 	if strength.Weak() && len(block) < len(rated) {
-		strength.Reason = "it repeats itself; add words that do not belong together"
+		strength.Weakness = WeakRepeated
 	}
 	return strength
 }
@@ -60,13 +59,13 @@ func rate(text string, words []string) Strength {
 	estimate := zxcvbn.PasswordStrength(text, words, matching.FilterL33tMatcher)
 	strength := Strength{Score: estimate.Score}
 	if strength.Weak() {
-		strength.Reason = reason(estimate.MatchSequence)
+		strength.Weakness = weakness(estimate.MatchSequence)
 	}
 	return strength
 }
 
-// reason names the kind of pattern that covers most of a weak password.
-func reason(patterns []match.Match) string {
+// weakness is the kind of pattern that covers most of a weak password.
+func weakness(patterns []match.Match) Weakness {
 	covered := map[string]int{}
 	for _, m := range patterns {
 		kind := m.Pattern
@@ -75,22 +74,25 @@ func reason(patterns []match.Match) string {
 		}
 		covered[kind] += m.J - m.I + 1
 	}
-	most, text := 0, "it is too simple; add words that do not belong together"
-	for _, r := range reasons {
-		if covered[r.kind] > most {
-			most, text = covered[r.kind], r.text
+	most, found := 0, WeakSimple
+	for _, w := range weaknesses {
+		if covered[w.kind] > most {
+			most, found = covered[w.kind], w.weakness
 		}
 	}
-	return text
+	return found
 }
 
-var reasons = []struct{ kind, text string }{
-	{"user_inputs", "it is built from your name, your address or the organization's name; choose words that have nothing to do with you"},
-	{"dictionary", "it is a common password or only a few common words; add another word or two that do not belong with them"},
-	{"spatial", "it follows the keys of a keyboard; choose words that do not belong together"},
-	{"sequence", "it follows the alphabet or counts up; choose words that do not belong together"},
-	{"repeat", "it repeats the same character; choose words that do not belong together"},
-	{"date", "it is mostly a date; choose words that do not belong together"},
+var weaknesses = []struct {
+	kind     string
+	weakness Weakness
+}{
+	{"user_inputs", WeakPersonal},
+	{"dictionary", WeakCommon},
+	{"spatial", WeakKeyboard},
+	{"sequence", WeakSequence},
+	{"repeat", WeakSame},
+	{"date", WeakDate},
 }
 
 var lookAlikes = strings.NewReplacer(

@@ -30,6 +30,10 @@ const (
 	linkSize = uidSize + 4 + 1 + sha256.Size // uid, attempt, key id, HMAC
 )
 
+// ErrKeyGone says that the key of an attempt is not on the keyring any more: its
+// link can neither be made nor checked, and only a new attempt has another.
+var ErrKeyGone = errors.New("the link key of this attempt is not on the keyring any more")
+
 // ErrMalformedLink says that a text is no link of Usher's at all.
 var ErrMalformedLink = errors.New("malformed link")
 
@@ -92,16 +96,16 @@ func (l Link) String() string { return "link for invitation " + l.UID() }
 // has the same link, so that nothing has to be stored. The time of the claim
 // is under the HMAC, so that an attempt that is begun anew after its status
 // was lost has another link. It fails when the attempt's key has left the ring.
-func (k Keyring) DeriveLink(uid string, d accountsv1.Delivery) (string, error) {
+func (k Keyring) DeriveLink(uid string, a accountsv1.Attempt) (string, error) {
 	rawUID, err := parseUID(uid)
 	if err != nil {
 		return "", err
 	}
-	if d.Attempt < 1 || d.KeyID < 1 || d.KeyID > math.MaxUint8 {
+	if a.Number < 1 || a.KeyID < 1 || a.KeyID > math.MaxUint8 {
 		return "", errors.New("the attempt has no number, or no key")
 	}
-	link := Link{uid: rawUID, attempt: uint32(d.Attempt), keyID: uint8(d.KeyID)}
-	mac, err := k.mac(link, d)
+	link := Link{uid: rawUID, attempt: uint32(a.Number), keyID: uint8(a.KeyID)}
+	mac, err := k.mac(link, a)
 	if err != nil {
 		return "", err
 	}
@@ -129,27 +133,27 @@ func ParseLink(text string) (Link, error) {
 
 // Verify tells whether the link was made by DeriveLink for this Invitation
 // and this attempt, with a key of the ring. It compares in constant time.
-func (k Keyring) Verify(l Link, uid string, d accountsv1.Delivery) bool {
-	mac, err := k.mac(l, d)
+func (k Keyring) Verify(l Link, uid string, a accountsv1.Attempt) bool {
+	mac, err := k.mac(l, a)
 	if err != nil {
 		return false
 	}
 	genuine := hmac.Equal(mac, l.mac[:])
-	return genuine && l.UID() == uid && int64(l.attempt) == int64(d.Attempt) && int32(l.keyID) == d.KeyID
+	return genuine && l.UID() == uid && int64(l.attempt) == int64(a.Number) && int32(l.keyID) == a.KeyID
 }
 
-func (k Keyring) mac(l Link, d accountsv1.Delivery) ([]byte, error) {
+func (k Keyring) mac(l Link, a accountsv1.Attempt) ([]byte, error) {
 	key, found := k.keys[l.keyID]
 	if !found {
-		return nil, fmt.Errorf("link key %d is not on the keyring any more", l.keyID)
+		return nil, ErrKeyGone
 	}
-	if d.ClaimTime == nil {
+	if a.ClaimTime == nil {
 		return nil, errors.New("the attempt has no claim")
 	}
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte("usher invitation link v1\x00"))
 	h.Write(l.head())
-	h.Write([]byte(d.ClaimTime.UTC().Format(time.RFC3339)))
+	h.Write([]byte(a.ClaimTime.UTC().Format(time.RFC3339)))
 	return h.Sum(nil), nil
 }
 

@@ -5,6 +5,8 @@ package invitation
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -12,8 +14,8 @@ import (
 	"github.com/usher-dev/usher/internal/condition"
 )
 
-// Report says where the Invitation stands. Delivery, expiration and acceptance
-// are taken over as they are; all else follows from the facts.
+// Report says where the Invitation stands. What was mailed and answered is
+// taken over as it is; all else follows from the facts.
 func Report(f Facts) accountsv1.InvitationStatus {
 	status := *f.Invitation.Status.DeepCopy()
 	at := f.situation()
@@ -24,95 +26,169 @@ func Report(f Facts) accountsv1.InvitationStatus {
 	}
 	generation := f.Invitation.Generation
 	c := condition.New(f.Now, generation, status.Conditions)
-	reason, message := f.ready(c, at)
-	f.delivered(c, reason, message)
-	pending, active, expiredNow := at == sent, at == history || at == takenUp, at == expired
-	c.Either(accountsv1.ConditionPending, pending, accountsv1.ReasonAwaitingAcceptance, reason, message)
-	c.Either(accountsv1.ConditionActive, active, accountsv1.ReasonAccepted, NotAccepted(reason), message)
-	c.Either(accountsv1.ConditionExpired, expiredNow, accountsv1.ReasonExpired, accountsv1.ReasonNotExpired, message)
+	v := f.verdict(at)
+	v.set(c, v.reason, v.message)
+	f.delivered(c, v.reason, v.message)
+	pending := v.state == accountsv1.InvitationPending && at != noOrganization
+	c.Either(accountsv1.ConditionPending, pending, accountsv1.ReasonAwaitingAcceptance, v.reason, v.message)
+	c.Either(accountsv1.ConditionActive, v.state == accountsv1.InvitationActive, accountsv1.ReasonAccepted, NotAccepted(v.reason), v.message)
+	c.Either(accountsv1.ConditionExpired, v.state == accountsv1.InvitationExpired, accountsv1.ReasonExpired, accountsv1.ReasonNotExpired, v.message)
+	f.resendBlocked(c, at)
 	status.Conditions = c.List()
 	status.ObservedGeneration = &generation
-	status.State = f.state(at)
+	switch {
+	case at == takenUp && status.Acceptance.Given():
+		status.Deliveries = withPlanned(status.Deliveries, f.afterAcceptance())
+	case at == declined && status.State != accountsv1.InvitationDeclined:
+		status.Deliveries = withPlanned(status.Deliveries, f.toOwners("declined.", accountsv1.PurposeDeclined))
+	}
+	status.State = v.state
 	return status
 }
 
-func (f Facts) state(at situation) accountsv1.InvitationState {
+// verdict is what Report says about one situation.
+type verdict struct {
+	state           accountsv1.InvitationState
+	set             func(c *condition.Set, reason, message string)
+	reason, message string
+}
+
+// verdict tells state, Ready and its companions. The table in
+// docs/spec/invitations.md is drawn from it.
+func (f Facts) verdict(at situation) verdict {
+	ready, reconciling, stalled := (*condition.Set).Ready, (*condition.Set).Reconciling, (*condition.Set).Stalled
+	spec := f.Invitation.Spec
+	org := spec.OrganizationRef.Name
 	switch at {
 	case history, takenUp:
-		return accountsv1.InvitationActive
-	case sent:
-		return accountsv1.InvitationPending
+		return verdict{accountsv1.InvitationActive, ready, accountsv1.ReasonAccepted, "The invitation was accepted."}
+	case declined:
+		return verdict{accountsv1.InvitationDeclined, ready, accountsv1.ReasonDeclined, f.declinedMessage()}
 	case expired:
-		return accountsv1.InvitationExpired
-	case noOrganization:
-		if f.Invitation.Status.Delivery.SentTime != nil {
-			return accountsv1.InvitationPending
+		return verdict{
+			accountsv1.InvitationExpired, ready, accountsv1.ReasonExpired,
+			"Nobody accepted in time; annotate the Invitation or its Membership with " + accountsv1.ResendAnnotation + " to invite again.",
 		}
-		return accountsv1.InvitationSending
-	case voided, noKey, wrongNamespace, noRole, membershipConflict, refused:
-		return accountsv1.InvitationFailed
+	case noOrganization:
+		state := accountsv1.InvitationSending
+		if handedOver(f.Invitation) {
+			state = accountsv1.InvitationPending
+		}
+		return verdict{
+			state, reconciling, accountsv1.ReasonOrganizationNotFound,
+			fmt.Sprintf("There is no Organization %s; the invitation waits for it.", org),
+		}
+	case wrongNamespace:
+		return verdict{
+			accountsv1.InvitationFailed, stalled, accountsv1.ReasonWrongNamespace,
+			fmt.Sprintf("This namespace is not the home of Organization %s; move the Invitation to the one that is.", org),
+		}
+	case noRole:
+		return verdict{
+			accountsv1.InvitationFailed, stalled, accountsv1.ReasonRoleNotFound,
+			fmt.Sprintf("Organization %s has no role %s; add it there, or name one that it has.", org, f.Role()),
+		}
+	case membershipConflict:
+		return verdict{
+			accountsv1.InvitationFailed, stalled, accountsv1.ReasonMembershipConflict,
+			"The Membership of the same name is for another address or Organization; give the Invitation another name.",
+		}
+	case seatless:
+		return verdict{
+			accountsv1.InvitationFailed, stalled, accountsv1.ReasonSeatsExhausted,
+			fmt.Sprintf("Every seat of Organization %s is taken; it goes on by itself when one comes free or spec.seats is raised.", org),
+		}
+	case noKey:
+		return verdict{
+			accountsv1.InvitationFailed, stalled, accountsv1.ReasonLinkKeysInvalid,
+			fmt.Sprintf("No link can be made: %s.", f.KeyFault),
+		}
 	default:
-		return accountsv1.InvitationSending
+		return f.mailVerdict(at)
 	}
 }
 
-// ready sets Ready, Reconciling and Stalled, and returns Ready's reason and message.
-func (f Facts) ready(c *condition.Set, at situation) (reason, message string) {
-	spec := f.Invitation.Spec
+// mailVerdict is the verdict where mail is the matter.
+func (f Facts) mailVerdict(at situation) verdict {
+	ready, reconciling, stalled := (*condition.Set).Ready, (*condition.Set).Reconciling, (*condition.Set).Stalled
+	again := "; annotate the Invitation or its Membership with " + accountsv1.ResendAnnotation + " to invite again."
 	switch at {
-	case history, takenUp:
-		reason, message = accountsv1.ReasonAccepted, "The invitation was accepted."
-		c.Ready(reason, message)
 	case sent:
-		reason, message = accountsv1.ReasonAwaitingAcceptance, "The mail is out; the next step is the invited person's."
-		c.Ready(reason, message)
-	case expired:
-		reason, message = accountsv1.ReasonExpired, "Nobody accepted in time; delete this Invitation to invite again, and re-apply it if it was applied by hand."
-		c.Ready(reason, message)
+		return verdict{
+			accountsv1.InvitationPending, ready, accountsv1.ReasonAwaitingAcceptance,
+			"The link is out; the next step is the invited person's.",
+		}
 	case voided:
-		reason, message = accountsv1.ReasonAccountNotFound, "The Account that accepted is gone; delete this Invitation to invite again."
-		c.Stalled(reason, message)
-	case noOrganization:
-		reason = accountsv1.ReasonOrganizationNotFound
-		message = fmt.Sprintf("There is no Organization %s; the invitation waits for it.", spec.OrganizationRef.Name)
-		c.Reconciling(reason, message)
-	case wrongNamespace:
-		reason = accountsv1.ReasonWrongNamespace
-		message = fmt.Sprintf("This namespace is not the home of Organization %s; move the Invitation to the one that is.", spec.OrganizationRef.Name)
-		c.Stalled(reason, message)
-	case noRole:
-		reason = accountsv1.ReasonRoleNotFound
-		message = fmt.Sprintf("Organization %s has no role %s; add it there, or name one that it has.", spec.OrganizationRef.Name, f.Role())
-		c.Stalled(reason, message)
-	case membershipConflict:
-		reason = accountsv1.ReasonMembershipConflict
-		message = "The Membership of the same name is for another address or Organization; give the Invitation another name."
-		c.Stalled(reason, message)
-	case noKey:
-		reason = accountsv1.ReasonLinkKeysInvalid
-		message = fmt.Sprintf("No link can be made: %s.", f.KeyFault)
-		c.Stalled(reason, message)
+		return verdict{accountsv1.InvitationFailed, stalled, accountsv1.ReasonAccountNotFound, "The Account that accepted is gone" + again}
+	case mismatched:
+		return verdict{
+			accountsv1.InvitationFailed, stalled, accountsv1.ReasonAddressMismatch,
+			"The Account that accepted has another address, which addressMatch or the Organization's domains do not allow" + again,
+		}
 	case refused:
-		reason = accountsv1.ReasonRefused
-		message = fmt.Sprintf("The mail server refused the mail for good: %s. Check the address; delete this Invitation to try again.", f.Invitation.Status.Delivery.Message)
-		c.Stalled(reason, message)
+		return verdict{
+			accountsv1.InvitationFailed, stalled, accountsv1.ReasonRefused,
+			f.outcomes() + " Check where it goes" + again,
+		}
+	case held:
+		return verdict{
+			accountsv1.InvitationFailed, stalled, accountsv1.ReasonMailHeld,
+			"The invitation was mailed before its status was lost, and is not mailed again by itself; annotate the Organization with " +
+				accountsv1.ReleaseMailAnnotation + " to mail all of its kind, or this one with " + accountsv1.ResendAnnotation + ".",
+		}
+	case addressNotAllowed:
+		return verdict{
+			accountsv1.InvitationFailed, stalled, accountsv1.ReasonAddressNotAllowed,
+			fmt.Sprintf("Organization %s does not invite this address: %s.", f.Invitation.Spec.OrganizationRef.Name, f.addressFault()),
+		}
+	case rivalled:
+		return verdict{accountsv1.InvitationFailed, stalled, f.Rival.Reason, f.Rival.message()}
+	case limited:
+		return verdict{
+			accountsv1.InvitationSending, reconciling, accountsv1.ReasonResendLimited,
+			fmt.Sprintf("The address was mailed %d times within a day, by Invitations that were made anew; it is mailed again at %s.",
+				MostMailings, f.nextMailing().UTC().Format(time.RFC3339)),
+		}
 	case failedTry:
-		reason = accountsv1.ReasonTemporaryFailure
-		message = fmt.Sprintf("The mail could not be handed over and is tried again: %s.", f.Invitation.Status.Delivery.Message)
-		c.Reconciling(reason, message)
+		state := accountsv1.InvitationSending
+		if handedOver(f.Invitation) {
+			state = accountsv1.InvitationPending
+		}
+		return verdict{state, reconciling, accountsv1.ReasonTemporaryFailure, f.outcomes()}
 	default:
-		reason, message = accountsv1.ReasonSending, "The mail is on its way to the mail server."
-		c.Reconciling(reason, message)
+		state := accountsv1.InvitationSending
+		if handedOver(f.Invitation) && at == inFlight {
+			state = accountsv1.InvitationPending
+		}
+		return verdict{state, reconciling, accountsv1.ReasonSending, "The link is on its way."}
 	}
-	return reason, message
+}
+
+func (r Rival) message() string {
+	switch r.Reason {
+	case accountsv1.ReasonAddressIsMember:
+		return fmt.Sprintf("The address is a member already, by Membership %s; change that one, or delete it first.", r.Name)
+	case accountsv1.ReasonAddressHasAccount:
+		return fmt.Sprintf("The address is the sign-in name of Account %s, who is a member already; invite another address.", r.Name)
+	}
+	return fmt.Sprintf("Invitation %s to the same address is open already; wait for its answer, or delete it.", r.Name)
+}
+
+func (f Facts) declinedMessage() string {
+	message := "The person does not want to join"
+	if reason := f.Invitation.Status.Decline.Reason; reason != "" {
+		message += fmt.Sprintf(", and wrote: %q", strings.Join(strings.Fields(reason), " "))
+	}
+	return message + "; annotate the Invitation or its Membership with " + accountsv1.ResendAnnotation + " to invite again."
 }
 
 // delivered sets Delivered from the record of the current attempt.
 func (f Facts) delivered(c *condition.Set, reason, message string) {
-	d := f.Invitation.Status.Delivery
-	switch {
-	case d.SentTime != nil:
-		c.True(accountsv1.ConditionDelivered, accountsv1.ReasonSent, "The mail server took the mail.")
+	switch at := f.handover(); {
+	case at == accountsv1.ReasonSent:
+		c.True(accountsv1.ConditionDelivered, at, f.outcomes())
+	case at != "":
+		c.False(accountsv1.ConditionDelivered, at, f.outcomes())
 	case reason == accountsv1.ReasonSending || reason == accountsv1.ReasonAccepted:
 		c.Set(accountsv1.ConditionDelivered, metav1.ConditionUnknown, reason, message)
 	default:
@@ -120,10 +196,70 @@ func (f Facts) delivered(c *condition.Set, reason, message string) {
 	}
 }
 
+// handover is how the channels of the current attempt did, as a reason: Sent
+// when all took the link, otherwise what the worst of them says; empty while
+// nothing is known.
+func (f Facts) handover() string {
+	reason := ""
+	for _, d := range f.Invitation.Status.Deliveries {
+		if d.Purpose != accountsv1.PurposeInvitation {
+			continue
+		}
+		switch {
+		case d.Result == accountsv1.DeliveryRefused:
+			return accountsv1.ReasonRefused
+		case d.Result == accountsv1.DeliveryTemporaryFailure:
+			reason = accountsv1.ReasonTemporaryFailure
+		case d.SentTime == nil:
+			return ""
+		case reason == "":
+			reason = accountsv1.ReasonSent
+		}
+	}
+	return reason
+}
+
+// outcomes tells how each channel of the current attempt did.
+func (f Facts) outcomes() string {
+	var told []string
+	for _, d := range f.Invitation.Status.Deliveries {
+		if d.Purpose != accountsv1.PurposeInvitation {
+			continue
+		}
+		outcome := "on its way"
+		switch d.Result {
+		case accountsv1.DeliverySent:
+			outcome = "handed over"
+		case accountsv1.DeliveryWithdrawn:
+			outcome = "taken away again"
+		case accountsv1.DeliveryRefused:
+			outcome = "refused for good: " + d.Message
+		case accountsv1.DeliveryTemporaryFailure:
+			outcome = "tried again: " + d.Message
+		}
+		told = append(told, fmt.Sprintf("%s: %s.", d.Medium, strings.TrimRight(outcome, ".")))
+	}
+	return strings.Join(told, " ")
+}
+
+// resendBlocked tells about a resend that is not carried out.
+func (f Facts) resendBlocked(c *condition.Set, at situation) {
+	r := f.resend()
+	switch {
+	case at == history || at == takenUp:
+	case r.invalid:
+		c.True(accountsv1.ConditionResendBlocked, accountsv1.ReasonResendInvalid,
+			"The value of "+accountsv1.ResendAnnotation+" must be a time such as 2026-11-21T10:00:00Z.")
+	case !r.possibleAt.IsZero():
+		c.True(accountsv1.ConditionResendBlocked, accountsv1.ReasonResendLimited,
+			fmt.Sprintf("The address was mailed %d times within a day; it is mailed again at %s.", MostMailings, r.possibleAt.UTC().Format(time.RFC3339)))
+	}
+}
+
 // NotAccepted is the reason of Active=False, for a reason of Ready.
 func NotAccepted(ready string) string {
 	switch ready {
-	case accountsv1.ReasonAwaitingAcceptance, accountsv1.ReasonSending, accountsv1.ReasonTemporaryFailure:
+	case accountsv1.ReasonAwaitingAcceptance, accountsv1.ReasonSending, accountsv1.ReasonTemporaryFailure, accountsv1.ReasonResendLimited:
 		return accountsv1.ReasonNotAccepted
 	}
 	return ready

@@ -4,10 +4,18 @@
 package invitation
 
 import (
+	"cmp"
 	"time"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/address"
 )
+
+// MostGuesses is how many passwords and codes may be tried with one link.
+const MostGuesses = 10
+
+// MostCodes is how many codes may be asked for with one link.
+const MostCodes = 5
 
 // Standing is how a link that somebody presents stands at this moment.
 type Standing int
@@ -20,11 +28,18 @@ const (
 	Open
 	// Used: somebody accepted the invitation.
 	Used
+	// Declined: somebody declined the invitation.
+	Declined
 	// Expired: its time is over.
 	Expired
+	// Superseded: a newer link was sent.
+	Superseded
 	// Withdrawn: the invitation cannot be accepted (any more), because its
-	// Organization or role is gone, or it is being deleted.
+	// Organization or role is gone, it is being deleted, or a manifest must
+	// change first.
 	Withdrawn
+	// Full: the Organization has no seat for it.
+	Full
 )
 
 // Offer is all that decides whether an Invitation can be accepted. Organization
@@ -41,18 +56,46 @@ type Offer struct {
 // than Unknown.
 func (o Offer) Check(link Link, keys Keyring, now time.Time) Standing {
 	inv := o.Invitation
-	if inv == nil || !keys.Verify(link, string(inv.UID), inv.Status.Delivery) {
-		return Unknown
-	}
 	switch {
-	case inv.Status.Acceptance.Given() || o.TakenUp:
+	case inv == nil:
+		return Unknown
+	case keys.Verify(link, string(inv.UID), inv.Status.Attempt):
+		return o.standing(now)
+	case keys.wasValid(link, inv):
+		return Superseded
+	}
+	return Unknown
+}
+
+// standing is how the link of the current attempt stands. What the controller
+// has said is final, even where the clock here tells another time.
+func (o Offer) standing(now time.Time) Standing {
+	status := o.Invitation.Status
+	switch {
+	case status.Acceptance.Given() || o.TakenUp || status.State == accountsv1.InvitationActive:
 		return Used
-	case inv.DeletionTimestamp != nil || o.withdrawn():
+	case o.Invitation.DeletionTimestamp != nil || o.withdrawn():
 		return Withdrawn
-	case HasExpired(inv, now):
+	case status.Decline.Given():
+		return Declined
+	case HasExpired(o.Invitation, now) || status.State == accountsv1.InvitationExpired:
 		return Expired
+	case !o.seated():
+		return Full
+	case status.State == accountsv1.InvitationFailed:
+		return Withdrawn
 	}
 	return Open
+}
+
+// wasValid tells whether the link is that of an attempt before the current one.
+func (k Keyring) wasValid(link Link, inv *accountsv1.Invitation) bool {
+	for _, e := range inv.Status.Attempt.Earlier {
+		if k.Verify(link, string(inv.UID), accountsv1.Attempt{Number: e.Number, KeyID: e.KeyID, ClaimTime: e.ClaimTime}) {
+			return true
+		}
+	}
+	return false
 }
 
 // Role is the role that acceptance gives: the Membership's where there is one,
@@ -62,6 +105,25 @@ func (o Offer) Role() accountsv1.CatalogueName {
 		return o.Membership.Spec.Role
 	}
 	return o.Invitation.Spec.Role
+}
+
+// AddressMatch is the rule for the address of whoever accepts.
+func (o Offer) AddressMatch() accountsv1.AddressMatch {
+	organization := accountsv1.AddressMatchStrict
+	if o.Organization != nil {
+		organization = cmp.Or(o.Organization.Spec.AddressMatch, organization)
+	}
+	return cmp.Or(o.Invitation.Spec.AddressMatch, organization)
+}
+
+// MayAccept tells whether an Account of that address, which is known to be its
+// owner's, may accept.
+func (o Offer) MayAccept(email accountsv1.EmailAddress) bool {
+	if address.Same(string(email), string(o.Invitation.Spec.Email)) {
+		return true
+	}
+	return o.AddressMatch() == accountsv1.AddressMatchAnyAddress &&
+		o.Organization != nil && AddressRules(o.Organization).Check(string(email)) == nil
 }
 
 func (o Offer) withdrawn() bool {
@@ -89,6 +151,9 @@ func HasExpired(inv *accountsv1.Invitation, now time.Time) bool {
 // MadeForMembership tells whether Usher made the Invitation for a Membership,
 // as opposed to somebody who applied it by hand.
 func MadeForMembership(inv *accountsv1.Invitation) bool {
+	if inv.Annotations[accountsv1.MadeForMembershipAnnotation] == inv.Name {
+		return true
+	}
 	for _, owner := range inv.OwnerReferences {
 		if owner.Kind == "Membership" && owner.Name == inv.Name {
 			return true

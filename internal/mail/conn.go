@@ -207,7 +207,8 @@ func (c *conn) mail(ctx context.Context, d delivery) error {
 			command = cmdMail
 		}
 		// RFC 6531, section 3.2: such an address must not even be tried there.
-		return &RefusedError{Command: command, Code: 553, Text: "5.6.7 the server does not take addresses that are not ASCII"}
+		return &RefusedError{Command: command, Code: 553, Text: "5.6.7 it offers no SMTPUTF8 (RFC 6531), " +
+			"which this address needs: use one whose part before the @ is ASCII, or a mail server that offers SMTPUTF8"}
 	}
 	// Asked for without need, SMTPUTF8 makes servers further on refuse the mail.
 	c.client.SkipSMTPUTF8(!d.needsUTF8())

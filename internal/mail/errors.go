@@ -39,8 +39,8 @@ type RefusedError struct {
 	// Code is the three-digit reply code. It is 553 where Send refused by itself, because the address
 	// is not ASCII and the server does not take such addresses (RFC 6531).
 	Code int
-	// Text is the server's own text: one line, at most 200 characters, with nothing in it that was
-	// in the message or in the password.
+	// Text is the server's own text, or, where Send refused by itself, what to change: one line, at
+	// most 200 characters, with nothing in it that was in the message or in the password.
 	Text string
 }
 

@@ -4,21 +4,9 @@
 package mail
 
 import (
-	"embed"
-	"fmt"
-	htmltemplate "html/template"
-	"net/url"
-	"strings"
-	texttemplate "text/template"
 	"time"
-)
 
-//go:embed templates
-var templates embed.FS
-
-var (
-	invitationText = texttemplate.Must(texttemplate.ParseFS(templates, "templates/invitation.txt"))
-	invitationHTML = htmltemplate.Must(htmltemplate.ParseFS(templates, "templates/invitation.html"))
+	"github.com/usher-dev/usher/internal/language"
 )
 
 // InvitationData is what an invitation tells the person who is invited.
@@ -35,67 +23,31 @@ type InvitationData struct {
 	Link string
 	// ValidUntil is when the link stops working. It is written in UTC, cut to the minute.
 	ValidUntil time.Time
+	// Message is what who invites wants to say: plain text of up to 500 characters and any number of
+	// lines, without web addresses. It may be empty.
+	Message string
 }
 
-// Invitation writes the mail that invites a person. The error is an *InvalidError where something is
-// missing, or where a name holds a line break or a web address: a name must not become a second link.
-func Invitation(d InvitationData) (Content, error) {
-	for _, f := range []struct {
-		field    string
-		value    *string
-		required bool
-	}{
-		{"organization's name", &d.Organization, true},
-		{"role's name", &d.Role, true},
-		{"name of who invites", &d.InvitedBy, false},
-		{"name of who is invited", &d.Name, false},
-	} {
-		var err error
-		if *f.value, err = checkName(f.field, *f.value, f.required); err != nil {
-			return Content{}, err
-		}
-	}
-	if err := checkLink(d.Link); err != nil {
+// Invitation writes the mail that invites a person.
+func (t Templates) Invitation(tag language.Tag, d InvitationData) (Content, error) {
+	l, err := d.letter(tag)
+	if err != nil {
 		return Content{}, err
 	}
-	if d.ValidUntil.IsZero() {
-		return Content{}, &InvalidError{"end of validity", "is missing"}
-	}
-	data := struct {
-		InvitationData
-		Until string
-	}{d, d.ValidUntil.UTC().Format("Monday, 2 January 2006, 15:04 UTC")}
-
-	var text, html strings.Builder
-	if err := invitationText.Execute(&text, data); err != nil {
-		return Content{}, fmt.Errorf("writing the invitation as text: %w", err)
-	}
-	if err := invitationHTML.Execute(&html, data); err != nil {
-		return Content{}, fmt.Errorf("writing the invitation as HTML: %w", err)
-	}
-	return Content{Subject: "Invitation to join " + d.Organization, Text: text.String(), HTML: html.String()}, nil
+	return t.write(l)
 }
 
-func checkName(field, s string, required bool) (string, error) {
-	s, err := checkLine(field, s)
-	if err != nil {
-		return "", err
+func (d InvitationData) letter(tag language.Tag) (letter, error) {
+	var c checks
+	values := map[string]string{
+		"Organization": c.name("organization's name", d.Organization),
+		"Role":         c.name("role's name", d.Role),
+		"InvitedBy":    c.person("name of who invites", d.InvitedBy),
+		"Name":         c.person("name of who is invited", d.Name),
+		"Message":      c.message("message of who invites", d.Message),
+		"Link":         c.link("link", d.Link),
+		"ValidUntil":   tag.Date(d.ValidUntil),
 	}
-	lower := strings.ToLower(s)
-	switch {
-	case s == "" && required:
-		return "", &InvalidError{field, "is missing"}
-	case strings.Contains(lower, "://") || strings.Contains(lower, "www."):
-		return "", &InvalidError{field, "holds a web address"}
-	}
-	return s, nil
-}
-
-func checkLink(link string) error {
-	u, err := url.Parse(link)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil ||
-		strings.ContainsFunc(link, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("<>\"\\`", r) }) {
-		return &InvalidError{"link", "must be an absolute http or https URL in ASCII"}
-	}
-	return nil
+	c.that(!d.ValidUntil.IsZero(), "end of validity", "is missing")
+	return letter{kind: "invitation", tag: tag, values: values, lines: map[string]string{"Message": "> "}}, c.err
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/mail"
 )
 
@@ -46,30 +47,54 @@ func anInvitation() mail.InvitationData {
 		Name:         "Ada Lovelace",
 		Link:         "https://usher.example.org/accept?a=1&b=2#MDEyMzQ1Njc4OWFiY2RlZg-_x",
 		ValidUntil:   time.Date(2026, 11, 28, 19, 10, 59, 0, time.FixedZone("CET", 3600)),
+		Message:      "Dear Ada,\n\nwe'd love to have you with us. See you on Monday!",
 	}
 }
 
 func TestInvitation(t *testing.T) {
 	t.Parallel()
 	bare := anInvitation()
-	bare.InvitedBy, bare.Name = "", ""
-	for name, d := range map[string]mail.InvitationData{"invitation": anInvitation(), "invitation_bare": bare} {
+	bare.InvitedBy, bare.Name, bare.Message = "", "", ""
+	fromNobody := anInvitation()
+	fromNobody.InvitedBy = ""
+	for name, d := range map[string]mail.InvitationData{
+		"invitation": anInvitation(), "invitation_bare": bare, "invitation_organization": fromNobody,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, err := mail.Invitation(d)
+			c, err := mail.Templates{}.Invitation(language.Default, d)
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+".txt", "Subject: "+c.Subject+"\n\n"+c.Text)
-			golden(t, name+".html", c.HTML)
+			goldenContent(t, name+".en", c)
 		})
 	}
+}
+
+func TestInvitationInEachLanguage(t *testing.T) {
+	t.Parallel()
+	for _, tag := range language.All() {
+		t.Run(tag.Name(), func(t *testing.T) {
+			t.Parallel()
+			c, err := mail.Templates{}.Invitation(tag, anInvitation())
+			if err != nil {
+				t.Fatal(err)
+			}
+			goldenContent(t, "invitation."+tag.String(), c)
+		})
+	}
+}
+
+func goldenContent(t *testing.T, name string, c mail.Content) {
+	t.Helper()
+	golden(t, name+".txt", "Subject: "+c.Subject+"\n\n"+c.Text)
+	golden(t, name+".html", c.HTML)
 }
 
 func TestInvitationShowsTheLinkAsItIs(t *testing.T) {
 	t.Parallel()
 	d := anInvitation()
-	c, err := mail.Invitation(d)
+	c, err := mail.Templates{}.Invitation(language.Default, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,16 +135,80 @@ func TestInvitationRefuses(t *testing.T) {
 		"a link with a password in it":  {func(d *mail.InvitationData) { d.Link = "https://a:b@a.example/" }, "link"},
 		"a link with an angle bracket":  {func(d *mail.InvitationData) { d.Link = "https://a.example/>" }, "link"},
 		"a link that is not ASCII only": {func(d *mail.InvitationData) { d.Link = "https://a.example/ü" }, "link"},
+		"a name that is turned round":   {func(d *mail.InvitationData) { d.InvitedBy = "Ada \u202eecarG" }, "name of who invites"},
+		"a link in the message":         {func(d *mail.InvitationData) { d.Message = "see HTTPS://evil" }, "message of who invites"},
+		"a web address in the message":  {func(d *mail.InvitationData) { d.Message = "see www.x" }, "message of who invites"},
+		"a host name in the message":    {func(d *mail.InvitationData) { d.Message = "see evil.example" }, "message of who invites"},
+		"a mail address in the message": {func(d *mail.InvitationData) { d.Message = "eve@evil.example" }, "message of who invites"},
+		"a message that is turned round": {
+			func(d *mail.InvitationData) { d.Message = "\u2067moc" }, "message of who invites",
+		},
+		"a tab in the message":        {func(d *mail.InvitationData) { d.Message = "a\tb" }, "message of who invites"},
+		"a NUL in the message":        {func(d *mail.InvitationData) { d.Message = "a\x00b" }, "message of who invites"},
+		"broken UTF-8 in the message": {func(d *mail.InvitationData) { d.Message = "a\xff" }, "message of who invites"},
+		"a message of 501 characters": {func(d *mail.InvitationData) { d.Message = strings.Repeat("é", 501) }, "message of who invites"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := anInvitation()
 			c.change(&d)
-			_, err := mail.Invitation(d)
+			_, err := mail.Templates{}.Invitation(language.Default, d)
 			var invalid *mail.InvalidError
 			if !errors.As(err, &invalid) || invalid.Field != c.field {
 				t.Errorf("got %v, want an InvalidError for the %s", err, c.field)
 			}
 		})
+	}
+}
+
+func TestInvitationTakes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*mail.InvitationData)
+		says   string // a line of the text
+	}{
+		"a message of 500 characters": {
+			func(d *mail.InvitationData) { d.Message = strings.Repeat("é", 500) }, "> " + strings.Repeat("é", 500),
+		},
+		"abbreviations in the message": {func(d *mail.InvitationData) { d.Message = "e.g. Dr. J. Doe, z.B." }, "> e.g. Dr. J. Doe, z.B."},
+		"a full stop of Chinese":       {func(d *mail.InvitationData) { d.Message = "你好。我们等你。" }, "> 你好。我们等你。"},
+		"a foreign dot in a host name": {func(d *mail.InvitationData) { d.Message = "evil．example" }, "> evil． example"},
+		"an IP address":                {func(d *mail.InvitationData) { d.Message = "10.0.0.1" }, "> 10. 0.0.1"},
+		"many empty lines":             {func(d *mail.InvitationData) { d.Message = "\n\na \n\n\n\n b\n\n" }, "> a\n>\n> b"},
+		"an initial in a name": {
+			func(d *mail.InvitationData) { d.InvitedBy = "J.R.R. Tolkien" }, "J.R.R. Tolkien invites you to join Acme & Söhne as Developer <Staging>.",
+		},
+		"a host name as a name": {func(d *mail.InvitationData) { d.Name = "evil.example/x" }, "Hello evil. example/x,"},
+		"an organization that is called by its host name": {
+			func(d *mail.InvitationData) { d.Organization, d.InvitedBy = "Acme.com", "" }, "You are invited to join Acme.com as Developer <Staging>.",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := anInvitation()
+			c.change(&d)
+			got, err := mail.Templates{}.Invitation(language.Default, d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains("\n"+got.Text, "\n"+c.says+"\n") {
+				t.Errorf("got\n%s\nwant it to say\n%s", got.Text, c.says)
+			}
+		})
+	}
+}
+
+func TestSubjectIsNeverTooLong(t *testing.T) {
+	t.Parallel()
+	d := anInvitation()
+	d.Organization = strings.Repeat("Ü", 300)
+	c, err := mail.Templates{}.Invitation(language.Default, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := aMessage()
+	m.Content = c
+	if _, err := m.Bytes(); err != nil {
+		t.Errorf("the mail cannot be written: %v", err)
 	}
 }

@@ -28,6 +28,9 @@ const (
 
 var messageID = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+/=?^_{|}~.-]+@[A-Za-z0-9.-]+$`)
 
+// lineEnds makes them all alike: after a lone carriage return, mime/quotedprintable may swallow a line feed.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
 // Content is what a person reads of a message.
 type Content struct {
 	// Subject is one line of plain text.
@@ -114,6 +117,7 @@ func (m Message) checked() (Message, error) {
 	case !utf8.ValidString(m.Text) || !utf8.ValidString(m.HTML):
 		return m, &InvalidError{"text", "is not valid UTF-8"}
 	}
+	m.Text, m.HTML = lineEnds.Replace(m.Text), lineEnds.Replace(m.HTML)
 	return m, nil
 }
 
@@ -125,6 +129,9 @@ func checkLine(field, s string) (string, error) {
 		return "", &InvalidError{field, "is not valid UTF-8"}
 	case strings.ContainsFunc(s, breaksLine):
 		return "", &InvalidError{field, "holds a line break or another control character"}
+	case strings.Contains(s, "=?"):
+		// Many programs decode it wherever it stands (RFC 2047), into a text that nobody here has checked.
+		return "", &InvalidError{field, `holds "=?", which begins an encoded word: leave one of the two characters out`}
 	case utf8.RuneCountInString(s) > maxHeaderText:
 		return "", &InvalidError{field, fmt.Sprintf("is longer than %d characters", maxHeaderText)}
 	}
@@ -135,6 +142,10 @@ func breaksLine(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
 }
 
+// unseen tells what an address could hold without anybody seeing it: besides control characters also
+// spaces of no width, marks that turn the order of letters round, and the like.
+func unseen(r rune) bool { return !unicode.IsPrint(r) }
+
 // checkAddress returns the address with its domain in ASCII (RFC 5890), the form that every server knows.
 func checkAddress(field string, a netmail.Address) (netmail.Address, error) {
 	name, err := checkLine(field, a.Name)
@@ -143,10 +154,13 @@ func checkAddress(field string, a netmail.Address) (netmail.Address, error) {
 	}
 	bad := &InvalidError{field, "must be one plain mail address, such as ada@example.org"}
 	at := strings.LastIndexByte(a.Address, '@')
-	if at < 1 || at > maxLocalPart || !utf8.ValidString(a.Address) || strings.ContainsFunc(a.Address, breaksLine) {
+	if at < 1 || at > maxLocalPart || !utf8.ValidString(a.Address) {
 		return a, bad
 	}
 	local, domain := a.Address[:at], a.Address[at+1:]
+	if strings.ContainsFunc(local, unseen) {
+		return a, bad
+	}
 	// Lookup also refuses what is no host name, such as an address literal or a space.
 	domain, err = idna.Lookup.ToASCII(domain)
 	if err != nil || domain == "" {

@@ -54,47 +54,6 @@ func TestSendKeepsAConnectionForEachWorker(t *testing.T) {
 	}
 }
 
-func TestSendReplacesADeadConnection(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		stage inbox.Stage
-		fault inbox.Fault
-	}{
-		"it was cut":              {inbox.Reset, inbox.Fault{Drop: true}},
-		"it does not take RSET":   {inbox.Reset, inbox.Fault{Code: 500}},
-		"its server says 421":     {inbox.Mail, inbox.Fault{Code: 421}},
-		"it is cut in the middle": {inbox.Mail, inbox.Fault{Drop: true}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ib := startInbox(t, inbox.Options{})
-			s := sender(t, ib, nil)
-			mustSend(t, s, aMessage())
-			ib.FailOnce(c.stage, c.fault)
-			mustSend(t, s, aMessage())
-			if got, n := len(ib.Messages()), ib.Connections(); got != 2 || n != 2 {
-				t.Errorf("%d messages over %d connections, want 2 over 2", got, n)
-			}
-		})
-	}
-}
-
-func TestSendKeepsTheConnectionAfterARefusal(t *testing.T) {
-	t.Parallel()
-	ib := startInbox(t, inbox.Options{})
-	s := sender(t, ib, nil)
-	for _, stage := range []inbox.Stage{inbox.Mail, inbox.Rcpt, inbox.Data, inbox.Body} {
-		ib.FailOnce(stage, inbox.Fault{Code: 550})
-		if got := outcomeOf(t, s.Send(t.Context(), aMessage())); got.Class != "refused" {
-			t.Errorf("%s: got %v", stage, got)
-		}
-		mustSend(t, s, aMessage())
-	}
-	if got, n := len(ib.Messages()), ib.Connections(); got != 4 || n != 1 {
-		t.Errorf("%d messages over %d connections, want 4 over 1", got, n)
-	}
-}
-
 func TestSendLeavesAnOldConnection(t *testing.T) {
 	t.Parallel()
 	ib := startInbox(t, inbox.Options{})

@@ -104,67 +104,6 @@ func TestSendDeliversTheVeryBytes(t *testing.T) {
 	}
 }
 
-func TestSendOutcome(t *testing.T) {
-	t.Parallel()
-	drop := inbox.Fault{Drop: true}
-	for name, c := range map[string]struct {
-		stage inbox.Stage
-		fault inbox.Fault
-		want  outcome
-		taken int
-	}{
-		"a busy greeting is temporary":               {inbox.Greeting, inbox.Fault{Code: 421}, temporary(421), 0},
-		"a server that wants nobody is temporary":    {inbox.Greeting, inbox.Fault{Code: 554}, temporary(554), 0},
-		"a drop instead of a greeting is temporary":  {inbox.Greeting, drop, temporary(0), 0},
-		"a greeting of no SMTP is temporary":         {inbox.Greeting, inbox.Fault{Code: 7}, temporary(0), 0},
-		"4xx to EHLO is temporary":                   {inbox.Hello, inbox.Fault{Code: 421}, temporary(421), 0},
-		"5xx to EHLO is not about the message":       {inbox.Hello, inbox.Fault{Code: 550}, temporary(550), 0},
-		"a drop at EHLO is temporary":                {inbox.Hello, drop, temporary(0), 0},
-		"4xx to MAIL is temporary":                   {inbox.Mail, inbox.Fault{Code: 451}, temporary(451), 0},
-		"5xx to MAIL refuses the sender":             {inbox.Mail, inbox.Fault{Code: 553}, refused("MAIL FROM", 553), 0},
-		"530 to MAIL is about signing in":            {inbox.Mail, inbox.Fault{Code: 530}, temporary(530), 0},
-		"a drop at MAIL is temporary":                {inbox.Mail, drop, temporary(0), 0},
-		"4xx to RCPT (greylisting) is temporary":     {inbox.Rcpt, inbox.Fault{Code: 450}, temporary(450), 0},
-		"5xx to RCPT refuses the recipient":          {inbox.Rcpt, inbox.Fault{Code: 550}, refused("RCPT TO", 550), 0},
-		"a drop at RCPT is temporary":                {inbox.Rcpt, drop, temporary(0), 0},
-		"4xx to DATA is temporary":                   {inbox.Data, inbox.Fault{Code: 451}, temporary(451), 0},
-		"5xx to DATA refuses":                        {inbox.Data, inbox.Fault{Code: 554}, refused("DATA", 554), 0},
-		"a drop at DATA is temporary":                {inbox.Data, drop, temporary(0), 0},
-		"4xx to the dot is temporary":                {inbox.Body, inbox.Fault{Code: 452}, temporary(452), 0},
-		"5xx to the dot refuses the content":         {inbox.Body, inbox.Fault{Code: 554}, refused("message", 554), 0},
-		"a drop after the dot is unknown":            {inbox.Body, drop, outcome{Class: "unknown"}, 0},
-		"a drop after the server took it is unknown": {inbox.Body, inbox.Fault{Drop: true, Accept: true}, outcome{Class: "unknown"}, 1},
-		"a reply of no sense to the dot is unknown":  {inbox.Body, inbox.Fault{Code: 354, Accept: true}, outcome{Class: "unknown"}, 1},
-		"another 2xx to the dot is delivered":        {inbox.Body, inbox.Fault{Code: 251, Accept: true}, outcome{Class: "delivered"}, 1},
-		"RSET failing after the 250 is delivered":    {inbox.Reset, inbox.Fault{Code: 500}, outcome{Class: "delivered"}, 1},
-		"RSET dropping after the 250 is delivered":   {inbox.Reset, drop, outcome{Class: "delivered"}, 1},
-		"QUIT failing after the 250 is delivered":    {inbox.Quit, inbox.Fault{Code: 500}, outcome{Class: "delivered"}, 1},
-		"QUIT dropping after the 250 is delivered":   {inbox.Quit, drop, outcome{Class: "delivered"}, 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ib := startInbox(t, inbox.Options{})
-			s := sender(t, ib, nil)
-			ib.FailAt(c.stage, c.fault)
-			err := s.Send(t.Context(), aMessage())
-			if diff := cmp.Diff(c.want, outcomeOf(t, err)); diff != "" {
-				t.Errorf("outcome (-want +got): %v\n%s", err, diff)
-			}
-			if got := len(ib.Messages()); got != c.taken {
-				t.Errorf("the server has %d messages, want %d", got, c.taken)
-			}
-			// Whatever it was, the sender works on.
-			ib.SetFault(nil)
-			mustSend(t, s, aMessage())
-			if got := len(ib.Messages()); got != c.taken+1 {
-				t.Errorf("the server has %d messages after another send, want %d", got, c.taken+1)
-			}
-			ib.FailAt(c.stage, c.fault)
-			s.Close()
-		})
-	}
-}
-
 func TestSendGivesUpOnSilence(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -267,30 +206,6 @@ func TestSendRefusesInjection(t *testing.T) {
 	}
 	if n := ib.Connections(); n != 0 {
 		t.Errorf("%d connections for messages that cannot be sent", n)
-	}
-}
-
-func TestSendToAnAddressThatIsNotASCII(t *testing.T) {
-	t.Parallel()
-	m := aMessage()
-	m.To.Address = "åda@bücher.example"
-	old := startInbox(t, inbox.Options{})
-	if got := outcomeOf(t, sender(t, old, nil).Send(t.Context(), m)); got != refused("RCPT TO", 553) {
-		t.Errorf("without SMTPUTF8: got %v", got)
-	}
-	modern := startInbox(t, inbox.Options{SMTPUTF8: true})
-	mustSend(t, sender(t, modern, nil), m)
-	if got := modern.For("åda@xn--bcher-kva.example"); len(got) != 1 || !got[0].SMTPUTF8 {
-		t.Errorf("with SMTPUTF8: %v", modern.Messages())
-	}
-	mustSend(t, sender(t, modern, nil), aMessage())
-	if got := modern.For("ada@example.org"); len(got) != 1 || got[0].SMTPUTF8 {
-		t.Errorf("SMTPUTF8 without need: %v", got)
-	}
-	m.To.Address = "ada@bücher.example"
-	mustSend(t, sender(t, old, nil), m)
-	if got := old.For("ada@xn--bcher-kva.example"); len(got) != 1 {
-		t.Errorf("a domain alone needs no SMTPUTF8: %v", old.Messages())
 	}
 }
 

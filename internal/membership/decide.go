@@ -8,10 +8,13 @@ import (
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/grant"
+	"github.com/usher-dev/usher/internal/invitation"
 )
 
 // Facts is everything that decides about a Membership.
@@ -64,9 +67,11 @@ type situation int
 
 const (
 	deleting situation = iota
+	held
 	noOrganization
 	wrongNamespace
 	noRole
+	seatless
 	active
 	invitationConflict
 	accountGone
@@ -79,12 +84,16 @@ func (f Facts) situation() situation {
 	switch {
 	case m.DeletionTimestamp != nil:
 		return deleting
+	case f.account() == nil && (inv == nil || !inv.Status.Attempt.Begun()) && f.held():
+		return held
 	case org == nil || org.DeletionTimestamp != nil:
 		return noOrganization
 	case string(org.Spec.Namespace) != m.Namespace || f.HomeTaken:
 		return wrongNamespace
 	case !f.roleExists():
 		return noRole
+	case f.account() != nil && !f.seated():
+		return seatless
 	case f.account() != nil:
 		return active
 	case inv == nil || inv.DeletionTimestamp != nil:
@@ -132,13 +141,41 @@ func (f Facts) Grants() []grant.Grant {
 }
 
 // account is the Account that holds the Membership: not one that is going, and
-// not one of another address, whatever its record says.
+// not one that took up a Membership of that name for another address.
 func (f Facts) account() *accountsv1.Account {
-	a := f.Account
-	if a == nil || a.DeletionTimestamp != nil || a.Spec.Email != f.Membership.Spec.Email {
+	a, m := f.Account, f.Membership
+	if a == nil || a.DeletionTimestamp != nil || !Holds(a, types.NamespacedName{Namespace: m.Namespace, Name: m.Name}, m.Spec.Email) {
 		return nil
 	}
 	return a
+}
+
+// seated tells whether the Membership has the seat that its role needs. While
+// the list of seats is made anew, whoever was in stays in.
+func (f Facts) seated() bool {
+	seats := f.Organization.Status.Seats
+	if !invitation.Counted(f.Organization, f.Membership.Spec.Role) || seats.Taken == nil {
+		return true
+	}
+	return slices.ContainsFunc(seats.Holders, func(h accountsv1.SeatHolder) bool { return string(h.Name) == f.Membership.Name })
+}
+
+// held tells whether the Membership was invited once, has lost its status, and
+// nobody has asked for another invitation since. Its finalizer is written only
+// after its first status. It goes by Pending, which has the reason of Ready and
+// is not touched where a look fails.
+func (f Facts) held() bool {
+	m := f.Membership
+	pending := meta.FindStatusCondition(m.Status.Conditions, accountsv1.ConditionPending)
+	lost := pending == nil && slices.Contains(m.Finalizers, accountsv1.Finalizer)
+	if !lost && (pending == nil || pending.Reason != accountsv1.ReasonMailHeld) {
+		return false
+	}
+	asked := []string{m.Annotations[accountsv1.ResendAnnotation]}
+	if f.Organization != nil {
+		asked = append(asked, f.Organization.Annotations[accountsv1.ReleaseMailAnnotation])
+	}
+	return !invitation.Released(m.Status.Conditions, f.Now, asked...)
 }
 
 func (f Facts) roleExists() bool {
@@ -179,8 +216,9 @@ func sameKey(a, b rbacv1.RoleBinding) bool {
 func invitationFor(m *accountsv1.Membership) *accountsv1.Invitation {
 	return &accountsv1.Invitation{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: m.Namespace,
-			Name:      m.Name,
+			Namespace:   m.Namespace,
+			Name:        m.Name,
+			Annotations: map[string]string{accountsv1.MadeForMembershipAnnotation: m.Name},
 			OwnerReferences: []metav1.OwnerReference{
 				*metav1.NewControllerRef(m, accountsv1.GroupVersion.WithKind("Membership")),
 			},
@@ -192,6 +230,7 @@ func invitationFor(m *accountsv1.Membership) *accountsv1.Invitation {
 			FamilyName:      m.Spec.FamilyName,
 			InvitedBy:       m.Spec.InvitedBy,
 			Role:            m.Spec.Role,
+			InvitationTerms: *m.Spec.InvitationTerms.DeepCopy(),
 		},
 	}
 }

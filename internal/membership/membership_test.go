@@ -31,6 +31,9 @@ func someFacts(changes ...func(*Facts)) Facts {
 			Spec: accountsv1.MembershipSpec{
 				OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Email: "jane@example.com", Role: "developer",
 			},
+			Status: accountsv1.MembershipStatus{Conditions: []metav1.Condition{
+				{Type: "Ready", Status: "False", Reason: "Sending"}, {Type: "Pending", Status: "False", Reason: "Sending"},
+			}},
 		},
 		Organization: &accountsv1.Organization{
 			ObjectMeta: metav1.ObjectMeta{Name: "acme"},
@@ -59,7 +62,41 @@ func invitedAs(state accountsv1.InvitationState, status metav1.ConditionStatus, 
 
 func heldBy(name, email string) func(*Facts) {
 	return func(f *Facts) {
-		f.Account = &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: accountsv1.AccountSpec{Email: accountsv1.EmailAddress(email)}}
+		record := map[string]string{accountsv1.MembershipsAnnotation: "acme/jane"}
+		f.Account = &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: record}, Spec: accountsv1.AccountSpec{Email: accountsv1.EmailAddress(email)}}
+	}
+}
+
+func statusLost(f *Facts) { f.Membership.Status = accountsv1.MembershipStatus{} }
+
+// heldSince says that its mail has been held from then on.
+func heldSince(t time.Time) func(*Facts) {
+	return func(f *Facts) {
+		f.Membership.Status.Conditions = []metav1.Condition{
+			{Type: "Ready", Status: "False", Reason: "MailHeld", LastTransitionTime: metav1.NewTime(t)}, {Type: "Pending", Status: "False", Reason: "MailHeld"},
+		}
+	}
+}
+
+// lookFailed is what a failed request to the API server leaves in the status:
+// Ready says so, and what else there was stays.
+func lookFailed(f *Facts) {
+	failed := metav1.Condition{Type: "Ready", Status: "False", Reason: "Error", LastTransitionTime: metav1.NewTime(noon)}
+	meta.RemoveStatusCondition(&f.Membership.Status.Conditions, "Ready")
+	f.Membership.Status.Conditions = append(f.Membership.Status.Conditions, failed)
+}
+
+func released(f *Facts) {
+	f.Organization.Annotations = map[string]string{accountsv1.ReleaseMailAnnotation: noon.Format(time.RFC3339)}
+}
+
+func seats(limit int32, holders ...accountsv1.CatalogueName) func(*Facts) {
+	return func(f *Facts) {
+		taken := int32(len(holders))
+		f.Organization.Spec.Seats, f.Organization.Status.Seats.Taken = limit, &taken
+		for _, name := range holders {
+			f.Organization.Status.Seats.Holders = append(f.Organization.Status.Seats.Holders, accountsv1.SeatHolder{Name: name})
+		}
 	}
 }
 
@@ -112,6 +149,91 @@ func TestEverySituation(t *testing.T) {
 		}},
 		"its mail was refused": {someFacts(invitedAs("Failed", "False", "Refused")), want{
 			"Failed", "False Refused Stalled", "False Refused", nil,
+		}},
+		"the person declined": {someFacts(invitedAs("Declined", "True", "Declined")), want{
+			"Declined", "True Declined", "False Declined", nil,
+		}},
+		"one channel did, one is tried again": {someFacts(invitedAs("Pending", "False", "TemporaryFailure")), want{
+			"Invited", "False TemporaryFailure Reconciling", "False NotAccepted", nil,
+		}},
+		"invited before, and its status was lost": {someFacts(statusLost), want{
+			"Failed", "False MailHeld Stalled", "False MailHeld", nil,
+		}},
+		"its status was lost, and somebody asked for mail since": {
+			someFacts(heldSince(noon), released),
+			want{"Invited", "False Sending Reconciling", "False NotAccepted", []string{"invite"}},
+		},
+		"its status was lost, and the first look failed": {someFacts(statusLost, lookFailed), want{
+			"Failed", "False MailHeld Stalled", "False MailHeld", nil,
+		}},
+		"its status was lost, and a look failed since": {someFacts(heldSince(noon), lookFailed), want{
+			"Failed", "False MailHeld Stalled", "False MailHeld", nil,
+		}},
+		"its status was lost, a look failed since, and somebody asked for mail": {someFacts(heldSince(noon), lookFailed, released), want{
+			"Invited", "False Sending Reconciling", "False NotAccepted", []string{"invite"},
+		}},
+		"its status was lost, and its Organization is not there yet": {someFacts(statusLost, func(f *Facts) { f.Organization = nil }), want{
+			"Failed", "False MailHeld Stalled", "False MailHeld", nil,
+		}},
+		"its status was lost, and so was that of its Invitation": {someFacts(statusLost, invitedAs("", "", "")), want{
+			"Failed", "False MailHeld Stalled", "False MailHeld", nil,
+		}},
+		"its status was lost, and that of its Invitation was not": {
+			someFacts(statusLost, invitedAs("Pending", "True", "AwaitingAcceptance"), func(f *Facts) { f.Invitation.Status.Attempt.Number = 1 }),
+			want{"Invited", "True AwaitingAcceptance", "False NotAccepted", nil},
+		},
+		"new, and the first look failed": {
+			someFacts(statusLost, lookFailed, func(f *Facts) { f.Membership.Finalizers = nil }),
+			want{"Invited", "False Sending Reconciling", "False NotAccepted", []string{"add finalizer", "invite"}},
+		},
+		"its status was lost, and somebody asked for mail before": {
+			someFacts(heldSince(noon), func(f *Facts) {
+				f.Membership.Annotations = map[string]string{accountsv1.ResendAnnotation: noon.Add(-time.Second).Format(time.RFC3339)}
+			}),
+			want{"Failed", "False MailHeld Stalled", "False MailHeld", nil},
+		},
+		"taken up, and its status was lost": {someFacts(statusLost, held, bound(asItShould)), want{
+			"Active", "True Reconciled", "True Accepted", nil,
+		}},
+		"taken up, without a seat": {someFacts(held, bound(asItShould), seats(1, "john")), want{
+			"Failed", "False SeatsExhausted Stalled", "False SeatsExhausted", []string{"delete binding"},
+		}},
+		"taken up, with a seat": {someFacts(held, bound(asItShould), seats(2, "john", "jane")), want{
+			"Active", "True Reconciled", "True Accepted", nil,
+		}},
+		"taken up, while the seats are counted anew": {someFacts(held, bound(asItShould), func(f *Facts) { f.Organization.Spec.Seats = 1 }), want{
+			"Active", "True Reconciled", "True Accepted", nil,
+		}},
+		"taken up, with a seat of its Invitation": {
+			someFacts(held, bound(asItShould), seats(1), func(f *Facts) {
+				f.Organization.Status.Seats.Holders = []accountsv1.SeatHolder{{Name: "jane", InvitationUID: "i1", Attempt: 1}}
+			}),
+			want{"Active", "True Reconciled", "True Accepted", nil},
+		},
+		"taken up, for a role that needs no seat": {
+			someFacts(held, bound(asItShould), seats(1, "john"), func(f *Facts) { f.Organization.Spec.Roles[0].Seat = accountsv1.SeatFree }),
+			want{"Active", "True Reconciled", "True Accepted", nil},
+		},
+		"taken up by an Account of another address, which was confirmed": {
+			someFacts(heldBy("jane", "doe@example.net"), bound(asItShould), func(f *Facts) {
+				f.Account.Annotations[accountsv1.MembershipsAnnotation] = "acme/jane=jane@example.com"
+			}),
+			want{"Active", "True Reconciled", "True Accepted", nil},
+		},
+		"taken up once, under that name, for another address": {
+			someFacts(held, func(f *Facts) { f.Account.Annotations[accountsv1.MembershipsAnnotation] = "acme/jane=jane@example.net" }, invitedAs("Pending", "True", "AwaitingAcceptance")),
+			want{"Invited", "True AwaitingAcceptance", "False NotAccepted", nil},
+		},
+		"its Invitation is going": {
+			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), func(f *Facts) { f.Invitation.DeletionTimestamp = &metav1.Time{Time: noon} }), want{
+				"Invited", "False Sending Reconciling", "False NotAccepted", nil,
+			},
+		},
+		"its Invitation has said nothing yet": {someFacts(func(f *Facts) { f.Invitation = invitationFor(f.Membership) }), want{
+			"Invited", "False Sending Reconciling", "False NotAccepted", nil,
+		}},
+		"another Organization holds the home namespace": {someFacts(held, bound(asItShould), func(f *Facts) { f.HomeTaken = true }), want{
+			"Failed", "False WrongNamespace Stalled", "False WrongNamespace", []string{"delete binding"},
 		}},
 		"its Invitation is for another address": {
 			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), func(f *Facts) { f.Invitation.Spec.Email = "john@example.com" }), want{
@@ -180,6 +302,10 @@ func TestEverySituation(t *testing.T) {
 			}
 			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(want{})); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
+			}
+			c.facts.Membership.Status = status
+			if diff := cmp.Diff(status, Report(c.facts)); diff != "" {
+				t.Errorf("a second look says something else: -first +second\n%s", diff)
 			}
 		})
 	}

@@ -4,24 +4,39 @@
 package membership
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
 func TestParseRecord(t *testing.T) {
 	for name, tc := range map[string]struct {
 		annotation string
-		want       []types.NamespacedName
+		want       []Held
 	}{
 		"nothing":                 {"", nil},
-		"one":                     {"acme/jane", []types.NamespacedName{{Namespace: "acme", Name: "jane"}}},
-		"several, in any order":   {"b/x,a/y", []types.NamespacedName{{Namespace: "a", Name: "y"}, {Namespace: "b", Name: "x"}}},
-		"the same twice":          {"a/y,a/y", []types.NamespacedName{{Namespace: "a", Name: "y"}}},
-		"spaces and empty places": {" a/y ,, b/x,", []types.NamespacedName{{Namespace: "a", Name: "y"}, {Namespace: "b", Name: "x"}}},
+		"one":                     {"acme/jane", []Held{{NamespacedName: types.NamespacedName{Namespace: "acme", Name: "jane"}}}},
+		"several, in any order":   {"b/x,a/y", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}}},
+		"the same twice":          {"a/y,a/y", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}}},
+		"spaces and empty places": {" a/y ,, b/x,", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}}},
+		"for another address": {"a/y=jane@example.com,b/x", []Held{
+			{types.NamespacedName{Namespace: "a", Name: "y"}, "jane@example.com"}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}},
+		}},
+		"for an address with signs of the record in it": {"a/y=a=b/c@example.com", []Held{{types.NamespacedName{Namespace: "a", Name: "y"}, "a=b/c@example.com"}}},
+		"one Membership with two addresses: the first": {"a/y=x@example.com,a/y=z@example.com,a/y", []Held{
+			{types.NamespacedName{Namespace: "a", Name: "y"}, "x@example.com"},
+		}},
+		"spaces around an address": {" a/y = x@example.com ,b/x = ", []Held{
+			{types.NamespacedName{Namespace: "a", Name: "y"}, "x@example.com"}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}},
+		}},
+		"an address for nothing": {"=jane@example.com,a=b/y", nil},
 		"the rest of what is no pair": {
-			"a,/y,a/,a/b/c,/,a/y", []types.NamespacedName{{Namespace: "a", Name: "y"}},
+			"a,/y,a/,a/b/c,/,a/y", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -34,16 +49,17 @@ func TestParseRecord(t *testing.T) {
 
 func TestFormatRecord(t *testing.T) {
 	for name, tc := range map[string]struct {
-		record []types.NamespacedName
+		record []Held
 		want   string
 	}{
 		"nothing": {nil, ""},
 		"sorted, each once": {
-			[]types.NamespacedName{{Namespace: "b", Name: "x"}, {Namespace: "a", Name: "y"}, {Namespace: "b", Name: "x"}, {Namespace: "a", Name: "b"}},
+			[]Held{{NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "b"}}},
 			"a/b,a/y,b/x",
 		},
+		"for another address": {[]Held{{types.NamespacedName{Namespace: "a", Name: "y"}, "jane+a=b@example.com"}}, "a/y=jane+a=b@example.com"},
 		"by namespace before name": {
-			[]types.NamespacedName{{Namespace: "a-b", Name: "a"}, {Namespace: "a", Name: "z"}},
+			[]Held{{NamespacedName: types.NamespacedName{Namespace: "a-b", Name: "a"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "z"}}},
 			"a/z,a-b/a",
 		},
 	} {
@@ -60,9 +76,76 @@ func TestFormatRecord(t *testing.T) {
 }
 
 func TestFormatRecordLeavesItsArgumentAlone(t *testing.T) {
-	record := []types.NamespacedName{{Namespace: "b", Name: "x"}, {Namespace: "a", Name: "y"}}
+	record := []Held{{NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}}
 	FormatRecord(record)
 	if record[0].Namespace != "b" {
 		t.Errorf("has sorted what it was given: %v", record)
 	}
+}
+
+func TestHolds(t *testing.T) {
+	jane := types.NamespacedName{Namespace: "acme", Name: "jane"}
+	for name, c := range map[string]struct {
+		record, account string
+		want            bool
+	}{
+		"its own address":                          {"acme/jane", "jane@example.com", true},
+		"its own address, in capitals":             {"acme/jane", "JANE@EXAMPLE.COM", true},
+		"one of several":                           {"acme/ann,acme/jane,beta/jane", "jane@example.com", true},
+		"another address":                          {"acme/jane", "eve@example.org", false},
+		"another address, which was confirmed":     {"acme/jane=jane@example.com", "doe@example.net", true},
+		"its own address, for a Membership before": {"acme/jane=jane@example.net", "jane@example.com", false},
+		"another namespace":                        {"beta/jane", "jane@example.com", false},
+		"another name":                             {"acme/jane-2,acme/jan", "jane@example.com", false},
+		"no record":                                {"", "jane@example.com", false},
+		"the name as an address":                   {"beta/x=acme/jane", "jane@example.com", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &accountsv1.Account{Spec: accountsv1.AccountSpec{Email: accountsv1.EmailAddress(c.account)}}
+			a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: c.record}
+			if got := Holds(a, jane, "jane@example.com"); got != c.want {
+				t.Errorf("it holds: %v", got)
+			}
+		})
+	}
+	if Holds(&accountsv1.Account{}, jane, "jane@example.com") {
+		t.Error("an Account that was never taken up holds it")
+	}
+}
+
+func TestARecordIsReadAsItWasWritten(t *testing.T) {
+	label := rapid.StringMatching(`[a-z0-9]([-a-z0-9]{0,5}[a-z0-9])?`)
+	email := rapid.StringMatching(`([-a-z0-9!#$%&'*+/=?^_{|}~]{1,8}@[a-z]{1,5}[.]example)?`)
+	held := rapid.Custom(func(t *rapid.T) Held {
+		return Held{types.NamespacedName{Namespace: label.Draw(t, "namespace"), Name: label.Draw(t, "name")}, email.Draw(t, "email")}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		record := rapid.SliceOfDistinct(held, func(h Held) types.NamespacedName { return h.NamespacedName }).Draw(t, "record")
+		text := FormatRecord(record)
+		got := ParseRecord(text)
+		if diff := cmp.Diff(sorted(record), got); diff != "" {
+			t.Fatalf("of %q: -written +read\n%s", text, diff)
+		}
+		if again := FormatRecord(rapid.Permutation(got).Draw(t, "in any order")); again != text {
+			t.Fatalf("%q is written again as %q", text, again)
+		}
+	})
+}
+
+func FuzzParseRecord(f *testing.F) {
+	for _, seed := range []string{"", "a/y", "b/x,a/y=jane@example.com", "a/y,a/y=x", "/,=,a/b/c", " a/y ,, =", "0/ ="} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, annotation string) {
+		record := ParseRecord(annotation)
+		for _, h := range record {
+			if h.Namespace == "" || h.Name == "" || strings.ContainsAny(h.Name, "/,=") || strings.ContainsAny(h.Namespace, "/,=") || strings.Contains(h.Email, ",") {
+				t.Errorf("%q holds %+v", annotation, h)
+			}
+		}
+		text := FormatRecord(record)
+		if again := FormatRecord(ParseRecord(text)); again != text {
+			t.Errorf("%q is read as %q, and that as %q", annotation, text, again)
+		}
+	})
 }

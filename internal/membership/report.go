@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/condition"
@@ -80,6 +81,17 @@ func (f Facts) verdict(grants []accountsv1.GrantStatus) verdict {
 			state: accountsv1.MembershipInactive, set: (*condition.Set).Ready, reason: accountsv1.ReasonNoAccount,
 			message: "Nobody holds the Membership any more; delete the Invitation of the same name to invite the person again.",
 		}
+	case seatless:
+		return verdict{
+			state: accountsv1.MembershipFailed, set: (*condition.Set).Stalled, reason: accountsv1.ReasonSeatsExhausted,
+			message: fmt.Sprintf("Every seat of Organization %s is taken; access follows by itself when one comes free or spec.seats is raised.", org),
+		}
+	case held:
+		return verdict{
+			state: accountsv1.MembershipFailed, set: (*condition.Set).Stalled, reason: accountsv1.ReasonMailHeld,
+			message: "The person was invited before the status was lost, and is not mailed again by itself; annotate the Organization with " +
+				accountsv1.ReleaseMailAnnotation + " to mail all of its kind, or this one with " + accountsv1.ResendAnnotation + ".",
+		}
 	case active:
 		return activeVerdict(grants)
 	case uninvited:
@@ -132,10 +144,14 @@ func (f Facts) invitedVerdict() verdict {
 	v.reason, v.message = ready.Reason, ready.Message
 	switch inv.Status.State {
 	case accountsv1.InvitationPending:
-		v.pending, v.set = true, (*condition.Set).Ready
-		v.reason, v.message = accountsv1.ReasonAwaitingAcceptance, "The mail is out; the next step is the invited person's."
+		v.pending = true
+		if ready.Status == metav1.ConditionTrue {
+			v.set = (*condition.Set).Ready
+		}
 	case accountsv1.InvitationExpired:
 		v.state, v.expired, v.set = accountsv1.MembershipExpired, true, (*condition.Set).Ready
+	case accountsv1.InvitationDeclined:
+		v.state, v.set = accountsv1.MembershipDeclined, (*condition.Set).Ready
 	case accountsv1.InvitationFailed:
 		v.state, v.set = accountsv1.MembershipFailed, (*condition.Set).Stalled
 	default:

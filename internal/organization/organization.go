@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/condition"
 )
 
@@ -45,9 +46,24 @@ type Facts struct {
 	Namespace *corev1.Namespace
 	// ClusterRoles that the catalogue names, by name.
 	ClusterRoles map[string]ClusterRole
+	// Seats are those of the Organization as they are to be.
+	Seats accountsv1.SeatsStatus
+	// Mail says what is amiss with the Organization's own mail; zero: nothing.
+	Mail MailFault
+	// Held is how many people are not mailed because their invitations came
+	// back without a status.
+	Held int
 	// BindingsLeft tells whether RoleBindings made for members still exist.
 	// Only looked at while the Organization is being deleted.
 	BindingsLeft bool
+}
+
+// MailFault is what is amiss with the Organization's own mail.
+type MailFault struct {
+	// Reason is a reason of the condition MailValid; empty: nothing is amiss.
+	Reason string
+	// Message says what to do, in a sentence.
+	Message string
 }
 
 // Plan is what to do next, in this order.
@@ -56,6 +72,12 @@ type Plan struct {
 	AddFinalizer bool
 	// CreateNamespace that is the home.
 	CreateNamespace bool
+	// Found makes the Memberships of the first owners, unless there are any of
+	// the same names.
+	Found []accountsv1.Membership
+	// RecordFounders is the record of the founders whose Memberships were
+	// made, to be written afterwards; empty: leave it.
+	RecordFounders string
 	// RemoveFinalizer once nothing is left.
 	RemoveFinalizer bool
 	// After which time to look again, if nothing happens before. 0: never.
@@ -70,6 +92,7 @@ func Decide(f Facts) Plan {
 		return Plan{RemoveFinalizer: hasFinalizer && !f.BindingsLeft}
 	}
 	plan := Plan{AddFinalizer: !hasFinalizer, CreateNamespace: f.Namespace == nil && f.HomeTaken == ""}
+	plan.Found, plan.RecordFounders = f.founders()
 	if reason, _ := f.catalogue(); reason != "" {
 		plan.After = recheck
 	}
@@ -91,6 +114,8 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 		c.Reconciling(namespaceReason, namespaceMessage)
 	case catalogueReason != "":
 		c.Stalled(catalogueReason, catalogueMessage)
+	case f.Mail.Reason != "":
+		c.Stalled(f.Mail.Reason, f.Mail.Message)
 	default:
 		c.Ready(accountsv1.ReasonReconciled, "The home namespace exists and everything in the catalogue can be granted.")
 	}
@@ -98,7 +123,14 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 		cmp.Or(namespaceMessage, "The home namespace exists."))
 	c.Either(accountsv1.ConditionCatalogueValid, catalogueReason == "", accountsv1.ReasonReconciled, catalogueReason,
 		cmp.Or(catalogueMessage, "Everything in the catalogue can be granted."))
-	return accountsv1.OrganizationStatus{Conditions: c.List(), ObservedGeneration: &generation}
+	c.Either(accountsv1.ConditionMailValid, f.Mail.Reason == "", accountsv1.ReasonReconciled, f.Mail.Reason,
+		cmp.Or(f.Mail.Message, "The Organization's mail settings and wording can be used."))
+	if f.Held > 0 {
+		c.True(accountsv1.ConditionMailHeld, accountsv1.ReasonMailHeld, fmt.Sprintf(
+			"%d people were invited before their status was lost, and are not mailed again by themselves; annotate the Organization with %s to mail them.",
+			f.Held, accountsv1.ReleaseMailAnnotation))
+	}
+	return accountsv1.OrganizationStatus{Conditions: c.List(), ObservedGeneration: &generation, Seats: f.Seats}
 }
 
 // HomeHolder picks, among the Organizations that name the same home namespace,
@@ -146,6 +178,8 @@ func (f Facts) catalogue() (reason, message string) {
 	}{
 		{accountsv1.ReasonUnknownPermission, "Declare in spec.permissions what roles grant", f.unknownPermissions()},
 		{accountsv1.ReasonUnknownResource, "Declare in spec.resources what roles grant on", f.unknownResources()},
+		{accountsv1.ReasonUnknownRole, "Give these founders a role of spec.roles whose standing is Owner", f.roleless()},
+		{accountsv1.ReasonInvalidDomain, "Write these domains anew, such as example.com", f.invalidDomains()},
 		{accountsv1.ReasonInvalidSelector, "Write the label selectors of these resources anew", f.invalidSelectors()},
 		{accountsv1.ReasonClusterRoleNotFound, "Make these ClusterRoles, or name others", f.clusterRoles(func(c ClusterRole) bool { return !c.Exists })},
 		{
@@ -199,6 +233,16 @@ func (f Facts) invalidSelectors() []string {
 	for _, r := range f.Organization.Spec.Resources {
 		if _, err := metav1.LabelSelectorAsSelector(r.Namespaces.Selector); err != nil {
 			invalid = append(invalid, string(r.Name))
+		}
+	}
+	return invalid
+}
+
+func (f Facts) invalidDomains() []string {
+	var invalid []string
+	for _, d := range slices.Concat(f.Organization.Spec.AllowedDomains, f.Organization.Spec.DeniedDomains) {
+		if address.CheckDomain(string(d)) != nil {
+			invalid = append(invalid, string(d))
 		}
 	}
 	return invalid

@@ -4,6 +4,7 @@
 package organization
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,36 @@ func TestEverySituation(t *testing.T) {
 			Plan{After: recheck},
 			"False BindForbidden Stalled",
 		},
+		"a domain that cannot be read": {
+			someFacts(func(f *Facts) { f.Organization.Spec.AllowedDomains = []accountsv1.DomainName{"example.com", "example"} }),
+			Plan{After: recheck},
+			"False InvalidDomain Stalled",
+		},
+		"a denied domain that cannot be read": {
+			someFacts(func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"-.example"} }),
+			Plan{After: recheck},
+			"False InvalidDomain Stalled",
+		},
+		"domains in order": {
+			someFacts(func(f *Facts) {
+				f.Organization.Spec.AllowedDomains, f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.com", "bücher.example"}, []accountsv1.DomainName{"mail.example.com"}
+			}),
+			Plan{},
+			"True Reconciled",
+		},
+		"mail settings that cannot be used": {
+			someFacts(func(f *Facts) { f.Mail = MailFault{accountsv1.ReasonMailServerInvalid, "Put the password there."} }),
+			Plan{},
+			"False MailServerInvalid Stalled",
+		},
+		"mail settings that cannot be used, and a catalogue with a fault": {
+			someFacts(func(f *Facts) {
+				f.Mail, f.Organization.Spec.Resources = MailFault{accountsv1.ReasonTemplateInvalid, "Mend it."}, nil
+			}),
+			Plan{After: recheck},
+			"False UnknownResource Stalled",
+		},
+		"mail that is held": {someFacts(func(f *Facts) { f.Held = 3 }), Plan{}, "True Reconciled MailHeld"},
 		"going, and access is there": {someFacts(func(f *Facts) {
 			f.Organization.DeletionTimestamp, f.BindingsLeft = &metav1.Time{Time: noon}, true
 		}), Plan{}, "False Deleting Reconciling"},
@@ -102,7 +133,7 @@ func TestEverySituation(t *testing.T) {
 			conditions := Report(c.facts).Conditions
 			ready := meta.FindStatusCondition(conditions, "Ready")
 			got := string(ready.Status) + " " + ready.Reason
-			for _, extra := range []string{"Reconciling", "Stalled"} {
+			for _, extra := range []string{"Reconciling", "Stalled", "MailHeld"} {
 				if meta.FindStatusCondition(conditions, extra) != nil {
 					got += " " + extra
 				}
@@ -110,7 +141,74 @@ func TestEverySituation(t *testing.T) {
 			if got != c.ready {
 				t.Errorf("it says %q, not %q", got, c.ready)
 			}
+			c.facts.Organization.Status = Report(c.facts)
+			if diff := cmp.Diff(c.facts.Organization.Status, Report(c.facts)); diff != "" {
+				t.Errorf("a second look says something else: -first +second\n%s", diff)
+			}
 		})
+	}
+}
+
+func TestEachConditionIsAboutOneThing(t *testing.T) {
+	for name, c := range map[string]struct {
+		facts Facts
+		want  map[string]string
+	}{
+		"in order": {someFacts(), map[string]string{
+			"NamespaceReady": "True Reconciled", "CatalogueValid": "True Reconciled", "MailValid": "True Reconciled", "MailHeld": "",
+		}},
+		"everything at once": {
+			someFacts(func(f *Facts) {
+				f.HomeTaken, f.Organization.Spec.Resources, f.Held = "first", nil, 2
+				f.Mail = MailFault{accountsv1.ReasonChatInvalid, "Write the URL of a chat."}
+			}),
+			map[string]string{
+				"NamespaceReady": "False NamespaceTaken", "CatalogueValid": "False UnknownResource", "MailValid": "False ChatInvalid", "MailHeld": "True MailHeld",
+			},
+		},
+		"a domain": {someFacts(func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"x"} }), map[string]string{
+			"NamespaceReady": "True Reconciled", "CatalogueValid": "False InvalidDomain", "MailValid": "True Reconciled", "MailHeld": "",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := map[string]string{"MailHeld": ""}
+			for _, condition := range Report(c.facts).Conditions {
+				if _, asked := c.want[condition.Type]; asked {
+					got[condition.Type] = string(condition.Status) + " " + condition.Reason
+				}
+				if condition.Message == "" {
+					t.Errorf("%s says nothing", condition.Type)
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTheMessageSaysHowManyAreHeldAndHowToLetThemGo(t *testing.T) {
+	held := meta.FindStatusCondition(Report(someFacts(func(f *Facts) { f.Held = 12 })).Conditions, "MailHeld")
+	if !strings.HasPrefix(held.Message, "12 people ") || !strings.Contains(held.Message, accountsv1.ReleaseMailAnnotation) {
+		t.Errorf("it says: %s", held.Message)
+	}
+}
+
+func TestSeatsGoIntoTheStatusAsTheyAre(t *testing.T) {
+	taken := int32(1)
+	seats := accountsv1.SeatsStatus{Taken: &taken, Holders: []accountsv1.SeatHolder{{Name: "jane", InvitationUID: "i1", Attempt: 2}}}
+	for name, change := range map[string]func(*Facts){
+		"in order": func(*Facts) {}, "going": func(f *Facts) { f.Organization.DeletionTimestamp = &metav1.Time{Time: noon} },
+		"with a fault": func(f *Facts) { f.Organization.Spec.Resources = nil },
+	} {
+		f := someFacts(change, func(f *Facts) { f.Seats = seats })
+		if diff := cmp.Diff(seats, Report(f).Seats); diff != "" {
+			t.Errorf("%s: -want +got\n%s", name, diff)
+		}
+	}
+	before := someFacts(func(f *Facts) { f.Organization.Status.Seats = seats })
+	if got := Report(before).Seats; got.Taken != nil || got.Holders != nil {
+		t.Errorf("seats stay that are no more: %+v", got)
 	}
 }
 

@@ -16,36 +16,47 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/username"
 )
 
-const (
-	// acceptTries bounds how often a conditional write is tried again.
-	acceptTries = 5
-)
+// secretTries bounds how often a Secret is written again after somebody changed it.
+const secretTries = 5
 
 // errContended says that others were faster every time.
 var errContended = errors.New("other requests kept changing the same objects")
 
 // person is what somebody chose on the page, and the hash of their password.
 type person struct {
+	// userName is the chosen part alone.
 	userName, givenName, familyName string
-	hash                            string
+	// email is the address of the account: the invited one, or another that
+	// is known to be the person's.
+	email accountsv1.EmailAddress
+	hash  string
 }
 
-// outcome is how an acceptance ended.
+// outcome is how an answer to an invitation ended.
 type outcome int
 
 const (
 	// goOn: not ended yet.
 	goOn outcome = iota
-	// accepted: this request is the one that made the account.
-	accepted
+	// done: this request did what it was sent for.
+	done
+	// found: it was done already when somebody looked again after a failure.
+	found
 	// notOpen: the link cannot be used (any more); the standing says why.
 	notOpen
 	// nameTaken: somebody else has the user name.
 	nameTaken
 	// namesRefused: the API server does not take what was typed as names.
 	namesRefused
+	// addressRefused: the invitation cannot be accepted with that address.
+	addressRefused
+	// guessesSpent: no password and no code can be tried with this link any more.
+	guessesSpent
+	// codesSpent: no code can be asked for with this link any more.
+	codesSpent
 )
 
 // acceptance is one request's way through the steps of the package comment.
@@ -72,7 +83,7 @@ func (s *store) accept(ctx context.Context, link invitation.Link, p person) (sig
 			return a.seen, o, err
 		}
 	}
-	return a.seen, accepted, nil
+	return a.seen, done, nil
 }
 
 // look sees the Invitation anew and says whether the link is open still.
@@ -95,12 +106,15 @@ func (a *acceptance) name(ctx context.Context) (outcome, error) {
 		return o, err
 	}
 	inv := a.seen.Invitation
+	if !a.seen.accepts(a.person.email) {
+		return addressRefused, nil
+	}
+	name := username.Join(a.person.userName, a.seen.qualifier())
 	made := &accountsv1.Account{
 		// The finalizer is there from the start: the credentials go with the Account.
-		ObjectMeta: metav1.ObjectMeta{Name: a.person.userName, Finalizers: []string{accountsv1.Finalizer}},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Finalizers: []string{accountsv1.Finalizer}},
 		Spec: accountsv1.AccountSpec{
-			// The address is the Invitation's, whatever the form says.
-			Email:      inv.Spec.Email,
+			Email:      a.person.email,
 			GivenName:  accountsv1.DisplayText(a.person.givenName),
 			FamilyName: accountsv1.DisplayText(a.person.familyName),
 			InvitationRef: accountsv1.InvitationReference{
@@ -130,7 +144,7 @@ func (a *acceptance) name(ctx context.Context) (outcome, error) {
 		// Taken up between the look and now.
 		a.seen.standing = invitation.Used
 		return notOpen, nil
-	case !resumable(existing, inv):
+	case !resumable(existing, inv, a.person.email):
 		return nameTaken, nil
 	}
 	a.account = existing
@@ -139,7 +153,7 @@ func (a *acceptance) name(ctx context.Context) (outcome, error) {
 
 // offer puts the own hash into the Secret of the Account.
 func (a *acceptance) offer(ctx context.Context) (outcome, error) {
-	for range acceptTries {
+	for range secretTries {
 		// The Secret is read before the look: what was settled before that
 		// look makes the link used, and what is settled after the read makes
 		// the write fail.
@@ -166,46 +180,25 @@ func (a *acceptance) offer(ctx context.Context) (outcome, error) {
 	return goOn, errContended
 }
 
-// record writes the acceptance into the Invitation's status.
+// record writes the acceptance into the Invitation's status. It is found there
+// if another request of the same link recorded the same Account, or if this one
+// did and was not told.
 func (a *acceptance) record(ctx context.Context) (outcome, error) {
-	for range acceptTries {
-		now := a.clock.Now()
-		if a.seen.standing = a.seen.Check(a.link, a.seen.keys, now); a.seen.standing != invitation.Open {
-			return notOpen, nil
-		}
-		inv, failure := saveAcceptance(ctx, a.writer, a.seen.Invitation, a.account, now)
-		if failure == nil {
-			a.seen.Invitation, a.recorded = inv, true
-			return goOn, nil
-		}
-		o, err := a.look(ctx)
-		if err != nil {
-			return goOn, err
-		}
-		if a.recordedByOther() {
-			return goOn, nil
-		}
-		if o != goOn {
-			return o, nil
-		}
-		if !changedMeanwhile(failure) {
-			return goOn, fmt.Errorf("record the acceptance: %w", failure)
-		}
+	seen, o, err := a.save(ctx, a.seen, acceptedBy(a.account))
+	if err != nil {
+		return goOn, err
 	}
-	return goOn, errContended
-}
-
-// recordedByOther tells whether the acceptance names the own Account: another
-// request of the same link recorded it, or this one did and was not told.
-func (a *acceptance) recordedByOther() bool {
-	inv := a.seen.Invitation
-	return inv != nil && inv.Status.Acceptance.Given() && inv.Status.Acceptance.AccountRef.UID == string(a.account.UID)
+	a.seen, a.recorded = seen, o == done
+	if o == done || o == found {
+		return goOn, nil
+	}
+	return o, nil
 }
 
 // settle makes the password final: the own one, or else this request has lost.
 func (a *acceptance) settle(ctx context.Context) (outcome, error) {
 	var failure error
-	for range acceptTries {
+	for range secretTries {
 		var secret *corev1.Secret
 		if secret, failure = a.secret(ctx); failure != nil {
 			continue

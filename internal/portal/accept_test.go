@@ -111,7 +111,17 @@ type tappedStatus struct {
 }
 
 func (s tappedStatus) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-	return s.tapped.around("record", obj, func() error { return s.SubResourceWriter.Update(ctx, obj, opts...) })
+	inv, ok := obj.(*accountsv1.Invitation)
+	if !ok {
+		return errors.New("the portal writes the status of invitations only")
+	}
+	// Whoever does not get the answer does not see what was stored either.
+	stored := inv.DeepCopy()
+	err := s.tapped.around("record", obj, func() error { return s.SubResourceWriter.Update(ctx, stored, opts...) })
+	if err == nil {
+		stored.DeepCopyInto(inv)
+	}
+	return err
 }
 
 // through is the store whose live calls all go through a tap.
@@ -122,7 +132,9 @@ func (w *world) through(c *tapped) *store {
 	return s
 }
 
-func chosen(name, hash string) person { return person{userName: name, hash: hash} }
+func chosen(name, hash string) person {
+	return person{userName: name, email: "jane.doe@example.com", hash: hash}
+}
 
 // doBefore does something before the first call of a name, and doAfter after it.
 func doBefore(name string, do func(*world)) func(*world) *tapped {
@@ -190,7 +202,7 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		hash string
 	}{
 		"nothing": {
-			want: result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
 		},
 		"the name is somebody else's": {
 			objects: []client.Object{madeFor("another's", "jane-doe")},
@@ -198,11 +210,11 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		},
 		"the name is half-made by this link, and its secret too": {
 			objects: []client.Object{madeFor(janeUID, "jane-doe"), credential("uid-of-jane-doe", "an earlier one", "")},
-			want:    result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+			want:    result{outcome: done, standing: invitation.Open}, hash: "mine",
 		},
 		"an earlier account of that name has left a settled secret": {
 			objects: []client.Object{credential("uid of the earlier", "an earlier one", "its invitation")},
-			want:    result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+			want:    result{outcome: done, standing: invitation.Open}, hash: "mine",
 		},
 		"the account was taken up, but its invitation has lost its status": {
 			objects: []client.Object{recorded(madeFor(janeUID, "jane-doe")), credential("uid-of-jane-doe", "the owner's", janeUID)},
@@ -229,13 +241,31 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			tap: doBefore("record invitation", func(w *world) {
 				w.update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
 			}),
-			want: result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
 		},
 		"the link is mailed anew before the record": {
 			tap: doBefore("record invitation", func(w *world) {
-				w.update(func(inv *accountsv1.Invitation) { inv.Status.Delivery.Attempt++ })
+				w.update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number++ })
 			}),
 			want: result{outcome: notOpen, standing: invitation.Unknown}, hash: "mine",
+		},
+		"somebody declines before the record": {
+			tap: doBefore("record invitation", func(w *world) {
+				now := metav1.NewTime(start)
+				w.update(func(inv *accountsv1.Invitation) { inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now} })
+			}),
+			want: result{outcome: notOpen, standing: invitation.Declined}, hash: "mine",
+		},
+		"passwords are tried meanwhile, as many as there can be": {
+			tap: func(w *world) *tapped {
+				return &tapped{before: func(call string) error {
+					if call == "record invitation" && w.invitation().Status.Guesses < invitation.MostGuesses {
+						w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses++ })
+					}
+					return nil
+				}}
+			},
+			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
 		},
 		"another account takes the invitation up before the record": {
 			tap:  doBefore("record invitation", func(w *world) { w.takeUp("somebody", "u") }),
@@ -259,11 +289,11 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		},
 		"the record took effect, but its answer was lost": {
 			tap:  loseAnswer("record invitation"),
-			want: result{outcome: accepted, standing: invitation.Used}, hash: "mine",
+			want: result{outcome: done, standing: invitation.Used}, hash: "mine",
 		},
 		"the settling took effect, but its answer was lost": {
 			tap:  loseAnswer("update secret"),
-			want: result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
 		},
 		"the record is refused": {
 			tap:  refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", errDown)),
@@ -271,7 +301,7 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		},
 		"another request has put its hash in before the settling": {
 			tap:  doAfter("record invitation", func(w *world) { w.overwrite("jane-doe", "the other's") }),
-			want: result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
 		},
 		"another request recorded the same account, and has its hash in": {
 			tap: doBefore("record invitation", func(w *world) {
@@ -284,11 +314,11 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			tap: doBefore("record invitation", func(w *world) {
 				w.takeUp("jane-doe", string(w.account("jane-doe").UID))
 			}),
-			want: result{outcome: accepted, standing: invitation.Used}, hash: "mine",
+			want: result{outcome: done, standing: invitation.Used}, hash: "mine",
 		},
 		"the secret is deleted before the settling": {
 			tap:  doAfter("record invitation", func(w *world) { w.must(w.client.Delete(t.Context(), w.secret("jane-doe"))) }),
-			want: result{outcome: accepted, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -34,11 +34,11 @@ type Config struct {
 	Reader client.Reader
 	// Live reads past the cache. Nothing is accepted without it.
 	Live client.Reader
-	// Writer writes Accounts, Secrets and the acceptance of Invitations.
+	// Writer writes Accounts, Secrets and the answers to Invitations.
 	Writer Writer
 	// Keys gives the keys that links are checked with.
 	Keys func(ctx context.Context) (invitation.Keyring, error)
-	// Hasher hashes passwords: an account.Hasher.
+	// Hasher hashes and verifies passwords: an account.Hasher.
 	Hasher Hasher
 	// Limits on requests. The zero value stands for DefaultLimits.
 	Limits Limits
@@ -57,9 +57,12 @@ type Writer interface {
 	Status() client.SubResourceWriter
 }
 
-// Hasher hashes a password. It fails with account.ErrBusy when it has no room.
+// Hasher hashes and verifies passwords. It fails with account.ErrBusy when it
+// has no room.
 type Hasher interface {
 	Hash(ctx context.Context, password string) (string, error)
+	// Verify takes as long for an empty hash, which is nobody's, as for another.
+	Verify(ctx context.Context, password, hash string) (bool, error)
 }
 
 func (c Config) check() error {

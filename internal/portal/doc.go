@@ -2,13 +2,45 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package portal is what people see of Usher: the page behind the link of an
-// invitation, where they choose a user name and a password. It faces the
-// internet and may do almost nothing: it reads the four kinds, creates
-// Accounts, creates and updates Secrets in Usher's own namespace, and writes
-// status.acceptance of an Invitation. It deletes nothing, and a GET or a HEAD
-// writes nothing. It must not import a controller.
+// invitation, where they make an account, sign in with one that they have, or
+// decline. It faces the internet and may do almost nothing: it reads the four
+// kinds, creates Accounts, creates and updates Secrets in Usher's own namespace,
+// and writes acceptance, decline, otherAddress and guesses in the status of an
+// Invitation. It deletes nothing, and a GET or a HEAD writes nothing. It must not
+// import a controller.
 //
-// # How an invitation is accepted
+// # What is written into an Invitation
+//
+// Every write is conditional on the Invitation being as it was looked at, live,
+// with the link open at that moment. So there is one answer at the most, yes or
+// no, whoever else is at the same link; and all state of a conversation is in
+// the Invitation, so that another browser with the link, or another replica, can
+// go on with it.
+//
+//	acceptance    the last but one step of making an account, and the last of
+//	              signing in with one.
+//	decline       written for a form with the tick that a person sets: mail
+//	              scanners follow links and send forms.
+//	guesses       counted up before a password or a code is looked at, whether or
+//	              not it is right. Who was not counted is not looked at, so that a
+//	              limit of ten means ten, however many guess at once.
+//	otherAddress  asks the controller for a code to an address that is not the
+//	              invited one. A right code in the form that makes an account
+//	              gives the Account that address.
+//
+// A write that took effect although its answer was lost is found by the look
+// that follows every failure. A guess cannot be found: it is lost then.
+//
+// # What is not told
+//
+// Only whoever holds a genuine link learns anything. They learn whether a user
+// name is taken, because they choose one. Whether somebody has an account is
+// told for the invited address, which is where the link was sent to, for another
+// one after its code, and for a user name after its password: an answer is the
+// same, after as many reads and as many hashes, for names and addresses that
+// nobody has.
+//
+// # How an account is made
 //
 // Three objects change: the Account is created, its Secret gets the password's
 // hash, and the Invitation's status gets the acceptance. No write spans two of
@@ -16,8 +48,9 @@
 // between any two calls. The steps of one request, all on live reads:
 //
 //	1 look    the link must be open.
-//	2 name    create the Account. If it exists and was made through this very
-//	          Invitation, it is half-made: go on with it. Otherwise the name is taken.
+//	2 name    create the Account. If it exists, half-made through this very
+//	          Invitation and for the same address: go on with it. Otherwise the
+//	          name is taken.
 //	3 offer   read the Secret, then look again, then write the own hash on
 //	          condition that the Secret is still as it was read.
 //	4 record  write status.acceptance on condition that the Invitation is still
@@ -39,13 +72,14 @@
 //     open, and the next request takes over the name and replaces the hash.
 //     After step 4 the link is used, and the Secret holds a hash that some
 //     holder of the link typed; whoever else is still at it settles it.
-//   - A write that took effect although its answer was lost is found by the
-//     look that follows every failure.
 //
 // One thing is left to time. A request that sleeps in step 3 between its look
 // and its write, while another one records and dies before it settles, replaces
 // on waking a hash whose owner was told nothing but may try it all the same.
 // account.AcceptanceTimeout keeps that window short.
+//
+// Nobody signs in with a password before it is settled, nor with an Account that
+// is half-made.
 //
 // Accounts that lost, or that nobody came back to, are the controller's to
 // delete; the portal goes on with none that is being deleted.

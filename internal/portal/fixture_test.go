@@ -49,6 +49,10 @@ func (h plainHasher) Hash(_ context.Context, password string) (string, error) {
 	return "hash of " + password, h.err
 }
 
+func (h plainHasher) Verify(_ context.Context, password, hash string) (bool, error) {
+	return hash == "hash of "+password, h.err
+}
+
 // world is a portal, and the objects behind it.
 type world struct {
 	t       *testing.T
@@ -178,10 +182,14 @@ func jane() *accountsv1.Invitation {
 		},
 		Status: accountsv1.InvitationStatus{
 			ExpirationTime: &expires,
-			Delivery: accountsv1.Delivery{
-				Attempt: 1, KeyID: 1, ClaimTime: &claimed, MessageID: "m", Tries: 1, TryTime: &claimed,
-				Organization: "Acme Rocket Works", Role: "Developer",
+			Attempt: accountsv1.Attempt{
+				Number: 1, KeyID: 1, ClaimTime: &claimed,
+				Organization: "Acme Rocket Works", Role: "Developer", Language: "en", Sender: "Acme <accounts@acme.example>",
 			},
+			Deliveries: []accountsv1.Delivery{{
+				Name: "email", Purpose: accountsv1.PurposeInvitation, Medium: accountsv1.MediumEmail, Recipient: "jane.doe@example.com",
+				MessageID: "m", ClaimTime: &claimed, Tries: 1, TryTime: &claimed, Result: accountsv1.DeliverySent, SentTime: &claimed,
+			}},
 		},
 	}
 }
@@ -200,7 +208,7 @@ func madeFor(invitationUID, name string) *accountsv1.Account {
 // link is the path of the link of Jane's current attempt.
 func (w *world) link() string {
 	w.t.Helper()
-	text, err := w.keys.DeriveLink(janeUID, jane().Status.Delivery)
+	text, err := w.keys.DeriveLink(janeUID, jane().Status.Attempt)
 	w.must(err)
 	return "/invitation/" + text
 }

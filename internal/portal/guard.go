@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/language"
 )
 
 // securityHeaders are on every answer. Nothing on a page comes from anywhere
@@ -78,7 +79,7 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) boo
 	if route.pattern != routeHealth {
 		if wait := p.limiter.admit(clientOf(r, p.trusted), post); wait > 0 {
 			setRetryAfter(w, wait)
-			p.message(w, r, http.StatusTooManyRequests, tooManyRequests)
+			p.message(w, r, languageOf(r, sight{}), http.StatusTooManyRequests, tooManyRequests)
 			return true
 		}
 	}
@@ -87,10 +88,10 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) boo
 		return false
 	case !post || route.post == nil:
 		w.Header().Set("Allow", allowed(route))
-		p.message(w, r, http.StatusMethodNotAllowed, wrongMethod)
+		p.message(w, r, languageOf(r, sight{}), http.StatusMethodNotAllowed, wrongMethod)
 		return true
 	case p.fromElsewhere(r):
-		p.message(w, r, http.StatusForbidden, crossOrigin)
+		p.message(w, r, languageOf(r, sight{}), http.StatusForbidden, crossOrigin)
 		return true
 	}
 	return false
@@ -122,7 +123,7 @@ func (p *portal) panicked(w *answer, r *http.Request, route route, cause any) {
 	p.log.Error(errors.New("panic in a handler"), "Recovered from a panic",
 		"route", route.pattern, "type", fmt.Sprintf("%T", cause), "at", callers())
 	if w.status == 0 {
-		p.message(w, r, http.StatusInternalServerError, broken)
+		p.message(w, r, languageOf(r, sight{}), http.StatusInternalServerError, broken)
 	}
 }
 
@@ -142,12 +143,12 @@ func callers() []string {
 }
 
 // failed answers when the API server, or anything else behind, let us down.
-func (p *portal) failed(w http.ResponseWriter, r *http.Request, doing string, err error, text message) {
+func (p *portal) failed(w http.ResponseWriter, r *http.Request, lang language.Tag, doing string, err error, text message) {
 	if r.Context().Err() == nil {
 		p.log.Error(errors.New(kindOf(err)), "Failed to answer a request", "doing", doing)
 	}
 	setRetryAfter(w, retryLater)
-	p.message(w, r, http.StatusServiceUnavailable, text)
+	p.message(w, r, lang, http.StatusServiceUnavailable, text)
 }
 
 // kindOf says what kind of error it is. The text of an error of the API server

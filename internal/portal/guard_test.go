@@ -96,7 +96,7 @@ func TestThePortalIsMountedAtThePathOfItsBaseURL(t *testing.T) {
 	w.build()
 	expect(t, w.get("/usher"+w.link()), 200, `href="/usher/assets/portal-`, `src="/usher/assets/portal-`)
 	for path, want := range map[string]int{
-		w.link(): 404, "/usher": 404, "/usher/": 404, "/ushers" + w.link(): 404, "/usher/healthz": 200, "/healthz": 200,
+		w.link(): 404, "/usher": 404, "/usher/": 200, "/usher/other": 404, "/ushers" + w.link(): 404, "/usher/healthz": 200, "/healthz": 200,
 	} {
 		if got := w.get(path); got.Code != want {
 			t.Errorf("GET %s: status %d, want %d", path, got.Code, want)
@@ -272,7 +272,7 @@ func TestTooManyRequestsAreTurnedAway(t *testing.T) {
 		r.Header.Set("X-Forwarded-For", client)
 		return r
 	}
-	page := func() *http.Request { return newRequest(http.MethodGet, "/", nil) }
+	page := func() *http.Request { return newRequest(http.MethodGet, "/other", nil) }
 	form := func() *http.Request { return formRequest(w.link(), "") }
 
 	for range 2 {

@@ -6,11 +6,14 @@ package portal
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/username"
 )
 
 // Indexes of the cache that the portal reads from.
@@ -20,6 +23,11 @@ const (
 	// IndexAccountInvitation finds the Accounts that were made through an
 	// Invitation, by its UID.
 	IndexAccountInvitation = "spec.invitationRef.uid"
+	// IndexAccountAddress finds the Accounts of an address, by its address.Key.
+	IndexAccountAddress = "spec.email.key"
+	// IndexAccountSkeleton finds the Accounts whose user names look like a user
+	// name: by the username.Skeleton of the chosen part, a dot, and the qualifier.
+	IndexAccountSkeleton = "metadata.name.skeleton"
 	// IndexAccountMembership finds the Accounts that took up a Membership, by
 	// its "namespace/name".
 	IndexAccountMembership = "metadata.annotations.memberships"
@@ -35,6 +43,8 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}{
 		{&accountsv1.Invitation{}, IndexInvitationUID, invitationUID},
 		{&accountsv1.Account{}, IndexAccountInvitation, accountInvitation},
+		{&accountsv1.Account{}, IndexAccountAddress, accountAddress},
+		{&accountsv1.Account{}, IndexAccountSkeleton, accountSkeleton},
 		{&accountsv1.Account{}, IndexAccountMembership, accountMemberships},
 	} {
 		if err := indexer.IndexField(ctx, index.obj, index.field, index.extract); err != nil {
@@ -54,6 +64,23 @@ func accountInvitation(obj client.Object) []string {
 		return nil
 	}
 	return []string{account.Spec.InvitationRef.UID}
+}
+
+func accountAddress(obj client.Object) []string {
+	account, ok := obj.(*accountsv1.Account)
+	if !ok {
+		return nil
+	}
+	return []string{address.Key(string(account.Spec.Email))}
+}
+
+func accountSkeleton(obj client.Object) []string { return []string{skeletonOf(obj.GetName())} }
+
+// skeletonOf is the same for Accounts whose names look alike. Qualifiers are
+// given by cluster admins: those are different if they differ.
+func skeletonOf(name string) string {
+	chosen, qualifier, _ := strings.Cut(name, ".")
+	return username.Skeleton(chosen) + "." + qualifier
 }
 
 func accountMemberships(obj client.Object) []string {

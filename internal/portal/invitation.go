@@ -12,76 +12,125 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/username"
 )
 
 // proposedUserNames is how many user names the page proposes.
 const proposedUserNames = 3
 
-// showInvitation answers a GET. It changes nothing: mail scanners follow links.
-func (p *portal) showInvitation(w http.ResponseWriter, r *http.Request, text string) {
-	link, err := invitation.ParseLink(text)
+// visit is one request at the link of an invitation.
+type visit struct {
+	w http.ResponseWriter
+	r *http.Request
+	// path is the address of the invitation's page, and link its end.
+	path, link string
+}
+
+// arrive finds what a link is for. It answers, and gives false, unless the
+// link is open.
+func (p *portal) arrive(v visit, see func(context.Context, invitation.Link) (sight, error)) (sight, bool) {
+	link, err := invitation.ParseLink(v.link)
 	if err != nil {
-		p.message(w, r, http.StatusNotFound, unknownLink)
-		return
+		p.closed(v, sight{})
+		return sight{}, false
 	}
-	seen, err := p.invitations.look(r.Context(), link)
+	seen, err := see(v.r.Context(), link)
 	if err != nil {
-		p.failed(w, r, "look at an invitation", err, unavailable)
-		return
+		p.failed(v.w, v.r, languageOf(v.r, seen), "look at an invitation", err, unavailable)
+		return sight{}, false
 	}
 	if seen.standing != invitation.Open {
-		p.closed(w, r, seen)
-		return
+		p.closed(v, seen)
+		return sight{}, false
 	}
-	f := form{GivenName: string(seen.Invitation.Spec.GivenName), FamilyName: string(seen.Invitation.Spec.FamilyName)}
-	if f.GivenName == "" && f.FamilyName == "" && seen.Membership != nil {
-		f.GivenName, f.FamilyName = string(seen.Membership.Spec.GivenName), string(seen.Membership.Spec.FamilyName)
+	return seen, true
+}
+
+// receive finds what a link is for at this very moment, and reads the form. It
+// answers, and gives false, unless the link is open and the form can be read.
+func (p *portal) receive(v visit) (sight, form, bool) {
+	seen, open := p.arrive(v, p.invitations.inspect)
+	if !open {
+		return sight{}, form{}, false
 	}
-	// A proposal that somebody chose without JavaScript.
-	if wanted := r.URL.Query().Get(fieldUserName); invitation.CheckUserName(wanted) == nil {
-		f.UserName = wanted
+	f, status, refusal := readForm(v.w, v.r)
+	if status != 0 {
+		p.message(v.w, v.r, languageOf(v.r, seen), status, refusal)
+		return sight{}, form{}, false
 	}
-	p.showForm(w, r, http.StatusOK, seen, f)
+	return seen, f, true
 }
 
 // closed answers when the link cannot be used.
-func (p *portal) closed(w http.ResponseWriter, r *http.Request, seen sight) {
-	status, text := standingMessage(seen)
-	p.message(w, r, status, text)
+func (p *portal) closed(v visit, seen sight) {
+	lang := languageOf(v.r, seen)
+	status, text := standingMessage(lang, seen)
+	p.message(v.w, v.r, lang, status, text)
 }
 
-func (p *portal) showForm(w http.ResponseWriter, r *http.Request, status int, seen sight, f form, problems ...problem) {
-	proposals, err := p.proposals(r.Context(), seen.Invitation, f)
-	if err != nil {
-		p.failed(w, r, "propose user names", err, unavailable)
+// showInvitation answers a GET. It changes nothing: mail scanners follow links.
+func (p *portal) showInvitation(v visit) {
+	seen, open := p.arrive(v, p.invitations.look)
+	if !open {
 		return
 	}
-	if f.UserName == "" && len(problems) == 0 && len(proposals) > 0 {
+	f := form{fresh: true}
+	// A proposal that somebody chose without JavaScript.
+	if wanted := v.r.URL.Query().Get(fieldUserName); username.CheckWith(wanted, seen.qualifier()) == nil {
+		f.UserName = wanted
+	}
+	p.showForm(v, http.StatusOK, seen, f)
+}
+
+// showForm shows the page of an invitation: what is offered, and all ways to
+// answer.
+func (p *portal) showForm(v visit, status int, seen sight, f form, problems ...problem) {
+	lang := languageOf(v.r, seen)
+	if f.fresh {
+		f = f.filledIn(seen)
+	}
+	other := p.otherAddress(lang, seen, problems)
+	if f.choice == "" && other.Address != "" {
+		f.choice = choiceOther
+	}
+	proposals, err := p.proposals(v.r.Context(), seen, f, other)
+	if err != nil {
+		p.failed(v.w, v.r, lang, "propose user names", err, unavailable)
+		return
+	}
+	if f.UserName == "" && f.fresh && len(proposals) > 0 {
 		f.UserName = proposals[0]
 	}
 	page := invitationPage{
 		offerView: viewOf(seen), Form: f, Proposals: proposals, Problems: problems,
 		MinLength: account.MinPasswordLength,
+		Path:      v.path, Qualifier: seen.qualifier(), Other: other,
+		SignInSpent: seen.guessesSpent(),
 	}
 	if expires := seen.Invitation.Status.ExpirationTime; expires != nil {
 		page.Expires = &expires.Time
 	}
-	title := "Join " + page.Organization
+	title := lang.Text("portal.invitation.title", page)
 	if len(problems) > 0 {
-		title = "Please check: " + title
+		title = lang.Text("portal.invitation.check", map[string]string{"Title": title})
 	}
-	p.render(w, r, status, pageInvitation, title, page)
+	p.render(v.w, v.r, lang, status, pageInvitation, title, page)
 }
 
 // proposals are user names that are free, with the one of a half-made account
 // of this invitation first.
-func (p *portal) proposals(ctx context.Context, inv *accountsv1.Invitation, f form) ([]string, error) {
-	begun, failure := p.invitations.begun(ctx, inv)
+func (p *portal) proposals(ctx context.Context, seen sight, f form, other otherView) ([]string, error) {
+	inv, email := seen.Invitation, seen.Invitation.Spec.Email
+	if f.UsesOther() && other.Address != "" {
+		email = accountsv1.EmailAddress(other.Address)
+	}
+	begun, failure := p.invitations.begun(ctx, seen, email)
 	if failure != nil {
 		return nil, failure
 	}
 	taken := func(name string) bool {
-		taken, err := p.invitations.taken(ctx, name, inv)
+		taken, err := p.invitations.taken(ctx, name, seen, email)
 		failure = errors.Join(failure, err)
 		return taken || err != nil || name == begun
 	}
@@ -89,99 +138,149 @@ func (p *portal) proposals(ctx context.Context, inv *accountsv1.Invitation, f fo
 	if begun != "" {
 		names = append(names, begun)
 	}
-	names = append(names, invitation.ProposeUserNames(
-		cleanName(f.GivenName), cleanName(f.FamilyName), string(inv.Spec.Email), taken, proposedUserNames-len(names))...)
+	names = append(names, username.Propose(
+		cleanName(f.GivenName), cleanName(f.FamilyName), string(inv.Spec.Email), seen.qualifier(), taken, proposedUserNames-len(names))...)
 	return names, failure
 }
 
-// acceptInvitation answers a POST.
-func (p *portal) acceptInvitation(w http.ResponseWriter, r *http.Request, text string) {
-	link, err := invitation.ParseLink(text)
-	if err != nil {
-		p.message(w, r, http.StatusNotFound, unknownLink)
+// acceptInvitation answers the form that makes an account.
+func (p *portal) acceptInvitation(v visit) {
+	seen, f, open := p.receive(v)
+	if !open {
 		return
 	}
-	seen, err := p.invitations.inspect(r.Context(), link)
-	if err != nil {
-		p.failed(w, r, "look at an invitation", err, unavailable)
-		return
-	}
-	if seen.standing != invitation.Open {
-		p.closed(w, r, seen)
-		return
-	}
-	f, status, refusal := readForm(w, r)
-	if status != 0 {
-		p.message(w, r, status, refusal)
-		return
-	}
-	problems, err := p.check(r.Context(), f, seen)
+	problems, err := p.check(v.r.Context(), languageOf(v.r, seen), f, seen)
 	switch {
 	case err != nil:
-		p.tryAgain(w, r, seen, f, "check a user name", err)
+		p.tryAgain(v, seen, f, makingAccount, err)
 	case len(problems) > 0:
-		p.showForm(w, r, http.StatusUnprocessableEntity, seen, f, problems...)
+		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problems...)
+	case f.UsesOther():
+		if email, confirmed := p.confirmAddress(v, seen, f); confirmed {
+			p.accept(v, seen, f, email)
+		}
 	default:
-		p.accept(w, r, link, seen, f)
+		p.accept(v, seen, f, seen.Invitation.Spec.Email)
 	}
 }
 
-// check finds all that is wrong with the form.
-func (p *portal) check(ctx context.Context, f form, seen sight) ([]problem, error) {
-	problems := f.problems(seen)
-	if len(problems) > 0 && problems[0].Field == fieldUserName {
-		return problems, nil
+// check finds all that is wrong with the form, apart from the code, which is
+// not looked at before it is counted.
+func (p *portal) check(ctx context.Context, lang language.Tag, f form, seen sight) ([]problem, error) {
+	email := seen.Invitation.Spec.Email
+	var problems []problem
+	if f.UsesOther() {
+		var problem problem
+		if email, problem = p.codeAwaited(lang, seen, f); problem.Text != "" {
+			problems = append(problems, problem)
+		}
+	} else {
+		known, err := p.invitations.signsIn(ctx, email)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			problems = append(problems, signInInstead(lang, email))
+		}
 	}
-	taken, err := p.invitations.taken(ctx, f.userName(), seen.Invitation)
-	if taken {
-		problems = append([]problem{nameIsTaken}, problems...)
+	wrong := f.problems(lang, seen, email)
+	if len(wrong) == 0 || wrong[0].Field != fieldUserName {
+		taken, err := p.invitations.taken(ctx, f.userName(), seen, email)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			problems = append(problems, nameIsTaken(lang))
+		}
 	}
-	return problems, err
+	return append(problems, wrong...), nil
 }
 
-var nameIsTaken = problem{fieldUserName, "Somebody has this user name already: choose another."}
+func nameIsTaken(lang language.Tag) problem {
+	return problem{fieldUserName, lang.Text("portal.problem.user-name-taken", nil)}
+}
 
-// accept makes the account that the form asks for.
-func (p *portal) accept(w http.ResponseWriter, r *http.Request, link invitation.Link, seen sight, f form) {
-	hash, err := p.hasher.Hash(r.Context(), f.password)
+// signInInstead is said to somebody who has an account of that address.
+func signInInstead(lang language.Tag, email accountsv1.EmailAddress) problem {
+	return problem{fieldSignInName, lang.Text("portal.problem.sign-in-instead", map[string]string{"Address": string(email)})}
+}
+
+// accept makes the account that the form asks for, with an address that is
+// known to be the person's.
+func (p *portal) accept(v visit, seen sight, f form, email accountsv1.EmailAddress) {
+	hash, err := p.hasher.Hash(v.r.Context(), f.password)
 	if err != nil {
-		p.tryAgain(w, r, seen, f, "hash a password", err)
+		p.tryAgain(v, seen, f, makingAccount, err)
 		return
 	}
-	now, result, err := p.invitations.accept(r.Context(), link, person{
+	now, result, err := p.invitations.accept(v.r.Context(), seen.link, person{
 		userName:   f.userName(),
 		givenName:  cleanName(f.GivenName),
 		familyName: cleanName(f.FamilyName),
+		email:      email,
 		hash:       hash,
 	})
+	lang := languageOf(v.r, now)
 	switch {
 	case err != nil:
-		p.tryAgain(w, r, seen, f, "accept an invitation", err)
+		p.tryAgain(v, seen, f, makingAccount, err)
 	case result == namesRefused:
-		p.showForm(w, r, http.StatusUnprocessableEntity, now, f, problem{
-			Text: "Something in your names cannot be used. Write them with letters, spaces and dashes only.",
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{
+			Text: lang.Text("portal.problem.names-refused", nil),
 		})
 	case result == nameTaken:
-		p.showForm(w, r, http.StatusUnprocessableEntity, now, f, nameIsTaken)
-	case result != accepted:
-		p.closed(w, r, now)
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, nameIsTaken(lang))
+	case result == addressRefused:
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, refusedAddress(lang, now))
+	case result != done:
+		p.closed(v, now)
 	default:
-		p.render(w, r, http.StatusOK, pageDone, "Your account is ready", donePage{
-			offerView: viewOf(now), UserName: f.userName(), KubernetesUser: accountsv1.AccountUserPrefix + f.userName(),
-		})
+		p.welcome(v, seen, now.Invitation.Status.Acceptance, email, false)
 	}
 }
 
+// welcome says that somebody is in: with the account that was made, or with
+// one that they had. The acceptance is as it was just seen; what was offered, as
+// it was when the form came.
+func (p *portal) welcome(v visit, offered sight, acceptance accountsv1.Acceptance, email accountsv1.EmailAddress, existing bool) {
+	lang, name := languageOf(v.r, offered), string(acceptance.AccountRef.Name)
+	page := donePage{
+		offerView: viewOf(offered), UserName: username.Show(name), KubernetesUser: accountsv1.AccountUserPrefix + name, Existing: existing,
+	}
+	page.Email = string(email)
+	title := lang.Text("portal.done.title", nil)
+	if existing {
+		title = lang.Text("portal.done.title-existing", nil)
+	}
+	p.render(v.w, v.r, lang, http.StatusOK, pageDone, title, page)
+}
+
+// task is what the portal is at when something fails.
+type task struct {
+	// name for the log.
+	name string
+	// text is the id of what the person reads.
+	text string
+}
+
+var makingAccount = task{"make an account", "portal.problem.not-finished"}
+
 // tryAgain shows the form once more after something failed that is nobody's
 // fault at the keyboard.
-func (p *portal) tryAgain(w http.ResponseWriter, r *http.Request, seen sight, f form, doing string, err error) {
-	text := "We could not finish just now. Please send the form once more. If the page then says that the invitation has been used, your account is ready with the password that you typed."
+func (p *portal) tryAgain(v visit, seen sight, f form, at task, err error) {
+	text := at.text
 	if errors.Is(err, account.ErrBusy) {
-		text = "Many people are making their accounts at this moment. Nothing is lost: wait a few seconds and send the form once more."
+		text = "portal.problem.busy"
 	}
-	p.log.Error(errors.New(kindOf(err)), "Failed to accept an invitation", "doing", doing)
-	setRetryAfter(w, retryLater)
-	p.showForm(w, r, http.StatusServiceUnavailable, seen, f, problem{Text: text})
+	p.logFailure(v, at, err)
+	setRetryAfter(v.w, retryLater)
+	p.showForm(v, http.StatusServiceUnavailable, seen, f, problem{Text: languageOf(v.r, seen).Text(text, nil)})
+}
+
+func (p *portal) logFailure(v visit, at task, err error) {
+	if v.r.Context().Err() == nil {
+		p.log.Error(errors.New(kindOf(err)), "Failed to answer an invitation", "doing", at.name)
+	}
 }
 
 // userNameAnswer is what the page asks for while somebody types.
@@ -191,35 +290,41 @@ type userNameAnswer struct {
 }
 
 // checkUserName tells the holder of an open link whether a user name is free.
-func (p *portal) checkUserName(w http.ResponseWriter, r *http.Request, text string) {
-	link, err := invitation.ParseLink(text)
+func (p *portal) checkUserName(v visit) {
+	link, err := invitation.ParseLink(v.link)
 	seen := sight{}
 	if err == nil {
-		seen, err = p.invitations.look(r.Context(), link)
+		seen, err = p.invitations.look(v.r.Context(), link)
 	}
+	lang := languageOf(v.r, seen)
 	if err != nil || seen.standing != invitation.Open {
-		p.tell(w, r, http.StatusNotFound, userNameAnswer{"invalid", "This invitation cannot be used: load the page again."})
+		p.tell(v, http.StatusNotFound, userNameAnswer{"invalid", lang.Text("portal.user-name.closed", nil)})
 		return
 	}
-	name := form{UserName: r.URL.Query().Get("value")}.userName()
-	if err := invitation.CheckUserName(name); err != nil {
-		p.tell(w, r, http.StatusOK, userNameAnswer{"invalid", sentence(err.Error())})
+	name := form{UserName: v.r.URL.Query().Get("value")}.userName()
+	if text := userNameProblem(lang, name, seen.qualifier()); text != "" {
+		p.tell(v, http.StatusOK, userNameAnswer{"invalid", text})
 		return
 	}
-	switch taken, err := p.invitations.taken(r.Context(), name, seen.Invitation); {
+	email := seen.Invitation.Spec.Email
+	if other, pending := seen.pending(p.clock.Now()); pending {
+		email = other.Email
+	}
+	switch taken, err := p.invitations.taken(v.r.Context(), name, seen, email); {
 	case err != nil:
-		p.failed(w, r, "check a user name", err, unavailable)
+		p.failed(v.w, v.r, lang, "check a user name", err, unavailable)
 	case taken:
-		p.tell(w, r, http.StatusOK, userNameAnswer{"taken", nameIsTaken.Text})
+		p.tell(v, http.StatusOK, userNameAnswer{"taken", nameIsTaken(lang).Text})
 	default:
-		p.tell(w, r, http.StatusOK, userNameAnswer{"free", name + " is free."})
+		shown := username.Show(username.Join(name, seen.qualifier()))
+		p.tell(v, http.StatusOK, userNameAnswer{"free", lang.Text("portal.user-name.free", map[string]string{"UserName": shown})})
 	}
 }
 
-func (p *portal) tell(w http.ResponseWriter, r *http.Request, status int, answer userNameAnswer) {
+func (p *portal) tell(v visit, status int, answer userNameAnswer) {
 	body, err := json.Marshal(answer)
 	if err != nil {
 		panic("an answer of two texts cannot be written")
 	}
-	respond(w, r, status, "application/json", append(body, '\n'))
+	respond(v.w, v.r, status, "application/json", append(body, '\n'))
 }

@@ -96,7 +96,7 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 			status: 410, texts: []string{"has been withdrawn"},
 		},
 		"a newer mail has replaced it": {
-			change: func(w *world) { w.update(func(inv *accountsv1.Invitation) { inv.Status.Delivery.Attempt = 2 }) },
+			change: func(w *world) { w.update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) },
 			status: 404, texts: []string{"do not know this link", "!Acme", "!Mara", "!jane"},
 		},
 		"deleted": {
@@ -149,8 +149,8 @@ func TestThePageSaysWhatIsOffered(t *testing.T) {
 		`<time datetime="2026-05-05T10:00:00Z">Tuesday, 5 May 2026, 10:00 UTC</time>`,
 		`Deploy applications<span class="on"> on Staging</span>`, `See what runs<span class="on"> on production, Staging</span>`,
 		`value="jane-doe" autocomplete="username"`, `value="Jane" autocomplete="given-name"`, `value="Doe" autocomplete="family-name"`,
-		`<a href="?user-name=jane" data-user-name="jane">`, `<a href="?user-name=jdoe"`,
-		`type="password" autocomplete="new-password" minlength="15"`, `<form class="card" method="post" novalidate`,
+		`<a href="`+w.link()+`?lang=en&user-name=jane" data-user-name="jane">`, `?lang=en&user-name=jdoe"`,
+		`type="password" autocomplete="new-password" minlength="15"`, `method="post" action="`+w.link()+`?lang=en" novalidate`,
 		"<header", "<main", "<footer", "usher.example.com",
 		"!aria-invalid", "!role=\"alert\"", "!style=", "!onclick",
 	)
@@ -380,7 +380,7 @@ func TestAPostIsJudgedByWhatIsTrueNow(t *testing.T) {
 		status int
 	}{
 		"used in the meantime":  {func(w *world) { w.takeUp("somebody", "u") }, 410},
-		"mailed anew":           {func(w *world) { w.update(func(inv *accountsv1.Invitation) { inv.Status.Delivery.Attempt = 2 }) }, 404},
+		"mailed anew":           {func(w *world) { w.update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) }, 404},
 		"deleted":               {func(w *world) { w.must(w.client.Delete(t.Context(), jane())) }, 404},
 		"the organization went": {func(w *world) { w.must(w.client.Delete(t.Context(), acme())) }, 410},
 		"another invitation has its name": {func(w *world) {

@@ -7,60 +7,57 @@ import (
 	"net/http"
 
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/language"
 )
+
+// message is a page that only says something: what is the matter, and what to
+// do now. Its sentences are in the catalogue.
+type message struct {
+	// page is what their ids have in common: portal.<page>.title is the title.
+	page string
+	// lines are how the other ids end, in the order of the page.
+	lines []string
+	// data is what the sentences fill in.
+	data any
+}
 
 // What is said to people who cannot be shown a form.
 var (
-	unknownLink = message{"We do not know this link", []string{
-		"Mail programs sometimes cut long links in two. Copy the whole link from the mail and paste it into the address bar.",
-		"If you got more than one mail, use the link in the newest: it replaces the ones before.",
-		"If that does not help, ask whoever invited you for a new invitation.",
-	}}
-	nothingHere = message{"There is nothing here", []string{
-		"To make your account, open the link in your invitation mail.",
-	}}
-	tooManyRequests = message{"One moment, please", []string{
-		"Too many requests came from your network in a short time. Wait a minute, then load this page again. Nothing is lost.",
-	}}
-	wrongMethod = message{"That does not work here", []string{
-		"To make your account, open the link in your invitation mail in a browser.",
-	}}
-	crossOrigin = message{"This form came from somewhere else", []string{
-		"To protect you, forms are only taken from our own pages. Open the link in your invitation mail and fill in the form there.",
-		"If that is what you did, your browser is too old to tell where a form comes from: use a newer one.",
-	}}
-	tooMuch = message{"That was too much", []string{
-		"The form holds more than we can take. Open the link in your invitation mail again and shorten what you type.",
-	}}
-	unreadable = message{"We could not read the form", []string{
-		"Open the link in your invitation mail in a browser and fill in the form there.",
-	}}
-	unavailable = message{"We cannot show this page right now", []string{
-		"Something behind this page does not answer. Your invitation is not affected: load the page again in a minute.",
-	}}
-	broken = message{"Something went wrong", []string{
-		"This is our fault. Open the link in your invitation mail again; if the page then says that the invitation has been used, your account is ready.",
-	}}
+	unknownLink     = message{page: "unknown-link", lines: []string{"copy", "newest", "ask"}}
+	atHome          = message{page: "home", lines: []string{"open"}}
+	nothingHere     = message{page: "nothing-here", lines: []string{"open"}}
+	tooManyRequests = message{page: "too-many-requests", lines: []string{"wait"}}
+	wrongMethod     = message{page: "wrong-method", lines: []string{"open"}}
+	crossOrigin     = message{page: "cross-origin", lines: []string{"open", "old"}}
+	tooMuch         = message{page: "too-much", lines: []string{"open"}}
+	unreadable      = message{page: "unreadable", lines: []string{"open"}}
+	unavailable     = message{page: "unavailable", lines: []string{"wait"}}
+	broken          = message{page: "broken", lines: []string{"open"}}
 )
 
 // standingMessage is what the holder of a link reads when it is not open.
-func standingMessage(seen sight) (int, message) {
+func standingMessage(lang language.Tag, seen sight) (int, message) {
+	if seen.standing == invitation.Unknown {
+		return http.StatusNotFound, unknownLink
+	}
+	data := map[string]string{"Organization": organizationTitle(seen), "Inviter": inviter(seen)}
 	switch seen.standing {
 	case invitation.Used:
-		return http.StatusGone, message{"This invitation has been used", []string{
-			"If that was you, your account at " + organizationTitle(seen) + " is ready: use the user name and the password that you chose. There is nothing left to do here.",
-			"If it was not you, tell " + inviter(seen) + " now.",
-		}}
+		return http.StatusGone, message{"used", []string{"you", "other"}, data}
+	case invitation.Declined:
+		return http.StatusGone, message{"declined", []string{"you", "ask"}, data}
 	case invitation.Expired:
-		return http.StatusGone, message{"This invitation has expired", []string{
-			"It could be used until " + writtenOut(seen.Invitation.Status.ExpirationTime.Time) + ".",
-			"Ask " + inviter(seen) + " to invite you again. You will get a new mail with a new link.",
-		}}
+		lines := []string{"ask"}
+		if expires := seen.Invitation.Status.ExpirationTime; expires != nil {
+			data["Until"], lines = lang.Date(expires.Time), []string{"until", "ask"}
+		}
+		return http.StatusGone, message{"expired", lines, data}
+	case invitation.Superseded:
+		return http.StatusGone, message{"superseded", []string{"newest", "ask"}, data}
+	case invitation.Full:
+		return http.StatusConflict, message{"full", []string{"wait", "ask"}, data}
 	case invitation.Withdrawn:
-		return http.StatusGone, message{"This invitation has been withdrawn", []string{
-			organizationTitle(seen) + " has taken it back, or what it was for is gone.",
-			"If that surprises you, ask " + inviter(seen) + ".",
-		}}
+		return http.StatusGone, message{"withdrawn", []string{"why", "ask"}, data}
 	default:
 		return http.StatusNotFound, unknownLink
 	}

@@ -22,11 +22,15 @@ type invitations interface {
 	// look and inspect see what a link is for, from the cache and as it is now.
 	look(ctx context.Context, link invitation.Link) (sight, error)
 	inspect(ctx context.Context, link invitation.Link) (sight, error)
-	// accept makes the account.
+	// accept makes the account, and save changes the Invitation's status.
 	accept(ctx context.Context, link invitation.Link, p person) (sight, outcome, error)
+	save(ctx context.Context, seen sight, c change) (sight, outcome, error)
 	// taken and begun are about user names, seen from one Invitation.
-	taken(ctx context.Context, name string, inv *accountsv1.Invitation) (bool, error)
-	begun(ctx context.Context, inv *accountsv1.Invitation) (string, error)
+	taken(ctx context.Context, chosen string, seen sight, email accountsv1.EmailAddress) (bool, error)
+	begun(ctx context.Context, seen sight, email accountsv1.EmailAddress) (string, error)
+	// signsIn and candidates are about accounts that people have.
+	signsIn(ctx context.Context, email accountsv1.EmailAddress) (bool, error)
+	candidates(ctx context.Context, typed string) ([]candidate, error)
 }
 
 // portal answers requests.
@@ -112,24 +116,48 @@ func (p *portal) find(path string) route {
 		return route{pattern: "other", get: p.notFound}
 	}
 	switch first, rest, _ := strings.Cut(rest, "/"); first {
+	case "":
+		if path == p.base+"/" {
+			return route{pattern: "/", get: p.showHome}
+		}
 	case "assets":
 		return route{pattern: "/assets/{name}", get: func(w http.ResponseWriter, r *http.Request) { p.serveAsset(w, r, rest) }}
 	case "invitation":
-		switch link, rest, nested := strings.Cut(rest, "/"); {
-		case !nested:
-			return route{
-				pattern: "/invitation/{link}",
-				get:     func(w http.ResponseWriter, r *http.Request) { p.showInvitation(w, r, link) },
-				post:    func(w http.ResponseWriter, r *http.Request) { p.acceptInvitation(w, r, link) },
-			}
-		case rest == "user-name":
-			return route{
-				pattern: "/invitation/{link}/user-name",
-				get:     func(w http.ResponseWriter, r *http.Request) { p.checkUserName(w, r, link) },
-			}
+		link, step, nested := strings.Cut(rest, "/")
+		if at, found := p.steps()[step]; found && nested == (step != "") {
+			return at.at(p.base+"/invitation/"+link, link)
 		}
 	}
 	return route{pattern: "other", get: p.notFound}
+}
+
+// step is a route below the link of an invitation.
+type step struct {
+	pattern   string
+	get, post func(v visit)
+}
+
+// steps are what can be done with a link, by what follows it in the address.
+// Whoever loads the answer to a form anew gets the page that has the form.
+func (p *portal) steps() map[string]step {
+	return map[string]step{
+		"":          {"/invitation/{link}", p.showInvitation, p.acceptInvitation},
+		"user-name": {"/invitation/{link}/user-name", p.checkUserName, nil},
+		"sign-in":   {"/invitation/{link}/sign-in", p.showInvitation, p.signIn},
+		"address":   {"/invitation/{link}/address", p.showInvitation, p.askForCode},
+		"decline":   {"/invitation/{link}/decline", p.showDecline, p.decline},
+	}
+}
+
+// at is the route of the step for one link.
+func (s step) at(path, link string) route {
+	handle := func(answer func(v visit)) http.HandlerFunc {
+		if answer == nil {
+			return nil
+		}
+		return func(w http.ResponseWriter, r *http.Request) { answer(visit{w: w, r: r, path: path, link: link}) }
+	}
+	return route{pattern: s.pattern, get: handle(s.get), post: handle(s.post)}
 }
 
 // routeHealth is the only route without limits: who asks there is the

@@ -207,9 +207,9 @@ func winnerOf(answers []answerOf, faulty bool) (winner int, problem string) {
 	winner = -1
 	for i, a := range answers {
 		switch {
-		case a.outcome == accepted && winner >= 0:
+		case a.outcome == done && winner >= 0:
 			return winner, "two were told that their account is ready"
-		case a.outcome == accepted:
+		case a.outcome == done:
 			winner = i
 		case !faulty && (!a.told || a.err != nil || a.outcome == nameTaken):
 			return winner, fmt.Sprintf("request %d failed although nothing was wrong", i)
@@ -225,7 +225,7 @@ func winnerOf(answers []answerOf, faulty bool) (winner int, problem string) {
 func (w *world) verifyNothingIsInTheWay(name string) string {
 	const hash = "hash of the next try"
 	_, o, err := w.store().accept(w.t.Context(), w.parsed(), chosen(name, hash))
-	if err != nil || o != accepted {
+	if err != nil || o != done {
 		return fmt.Sprintf("the next try ends with %d, %v", o, err)
 	}
 	if stored := string(w.secret(name).Data[account.PasswordKey]); stored != hash {

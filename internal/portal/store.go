@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,15 +18,31 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/username"
 )
 
 // sight is an Invitation as the holder of a link sees it at one moment.
 type sight struct {
 	invitation.Offer
+	link     invitation.Link
 	standing invitation.Standing
 	keys     invitation.Keyring
 }
+
+// at is the same sight at another time.
+func (s sight) at(now time.Time) sight {
+	s.standing = s.Check(s.link, s.keys, now)
+	return s
+}
+
+// guessesSpent tells whether no password and no code can be tried any more.
+func (s sight) guessesSpent() bool { return s.Invitation.Status.Guesses >= invitation.MostGuesses }
+
+// qualifier follows the user names that are chosen here; empty: none does.
+func (s sight) qualifier() string { return s.Organization.Spec.Qualifier }
 
 // store is what the pages know, and how an acceptance is kept.
 type store struct {
@@ -100,15 +117,14 @@ func (s *store) see(ctx context.Context, link invitation.Link, inv *accountsv1.I
 	if err != nil {
 		return sight{}, fmt.Errorf("read the link keys: %w", err)
 	}
-	seen := sight{Offer: invitation.Offer{Invitation: inv}, keys: keys}
-	if seen.Check(link, keys, s.clock.Now()) == invitation.Unknown {
+	seen := sight{Offer: invitation.Offer{Invitation: inv}, link: link, keys: keys}
+	if seen.at(s.clock.Now()).standing == invitation.Unknown {
 		return sight{}, nil
 	}
 	if err := s.complete(ctx, &seen.Offer, reader); err != nil {
 		return sight{}, err
 	}
-	seen.standing = seen.Check(link, keys, s.clock.Now())
-	return seen, nil
+	return seen.at(s.clock.Now()), nil
 }
 
 // complete reads what else decides about the offer.
@@ -131,38 +147,80 @@ func (s *store) complete(ctx context.Context, offer *invitation.Offer, reader cl
 	if err := s.reader.List(ctx, &holders, client.MatchingFields{IndexAccountMembership: name.String()}); err != nil {
 		return fmt.Errorf("find who took up a membership: %w", err)
 	}
-	offer.TakenUp = slices.ContainsFunc(holders.Items, func(a accountsv1.Account) bool { return a.Spec.Email == inv.Spec.Email })
+	offer.TakenUp = slices.ContainsFunc(holders.Items, func(a accountsv1.Account) bool { return membership.Holds(&a, name, inv.Spec.Email) })
 	return nil
 }
 
-// taken tells whether a user name belongs to somebody, other than a half-made
-// Account of this very Invitation.
-func (s *store) taken(ctx context.Context, name string, inv *accountsv1.Invitation) (bool, error) {
-	holder, err := get[accountsv1.Account](ctx, s.reader, client.ObjectKey{Name: name})
-	if err != nil || holder == nil {
-		return false, err
+// taken tells whether the chosen part of a user name belongs to somebody, or is
+// one that could be mistaken for somebody's. Half-made Accounts of this very
+// Invitation are nobody's, as long as this one can be gone on with.
+func (s *store) taken(ctx context.Context, chosen string, seen sight, email accountsv1.EmailAddress) (bool, error) {
+	name := username.Join(chosen, seen.qualifier())
+	var alike accountsv1.AccountList
+	if err := s.reader.List(ctx, &alike, client.MatchingFields{IndexAccountSkeleton: skeletonOf(name)}); err != nil {
+		return false, fmt.Errorf("find user names that look alike: %w", err)
 	}
-	return !resumable(holder, inv), nil
+	return slices.ContainsFunc(alike.Items, func(a accountsv1.Account) bool {
+		if a.Name == name {
+			return !resumable(&a, seen.Invitation, email)
+		}
+		return !halfMadeThrough(&a, seen.Invitation)
+	}), nil
 }
 
-// begun gives the user name of a half-made Account of this Invitation, or "".
-func (s *store) begun(ctx context.Context, inv *accountsv1.Invitation) (string, error) {
+// begun gives the chosen part of the user name of a half-made Account of this
+// Invitation that can be gone on with, or "".
+func (s *store) begun(ctx context.Context, seen sight, email accountsv1.EmailAddress) (string, error) {
 	var accounts accountsv1.AccountList
-	if err := s.reader.List(ctx, &accounts, client.MatchingFields{IndexAccountInvitation: string(inv.UID)}); err != nil {
+	if err := s.reader.List(ctx, &accounts, client.MatchingFields{IndexAccountInvitation: string(seen.Invitation.UID)}); err != nil {
 		return "", fmt.Errorf("find half-made accounts: %w", err)
 	}
-	halfMade := slices.DeleteFunc(accounts.Items, func(a accountsv1.Account) bool { return !resumable(&a, inv) })
-	if len(halfMade) == 0 {
+	var names []string
+	for _, a := range accounts.Items {
+		chosen, qualifier, _ := strings.Cut(a.Name, ".")
+		if resumable(&a, seen.Invitation, email) && qualifier == seen.qualifier() {
+			names = append(names, chosen)
+		}
+	}
+	if len(names) == 0 {
 		return "", nil
 	}
-	first := slices.MinFunc(halfMade, func(a, b accountsv1.Account) int { return cmp.Compare(a.Name, b.Name) })
-	return first.Name, nil
+	return slices.Min(names), nil
+}
+
+// signsIn tells whether somebody signs in with an address: whether it is that
+// of an Account which is neither half-made nor going.
+func (s *store) signsIn(ctx context.Context, email accountsv1.EmailAddress) (bool, error) {
+	accounts, err := s.accountsOf(ctx, string(email))
+	return slices.ContainsFunc(accounts, func(a accountsv1.Account) bool { return settledAccount(&a) }), err
+}
+
+// accountsOf are the Accounts of an address, the oldest first.
+func (s *store) accountsOf(ctx context.Context, email string) ([]accountsv1.Account, error) {
+	var accounts accountsv1.AccountList
+	if err := s.reader.List(ctx, &accounts, client.MatchingFields{IndexAccountAddress: address.Key(email)}); err != nil {
+		return nil, fmt.Errorf("find the accounts of an address: %w", err)
+	}
+	slices.SortFunc(accounts.Items, func(a, b accountsv1.Account) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	return accounts.Items, nil
+}
+
+// settledAccount tells whether an Account is somebody's, and stays.
+func settledAccount(a *accountsv1.Account) bool {
+	return !account.HalfMade(a) && a.DeletionTimestamp == nil
 }
 
 // resumable tells whether whoever holds the Invitation's link may go on with
-// the Account: it is half-made, and through this very Invitation.
-func resumable(a *accountsv1.Account, inv *accountsv1.Invitation) bool {
-	return madeThrough(a, inv) && account.HalfMade(a) && a.DeletionTimestamp == nil
+// the Account: it is half-made, through this very Invitation, and for the same
+// address, which cannot be changed.
+func resumable(a *accountsv1.Account, inv *accountsv1.Invitation, email accountsv1.EmailAddress) bool {
+	return halfMadeThrough(a, inv) && a.DeletionTimestamp == nil && address.Same(string(a.Spec.Email), string(email))
+}
+
+func halfMadeThrough(a *accountsv1.Account, inv *accountsv1.Invitation) bool {
+	return madeThrough(a, inv) && account.HalfMade(a)
 }
 
 func madeThrough(a *accountsv1.Account, inv *accountsv1.Invitation) bool {

@@ -4,6 +4,7 @@
 package portal
 
 import (
+	"strings"
 	"time"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -19,22 +20,22 @@ type invitationPage struct {
 	Proposals []string
 	Problems  []problem
 	MinLength int
+	// Path is the address of the page, and Qualifier what follows user names.
+	Path, Qualifier string
+	Other           otherView
+	// SignInSpent: nobody can sign in with this link any more.
+	SignInSpent bool
 }
 
 // Problem is the text of a field's problem, or empty.
-func (i invitationPage) Problem(field string) string {
-	for _, p := range i.Problems {
-		if p.Field == field {
-			return p.Text
-		}
-	}
-	return ""
-}
+func (i invitationPage) Problem(field string) string { return textOf(i.Problems, field) }
 
 // donePage says that the account is ready.
 type donePage struct {
 	offerView
 	UserName, KubernetesUser string
+	// Existing: the person had the account before.
+	Existing bool
 }
 
 // offerView is what an invitation offers, in words.
@@ -48,6 +49,9 @@ type ability struct {
 	Permission string
 	Resources  []string
 }
+
+// Places are what the permission is for, in one line.
+func (a ability) Places() string { return strings.Join(a.Resources, ", ") }
 
 func viewOf(seen sight) offerView {
 	role, _ := seen.Organization.Role(seen.Role())

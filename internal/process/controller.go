@@ -9,9 +9,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	netmail "net/mail"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -23,7 +25,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/usher-dev/usher/controllers"
+	"github.com/usher-dev/usher/internal/chat"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/sms"
 )
 
 // Controller is what the controller process is told.
@@ -40,6 +44,22 @@ type Controller struct {
 	SMTPCAFile string
 	// MailFrom is the sender, such as "Usher <usher@example.com>".
 	MailFrom string
+	// DKIMSelector names the key that mails are signed with, below the
+	// sender's domain; empty: they are not signed.
+	DKIMSelector string
+	// DKIMKeyFile holds the private key in PEM form.
+	DKIMKeyFile string
+	// SMSURL is the SMS gateway: kannel+https://user@host/cgi-bin/sendsms or
+	// twilio+https://account@host; empty: there is none.
+	SMSURL string
+	// SMSPasswordFile holds the password of the URL's user.
+	SMSPasswordFile string
+	// SMSCAFile holds certificates to trust besides the machine's.
+	SMSCAFile string
+	// SMSFrom is the sender that people see on short messages.
+	SMSFrom string
+	// ChatOnThisMachine lets notices go to a chat on this very machine.
+	ChatOnThisMachine bool
 	// Workers is how many objects of each kind are worked on at a time.
 	Workers int
 	// LeaderElect lets one of several controllers work at a time.
@@ -65,6 +85,10 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 		return err
 	}
 	defer smtp.Close()
+	texter, err := o.texter()
+	if err != nil {
+		return err
+	}
 	mgr, err := o.manager(namespace, log)
 	if err != nil {
 		return err
@@ -76,9 +100,12 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 	if err := ensureLinkKeys(ctx, direct, namespace, rand.Reader); err != nil {
 		return err
 	}
+	settings := &controllers.Settings{Reader: mgr.GetClient(), Hello: hello()}
+	defer settings.Close()
 	post := &controllers.Post{
-		Mailer: smtp, Keys: linkKeys(mgr.GetClient(), namespace), From: from, PortalURL: portalURL,
-		Holder: holder(), Deadline: mail.SendDeadline,
+		Mailer: smtp, From: from, Settings: settings, Texter: texter,
+		Chatter: chat.New(chat.Config{AllowLoopback: o.ChatOnThisMachine}), Links: controllers.LinkSecrets{Client: mgr.GetClient()},
+		Keys: linkKeys(mgr.GetClient(), namespace), PortalURL: portalURL, Holder: holder(), Deadline: mail.SendDeadline,
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Clock: clock.RealClock{}, Post: post, Namespace: namespace, Workers: o.Workers,
@@ -94,7 +121,11 @@ func (o Controller) manager(namespace string, log logr.Logger) (ctrl.Manager, er
 		return nil, err
 	}
 	cached := controllers.CachedObjects()
-	cached[&corev1.Secret{}] = onlyLinkKeys(namespace)
+	for object, kept := range cached {
+		if _, secret := object.(*corev1.Secret); secret {
+			maps.Copy(kept.Namespaces, onlyLinkKeys(namespace).Namespaces)
+		}
+	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 newScheme(),
 		Logger:                 log,
@@ -134,10 +165,52 @@ func (o Controller) mailer() (*mail.SMTP, netmail.Address, error) {
 			return nil, netmail.Address{}, fmt.Errorf("--smtp-ca-file: %w", err)
 		}
 	}
-	if config.Hello, err = os.Hostname(); err != nil {
-		config.Hello = "" // the mail package has a name for a nameless host
+	if o.DKIMSelector != "" {
+		key, err := os.ReadFile(o.DKIMKeyFile)
+		if err != nil {
+			return nil, netmail.Address{}, fmt.Errorf("--dkim-key-file must name the file with the private key of --dkim-selector: %w", err)
+		}
+		domain := from.Address[strings.LastIndexByte(from.Address, '@')+1:]
+		if config.DKIM, err = mail.ParseDKIM(domain, o.DKIMSelector, key); err != nil {
+			return nil, netmail.Address{}, fmt.Errorf("--dkim-key-file: %w", err)
+		}
 	}
+	config.Hello = hello()
 	return mail.NewSMTP(config), *from, nil
+}
+
+// hello is the name of this machine; empty: it has none, and the mail package
+// has a name for a nameless host.
+func hello() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+// texter is the SMS gateway; nil: there is none.
+func (o Controller) texter() (controllers.Texter, error) {
+	if o.SMSURL == "" {
+		return nil, nil
+	}
+	gateway, err := sms.ParseURL(o.SMSURL)
+	if err != nil {
+		return nil, fmt.Errorf("--sms-url: %w", err)
+	}
+	if o.SMSPasswordFile == "" {
+		return nil, errors.New("--sms-password-file must name the file with the password of the user in --sms-url")
+	}
+	if err := gateway.CheckSender(o.SMSFrom); err != nil {
+		return nil, fmt.Errorf("--sms-from: %w", err)
+	}
+	config := sms.Config{Gateway: gateway, Password: mail.PasswordFile(o.SMSPasswordFile), From: o.SMSFrom}
+	if o.SMSCAFile != "" {
+		if config.RootCAs, err = mail.RootCAs(o.SMSCAFile); err != nil {
+			return nil, fmt.Errorf("--sms-ca-file: %w", err)
+		}
+	}
+	return sms.New(config), nil
 }
 
 func parsePortalURL(raw string) (*url.URL, error) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -27,7 +28,7 @@ var root = filepath.Join("..", "..")
 var (
 	kube *cluster.Cluster
 	// The API server as each of them reaches it.
-	admin, controller, portal client.Client
+	admin, controller, portal client.WithWatch
 )
 
 func TestRights(t *testing.T) {
@@ -52,12 +53,37 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	scheme := runtime.NewScheme()
 	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
 	Expect(accountsv1.AddToScheme(scheme)).To(Succeed())
-	admin, err = client.New(kube.Admin(), client.Options{Scheme: scheme})
+	admin, err = client.NewWithWatch(kube.Admin(), client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
-	for name, to := range map[string]*client.Client{"usher-controller": &controller, "usher-portal": &portal} {
+	for name, to := range map[string]*client.WithWatch{"usher-controller": &controller, "usher-portal": &portal} {
 		config, err := kube.ServiceAccountConfig(ctx, cluster.Namespace, name)
 		Expect(err).NotTo(HaveOccurred())
-		*to, err = client.New(config, client.Options{Scheme: scheme})
+		*to, err = client.NewWithWatch(config, client.Options{Scheme: scheme})
 		Expect(err).NotTo(HaveOccurred())
 	}
 })
+
+// policyDelay is how long the API server may take to put a policy in force.
+const policyDelay = 30 * time.Second
+
+// policiesInForce waits until each policy is in force, which takes the API
+// server a moment.
+func policiesInForce(ctx context.Context) {
+	GinkgoHelper()
+	inv := anInvitation(ctx)
+	labelled := inv.DeepCopy()
+	labelled.Labels["probe"] = "x"
+	loose := anAccount("probe")
+	loose.Finalizers = nil
+	for policy, breach := range map[string]func() error{
+		"controller-invitations": func() error { return controller.Update(ctx, labelled.DeepCopy(), client.DryRunAll) },
+		"controller-secrets":     func() error { return controller.Create(ctx, aSecret("default", "probe", "Opaque"), client.DryRunAll) },
+		"portal-accounts":        func() error { return portal.Create(ctx, loose.DeepCopy(), client.DryRunAll) },
+		"portal-invitations":     func() error { return portal.Status().Update(ctx, inv.DeepCopy(), client.DryRunAll) },
+		"portal-secrets": func() error {
+			return portal.Create(ctx, aSecret(cluster.Namespace, "probe", "Opaque"), client.DryRunAll)
+		},
+	} {
+		Eventually(ctx, breach).WithTimeout(policyDelay).Should(beForbidden(), policy)
+	}
+}

@@ -6,10 +6,29 @@
 (() => {
   "use strict";
 
-  const form = document.querySelector("form");
-  if (!form) return;
+  // One click, one request.
+  for (const each of document.forms) {
+    const submit = each.querySelector("button[type=submit]");
+    const label = submit.textContent;
+    each.addEventListener("submit", (event) => {
+      if (submit.getAttribute("aria-disabled") === "true") {
+        event.preventDefault();
+        return;
+      }
+      submit.setAttribute("aria-disabled", "true");
+      submit.textContent = submit.dataset.busy;
+    });
+    addEventListener("pageshow", (event) => {
+      if (!event.persisted) return;
+      submit.removeAttribute("aria-disabled");
+      submit.textContent = label;
+    });
+  }
 
   const userName = document.getElementById("user-name");
+  if (!userName) return;
+
+  const form = userName.form;
   const status = document.getElementById("user-name-status");
 
   const say = (state, text) => {
@@ -27,7 +46,7 @@
     if (!value) return say("", "");
     question = new AbortController();
     try {
-      const address = location.pathname + "/user-name?value=" + encodeURIComponent(value);
+      const address = new URL(form.action).pathname + "/user-name?lang=" + document.documentElement.lang + "&value=" + encodeURIComponent(value);
       const response = await fetch(address, { signal: question.signal, cache: "no-store" });
       if (!response.ok) return say("", "");
       const answer = await response.json();
@@ -59,6 +78,7 @@
   const password = document.getElementById("password");
   const again = document.getElementById("password-again");
   const least = Number(password.getAttribute("minlength"));
+  const texts = password.dataset;
   const length = document.createElement("div");
   const bar = document.createElement("progress");
   const words = document.createElement("span");
@@ -74,7 +94,7 @@
     length.hidden = typed === 0;
     bar.value = Math.min(typed, least);
     length.toggleAttribute("data-enough", missing <= 0);
-    words.textContent = missing > 1 ? missing + " more characters" : missing === 1 ? "1 more character" : "Long enough";
+    words.textContent = missing > 1 ? texts.missing.replace("{count}", missing) : missing === 1 ? texts.missingOne : texts.enough;
   };
   password.addEventListener("input", count);
 
@@ -83,34 +103,21 @@
   frame.className = "secret";
   const show = document.createElement("button");
   show.type = "button";
-  show.textContent = "Show";
-  show.setAttribute("aria-label", "Show passwords");
+  show.textContent = texts.show;
+  show.setAttribute("aria-label", texts.showLabel);
   show.setAttribute("aria-pressed", "false");
   show.addEventListener("click", () => {
     const shown = password.type === "password";
     password.type = again.type = shown ? "text" : "password";
-    show.textContent = shown ? "Hide" : "Show";
+    show.textContent = shown ? texts.hide : texts.show;
     show.setAttribute("aria-pressed", String(shown));
   });
   password.replaceWith(frame);
   frame.append(password, show);
   frame.after(length);
 
-  // One click, one request; and a shown password is hidden from the browser's
-  // memory of what was typed.
-  const submit = form.querySelector("button[type=submit]");
-  form.addEventListener("submit", (event) => {
-    if (submit.getAttribute("aria-disabled") === "true") {
-      event.preventDefault();
-      return;
-    }
+  // A shown password is hidden from the browser's memory of what was typed.
+  form.addEventListener("submit", () => {
     password.type = again.type = "password";
-    submit.setAttribute("aria-disabled", "true");
-    submit.textContent = "Creating your account…";
-  });
-  addEventListener("pageshow", (event) => {
-    if (!event.persisted) return;
-    submit.removeAttribute("aria-disabled");
-    submit.textContent = "Create account";
   });
 })();

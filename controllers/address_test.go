@@ -1,0 +1,134 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"fmt"
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var _ = Describe("An address", func() {
+	var w world
+
+	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+
+	DescribeTable("is refused, with the reason, where the Organization does not take it", Label("A2", "E9"),
+		func(ctx SpecContext, email, says string) {
+			change(ctx, w.organization(), func(o *accountsv1.Organization) {
+				o.Spec.AllowedDomains = []accountsv1.DomainName{"acme.example", "bücher.example"}
+				o.Spec.DeniedDomains = []accountsv1.DomainName{"pec.acme.example"}
+			})
+			m := w.membership("jane")
+			m.Spec.Email = accountsv1.EmailAddress(email)
+			create(ctx, m)
+			if says == "" {
+				eventually(ctx, m, haveState("Invited"), beReady())
+				Expect(letters.For(email)).NotTo(BeNil())
+				return
+			}
+			eventually(ctx, m, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "AddressNotAllowed"), haveMessage("Ready", says))
+			Expect(letters.For(email)).To(BeEmpty())
+		},
+		Entry("of a certified mailbox", "jane1@pec.acme.example", "pec.acme.example"),
+		Entry("of a certified mailbox in capitals", "jane2@PEC.Acme.Example", "pec.acme.example"),
+		Entry("of a subdomain of it", "jane3@box.pec.acme.example", "pec.acme.example"),
+		Entry("of another domain", "jane4@badacme.example", "acme.example"),
+		Entry("and taken where it does", "jane5@mail.acme.example", ""),
+		Entry("and taken in either form of its domain", "jane6@xn--bcher-kva.example", ""),
+	)
+
+	It("has one open invitation in an Organization; the next waits for its end", Label("E9"), func(ctx SpecContext) {
+		w.invited(ctx, "jane")
+		second := w.membership("second")
+		second.Spec.Email = accountsv1.EmailAddress("JANE@" + w.name + ".EXAMPLE")
+		create(ctx, second)
+		eventually(ctx, second, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "AddressInvited"),
+			haveMessage("Ready", "Invitation jane to the same address is open already"))
+		w.decline(ctx, "jane", "")
+		eventually(ctx, second, haveState("Invited"), beReady())
+		eventually(ctx, w.membership("jane"), haveState("Declined"))
+	})
+
+	It("of a member is not invited again", Label("E9"), func(ctx SpecContext) {
+		w.active(ctx)
+		second := w.membership("second")
+		second.Spec.Email = w.email("jane")
+		create(ctx, second)
+		eventually(ctx, second, haveState("Failed"), haveMessage("Ready", "already"),
+			Or(haveCondition("Ready", metav1.ConditionFalse, "AddressIsMember"), haveCondition("Ready", metav1.ConditionFalse, "AddressHasAccount")))
+		Expect(w.invitationsTo("jane")).To(HaveLen(1))
+	})
+
+	It("that a member signs in with is not invited, whatever address brought them", Label("E9", "C4"), func(ctx SpecContext) {
+		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
+		m := w.invited(ctx, "jane")
+		w.acceptAs(ctx, "jane", w.name+"-jane", w.email("private"))
+		eventually(ctx, m, haveState("Active"), beReady())
+		other := w.membership("private")
+		create(ctx, other)
+		eventually(ctx, other, haveState("Failed"), haveCondition("Ready", metav1.ConditionFalse, "AddressHasAccount"),
+			haveMessage("Ready", w.name+"-jane"))
+		Expect(w.invitationsTo("private")).To(BeEmpty())
+	})
+
+	It("that is not the invited one is not accepted, unless the invitation says that any will do", Label("C4"), func(ctx SpecContext) {
+		strict, anyone := w.membership("jane"), w.membership("john")
+		anyone.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress
+		create(ctx, strict, anyone)
+		eventually(ctx, strict, haveState("Invited"), beReady())
+		eventually(ctx, anyone, haveState("Invited"), beReady())
+		w.acceptAs(ctx, "jane", w.name+"-jane", "eve@example.org")
+		eventually(ctx, strict, haveState("Failed"), haveCondition("Ready", metav1.ConditionFalse, "AddressMismatch"))
+		a := w.acceptAs(ctx, "john", w.name+"-john", "john@example.org")
+		eventually(ctx, anyone, haveState("Active"), beReady())
+		Expect(w.access(ctx)).To(ConsistOf("edit for usher:" + a.Name))
+	})
+})
+
+var _ = Describe("A whole team", Label("C12", "D4"), func() {
+	It("is invited at once: one manifest, one role, one mail each", func(ctx SpecContext) {
+		w := aWorld().settled(ctx)
+		const people = 50
+		var applied sync.WaitGroup
+		for i := range people {
+			applied.Go(func() {
+				defer GinkgoRecover()
+				create(ctx, w.membership(fmt.Sprintf("p%d", i)))
+			})
+		}
+		applied.Wait()
+		for i := range people {
+			eventuallyWithin(ctx, "30s", w.membership(fmt.Sprintf("p%d", i)), haveState("Invited"), beReady())
+		}
+		Expect(w.mailed()).To(And(HaveLen(people), HaveEach(1)))
+	})
+})
+
+var _ = Describe("Somebody who has an Account", func() {
+	It("accepts with it, belongs to both Organizations, and loses only the one that goes", Label("E1", "E7", "B7"), func(ctx SpecContext) {
+		first, second := aWorld().settled(ctx), aWorld().settled(ctx)
+		m, a := first.active(ctx)
+		invited := second.membership("jane")
+		invited.Spec.Email = first.email("jane")
+		create(ctx, invited)
+		eventually(ctx, invited, haveState("Invited"), beReady())
+		second.acceptWith(ctx, "jane", a)
+		eventually(ctx, invited, haveState("Active"), beReady(), HaveField("Status.AccountRef.Name", BeEquivalentTo(a.Name)))
+		eventually(ctx, a, haveState("Active"), HaveField("Annotations", HaveKeyWithValue(accountsv1.MembershipsAnnotation,
+			first.name+"/jane,"+second.name+"/jane")))
+		Expect(first.access(ctx)).To(Equal(second.access(ctx)))
+
+		Expect(k8s.Delete(ctx, m)).To(Succeed())
+		eventuallyGone(ctx, m)
+		Expect(first.access(ctx)).To(BeEmpty())
+		Expect(second.access(ctx)).To(ConsistOf("edit for usher:" + a.Name))
+		eventually(ctx, invited, haveState("Active"), beReady())
+	})
+})

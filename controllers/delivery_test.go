@@ -1,0 +1,310 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/hack/inbox"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/sms"
+)
+
+// phones are what the SMS gateway of the specs took, by number.
+type phones struct {
+	mu    sync.Mutex
+	texts map[string][]string
+}
+
+// Send takes a short message, as a gateway does.
+func (p *phones) Send(_ context.Context, m sms.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if strings.HasSuffix(m.To, "000") {
+		return &sms.RefusedError{Part: "number", Code: 21211, Text: "no such number"}
+	}
+	if p.texts == nil {
+		p.texts = map[string][]string{}
+	}
+	p.texts[m.To] = append(p.texts[m.To], m.Text)
+	return nil
+}
+
+func (p *phones) to(number string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.texts[number]
+}
+
+// credentials puts a Secret with settings of its own into the home namespace.
+func (w world) credentials(ctx context.Context, data map[string]string) {
+	GinkgoHelper()
+	create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.name, Name: accountsv1.CredentialsName}, StringData: data,
+	})
+}
+
+// wording puts mail templates of its own into the home namespace.
+func (w world) wording(ctx context.Context, data map[string]string) *corev1.ConfigMap {
+	GinkgoHelper()
+	own := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.name, Name: accountsv1.MailTemplatesName}, Data: data}
+	create(ctx, own)
+	return own
+}
+
+var _ = Describe("An invitation on its way", func() {
+	var w world
+
+	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+
+	It("goes by every channel that is asked for, and tells how each did", Label("E4", "E6"), func(ctx SpecContext) {
+		inv := w.invitation("john")
+		inv.Spec.Delivery = []accountsv1.DeliveryChannel{"Email", "SMS", "Link"}
+		inv.Spec.PhoneNumber = "+393331234567"
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), beReady(), haveCondition("Delivered", metav1.ConditionTrue, "Sent"),
+			haveMessage("Delivered", "Email: handed over. SMS: handed over. Link: handed over."))
+		link := letters.Link(string(w.email("john")))
+		Expect(link).NotTo(BeEmpty())
+		Expect(telephones.to("+393331234567")).To(ContainElement(ContainSubstring(link)))
+		var secret corev1.Secret
+		Expect(k8s.Get(ctx, w.key("john-link"), &secret)).To(Succeed())
+		Expect(secret.Type).To(BeEquivalentTo("accounts.usher.dev/link"))
+		Expect(secret.Data).To(HaveKeyWithValue("link", BeEquivalentTo(link)))
+		Expect(secret.OwnerReferences).To(ConsistOf(HaveField("UID", inv.UID)))
+		Expect(dump(ctx, inv)).NotTo(ContainSubstring(path.Base(link)))
+	})
+
+	It("takes the Secret with the link away when the link is dead, and writes the new one on resend", Label("E4", "K4"), func(ctx SpecContext) {
+		inv := w.invitation("john")
+		inv.Spec.Delivery = []accountsv1.DeliveryChannel{"Link"}
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), beReady())
+		Expect(letters.For(string(w.email("john")))).To(BeEmpty())
+		var secret corev1.Secret
+		Expect(k8s.Get(ctx, w.key("john-link"), &secret)).To(Succeed())
+		first := string(secret.Data["link"])
+
+		askForResend(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), HaveField("Status.Attempt.Number", BeEquivalentTo(2)))
+		Expect(k8s.Get(ctx, w.key("john-link"), &secret)).To(Succeed())
+		Expect(string(secret.Data["link"])).NotTo(Equal(first))
+
+		w.decline(ctx, "john", "")
+		eventually(ctx, inv, haveState("Declined"))
+		Eventually(func() bool { return apierrors.IsNotFound(k8s.Get(ctx, w.key("john-link"), &secret)) }).Should(BeTrue())
+	})
+
+	It("never writes over a Secret that is somebody else's", Label("E4", "K7"), func(ctx SpecContext) {
+		foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.name, Name: "john-link"}, StringData: map[string]string{"a": "b"}}
+		create(ctx, foreign)
+		inv := w.invitation("john")
+		inv.Spec.Delivery = []accountsv1.DeliveryChannel{"Link"}
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Failed"), haveMessage("Delivered", "somebody else's"))
+		Expect(k8s.Get(ctx, w.key("john-link"), foreign)).To(Succeed())
+		Expect(foreign.Data).To(HaveLen(1))
+	})
+
+	It("is Pending when one channel took the link and another never will", Label("E6", "K2"), func(ctx SpecContext) {
+		inv := w.invitation("john")
+		inv.Spec.Delivery = []accountsv1.DeliveryChannel{"Email", "SMS"}
+		inv.Spec.PhoneNumber = "+393331234000"
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), beReady(), haveCondition("Delivered", metav1.ConditionFalse, "Refused"),
+			haveMessage("Delivered", "no such number"))
+	})
+
+	It("speaks the language of the invitation, or else of the Organization", Label("E5"), func(ctx SpecContext) {
+		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.Language = "fr" })
+		french, german := w.invitation("john"), w.invitation("jane")
+		german.Spec.Language = "de"
+		create(ctx, french, german)
+		eventually(ctx, french, haveState("Pending"))
+		eventually(ctx, german, haveState("Pending"))
+		Expect(letters.For(string(w.email("john")))[0].HTML).To(ContainSubstring(`lang="fr"`))
+		Expect(letters.For(string(w.email("jane")))[0].HTML).To(ContainSubstring(`lang="de"`))
+	})
+
+	It("carries the inviter's own words, escaped", func(ctx SpecContext) {
+		inv := w.invitation("john")
+		inv.Spec.Message = "Dear John,\nwe need <b>you</b> & your talents."
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		m := letters.For(string(w.email("john")))[0]
+		Expect(m.Text).To(ContainSubstring("we need <b>you</b> & your talents."))
+		Expect(m.HTML).To(And(ContainSubstring("&lt;b&gt;you&lt;/b&gt; &amp; your talents."), Not(ContainSubstring("<b>you</b>"))))
+	})
+
+	It("is written in the Organization's own words, once they have been checked", func(ctx SpecContext) {
+		own := w.wording(ctx, map[string]string{
+			"invitation.subject": "Come to {{.Organization}}",
+			"invitation.txt":     "Hi,\n{{.Nam}}, click {{.Link}}",
+		})
+		org := w.organization()
+		eventually(ctx, org, haveCondition("MailValid", metav1.ConditionFalse, "TemplateInvalid"),
+			haveCondition("Stalled", metav1.ConditionTrue, "TemplateInvalid"),
+			haveMessage("MailValid", "invitation.txt line 2"), haveMessage("MailValid", ".Nam"))
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		Expect(letters.For(string(w.email("john")))[0].Subject).To(Equal("Invitation to join Acme"), "the built-in one meanwhile")
+
+		change(ctx, own, func(c *corev1.ConfigMap) { c.Data["invitation.txt"] = "Hi {{.Name}}, click\n{{.Link}}\n" })
+		eventually(ctx, org, haveCondition("MailValid", metav1.ConditionTrue, "Reconciled"), beReady())
+		jane := w.invitation("jane")
+		create(ctx, jane)
+		eventually(ctx, jane, haveState("Pending"))
+		m := letters.For(string(w.email("jane")))[0]
+		Expect(m.Subject).To(Equal("Come to Acme"))
+		Expect(m.Text).To(HavePrefix("Hi Jane Doe, click"))
+		Expect(w.standings(ctx)).To(ConsistOf(invitation.Open))
+	})
+
+	It("goes by the Organization's own mail server, with its own sender", func(ctx SpecContext) {
+		theirs, err := inbox.Start(inbox.Options{})
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(theirs.Close)
+		org := w.organization()
+		change(ctx, org, func(o *accountsv1.Organization) {
+			o.Spec.Mail = accountsv1.OrganizationMail{Server: theirs.SMTPURL(), Sender: "Acme People <people@acme.example>"}
+		})
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		Expect(letters.For(string(w.email("john")))).To(BeEmpty())
+		Expect(theirs.For(string(w.email("john")))).To(ConsistOf(And(
+			HaveField("EnvelopeFrom", "people@acme.example"), HaveField("From", `"Acme People" <people@acme.example>`))))
+
+		change(ctx, org, func(o *accountsv1.Organization) { o.Spec.Mail.Server = "smtp://acme@mail.example" })
+		eventually(ctx, org, haveCondition("MailValid", metav1.ConditionFalse, "MailServerInvalid"))
+		jane := w.invitation("jane")
+		create(ctx, jane)
+		eventually(ctx, jane, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "TemporaryFailure"))
+		Expect(letters.For(string(w.email("jane")))).To(BeEmpty(), "nothing goes by another server")
+	})
+
+	It("signs with the Organization's key", func(ctx SpecContext) {
+		theirs, err := inbox.Start(inbox.Options{})
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(theirs.Close)
+		w.credentials(ctx, map[string]string{accountsv1.DKIMKeyKey: dkimKey})
+		_, err = mail.ParseDKIM("acme.example", "usher", []byte(dkimKey))
+		Expect(err).NotTo(HaveOccurred())
+		change(ctx, w.organization(), func(o *accountsv1.Organization) {
+			o.Spec.Mail = accountsv1.OrganizationMail{Server: theirs.SMTPURL(), Sender: "people@acme.example", DKIMSelector: "usher"}
+		})
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		Expect(string(theirs.For(string(w.email("john")))[0].Raw)).To(And(
+			HavePrefix("DKIM-Signature:"), ContainSubstring("d=acme.example"), ContainSubstring("s=usher")))
+	})
+})
+
+// dkimKey signs nothing but the mails of these specs.
+const dkimKey = `-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
+-----END PRIVATE KEY-----
+`
+
+var _ = Describe("Who has to know about an answer", func() {
+	var w world
+
+	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+
+	It("is told once: the person how to sign in, the owners and the chat who has joined", Label("A9", "C8"), func(ctx SpecContext) {
+		var mu sync.Mutex
+		var posts []string
+		chat := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			var post struct{ Text string }
+			_ = json.NewDecoder(r.Body).Decode(&post)
+			mu.Lock()
+			posts = append(posts, post.Text)
+			mu.Unlock()
+			_, _ = rw.Write([]byte("ok"))
+		}))
+		DeferCleanup(chat.Close)
+		w.owned(ctx)
+		w.credentials(ctx, map[string]string{
+			accountsv1.ChatURLKey: "mattermost://" + strings.TrimPrefix(chat.URL, "http://") + "/abcdefghijklmnopqrstuvwxyz?disabletls=yes",
+		})
+		eventually(ctx, w.organization(), haveCondition("MailValid", metav1.ConditionTrue, "Reconciled"))
+		_, a := w.active(ctx)
+		Eventually(func() []string { return w.mailsTo("jane", "usher:"+a.Name) }).Should(HaveLen(1))
+		confirmation := letters.For(string(w.email("jane")))[1].Text
+		Expect(confirmation).To(And(ContainSubstring(a.Name), ContainSubstring(string(w.email("jane"))),
+			ContainSubstring("Developer"), ContainSubstring("Deploy applications: staging"), ContainSubstring("https://accounts.example.com")))
+		Eventually(func() []string { return w.mailsTo("ada", "Jane Doe") }).Should(HaveLen(1))
+		Eventually(func() []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return posts
+		}).Should(ConsistOf(And(ContainSubstring("Jane Doe"), ContainSubstring("Acme"))))
+		quiet(ctx)
+		for _, o := range []string{"jane", "ada"} {
+			poke(ctx, w.invitation(o))
+		}
+		quiet(ctx)
+		Expect(w.mailsTo("ada", "Jane Doe")).To(HaveLen(1))
+		Expect(posts).To(HaveLen(1))
+	})
+
+	It("is told later, with the same bytes, where the mail server was away", Label("K8"), func(ctx SpecContext) {
+		w.invited(ctx, "jane")
+		letters.FailAt(inbox.Body, inbox.Fault{Code: 451, Text: "not now", Accept: true})
+		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
+		a := w.accept(ctx, "jane", w.name+"-jane")
+		inv := w.invitation("jane")
+		eventually(ctx, inv, haveState("Active"), HaveField("Status.Deliveries", ContainElement(And(
+			HaveField("Name", "confirmation"), HaveField("Result", BeEquivalentTo("TemporaryFailure"))))))
+		letters.SetFault(nil)
+		now.putForward(10 * time.Second)
+		poke(ctx, inv)
+		Eventually(func() []string { return w.mailsTo("jane", "usher:"+a.Name) }).Should(HaveLen(2))
+		mails := w.mailsTo("jane", "usher:"+a.Name)
+		Expect(mails[0]).To(Equal(mails[1]))
+	})
+})
+
+var _ = Describe("The first owners", Label("D1"), func() {
+	It("are invited by the Organization alone, each once", func(ctx SpecContext) {
+		w := aWorld()
+		org := w.organization()
+		org.Spec.Roles = append(org.Spec.Roles, accountsv1.Role{Name: "owner", Standing: "Owner"})
+		org.Spec.Founders = []accountsv1.Founder{
+			{Name: "ada", Email: w.email("ada"), GivenName: "Ada", Role: "owner"},
+			{Name: "bob", Email: w.email("bob"), Role: "developer"},
+		}
+		create(ctx, namespace(w.staging()), org)
+		ada := w.membership("ada")
+		DeferCleanup(func(ctx SpecContext) { _ = k8s.Delete(ctx, ada) })
+		Eventually(func() error { return k8s.Get(ctx, w.key("ada"), ada) }).Should(Succeed())
+		eventually(ctx, ada, haveState("Invited"), beReady())
+		eventually(ctx, org, haveCondition("Stalled", metav1.ConditionTrue, "UnknownRole"), haveMessage("Ready", "bob"))
+
+		w.accept(ctx, "ada", w.name+"-ada")
+		eventually(ctx, ada, haveState("Active"))
+		Expect(k8s.Delete(ctx, ada)).To(Succeed())
+		eventuallyGone(ctx, ada)
+		poke(ctx, org)
+		quiet(ctx)
+		Expect(apierrors.IsNotFound(k8s.Get(ctx, w.key("ada"), ada))).To(BeTrue(), "whoever deletes one means it")
+	})
+})

@@ -1,0 +1,243 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/hack/inbox"
+)
+
+// through is the API server as one controller reaches it.
+func through(way func(next http.RoundTripper, r *http.Request) (*http.Response, error)) *rest.Config {
+	api := rest.CopyConfig(usherAPI)
+	api.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) { return way(next, r) })
+	})
+	return api
+}
+
+// past is an API server whose news reach one controller only when thaw is
+// closed, and whose writes wait for write: it goes on by what it saw before.
+type past struct{ write, thaw chan struct{} }
+
+func (p past) roundTrip(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPut || r.Method == http.MethodPost && !strings.Contains(r.URL.Path, "/selfsubjectaccessreviews") {
+		select {
+		case <-p.write:
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	response, err := next.RoundTrip(r)
+	if err == nil && r.URL.Query().Get("watch") == "true" {
+		response.Body = frozen{response.Body, r.Context().Done(), p.thaw}
+	}
+	return response, err
+}
+
+// frozen is a stream of which nothing is read before it thaws.
+type frozen struct {
+	io.ReadCloser
+	over <-chan struct{}
+	thaw chan struct{}
+}
+
+func (f frozen) Read(into []byte) (int, error) {
+	select {
+	case <-f.thaw:
+		return f.ReadCloser.Read(into)
+	case <-f.over:
+		return 0, io.ErrUnexpectedEOF
+	}
+}
+
+// everyMail counts the invitation mails to these people, by person.
+func (w world) everyMail(people []string) map[string]int {
+	got := map[string]int{}
+	for _, p := range people {
+		got[p] = len(w.invitationsTo(p))
+	}
+	return got
+}
+
+func (w world) people(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprintf("p%d", i))
+	}
+	return names
+}
+
+var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), func() {
+	var w world
+
+	BeforeEach(func(ctx SpecContext) {
+		w = aWorld().settled(ctx)
+		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
+	})
+
+	It("is sent once by two controllers at once, without leader election", func(ctx SpecContext) {
+		DeferCleanup(startUsher(context.Background(), usherAPI, postbox(), 4))
+		people := w.people(60)
+		for _, p := range people {
+			create(ctx, w.membership(p))
+		}
+		for _, p := range people {
+			eventuallyWithin(ctx, "30s", w.membership(p), haveState("Invited"), beReady())
+		}
+		quiet(ctx)
+		Expect(w.everyMail(people)).To(HaveEach(1))
+	})
+
+	It("is not sent by a controller that lives a minute in the past", Serial, func(ctx SpecContext) {
+		stopUsher()
+		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
+		people := w.people(20)
+		for _, p := range people {
+			create(ctx, w.invitation(p))
+		}
+		then := past{write: make(chan struct{}), thaw: make(chan struct{})}
+		var attempts atomic.Int32
+		stale := startUsher(context.Background(), through(func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+			response, err := then.roundTrip(next, r)
+			if err == nil && response.StatusCode == http.StatusConflict {
+				attempts.Add(1)
+			}
+			return response, err
+		}), postbox(), 4)
+		DeferCleanup(func() { stale() })
+		current := startUsher(context.Background(), usherAPI, postbox(), 4)
+		DeferCleanup(func() { current() })
+		for _, p := range people {
+			eventuallyWithin(ctx, "30s", w.invitation(p), haveState("Pending"), beReady())
+		}
+		now.putForward(time.Minute)
+		close(then.write)
+		Eventually(attempts.Load).Should(BeNumerically(">", 40), "it tries by what it saw, and is refused")
+		close(then.thaw)
+		quiet(ctx)
+		Expect(w.everyMail(people)).To(HaveEach(1))
+	})
+
+	It("is sent once where a status was written and the answer was lost", Serial, func(ctx SpecContext) {
+		stopUsher()
+		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
+		var mu sync.Mutex
+		seen, lost := map[string]int{}, 0
+		DeferCleanup(startUsher(context.Background(), through(func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(r)
+			if err != nil || r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/status") || response.StatusCode != http.StatusOK {
+				return response, err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			// Every other write of each object: the claim of one, the record of the next.
+			if seen[r.URL.Path]++; seen[r.URL.Path]%2 == len(r.URL.Path)%2 {
+				lost++
+				_ = response.Body.Close()
+				return nil, errors.New("the answer was lost")
+			}
+			return response, nil
+		}), postbox(), 4))
+		people := append(w.people(10), "person-0", "person-11")
+		for _, p := range people {
+			create(ctx, w.membership(p))
+		}
+		for _, p := range people {
+			eventuallyWithin(ctx, "60s", w.membership(p), haveState("Invited"), beReady())
+		}
+		Expect(lost).To(BeNumerically(">", 10))
+		quiet(ctx)
+		Expect(w.everyMail(people)).To(HaveEach(1))
+	})
+
+	It("waits for a mail server that is away for an hour, asks at most 20 times, and is there within five minutes of its return",
+		func(ctx SpecContext) {
+			letters.FailAt(inbox.Greeting, inbox.Fault{Drop: true})
+			reconnect(ctx)
+			inv := w.invitation("john")
+			create(ctx, inv)
+			began := now.Now()
+			tried := func(n int32) {
+				eventually(ctx, inv, haveState("Sending"), HaveField("Status.Deliveries", ContainElement(And(
+					HaveField("Tries", n), HaveField("Result", BeEquivalentTo("TemporaryFailure"))))))
+			}
+			tried(1)
+			for now.Now().Sub(began) < time.Hour {
+				tries := inv.Status.Deliveries[0].Tries
+				now.putForward(30 * time.Second)
+				for !now.Now().Before(nextTry(inv)) {
+					poke(ctx, inv)
+					tries++
+					tried(tries)
+				}
+			}
+			Expect(inv.Status.Deliveries[0].Tries).To(BeNumerically("<=", 20))
+			letters.SetFault(nil)
+			now.putForward(5 * time.Minute)
+			poke(ctx, inv)
+			eventually(ctx, inv, haveState("Pending"), beReady())
+			Expect(w.invitationsTo("john")).To(HaveLen(1))
+		})
+
+	DescribeTable("arrives although the mail server", func(ctx SpecContext, stage inbox.Stage, fault inbox.Fault, copies int) {
+		create(ctx, w.invitation("first")) // so that there is a connection to reuse
+		eventually(ctx, w.invitation("first"), haveState("Pending"), beReady())
+		letters.FailOnce(stage, fault)
+		inv := w.invitation("john")
+		create(ctx, inv)
+		Eventually(func(g Gomega) {
+			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(inv), inv)).To(Succeed())
+			g.Expect(inv.Status.Deliveries).To(ContainElement(HaveField("Result", Not(BeEmpty()))))
+		}).Should(Succeed())
+		now.putForward(5 * time.Minute)
+		poke(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), beReady())
+		mails := w.invitationsTo("john")
+		Expect(mails).To(HaveLen(copies))
+		Expect(mails).To(HaveEach(mails[0]))
+	},
+		Entry("says not now to the sender", inbox.Mail, inbox.Fault{Code: 451, Text: "not now"}, 1),
+		Entry("keeps the recipient on a grey list", inbox.Rcpt, inbox.Fault{Code: 450, Text: "4.2.0 greylisted, try again"}, 1),
+		Entry("says not now to the message", inbox.Data, inbox.Fault{Code: 452, Text: "no room"}, 1),
+		Entry("hangs up in the middle", inbox.Data, inbox.Fault{Drop: true}, 1),
+		Entry("hangs up in place of its 250", inbox.Body, inbox.Fault{Drop: true}, 1),
+		Entry("hangs up after its 250 was lost", inbox.Body, inbox.Fault{Drop: true, Accept: true}, 2),
+		Entry("hangs up after its 250", inbox.Body, inbox.Fault{Cut: true}, 1),
+		Entry("cannot reset", inbox.Reset, inbox.Fault{Code: 451, Text: "not now"}, 1),
+		Entry("is tired of the connection", inbox.Mail, inbox.Fault{Code: 421, Text: "closing"}, 1),
+	)
+})
+
+// nextTry is the latest time at which an Invitation's mail is tried again.
+func nextTry(inv *accountsv1.Invitation) time.Time {
+	d := inv.Status.Deliveries[0]
+	wait := min(10*time.Second<<min(d.Tries-1, 5), 270*time.Second)
+	return d.TryTime.Add(wait + time.Second)
+}
+
+// reconnect has Usher forget the connections that it has kept.
+func reconnect(ctx context.Context) {
+	GinkgoHelper()
+	stopUsher()
+	stopUsher = startUsher(context.WithoutCancel(ctx), usherAPI, postbox(), 4)
+	DeferCleanup(func() {
+		stopUsher()
+		stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
+	})
+}

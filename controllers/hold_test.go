@@ -1,0 +1,149 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// restored is an object as a backup brings it back: with a new UID, and without
+// what a status said.
+func restored[T client.Object](ctx context.Context, backup T) T {
+	GinkgoHelper()
+	backup.SetResourceVersion("")
+	backup.SetUID("")
+	backup.SetManagedFields(nil)
+	Expect(k8s.Create(ctx, backup)).To(Succeed())
+	return backup
+}
+
+var _ = Describe("A restore that lost every status", func() {
+	var w world
+
+	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+
+	It("mails nobody of a thousand until an admin says so, and says so itself", Serial, Label("K8", "K1"), func(ctx SpecContext) {
+		const people = 1000
+		half := people / 2
+		for i := range half {
+			m, inv := w.membership(fmt.Sprintf("m%d", i)), w.invitation(fmt.Sprintf("i%d", i))
+			Expect(k8s.Create(ctx, m)).To(Succeed())
+			Expect(k8s.Create(ctx, inv)).To(Succeed())
+		}
+		Eventually(func() int { return len(w.mailed()) }, "120s", "200ms").Should(Equal(people))
+		var memberships accountsv1.MembershipList
+		var invitations accountsv1.InvitationList
+		Eventually(func(g Gomega) {
+			g.Expect(k8s.List(ctx, &memberships, client.InNamespace(w.name))).To(Succeed())
+			g.Expect(k8s.List(ctx, &invitations, client.InNamespace(w.name))).To(Succeed())
+			for i := range invitations.Items {
+				g.Expect(invitations.Items[i].Annotations).To(HaveKey(accountsv1.MailedAnnotation))
+			}
+			for i := range memberships.Items {
+				g.Expect(memberships.Items[i].Status.Conditions).NotTo(BeEmpty())
+			}
+		}, "60s", "500ms").Should(Succeed())
+
+		stopUsher()
+		for i := range memberships.Items {
+			m := &memberships.Items[i]
+			Expect(k8s.Delete(ctx, m.DeepCopy())).To(Succeed())
+			bare := m.DeepCopy()
+			bare.Finalizers = nil
+			Expect(k8s.Update(ctx, withVersionOf(ctx, bare))).To(Succeed())
+		}
+		for i := range invitations.Items {
+			Expect(k8s.Delete(ctx, invitations.Items[i].DeepCopy())).To(Succeed())
+		}
+		for i := range memberships.Items {
+			restored(ctx, memberships.Items[i].DeepCopy())
+		}
+		for i := range invitations.Items {
+			restored(ctx, invitations.Items[i].DeepCopy())
+		}
+		stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
+
+		org := w.organization()
+		eventuallyWithin(ctx, "60s", org, haveCondition("MailHeld", metav1.ConditionTrue, "MailHeld"),
+			haveMessage("MailHeld", fmt.Sprintf("%d people", people)))
+		Eventually(func() []string {
+			var told eventsv1.EventList
+			Expect(k8s.List(ctx, &told)).To(Succeed())
+			var notes []string
+			for _, e := range told.Items {
+				if e.Regarding.Name == w.name && e.Reason == "MailHeld" {
+					notes = append(notes, e.Note)
+				}
+			}
+			return notes
+		}).ShouldNot(BeEmpty())
+		sample := w.membership("m0")
+		eventually(ctx, sample, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "MailHeld"))
+		quiet(ctx)
+		Expect(w.mailed()).To(And(HaveLen(people), HaveEach(1)), "nobody was mailed twice")
+
+		one := w.invitation("i0")
+		askForResend(ctx, one)
+		eventually(ctx, one, haveState("Pending"), beReady())
+		Expect(w.invitationsTo("i0")).To(HaveLen(2))
+
+		change(ctx, org, func(o *accountsv1.Organization) {
+			o.Annotations = map[string]string{accountsv1.ReleaseMailAnnotation: now.Now().UTC().Format(time.RFC3339Nano)}
+		})
+		Eventually(w.mailed, "120s", "500ms").Should(HaveEach(2))
+		eventually(ctx, org, Not(haveCondition("MailHeld", metav1.ConditionTrue, "MailHeld")), beReady())
+
+		// So many have to hear that it is over that the next spec would wait for them.
+		Expect(k8s.Delete(ctx, org)).To(Succeed())
+		eventuallyWithin(ctx, "60s", sample, haveState("Inactive"))
+		quiet(ctx)
+	})
+
+	It("brings back whoever had accepted, and no used link works again", Label("K1", "A7"), func(ctx SpecContext) {
+		m, a := w.active(ctx)
+		inv := w.invitation("jane")
+		eventually(ctx, inv, haveState("Active"))
+		eventually(ctx, a, haveState("Active"))
+		quiet(ctx)
+		stopUsher()
+		for _, o := range []client.Object{m, a} {
+			Expect(k8s.Delete(ctx, o)).To(Succeed())
+			bare := withVersionOf(ctx, o.DeepCopyObject().(client.Object))
+			bare.SetFinalizers(nil)
+			Expect(k8s.Update(ctx, bare)).To(Succeed())
+		}
+		Expect(k8s.Delete(ctx, inv.DeepCopy())).To(Succeed())
+		for _, b := range bindings(ctx, w.staging()) {
+			Expect(k8s.Delete(ctx, &b)).To(Succeed())
+		}
+		restored(ctx, a)
+		restored(ctx, m)
+		restored(ctx, inv)
+		stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
+
+		eventually(ctx, m, haveState("Active"), beReady(), HaveField("Status.AccountRef.Name", BeEquivalentTo(a.Name)))
+		Expect(w.access(ctx)).To(ConsistOf("edit for usher:" + a.Name))
+		quiet(ctx)
+		Expect(letters.For(string(w.email("jane")))).To(HaveLen(2), "the invitation and the confirmation of the first time")
+	})
+})
+
+// withVersionOf gives an object the resourceVersion that it has by now.
+func withVersionOf[T client.Object](ctx context.Context, o T) T {
+	GinkgoHelper()
+	shown := o.DeepCopyObject().(client.Object)
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(o), shown)).To(Succeed())
+	o.SetResourceVersion(shown.GetResourceVersion())
+	return o
+}

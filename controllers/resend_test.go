@@ -1,0 +1,223 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"net/url"
+	"path"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/hack/inbox"
+	"github.com/usher-dev/usher/internal/invitation"
+)
+
+// askForResend annotates an object as an owner does, at the present time.
+func askForResend(ctx context.Context, o client.Object) {
+	GinkgoHelper()
+	change(ctx, o, func(o client.Object) {
+		annotations := o.GetAnnotations()
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[accountsv1.ResendAnnotation] = now.Now().UTC().Format(time.RFC3339Nano)
+		o.SetAnnotations(annotations)
+	})
+}
+
+// decline answers an Invitation with no, as the portal does.
+func (w world) decline(ctx context.Context, person, reason string) {
+	GinkgoHelper()
+	inv := w.invitation(person)
+	Eventually(func() error {
+		if err := k8s.Get(ctx, client.ObjectKeyFromObject(inv), inv); err != nil {
+			return err
+		}
+		declined := metav1.Now().Rfc3339Copy()
+		inv.Status.Decline = accountsv1.Decline{DeclinedTime: &declined, Reason: reason}
+		return k8s.Status().Update(ctx, inv)
+	}).Should(Succeed())
+}
+
+// linkIn is the link of a mail.
+func linkIn(m inbox.Message) invitation.Link {
+	GinkgoHelper()
+	u, err := url.Parse(inbox.LinkIn(m))
+	Expect(err).NotTo(HaveOccurred())
+	link, err := invitation.ParseLink(path.Base(u.Path))
+	Expect(err).NotTo(HaveOccurred())
+	return link
+}
+
+// invitationMails are the mails to a person that bring a link, oldest first.
+func (w world) invitationMails(person string) []inbox.Message {
+	var found []inbox.Message
+	for _, m := range letters.For(string(w.email(person))) {
+		if inbox.LinkIn(m) != "" {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// standings are how the links in all mails to Jane stand, oldest first.
+func (w world) standings(ctx context.Context) []invitation.Standing {
+	GinkgoHelper()
+	const person = "jane"
+	inv, org := w.invitation(person), w.organization()
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(inv), inv)).To(Succeed())
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
+	var all []invitation.Standing
+	for _, m := range w.invitationMails(person) {
+		offer := invitation.Offer{Invitation: inv, Organization: org, Membership: w.membership(person)}
+		all = append(all, offer.Check(linkIn(m), keys, now.Now()))
+	}
+	return all
+}
+
+var _ = Describe("An invitation that is sent again", func() {
+	var w world
+
+	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+
+	DescribeTable("has a new link and a new week, and the old link is dead",
+		Label("A7", "D7"), func(ctx SpecContext, ended string, end func(ctx SpecContext)) {
+			m := w.membership("jane")
+			if ended == "Failed" {
+				letters.FailOnce(inbox.Rcpt, inbox.Fault{Code: 550, Text: "no such person"})
+			}
+			create(ctx, m)
+			inv := w.invitation("jane")
+			eventually(ctx, inv, Or(haveState("Pending"), haveState("Failed")))
+			if end != nil {
+				end(ctx)
+			}
+			eventually(ctx, inv, haveState(ended))
+			before := len(w.invitationMails("jane"))
+			wanted := Not(Equal(invitation.Open))
+			if ended == "Pending" {
+				wanted = Equal(invitation.Open)
+			}
+			for _, s := range w.standings(ctx) {
+				Expect(s).To(wanted)
+			}
+
+			askForResend(ctx, m)
+			eventually(ctx, inv, haveState("Pending"), beReady(), HaveField("Status.Attempt.Number", BeEquivalentTo(2)))
+			eventually(ctx, m, haveState("Invited"), beReady())
+			Expect(w.invitationMails("jane")).To(HaveLen(before + 1))
+			standings := w.standings(ctx)
+			Expect(standings[before]).To(Equal(invitation.Open))
+			for _, s := range standings[:before] {
+				Expect(s).To(Equal(invitation.Superseded))
+			}
+			Expect(inv.Status.ExpirationTime.Sub(inv.Status.Attempt.ClaimTime.Time)).To(Equal(7 * 24 * time.Hour))
+		},
+		Entry("from Pending", "Pending", nil),
+		Entry("from Expired", "Expired", func(ctx SpecContext) {
+			now.putForward(8 * 24 * time.Hour)
+			poke(ctx, w.invitation("jane"))
+		}),
+		Entry("from Declined", "Declined", func(ctx SpecContext) { w.decline(ctx, "jane", "") }),
+		Entry("from Failed", "Failed", nil),
+	)
+
+	It("counts each request once: the same manifests applied again send nothing", Label("K3"), func(ctx SpecContext) {
+		m := w.membership("jane")
+		m.Annotations = map[string]string{accountsv1.ResendAnnotation: "2026-11-21T10:00:00Z"}
+		create(ctx, m)
+		inv := w.invitation("jane")
+		eventually(ctx, inv, haveState("Pending"), HaveField("Status.Attempt.Number", BeEquivalentTo(1)))
+		askForResend(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), HaveField("Status.Attempt.Number", BeEquivalentTo(2)))
+		for range 3 {
+			poke(ctx, m)
+			poke(ctx, inv)
+		}
+		quiet(ctx)
+		Expect(w.invitationMails("jane")).To(HaveLen(2))
+	})
+
+	It("is not sent more than five times a day to one address, and says when the next is possible", Label("A7", "K8"), func(ctx SpecContext) {
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		for range 4 {
+			attempt := inv.Status.Attempt.Number
+			askForResend(ctx, inv)
+			eventually(ctx, inv, haveState("Pending"), HaveField("Status.Attempt.Number", attempt+1))
+		}
+		first := inv.Status.Attempt.Earlier[3].ClaimTime.Time
+		askForResend(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), beReady(), haveCondition("ResendBlocked", metav1.ConditionTrue, "ResendLimited"),
+			haveMessage("ResendBlocked", first.Add(24*time.Hour).UTC().Format(time.RFC3339)))
+		Expect(w.invitationMails("john")).To(HaveLen(5))
+
+		now.putForward(24 * time.Hour)
+		poke(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), HaveField("Status.Attempt.Number", BeEquivalentTo(6)),
+			Not(haveCondition("ResendBlocked", metav1.ConditionTrue, "ResendLimited")))
+		Expect(w.invitationMails("john")).To(HaveLen(6))
+	})
+
+	It("is not sent again and again where a tool makes it anew all the time", Label("K8", "K3"), func(ctx SpecContext) {
+		for range 5 {
+			inv := w.invitation("john")
+			Expect(k8s.Create(ctx, inv)).To(Succeed())
+			eventually(ctx, inv, haveState("Pending"))
+			Expect(k8s.Delete(ctx, inv)).To(Succeed())
+			eventuallyGone(ctx, inv)
+		}
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "ResendLimited"))
+		Expect(w.invitationMails("john")).To(HaveLen(5))
+		now.putForward(24 * time.Hour)
+		poke(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), beReady())
+	})
+
+	It("says so when a request cannot be read", func(ctx SpecContext) {
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"))
+		change(ctx, inv, func(inv *accountsv1.Invitation) { inv.Annotations[accountsv1.ResendAnnotation] = "please" })
+		eventually(ctx, inv, haveCondition("ResendBlocked", metav1.ConditionTrue, "ResendInvalid"), beReady())
+	})
+
+	It("keeps its language", Label("E5"), func(ctx SpecContext) {
+		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.Language = "it" })
+		inv := w.invitation("john")
+		create(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), HaveField("Status.Attempt.Language", BeEquivalentTo("it")))
+		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.Language = "de" })
+		askForResend(ctx, inv)
+		eventually(ctx, inv, haveState("Pending"), HaveField("Status.Attempt.Number", BeEquivalentTo(2)))
+		mails := w.invitationMails("john")
+		Expect(mails[1].Subject).To(Equal(mails[0].Subject))
+		Expect(mails[0].Subject).To(ContainSubstring("Invito"))
+	})
+})
+
+var _ = Describe("An invitation that is declined", func() {
+	It("is Declined and Ready, kills the link, and tells the owner the reason", Label("E7", "K2", "C8"), func(ctx SpecContext) {
+		w := aWorld().settled(ctx)
+		w.owned(ctx)
+		m := w.invited(ctx, "jane")
+		inv := w.invitation("jane")
+		w.decline(ctx, "jane", "I have changed jobs.")
+		eventually(ctx, inv, haveState("Declined"), beReady(), haveCondition("Active", metav1.ConditionFalse, "Declined"),
+			haveMessage("Ready", "I have changed jobs."))
+		eventually(ctx, m, haveState("Declined"), beReady())
+		Expect(health(ctx, m)).To(BeEquivalentTo("Current"))
+		Expect(w.standings(ctx)).To(ConsistOf(invitation.Declined))
+		Eventually(func() []string { return w.mailsTo("ada", "I have changed jobs.") }).Should(HaveLen(1))
+	})
+})

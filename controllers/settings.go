@@ -1,0 +1,190 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	netmail "net/mail"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/chat"
+	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/organization"
+)
+
+// Settings reads what Organizations bring of their own: wording, a mail server,
+// a chat.
+type Settings struct {
+	// Reader has the ConfigMaps and Secrets of home namespaces that Usher may read.
+	Reader client.Reader
+	// Hello is the name that mail servers are greeted with.
+	Hello string
+
+	mu      sync.Mutex
+	servers map[types.UID]ownServer
+}
+
+// ownServer is the connection to the mail server of one Organization.
+type ownServer struct {
+	fingerprint [sha256.Size]byte
+	smtp        *mail.SMTP
+}
+
+// templates are an Organization's own wording; what is amiss with it is left out.
+func (s *Settings) templates(ctx context.Context, home string) (mail.Templates, []mail.TemplateError, error) {
+	own, err := find(ctx, s.Reader, types.NamespacedName{Namespace: home, Name: accountsv1.MailTemplatesName}, &corev1.ConfigMap{})
+	if err != nil || own == nil {
+		return mail.Templates{}, nil, err
+	}
+	templates, faults := mail.ParseTemplates(own.Data)
+	return templates, faults, nil
+}
+
+// credentials are the secrets that an Organization brings; none is no error.
+func (s *Settings) credentials(ctx context.Context, home string) (map[string][]byte, error) {
+	own, err := find(ctx, s.Reader, types.NamespacedName{Namespace: home, Name: accountsv1.CredentialsName}, &corev1.Secret{})
+	if err != nil || own == nil {
+		return nil, err
+	}
+	return own.Data, nil
+}
+
+// chatURL is where an Organization is told who has joined; empty: nowhere.
+func (s *Settings) chatURL(ctx context.Context, home string) (string, error) {
+	credentials, err := s.credentials(ctx, home)
+	return strings.TrimSpace(string(credentials[accountsv1.ChatURLKey])), err
+}
+
+// server is the mail server of an Organization that has its own.
+func (s *Settings) server(ctx context.Context, org *accountsv1.Organization) (*mail.SMTP, error) {
+	credentials, err := s.credentials(ctx, string(org.Spec.Namespace))
+	if err != nil {
+		return nil, err
+	}
+	fingerprint := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", org.Spec.Mail,
+		credentials[accountsv1.SMTPPasswordKey], credentials[accountsv1.DKIMKeyKey]))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, found := s.servers[org.UID]
+	if found && known.fingerprint == fingerprint {
+		return known.smtp, nil
+	}
+	config, err := serverConfig(org, credentials)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		known.smtp.Close()
+	}
+	config.Hello = s.Hello
+	if s.servers == nil {
+		s.servers = map[types.UID]ownServer{}
+	}
+	s.servers[org.UID] = ownServer{fingerprint, mail.NewSMTP(config)}
+	return s.servers[org.UID].smtp, nil
+}
+
+// Close ends the connections to the mail servers of Organizations.
+func (s *Settings) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, own := range s.servers {
+		own.smtp.Close()
+	}
+	s.servers = nil
+}
+
+// serverConfig reads how an Organization's own mail server is reached. An error
+// is a sentence that says what to change.
+func serverConfig(org *accountsv1.Organization, credentials map[string][]byte) (mail.Config, error) {
+	own := org.Spec.Mail
+	server, err := mail.ParseURL(own.Server)
+	if err != nil {
+		return mail.Config{}, fmt.Errorf("spec.mail.server: %w", err)
+	}
+	sender, err := netmail.ParseAddress(own.Sender)
+	if err != nil {
+		return mail.Config{}, errors.New(`spec.mail.sender must be such as "Acme <accounts@acme.example>"`)
+	}
+	config := mail.Config{Server: server}
+	if server.User != "" {
+		password := strings.TrimRight(string(credentials[accountsv1.SMTPPasswordKey]), "\r\n")
+		if password == "" {
+			return config, fmt.Errorf("put the password of %s into entry %s of Secret %s in the home namespace",
+				server.User, accountsv1.SMTPPasswordKey, accountsv1.CredentialsName)
+		}
+		config.Password = func() (string, error) { return password, nil }
+	}
+	if own.DKIMSelector != "" {
+		config.DKIM, err = mail.ParseDKIM(domainOf(*sender), own.DKIMSelector, credentials[accountsv1.DKIMKeyKey])
+		if err != nil {
+			return config, fmt.Errorf("entry %s of Secret %s in the home namespace: %w",
+				accountsv1.DKIMKeyKey, accountsv1.CredentialsName, err)
+		}
+	}
+	return config, nil
+}
+
+// Fault says what is amiss with what an Organization brings of its own.
+func (s *Settings) Fault(ctx context.Context, org *accountsv1.Organization) (organization.MailFault, error) {
+	var none organization.MailFault
+	home := string(org.Spec.Namespace)
+	credentials, err := s.credentials(ctx, home)
+	if err != nil {
+		return none, err
+	}
+	if fault := serverFault(org, credentials); fault.Reason != "" {
+		return fault, nil
+	}
+	_, faults, err := s.templates(ctx, home)
+	if err != nil {
+		return none, err
+	}
+	if len(faults) > 0 {
+		return organization.MailFault{
+			Reason: accountsv1.ReasonTemplateInvalid,
+			Message: fmt.Sprintf("ConfigMap %s cannot be used as it is, and Usher's own wording is used meanwhile: %s.",
+				accountsv1.MailTemplatesName, shorten(strings.TrimRight(faults[0].Error(), "."))),
+		}, nil
+	}
+	return chatFault(credentials), nil
+}
+
+func serverFault(org *accountsv1.Organization, credentials map[string][]byte) organization.MailFault {
+	if org.Spec.Mail.Server == "" {
+		return organization.MailFault{}
+	}
+	if _, err := serverConfig(org, credentials); err != nil {
+		return organization.MailFault{Reason: accountsv1.ReasonMailServerInvalid, Message: "No mail goes out: " + err.Error() + "."}
+	}
+	return organization.MailFault{}
+}
+
+func chatFault(credentials map[string][]byte) organization.MailFault {
+	own := strings.TrimSpace(string(credentials[accountsv1.ChatURLKey]))
+	if own == "" {
+		return organization.MailFault{}
+	}
+	if err := chat.Check(own); err != nil {
+		return organization.MailFault{
+			Reason:  accountsv1.ReasonChatInvalid,
+			Message: fmt.Sprintf("Nobody is told in the chat: entry %s of Secret %s: %s.", accountsv1.ChatURLKey, accountsv1.CredentialsName, err),
+		}
+	}
+	return organization.MailFault{}
+}
+
+// domainOf is the domain of a sender.
+func domainOf(sender netmail.Address) string {
+	return sender.Address[strings.LastIndexByte(sender.Address, '@')+1:]
+}

@@ -1,0 +1,331 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package invitation
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// Backoff between tries: doubled from the first to the longest. With these, a
+// mail server that is away for an hour is asked 19 times, and is asked again
+// within five minutes of its return.
+const (
+	firstBackoff   = 10 * time.Second
+	longestBackoff = 270 * time.Second
+)
+
+// worthTelling is how long Usher tries to tell people about an answer.
+const worthTelling = 7 * 24 * time.Hour
+
+// maxEarlier is how many attempts are kept after newer ones were begun.
+const maxEarlier = 16
+
+// maxOwners is how many owners are told about an answer.
+const maxOwners = 16
+
+// Claim is one try to deliver one message, to be written before it is made.
+type Claim struct {
+	// Attempt to begin with it; nil: it belongs to the current one, or to none.
+	Attempt *accountsv1.Attempt
+	// Deliveries that the new attempt consists of.
+	Deliveries []accountsv1.Delivery
+	// Name of the delivery that is tried, and the how manieth time.
+	Name  string
+	Tries int32
+	// Holder is who tries, and from when on.
+	Holder string
+	// Time of the try.
+	Time metav1.Time
+	// MessageID of a mail that is tried for the first time.
+	MessageID string
+}
+
+// Begin writes a claim into a status. With a new attempt its validity starts,
+// and the answer to the one before is forgotten.
+func Begin(status *accountsv1.InvitationStatus, claim Claim, validity time.Duration) {
+	if a := claim.Attempt; a != nil {
+		expires := metav1.NewTime(a.ClaimTime.Add(validity))
+		status.ExpirationTime = &expires
+		status.Attempt = *a
+		status.Deliveries = claim.Deliveries
+		status.Acceptance, status.Decline = accountsv1.Acceptance{}, accountsv1.Decline{}
+		status.OtherAddress, status.Guesses = accountsv1.OtherAddress{}, 0
+		status.State = accountsv1.InvitationSending
+	}
+	d := delivery(status, claim.Name)
+	if d == nil { // a code that was asked for
+		status.Deliveries = slices.DeleteFunc(status.Deliveries, func(d accountsv1.Delivery) bool { return d.Purpose == accountsv1.PurposeCode })
+		status.Deliveries = append(status.Deliveries, codeDelivery(status.OtherAddress))
+		d = delivery(status, claim.Name)
+	}
+	if !d.Begun() {
+		d.ClaimTime, d.MessageID = claim.Time.DeepCopy(), claim.MessageID
+	}
+	d.Tries = claim.Tries
+	d.TryTime = claim.Time.DeepCopy()
+	d.Holder, d.Result, d.Message = claim.Holder, "", ""
+}
+
+// End writes how the try of a delivery ended. The answer is what was said to a
+// try that failed.
+func End(status *accountsv1.InvitationStatus, name string, result accountsv1.DeliveryResult, answer string, now time.Time) {
+	d := delivery(status, name)
+	if d == nil {
+		return
+	}
+	d.Holder, d.Result, d.Message = "", result, answer
+	if result == accountsv1.DeliverySent {
+		d.SentTime = second(now)
+	}
+}
+
+// Delivery finds a delivery of an Invitation by its name.
+func Delivery(inv *accountsv1.Invitation, name string) (accountsv1.Delivery, bool) {
+	if d := delivery(&inv.Status, name); d != nil {
+		return *d, true
+	}
+	return accountsv1.Delivery{}, false
+}
+
+func delivery(status *accountsv1.InvitationStatus, name string) *accountsv1.Delivery {
+	for i := range status.Deliveries {
+		if status.Deliveries[i].Name == name {
+			return &status.Deliveries[i]
+		}
+	}
+	return nil
+}
+
+// Backoff is how long to wait after the given number of failed tries. It is
+// up to a tenth shorter than the doubling says, by an amount that depends on
+// the seed, so that many invitations do not come back in the same instant.
+func Backoff(tries int32, seed string) time.Duration {
+	wait := longestBackoff
+	if doublings := tries - 1; doublings < 5 {
+		wait = firstBackoff << max(doublings, 0)
+	}
+	h := fnv.New32a()
+	_, _ = fmt.Fprintf(h, "%s/%d", seed, tries) // a hash never fails to be written to
+	return wait - wait*time.Duration(h.Sum32()%100)/1000
+}
+
+// finished tells whether there is nothing left to try.
+func finished(d accountsv1.Delivery) bool {
+	return d.Result != "" && d.Result != accountsv1.DeliveryTemporaryFailure
+}
+
+// newAttempt claims the first try of a new attempt.
+func (f Facts) newAttempt() *Claim {
+	now, inv, before := second(f.Now), f.Invitation, f.Invitation.Status.Attempt
+	role, _ := f.Organization.Role(f.Role())
+	own, membership := requests(inv, f.Membership)
+	attempt := accountsv1.Attempt{
+		Number:    before.Number + 1,
+		KeyID:     f.NewestKey,
+		ClaimTime: now,
+		// The titles could change before a repeat, and the bytes must not.
+		Organization:            f.Organization.Title(),
+		Role:                    role.Title(),
+		Language:                f.Language(),
+		Sender:                  f.Sender,
+		ResendRequest:           kept(own),
+		MembershipResendRequest: kept(membership),
+	}
+	if before.Begun() {
+		last := accountsv1.EarlierAttempt{Number: before.Number, KeyID: before.KeyID, ClaimTime: before.ClaimTime}
+		attempt.Earlier = append([]accountsv1.EarlierAttempt{last}, before.Earlier...)
+		attempt.Earlier = attempt.Earlier[:min(len(attempt.Earlier), maxEarlier)]
+	}
+	deliveries := invitationDeliveries(inv)
+	return f.claim(deliveries[0], &attempt, deliveries)
+}
+
+func (f Facts) claim(d accountsv1.Delivery, attempt *accountsv1.Attempt, deliveries []accountsv1.Delivery) *Claim {
+	number := f.Invitation.Status.Attempt.Number
+	if attempt != nil {
+		number = attempt.Number
+	}
+	now := second(f.Now)
+	c := &Claim{Attempt: attempt, Deliveries: deliveries, Name: d.Name, Tries: d.Tries + 1, Holder: f.Holder, Time: *now}
+	if d.Medium == accountsv1.MediumEmail {
+		c.MessageID = fmt.Sprintf("%s.%d.%s.%d@%s", f.Invitation.UID, number, d.Name, now.Unix(), f.MailDomain)
+	}
+	return c
+}
+
+// Language is that of the messages of the next attempt: as the Invitation
+// says, or else as before, or else as the Organization says.
+func (f Facts) Language() accountsv1.Language {
+	return cmp.Or(f.Invitation.Spec.Language, f.Invitation.Status.Attempt.Language, f.Organization.Spec.Language, "en")
+}
+
+// deliver claims the next try that is due among the deliveries for some
+// purposes, or says how long to wait for it.
+func (f Facts) deliver(purposes ...accountsv1.DeliveryPurpose) Plan {
+	var after time.Duration
+	for _, d := range f.deliveries() {
+		if !slices.Contains(purposes, d.Purpose) || finished(d) {
+			continue
+		}
+		if d.Begun() && f.Now.Sub(d.ClaimTime.Time) > worth(d.Purpose) {
+			continue
+		}
+		wait := f.nextTry(d).Sub(f.Now)
+		if wait <= 0 {
+			return Plan{Claim: f.claim(d, nil, nil)}
+		}
+		after = earlier(after, wait)
+	}
+	return Plan{After: after}
+}
+
+// worth is how long after its first try a message is still worth sending. An
+// invitation and a code end by their own validity.
+func worth(purpose accountsv1.DeliveryPurpose) time.Duration {
+	switch purpose {
+	case accountsv1.PurposeInvitation, accountsv1.PurposeCode:
+		return math.MaxInt64
+	default:
+		return worthTelling
+	}
+}
+
+// nextTry is when a delivery that is not finished may be tried.
+func (f Facts) nextTry(d accountsv1.Delivery) time.Time {
+	switch {
+	case !d.Begun():
+		return f.Now
+	case d.Result == accountsv1.DeliveryTemporaryFailure:
+		return d.TryTime.Add(Backoff(d.Tries, string(f.Invitation.UID)+d.Name))
+	case d.Holder == f.Holder:
+		return f.Now // this process holds the claim and is not sending: it never began to
+	default:
+		return d.TryTime.Add(f.SendDeadline + time.Second) // TryTime is cut to the second
+	}
+}
+
+// deliveries are those of the status. Of the codes among them, only the one
+// that was asked for last counts, begun or not: a repeat of an earlier one would
+// bring what confirms the other address to somebody else.
+func (f Facts) deliveries() []accountsv1.Delivery {
+	status := f.Invitation.Status
+	var current accountsv1.Delivery
+	if o := status.OtherAddress; o.Given() && f.MayAccept(o.Email) && f.Now.Before(o.RequestTime.Add(CodeValidity)) {
+		current = codeDelivery(o)
+		if begun := delivery(&status, current.Name); begun != nil {
+			current = *begun
+		}
+	}
+	all := slices.DeleteFunc(slices.Clone(status.Deliveries), func(d accountsv1.Delivery) bool { return d.Purpose == accountsv1.PurposeCode })
+	if current.Name != "" {
+		all = append(all, current)
+	}
+	return all
+}
+
+// deadLink is the delivery whose Secret holds a link that is dead.
+func (f Facts) deadLink(at situation) *accountsv1.Delivery {
+	switch at {
+	case history, takenUp, voided, mismatched, declined, expired:
+	default:
+		return nil
+	}
+	d := delivery(&f.Invitation.Status, nameOf(accountsv1.ChannelLink))
+	if d == nil || d.Result == accountsv1.DeliveryWithdrawn || !d.Begun() {
+		return nil
+	}
+	return d
+}
+
+// invitationDeliveries are the channels that bring the link, at least one.
+func invitationDeliveries(inv *accountsv1.Invitation) []accountsv1.Delivery {
+	channels := inv.Spec.Delivery
+	if len(channels) == 0 {
+		channels = []accountsv1.DeliveryChannel{accountsv1.ChannelEmail}
+	}
+	var planned []accountsv1.Delivery
+	for _, c := range channels {
+		d := accountsv1.Delivery{Name: nameOf(c), Purpose: accountsv1.PurposeInvitation, Medium: accountsv1.Medium(c)}
+		switch c {
+		case accountsv1.ChannelEmail:
+			d.Recipient = string(inv.Spec.Email)
+		case accountsv1.ChannelSMS:
+			d.Recipient = inv.Spec.PhoneNumber
+		case accountsv1.ChannelLink:
+			d.Recipient = inv.Name + accountsv1.LinkSecretSuffix
+		}
+		planned = append(planned, d)
+	}
+	return planned
+}
+
+func nameOf(c accountsv1.DeliveryChannel) string { return strings.ToLower(string(c)) }
+
+func codeDelivery(o accountsv1.OtherAddress) accountsv1.Delivery {
+	return accountsv1.Delivery{
+		Name: fmt.Sprintf("code-%d", o.Requests), Purpose: accountsv1.PurposeCode,
+		Medium: accountsv1.MediumEmail, Recipient: string(o.Email),
+	}
+}
+
+// afterAcceptance are the messages about a yes: to the person, to the owners,
+// to the chat.
+func (f Facts) afterAcceptance() []accountsv1.Delivery {
+	recipient := string(f.Invitation.Spec.Email)
+	if f.Accepter != nil {
+		recipient = string(f.Accepter.Spec.Email)
+	}
+	planned := []accountsv1.Delivery{{
+		Name: "confirmation", Purpose: accountsv1.PurposeConfirmation, Medium: accountsv1.MediumEmail, Recipient: recipient,
+		Permissions: f.Permissions,
+	}}
+	planned = append(planned, f.toOwners("joined.", accountsv1.PurposeJoined)...)
+	if f.Chat {
+		planned = append(planned, accountsv1.Delivery{
+			Name: "chat", Purpose: accountsv1.PurposeJoined, Medium: accountsv1.MediumChat, Language: f.ownLanguage(),
+		})
+	}
+	return planned
+}
+
+func (f Facts) toOwners(prefix string, purpose accountsv1.DeliveryPurpose) []accountsv1.Delivery {
+	var planned []accountsv1.Delivery
+	for _, o := range f.Owners[:min(len(f.Owners), maxOwners)] {
+		if o.Name == f.Invitation.Name {
+			continue
+		}
+		planned = append(planned, accountsv1.Delivery{
+			Name: prefix + o.Name, Purpose: purpose, Medium: accountsv1.MediumEmail, Recipient: o.Email, Language: f.ownLanguage(),
+		})
+	}
+	return planned
+}
+
+// ownLanguage is that of the Organization, which its own people are told in.
+func (f Facts) ownLanguage() accountsv1.Language {
+	if f.Organization == nil {
+		return ""
+	}
+	return cmp.Or(f.Organization.Spec.Language, "en")
+}
+
+// withPlanned adds the planned deliveries that are not there yet.
+func withPlanned(deliveries, planned []accountsv1.Delivery) []accountsv1.Delivery {
+	for _, p := range planned {
+		if !slices.ContainsFunc(deliveries, func(d accountsv1.Delivery) bool { return d.Name == p.Name }) {
+			deliveries = append(deliveries, p)
+		}
+	}
+	return deliveries
+}

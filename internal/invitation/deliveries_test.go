@@ -1,0 +1,367 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package invitation
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+func TestDeliveries(t *testing.T) {
+	situations{
+		"another process is sending": {someFacts(tried(other, "", 1), at(30*time.Second)), says{
+			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "wait 31s",
+		}},
+		"another process was sending, and cannot be any more": {someFacts(tried(other, "", 1), at(61*time.Second)), says{
+			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "claim email 2",
+		}},
+		"this process claimed and never began to send": {someFacts(tried(me, "", 1)), says{
+			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "claim email 2",
+		}},
+		"the mail server said not now": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1)), says{
+			"Sending", "False TemporaryFailure Reconciling", "False NotAccepted", "False TemporaryFailure", "wait 9.98s",
+		}},
+		"it is time to try again": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1), at(10*time.Second)), says{
+			"Sending", "False TemporaryFailure Reconciling", "False NotAccepted", "False TemporaryFailure", "claim email 2",
+		}},
+		"the mail server refused it for good": {someFacts(tried(me, accountsv1.DeliveryRefused, 1)), says{
+			"Failed", "False Refused Stalled", "False Refused", "False Refused", "wait",
+		}},
+		"one channel did, one is next": {someFacts(by("Email", "SMS"), tried("", "", 0), delivered("email", "Sent")), says{
+			"Pending", "False Sending Reconciling", "False NotAccepted", "True AwaitingAcceptance", "claim sms 1",
+		}},
+		"one channel did, one never will": {
+			someFacts(by("Email", "SMS"), tried(me, accountsv1.DeliverySent, 1), delivered("sms", "Refused")), says{
+				"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
+			},
+		},
+		"a link in a Secret, and it is dead": {
+			someFacts(by("Link"), tried(me, accountsv1.DeliverySent, 1), declining), says{
+				"Declined", "True Declined", "False Declined", "False Declined", "withdraw link",
+			},
+		},
+		"mailed, and not marked as such yet": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { f.Invitation.Annotations = nil }), says{
+				"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "mark",
+			},
+		},
+		"one channel is tried again, one did": {
+			someFacts(by("SMS", "Email"), tried(me, accountsv1.DeliverySent, 1), delivered("sms", "TemporaryFailure"), at(0)), says{
+				"Pending", "False TemporaryFailure Reconciling", "False NotAccepted", "True AwaitingAcceptance", "wait 9.09s",
+			},
+		},
+		"no channel ever will": {
+			someFacts(by("Email", "SMS"), tried(me, accountsv1.DeliveryRefused, 1)), says{
+				"Failed", "False Refused Stalled", "False Refused", "False Refused", "wait",
+			},
+		},
+		"a link in a Secret, and it was accepted": {
+			someFacts(by("Link"), tried(me, accountsv1.DeliverySent, 1), state("Active")), says{
+				"Active", "True Accepted", "True Accepted", "False Accepted", "withdraw link",
+			},
+		},
+		"a link in a Secret, and its time is over": {
+			someFacts(by("Link"), tried(me, accountsv1.DeliverySent, 1), at(DefaultValidity)), says{
+				"Expired", "True Expired", "False Expired", "False Expired", "withdraw link",
+			},
+		},
+		"a link in a Secret, and it was taken away": {
+			someFacts(by("Link"), tried(me, accountsv1.DeliveryWithdrawn, 1), at(DefaultValidity)), says{
+				"Expired", "True Expired", "False Expired", "False Expired", "wait",
+			},
+		},
+		"somebody asked for a code": {someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1)), says{
+			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "claim code-1 1",
+		}},
+		"somebody asked for a code, and another address will not do any more": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1), func(f *Facts) { f.Organization.Spec.AddressMatch = "" }), says{
+				"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
+			},
+		},
+		"somebody asked for a code, to a domain that is denied": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1), func(f *Facts) {
+				f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.org"}
+			}),
+			says{"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s"},
+		},
+		"somebody asked for a code, ten minutes ago": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1), at(CodeValidity)), says{
+				"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 167h50m0s",
+			},
+		},
+	}.check(t)
+}
+
+// codeFor has somebody ask for their nth code, for an address, where any will do.
+func codeFor(email accountsv1.EmailAddress, n int32) func(*Facts) {
+	return func(f *Facts) {
+		f.Organization.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress
+		f.Invitation.Status.OtherAddress = accountsv1.OtherAddress{Email: email, RequestTime: second(f.Now), Requests: n}
+	}
+}
+
+func TestACodeGoesToTheAddressThatItConfirmsAlone(t *testing.T) {
+	for name, first := range map[string]accountsv1.DeliveryResult{
+		"the first one was not taken":           accountsv1.DeliveryTemporaryFailure,
+		"nobody knows what became of the first": "",
+		"the first one went out":                accountsv1.DeliverySent,
+		"the first one was refused":             accountsv1.DeliveryRefused,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1))
+			if did := step(&f, first); did != "claim code-1 1" {
+				t.Fatalf("it did: %s", did)
+			}
+			f.Now = f.Now.Add(time.Second)
+			codeFor("jane@example.net", 2)(&f)
+			sent := 0
+			for end := f.Now.Add(time.Hour); f.Now.Before(end); f.Now = f.Now.Add(time.Second) {
+				if claim := Decide(f).Claim; claim != nil {
+					step(&f, accountsv1.DeliveryTemporaryFailure)
+					checkCode(t, f, claim.Name)
+					sent++
+				}
+			}
+			if sent < 3 {
+				t.Errorf("the code was tried %d times", sent)
+			}
+		})
+	}
+}
+
+// checkCode looks at who gets a code, and when.
+func checkCode(t *testing.T, f Facts, name string) {
+	t.Helper()
+	d, _ := Delivery(f.Invitation, name)
+	other := f.Invitation.Status.OtherAddress
+	if d.Recipient != string(other.Email) {
+		t.Fatalf("the code that confirms %s goes to %s", other.Email, d.Recipient)
+	}
+	if late := f.Now.Sub(other.RequestTime.Time); late >= CodeValidity {
+		t.Errorf("a code goes out %s after it was asked for", late)
+	}
+}
+
+func TestChannelsGoOneByOneAndEachByItself(t *testing.T) {
+	f := someFacts(by("Email", "SMS", "Link"))
+	var did []string
+	for _, result := range []accountsv1.DeliveryResult{"TemporaryFailure", "", "Refused", "Sent", "", "Sent", ""} {
+		did = append(did, step(&f, result)+" → "+string(f.Invitation.Status.State))
+		f.Now = f.Now.Add(5 * time.Second)
+	}
+	want := []string{
+		"attempt 1 → Sending", "mark → Sending", "claim email 2 → Sending", "claim sms 1 → Pending",
+		"claim link 1 → Pending", "claim link 2 → Pending", "wait 167h59m30s → Pending",
+	}
+	if diff := cmp.Diff(want, did); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	ids := map[string]bool{}
+	for _, d := range f.Invitation.Status.Deliveries {
+		ids[d.MessageID] = true
+		if (d.MessageID != "") != (d.Medium == accountsv1.MediumEmail) {
+			t.Errorf("%s has the Message-ID %q", d.Name, d.MessageID)
+		}
+	}
+	if len(ids) != 2 {
+		t.Errorf("Message-IDs: %v", ids)
+	}
+}
+
+// answered has somebody say yes or no, with so many owners in the Organization.
+func answered(f *Facts, yes bool, owners int, chat bool) {
+	f.Chat = chat
+	for i := range owners {
+		f.Owners = append(f.Owners, Owner{fmt.Sprintf("owner-%02d", i), fmt.Sprintf("owner-%02d@example.com", i)})
+	}
+	if !yes {
+		declining(f)
+		return
+	}
+	accepting(f)
+	f.TakenUp = true
+}
+
+func TestWhoIsToldAboutAnAnswer(t *testing.T) {
+	out := func(changes ...func(*Facts)) Facts {
+		return someFacts(append([]func(*Facts){tried(me, accountsv1.DeliverySent, 1)}, changes...)...)
+	}
+	for name, c := range map[string]struct {
+		facts Facts
+		want  []string
+	}{
+		"a yes": {out(func(f *Facts) { answered(f, true, 2, true) }), []string{
+			"confirmation to jane@example.com", "joined.owner-00 to owner-00@example.com", "joined.owner-01 to owner-01@example.com", "chat to ",
+		}},
+		"a yes, without a chat": {out(func(f *Facts) { answered(f, true, 1, false) }), []string{
+			"confirmation to jane@example.com", "joined.owner-00 to owner-00@example.com",
+		}},
+		"a yes of an owner": {out(func(f *Facts) {
+			answered(f, true, 1, false)
+			f.Owners = append(f.Owners, Owner{"jane", "jane@example.com"})
+		}), []string{"confirmation to jane@example.com", "joined.owner-00 to owner-00@example.com"}},
+		"a yes with another address": {out(func(f *Facts) {
+			answered(f, true, 0, false)
+			f.Accepter.Spec.Email = "doe@example.net"
+		}), []string{"confirmation to doe@example.net"}},
+		"a yes whose Account went at once": {out(func(f *Facts) {
+			answered(f, true, 0, false)
+			f.Accepter = nil
+		}), []string{"confirmation to jane@example.com"}},
+		"a no": {out(func(f *Facts) { answered(f, false, 2, true) }), []string{
+			"declined.owner-00 to owner-00@example.com", "declined.owner-01 to owner-01@example.com",
+		}},
+		"a no of somebody who was an owner by the same name": {out(func(f *Facts) {
+			answered(f, false, 0, true)
+			f.Owners = append(f.Owners, Owner{"jane", "jane@example.com"})
+		}), nil},
+		"a yes that was told before": {out(func(f *Facts) { answered(f, true, 2, true) }, state("Active")), nil},
+		"a no that was told before":  {out(func(f *Facts) { answered(f, false, 2, true) }, state("Declined")), nil},
+		"a yes of which the status was lost": {someFacts(withMembership(same), func(f *Facts) {
+			f.TakenUp = true
+			answered(f, false, 2, true)
+			f.Invitation.Status.Decline = accountsv1.Decline{}
+		}), nil},
+		"a yes that has not been carried out": {out(accepting, state("Pending"), func(f *Facts) { f.Owners, f.Chat = []Owner{{"ada", "ada@example.com"}}, true }), nil},
+		"no answer":                           {out(func(f *Facts) { f.Owners, f.Chat = []Owner{{"ada", "ada@example.com"}}, true }), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, told := c.facts, []string(nil)
+			for range 20 {
+				f.Invitation.Status = Report(f)
+				// Who is told is settled when the answer is seen first.
+				f.Owners, f.Chat = []Owner{{"later", "later@example.com"}}, true
+				claim := Decide(f).Claim
+				if claim == nil {
+					break
+				}
+				step(&f, accountsv1.DeliverySent)
+				d, _ := Delivery(f.Invitation, claim.Name)
+				told = append(told, d.Name+" to "+d.Recipient)
+			}
+			if diff := cmp.Diff(c.want, told); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestANoticeIsTriedForAWeek(t *testing.T) {
+	f := someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { answered(f, true, 1, false) })
+	f.Invitation.Status = Report(f)
+	first, last := f.Now, f.Now
+	for range 10000 {
+		if plan := Decide(f); plan.Claim == nil {
+			if plan.After == 0 {
+				break
+			}
+			f.Now = f.Now.Add(plan.After)
+			continue
+		}
+		last = f.Now
+		step(&f, accountsv1.DeliveryTemporaryFailure)
+	}
+	if gaveUp := last.Sub(first); gaveUp > 7*24*time.Hour || gaveUp < 7*24*time.Hour-5*time.Minute {
+		t.Errorf("it was tried for %s", gaveUp)
+	}
+	if f.Invitation.Status.State != accountsv1.InvitationActive {
+		t.Errorf("the Invitation is %s because a notice could not be delivered", f.Invitation.Status.State)
+	}
+}
+
+// A status takes 32 deliveries, and no name twice; the API server refuses more.
+func TestThereAreNeverMoreDeliveriesThanAStatusTakes(t *testing.T) {
+	for _, yes := range []bool{true, false} {
+		f := someFacts(by("Email", "SMS", "Link"), tried(me, accountsv1.DeliverySent, 1))
+		for n := range int32(MostCodes) {
+			f.Now = f.Now.Add(time.Minute)
+			codeFor("doe@example.net", n+1)(&f)
+			step(&f, accountsv1.DeliveryTemporaryFailure)
+		}
+		answered(&f, yes, 40, true)
+		for range 3 {
+			f.Invitation.Status = Report(f)
+			state("Pending")(&f) // the status was saved in part, or the answer is seen anew
+		}
+		deliveries := f.Invitation.Status.Deliveries
+		names := map[string]bool{}
+		for _, d := range deliveries {
+			names[d.Name] = true
+		}
+		if len(deliveries) > 32 || len(names) != len(deliveries) || len(deliveries) < 4+maxOwners {
+			t.Errorf("there are %d deliveries, of %d names", len(deliveries), len(names))
+		}
+	}
+}
+
+func TestAnEndIsWrittenForTheTryThatEndedAlone(t *testing.T) {
+	f := someFacts(by("Email", "SMS"), tried(me, "", 1))
+	before := f.Invitation.Status.DeepCopy()
+	End(&f.Invitation.Status, "pigeon", accountsv1.DeliverySent, "", f.Now)
+	if diff := cmp.Diff(before, &f.Invitation.Status); diff != "" {
+		t.Errorf("of no delivery at all:\n%s", diff)
+	}
+	End(&f.Invitation.Status, "sms", accountsv1.DeliveryRefused, "no such number", f.Now)
+	if diff := cmp.Diff(before.Deliveries[0], f.Invitation.Status.Deliveries[0]); diff != "" {
+		t.Errorf("of another channel:\n%s", diff)
+	}
+	d, found := Delivery(f.Invitation, "sms")
+	if !found || d.Result != accountsv1.DeliveryRefused || d.Message != "no such number" || d.Holder != "" || d.SentTime != nil {
+		t.Errorf("it ended as %+v", d)
+	}
+	if _, found := Delivery(f.Invitation, "pigeon"); found {
+		t.Error("there is a delivery by pigeon")
+	}
+}
+
+func TestWhatWasAnsweredIsToldChannelByChannel(t *testing.T) {
+	f := someFacts(by("Email", "SMS", "Link"), tried(me, "", 1), delivered("email", "Refused"), delivered("sms", "TemporaryFailure"))
+	status := Report(f)
+	i := slices.IndexFunc(status.Conditions, func(c metav1.Condition) bool { return c.Type == accountsv1.ConditionDelivered })
+	want := "Email: refused for good: because. SMS: tried again: because. Link: on its way."
+	if got := status.Conditions[i]; got.Message != want || got.Status != "False" || got.Reason != "Refused" {
+		t.Errorf("Delivered is %s %s: %s", got.Status, got.Reason, got.Message)
+	}
+}
+
+func TestARepeatIsTheSameMail(t *testing.T) {
+	f := someFacts(tried(other, "", 1), at(time.Hour))
+	f.Organization.Spec.DisplayName, f.NewestKey, f.MailDomain, f.Sender = "Renamed", 8, "elsewhere.example", "x@elsewhere.example"
+	f.Organization.Spec.Language = "it"
+	before := f.Invitation.Status.DeepCopy()
+	Begin(&f.Invitation.Status, *Decide(f).Claim, time.Hour)
+	after := f.Invitation.Status.DeepCopy()
+	if after.Deliveries[0].Tries != 2 || after.Deliveries[0].Holder != me {
+		t.Errorf("the repeat is not claimed: %+v", after.Deliveries[0])
+	}
+	for _, s := range []*accountsv1.InvitationStatus{before, after} {
+		d := &s.Deliveries[0]
+		d.Tries, d.TryTime, d.Holder = 0, nil, ""
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("what the mail is made of has changed: -first +repeat\n%s", diff)
+	}
+}
+
+func TestBackoffNeverWaitsLongAndNeverAsksOften(t *testing.T) {
+	asked, waited := 1, time.Duration(0)
+	for tries := int32(1); waited < time.Hour; tries++ {
+		wait := Backoff(tries, someUID)
+		if wait > 5*time.Minute || wait < 9*time.Second {
+			t.Errorf("after %d tries it waits %v", tries, wait)
+		}
+		waited += wait
+		asked++
+	}
+	if asked > 20 {
+		t.Errorf("in an hour the mail server was asked %d times", asked)
+	}
+}

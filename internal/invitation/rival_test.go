@@ -1,0 +1,194 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package invitation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// toTheSame is another Invitation to the same address.
+func toTheSame(name string, changes ...func(*Facts)) accountsv1.Invitation {
+	f := someFacts(changes...)
+	f.Invitation.Name, f.Invitation.UID = name, types.UID(name)
+	return *f.Invitation
+}
+
+func createdAt(t time.Time) func(*Facts) {
+	return func(f *Facts) { f.Invitation.CreationTimestamp = *second(t) }
+}
+
+func going(f *Facts) { f.Invitation.DeletionTimestamp = second(claimed) }
+
+func TestWhoStandsInTheWay(t *testing.T) {
+	member := func(name string, state accountsv1.MembershipState) accountsv1.Membership {
+		m := accountsv1.Membership{Status: accountsv1.MembershipStatus{State: state}}
+		m.Name = name
+		return m
+	}
+	account := accountsv1.Account{}
+	account.Name = "jane.acme"
+	out := tried(me, accountsv1.DeliverySent, 1)
+	invitations := func(others ...accountsv1.Invitation) Others { return Others{Invitations: others} }
+	for name, c := range map[string]struct {
+		own    []func(*Facts)
+		others Others
+		want   Rival
+	}{
+		"nobody":                          {nil, Others{}, Rival{}},
+		"a member":                        {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Active")}}, Rival{"AddressIsMember", "jane-2"}},
+		"the Membership of its own name":  {nil, Others{Memberships: []accountsv1.Membership{member("jane", "Active")}}, Rival{}},
+		"a Membership that is not active": {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Invited"), member("jane-3", "Expired")}}, Rival{}},
+		"an Account":                      {nil, Others{Accounts: []accountsv1.Account{account}}, Rival{"AddressHasAccount", "jane.acme"}},
+		"a member before an Account": {
+			nil, Others{Accounts: []accountsv1.Account{account}, Memberships: []accountsv1.Membership{member("jane-2", "Active")}}, Rival{"AddressIsMember", "jane-2"},
+		},
+		"itself":                        {nil, invitations(toTheSame("jane", out, state("Pending"))), Rival{}},
+		"one that is out":               {nil, invitations(toTheSame("jane-2", out, state("Pending"))), Rival{"AddressInvited", "jane-2"}},
+		"one that is being mailed":      {nil, invitations(toTheSame("jane-2", out, state("Sending"))), Rival{"AddressInvited", "jane-2"}},
+		"one that was declined":         {nil, invitations(toTheSame("jane-2", out, state("Declined"))), Rival{}},
+		"one that has expired":          {nil, invitations(toTheSame("jane-2", out, state("Expired"))), Rival{}},
+		"one that failed":               {nil, invitations(toTheSame("jane-2", out, state("Failed"))), Rival{}},
+		"one that is history":           {nil, invitations(toTheSame("jane-2", out, state("Active"))), Rival{}},
+		"one that is out, and going":    {nil, invitations(toTheSame("jane-2", out, state("Pending"), going)), Rival{}},
+		"an older one that nobody saw":  {nil, invitations(toTheSame("jane-2", createdAt(claimed.Add(-time.Second)))), Rival{}},
+		"a younger one that nobody saw": {[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed.Add(time.Second)))), Rival{}},
+		"one of the same age, whose name comes before": {
+			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jana", createdAt(claimed))), Rival{"AddressInvited", "jana"},
+		},
+		"one of the same age, whose name comes after": {
+			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed))), Rival{},
+		},
+		"one that was mailed later": {
+			[]func(*Facts){out, state("Pending")}, invitations(toTheSame("jana", at(time.Second), out, state("Pending"))), Rival{},
+		},
+		"one that was mailed first, and again since": {
+			[]func(*Facts){at(time.Minute), out, state("Pending")},
+			invitations(toTheSame("jane-2", out, asked(aRequest), func(f *Facts) { f.Now = claimed.Add(time.Hour); step(f, "Sent") })),
+			Rival{"AddressInvited", "jane-2"},
+		},
+		"one that was mailed first and is older than this one, which has expired": {
+			[]func(*Facts){out, state("Expired")}, invitations(toTheSame("jane-2", at(time.Hour), out, state("Pending"))), Rival{"AddressInvited", "jane-2"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := someFacts(append([]func(*Facts){createdAt(claimed.Add(-time.Second))}, c.own...)...)
+			got := FindRival(f.Invitation, c.others)
+			if got != c.want {
+				t.Errorf("it is %+v, not %+v", got, c.want)
+			}
+			if got.Reason == "" || !open(f.Invitation) {
+				return
+			}
+			f.Rival = got
+			says, status := look(f)
+			if says.state != "Failed" || says.ready != "False "+got.Reason+" Stalled" || Decide(f).Claim != nil {
+				t.Errorf("with it, a look says %+v", says)
+			}
+			if message := status.Conditions[0].Message; !strings.Contains(message, got.Name) {
+				t.Errorf("nobody is told who it is: %s", message)
+			}
+		})
+	}
+}
+
+// someRivals are Invitations to one address, with much in common.
+func someRivals(t *rapid.T) []Facts {
+	second := func(label string) time.Time {
+		return claimed.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, label)) * time.Second)
+	}
+	rivals := make([]Facts, rapid.IntRange(1, 3).Draw(t, "how many"))
+	for i := range rivals {
+		f := someFacts(createdAt(second("created")))
+		f.Invitation.Name = fmt.Sprintf("jane-%d", i)
+		f.Invitation.UID = types.UID(strings.Replace(someUID, "6f1c2d3e", fmt.Sprintf("6f1c2d%02d", i), 1))
+		if rapid.Bool().Draw(t, "mailed") {
+			f.Now = second("claimed")
+			tried(me, accountsv1.DeliverySent, 1)(&f)
+			f.Invitation.Status.State = rapid.SampledFrom([]accountsv1.InvitationState{"Sending", "Pending", "Expired", "Declined", "Failed", "Active"}).Draw(t, "state")
+		} else {
+			f.Invitation.Status.State = rapid.SampledFrom([]accountsv1.InvitationState{"", "Sending", "Failed"}).Draw(t, "state")
+		}
+		f.Now = claimed.Add(time.Minute)
+		rivals[i] = f
+	}
+	return rivals
+}
+
+func invitationsOf(all []Facts) (list []accountsv1.Invitation) {
+	for _, f := range all {
+		list = append(list, *f.Invitation.DeepCopy())
+	}
+	return list
+}
+
+func TestOfSeveralOpenInvitationsToAnAddressExactlyOneStays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := someRivals(t)
+		var opened, staying []string
+		for _, f := range all {
+			if !open(f.Invitation) {
+				continue
+			}
+			opened = append(opened, f.Invitation.Name)
+			others := rapid.Permutation(invitationsOf(all)).Draw(t, "in any order")
+			if rival := FindRival(f.Invitation, Others{Invitations: others}); rival == (Rival{}) {
+				staying = append(staying, f.Invitation.Name)
+			} else if !slices.ContainsFunc(all, func(f Facts) bool { return f.Invitation.Name == rival.Name && open(f.Invitation) }) {
+				t.Fatalf("%s gives way to %s, which is not open", f.Invitation.Name, rival.Name)
+			}
+		}
+		if len(staying) != min(1, len(opened)) {
+			t.Fatalf("of %v, %v stay", opened, staying)
+		}
+	})
+}
+
+// Whatever they start from, and however late each sees the others: when it is
+// quiet again, one can be accepted, and the mail of every other one is dead.
+func TestInvitationsToOneAddressAgreeOnOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := someRivals(t)
+		seen := invitationsOf(all)
+		lookAt := func(i int) {
+			f := &all[i]
+			f.Rival = FindRival(f.Invitation, Others{Invitations: seen})
+			f.Now = f.Now.Add(time.Second)
+			step(f, accountsv1.DeliverySent)
+		}
+		for range rapid.IntRange(0, 12).Draw(t, "looks at what was") {
+			lookAt(rapid.IntRange(0, len(all)-1).Draw(t, "whose"))
+			if rapid.Bool().Draw(t, "news") {
+				seen = invitationsOf(all)
+			}
+		}
+		for range 4 * len(all) {
+			for i := range all {
+				seen = invitationsOf(all)
+				lookAt(i)
+			}
+		}
+		var opened []string
+		for _, f := range all {
+			if open(f.Invitation) {
+				opened = append(opened, f.Invitation.Name)
+			}
+		}
+		ended := func(f Facts) bool {
+			s := f.Invitation.Status.State
+			return s == "Expired" || s == "Declined" || s == "Active"
+		}
+		if want := map[bool]int{true: 0, false: 1}[!slices.ContainsFunc(all, func(f Facts) bool { return !ended(f) })]; len(opened) != want {
+			t.Fatalf("open are %v", opened)
+		}
+	})
+}

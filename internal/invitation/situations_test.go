@@ -1,0 +1,140 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package invitation
+
+import (
+	"testing"
+	"time"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+func TestEverySituation(t *testing.T) {
+	week := DefaultValidity
+	situations{
+		"nothing has happened yet": {someFacts(), says{
+			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1",
+		}},
+		"there is no Organization yet": {someFacts(func(f *Facts) { f.Organization = nil }), says{
+			"Sending", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", "False OrganizationNotFound", "wait",
+		}},
+		"the Organization is going": {someFacts(func(f *Facts) { f.Organization.DeletionTimestamp = second(claimed) }), says{
+			"Sending", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", "False OrganizationNotFound", "wait",
+		}},
+		"it is not in the home namespace": {someFacts(func(f *Facts) { f.Organization.Spec.Namespace = "other" }), says{
+			"Failed", "False WrongNamespace Stalled", "False WrongNamespace", "False WrongNamespace", "wait",
+		}},
+		"another Organization holds the home namespace": {someFacts(func(f *Facts) { f.HomeTaken = true }), says{
+			"Failed", "False WrongNamespace Stalled", "False WrongNamespace", "False WrongNamespace", "wait",
+		}},
+		"there is no such role": {someFacts(func(f *Facts) { f.Invitation.Spec.Role = "astronaut" }), says{
+			"Failed", "False RoleNotFound Stalled", "False RoleNotFound", "False RoleNotFound", "wait",
+		}},
+		"the Membership of its name is for another address": {
+			someFacts(withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" })), says{
+				"Failed", "False MembershipConflict Stalled", "False MembershipConflict", "False MembershipConflict", "wait",
+			},
+		},
+		"there is no key to make links with": {someFacts(func(f *Facts) { f.KeyFault = "the link keys are empty" }), says{
+			"Failed", "False LinkKeysInvalid Stalled", "False LinkKeysInvalid", "False LinkKeysInvalid", "wait 1m0s",
+		}},
+		"the key is lost, and the mail is out": {someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { f.KeyFault = "gone" }), says{
+			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
+		}},
+		"the mail is out, and the Organization went": {someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { f.Organization = nil }), says{
+			"Pending", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", "False OrganizationNotFound", "wait",
+		}},
+		"the mail is out": {someFacts(tried(me, accountsv1.DeliverySent, 1)), says{
+			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
+		}},
+		"the last second of its validity": {someFacts(tried(me, accountsv1.DeliverySent, 1), at(week-time.Second)), says{
+			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 1s",
+		}},
+		"its time is over": {someFacts(tried(me, accountsv1.DeliverySent, 1), at(week)), says{
+			"Expired", "True Expired", "False Expired", "False Expired", "wait",
+		}},
+		"its time is over before any mail was taken": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), at(week)), says{
+			"Expired", "True Expired", "False Expired", "False Expired", "wait",
+		}},
+		"accepted, without a Membership": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting), says{
+			"Pending", "", "", "", "create Membership",
+		}},
+		"accepted, with a Membership that is being taken up": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, withMembership(same)), says{
+				"Pending", "", "", "", "wait",
+			},
+		},
+		"accepted, and the Membership of its name is for another address": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" })),
+			says{"Failed", "False MembershipConflict Stalled", "False MembershipConflict", "False MembershipConflict", "wait"},
+		},
+		"accepted in time, and carried out after it": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, at(week)), says{
+			"Pending", "", "", "", "create Membership",
+		}},
+		"accepted by an Account that is no more": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, func(f *Facts) { f.Accepter = nil }), says{
+				"Failed", "False AccountNotFound Stalled", "False AccountNotFound", "False AccountNotFound", "wait",
+			},
+		},
+		"accepted and taken up": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, withMembership(same), func(f *Facts) { f.TakenUp = true }), says{
+				"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
+			},
+		},
+		"taken up, and its status was lost": {someFacts(withMembership(same), func(f *Facts) { f.TakenUp = true }), says{
+			"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
+		}},
+		"history, whose Membership is gone": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Active"), accepting), says{
+			"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
+		}},
+		"made for a Membership that is gone": {someFacts(madeFor), says{"", "", "", "", "delete"}},
+		"made for an earlier Membership of that name": {
+			someFacts(madeFor, withMembership(func(m *accountsv1.Membership) { m.UID = "m2" })), says{"", "", "", "", "delete"},
+		},
+		"made for a Membership": {someFacts(madeFor, withMembership(same)), says{
+			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1",
+		}},
+		"declined": {someFacts(tried(me, accountsv1.DeliverySent, 1), declining), says{
+			"Declined", "True Declined", "False Declined", "False Declined", "wait",
+		}},
+		"an address of a domain that is not allowed": {
+			someFacts(func(f *Facts) { f.Organization.Spec.AllowedDomains = []accountsv1.DomainName{"example.org"} }),
+			says{"Failed", "False AddressNotAllowed Stalled", "False AddressNotAllowed", "False AddressNotAllowed", "wait"},
+		},
+		"an address of a domain that is denied, and the mail is out": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.com"} }),
+			says{"Failed", "False AddressNotAllowed Stalled", "False AddressNotAllowed", "False AddressNotAllowed", "wait 168h0m0s"},
+		},
+		"an address of a domain that is denied": {
+			someFacts(func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"EXAMPLE.com"} }),
+			says{"Failed", "False AddressNotAllowed Stalled", "False AddressNotAllowed", "False AddressNotAllowed", "wait"},
+		},
+		"an address that is a member already": {
+			someFacts(func(f *Facts) { f.Rival = Rival{"AddressIsMember", "jane-2"} }),
+			says{"Failed", "False AddressIsMember Stalled", "False AddressIsMember", "False AddressIsMember", "wait"},
+		},
+		"accepted by an Account of another address": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, func(f *Facts) { f.Accepter.Spec.Email = "eve@example.org" }), says{
+				"Failed", "False AddressMismatch Stalled", "False AddressMismatch", "False AddressMismatch", "wait",
+			},
+		},
+		"accepted by an Account of another address, which any may be": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, func(f *Facts) {
+				f.Accepter.Spec.Email, f.Organization.Spec.AddressMatch = "eve@example.org", accountsv1.AddressMatchAnyAddress
+			}),
+			says{"Pending", "", "", "", "create Membership"},
+		},
+		"being deleted": {someFacts(func(f *Facts) { f.Invitation.DeletionTimestamp = second(claimed) }), says{"", "", "", "", "wait"}},
+	}.check(t)
+}
+
+func TestHowLongAnInvitationIsValid(t *testing.T) {
+	for seconds, want := range map[int32]time.Duration{0: 7 * 24 * time.Hour, 60: time.Minute, 2592000: 30 * 24 * time.Hour} {
+		f := someFacts(func(f *Facts) { f.Organization.Spec.InvitationValiditySeconds = seconds })
+		step(&f, accountsv1.DeliverySent)
+		if got := f.Invitation.Status.ExpirationTime.Sub(f.Now); got != want {
+			t.Errorf("of %d seconds, it is valid for %s", seconds, got)
+		}
+	}
+}

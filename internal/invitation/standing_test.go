@@ -1,0 +1,56 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package invitation
+
+import (
+	"testing"
+	"time"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+func TestCheckTellsNothingWithoutAGenuineLink(t *testing.T) {
+	keys := someKeys(t, 7)
+	sent := func(changes ...func(*Facts)) Offer {
+		return someFacts(append([]func(*Facts){tried(me, accountsv1.DeliverySent, 1)}, changes...)...).Offer
+	}
+	text, err := keys.DeriveLink(someUID, sent().Invitation.Status.Attempt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, _ := ParseLink(text)
+	cases := map[string]struct {
+		offer Offer
+		now   time.Time
+		want  Standing
+	}{
+		"open":                         {sent(), claimed, Open},
+		"the last second":              {sent(), claimed.Add(DefaultValidity - time.Second), Open},
+		"expired":                      {sent(), claimed.Add(DefaultValidity), Expired},
+		"declined":                     {sent(declining), claimed, Declined},
+		"said to be expired":           {sent(state("Expired")), claimed, Expired},
+		"said to have failed":          {sent(state("Failed")), claimed, Withdrawn},
+		"its seat is somebody else's":  {sent(seats(1, accountsv1.SeatHolder{Name: "john"})), claimed, Full},
+		"a newer link is out":          {sent(asked(aRequest), func(f *Facts) { Begin(&f.Invitation.Status, *Decide(*f).Claim, time.Hour) }), claimed, Superseded},
+		"used":                         {sent(accepting), claimed, Used},
+		"used, and expired since":      {sent(accepting), claimed.Add(DefaultValidity), Used},
+		"taken up, its status lost":    {sent(func(f *Facts) { f.TakenUp = true }), claimed, Used},
+		"no Organization":              {sent(func(f *Facts) { f.Organization = nil }), claimed, Withdrawn},
+		"no such role any more":        {sent(func(f *Facts) { f.Organization.Spec.Roles = nil }), claimed, Withdrawn},
+		"not in the home namespace":    {sent(func(f *Facts) { f.Organization.Spec.Namespace = "other" }), claimed, Withdrawn},
+		"its Membership is gone":       {sent(madeFor), claimed, Withdrawn},
+		"its Membership is going":      {sent(withMembership(func(m *accountsv1.Membership) { m.DeletionTimestamp = second(claimed) })), claimed, Withdrawn},
+		"the Invitation is going":      {sent(func(f *Facts) { f.Invitation.DeletionTimestamp = second(claimed) }), claimed, Withdrawn},
+		"no Invitation":                {Offer{}, claimed, Unknown},
+		"an Invitation without a mail": {someFacts().Offer, claimed, Unknown},
+		"another Invitation":           {sent(func(f *Facts) { f.Invitation.UID = "6f1c2d3e-4a5b-4c6d-8e7f-0123456789ac" }), claimed, Unknown},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := c.offer.Check(link, keys, c.now); got != c.want {
+				t.Errorf("Check = %v, want %v", got, c.want)
+			}
+		})
+	}
+}

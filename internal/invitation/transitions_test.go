@@ -1,0 +1,160 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package invitation
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// start is a state that an Invitation, made for a Membership, can be in.
+type start struct {
+	name  string
+	reach func(*life)
+}
+
+var starts = []start{
+	{"Sending", func(*life) {}},
+	{"Pending", pending},
+	{"Active", func(l *life) { pending(l); acceptAndTakeUp(l) }},
+	{"Expired", func(l *life) { pending(l); runOut(l) }},
+	{"Declined", func(l *life) { pending(l); l.decline(l.current()) }},
+	{"Failed: `Refused`", func(l *life) { l.answer(refusedFor) }},
+	{"Failed: `RoleNotFound`", func(l *life) { pending(l); l.removeRole() }},
+	{"Failed: `SeatsExhausted`", func(l *life) { pending(l); leaveNoSeat(l) }},
+	{"Failed: `MailHeld`", func(l *life) { pending(l); l.loseStatus() }},
+}
+
+// happening is something that happens to an Invitation. It tells whether it can
+// happen at all.
+type happening struct {
+	text   string
+	happen func(*life) bool
+}
+
+var happenings = []happening{
+	{"the mail server takes the mail", func(l *life) bool { return l.answer(taken) }},
+	{"it refuses the mail for good", func(l *life) bool { return l.answer(refusedFor) }},
+	{"it says: not now", func(l *life) bool { return l.answer(notNow) }},
+	{"the person accepts", acceptAndTakeUp},
+	{"the person declines", func(l *life) bool { return l.decline(l.current()) }},
+	{"its time is over", runOut},
+	{"somebody asks for a resend", func(l *life) bool { return always(func() { l.askForResend(l.Now.Format(time.RFC3339)) }) }},
+	{"an admin releases held mail", func(l *life) bool { return always(l.release) }},
+	{"no seat is left for it", func(l *life) bool { return always(func() { leaveNoSeat(l) }) }},
+	{"a seat comes free", func(l *life) bool {
+		l.others--
+		return l.others == 0
+	}},
+	{"its role is taken out", func(l *life) bool { return l.roleExists() && always(l.removeRole) }},
+	{"its role is put back", func(l *life) bool { return !l.roleExists() && always(l.addRole) }},
+	{"its status is lost", func(l *life) bool { return always(l.loseStatus) }},
+	{"the Account is deleted", func(l *life) bool {
+		held := l.TakenUp
+		l.TakenUp, l.Accepter = false, nil
+		return held
+	}},
+	{"its Membership is deleted", func(l *life) bool { return always(l.deleteMembership) }},
+}
+
+func always(do func()) bool {
+	do()
+	return true
+}
+
+func pending(l *life) {
+	l.answer(taken)
+	l.settle()
+}
+
+// answer ends the try that is on its way.
+func (l *life) answer(end ending) (onItsWay bool) {
+	for _, d := range l.Invitation.Status.Deliveries {
+		if d.Purpose == accountsv1.PurposeInvitation && d.Begun() && d.Result == "" {
+			l.end(d.Name, end)
+			return true
+		}
+	}
+	return false
+}
+
+func acceptAndTakeUp(l *life) bool {
+	accepted := l.accept(l.current(), "jane@example.com")
+	l.carryOut()
+	return accepted
+}
+
+func runOut(l *life) bool {
+	if expires := l.Invitation.Status.ExpirationTime; expires != nil && l.Now.Before(expires.Time) {
+		l.Now = expires.Time
+		return true
+	}
+	return false
+}
+
+func leaveNoSeat(l *life) {
+	l.others, l.Organization.Spec.Seats = 1, 1
+	seats(1, accountsv1.SeatHolder{Name: "john-0"})(&l.Facts)
+}
+
+// show is the state, and why it is Failed.
+func (l *life) show() string {
+	if l.Invitation == nil {
+		return "deleted"
+	}
+	state := l.Invitation.Status.State
+	if state == accountsv1.InvitationFailed {
+		return fmt.Sprintf("%s: `%s`", state, l.condition("Ready").Reason)
+	}
+	return string(state)
+}
+
+func drawTransitions(t *testing.T) string {
+	t.Helper()
+	table := &strings.Builder{}
+	table.WriteString("| what happens, in state |")
+	for _, s := range starts {
+		fmt.Fprintf(table, " %s |", s.name)
+	}
+	fmt.Fprintf(table, "\n|---%s|\n", strings.Repeat("|---", len(starts)))
+	for _, h := range happenings {
+		fmt.Fprintf(table, "| %s |", h.text)
+		for _, s := range starts {
+			fmt.Fprintf(table, " %s |", transition(t, s, h))
+		}
+		table.WriteString("\n")
+	}
+	return table.String()
+}
+
+// transition lets something happen to an Invitation in a state, and says where
+// it gets to before anything else happens.
+func transition(t *testing.T, from start, h happening) string {
+	t.Helper()
+	l := newLife(t, madeFor)
+	l.settle()
+	from.reach(l)
+	l.settle()
+	if got := l.show(); got != from.name {
+		t.Fatalf("it is %s, not %s", got, from.name)
+	}
+	l.Now = l.Now.Add(time.Second)
+	happened := h.happen(l)
+	l.settle()
+	for _, wrong := range l.wrong {
+		t.Errorf("%s, where %s: %s", from.name, h.text, wrong)
+	}
+	switch to := l.show(); {
+	case !happened:
+		return "–"
+	case to == from.name:
+		return "stays"
+	default:
+		return to
+	}
+}

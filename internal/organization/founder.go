@@ -1,0 +1,60 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package organization
+
+import (
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// founders are the Memberships to make for the first owners, and the record
+// afterwards. Each is made once: whoever deletes one means it.
+func (f Facts) founders() (found []accountsv1.Membership, record string) {
+	org := f.Organization
+	if f.HomeTaken != "" || f.Namespace != nil && f.Namespace.DeletionTimestamp != nil {
+		return nil, ""
+	}
+	made := strings.FieldsFunc(org.Annotations[accountsv1.FoundersAnnotation], func(r rune) bool { return r == ',' })
+	for _, founder := range org.Spec.Founders {
+		if slices.Contains(made, string(founder.Name)) || !f.owns(founder.Role) {
+			continue
+		}
+		found = append(found, accountsv1.Membership{
+			ObjectMeta: metav1.ObjectMeta{Namespace: string(org.Spec.Namespace), Name: string(founder.Name)},
+			Spec: accountsv1.MembershipSpec{
+				OrganizationRef: accountsv1.OrganizationReference{Name: accountsv1.CatalogueName(org.Name)},
+				Email:           founder.Email,
+				GivenName:       founder.GivenName,
+				FamilyName:      founder.FamilyName,
+				Role:            founder.Role,
+			},
+		})
+		made = append(made, string(founder.Name))
+	}
+	if len(found) == 0 {
+		return nil, ""
+	}
+	slices.Sort(made)
+	return found, strings.Join(made, ",")
+}
+
+// roleless are the founders whose role is none, or none of an owner.
+func (f Facts) roleless() []string {
+	var names []string
+	for _, founder := range f.Organization.Spec.Founders {
+		if !f.owns(founder.Role) {
+			names = append(names, string(founder.Name))
+		}
+	}
+	return names
+}
+
+func (f Facts) owns(role accountsv1.CatalogueName) bool {
+	r, found := f.Organization.Role(role)
+	return found && r.Standing == accountsv1.StandingOwner
+}

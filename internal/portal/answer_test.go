@@ -1,0 +1,428 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
+)
+
+// owned is an Account that belongs to somebody, and its password. Its Secret
+// knows it by another UID, as after a restore.
+func owned(name, email, password string) []client.Object {
+	return []client.Object{
+		&accountsv1.Account{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(start.Add(-time.Hour)),
+				Annotations: map[string]string{accountsv1.MembershipsAnnotation: "globex-people/" + name},
+			},
+			Spec: accountsv1.AccountSpec{
+				Email:         accountsv1.EmailAddress(email),
+				InvitationRef: accountsv1.InvitationReference{Namespace: "globex-people", Name: "somebody", UID: "another's"},
+			},
+		},
+		&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: account.SecretName(name)},
+			Data: map[string][]byte{
+				account.PasswordKey: []byte("hash of " + password), account.UIDKey: []byte("from before the restore"),
+				account.SettledKey: []byte("another's"),
+			},
+		},
+	}
+}
+
+// all puts lists of objects together.
+func all(lists ...[]client.Object) []client.Object {
+	var objects []client.Object
+	for _, list := range lists {
+		objects = append(objects, list...)
+	}
+	return objects
+}
+
+// anyAddress makes another address than the invited one do.
+func (w *world) anyAddress() {
+	w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
+}
+
+// organization changes Acme.
+func (w *world) organization(change func(*accountsv1.Organization)) {
+	w.t.Helper()
+	org, err := get[accountsv1.Organization](context.Background(), w.client, client.ObjectKey{Name: "acme"})
+	w.must(err)
+	change(org)
+	w.must(w.client.Update(context.Background(), org))
+}
+
+// signIn is a form that signs in.
+func signInForm(name, password string) url.Values {
+	return url.Values{fieldSignInName: {name}, fieldSignInPassword: {password}}
+}
+
+// declineForm is a form that declines.
+func declineForm(reason string) url.Values {
+	return url.Values{fieldReason: {reason}, fieldDecline: {ticked}}
+}
+
+// hashes counts the passwords that were looked at.
+type hashes struct {
+	plainHasher
+	verified atomic.Int32
+}
+
+func (h *hashes) Verify(ctx context.Context, password, hash string) (bool, error) {
+	h.verified.Add(1)
+	return h.plainHasher.Verify(ctx, password, hash)
+}
+
+// reply is what one request was answered; untold if it died.
+type reply struct {
+	*httptest.ResponseRecorder
+	told bool
+}
+
+func (r reply) String() string {
+	if !r.told {
+		return "died"
+	}
+	return fmt.Sprint(r.Code)
+}
+
+// perRequest is the store that each request brings with it, so that many
+// requests can share the pages, which take long to read.
+type perRequest struct{}
+
+type storeOfRequest struct{}
+
+func (perRequest) of(ctx context.Context) *store { return ctx.Value(storeOfRequest{}).(*store) }
+
+func (p perRequest) look(ctx context.Context, link invitation.Link) (sight, error) {
+	return p.of(ctx).look(ctx, link)
+}
+
+func (p perRequest) inspect(ctx context.Context, link invitation.Link) (sight, error) {
+	return p.of(ctx).inspect(ctx, link)
+}
+
+func (p perRequest) accept(ctx context.Context, link invitation.Link, who person) (sight, outcome, error) {
+	return p.of(ctx).accept(ctx, link, who)
+}
+
+func (p perRequest) save(ctx context.Context, seen sight, c change) (sight, outcome, error) {
+	return p.of(ctx).save(ctx, seen, c)
+}
+
+func (p perRequest) taken(ctx context.Context, chosen string, seen sight, email accountsv1.EmailAddress) (bool, error) {
+	return p.of(ctx).taken(ctx, chosen, seen, email)
+}
+
+func (p perRequest) begun(ctx context.Context, seen sight, email accountsv1.EmailAddress) (string, error) {
+	return p.of(ctx).begun(ctx, seen, email)
+}
+
+func (p perRequest) signsIn(ctx context.Context, email accountsv1.EmailAddress) (bool, error) {
+	return p.of(ctx).signsIn(ctx, email)
+}
+
+func (p perRequest) candidates(ctx context.Context, typed string) ([]candidate, error) {
+	return p.of(ctx).candidates(ctx, typed)
+}
+
+// sharedPages is a portal whose requests each bring a store.
+func sharedPages(w *world) http.Handler {
+	handler, err := newPortal(w.config, perRequest{})
+	w.must(err)
+	return handler
+}
+
+// send makes a request that goes through a tap.
+func (w *world) send(handler http.Handler, tap *tapped, path string, form url.Values, into *reply) func() {
+	return func() {
+		recorder, r := httptest.NewRecorder(), formRequest(path, form.Encode())
+		handler.ServeHTTP(recorder, r.WithContext(context.WithValue(r.Context(), storeOfRequest{}, w.through(tap))))
+		*into = reply{recorder, true}
+	}
+}
+
+// answering is one way to answer an invitation, and how to tell that it counts.
+type answering struct {
+	step   string
+	form   url.Values
+	counts func(accountsv1.InvitationStatus) bool
+}
+
+func acceptedWith(name string) func(accountsv1.InvitationStatus) bool {
+	return func(s accountsv1.InvitationStatus) bool { return string(s.Acceptance.AccountRef.Name) == name }
+}
+
+func declinedFor(reason string) func(accountsv1.InvitationStatus) bool {
+	return func(s accountsv1.InvitationStatus) bool { return s.Decline.Given() && s.Decline.Reason == reason }
+}
+
+// TestAnswersInEveryOrder sends different answers of one link through the API
+// server in many orders, without and with processes that die and answers that
+// are lost. One answer counts, and nobody is told anything else.
+func TestAnswersInEveryOrder(t *testing.T) {
+	seeds := 1500
+	if testing.Short() {
+		seeds = 150
+	}
+	create := answering{"", filled(), acceptedWith("jane-doe")}
+	signIn := answering{"/sign-in", signInForm("John", good), acceptedWith("john")}
+	no, never := answering{"/decline", declineForm("no"), declinedFor("no")}, answering{"/decline", declineForm("never"), declinedFor("never")}
+	mixes := [][]answering{{create, no}, {signIn, no}, {create, signIn}, {no, never}, {create, signIn, no}, {signIn, signIn, create}}
+	handler := sharedPages(aWorldWithoutPages(t))
+	for seed := range seeds {
+		s := &turnstile{random: rand.New(rand.NewSource(int64(seed))), faulty: seed%2 == 1}
+		w := aWorldWithoutPages(t, owned("john", "john@example.org", good)...)
+		w.anyAddress()
+		mix := mixes[seed/2%len(mixes)]
+		replies := make([]reply, len(mix))
+		var requests []func()
+		for i, a := range mix {
+			requests = append(requests, w.send(handler, s.tap(i), w.link()+a.step, a.form, &replies[i]))
+		}
+		s.run(requests)
+		if problem := w.verifyAnswers(mix, replies, s.faulty); problem != "" {
+			t.Fatalf("seed %d: %s\nanswers: %v\ncalls: %q", seed, problem, replies, s.history)
+		}
+	}
+}
+
+// verifyAnswers says what is not as it should be, or nothing.
+func (w *world) verifyAnswers(mix []answering, replies []reply, faulty bool) string {
+	status := w.invitation().Status
+	if status.Acceptance.Given() && status.Decline.Given() {
+		return "the invitation is accepted and declined"
+	}
+	won := 0
+	for i, r := range replies {
+		counts := mix[i].counts(status)
+		switch {
+		case !r.told && !faulty:
+			return fmt.Sprintf("request %d died although nothing was wrong", i)
+		case !r.told:
+		case r.Code == http.StatusOK && !counts:
+			return fmt.Sprintf("request %d was told that it counts, and it does not", i)
+		case r.Code == http.StatusGone && counts && mix[i].step != "/sign-in":
+			return fmt.Sprintf("request %d counts, and it was told that it does not", i)
+		case r.Code == http.StatusGone && !strings.Contains(r.Body.String(), whatHappened(status)):
+			return fmt.Sprintf("request %d was not told what happened", i)
+		case r.Code == http.StatusOK:
+			won++
+		case r.Code != http.StatusGone && (!faulty || r.Code != http.StatusServiceUnavailable):
+			return fmt.Sprintf("request %d was answered with %d", i, r.Code)
+		}
+	}
+	// Somebody who signs in twice at once may be told so twice.
+	if won == 0 && !faulty || won > 1 && mix[0].step != "/sign-in" {
+		return fmt.Sprintf("%d were told that their answer counts", won)
+	}
+	return ""
+}
+
+func whatHappened(status accountsv1.InvitationStatus) string {
+	if status.Decline.Given() {
+		return "has been declined"
+	}
+	return "has been used"
+}
+
+// TestGuessesInEveryOrder sends wrong passwords and wrong codes through the API
+// server in many orders: no more of them are looked at than there are guesses.
+func TestGuessesInEveryOrder(t *testing.T) {
+	seeds := 300
+	if testing.Short() {
+		seeds = 30
+	}
+	const before = invitation.MostGuesses - 3
+	pages, counted := aWorldWithoutPages(t), &hashes{}
+	pages.config.Hasher = counted
+	handler := sharedPages(pages)
+	for seed := range seeds {
+		s := &turnstile{random: rand.New(rand.NewSource(int64(seed))), faulty: seed%2 == 1}
+		w := aWorldWithoutPages(t, owned("john", "john@example.org", good)...)
+		w.anyAddress()
+		w.asked()
+		w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = before })
+		counted.verified.Store(0)
+		replies := make([]reply, 6)
+		var requests []func()
+		for i := range replies {
+			step, form := "/sign-in", signInForm("john", "wrong")
+			if i%2 == 1 {
+				step, form = "", withCode("0000 0000")
+			}
+			requests = append(requests, w.send(handler, s.tap(i), w.link()+step, form, &replies[i]))
+		}
+		s.run(requests)
+		looked := int(counted.verified.Load())
+		for _, r := range replies {
+			if r.told && strings.Contains(r.Body.String(), "not the code of our newest mail") {
+				looked++
+			}
+		}
+		guesses := int(w.invitation().Status.Guesses)
+		if guesses > invitation.MostGuesses || looked > guesses-before || !s.faulty && looked != 3 {
+			t.Fatalf("seed %d: %d guesses were counted and %d looked at\nanswers: %v\ncalls: %q", seed, guesses-before, looked, replies, s.history)
+		}
+	}
+}
+
+func TestOfFiftyWrongPasswordsTenAreLookedAt(t *testing.T) {
+	w := aWorldWithoutPages(t, owned("john", "jane.doe@example.com", good)...)
+	counted := &hashes{}
+	w.config.Hasher = counted
+	w.build()
+	var (
+		mu      sync.Mutex
+		wrong   int
+		refused int
+		group   sync.WaitGroup
+	)
+	for i := range 50 {
+		group.Go(func() {
+			got := w.post(w.link()+"/sign-in", signInForm("john", fmt.Sprint("wrong ", i)))
+			mu.Lock()
+			defer mu.Unlock()
+			switch body := got.Body.String(); {
+			case strings.Contains(body, "No account has this name"):
+				wrong++
+			case strings.Contains(body, "Too many passwords or codes were tried"):
+				refused++
+			}
+		})
+	}
+	group.Wait()
+	if looked := counted.verified.Load(); looked != invitation.MostGuesses || wrong != invitation.MostGuesses || refused != 40 {
+		t.Errorf("%d passwords were looked at; %d were told that theirs is wrong, %d that there are no more tries", looked, wrong, refused)
+	}
+	// Not even the right one is looked at any more.
+	expect(t, w.post(w.link()+"/sign-in", signInForm("john", good)), 422, "ask Mara Voss for a new link")
+	if counted.verified.Load() != invitation.MostGuesses {
+		t.Error("a password was looked at beyond the limit")
+	}
+}
+
+// posts are the forms of all answers that can be given with a link.
+func posts() map[string]url.Values {
+	return map[string]url.Values{
+		"": filled(), "/sign-in": signInForm("jane", good), "/address": other("janet@example.net"), "/decline": declineForm("because"),
+	}
+}
+
+// sentWith sends a form in another way than the portal's own page does.
+func (w *world) sentWith(step, body string, change func(http.Header)) *httptest.ResponseRecorder {
+	r := formRequest(w.link()+step, body)
+	change(r.Header)
+	return w.do(r)
+}
+
+func TestEveryFormIsGuarded(t *testing.T) {
+	for step, form := range posts() {
+		t.Run("form"+step, func(t *testing.T) {
+			w := aWorldWithoutPages(t)
+			w.anyAddress()
+			w.config.Writer = nobodyWrites{t}
+			w.build()
+			name := slices.Sorted(maps.Keys(form))[0]
+			for want, got := range map[int]*httptest.ResponseRecorder{
+				403: w.sentWith(step, form.Encode(), func(h http.Header) { h.Set("Sec-Fetch-Site", "cross-site") }),
+				415: w.sentWith(step, form.Encode(), func(h http.Header) { h.Set("Content-Type", "text/plain") }),
+				400: w.post(w.link()+step, url.Values{name: {form.Get(name), form.Get(name)}}),
+				413: w.post(w.link()+step, url.Values{name: {strings.Repeat("x", maxBody)}}),
+				405: w.do(newRequest(http.MethodPut, w.link()+step, strings.NewReader(form.Encode()))),
+				404: w.post("/invitation/abc"+step, form),
+			} {
+				expect(t, got, want)
+			}
+			expect(t, w.get(w.link()+step+"?"+form.Encode()), 200)
+			expect(t, w.do(newRequest(http.MethodHead, w.link()+step, nil)), 200)
+			// What stands in the address is not read.
+			expect(t, w.post(w.link()+step+"?"+form.Encode(), url.Values{}), 422)
+		})
+	}
+}
+
+func TestNoAnswerIsLogged(t *testing.T) {
+	w := aWorld(t, owned("jane", "john@example.org", good)...)
+	w.anyAddress()
+	w.post(w.link()+"/sign-in", signInForm("janice", "typed wrong"))
+	w.post(w.link()+"/sign-in", signInForm("john@example.org", "typed wrong"))
+	w.post(w.link()+"/address", other("janet@example.net"))
+	w.post(w.link(), withCode("1234 5678"))
+	code := w.code()
+	tap := refuse("record invitation", errors.New("jane.doe@example.com cannot be written"))(w)
+	tap.Client = w.client
+	w.config.Live, w.config.Writer = tap, tap
+	w.build()
+	for step, form := range posts() {
+		w.post(w.link()+step, form)
+	}
+	w.config.Live, w.config.Writer = w.client, w.client
+	w.build()
+	w.post(w.link(), withCode(code))
+	w.post(w.link()+"/decline", declineForm("because"))
+	for _, secret := range []string{
+		strings.TrimPrefix(w.link(), "/invitation/"), good, "typed wrong", "jane", "janice", "example", "because", code, "1234", janeUID,
+	} {
+		if strings.Contains(w.logs.String(), secret) {
+			t.Errorf("%q is in the log:\n%s", secret, w.logs)
+		}
+	}
+	if !strings.Contains(w.logs.String(), `"route"="/invitation/{link}/sign-in"`) {
+		t.Errorf("log:\n%s", w.logs)
+	}
+}
+
+func TestEveryAnswerOfALinkThatIsFullOrSuperseded(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*world)
+		status int
+		text   string
+	}{
+		"full": {func(w *world) {
+			w.organization(func(o *accountsv1.Organization) {
+				taken := int32(1)
+				o.Spec.Seats, o.Status.Seats = 1, accountsv1.SeatsStatus{Taken: &taken, Holders: []accountsv1.SeatHolder{{Name: "somebody"}}}
+			})
+		}, 409, "There is no free seat at the moment"},
+		"superseded": {(*world).renew, 410, "A newer link has replaced this one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := aWorld(t, owned("jane", "jane.doe@example.com", good)...)
+			link := w.link()
+			tc.change(w)
+			for step, form := range posts() {
+				expect(t, w.get(link+step), tc.status, tc.text)
+				expect(t, w.post(link+step, form), tc.status, tc.text)
+			}
+			status := w.invitation().Status
+			if status.Acceptance.Given() || status.Decline.Given() || status.Guesses != 0 || status.OtherAddress.Given() {
+				t.Errorf("something was done with it: %+v", status)
+			}
+		})
+	}
+}

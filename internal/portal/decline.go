@@ -1,0 +1,67 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http"
+)
+
+// declinePage is the page on which somebody says that they do not want to join.
+type declinePage struct {
+	offerView
+	Path     string
+	Form     form
+	Problems []problem
+	// MaxReason is how long a reason may be, in characters.
+	MaxReason int
+}
+
+// Problem is the text of a field's problem, or empty.
+func (d declinePage) Problem(field string) string { return textOf(d.Problems, field) }
+
+// showDecline answers a GET. It changes nothing.
+func (p *portal) showDecline(v visit) {
+	if seen, open := p.arrive(v, p.invitations.look); open {
+		p.showDeclineForm(v, http.StatusOK, seen, form{})
+	}
+}
+
+func (p *portal) showDeclineForm(v visit, status int, seen sight, f form, problems ...problem) {
+	lang := languageOf(v.r, seen)
+	page := declinePage{offerView: viewOf(seen), Path: v.path, Form: f, Problems: problems, MaxReason: maxReason}
+	title := lang.Text("portal.decline.title", page)
+	if len(problems) > 0 {
+		title = lang.Text("portal.invitation.check", map[string]string{"Title": title})
+	}
+	p.render(v.w, v.r, lang, status, pageDecline, title, page)
+}
+
+var declining = task{"decline an invitation", "portal.problem.decline-not-finished"}
+
+// decline answers the form that declines. Mail scanners send forms, too:
+// without the tick that a person sets it changes nothing.
+func (p *portal) decline(v visit) {
+	seen, f, open := p.receive(v)
+	if !open {
+		return
+	}
+	lang := languageOf(v.r, seen)
+	if problems := f.declineProblems(lang); len(problems) > 0 {
+		p.showDeclineForm(v, http.StatusUnprocessableEntity, seen, f, problems...)
+		return
+	}
+	now, result, err := p.invitations.save(v.r.Context(), seen, declined(cleanReason(f.Reason)))
+	switch {
+	case err != nil:
+		p.logFailure(v, declining, err)
+		setRetryAfter(v.w, retryLater)
+		p.showDeclineForm(v, http.StatusServiceUnavailable, seen, f, problem{Text: lang.Text(declining.text, nil)})
+	case result == notOpen:
+		p.closed(v, now)
+	default:
+		p.message(v.w, v.r, lang, http.StatusOK, message{
+			"decline-done", []string{"told", "again"}, map[string]string{"Organization": organizationTitle(now), "Inviter": inviter(now)},
+		})
+	}
+}

@@ -1,0 +1,160 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+func TestThePageToDecline(t *testing.T) {
+	w := aWorld(t)
+	w.config.Writer = nobodyWrites{t}
+	w.build()
+	expect(t, w.get(w.link()), 200, `<a href="`+w.link()+`/decline?lang=en">Decline this invitation</a>`)
+	expect(t, w.get(w.link()+"/decline"), 200,
+		"<title>Decline the invitation</title>", "Mara Voss invites you to join Acme Rocket Works as Developer",
+		`<form class="card" method="post" action="`+w.link()+`/decline?lang=en"`, `<textarea id="reason" name="reason"`, `maxlength="500"`,
+		`<input id="decline" name="decline" type="checkbox" value="yes" required>`, "I do not want to join",
+		`<a href="`+w.link()+`?lang=en">Back to the invitation</a>`, "!checked", "!aria-invalid")
+}
+
+func TestAnInvitationIsDeclined(t *testing.T) {
+	w := aWorld(t)
+	before := w.invitation()
+	w.clock.SetTime(start.Add(1500 * time.Millisecond))
+	form := declineForm("  I have moved on.\r\nBest\u202e wishes, Cafe\u0301\x00 Zoe\t!  ")
+	expect(t, w.post(w.link()+"/decline", form), 200, "You have declined", "ask Mara Voss to invite you again", "!moved on")
+	after := w.invitation()
+	declinedTime := metav1.NewTime(start.Add(time.Second))
+	want := accountsv1.Decline{DeclinedTime: &declinedTime, Reason: "I have moved on.\nBest wishes, Caf\u00e9 Zoe !"}
+	if diff := cmp.Diff(want, after.Status.Decline); diff != "" {
+		t.Errorf("decline (-want +got):\n%s", diff)
+	}
+	after.Status.Decline, after.ResourceVersion = accountsv1.Decline{}, before.ResourceVersion
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("the invitation has changed beyond its decline (-before +after):\n%s", diff)
+	}
+	for _, got := range []*httptest.ResponseRecorder{
+		w.get(w.link()), w.get(w.link() + "/decline"), w.post(w.link()+"/decline", form), w.post(w.link(), filled()),
+		w.post(w.link()+"/sign-in", signInForm("john", good)), w.post(w.link()+"/address", url.Values{fieldEmail: {"a@example.net"}}),
+	} {
+		expect(t, got, 410, "This invitation has been declined", "ask Mara Voss to invite you again", "!moved on")
+	}
+	if w.account("jane-doe") != nil || w.invitation().Status.Guesses != 0 {
+		t.Error("something was done with a link that was declined")
+	}
+}
+
+func TestDecliningNeedsThePersonsTick(t *testing.T) {
+	long := strings.Repeat("é", 501)
+	for name, tc := range map[string]struct {
+		form  url.Values
+		texts []string
+	}{
+		"nothing at all":                     {url.Values{}, []string{"Tick the box", `href="#decline"`, `id="decline-problem"`}},
+		"a reason alone":                     {url.Values{fieldReason: {"because"}}, []string{"Tick the box", "because</textarea>"}},
+		"a tick by another value":            {url.Values{fieldDecline: {"on"}}, []string{"Tick the box"}},
+		"everything that a scanner can fill": {url.Values{fieldReason: {"x"}, fieldDecline: {""}, "email": {"x@example.com"}}, []string{"Tick the box"}},
+		"a long reason":                      {declineForm(long), []string{"500 characters are the most", `href="#reason"`, long}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := aWorld(t)
+			w.config.Writer = nobodyWrites{t}
+			w.build()
+			got := w.post(w.link()+"/decline", tc.form)
+			expect(t, got, 422, append(tc.texts, `role="alert"`, "<title>Please check: Decline the invitation</title>")...)
+		})
+	}
+}
+
+func TestAReasonIsNeverTakenForMarkup(t *testing.T) {
+	w := aWorld(t)
+	got := w.post(w.link()+"/decline", url.Values{fieldReason: {`</textarea><script>alert(1)</script>{{.}}`}})
+	if body := got.Body.String(); strings.Contains(body, "<script>alert") || !strings.Contains(body, "&lt;script&gt;alert") {
+		t.Errorf("the page:\n%s", body)
+	}
+}
+
+func TestReasonsOfFiveHundredCharactersAndOfNone(t *testing.T) {
+	for name, reason := range map[string]string{"500 characters": strings.Repeat("é", 500), "none": "", "spaces": " \r\n\t "} {
+		t.Run(name, func(t *testing.T) {
+			w := aWorld(t)
+			expect(t, w.post(w.link()+"/decline", declineForm(reason)), 200)
+			if got := w.invitation().Status.Decline; !got.Given() || got.Reason != strings.TrimSpace(reason) {
+				t.Errorf("decline %+v", got)
+			}
+		})
+	}
+}
+
+func TestDeclineWhenSomethingHappensMeanwhile(t *testing.T) {
+	for name, tc := range map[string]struct {
+		tap    func(*world) *tapped
+		status int
+		text   string
+		// reason that is stored in the end; empty: none.
+		reason string
+	}{
+		"the write took effect, but its answer was lost": {loseAnswer("record invitation"), 200, "You have declined", "mine"},
+		"the controller writes the status before it": {
+			doBefore("record invitation", func(w *world) {
+				w.update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
+			}), 200, "You have declined", "mine",
+		},
+		"somebody accepts before it": {doBefore("record invitation", func(w *world) { w.takeUp("somebody", "u") }), 410, "has been used", ""},
+		"somebody declines before it": {
+			doBefore("record invitation", func(w *world) {
+				now := metav1.NewTime(start)
+				w.update(func(inv *accountsv1.Invitation) {
+					inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now, Reason: "theirs"}
+				})
+			}), 410, "has been declined", "theirs",
+		},
+		"the time runs out before it": {
+			doAfter("get invitation", func(w *world) { w.clock.SetTime(start.Add(24 * time.Hour)) }), 410, "has expired", "",
+		},
+		"the write is refused":                      {refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", errDown)), 503, "send the form once more", ""},
+		"the invitation changes with every try":     {refuse("record invitation", conflict("jane")), 503, "send the form once more", ""},
+		"nothing can be read after the write fails": {failFrom("record invitation"), 503, "mine</textarea>", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := aWorldWithoutPages(t)
+			w.clock.SetTime(start.Add(1500 * time.Millisecond))
+			var got reply
+			w.send(sharedPages(w), tc.tap(w), w.link()+"/decline", declineForm("mine"), &got)()
+			expect(t, got.ResponseRecorder, tc.status, tc.text)
+			if decline := w.invitation().Status.Decline; decline.Reason != tc.reason {
+				t.Errorf("stores %+v, want %q", decline, tc.reason)
+			}
+			if tc.status == http.StatusServiceUnavailable && got.Header().Get("Retry-After") == "" {
+				t.Error("does not say when to come back")
+			}
+		})
+	}
+}
+
+// failFrom lets every call fail from the first of a name on.
+func failFrom(name string) func(*world) *tapped {
+	return func(*world) *tapped {
+		broken := false
+		return &tapped{before: func(call string) error {
+			if broken = broken || call == name; broken {
+				return errDown
+			}
+			return nil
+		}}
+	}
+}

@@ -1,0 +1,85 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/username"
+)
+
+// paramLanguage is the query parameter that asks for a language, by its tag.
+const paramLanguage = "lang"
+
+// languageOf is the language to answer in: the one that was asked for, else
+// that of the invitation, else what the browser prefers.
+func languageOf(r *http.Request, seen sight) language.Tag {
+	if asked := language.Tag(r.URL.Query().Get(paramLanguage)); slices.Contains(language.All(), asked) {
+		return asked
+	}
+	if inv := seen.Invitation; inv != nil {
+		wanted := cmp.Or(inv.Status.Attempt.Language, inv.Spec.Language)
+		if seen.Organization != nil {
+			wanted = cmp.Or(wanted, seen.Organization.Spec.Language)
+		}
+		if tag, known := language.Parse(string(wanted)); known {
+			return tag
+		}
+	}
+	return language.Match(r.Header.Get("Accept-Language"))
+}
+
+// choice is a language that the page can be had in.
+type choice struct {
+	language.Tag
+	// Address is relative to that of the page.
+	Address string
+	Current bool
+}
+
+// choices are the links that show the page in another language. Besides the
+// language they keep a user name that was proposed, and nothing else that may
+// stand in the address.
+func choices(r *http.Request, current language.Tag) []choice {
+	var all []choice
+	for _, tag := range language.All() {
+		query := url.Values{paramLanguage: {tag.String()}}
+		if wanted := r.URL.Query().Get(fieldUserName); username.Check(wanted) == nil {
+			query.Set(fieldUserName, wanted)
+		}
+		all = append(all, choice{Tag: tag, Address: "?" + query.Encode(), Current: tag == current})
+	}
+	return all
+}
+
+// part is a piece of a sentence.
+type part struct {
+	Text   string
+	Strong bool
+}
+
+// emphasize takes a sentence apart so that what it fills in can stand out.
+// Names and values of that take turns. The sentence is made with marks in place
+// of the values, so that nothing in a value is taken for a mark.
+func emphasize(lang language.Tag, id string, namesAndValues ...string) []part {
+	const mark = "\x00"
+	marked, values := map[string]string{}, map[string]string{}
+	for pair := range slices.Chunk(namesAndValues, 2) {
+		marked[pair[0]], values[pair[0]] = mark+pair[0]+mark, pair[1]
+	}
+	var parts []part
+	for i, text := range strings.Split(lang.Text(id, marked), mark) {
+		if i%2 == 0 {
+			parts = append(parts, part{Text: text})
+		} else {
+			parts = append(parts, part{Text: values[text], Strong: true})
+		}
+	}
+	return parts
+}

@@ -1,0 +1,170 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http"
+	"time"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/address"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/language"
+)
+
+// otherView is what the page offers about another address. The zero value
+// offers nothing.
+type otherView struct {
+	// Offered: another address will do, and codes can be asked for.
+	Offered bool
+	// Open: the part of the page about it is unfolded.
+	Open bool
+	// Spent: the link has had all its codes, or all its tries.
+	Spent bool
+	// Address is the one that a code is mailed to which counts Until then, a
+	// date in words.
+	Address, Until string
+}
+
+// pending is the other address that a code was mailed to which still counts.
+func (s sight) pending(now time.Time) (accountsv1.OtherAddress, bool) {
+	other := s.Invitation.Status.OtherAddress
+	return other, s.anyAddress() && other.Given() && now.Before(other.RequestTime.Add(invitation.CodeValidity))
+}
+
+// accepts tells whether an account of that address, which is known to be its
+// owner's, may accept: the invited one, or another that the Organization takes.
+func (s sight) accepts(email accountsv1.EmailAddress) bool {
+	return s.MayAccept(email) && (address.Same(string(email), string(s.Invitation.Spec.Email)) || s.allows(string(email)))
+}
+
+// allows tells whether the Organization takes addresses of that domain.
+func (s sight) allows(email string) bool {
+	return invitation.AddressRules(s.Organization).Check(email) == nil
+}
+
+func (s sight) anyAddress() bool { return s.AddressMatch() == accountsv1.AddressMatchAnyAddress }
+
+func (p *portal) otherAddress(lang language.Tag, seen sight, problems []problem) otherView {
+	if !seen.anyAddress() {
+		return otherView{}
+	}
+	guessesSpent := seen.guessesSpent()
+	view := otherView{
+		Offered: true,
+		Open:    textOf(problems, fieldEmail) != "",
+		Spent:   guessesSpent || seen.Invitation.Status.OtherAddress.Requests >= invitation.MostCodes,
+	}
+	if other, pending := seen.pending(p.clock.Now()); pending && !guessesSpent {
+		view.Address, view.Until = string(other.Email), lang.Date(other.RequestTime.Add(invitation.CodeValidity))
+	}
+	return view
+}
+
+var sendingCode = task{"ask for a code", "portal.problem.code-not-sent"}
+
+// askForCode answers the form that gives another address. Whether somebody has
+// an account of that address is not said here, where anybody can type any: it is
+// said to whoever knows the code.
+func (p *portal) askForCode(v visit) {
+	seen, f, open := p.receive(v)
+	if !open {
+		return
+	}
+	f.fresh = true
+	lang := languageOf(v.r, seen)
+	if wrong := f.otherAddressProblem(lang, seen); wrong.Text != "" {
+		p.showForm(v, http.StatusUnprocessableEntity, seen, f, wrong)
+		return
+	}
+	now, result, err := p.invitations.save(v.r.Context(), seen, askedForCode(f.otherAddress()))
+	switch {
+	case err != nil:
+		p.tryAgain(v, seen, f, sendingCode, err)
+	case result == notOpen:
+		p.closed(v, now)
+	case result == addressRefused:
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, refusedAddress(lang, now))
+	case result == guessesSpent || result == codesSpent:
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{
+			Text: lang.Text("portal.problem.codes-spent", map[string]string{"Address": string(now.Invitation.Spec.Email), "Inviter": inviter(now)}),
+		})
+	default:
+		p.showForm(v, http.StatusOK, now, form{fresh: true})
+	}
+}
+
+// otherAddressProblem is what is wrong with the address that was given, if
+// anything.
+func (f form) otherAddressProblem(lang language.Tag, seen sight) problem {
+	email := f.otherAddress()
+	switch {
+	case !seen.anyAddress():
+		return onlyInvited(lang, seen)
+	case address.CheckSyntax(email) != nil:
+		return problem{fieldEmail, lang.Text("portal.problem.address-form", nil)}
+	case address.Same(email, string(seen.Invitation.Spec.Email)):
+		return problem{fieldEmail, lang.Text("portal.problem.address-invited", nil)}
+	case !seen.allows(email):
+		return notAllowed(lang, seen, fieldEmail)
+	}
+	return problem{}
+}
+
+// refusedAddress says why another address will not do.
+func refusedAddress(lang language.Tag, seen sight) problem {
+	if !seen.anyAddress() {
+		return onlyInvited(lang, seen)
+	}
+	return notAllowed(lang, seen, "")
+}
+
+func notAllowed(lang language.Tag, seen sight, field string) problem {
+	return problem{field, lang.Text("portal.problem.address-not-allowed", map[string]string{"Organization": organizationTitle(seen)})}
+}
+
+func onlyInvited(lang language.Tag, seen sight) problem {
+	return problem{Text: lang.Text("portal.problem.address-strict", map[string]string{"Address": string(seen.Invitation.Spec.Email)})}
+}
+
+// codeAwaited gives the other address that a code is awaited for, or says why
+// there is none, or that none was typed.
+func (p *portal) codeAwaited(lang language.Tag, seen sight, f form) (accountsv1.EmailAddress, problem) {
+	other, pending := seen.pending(p.clock.Now())
+	switch {
+	case !seen.anyAddress():
+		return seen.Invitation.Spec.Email, onlyInvited(lang, seen)
+	case !pending:
+		return seen.Invitation.Spec.Email, problem{fieldEmail, lang.Text("portal.problem.code-expired", map[string]string{"Address": string(seen.Invitation.Spec.Email)})}
+	case !seen.allows(string(other.Email)):
+		return other.Email, notAllowed(lang, seen, fieldEmail)
+	case f.code == "":
+		return other.Email, problem{fieldCode, lang.Text("portal.problem.code-empty", map[string]string{"Address": string(other.Email)})}
+	}
+	return other.Email, problem{}
+}
+
+// confirmAddress looks at a code, which is counted before, and gives the other
+// address that it confirms. Otherwise it answers and gives false.
+func (p *portal) confirmAddress(v visit, seen sight, f form) (accountsv1.EmailAddress, bool) {
+	now, counted := p.count(v, seen, f, makingAccount)
+	if !counted {
+		return "", false
+	}
+	lang, email := languageOf(v.r, now), now.Invitation.Status.OtherAddress.Email
+	if !now.anyAddress() || !now.keys.CheckCode(now.Invitation, f.code, p.clock.Now()) {
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{fieldCode, lang.Text("portal.problem.code-wrong", nil)})
+		return "", false
+	}
+	known, err := p.invitations.signsIn(v.r.Context(), email)
+	switch {
+	case err != nil:
+		p.tryAgain(v, now, f, makingAccount, err)
+		return "", false
+	case known:
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, signInInstead(lang, email))
+		return "", false
+	}
+	return email, true
+}

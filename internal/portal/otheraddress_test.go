@@ -1,0 +1,325 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
+)
+
+// asked says that a code to janet@example.net was just asked for.
+func (w *world) asked() {
+	requested := metav1.NewTime(start)
+	w.update(func(inv *accountsv1.Invitation) {
+		inv.Status.OtherAddress = accountsv1.OtherAddress{Email: "janet@example.net", RequestTime: &requested, Requests: 1}
+	})
+}
+
+// code is the one that was mailed.
+func (w *world) code() string {
+	w.t.Helper()
+	code, err := w.keys.Code(w.invitation())
+	w.must(err)
+	return code
+}
+
+// withCode is a form that nothing is wrong with, for an account with the other
+// address.
+func withCode(code string) url.Values {
+	f := filled()
+	f.Set(fieldChoice, choiceOther)
+	f.Set(fieldCode, code)
+	return f
+}
+
+func other(email string) url.Values { return url.Values{fieldEmail: {email}} }
+
+func TestAnotherAddressIsConfirmedByACode(t *testing.T) {
+	w := aWorld(t)
+	w.anyAddress()
+	before := w.invitation()
+	expect(t, w.get(w.link()), 200, "<summary>Use another address</summary>", `action="`+w.link()+`/address?lang=en"`,
+		`<input id="email" name="email" type="email"`, "Mail me a code</button>", "!name=\"code\"", "!<details class=\"card\" id=\"other-address\" open")
+	w.clock.SetTime(start.Add(1500 * time.Millisecond))
+	asked := w.post(w.link()+"/address", other(" janet@example.net "))
+	after := w.invitation()
+	requested := metav1.NewTime(start.Add(time.Second))
+	want := accountsv1.OtherAddress{Email: "janet@example.net", RequestTime: &requested, Requests: 1}
+	if diff := cmp.Diff(want, after.Status.OtherAddress); diff != "" {
+		t.Errorf("other address (-want +got):\n%s", diff)
+	}
+	after.Status.OtherAddress, after.ResourceVersion = accountsv1.OtherAddress{}, before.ResourceVersion
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("the invitation has changed beyond that (-before +after):\n%s", diff)
+	}
+
+	// Another browser with the same link, at another replica, goes on.
+	for _, page := range []*httptest.ResponseRecorder{asked, w.build().get(w.link())} {
+		expect(t, page, 200, "We mail a code of 8 digits to janet@example.net. It counts until Monday, 4 May 2026, 10:10 UTC.",
+			`<input type="radio" name="address-choice" value="other" checked> janet@example.net`,
+			`<input type="radio" name="address-choice" value="invited"> jane.doe@example.com`,
+			`<input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code"`, `value="jane-doe"`, `value="Jane"`)
+	}
+	code := w.code()
+	expect(t, w.post(w.link(), withCode(" "+code[:4]+" "+code[4:])), 200, "Your account is ready", "<dd>janet@example.net</dd>", "!"+code)
+	if made := w.account("jane-doe"); made == nil || made.Spec.Email != "janet@example.net" {
+		t.Fatalf("account %+v", made)
+	}
+	if status := w.invitation().Status; status.Acceptance.AccountRef.Name != "jane-doe" || status.Guesses != 1 {
+		t.Errorf("acceptance %v, %d guesses", status.Acceptance, status.Guesses)
+	}
+}
+
+func TestCodesThatConfirmNothing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change  func(*world)
+		form    func(code string) url.Values
+		text    string
+		field   string
+		guesses int32
+	}{
+		"a wrong one": {form: func(code string) url.Values { return withCode(otherDigits(code)) }, text: "not the code of our newest mail", field: fieldCode, guesses: 1},
+		"none":        {form: func(string) url.Values { return withCode("  ") }, text: "Type the code that we mailed to janet@example.net", field: fieldCode},
+		"one whose ten minutes are over": {
+			change: func(w *world) { w.clock.SetTime(start.Add(10 * time.Minute)) },
+			form:   withCode, text: "The time of the code is over", field: fieldEmail,
+		},
+		"the one before": {
+			change: func(w *world) { expect(w.t, w.post(w.link()+"/address", other("janet@example.net")), 200) },
+			form:   withCode, text: "not the code of our newest mail", field: fieldCode, guesses: 1,
+		},
+		"one for another address": {
+			change: func(w *world) { expect(w.t, w.post(w.link()+"/address", other("mallory@example.net")), 200) },
+			form:   withCode, text: "not the code of our newest mail", field: fieldCode, guesses: 1,
+		},
+		"the right one beyond the last try": {
+			change: func(w *world) {
+				w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
+			},
+			form: withCode, text: "ask Mara Voss for a new link. You can still make a new account with jane.doe@example.com", guesses: invitation.MostGuesses,
+		},
+		"the right one for a domain that was denied since": {
+			change: func(w *world) {
+				w.organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"} })
+			},
+			form: withCode, text: "does not take addresses of this domain", field: fieldEmail,
+		},
+		"the right one where only the invited address will do": {
+			change: func(w *world) {
+				w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
+			},
+			form: withCode, text: "can be accepted with jane.doe@example.com only",
+		},
+		"the right one with a form that is wrong otherwise": {
+			form: func(code string) url.Values {
+				f := withCode(code)
+				f.Set(fieldAgain, "x")
+				return f
+			},
+			text: "The two passwords differ", field: fieldAgain,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := aWorld(t)
+			w.anyAddress()
+			w.asked()
+			code := w.code()
+			if tc.change != nil {
+				tc.change(w)
+			}
+			texts := []string{tc.text, "!" + code, "!" + good}
+			if tc.field != "" {
+				texts = append(texts, `href="#`+tc.field+`"`)
+			}
+			expect(t, w.post(w.link(), tc.form(code)), 422, texts...)
+			status := w.invitation().Status
+			if w.account("jane-doe") != nil || status.Acceptance.Given() || status.Guesses != tc.guesses {
+				t.Errorf("account %v, acceptance %v, %d guesses", w.account("jane-doe"), status.Acceptance, status.Guesses)
+			}
+		})
+	}
+}
+
+// otherDigits is a code that is not the given one.
+func otherDigits(code string) string {
+	return strings.Map(func(r rune) rune { return '0' + (r-'0'+1)%10 }, code)
+}
+
+func TestAddressesThatNoCodeIsMailedTo(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*world)
+		email  string
+		text   string
+	}{
+		"none":              {nil, "", "Write a complete mail address"},
+		"no address":        {nil, "janet", "Write a complete mail address"},
+		"two":               {nil, "a@example.net,b@example.net", "Write a complete mail address"},
+		"a line of its own": {nil, "a@example.net\nBcc: b@example.net", "Write a complete mail address"},
+		"the invited one":   {nil, "Jane.Doe@Example.com", "This is the invited address"},
+		"of a domain that is denied": {
+			func(w *world) {
+				w.organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"} })
+			}, "janet@mail.example.net", "Acme Rocket Works does not take addresses of this domain",
+		},
+		"of a domain that is not allowed": {
+			func(w *world) {
+				w.organization(func(o *accountsv1.Organization) { o.Spec.AllowedDomains = []accountsv1.DomainName{"example.com"} })
+			}, "janet@example.net", "does not take addresses of this domain",
+		},
+		"where only the invited one will do": {
+			func(w *world) {
+				w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
+			}, "janet@example.net", "can be accepted with jane.doe@example.com only",
+		},
+		"no address, where only the invited one will do": {
+			func(w *world) {
+				w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
+			}, "janet", "can be accepted with jane.doe@example.com only",
+		},
+		"after the last code": {
+			func(w *world) {
+				for range invitation.MostCodes {
+					expect(w.t, w.post(w.link()+"/address", other("janet@example.net")), 200)
+				}
+			}, "janet@example.net", "No more codes can be mailed with this link. Make your account with jane.doe@example.com, or ask Mara Voss",
+		},
+		"after the last try": {
+			func(w *world) {
+				w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
+			},
+			"janet@example.net", "No more codes can be mailed",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := aWorld(t)
+			w.anyAddress()
+			if tc.change != nil {
+				tc.change(w)
+			}
+			before := w.invitation().Status.OtherAddress
+			expect(t, w.post(w.link()+"/address", other(tc.email)), 422, tc.text)
+			if diff := cmp.Diff(before, w.invitation().Status.OtherAddress); diff != "" {
+				t.Errorf("(-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhereOnlyTheInvitedAddressWillDoNoOtherIsOffered(t *testing.T) {
+	w := aWorld(t)
+	w.asked()
+	for _, page := range []*httptest.ResponseRecorder{w.get(w.link()), w.get(w.link() + "/address")} {
+		expect(t, page, 200, "!another address", "!janet@example.net", `!name="email"`, `!name="code"`)
+	}
+	form := filled()
+	form.Set(fieldEmail, "janet@example.net")
+	form.Set(fieldCode, w.code())
+	expect(t, w.post(w.link(), form), 200, "<dd>jane.doe@example.com</dd>")
+	if made := w.account("jane-doe"); made.Spec.Email != "jane.doe@example.com" {
+		t.Errorf("made with %s", made.Spec.Email)
+	}
+}
+
+func TestTheOrganizationCanLetAnyAddressDo(t *testing.T) {
+	w := aWorld(t)
+	w.organization(func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
+	expect(t, w.get(w.link()), 200, "Use another address")
+	w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
+	expect(t, w.get(w.link()), 200, "!Use another address")
+}
+
+func TestWhoAskedForACodeMayUseTheInvitedAddressAllTheSame(t *testing.T) {
+	w := aWorld(t)
+	w.anyAddress()
+	w.asked()
+	form := filled()
+	form.Set(fieldChoice, "invited")
+	form.Set(fieldUserName, "x!")
+	expect(t, w.post(w.link(), form), 422, `value="other"> janet@example.net`, `value="invited" checked> jane.doe@example.com`)
+	form.Set(fieldUserName, "jane-doe")
+	expect(t, w.post(w.link(), form), 200, "<dd>jane.doe@example.com</dd>")
+	if w.invitation().Status.Guesses != 0 {
+		t.Error("a guess was counted where nothing was guessed")
+	}
+}
+
+// TestOnlyWhoKnowsTheCodeLearnsOfAnAccount: anybody can type any address.
+func TestOnlyWhoKnowsTheCodeLearnsOfAnAccount(t *testing.T) {
+	w := aWorld(t, owned("john", "john@example.org", good)...)
+	w.anyAddress()
+	expect(t, w.post(w.link()+"/address", other("john@example.org")), 200, "We mail a code of 8 digits to john@example.org", "!There is an account")
+	code := w.code()
+	expect(t, w.post(w.link(), withCode(otherDigits(code))), 422, "not the code of our newest mail", "!There is an account")
+	expect(t, w.post(w.link(), withCode(code)), 422, "There is an account with john@example.org already", `href="#sign-in-name"`)
+	if w.account("jane-doe") != nil {
+		t.Error("a second account of one address was made")
+	}
+}
+
+func TestAHalfMadeAccountKeepsItsAddress(t *testing.T) {
+	w := aWorld(t, madeFor(janeUID, "jane-doe"), credential("uid-of-jane-doe", "an earlier one", ""))
+	w.anyAddress()
+	w.asked()
+	expect(t, w.get(w.link()), 200, `!data-user-name="jane-doe"`)
+	expect(t, w.post(w.link(), withCode(w.code())), 422, "Somebody has this user name already")
+	if stored := string(w.secret("jane-doe").Data[account.PasswordKey]); stored != "an earlier one" {
+		t.Errorf("stores %q", stored)
+	}
+	form := withCode(w.code())
+	form.Set(fieldUserName, "janet")
+	expect(t, w.post(w.link(), form), 200)
+	if made := w.account("janet"); made.Spec.Email != "janet@example.net" || w.account("jane-doe").Spec.Email != "jane.doe@example.com" {
+		t.Errorf("made with %s", made.Spec.Email)
+	}
+}
+
+func TestAHalfMadeAccountOfAnotherAddressIsNotTakenUpWithoutACode(t *testing.T) {
+	begun := madeFor(janeUID, "jane-doe")
+	begun.Spec.Email = "janet@example.net"
+	w := aWorld(t, begun)
+	w.anyAddress()
+	expect(t, w.post(w.link(), filled()), 422, "Somebody has this user name already")
+	_, o, err := w.store().accept(t.Context(), w.parsed(), chosen("jane-doe", "mine"))
+	if o != nameTaken || err != nil || w.secret("jane-doe") != nil {
+		t.Errorf("got %d, %v", o, err)
+	}
+}
+
+func TestTheAddressIsJudgedByWhatIsTrueWhenItIsRecorded(t *testing.T) {
+	w := aWorldWithoutPages(t)
+	w.anyAddress()
+	tap := doBefore("record invitation", func(w *world) {
+		w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
+	})(w)
+	p := chosen("jane-doe", "mine")
+	p.email = "janet@example.net"
+	_, o, err := w.through(tap).accept(t.Context(), w.parsed(), p)
+	if o != addressRefused || err != nil || w.invitation().Status.Acceptance.Given() {
+		t.Errorf("got %d, %v", o, err)
+	}
+}
+
+func TestARequestForACodeWhoseAnswerWasLost(t *testing.T) {
+	w := aWorldWithoutPages(t)
+	w.anyAddress()
+	w.clock.SetTime(start.Add(1500 * time.Millisecond))
+	var got reply
+	w.send(sharedPages(w), loseAnswer("record invitation")(w), w.link()+"/address", other("janet@example.net"), &got)()
+	expect(t, got.ResponseRecorder, 200, "We mail a code of 8 digits to janet@example.net")
+	if requests := w.invitation().Status.OtherAddress.Requests; requests != 1 {
+		t.Errorf("%d codes were asked for", requests)
+	}
+	w.send(sharedPages(w), refuse("record invitation", errDown)(w), w.link()+"/address", other("x@example.net"), &got)()
+	expect(t, got.ResponseRecorder, 503, "Please ask for the code once more", `value="x@example.net"`)
+}

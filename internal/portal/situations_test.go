@@ -1,0 +1,299 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/language"
+)
+
+// situations are ways to every page there is. Each asks with a query, which may
+// be empty.
+var situations = map[string]func(w *world, query string) *httptest.ResponseRecorder{
+	"the form": func(w *world, query string) *httptest.ResponseRecorder { return w.get(w.link() + query) },
+	"the form with everything wrong": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.link()+query, url.Values{fieldGivenName: {strings.Repeat("x", 101)}, fieldFamilyName: {"a\nb"}})
+	},
+	"two passwords that differ": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.link()+query, but(fieldAgain, "another"))
+	},
+	"a user name that is taken": func(w *world, query string) *httptest.ResponseRecorder {
+		w.must(w.client.Create(context.Background(), madeFor("another's", "taken")))
+		return w.post(w.link()+query, but(fieldUserName, "taken"))
+	},
+	"the account is ready": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.link()+query, filled())
+	},
+	"the portal is busy": func(w *world, query string) *httptest.ResponseRecorder {
+		w.config.Hasher = plainHasher{err: account.ErrBusy}
+		return w.build().post(w.link()+query, filled())
+	},
+	"something fails at the end": func(w *world, query string) *httptest.ResponseRecorder {
+		w.config.Writer = failing{}
+		return w.build().post(w.link()+query, filled())
+	},
+	"another address is offered": func(w *world, query string) *httptest.ResponseRecorder {
+		w.takeAnyAddress()
+		return w.get(w.link() + query)
+	},
+	"the other address is none": func(w *world, query string) *httptest.ResponseRecorder {
+		w.takeAnyAddress()
+		return w.post(w.link()+"/address"+query, url.Values{fieldEmail: {"jane"}})
+	},
+	"the other address is the invited one": func(w *world, query string) *httptest.ResponseRecorder {
+		w.takeAnyAddress()
+		return w.post(w.link()+"/address"+query, url.Values{fieldEmail: {"jane.doe@example.com"}})
+	},
+	"a code was asked for": func(w *world, query string) *httptest.ResponseRecorder {
+		w.takeAnyAddress()
+		return w.post(w.link()+"/address"+query, url.Values{fieldEmail: {"jane@example.net"}})
+	},
+	"another address will not do": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.link()+"/address"+query, url.Values{fieldEmail: {"jane@example.net"}})
+	},
+	"no more codes and passwords": func(w *world, query string) *httptest.ResponseRecorder {
+		w.takeAnyAddress()
+		w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
+		return w.get(w.link() + query)
+	},
+	"signing in with nothing": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.link()+"/sign-in"+query, url.Values{})
+	},
+	"signing in as nobody": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.link()+"/sign-in"+query, url.Values{fieldSignInName: {"john"}, fieldSignInPassword: {good}})
+	},
+	"about to decline": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.get(w.link() + "/decline" + query)
+	},
+	"declining without the tick": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.link()+"/decline"+query, url.Values{})
+	},
+	"the invitation is declined": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.link()+"/decline"+query, url.Values{fieldDecline: {ticked}})
+	},
+	"used": func(w *world, query string) *httptest.ResponseRecorder {
+		w.takeUp("somebody", "u")
+		return w.get(w.link() + query)
+	},
+	"declined": func(w *world, query string) *httptest.ResponseRecorder {
+		now := metav1.NewTime(start)
+		w.update(func(inv *accountsv1.Invitation) { inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now} })
+		return w.get(w.link() + query)
+	},
+	"expired": func(w *world, query string) *httptest.ResponseRecorder {
+		w.clock.SetTime(start.Add(48 * time.Hour))
+		return w.get(w.link() + query)
+	},
+	"no seat is free": func(w *world, query string) *httptest.ResponseRecorder {
+		taken := int32(1)
+		org := acme()
+		w.must(w.client.Delete(context.Background(), acme()))
+		org.Spec.Seats, org.Status.Seats.Taken = 1, &taken
+		w.must(w.client.Create(context.Background(), org))
+		return w.get(w.link() + query)
+	},
+	"a newer link was sent": func(w *world, query string) *httptest.ResponseRecorder {
+		w.update(func(inv *accountsv1.Invitation) {
+			old := inv.Status.Attempt
+			inv.Status.Attempt.Number = 2
+			inv.Status.Attempt.Earlier = []accountsv1.EarlierAttempt{{Number: old.Number, KeyID: old.KeyID, ClaimTime: old.ClaimTime}}
+		})
+		return w.get(w.link() + query)
+	},
+	"withdrawn": func(w *world, query string) *httptest.ResponseRecorder {
+		w.must(w.client.Delete(context.Background(), acme()))
+		return w.get(w.link() + query)
+	},
+	"an unknown link": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/invitation/abc" + query) },
+	"home":            func(w *world, query string) *httptest.ResponseRecorder { return w.get("/" + query) },
+	"nothing here":    func(w *world, query string) *httptest.ResponseRecorder { return w.get("/other" + query) },
+	"too many requests": func(w *world, query string) *httptest.ResponseRecorder {
+		w.config.Limits = Limits{Requests: 0.1, RequestsBurst: 1, Posts: 1, PostsBurst: 1, Clients: 10}
+		w.build().get("/")
+		return w.get("/" + query)
+	},
+	"another method": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.do(newRequest(http.MethodDelete, w.link()+query, nil))
+	},
+	"a form from elsewhere": func(w *world, query string) *httptest.ResponseRecorder {
+		r := formRequest(w.link()+query, filled().Encode())
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		return w.do(r)
+	},
+	"a form that is too large": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.do(formRequest(w.link()+query, strings.Repeat("x", maxBody+1)))
+	},
+	"a form that cannot be read": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.do(formRequest(w.link()+query, "%zz"))
+	},
+	"no answer from behind": func(w *world, query string) *httptest.ResponseRecorder {
+		w.config.Keys = brokenKeys
+		return w.build().get(w.link() + query)
+	},
+	"a panic": func(w *world, query string) *httptest.ResponseRecorder {
+		w.config.Keys = func(context.Context) (invitation.Keyring, error) { panic("broken") }
+		return w.build().get(w.link() + query)
+	},
+}
+
+// takeAnyAddress lets Jane accept with an address of her own.
+func (w *world) takeAnyAddress() {
+	w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
+}
+
+// names stand on every page as they are.
+var names = []string{
+	"Usher", "usher.example.com", "Acme Rocket Works", "Mara Voss", "Developer", "jane.doe@example.com", "jane@example.net",
+	"Deploy applications", "See what runs", "jane-doe", "usher:jane-doe", "✓", ".", ":",
+	"English", "Italiano", "Français", "Deutsch", "Español", "Português",
+}
+
+// sameInEnglish is what is called in a language as it is in English.
+var sameInEnglish = map[language.Tag][]string{
+	"it": {"Password", "In Kubernetes"},
+	"fr": {"Code"},
+	"de": {"In Kubernetes", "Code"},
+}
+
+func TestEveryPageIsThereInEveryLanguage(t *testing.T) {
+	for name, visit := range situations {
+		english := visit(aWorld(t), "?lang=en")
+		status := english.Code
+		if failed := status == http.StatusInternalServerError; failed != (name == "a panic") {
+			t.Errorf("%s: status %d", name, status)
+		}
+		for _, tag := range language.All() {
+			t.Run(name+" in "+tag.Name(), func(t *testing.T) {
+				got := visit(aWorld(t), "?lang="+tag.String())
+				expect(t, got, status, `<html lang="`+tag.String()+`">`, "!portal.", "!no value")
+				for _, text := range textsOf(t, got) {
+					known := slices.Contains(names, text) || slices.Contains(sameInEnglish[tag], text)
+					if tag != language.Default && !known && slices.Contains(textsOf(t, english), text) {
+						t.Errorf("%q is English", text)
+					}
+				}
+			})
+		}
+	}
+}
+
+// spoken are the attributes that hold text for people.
+var spoken = []string{"aria-label", "data-missing-one", "data-missing", "data-enough", "data-show", "data-hide", "data-show-label", "data-busy"}
+
+// textsOf are all texts of a page.
+func textsOf(t *testing.T, page *httptest.ResponseRecorder) []string {
+	t.Helper()
+	document, err := html.Parse(strings.NewReader(page.Body.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for node := range document.Descendants() {
+		if text := strings.TrimSpace(node.Data); node.Type == html.TextNode && text != "" && !isProposal(node.Parent) {
+			texts = append(texts, text)
+		}
+		for _, a := range node.Attr {
+			if slices.Contains(spoken, a.Key) {
+				texts = append(texts, a.Val)
+			}
+		}
+	}
+	return texts
+}
+
+// isProposal tells whether an element holds a user name.
+func isProposal(element *html.Node) bool {
+	return slices.ContainsFunc(element.Attr, func(a html.Attribute) bool { return a.Key == "data-user-name" })
+}
+
+func TestTheSwitchIsOnEveryPageThatCanBeAskedForAgain(t *testing.T) {
+	for name, visit := range situations {
+		links := switchLink.FindAllString(visit(aWorld(t), "").Body.String(), -1)
+		if want := name != "the account is ready" && name != "the invitation is declined"; (len(links) == len(language.All())) != want {
+			t.Errorf("%s: %d links", name, len(links))
+		}
+	}
+}
+
+func TestEverySentenceThatPagesSayIsInTheCatalogue(t *testing.T) {
+	known := sentences(t)
+	for _, id := range regexp.MustCompile(`"(portal\.[a-z-]+\.[a-z-]*[a-z])"`).FindAllStringSubmatch(sources(t), -1) {
+		if !slices.Contains(known, id[1]) {
+			t.Errorf("%s is said and not in the catalogue", id[1])
+		}
+	}
+}
+
+func TestEverySentenceOfTheCatalogueIsSaidSomewhere(t *testing.T) {
+	text := sources(t)
+	quoted := func(word string) bool { return strings.Contains(text, `"`+word+`"`) }
+	for _, id := range sentences(t) {
+		page, last, _ := strings.Cut(strings.TrimPrefix(id, "portal."), ".")
+		switch {
+		case quoted(id):
+		case page == "field" && quoted(last):
+		case page == "problem" && (strings.HasPrefix(last, "password-") || strings.HasPrefix(last, "user-name-")):
+			// By the names of reasons: see TestEverythingThatCanBeWrongIsSaidInEveryLanguage.
+		case quoted(page) && (last == "title" || quoted(last)):
+			// Of a message.
+		default:
+			t.Errorf("%s is in the catalogue and nowhere said", id)
+		}
+	}
+}
+
+// sources are the code and the templates of the portal.
+func sources(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, pattern := range []string{"*.go", "pages/*.html"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if !strings.HasSuffix(file, "_test.go") {
+				all.Write(contentOf(t, file))
+			}
+		}
+	}
+	return all.String()
+}
+
+// sentences are the ids of the portal's part of the catalogue.
+func sentences(t *testing.T) []string {
+	t.Helper()
+	var ids []string
+	file := contentOf(t, "../language/catalogue/portal.en.yaml")
+	for _, line := range regexp.MustCompile(`(?m)^(portal\.[^:]+):`).FindAllSubmatch(file, -1) {
+		ids = append(ids, string(line[1]))
+	}
+	return ids
+}
+
+func contentOf(t *testing.T, file string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}

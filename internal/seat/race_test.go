@@ -1,0 +1,358 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package seat
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/membership"
+)
+
+const limit = 2
+
+// house is an Organization with few seats, those who want them, and two
+// processes that give them out.
+type house struct {
+	keys invitation.Keyring
+	now  time.Time
+	made int
+
+	// org is the Organization, as it is and as it was: the last is the newest.
+	org         []*accountsv1.Organization
+	invitations map[string]*accountsv1.Invitation
+	memberships map[string]*accountsv1.Membership
+	accounts    map[string]*accountsv1.Account
+	allocators  []*allocator
+	// stalled are those whose Invitation stood still for another reason than
+	// seats, and can go on with the same attempt. Whoever accepts in the moment
+	// in which it does, while an allocator still thinks that it does not, is in
+	// without a seat, and waits for one.
+	stalled map[string]bool
+}
+
+// allocator gives out seats in steps: whatever it has read can be old by the
+// time at which it writes.
+type allocator struct {
+	step    int
+	version int
+	org     *accountsv1.Organization
+	people  People
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	keys, err := invitation.ParseKeyring(map[string][]byte{"key-1": []byte(strings.Repeat("1", invitation.KeySize))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	org := someOrganization(limit)
+	org.Status.Seats = listed()
+	return &house{
+		keys: keys, now: noon, org: []*accountsv1.Organization{org}, stalled: map[string]bool{}, allocators: []*allocator{{}, {}},
+		invitations: map[string]*accountsv1.Invitation{}, memberships: map[string]*accountsv1.Membership{}, accounts: map[string]*accountsv1.Account{},
+	}
+}
+
+func (h *house) live() *accountsv1.Organization { return h.org[len(h.org)-1] }
+
+// allocate is one step of one allocator.
+func (h *house) allocate(a *allocator) {
+	switch a.step {
+	case 0:
+		*a = allocator{version: len(h.org), org: h.live().DeepCopy()}
+	case 1:
+		a.people.Invitations = copies(h.invitations)
+	case 2:
+		a.people.Memberships = copies(h.memberships)
+	case 3:
+		a.people.Accounts = copies(h.accounts)
+	case 4:
+		seats := Assign(a.org, a.people)
+		if a.version == len(h.org) && len(Changed(a.org.Status.Seats, seats)) > 0 {
+			h.write(func(org *accountsv1.Organization) { org.Status.Seats = seats })
+		}
+	}
+	a.step = (a.step + 1) % 5
+}
+
+func (h *house) write(change func(*accountsv1.Organization)) {
+	org := h.live().DeepCopy()
+	change(org)
+	h.org = append(h.org, org)
+}
+
+func copies[T any, P interface {
+	*T
+	DeepCopyInto(*T)
+}](all map[string]P) (list []T) {
+	for _, o := range all {
+		var c T
+		o.DeepCopyInto(&c)
+		list = append(list, c)
+	}
+	return list
+}
+
+func annotate(inv *accountsv1.Invitation, annotation string, at time.Time) {
+	if inv.Annotations == nil {
+		inv.Annotations = map[string]string{}
+	}
+	inv.Annotations[annotation] = at.Format(time.RFC3339)
+}
+
+func (h *house) uid() types.UID {
+	h.made++
+	return types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012d", h.made))
+}
+
+// invite makes the Invitation of a name, for a Membership or by hand.
+func (h *house) invite(name string, forIt bool) {
+	if h.invitations[name] != nil || h.accounts[name] != nil {
+		return
+	}
+	inv := invited(name, h.made, "")
+	inv.UID = h.uid()
+	if forIt {
+		if h.memberships[name] == nil {
+			m := belonging(name, h.made, "")
+			m.UID = h.uid()
+			h.memberships[name] = &m
+		}
+		inv.OwnerReferences = []metav1.OwnerReference{{Kind: "Membership", Name: name, UID: h.memberships[name].UID}}
+	}
+	h.invitations[name] = &inv
+}
+
+// look is a look at an Invitation, and at its Membership, that knows the
+// Organization as it was.
+func (h *house) look(name string, org *accountsv1.Organization) {
+	if inv := h.invitations[name]; inv != nil {
+		f := h.facts(name, org)
+		plan := invitation.Decide(f)
+		switch {
+		case plan.Delete:
+			delete(h.invitations, name)
+			return
+		case plan.Mark:
+			annotate(inv, accountsv1.MailedAnnotation, noon)
+		case plan.CreateMembership:
+			m := belonging(name, h.made, "")
+			m.UID = h.uid()
+			h.memberships[name] = &m
+		case plan.Claim != nil:
+			invitation.Begin(&inv.Status, *plan.Claim, time.Hour)
+			invitation.End(&inv.Status, plan.Claim.Name, accountsv1.DeliverySent, "", h.now)
+		}
+		inv.Status = invitation.Report(h.facts(name, org))
+		if _, wanted := invitation.WantsSeat(inv, nil); !wanted && inv.Status.State == accountsv1.InvitationFailed {
+			h.stalled[name] = true
+		}
+	}
+	if m := h.memberships[name]; m != nil {
+		m.Status = membership.Report(membership.Facts{
+			Now: h.now, Membership: m, Organization: org, Invitation: h.invitations[name], Account: h.accounts[name],
+		})
+	}
+}
+
+func (h *house) facts(name string, org *accountsv1.Organization) invitation.Facts {
+	inv := h.invitations[name]
+	account := h.accounts[name]
+	f := invitation.Facts{
+		Offer: invitation.Offer{Invitation: inv, Organization: org, Membership: h.memberships[name], TakenUp: h.holds(name)},
+		Now:   h.now, Accepter: account, Holder: "usher", SendDeadline: time.Minute, NewestKey: 1, MailDomain: "example.com", Sender: "usher@example.com",
+	}
+	if _, stands := inv.Labels["rival"]; stands {
+		f.Rival = invitation.Rival{Reason: accountsv1.ReasonAddressIsMember, Name: "zoe"}
+	}
+	return f
+}
+
+func (h *house) holds(name string) bool {
+	a, m := h.accounts[name], h.memberships[name]
+	return a != nil && m != nil && membership.Holds(a, types.NamespacedName{Namespace: "acme", Name: name}, m.Spec.Email)
+}
+
+// accept has the person accept, if the portal lets them: it sees everything as it is.
+func (h *house) accept(name string) {
+	inv := h.invitations[name]
+	if inv == nil || inv.Status.Acceptance.Given() {
+		return
+	}
+	text, err := h.keys.DeriveLink(string(inv.UID), inv.Status.Attempt)
+	if err != nil {
+		return // nothing has been mailed
+	}
+	link, err := invitation.ParseLink(text)
+	if err != nil || h.facts(name, h.live()).Check(link, h.keys, h.now) != invitation.Open {
+		return
+	}
+	a := holding(name)
+	a.Annotations = nil
+	a.UID = h.uid()
+	h.accounts[name] = &a
+	inv.Status.Acceptance = accountsv1.Acceptance{
+		AccountRef:   accountsv1.AcceptedAccountReference{Name: accountsv1.AccountName(name), UID: string(a.UID)},
+		AcceptedTime: &metav1.Time{Time: h.now},
+	}
+}
+
+// takeUp writes the record of whoever accepted.
+func (h *house) takeUp(name string) {
+	if inv, a := h.invitations[name], h.accounts[name]; inv != nil && a != nil && h.memberships[name] != nil && inv.Status.Acceptance.Given() {
+		a.Annotations = holding(name).Annotations
+	}
+}
+
+// check says what must never be.
+func (h *house) check(t *rapid.T) {
+	list := h.live().Status.Seats
+	if len(list.Holders) > limit {
+		t.Fatalf("%v have seats", shown(list))
+	}
+	for _, name := range names {
+		inv := h.invitations[name]
+		comesIn := inv != nil && inv.Status.Acceptance.Given() && !invitation.IsHistory(inv) && h.accounts[name] != nil &&
+			(h.memberships[name] != nil || !invitation.MadeForMembership(inv))
+		if (comesIn || h.holds(name)) && !h.stalled[name] && !slices.Contains(holders(list), name) {
+			t.Fatalf("%s was let in, and has no seat: %v", name, shown(list))
+		}
+	}
+	if in := h.in(); in > limit {
+		t.Fatalf("%d people have access", in)
+	}
+}
+
+// in is how many people have access.
+func (h *house) in() (number int) {
+	for name, m := range h.memberships {
+		status := membership.Report(membership.Facts{
+			Now: h.now, Membership: m, Organization: h.live(), Invitation: h.invitations[name], Account: h.accounts[name],
+		})
+		if status.State == accountsv1.MembershipActive {
+			number++
+		}
+	}
+	return number
+}
+
+// However old what somebody knows is, and whatever happens while they think.
+func TestNoSeatIsGivenTwice(t *testing.T) {
+	most := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		h := newHouse(t)
+		actions := h.events()
+		for what, happen := range actions {
+			actions[what] = func(rt *rapid.T) {
+				happen(rt)
+				for range rapid.IntRange(0, 4).Draw(rt, "what Usher does meanwhile") {
+					h.work(rt)
+					h.check(rt)
+				}
+			}
+		}
+		actions[""] = func(rt *rapid.T) {
+			h.check(rt)
+			most = max(most, h.in())
+		}
+		rt.Repeat(actions)
+		h.settle(rt)
+	})
+	if most < limit {
+		t.Errorf("in no house had more than %d people access", most)
+	}
+}
+
+// work is some of what two processes do: an allocator goes on, or somebody is
+// looked at with an Organization as it is, or as it was a while ago.
+func (h *house) work(t *rapid.T) {
+	if rapid.Bool().Draw(t, "seats are given") {
+		a := h.allocators[rapid.IntRange(0, 1).Draw(t, "allocator")]
+		for range rapid.IntRange(1, 6).Draw(t, "steps") {
+			h.allocate(a)
+		}
+		return
+	}
+	org := h.org[max(0, len(h.org)-1-rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "how old"))]
+	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, len(names), rapid.ID[string]).Draw(t, "who is looked at") {
+		h.look(name, org.DeepCopy())
+	}
+}
+
+// events are what people do.
+func (h *house) events() map[string]func(*rapid.T) {
+	on := func(do func(name string)) func(*rapid.T) {
+		return func(t *rapid.T) { do(rapid.SampledFrom(names[:4]).Draw(t, "who")) }
+	}
+	each := func(do func(name string)) func(*rapid.T) {
+		return func(t *rapid.T) {
+			for _, name := range rapid.Permutation(names).Draw(t, "in which order") {
+				do(name)
+			}
+		}
+	}
+	return map[string]func(*rapid.T){
+		"nothing happens":          func(*rapid.T) {},
+		"people are invited":       each(func(name string) { h.invite(name, h.made%2 == 0) }),
+		"somebody is invited":      on(func(name string) { h.invite(name, true) }),
+		"somebody accepts":         on(h.accept),
+		"whoever can accepts":      each(h.accept),
+		"Accounts take it up":      each(h.takeUp),
+		"an Account takes it up":   on(h.takeUp),
+		"an Account is deleted":    on(func(name string) { delete(h.accounts, name) }),
+		"an Invitation is deleted": on(func(name string) { delete(h.invitations, name) }),
+		"a Membership is deleted": on(func(name string) {
+			delete(h.memberships, name)
+			if a := h.accounts[name]; a != nil && a.Annotations != nil {
+				a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: ""}
+			}
+		}),
+		"an invitation's time is over": on(func(name string) {
+			if inv := h.invitations[name]; inv != nil && inv.Status.ExpirationTime != nil {
+				inv.Status.ExpirationTime = &metav1.Time{Time: h.now}
+			}
+		}),
+		"a resend is asked for": on(func(name string) {
+			if inv := h.invitations[name]; inv != nil {
+				h.now = h.now.Add(time.Second)
+				annotate(inv, accountsv1.ResendAnnotation, h.now)
+			}
+		}),
+		"somebody stands in the way, or does not any more": on(func(name string) {
+			if inv := h.invitations[name]; inv != nil {
+				inv.Labels = map[bool]map[string]string{true: {"rival": ""}}[inv.Labels == nil]
+			}
+		}),
+	}
+}
+
+// settle lets everything come to rest: then no seat is free that somebody waits for.
+func (h *house) settle(t *rapid.T) {
+	for range 6 {
+		for _, name := range names {
+			h.look(name, h.live())
+		}
+		*h.allocators[0] = allocator{}
+		for range 5 {
+			h.allocate(h.allocators[0])
+		}
+	}
+	h.check(t)
+	seats := h.live().Status.Seats
+	for name, inv := range h.invitations {
+		if _, wanted := invitation.WantsSeat(inv, h.memberships[name]); wanted && !slices.Contains(holders(seats), name) && len(seats.Holders) < limit {
+			t.Fatalf("%s waits for a seat, and %v are taken", name, shown(seats))
+		}
+	}
+}

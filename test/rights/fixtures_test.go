@@ -1,0 +1,134 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rights_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	gomegatypes "github.com/onsi/gomega/types"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// beForbidden matches what RBAC or a policy refused, as opposed to anything
+// else that can go wrong with a request.
+func beForbidden() gomegatypes.GomegaMatcher {
+	return WithTransform(apierrors.IsForbidden, BeTrue())
+}
+
+// beForbiddenAs matches what a policy refused with this sentence.
+func beForbiddenAs(sentence string) gomegatypes.GomegaMatcher {
+	return And(beForbidden(), MatchError(ContainSubstring(sentence)))
+}
+
+func anOrganization() *accountsv1.Organization {
+	return &accountsv1.Organization{
+		ObjectMeta: metav1.ObjectMeta{Name: "acme"},
+		Spec:       accountsv1.OrganizationSpec{Namespace: "acme", Roles: []accountsv1.Role{{Name: "developer"}}},
+	}
+}
+
+func aMembership() *accountsv1.Membership {
+	return &accountsv1.Membership{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "jane"},
+		Spec: accountsv1.MembershipSpec{
+			OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Email: "jane@example.com", Role: "developer",
+		},
+	}
+}
+
+var at = metav1.NewTime(time.Unix(1_800_000_000, 0))
+
+// anInvitation that is out, as the portal sees it.
+func anInvitation(ctx context.Context, changes ...func(*accountsv1.InvitationStatus)) *accountsv1.Invitation {
+	GinkgoHelper()
+	inv := &accountsv1.Invitation{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "default", GenerateName: "jane-",
+			Labels:      map[string]string{"team": "blue"},
+			Annotations: map[string]string{accountsv1.ResendAnnotation: "2027-01-15T08:00:00Z"},
+		},
+		Spec: accountsv1.InvitationSpec{
+			OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Email: "jane@example.com", Role: "developer",
+		},
+	}
+	Expect(admin.Create(ctx, inv)).To(Succeed())
+	generation := int64(1)
+	inv.Status = accountsv1.InvitationStatus{
+		ObservedGeneration: &generation,
+		State:              accountsv1.InvitationPending,
+		ExpirationTime:     &at,
+		Conditions:         []metav1.Condition{{Type: "Ready", Status: "True", Reason: "AwaitingAcceptance", LastTransitionTime: at}},
+		Attempt: accountsv1.Attempt{
+			Number: 1, KeyID: 1, ClaimTime: &at, Organization: "Acme", Role: "Developer", Language: "en", Sender: "usher@example.com",
+		},
+		Deliveries: []accountsv1.Delivery{{
+			Name: "email-1", Purpose: accountsv1.PurposeInvitation, Medium: accountsv1.MediumEmail, Recipient: "jane@example.com",
+			MessageID: "1@example.com", ClaimTime: &at, Tries: 1, TryTime: &at,
+		}},
+	}
+	for _, change := range changes {
+		change(&inv.Status)
+	}
+	Expect(admin.Status().Update(ctx, inv)).To(Succeed())
+	return inv
+}
+
+func anAccount(name string) *accountsv1.Account {
+	return &accountsv1.Account{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Finalizers: []string{accountsv1.Finalizer}},
+		Spec: accountsv1.AccountSpec{
+			Email: "jane@example.com", InvitationRef: accountsv1.InvitationReference{Namespace: "default", Name: "jane", UID: "1"},
+		},
+	}
+}
+
+func aSecret(namespace, name, secretType string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Type: corev1.SecretType(secretType)}
+}
+
+func aBinding(clusterRole string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "usher-"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "usher:jane"}},
+	}
+}
+
+// invitationStatus is the schema of an Invitation's status, from the CRD: its
+// fields, and the values that those of one word can have.
+func invitationStatus() map[string]struct{ Enum []string } {
+	GinkgoHelper()
+	raw, err := os.ReadFile(filepath.Join(root, "config", "crd", "bases", "accounts.usher.dev_invitations.yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	var crd struct {
+		Spec struct {
+			Versions []struct {
+				Schema struct {
+					OpenAPIV3Schema struct {
+						Properties struct {
+							Status struct {
+								Properties map[string]struct{ Enum []string } `json:"properties"`
+							} `json:"status"`
+						} `json:"properties"`
+					} `json:"openAPIV3Schema"`
+				} `json:"schema"`
+			} `json:"versions"`
+		} `json:"spec"`
+	}
+	Expect(yaml.Unmarshal(raw, &crd)).To(Succeed())
+	fields := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties.Status.Properties
+	Expect(fields).NotTo(BeEmpty())
+	return fields
+}

@@ -1,0 +1,53 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rights_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/hack/cluster"
+)
+
+var _ = Describe("The portal", Ordered, func() {
+	BeforeAll(policiesInForce)
+
+	It("may make an Account, but none with a record, without the finalizer, or over an old one", func(ctx SpecContext) {
+		Expect(portal.Create(ctx, anAccount("jane"))).To(Succeed())
+		Expect(portal.Create(ctx, anAccount("jane.acme"))).To(Succeed())
+		forged := anAccount("mallory")
+		forged.Annotations = map[string]string{accountsv1.MembershipsAnnotation: "acme/boss"}
+		Expect(portal.Create(ctx, forged)).To(beForbidden())
+		loose := anAccount("loose")
+		loose.Finalizers = nil
+		Expect(portal.Create(ctx, loose)).To(beForbidden())
+		made := &accountsv1.Account{}
+		Expect(portal.Get(ctx, client.ObjectKey{Name: "jane"}, made)).To(Succeed())
+		made.Annotations = map[string]string{accountsv1.MembershipsAnnotation: "acme/boss"}
+		Expect(portal.Update(ctx, made)).To(beForbidden())
+		Expect(portal.Delete(ctx, made)).To(beForbidden())
+		Expect(portal.Status().Update(ctx, made)).To(beForbidden())
+	})
+
+	It("may write credentials and no other Secret", Label("K7"), func(ctx SpecContext) {
+		Expect(portal.Create(ctx, aSecret(cluster.Namespace, "account-jane", "accounts.usher.dev/password"))).To(Succeed())
+		Expect(portal.Create(ctx, aSecret(cluster.Namespace, "account-jane.acme", "accounts.usher.dev/password"))).To(Succeed())
+		Expect(portal.Create(ctx, aSecret(cluster.Namespace, "account-jane-too", "Opaque"))).To(beForbidden())
+		Expect(portal.Create(ctx, aSecret(cluster.Namespace, "usher-link-keys", "accounts.usher.dev/password"))).To(beForbidden())
+		Expect(portal.Create(ctx, aSecret("default", "account-jane", "accounts.usher.dev/password"))).To(beForbidden())
+		Expect(portal.Create(ctx, aSecret("default", "jane-link", "accounts.usher.dev/link"))).To(beForbidden())
+		Expect(portal.Delete(ctx, aSecret(cluster.Namespace, "account-jane", ""))).To(beForbidden())
+		Expect(portal.List(ctx, &corev1.SecretList{}, client.InNamespace(cluster.Namespace))).To(beForbidden())
+		Expect(portal.Get(ctx, client.ObjectKey{Namespace: "default", Name: "any"}, &corev1.Secret{})).To(beForbidden())
+	})
+
+	It("may neither make a Membership nor an Organization nor bind anything", func(ctx SpecContext) {
+		Expect(portal.Create(ctx, aMembership())).To(beForbidden())
+		Expect(portal.Create(ctx, anOrganization())).To(beForbidden())
+		Expect(portal.Create(ctx, aBinding("view"))).To(beForbidden())
+	})
+})

@@ -1,0 +1,154 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rights_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/hack/cluster"
+)
+
+// What the policy says when it refuses.
+const (
+	noLink    = "may write no Secret but the links of Invitations"
+	notAtHome = "In Usher's own namespace the controller may only make the link keys and delete the credentials of Accounts"
+)
+
+// applying writes a Secret as the controller does.
+func applying(ctx context.Context, namespace, name, secretType string) error {
+	secret := corev1ac.Secret(name, namespace).WithType(corev1.SecretType(secretType)).WithStringData(map[string]string{"link": "x"})
+	return controller.Apply(ctx, secret, client.FieldOwner(accountsv1.FieldManager), client.ForceOwnership)
+}
+
+// patching reads a Secret through the answer to a patch that changes nothing.
+func patching(ctx context.Context, secret *corev1.Secret) error {
+	return controller.Patch(ctx, secret.DeepCopy(), client.RawPatch(types.MergePatchType, []byte("{}")))
+}
+
+var _ = Describe("The controller's way to Secrets", Ordered, Label("K7"), func() {
+	BeforeAll(policiesInForce)
+
+	It("lets it deliver a link, replace it and take it away", func(ctx SpecContext) {
+		link := aSecret("default", "jane-link", accountsv1.LinkSecretType)
+		Expect(applying(ctx, "default", link.Name, accountsv1.LinkSecretType)).To(Succeed())
+		Expect(applying(ctx, "default", link.Name, accountsv1.LinkSecretType)).To(Succeed())
+		Expect(patching(ctx, link)).To(Succeed())
+		Expect(controller.Delete(ctx, link)).To(Succeed())
+	})
+
+	It("lets it touch no other Secret of a tenant, not even by a patch that changes nothing", func(ctx SpecContext) {
+		token := aSecret("default", "robot-link", string(corev1.SecretTypeServiceAccountToken))
+		token.Annotations = map[string]string{corev1.ServiceAccountNameKey: "default"}
+		others := []*corev1.Secret{
+			token,
+			aSecret("default", "database", "Opaque"),
+			aSecret("default", "database-link", "Opaque"),
+			aSecret("default", "link", accountsv1.LinkSecretType),
+			aSecret("default", "jane-link.old", accountsv1.LinkSecretType),
+			aSecret("default", "account-jane", "accounts.usher.dev/password"),
+			aSecret("default", "usher-link-keys", "accounts.usher.dev/link-keys"),
+			aSecret("kube-system", "database-link", "Opaque"),
+		}
+		for _, secret := range others {
+			Expect(controller.Create(ctx, secret.DeepCopy())).To(beForbiddenAs(noLink), secret.Name)
+			Expect(applying(ctx, secret.Namespace, secret.Name, string(secret.Type))).NotTo(Succeed(), secret.Name)
+			Expect(admin.Create(ctx, secret)).To(Succeed())
+			Expect(patching(ctx, secret)).To(beForbiddenAs(noLink), secret.Name)
+			Expect(applying(ctx, secret.Namespace, secret.Name, string(secret.Type))).NotTo(Succeed(), secret.Name)
+			Expect(applying(ctx, secret.Namespace, secret.Name, accountsv1.LinkSecretType)).NotTo(Succeed(), secret.Name)
+			Expect(controller.Update(ctx, secret.DeepCopy())).To(beForbidden(), secret.Name)
+			Expect(controller.Delete(ctx, secret)).To(beForbiddenAs(noLink), secret.Name)
+		}
+		nameless := aSecret("default", "", accountsv1.LinkSecretType)
+		nameless.GenerateName = "jane-"
+		Expect(controller.Create(ctx, nameless)).NotTo(Succeed())
+		Expect(controller.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace("default"))).To(beForbidden())
+	})
+
+	It("lets it make the link keys and delete credentials in Usher's own namespace, and nothing else", func(ctx SpecContext) {
+		home := cluster.Namespace
+		Expect(controller.Create(ctx, aSecret(home, "usher-link-keys", "Opaque"))).To(beForbiddenAs(notAtHome))
+		keys := aSecret(home, "usher-link-keys", "accounts.usher.dev/link-keys")
+		Expect(controller.Create(ctx, keys.DeepCopy())).To(Succeed())
+		Expect(patching(ctx, keys)).To(beForbiddenAs(notAtHome))
+		Expect(controller.Delete(ctx, keys)).To(beForbiddenAs(notAtHome))
+
+		credentials := aSecret(home, "account-john", "accounts.usher.dev/password")
+		Expect(controller.Create(ctx, credentials.DeepCopy())).To(beForbiddenAs(notAtHome))
+		Expect(admin.Create(ctx, credentials)).To(Succeed())
+		Expect(patching(ctx, credentials)).To(beForbiddenAs(notAtHome))
+		Expect(controller.Delete(ctx, credentials)).To(Succeed())
+
+		for _, other := range []*corev1.Secret{
+			aSecret(home, "usher-smtp", "Opaque"),
+			aSecret(home, "account-smtp", "Opaque"),
+			aSecret(home, "password", "accounts.usher.dev/password"),
+			aSecret(home, "other-keys", "accounts.usher.dev/link-keys"),
+			aSecret(home, "jane-link", accountsv1.LinkSecretType),
+		} {
+			Expect(controller.Create(ctx, other.DeepCopy())).To(beForbiddenAs(notAtHome), other.Name)
+			Expect(admin.Create(ctx, other)).To(Succeed())
+			Expect(patching(ctx, other)).To(beForbiddenAs(notAtHome), other.Name)
+			Expect(controller.Delete(ctx, other)).To(beForbiddenAs(notAtHome), other.Name)
+		}
+	})
+
+	It("lets it read the link keys and a tenant's credentials for mail, and no password or other Secret", func(ctx SpecContext) {
+		for _, readable := range []client.ObjectKey{
+			{Namespace: cluster.Namespace, Name: "usher-link-keys"},
+			{Namespace: "default", Name: accountsv1.CredentialsName},
+		} {
+			Expect(reading(ctx, readable)).To(HaveEach(Not(beForbidden())), readable.String())
+		}
+		for _, secret := range []client.ObjectKey{
+			{Namespace: cluster.Namespace, Name: "account-jane"},
+			{Namespace: cluster.Namespace, Name: "usher-smtp"},
+			{Namespace: "default", Name: "account-jane"},
+			{Namespace: "default", Name: "usher-link-keys"},
+			{Namespace: "default", Name: "database"},
+			{Namespace: "default", Name: "robot-link"},
+			{Namespace: "default", Name: "jane-link"},
+			{Namespace: "default"},
+			{Namespace: cluster.Namespace},
+			{},
+		} {
+			Expect(reading(ctx, secret)).To(HaveEach(beForbidden()), secret.String())
+		}
+	})
+
+	It("lets it read a tenant's wording of mails, and no other ConfigMap", func(ctx SpecContext) {
+		key := client.ObjectKey{Namespace: "default", Name: accountsv1.MailTemplatesName}
+		Expect(controller.Get(ctx, key, &corev1.ConfigMap{})).NotTo(beForbidden())
+		Expect(controller.List(ctx, &corev1.ConfigMapList{}, client.MatchingFields{metav1.ObjectNameField: key.Name})).To(Succeed())
+		Expect(controller.Get(ctx, client.ObjectKey{Namespace: "default", Name: "kube-root-ca.crt"}, &corev1.ConfigMap{})).To(beForbidden())
+		Expect(controller.List(ctx, &corev1.ConfigMapList{})).To(beForbidden())
+		Expect(controller.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: key.Name}})).To(beForbidden())
+	})
+})
+
+// reading gets, lists and watches one Secret or, without a name, all of them,
+// and returns how each of it went.
+func reading(ctx context.Context, secret client.ObjectKey) []error {
+	options := []client.ListOption{client.InNamespace(secret.Namespace)}
+	var outcomes []error
+	if secret.Name != "" {
+		options = append(options, client.MatchingFields{metav1.ObjectNameField: secret.Name})
+		outcomes = append(outcomes, controller.Get(ctx, secret, &corev1.Secret{}))
+	}
+	outcomes = append(outcomes, controller.List(ctx, &corev1.SecretList{}, options...))
+	watch, err := controller.Watch(ctx, &corev1.SecretList{}, options...)
+	if err == nil {
+		watch.Stop()
+	}
+	return append(outcomes, err)
+}
