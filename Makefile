@@ -54,14 +54,24 @@ clean: ## Delete bin/: what was built, the tools, the control plane.
 
 .PHONY: test
 test: control-plane build ## Run all specs but the end-to-end ones.
-	$(GO_TEST) $$(go list ./... | grep -v '/test/e2e')
+	$(GO_TEST) $$(go list ./... | grep -v -e '/test/e2e' -e '/test/servers')
+
+.PHONY: servers
+servers: postfix kannel ## Run the specs against real servers, Postfix and Kannel; as root.
+	$(GO_TEST) ./test/servers/...
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (default: 30s).
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r package; do \
+		for target in $$(grep -rhoE --include='*_test.go' '^func Fuzz\w+' $$package | cut -d' ' -f2); do \
+			go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-30s} || exit 1; done; done
 
 .PHONY: e2e
 e2e: control-plane build chromium ## Run the end-to-end specs: browser, kubectl, SMTP.
 	$(GO_TEST) ./test/e2e/...
 
 .PHONY: features
-features: control-plane build chromium ## Run all specs and say of each feature whether it works.
+features: control-plane build chromium postfix kannel ## Run all specs and say of each feature whether it works.
 	@KUBEBUILDER_ASSETS=$(CURDIR)/bin go run ./hack/features
 
 .PHONY: lint
@@ -87,6 +97,15 @@ image: ## Build the image; needs a Docker engine.
 
 $(TOOLS): hack/tools/go.mod hack/tools/go.sum
 	cd hack/tools && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../$@ $(PACKAGE)
+
+.PHONY: postfix
+postfix:
+	@command -v postfix >/dev/null || { echo 'These specs run a mail server: install Postfix (Debian package: postfix)' >&2; exit 1; }
+
+.PHONY: kannel
+kannel:
+	@command -v bearerbox >/dev/null && test -x /usr/lib/kannel/test/fakesmsc || \
+		{ echo 'These specs run an SMS gateway: install Kannel (Debian packages: kannel, kannel-extras)' >&2; exit 1; }
 
 .PHONY: chromium
 chromium:
