@@ -24,6 +24,7 @@ func restored[T client.Object](ctx context.Context, backup T) T {
 	backup.SetResourceVersion("")
 	backup.SetUID("")
 	backup.SetManagedFields(nil)
+	backup.SetOwnerReferences(nil) // as Velero does
 	Expect(k8s.Create(ctx, backup)).To(Succeed())
 	return backup
 }

@@ -123,10 +123,11 @@ func invitedKey(org accountsv1.OrganizationReference, email accountsv1.EmailAddr
 	return string(org.Name) + "/" + address.Key(string(email))
 }
 
-// heldOf is the Organization of an object that says that its mail is held.
+// heldOf is the Organization of an object that says that its mail is held. It
+// says so in Pending as well, which a look that failed does not touch.
 func heldOf(o reported, org accountsv1.OrganizationReference) []string {
-	ready := meta.FindStatusCondition(o.GetConditions(), accountsv1.ConditionReady)
-	if ready == nil || ready.Reason != accountsv1.ReasonMailHeld {
+	pending := meta.FindStatusCondition(o.GetConditions(), accountsv1.ConditionPending)
+	if pending == nil || pending.Reason != accountsv1.ReasonMailHeld {
 		return nil
 	}
 	return []string{string(org.Name)}

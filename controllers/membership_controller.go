@@ -105,7 +105,7 @@ func (r *MembershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		return ctrl.Result{}, err
 	}
 	plan := membership.Decide(facts)
-	if plan.AddFinalizer && len(m.Status.Conditions) == 0 {
+	if plan.AddFinalizer {
 		// A Membership with the finalizer and without a status has lost it.
 		m.Status = membership.Report(facts)
 		if err := status.save(ctx); err != nil {

@@ -33,7 +33,8 @@ type life struct {
 	links []*sentLink
 	// bytes that went out under each Message-ID.
 	bytes map[string]string
-	// begun is when attempts were begun, since the status was last lost.
+	// begun is when attempts were begun, of all Invitations of the name, since a
+	// status was last lost.
 	begun []time.Time
 	// wrong is what must never happen, and has.
 	wrong []string
@@ -150,7 +151,7 @@ func (l *life) send(name string) {
 	if d.MessageID == "" {
 		return
 	}
-	mail := fmt.Sprint(d.Purpose, d.Recipient, d.ClaimTime.UTC(), text, attempt.Organization, attempt.Role, attempt.Language, attempt.Sender)
+	mail := fmt.Sprint(d.Purpose, d.Recipient, d.Language, d.Permissions, d.ClaimTime.UTC(), text, attempt.Organization, attempt.Role, attempt.Language, attempt.Sender)
 	if before, known := l.bytes[d.MessageID]; known && before != mail {
 		l.complain("%s stands for %s and for %s", d.MessageID, before, mail)
 	}
@@ -248,7 +249,7 @@ func (l *life) loseStatus() {
 	l.Invitation.Status = accountsv1.InvitationStatus{}
 	l.Now = l.Now.Add(time.Second)
 	l.kill("its status was lost")
-	l.begun = nil
+	l.begun, l.Gone = nil, nil
 	if !l.TakenUp {
 		l.Accepter = nil
 	}
@@ -256,7 +257,8 @@ func (l *life) loseStatus() {
 
 // gone takes the Invitation away.
 func (l *life) gone(why string) {
-	l.Invitation, l.Accepter, l.begun = nil, nil, nil
+	l.Gone = append(l.Gone, MailingsOf(l.Invitation)...)
+	l.Invitation, l.Accepter = nil, nil
 	l.kill(why)
 }
 

@@ -96,6 +96,19 @@ func TestWhatIsAskedForAgain(t *testing.T) {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), at(week), asked(aRequest), func(f *Facts) { f.Rival = Rival{"AddressHasAccount", "jane-2"} }),
 			says{"Failed", "False AddressHasAccount Stalled", "False AddressHasAccount", "False AddressHasAccount", "wait"},
 		},
+		"made anew, after five mailings within a day": {someFacts(func(f *Facts) { mailedOften(f); f.Mailings, f.Gone = nil, f.Mailings }), says{
+			"Sending", "False ResendLimited Reconciling", "False NotAccepted", "False ResendLimited", "wait 24h0m0s",
+		}},
+		"made anew, after one mailing, and four elsewhere": {
+			someFacts(func(f *Facts) { f.Gone = []time.Time{claimed}; mailedOften(f); f.Mailings = f.Mailings[1:] }, at(time.Hour)),
+			says{"Sending", "False ResendLimited Reconciling", "False NotAccepted", "False ResendLimited", "wait 23h0m0s"},
+		},
+		"made anew, a day after five mailings": {someFacts(func(f *Facts) { mailedOften(f); f.Mailings, f.Gone = nil, f.Mailings }, at(MailingsWindow)), says{
+			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1",
+		}},
+		"made for the first time, after five mailings elsewhere": {someFacts(mailedOften), says{
+			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1",
+		}},
 		"a resend that is only too long": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), asked("2026-11-21T12:00:00."+strings.Repeat("0", 64)+"Z")),
 			says{"Pending", "True AwaitingAcceptance ResendBlocked", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s"},

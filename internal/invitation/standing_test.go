@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
@@ -50,6 +52,42 @@ func TestCheckTellsNothingWithoutAGenuineLink(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := c.offer.Check(link, keys, c.now); got != c.want {
 				t.Errorf("Check = %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestWhatUsherMadeForAMembership(t *testing.T) {
+	noted := func(name string) func(*Facts) {
+		return func(f *Facts) { annotate(f, accountsv1.MadeForMembershipAnnotation, name) }
+	}
+	owned := func(kind, name string) func(*Facts) {
+		return func(f *Facts) {
+			f.Invitation.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: name, UID: "m1"}}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*Facts)
+		want   bool
+	}{
+		"applied by hand":                          {func(*Facts) {}, false},
+		"its Membership owns it":                   {madeFor, true},
+		"a restore that took its owner away":       {noted("jane"), true},
+		"the note of another":                      {noted("john"), false},
+		"an owner of another kind":                 {owned("ConfigMap", "jane"), false},
+		"the Membership of another name, as owner": {owned("Membership", "john"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := someFacts(c.change)
+			if got := MadeForMembership(f.Invitation); got != c.want {
+				t.Errorf("made for a Membership: %v", got)
+			}
+			if got := Decide(f).Delete; got != c.want {
+				t.Errorf("without a Membership it is deleted: %v", got)
+			}
+			withMembership(same)(&f)
+			if got, want := Decide(f).Delete, c.want && f.Invitation.OwnerReferences == nil; got != want {
+				t.Errorf("with a Membership of its name it is deleted: %v", got)
 			}
 		})
 	}
