@@ -329,7 +329,7 @@ func TestCheckingAUserName(t *testing.T) {
 		"jane-doe":         {"free", "jane-doe is free."},
 		"Jane-Doe":         {"free", "jane-doe is free."},
 		"half":             {"free", "half is free."},
-		"taken":            {"taken", "Somebody has this user name already: choose another."},
+		"taken":            {"taken", "Somebody has this user name already, or one that looks like it: choose another."},
 		"jane doe":         {"invalid", "Use only the letters a to z in lower case, digits and dashes, such as jane-doe."},
 		"":                 {"invalid", "Choose a user name, such as jane-doe."},
 		"<script>":         {"invalid", "Use only the letters a to z in lower case, digits and dashes, such as jane-doe."},

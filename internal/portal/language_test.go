@@ -214,7 +214,7 @@ func TestDatesAreThoseOfTheLanguage(t *testing.T) {
 func TestCheckingAUserNameInAnotherLanguage(t *testing.T) {
 	for value, want := range map[string]userNameAnswer{
 		"jdoe":  {"free", "jdoe ist frei."},
-		"taken": {"taken", "Dieser Benutzername ist schon vergeben: Wählen Sie einen anderen."},
+		"taken": {"taken", "Dieser Benutzername ist schon vergeben, oder einer, der ihm ähnlich sieht: Wählen Sie einen anderen."},
 		"":      {"invalid", "Wählen Sie einen Benutzernamen, zum Beispiel jane-doe."},
 		"jаne":  {"invalid", "Der Buchstabe „а“ ist nicht das lateinische „a“, dem er gleicht: Verwenden Sie nur die Kleinbuchstaben a bis z, Ziffern und Bindestriche, zum Beispiel jane-doe."},
 	} {

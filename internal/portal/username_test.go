@@ -39,7 +39,7 @@ func TestCheckingAUserNameWithAQualifier(t *testing.T) {
 	w.qualified("acme")
 	for name, want := range map[string]string{
 		"john":      `{"state":"free","message":"john/acme is free."}`,
-		"jane":      `{"state":"taken","message":"Somebody has this user name already: choose another."}`,
+		"jane":      `{"state":"taken","message":"Somebody has this user name already, or one that looks like it: choose another."}`,
 		"jane.acme": `{"state":"invalid","message":"Use only the letters a to z in lower case, digits and dashes, such as jane-doe."}`,
 	} {
 		if got := w.checkName(name); got != want+"\n" {
