@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -29,14 +30,19 @@ func (d *demo) invite(ctx context.Context) error {
 		_, reason := d.cluster.Kubectl(ctx, "apply", "-k", filepath.Join("config", "samples"))
 		return errors.Join(err, reason)
 	}
-	_, err = d.cluster.Kubectl(ctx, "wait", "--for=condition=Ready", fmt.Sprintf("--timeout=%s", patience),
-		"memberships", "--all", "--all-namespaces")
-	return err
+	// The Organization is Ready once its founders are among the Memberships.
+	for _, kinds := range []string{"organizations", "memberships,invitations"} {
+		if _, err := d.cluster.Kubectl(ctx, "wait", "--for=condition=Ready", fmt.Sprintf("--timeout=%s", patience),
+			kinds, "--all", "--all-namespaces"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // explain prints what somebody needs who sees Usher for the first time.
 func (d *demo) explain(ctx context.Context) error {
-	m, err := d.invited(ctx)
+	people, err := d.invited(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,48 +53,49 @@ func (d *demo) explain(ctx context.Context) error {
 	d.print(`
 Usher is up after %.0f s.
 
-  Portal      %s
-  Inbox       %s
-  Invitation  %s
-              (from the mail to %s)
+  Portal  %s
+  Inbox   %s
 
+These people are invited, each by a mail in the inbox:
+
+%s
 In another terminal:
 
   export KUBECONFIG=%s
-  bin/kubectl get memberships --all-namespaces
+  bin/kubectl get memberships,invitations --all-namespaces
 
-Two things to try:
+Things to try:
 
-  1. Open the invitation, choose a user name and a password, and ask again who is a member.
-     Then ask whether they may deploy, with the user name in place of jane-doe:
-       bin/kubectl auth can-i create deployments --as usher:jane-doe --namespace %s-staging
-  2. Remove them, and ask once more:
-       bin/kubectl delete membership %s --namespace %s
+  1. Open the link of Jane, the developer, choose a user name and a password, and ask again who is a member.
+     Then ask whether she may deploy, with the user name in place of jane-doe:
+       bin/kubectl auth can-i create deployments --as usher:jane-doe --namespace acme-staging
+  2. Open the link of Ada, the owner, and make her account. Then open that of John, the guest, whose page is in
+     German: decline at its foot. The inbox shows that Ada is told.
+  3. Remove Jane, and ask once more whether she may deploy:
+       bin/kubectl delete membership jane-doe --namespace acme
 
 Ctrl-C ends the demo and leaves nothing behind.
-`, time.Since(d.started).Seconds(), d.portalPort.url(), d.inboxPort.url(), d.inbox.Link(string(m.Spec.Email)), m.Spec.Email,
-		kubeconfig, m.Namespace, m.Name, m.Namespace)
+`, time.Since(d.started).Seconds(), d.portalPort.url(), d.inboxPort.url(), people, kubeconfig)
 	return nil
 }
 
-// invited is the first Membership that somebody can take up.
-func (d *demo) invited(ctx context.Context) (*accountsv1.Membership, error) {
+// invited is a line for each person who can join: address, role and link.
+func (d *demo) invited(ctx context.Context) (string, error) {
 	scheme := runtime.NewScheme()
 	if err := accountsv1.AddToScheme(scheme); err != nil {
-		return nil, err
+		return "", err
 	}
 	reader, err := client.New(d.cluster.Admin(), client.Options{Scheme: scheme})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	var all accountsv1.MembershipList
+	var all accountsv1.InvitationList
 	if err := reader.List(ctx, &all); err != nil {
-		return nil, err
+		return "", err
 	}
-	for i := range all.Items {
-		if d.inbox.Link(string(all.Items[i].Spec.Email)) != "" {
-			return &all.Items[i], nil
-		}
+	var lines strings.Builder
+	for _, inv := range all.Items {
+		_, _ = fmt.Fprintf(&lines, "  %-25s %-10s %s\n", inv.Spec.Email, inv.Spec.Role, d.inbox.Link(string(inv.Spec.Email)))
 	}
-	return nil, errors.New("no mail has a link in it: is there a Membership in config/samples?")
+	return lines.String(), nil
 }

@@ -97,10 +97,13 @@ func inScheme(scheme string) action {
 	})
 }
 
-// onPhone is a screen of that width in CSS pixels, in the hand.
-func onPhone(width int64) action {
-	return chromedp.EmulateViewport(width, 844, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch)
+// onPhone is a screen of that size in CSS pixels, in the hand.
+func onPhone(width, height int64) action {
+	return chromedp.EmulateViewport(width, height, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch)
 }
+
+// onDesk is a window of that size in CSS pixels.
+func onDesk(width, height int64) action { return chromedp.EmulateViewport(width, height) }
 
 // listen keeps whatever the browser complains about: errors of the script, and
 // what the content security policy kept out.
@@ -195,10 +198,35 @@ func (p *page) fillIn(userName, password string) {
 	p.fill("password-again", password)
 }
 
-// submit sends the form.
+// What is clicked on the page of an invitation.
+const (
+	createAccount = "#create button[type=submit]"
+	signIn        = "form[action*='/sign-in'] button[type=submit]"
+	mailCode      = "form[action*='/address'] button[type=submit]"
+	toDecline     = ".decline a"
+)
+
+// submit sends the form, which is the one that makes an account where there
+// are several.
 func (p *page) submit() {
 	GinkgoHelper()
-	p.leave(chromedp.Click(chromedp.CSS("button[type=submit]")))
+	if p.evaluate("String(document.querySelector('#create') !== null)") == "true" {
+		p.click(createAccount)
+		return
+	}
+	p.click("button[type=submit]")
+}
+
+// click clicks on what leads to the next page.
+func (p *page) click(selector string) {
+	GinkgoHelper()
+	p.leave(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// tick ticks a box, unfolds what is folded, or takes one of several choices.
+func (p *page) tick(selector string) {
+	GinkgoHelper()
+	p.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
 // press types keys, wherever the focus is.

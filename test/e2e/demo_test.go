@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,18 +73,42 @@ var _ = Describe("The demo", Ordered, func() {
 			ContainSubstring("http://localhost:"+mailboxPort),
 			MatchRegexp(`bin/kubectl auth can-i .* --as usher:jane-doe`),
 		))
-		link := regexp.MustCompile(`http://localhost:\d+/invitation/\S+`).FindString(said)
-		status, page := newVisitor().get(ctx, http.MethodGet, link)
-		Expect(status).To(Equal(http.StatusOK))
-		Expect(page).To(ContainSubstring("Join Acme"))
 		_, mails := newVisitor().get(ctx, http.MethodGet, "http://localhost:"+mailboxPort)
-		Expect(mails).To(ContainSubstring("jane.doe@example.com"))
+		for person, title := range map[string]string{
+			"ada.example@example.com": "Join Acme", "jane.doe@example.com": "Join Acme", "john.roe@example.com": "Acme beitreten",
+		} {
+			Expect(mails).To(ContainSubstring(person))
+			status, page := newVisitor().get(ctx, http.MethodGet, linkBeside(said, person))
+			Expect(status).To(Equal(http.StatusOK), person)
+			Expect(page).To(ContainSubstring(title))
+		}
 
 		By("following its advice")
 		kubeconfig := regexp.MustCompile(`export KUBECONFIG=(\S+)`).FindStringSubmatch(said)[1]
-		table, err := exec.CommandContext(ctx, filepath.Join(bin, "kubectl"), "--kubeconfig", kubeconfig, "get", "memberships", "-A").Output()
-		Expect(err).NotTo(HaveOccurred())
-		Expect(string(table)).To(ContainSubstring("Invited"))
+		kubectl := func(command string) string {
+			GinkgoHelper()
+			out, _ := exec.CommandContext(ctx, filepath.Join(bin, "kubectl"), append([]string{"--kubeconfig", kubeconfig}, strings.Fields(command)...)...).Output()
+			return string(out)
+		}
+		advice := func(of string) string {
+			return regexp.MustCompile(`bin/kubectl (` + of + ` .*)`).FindStringSubmatch(said)[1]
+		}
+		Expect(kubectl(advice("get"))).To(And(ContainSubstring("jane-doe"), ContainSubstring("Invited"), ContainSubstring("Pending")))
+		Expect(kubectl(advice("auth"))).To(HavePrefix("no"))
+		for person, userName := range map[string]string{"jane.doe@example.com": "jane-doe", "ada.example@example.com": "ada"} {
+			status, _ := newVisitor().post(ctx, linkBeside(said, person), acceptance(userName, newPassword()))
+			Expect(status).To(Equal(http.StatusOK))
+			Eventually(kubectl).WithArguments(advice("get")).Should(MatchRegexp(`Active .*` + person))
+		}
+		Eventually(kubectl).WithArguments(advice("auth")).Should(HavePrefix("yes"))
+		status, _ := newVisitor().post(ctx, linkBeside(said, "john.roe@example.com")+"/decline", url.Values{"decline": {"yes"}})
+		Expect(status).To(Equal(http.StatusOK))
+		Eventually(func() string {
+			_, mails := newVisitor().get(ctx, http.MethodGet, "http://localhost:"+mailboxPort)
+			return mails
+		}).Should(MatchRegexp(`John Roe .*(abgelehnt|declined)`))
+		kubectl(advice("delete"))
+		Eventually(kubectl).WithArguments(advice("auth")).Should(HavePrefix("no"))
 
 		By("starting another one beside it")
 		second := start()
@@ -121,6 +146,14 @@ var _ = Describe("The demo", Ordered, func() {
 		nothingIsLeft()
 	})
 })
+
+// linkBeside is the link that the demo prints beside an address.
+func linkBeside(said, address string) string {
+	GinkgoHelper()
+	line := regexp.MustCompile(regexp.QuoteMeta(address) + `\s.*(http://localhost:\d+/invitation/\S+)`).FindStringSubmatch(said)
+	Expect(line).NotTo(BeNil(), said)
+	return line[1]
+}
 
 // processesIn are those that have a file of a directory in their command line,
 // as Linux tells.

@@ -14,7 +14,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -37,7 +37,11 @@ type installation struct {
 	// metrics is where the controller's are.
 	metrics string
 
-	proxy      *http.Server
+	proxy *http.Server
+	// behind are the addresses of the portals that the proxy knows.
+	behind   []string
+	behindMu sync.Mutex
+
 	controller *child.Process
 	portals    []*child.Process
 	all        []*child.Process
@@ -54,14 +58,10 @@ func install(ctx context.Context, dir string) *installation {
 	i := &installation{dir: dir, kubeconfig: filepath.Join(dir, "usher.kubeconfig"), metrics: freeAddress(ctx)}
 	Expect(cluster.WriteKubeconfig(i.kubeconfig, contexts)).To(Succeed())
 
-	behind := []string{freeAddress(ctx), freeAddress(ctx)}
-	i.startProxy(ctx, behind)
+	i.startProxy(ctx)
 	i.startController()
-	for _, address := range behind {
-		i.portals = append(i.portals, i.start("portal", "--listen", address, "--trusted-proxies", "127.0.0.0/8"))
-	}
-	for _, address := range behind {
-		Eventually(http.Get).WithArguments("http://" + address + "/healthz").Should(HaveHTTPStatus(http.StatusOK))
+	for range 2 {
+		i.portals = append(i.portals, i.startPortal(ctx))
 	}
 	return i
 }
@@ -82,23 +82,59 @@ func (i *installation) start(command string, args ...string) *child.Process {
 
 func (i *installation) startController() {
 	GinkgoHelper()
-	i.controller = i.start("controller", "--leader-elect", "--smtp-url", mailbox.SMTPURL(),
-		"--mail-from", "Usher <usher@acme.example>", "--metrics-bind-address", i.metrics)
+	i.controller = i.startControllerWith("--leader-elect", "--metrics-bind-address", i.metrics)
+}
+
+func (i *installation) startControllerWith(args ...string) *child.Process {
+	GinkgoHelper()
+	return i.start("controller", append([]string{
+		"--smtp-url", mailbox.SMTPURL(), "--smtp-ca-file", filepath.Join(i.dir, "smtp-ca.pem"),
+		"--smtp-password-file", filepath.Join(i.dir, "smtp-password"),
+		"--mail-from", "Usher <usher@acme.example>", "--chat-on-this-machine",
+	}, args...)...)
+}
+
+// startPortal starts a portal, and tells the proxy once it answers.
+func (i *installation) startPortal(ctx context.Context) *child.Process {
+	GinkgoHelper()
+	address := freeAddress(ctx)
+	portal := i.start("portal", "--listen", address, "--trusted-proxies", "127.0.0.0/8")
+	Eventually(http.Get).WithArguments("http://" + address + "/healthz").Should(HaveHTTPStatus(http.StatusOK))
+	i.behindMu.Lock()
+	defer i.behindMu.Unlock()
+	i.behind = append(i.behind, address)
+	return portal
+}
+
+// scaleUp starts a third portal, which stays, and for the rest of the spec a
+// second controller that works beside the first: nobody elects a leader, as if
+// the lease were lost.
+func (i *installation) scaleUp(ctx context.Context) {
+	GinkgoHelper()
+	i.portals = append(i.portals, i.startPortal(ctx))
+	second := i.startControllerWith("--metrics-bind-address", "0")
+	DeferCleanup(second.Stop, ending)
 }
 
 // startProxy spreads requests over the portals, as an ingress does.
-func (i *installation) startProxy(ctx context.Context, behind []string) {
+func (i *installation) startProxy(ctx context.Context) {
 	GinkgoHelper()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	Expect(err).NotTo(HaveOccurred())
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	Expect(err).NotTo(HaveOccurred())
 	i.url = "http://localhost:" + port
-	var turn atomic.Int64
+	turn := 0
+	next := func() string {
+		i.behindMu.Lock()
+		defer i.behindMu.Unlock()
+		turn++
+		return i.behind[turn%len(i.behind)]
+	}
 	i.proxy = &http.Server{
 		ReadHeaderTimeout: time.Second,
 		Handler: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "http", Host: behind[turn.Add(1)%int64(len(behind))]})
+			r.SetURL(&url.URL{Scheme: "http", Host: next()})
 			r.Out.Host = r.In.Host
 			// Each visitor says where they come from: see visitor and page.
 			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]

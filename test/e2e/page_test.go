@@ -4,8 +4,10 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -77,53 +79,76 @@ var _ = Describe("The page of an invitation", func() {
 		Expect(browser.complained()).To(BeEmpty())
 	})
 
-	It("fits a telephone, and follows the light or dark of the system", Label("E7", "screenshots"), func(ctx SpecContext) {
-		acme := newTenant(ctx)
-		link := acme.invite(ctx, "jane", "developer")
-		pictures := map[string][]byte{}
+	DescribeTable("fits a telephone, and follows the light or dark of the system", Label("E7", "screenshots"),
+		func(ctx SpecContext, name string, arrive func(p *page, link string), send string) {
+			acme := newTenant(ctx, "addressMatch: AnyAddress")
+			pictures := map[string][]byte{}
 
-		for _, width := range []int64{320, 390} {
-			phone := newPage(onPhone(width), inScheme("light"))
-			phone.open(link)
-			Expect(phone.overflow()).To(Equal("0"), "at %d pixels", width)
-			Expect(phone.complained()).To(BeEmpty())
-			phone.pose()
-			pictures["phone"] = phone.screenshot()
-			phone.fillIn(acme.unique("jane"), "too short")
-			phone.submit()
-			Expect(phone.overflow()).To(Equal("0"), "with problems, at %d pixels", width)
-		}
-		backgrounds := map[string]string{}
-		for _, scheme := range []string{"light", "dark"} {
-			desk := newPage(chromedp.EmulateViewport(660, 1240), inScheme(scheme))
-			desk.open(link)
-			Expect(desk.overflow()).To(Equal("0"))
-			backgrounds[scheme] = desk.evaluate("getComputedStyle(document.documentElement).backgroundColor + getComputedStyle(document.body).backgroundColor")
-			desk.pose()
-			pictures[scheme] = desk.screenshot()
-		}
-		Expect(backgrounds["light"]).NotTo(Equal(backgrounds["dark"]))
-
-		// make screenshots keeps them.
-		if dir := os.Getenv("USHER_SCREENSHOTS"); dir != "" {
-			Expect(os.MkdirAll(dir, 0o755)).To(Succeed())
-			for name, picture := range pictures {
-				Expect(os.WriteFile(filepath.Join(dir, "acceptance-"+name+".png"), picture, 0o644)).To(Succeed())
+			for _, width := range []int64{320, 390} {
+				phone := newPage(onPhone(width, 844), inScheme("light"))
+				arrive(phone, acme.invite(ctx, fmt.Sprintf("jane%d", width), "developer"))
+				Expect(phone.overflow()).To(Equal("0"), "at %d pixels", width)
+				Expect(phone.complained()).To(BeEmpty())
+				pictures["phone"] = phone.pose(onPhone, width)
+				phone.click(send)
+				Expect(phone.overflow()).To(Equal("0"), "with problems, at %d pixels", width)
+				Expect(phone.beside("problems")).NotTo(BeEmpty())
 			}
-		}
-	})
+			backgrounds := map[string]string{}
+			for _, scheme := range []string{"light", "dark"} {
+				desk := newPage(onDesk(660, 700), inScheme(scheme))
+				arrive(desk, acme.invite(ctx, scheme, "developer"))
+				Expect(desk.overflow()).To(Equal("0"))
+				backgrounds[scheme] = desk.evaluate("getComputedStyle(document.documentElement).backgroundColor + getComputedStyle(document.body).backgroundColor")
+				pictures[scheme] = desk.pose(onDesk, 660)
+			}
+			Expect(backgrounds["light"]).NotTo(Equal(backgrounds["dark"]))
+
+			// make screenshots keeps them.
+			if dir := os.Getenv("USHER_SCREENSHOTS"); dir != "" {
+				Expect(os.MkdirAll(dir, 0o755)).To(Succeed())
+				for variant, picture := range pictures {
+					Expect(os.WriteFile(filepath.Join(dir, name+"-"+variant+".png"), picture, 0o644)).To(Succeed())
+				}
+			}
+		},
+		Entry("to accept on, with a new account or with one that is there", "acceptance", func(p *page, link string) {
+			p.open(link)
+		}, createAccount),
+		Entry("to type a code on", "code", func(p *page, link string) {
+			p.open(link)
+			p.tick("#other-address summary")
+			p.fill("email", "jane@home.example")
+			p.click(mailCode)
+		}, createAccount),
+		Entry("to decline on", "decline", func(p *page, link string) {
+			p.open(link + "/decline")
+			p.fill("reason", "I have moved to another team.")
+		}, "button[type=submit]"),
+	)
 })
 
 // pose puts what differs from run to run into words that do not, so that a
-// picture changes only when the page does.
-func (p *page) pose() {
+// picture changes only when the page does. The picture shows the whole page.
+func (p *page) pose(screen func(width, height int64) action, width int64) []byte {
 	GinkgoHelper()
+	if p.evaluate("String(document.getElementById('user-name') !== null)") == "true" {
+		p.fill("user-name", "jane-doe")
+		Eventually(p.beside).WithArguments("user-name-status").ShouldNot(BeEmpty())
+	}
 	p.evaluate(`
-		document.querySelector('time').innerText = 'Saturday, 28 November 2026, 09:00 UTC';
-		document.querySelector('footer strong').innerText = 'accounts.acme.example';
-		for (const e of document.querySelectorAll('.facts dd')) e.innerHTML = e.innerHTML.replace(/@acme-\w+\./, '@acme.');
+		const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+		while (texts.nextNode()) {
+			texts.currentNode.data = texts.currentNode.data
+				.replace(/\w+@acme-\w+\./, 'jane.doe@acme.')
+				.replace(/localhost:\d+/, 'accounts.acme.example')
+				.replace(/\w+, \d+ \w+ \d{4}, \d\d:\d\d UTC/, 'Saturday, 28 November 2026, 09:00 UTC');
+		}
+		document.activeElement.blur();
+		scrollTo(0, 0);
 		''`)
-	p.fill("user-name", "jane-doe")
-	Eventually(p.beside).WithArguments("user-name-status").ShouldNot(BeEmpty())
-	p.evaluate("document.activeElement.blur(); scrollTo(0, 0); ''")
+	height, err := strconv.ParseInt(p.evaluate("String(document.documentElement.scrollHeight)"), 10, 64)
+	Expect(err).NotTo(HaveOccurred())
+	p.do(screen(width, height))
+	return p.screenshot()
 }

@@ -35,6 +35,40 @@ var _ = Describe("Whoever applies manifests", func() {
 		Expect(err).To(MatchError(ContainSubstring("make a Membership with the new address and delete this one")))
 	})
 
+	DescribeTable("reads in the status that the Organization does not invite an address of that domain", Label("A2", "E9"),
+		func(ctx SpecContext, address, reason string) {
+			acme := newTenant(ctx, "allowedDomains: [acme.example, partner.example]", "deniedDomains: [pec.acme.example]")
+			apply(ctx, acme.membershipOf("Jane", "Doe", "jane", address, "developer"))
+			kubectl(ctx, "wait", "--for=condition=Stalled", "membership/jane", "-n", acme.name, "--timeout=20s")
+			Expect(row(kubectl(ctx, "get", "memberships", "-n", acme.name, "-o", "wide"), "jane")).
+				To(ContainElements("Failed", "False", "AddressNotAllowed"))
+			Expect(acme.message(ctx, "jane")).To(And(ContainSubstring("does not invite this address"), ContainSubstring(reason)))
+			Expect(subjectsTo(address)).To(BeEmpty())
+
+			apply(ctx, acme.manifest())
+			Eventually(subjectsTo).WithArguments(address).Should(HaveExactElements(invited))
+		},
+		Entry("of a certified mailbox", "jane@pec.acme.example", "pec.acme.example"),
+		Entry("below a certified mailbox, in capitals", "jane@Box.PEC.Acme.Example", "pec.acme.example"),
+		Entry("that is not among those that are", "jane@badacme.example", "acme.example"),
+	)
+
+	It("reads that an address is invited already, or a member already, by whom, and what to do", Label("E9"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		link := acme.invite(ctx, "jane", "developer")
+		apply(ctx, acme.membershipOf("Jane", "Doe", "again", strings.ToUpper(acme.email("jane")[:4])+acme.email("jane")[4:], "observer"))
+		Eventually(acme.message).WithArguments(ctx, "again").Should(Equal(
+			"Invitation jane to the same address is open already; wait for its answer, or delete it."))
+
+		status, _ := newVisitor().post(ctx, link, acceptance(acme.unique("jane"), newPassword()))
+		Expect(status).To(Equal(http.StatusOK))
+		Eventually(acme.message).WithArguments(ctx, "again").Should(Equal(
+			"The address is a member already, by Membership jane; change that one, or delete it first."))
+		Expect(acme.state(ctx, "again")).To(Equal(accountsv1.MembershipFailed))
+		acme.mail("jane", welcomed)
+		Expect(acme.subjects("jane")).To(HaveExactElements(invited, welcomed))
+	})
+
 	It("reads which ClusterRole Usher may not hand out, and nobody gets it", func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		apply(ctx, strings.Replace(acme.manifest(), "clusterRole: edit", "clusterRole: admin", 1))
@@ -85,10 +119,8 @@ var _ = Describe("The portal", func() {
 		acme := newTenant(ctx)
 		link := acme.invite(ctx, "jane", "developer")
 		var before, after accountsv1.Invitation
-		Eventually(func(g Gomega) {
-			g.Expect(admin.Get(ctx, acme.key("jane"), &before)).To(Succeed())
-			g.Expect(before.Status.State).To(Equal(accountsv1.InvitationPending))
-		}).Should(Succeed())
+		acme.settled(ctx, "jane")
+		Expect(admin.Get(ctx, acme.key("jane"), &before)).To(Succeed())
 
 		inParallel(20, func(int) {
 			// Fifty requests are what one visitor may send at once.

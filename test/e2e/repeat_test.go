@@ -28,6 +28,7 @@ var _ = Describe("Doing the same again", func() {
 		acme.mailedLink("june")
 		acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		Eventually(acme.bindings).WithArguments(ctx).ShouldNot(BeEmpty())
+		acme.mail("jane", welcomed)
 		acme.settle(ctx)
 		before = acme.versions(ctx)
 	})
@@ -39,16 +40,34 @@ var _ = Describe("Doing the same again", func() {
 		kubectl(ctx, "delete", "membership", meanwhile, "-n", acme.name)
 		Eventually(acme.versions).WithArguments(ctx).Should(Equal(before))
 		Consistently(acme.versions).WithArguments(ctx).Should(Equal(before))
-		Expect(mailbox.For(acme.email("june"))).To(HaveLen(1))
-		Expect(mailbox.For(acme.email("jane"))).To(HaveLen(1))
+		Expect(acme.subjects("june")).To(HaveExactElements(invited))
+		Expect(acme.subjects("jane")).To(HaveExactElements(invited, welcomed))
 	}
 
 	It("with kubectl apply changes nothing and mails nothing", Label("K1", "K3"), func(ctx SpecContext) {
-		said := apply(ctx, manifests)
-		for line := range strings.Lines(said) {
-			Expect(line).To(HaveSuffix(" unchanged\n"))
+		for range 3 {
+			for line := range strings.Lines(apply(ctx, manifests)) {
+				Expect(line).To(HaveSuffix(" unchanged\n"))
+			}
 		}
 		nothingHappened(ctx, "later")
+	})
+
+	It("with a request in the manifest to send the invitation again mails once more, and that once", Label("A7", "K3"), func(ctx SpecContext) {
+		june := "name: june, namespace: " + acme.name
+		manifests = strings.Replace(manifests, june, june+", annotations: {accounts.usher.dev/resendRequestedAt: '2026-11-21T10:00:00Z'}", 1)
+		apply(ctx, manifests)
+		Eventually(acme.subjects).WithArguments("june").Should(HaveExactElements(invited, invited))
+		acme.settle(ctx)
+		before := acme.versions(ctx)
+		for range 3 {
+			for line := range strings.Lines(apply(ctx, manifests)) {
+				Expect(line).To(HaveSuffix(" unchanged\n"))
+			}
+		}
+		Consistently(acme.versions).WithArguments(ctx).Should(Equal(before))
+		Expect(acme.subjects("june")).To(HaveExactElements(invited, invited))
+		Expect(acme.subjects("jane")).To(HaveExactElements(invited, welcomed))
 	})
 
 	It("with the apply of a GitOps tool, which runs on the server, mails nothing and finds no diff the second time",

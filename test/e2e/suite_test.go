@@ -65,10 +65,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	admin, err = client.New(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 
-	mailbox, err = inbox.Start(inbox.Options{})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(mailbox.Close)
-
+	startMailbox(dir)
 	usher = install(ctx, dir)
 	DeferCleanup(usher.stop)
 	startBrowser()

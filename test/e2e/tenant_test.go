@@ -7,7 +7,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -15,6 +17,7 @@ import (
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/hack/inbox"
 )
 
 // tenant is an Organization that one spec has to itself. Its name is the name
@@ -22,11 +25,11 @@ import (
 type tenant struct{ name string }
 
 // newTenant applies an Organization and the namespaces that its resources
-// stand for, and waits for its home.
-func newTenant(ctx context.Context) tenant {
+// stand for, and waits for its home. Settings are lines of its spec.
+func newTenant(ctx context.Context, settings ...string) tenant {
 	GinkgoHelper()
 	t := tenant{name: "acme-" + utilrand.String(5)}
-	apply(ctx, t.manifest())
+	apply(ctx, t.manifest(settings...))
 	kubectl(ctx, "wait", "--for=condition=Ready", "organization", t.name, "--timeout=20s")
 	return t
 }
@@ -37,7 +40,7 @@ func (t tenant) production() string { return t.name + "-production" }
 // unique makes a user name that nobody has in another spec.
 func (t tenant) unique(name string) string { return name + strings.TrimPrefix(t.name, "acme") }
 
-func (t tenant) manifest() string {
+func (t tenant) manifest(settings ...string) string {
 	return fmt.Sprintf(`
 apiVersion: v1
 kind: Namespace
@@ -68,11 +71,25 @@ spec:
     displayName: Observer
     grants:
     - {permission: look, resources: [staging, production]}
-`, t.name)
+  - name: guest
+    displayName: Guest
+    seat: Free
+    grants:
+    - {permission: look, resources: [staging]}
+  - name: owner
+    displayName: Owner
+    standing: Owner
+%s`, t.name, lines(settings))
 }
 
-// membership is the manifest of one. Its name is the person's.
-func (t tenant) membership(name, role string) string {
+// membership is the manifest of one. Its name is the person's. Settings are
+// lines of its spec.
+func (t tenant) membership(name, role string, settings ...string) string {
+	return t.membershipOf("Jane", "Doe", name, t.email(name), role, settings...)
+}
+
+// membershipOf is the manifest of one, for somebody of another name and address.
+func (t tenant) membershipOf(givenName, familyName, name, email, role string, settings ...string) string {
 	return fmt.Sprintf(`
 apiVersion: accounts.usher.dev/v1alpha1
 kind: Membership
@@ -80,11 +97,20 @@ metadata: {name: %s, namespace: %s}
 spec:
   organizationRef: {name: %[2]s}
   email: %s
-  givenName: Jane
-  familyName: Doe
+  givenName: %s
+  familyName: %s
   invitedBy: Ada Example
   role: %s
-`, name, t.name, t.email(name), role)
+%s`, name, t.name, email, givenName, familyName, role, lines(settings))
+}
+
+// lines are those of a spec.
+func lines(settings []string) string {
+	var all strings.Builder
+	for _, setting := range settings {
+		all.WriteString("  " + setting + "\n")
+	}
+	return all.String()
 }
 
 func (t tenant) key(name string) types.NamespacedName {
@@ -94,9 +120,9 @@ func (t tenant) key(name string) types.NamespacedName {
 func (t tenant) email(name string) string { return name + "@" + t.name + ".example" }
 
 // invite applies a Membership and returns the link in the mail.
-func (t tenant) invite(ctx context.Context, name, role string) string {
+func (t tenant) invite(ctx context.Context, name, role string, settings ...string) string {
 	GinkgoHelper()
-	apply(ctx, t.membership(name, role))
+	apply(ctx, t.membership(name, role, settings...))
 	return t.mailedLink(name)
 }
 
@@ -106,13 +132,74 @@ func (t tenant) mailedLink(name string) string {
 	return mailbox.Link(t.email(name))
 }
 
-// join invites somebody, who accepts at once under that user name.
-func (t tenant) join(ctx context.Context, name, role, userName string) {
+// join invites somebody, who accepts at once under that user name. It returns
+// their password.
+func (t tenant) join(ctx context.Context, name, role, userName string) (password string) {
 	GinkgoHelper()
 	link := t.invite(ctx, name, role)
-	status, body := newVisitor().post(ctx, link, acceptance(userName, newPassword()))
+	password = newPassword()
+	status, body := newVisitor().post(ctx, link, acceptance(userName, password))
 	Expect(status).To(Equal(http.StatusOK), body)
 	Eventually(t.state).WithArguments(ctx, name).Should(Equal(accountsv1.MembershipActive))
+	return password
+}
+
+// Subjects of mails.
+const (
+	invited  = "Invitation to join Acme Rocket Works"
+	welcomed = "Welcome to Acme Rocket Works"
+	joined   = "Jane Doe has joined Acme Rocket Works"
+	declined = "Jane Doe has declined the invitation to Acme Rocket Works"
+)
+
+// subjects are those of all mails to somebody, oldest first.
+func (t tenant) subjects(name string) []string { return subjectsTo(t.email(name)) }
+
+func subjectsTo(address string) []string {
+	var all []string
+	for _, mail := range mailbox.For(address) {
+		all = append(all, mail.Subject)
+	}
+	return all
+}
+
+// mail waits for a mail to somebody with that subject.
+func (t tenant) mail(name, subject string) inbox.Message {
+	GinkgoHelper()
+	Eventually(t.subjects).WithArguments(name).Should(ContainElement(subject))
+	mails := mailbox.For(t.email(name))
+	return mails[slices.IndexFunc(mails, func(m inbox.Message) bool { return m.Subject == subject })]
+}
+
+// resend asks for another mailing, as the documentation says, and returns the
+// link in it.
+func (t tenant) resend(ctx context.Context, name string) string {
+	GinkgoHelper()
+	before := t.mailedLink(name)
+	t.annotateResend(ctx, name)
+	Eventually(mailbox.Link).WithArguments(t.email(name)).ShouldNot(Equal(before))
+	return t.mailedLink(name)
+}
+
+func (t tenant) annotateResend(ctx context.Context, name string) {
+	GinkgoHelper()
+	kubectl(ctx, "annotate", "membership", name, "-n", t.name, "--overwrite",
+		accountsv1.ResendAnnotation+"="+time.Now().UTC().Format(time.RFC3339Nano))
+}
+
+// expire has the time of somebody's invitation run out, as if days had passed.
+func (t tenant) expire(ctx context.Context, name string) {
+	GinkgoHelper()
+	past := time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)
+	kubectl(ctx, "patch", "invitation", name, "-n", t.name, "--subresource=status", "--type=merge",
+		`--patch={"status":{"expirationTime":"`+past+`"}}`)
+	Eventually(t.state).WithArguments(ctx, name).Should(Equal(accountsv1.MembershipExpired))
+}
+
+// message is what a Membership says about being ready, or not.
+func (t tenant) message(ctx context.Context, name string) string {
+	GinkgoHelper()
+	return kubectl(ctx, "get", "membership", name, "-n", t.name, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].message}`)
 }
 
 // state of a Membership; empty if there is none.

@@ -1,0 +1,123 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var _ = Describe("Somebody who has an account already", func() {
+	DescribeTable("accepts the next invitation with it", Label("B7", "D8", "E1", "E7"),
+		func(ctx SpecContext, setting string, typed func(userName, address string) string) {
+			acme := newTenant(ctx, setting)
+			chosen := acme.unique("jane")
+			password := acme.join(ctx, "jane", "developer", chosen)
+			jane := acme.accounts(ctx, "jane")[0]
+			other := newTenant(ctx)
+			apply(ctx, other.membershipOf("Jane", "Doe", "jane", acme.email("jane"), "observer"))
+			Eventually(subjectsTo).WithArguments(acme.email("jane")).Should(HaveExactElements(invited, welcomed, invited))
+
+			browser := newPage()
+			browser.open(mailbox.Link(acme.email("jane")))
+			Expect(browser.text()).To(ContainSubstring("You have an account already?"))
+			browser.fill("sign-in-name", typed(strings.Replace(jane, ".", "/", 1), acme.email("jane")))
+			browser.fill("sign-in-password", password)
+			browser.click(signIn)
+			Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
+			Expect(browser.text()).To(And(
+				ContainSubstring("You are in"),
+				ContainSubstring("user name and password stay as they are"),
+				ContainSubstring("usher:"+jane),
+				ContainSubstring("Look at applications on Production, Staging"),
+			))
+			Expect(browser.complained()).To(BeEmpty())
+
+			Eventually(func() []string {
+				return row(kubectl(ctx, "get", "memberships", "-n", other.name), "jane")
+			}).Should(ContainElements("Active", "True", jane))
+			Expect(acme.accounts(ctx, "jane")).To(HaveExactElements(jane))
+			Eventually(mayThey).WithArguments(ctx, jane, "list", "pods", other.production()).Should(Equal("yes"))
+			Expect(mayThey(ctx, jane, "create", "deployments.apps", acme.staging())).To(Equal("yes"))
+			Expect(mayThey(ctx, jane, "create", "deployments.apps", other.staging())).To(Equal("no"))
+			Eventually(subjectsTo).WithArguments(acme.email("jane")).Should(HaveExactElements(invited, welcomed, invited, welcomed))
+
+			By("losing what belongs to the Membership that goes, and no more")
+			kubectl(ctx, "delete", "membership", "jane", "-n", other.name)
+			Eventually(mayThey).WithArguments(ctx, jane, "list", "pods", other.production()).Should(Equal("no"))
+			Expect(mayThey(ctx, jane, "create", "deployments.apps", acme.staging())).To(Equal("yes"))
+		},
+		Entry("with the user name", "language: en", func(userName, _ string) string { return userName }),
+		Entry("with the user name as telephones write it", "language: en", func(userName, _ string) string { return " " + strings.ToUpper(userName) }),
+		Entry("with a user name that has a qualifier", "qualifier: rockets", func(userName, _ string) string { return userName }),
+		Entry("with the e-mail address", "language: en", func(_, address string) string { return strings.Replace(address, "acme-", "ACME-", 1) }),
+	)
+
+	It("is led there when they try to make a second one for the same address", Label("E7", "E9"), func(ctx SpecContext) {
+		acme, other := newTenant(ctx), newTenant(ctx)
+		password := acme.join(ctx, "jane", "developer", acme.unique("jane"))
+		apply(ctx, other.membershipOf("Jane", "Doe", "jane", acme.email("jane"), "observer"))
+		Eventually(subjectsTo).WithArguments(acme.email("jane")).Should(HaveLen(3))
+
+		browser := newPage()
+		browser.open(mailbox.Link(acme.email("jane")))
+		browser.fillIn(acme.unique("janet"), newPassword())
+		browser.submit()
+		Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
+		Expect(browser.beside("problems")).To(ContainSubstring("There is an account with " + acme.email("jane") + " already. Sign in with it below"))
+		Expect(acme.accounts(ctx, "jane")).To(HaveExactElements(acme.unique("jane")))
+
+		browser.fill("sign-in-name", acme.unique("jane"))
+		browser.fill("sign-in-password", password)
+		browser.click(signIn)
+		Expect(browser.text()).To(ContainSubstring("You are in"))
+		Eventually(other.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
+	})
+
+	It("cannot use it for an invitation to somebody else", Label("C4", "E7"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		password := acme.join(ctx, "john", "observer", acme.unique("john"))
+		status, body := newVisitor().post(ctx, acme.invite(ctx, "jane", "developer")+"/sign-in", url.Values{
+			"sign-in-name": {acme.unique("john")}, "sign-in-password": {password},
+		})
+		Expect(status).To(Equal(http.StatusUnprocessableEntity))
+		Expect(body).To(ContainSubstring("This invitation is for " + acme.email("jane") + "; your account has another address."))
+		Expect(acme.state(ctx, "jane")).To(Equal(accountsv1.MembershipInvited))
+	})
+})
+
+var _ = Describe("Somebody who guesses passwords with a link", func() {
+	It("is stopped after ten, even with the right one, and can still make an account", Label("A7", "E7"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		password := acme.join(ctx, "john", "observer", acme.unique("john"))
+		link := acme.invite(ctx, "jane", "developer")
+
+		for range 10 {
+			status, body := newVisitor().post(ctx, link+"/sign-in", url.Values{
+				"sign-in-name": {acme.unique("john")}, "sign-in-password": {newPassword()},
+			})
+			Expect(status).To(Equal(http.StatusUnprocessableEntity))
+			Expect(body).To(ContainSubstring("No account has this name or address with this password."))
+		}
+		status, body := newVisitor().post(ctx, link+"/sign-in", url.Values{
+			"sign-in-name": {acme.unique("john")}, "sign-in-password": {password},
+		})
+		Expect(status).To(Equal(http.StatusUnprocessableEntity))
+		Expect(body).To(ContainSubstring("Too many passwords or codes were tried with this link: ask Ada Example for a new link. " +
+			"You can still make a new account with " + acme.email("jane") + "."))
+
+		browser := newPage()
+		browser.open(link)
+		Expect(browser.text()).To(ContainSubstring("To sign in with your account, ask Ada Example for a new link."))
+		browser.fillIn(acme.unique("jane"), newPassword())
+		browser.submit()
+		Expect(browser.text()).To(ContainSubstring("Your account is ready"))
+	})
+})

@@ -1,0 +1,83 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var _ = Describe("A user name", func() {
+	It("carries the qualifier of the Organization, wherever it is shown", Label("A3", "A9"), func(ctx SpecContext) {
+		acme := newTenant(ctx, "qualifier: acme")
+		browser := newPage()
+		browser.open(acme.invite(ctx, "jane", "developer"))
+		Expect(browser.text()).To(ContainSubstring("A slash and acme follow it: you sign in with the whole."))
+		Expect(browser.evaluate("document.querySelector('.qualifier').innerText")).To(Equal("/acme"))
+		Expect(browser.value("user-name")).To(Equal("jane-doe"))
+		browser.fill("user-name", "jane-doe")
+		Eventually(browser.beside).WithArguments("user-name-status").Should(Equal("jane-doe/acme is free."))
+
+		browser.fillIn("jane-doe", newPassword())
+		browser.submit()
+		Expect(browser.text()).To(And(
+			ContainSubstring("Your account is ready"), ContainSubstring("jane-doe/acme"), ContainSubstring("usher:jane-doe.acme")))
+		Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
+		Expect(acme.accounts(ctx, "jane")).To(HaveExactElements("jane-doe.acme"))
+		Eventually(mayThey).WithArguments(ctx, "jane-doe.acme", "create", "deployments.apps", acme.staging()).Should(Equal("yes"))
+		Expect(mayThey(ctx, "jane-doe", "create", "deployments.apps", acme.staging())).To(Equal("no"))
+		Expect(acme.mail("jane", welcomed).Text).To(And(ContainSubstring("jane-doe/acme"), ContainSubstring("usher:jane-doe.acme")))
+	})
+
+	It("is proposed in Latin letters, and neither as somebody else's nor so that it can be taken for theirs", Label("A3"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		apply(ctx, acme.membershipOf("Иван", "Петров", "ivan", acme.email("ivan"), "developer"))
+		link := acme.mailedLink("ivan")
+		browser := newPage()
+		browser.open(link)
+		Expect(browser.proposals()).To(ContainElements("ivan-petrov", "ivan"))
+		Expect(browser.value("user-name")).To(Equal("ivan-petrov"))
+
+		By("seeing somebody else take one that looks like it")
+		acme.join(ctx, "john", "observer", "lvan-petrov")
+		Eventually(func(g Gomega) {
+			browser.open(link)
+			g.Expect(browser.proposals()).To(And(Not(BeEmpty()), Not(ContainElement("ivan-petrov"))))
+		}).Should(Succeed())
+		browser.fillIn("ivan-petrov", newPassword())
+		Eventually(browser.beside).WithArguments("user-name-status").Should(ContainSubstring("Somebody has this user name already"))
+		browser.submit()
+		Expect(browser.beside("user-name-problem")).To(ContainSubstring("Somebody has this user name already, or one that looks like it: choose another."))
+
+		By("typing letters that only look Latin")
+		browser.fillIn(strings.Replace("ivan", "a", "а", 1), newPassword())
+		browser.submit()
+		Expect(browser.beside("user-name-problem")).To(ContainSubstring("The letter а is not the Latin a, which it looks like"))
+		Expect(acme.accounts(ctx, "ivan")).To(BeEmpty())
+	})
+
+	It("never passes for whoever runs the place, even for somebody who is called so", Label("A3"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		apply(ctx, acme.membershipOf("Admin", "Admin", "admin", acme.email("admin"), "developer"))
+		browser := newPage()
+		browser.open(acme.mailedLink("admin"))
+		Expect(browser.proposals()).To(And(Not(BeEmpty()), HaveEach(Not(HavePrefix("adm")))))
+		for _, name := range []string{"admin", "Adm1n", "it-admin", "kube-system"} {
+			browser.fillIn(name, newPassword())
+			browser.submit()
+			Expect(browser.beside("user-name-problem")).To(ContainSubstring("kept for the system and for those who run it"), name)
+		}
+		Expect(acme.accounts(ctx, "admin")).To(BeEmpty())
+	})
+})
+
+// proposals are the user names that the page proposes.
+func (p *page) proposals() []string {
+	GinkgoHelper()
+	return strings.Fields(p.evaluate("[...document.querySelectorAll('.proposals li')].map(e => e.innerText).join(' ')"))
+}
