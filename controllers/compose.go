@@ -120,14 +120,9 @@ func (p *Post) confirmation(inv *accountsv1.Invitation, d accountsv1.Delivery) m
 
 // permissionLines are what whoever accepts can do, as people read it.
 func permissionLines(o invitation.Offer) []string {
-	var overrides []accountsv1.PermissionOverride
-	if o.Membership != nil {
-		overrides = o.Membership.Spec.Permissions
-	}
-	role, _ := o.Organization.Role(o.Role())
 	var lines []string
-	for _, a := range membership.Abilities(o.Organization, role, overrides) {
-		lines = append(lines, shorten(a.Permission+": "+strings.Join(a.Resources, ", ")))
+	for _, a := range membership.Abilities(o) {
+		lines = append(lines, shorten(a.Permission+": "+a.Places()))
 	}
 	return lines
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/usher-dev/usher/internal/chat"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/quote"
 	"github.com/usher-dev/usher/internal/sms"
 )
 
@@ -232,8 +233,5 @@ func (p *Post) recall(inv *accountsv1.Invitation) (behind bool) {
 // shorten cuts an answer to what a status may hold.
 func shorten(answer string) string {
 	const most = 250
-	if runes := []rune(answer); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return answer
+	return quote.Shorten(answer, most)
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/usher-dev/usher/internal/quote"
 )
 
 // maxQuote is how much of somebody's own words a message holds, in characters.
@@ -132,7 +134,7 @@ func quotable(s string) string {
 		}
 		return r
 	}, s)
-	return paragraphs(apart(shorten(s, maxQuote)))
+	return paragraphs(apart(quote.Shorten(s, maxQuote)))
 }
 
 // apart puts a space into everything that could be taken for a web address. Nothing else changes.

@@ -18,6 +18,8 @@ import (
 	"unicode"
 
 	"github.com/wneessen/go-mail/smtp"
+
+	"github.com/usher-dev/usher/internal/quote"
 )
 
 // The commands as errors name them.
@@ -181,11 +183,11 @@ func (s *SMTP) signIn(ctx context.Context, c *conn) error {
 		return outcome(cmdAuth, err)
 	}
 	hidden := []string{base64.StdEncoding.EncodeToString([]byte("\x00" + server.User + "\x00" + password))}
-	text := mask(clean(r.Msg), min(maskLength, len(hidden[0])), hidden...)
+	text := quote.Mask(quote.Line(r.Msg), min(maskLength, len(hidden[0])), hidden...)
 	for _, secret := range []string{password, base64.StdEncoding.EncodeToString([]byte(password))} {
-		text = mask(text, len(secret), secret)
+		text = quote.Mask(text, len(secret), secret)
 	}
-	return &TemporaryError{Code: r.Code, Reason: "signing in to the mail server failed: " + reply(r.Code, shorten(text, maxReplyText))}
+	return &TemporaryError{Code: r.Code, Reason: "signing in to the mail server failed: " + reply(r.Code, quote.Shorten(text, maxReplyText))}
 }
 
 // reset clears what the last use left behind, and finds out whether the server is still there.

@@ -13,6 +13,7 @@ import (
 	texttemplate "text/template"
 
 	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/quote"
 )
 
 const (
@@ -73,7 +74,7 @@ func ParseTemplates(data map[string]string) (Templates, []TemplateError) {
 	for key, source := range data {
 		name, file, ok := splitKey(key)
 		if !ok {
-			errs = append(errs, TemplateError{shorten(clean(key), maxKey), 0, unknownKey})
+			errs = append(errs, TemplateError{quote.Shorten(quote.Line(key), maxKey), 0, unknownKey})
 			continue
 		}
 		if sets[name] == nil {

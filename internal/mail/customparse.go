@@ -12,6 +12,8 @@ import (
 	texttemplate "text/template"
 	"text/template/parse"
 	"unicode/utf8"
+
+	"github.com/usher-dev/usher/internal/quote"
 )
 
 // fault is what is wrong in one template.
@@ -52,9 +54,9 @@ func syntaxFault(name string, err error) fault {
 	text := strings.TrimPrefix(err.Error(), "template: "+name+":")
 	number, reason, found := strings.Cut(text, ":")
 	if _, scanErr := fmt.Sscan(number, &line); !found || scanErr != nil {
-		return fault{0, shorten(clean(text), maxReplyText)}
+		return fault{0, quote.Shorten(quote.Line(text), maxReplyText)}
 	}
-	return fault{line, shorten(clean(reason), maxReplyText)}
+	return fault{line, quote.Shorten(quote.Line(reason), maxReplyText)}
 }
 
 func parseText(kind, file, source string) (*texttemplate.Template, []fault) {
@@ -70,7 +72,7 @@ func parseText(kind, file, source string) (*texttemplate.Template, []fault) {
 		err = try(kind, file, func(w io.Writer, l letter) error { return t.Execute(w, l.inPlainText().values) })
 	}
 	if err != nil {
-		return nil, []fault{{0, shorten(clean(err.Error()), maxReplyText)}}
+		return nil, []fault{{0, quote.Shorten(quote.Line(err.Error()), maxReplyText)}}
 	}
 	return t, nil
 }
@@ -86,10 +88,10 @@ func parseHTML(kind, source string) (*htmltemplate.Template, []fault) {
 		err = try(kind, fileHTML, func(w io.Writer, l letter) error { return t.Execute(w, l.values) })
 	}
 	if escape, ok := errors.AsType[*htmltemplate.Error](err); ok {
-		return nil, []fault{{escape.Line, shorten(clean(escape.Description), maxReplyText)}}
+		return nil, []fault{{escape.Line, quote.Shorten(quote.Line(escape.Description), maxReplyText)}}
 	}
 	if err != nil {
-		return nil, []fault{{0, shorten(clean(err.Error()), maxReplyText)}}
+		return nil, []fault{{0, quote.Shorten(quote.Line(err.Error()), maxReplyText)}}
 	}
 	check := htmlCheck{vocabulary: vocabularies[kind], source: source}
 	check.list(tree.Root)

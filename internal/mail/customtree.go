@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"text/template/parse"
+
+	"github.com/usher-dev/usher/internal/quote"
 )
 
 const (
@@ -139,7 +141,7 @@ func (c *treeCheck) command(cmd *parse.CommandNode, dot meaning) meaning {
 	args := cmd.Args[1:]
 	switch {
 	case !found:
-		c.fault(cmd, "there is no function %s; use one of and, or, not, eq, ne", shorten(clean(function.Ident), maxQuoted))
+		c.fault(cmd, "there is no function %s; use one of and, or, not, eq, ne", quote.Shorten(quote.Line(function.Ident), maxQuoted))
 		return text
 	case len(args) < limits[0] || len(args) > limits[1]:
 		c.fault(cmd, "%s: the number of values is wrong", quoted(cmd))
@@ -196,7 +198,7 @@ func (c *treeCheck) field(n parse.Node, path []string) {
 	switch _, found := c.full.values[path[0]]; {
 	case !found || len(path) > 1:
 		c.fault(n, "there is no field .%s; use one of .%s",
-			shorten(clean(strings.Join(path, ".")), maxQuoted), strings.Join(c.fields(), ", ."))
+			quote.Shorten(quote.Line(strings.Join(path, ".")), maxQuoted), strings.Join(c.fields(), ", ."))
 	case c.file == fileSubject && slices.Contains(c.secrets, path[0]):
 		c.fault(n, "a subject must not show .%s, which is a secret: it is seen on locked screens", path[0])
 	}
@@ -228,4 +230,4 @@ func soleField(p *parse.PipeNode) (string, bool) {
 	return "", false
 }
 
-func quoted(n parse.Node) string { return shorten(clean(n.String()), maxQuoted) }
+func quoted(n parse.Node) string { return quote.Shorten(quote.Line(n.String()), maxQuoted) }

@@ -4,17 +4,11 @@
 package mail
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/textproto"
-	"strings"
-	"syscall"
-	"unicode"
+
+	"github.com/usher-dev/usher/internal/quote"
 )
 
 const maxReplyText = 200
@@ -97,87 +91,13 @@ func reply(code int, text string) string {
 	return fmt.Sprintf("%d %s", code, text)
 }
 
-// describe says in stable words why a connection failed: the error texts of the standard library hold
-// ports and times that differ at every try, and statuses must not flap.
+// describe says in stable words why a connection failed.
 func describe(err error) string {
-	var (
-		cert    x509.CertificateInvalidError
-		unknown x509.UnknownAuthorityError
-		host    x509.HostnameError
-		record  tls.RecordHeaderError
-		lookup  *net.DNSError
-		timeout net.Error
-		errno   syscall.Errno
-		garbage textproto.ProtocolError
-	)
-	switch {
-	case errors.Is(err, context.Canceled):
-		return "the send was called off"
-	case errors.As(err, &cert) && cert.Reason == x509.Expired:
-		return "its certificate has expired or is not valid yet"
-	case errors.As(err, &unknown):
-		return "its certificate is signed by an authority that is not trusted here; give the CA file"
-	case errors.As(err, &host):
-		return "its certificate is for another host name"
-	case errors.As(err, &record):
-		return "it does not speak TLS on this port"
-	case errors.As(err, &lookup):
-		return "its host name cannot be resolved"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "it did not answer in time"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "it closed the connection"
-	case errors.As(err, &errno):
-		return errno.Error()
-	case errors.As(err, &garbage):
+	if known := quote.Failure(err); known != "" {
+		return known
+	}
+	if _, garbage := errors.AsType[textproto.ProtocolError](err); garbage {
 		return "it does not speak SMTP on this port"
 	}
-	return shorten(clean(err.Error()), maxReplyText)
-}
-
-// clean makes a stranger's text fit for a status: one line, no control characters.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(s, " "))
-	return strings.Join(strings.Fields(s), " ")
-}
-
-// shorten cuts to n characters.
-func shorten(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
-}
-
-// mask hides every stretch of s, n bytes or longer, that also stands in one of the secrets. Servers do
-// quote what they dislike, and what they quote may be the link.
-func mask(s string, n int, secrets ...string) string {
-	hidden := make([]bool, len(s))
-	for i := 0; n > 0 && i+n <= len(s); i++ {
-		for _, secret := range secrets {
-			if strings.Contains(secret, s[i:i+n]) {
-				for j := i; j < i+n; j++ {
-					hidden[j] = true
-				}
-				break
-			}
-		}
-	}
-	var b strings.Builder
-	for i := range len(s) {
-		switch {
-		case !hidden[i]:
-			b.WriteByte(s[i])
-		case i == 0 || !hidden[i-1]:
-			b.WriteString("[hidden]")
-		}
-	}
-	// A stretch may begin or end within a letter.
-	return strings.ToValidUTF8(b.String(), "")
+	return quote.Shorten(quote.Line(err.Error()), maxReplyText)
 }

@@ -12,6 +12,7 @@ import (
 	texttemplate "text/template"
 
 	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/quote"
 )
 
 // A message has one template a format, for all languages: the sentences are in the catalogue of
@@ -84,7 +85,7 @@ func (l letter) inPlainText() letter {
 func oneLine(s string) string {
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || breaksLine(r) }), " ")
 	// "=?" begins an encoded word (RFC 2047); two names beside each other could make one.
-	return shorten(strings.ReplaceAll(s, "=?", "= ?"), maxHeaderText)
+	return quote.Shorten(strings.ReplaceAll(s, "=?", "= ?"), maxHeaderText)
 }
 
 // page is what the built-in templates work with.

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/usher-dev/usher/internal/quote"
 )
 
 const (
@@ -231,7 +233,7 @@ func outcome(command string, err error, secrets ...string) error {
 	if !errors.As(err, &r) {
 		return &TemporaryError{Reason: "the mail server failed at " + command + ": " + describe(err), Err: err}
 	}
-	text := shorten(mask(clean(r.Msg), maskLength, secrets...), maxReplyText)
+	text := quote.Shorten(quote.Mask(quote.Line(r.Msg), maskLength, secrets...), maxReplyText)
 	if r.Code/100 == 5 && aboutMessage(command) && !aboutSignIn(r.Code) {
 		return &RefusedError{Command: command, Code: r.Code, Text: text}
 	}

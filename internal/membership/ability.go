@@ -5,8 +5,10 @@ package membership
 
 import (
 	"cmp"
+	"strings"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/invitation"
 )
 
 // Ability is a permission and what it is for, as people read them.
@@ -15,16 +17,25 @@ type Ability struct {
 	Resources  []string
 }
 
-// Abilities are what somebody with a role can do, with the overrides of their
-// Membership, as far as the Organization's catalogue knows it.
-func Abilities(org *accountsv1.Organization, role accountsv1.Role, overrides []accountsv1.PermissionOverride) []Ability {
+// Places are what the permission is for, in one line.
+func (a Ability) Places() string { return strings.Join(a.Resources, ", ") }
+
+// Abilities are what whoever accepts an Offer will be able to do: the grants of
+// the role and the overrides of the Membership, as far as the Organization's
+// catalogue knows them.
+func Abilities(o invitation.Offer) []Ability {
 	permissions, resources := map[accountsv1.CatalogueName]string{}, map[accountsv1.CatalogueName]string{}
-	for _, p := range org.Spec.Permissions {
+	for _, p := range o.Organization.Spec.Permissions {
 		permissions[p.Name] = string(cmp.Or(p.DisplayName, accountsv1.DisplayText(p.Name)))
 	}
-	for _, r := range org.Spec.Resources {
+	for _, r := range o.Organization.Spec.Resources {
 		resources[r.Name] = string(cmp.Or(r.DisplayName, accountsv1.DisplayText(r.Name)))
 	}
+	var overrides []accountsv1.PermissionOverride
+	if o.Membership != nil {
+		overrides = o.Membership.Spec.Permissions
+	}
+	role, _ := o.Organization.Role(o.Role())
 	var list []Ability
 	var last accountsv1.CatalogueName
 	for _, pair := range Effective(role, overrides) {

@@ -4,15 +4,10 @@
 package sms
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
-	"syscall"
+
+	"github.com/usher-dev/usher/internal/quote"
 )
 
 // The parts of a message that a gateway can refuse.
@@ -88,38 +83,12 @@ func (e *UnknownError) Unwrap() error { return e.Err }
 func words(code int, text string) string { return strings.TrimSpace(fmt.Sprintf("%d %s", code, text)) }
 
 // describe says in stable words why there was no answer. The texts of the standard library are not
-// repeated: they hold ports and times, and quote what the other side sent.
+// repeated: they quote what the other side sent.
 func describe(err error) string {
-	var (
-		certificate x509.CertificateInvalidError
-		authority   x509.UnknownAuthorityError
-		host        x509.HostnameError
-		record      tls.RecordHeaderError
-		lookup      *net.DNSError
-		timeout     net.Error
-		errno       syscall.Errno
-	)
-	switch {
-	case errors.Is(err, context.Canceled):
-		return "the send was called off"
-	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
-		return "its certificate has expired or is not valid yet"
-	case errors.As(err, &authority):
-		return "its certificate is signed by an authority that is not trusted here; give the CA file"
-	case errors.As(err, &host):
-		return "its certificate is for another host name"
-	case errors.As(err, &record):
-		return "it does not speak TLS on this port"
-	case errors.As(err, &lookup):
-		return "its host name cannot be resolved"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "it did not answer in time"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "it closed the connection"
-	case errors.As(err, &errno):
-		return errno.Error()
-	case strings.Contains(err.Error(), "tls: "):
+	if known := quote.Failure(err); known != "" {
+		return known
+	}
+	if strings.Contains(err.Error(), "tls: ") {
 		return "TLS with it failed: it must offer TLS 1.2 or newer, and a certificate for its host name"
 	}
 	return "it does not speak HTTP as it should on this port"

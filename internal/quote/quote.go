@@ -1,0 +1,102 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package quote makes what others said fit to be told again, in a status or a
+// log: what a server answered, and why a connection failed. It is pure, and
+// imports nothing of Usher.
+package quote
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"unicode"
+)
+
+// Failure says in stable words why a connection failed: the texts of the
+// standard library hold ports and times that differ at every try, and statuses
+// must not flap. It is empty where the error is none of those that it knows.
+func Failure(err error) string {
+	var (
+		certificate x509.CertificateInvalidError
+		authority   x509.UnknownAuthorityError
+		host        x509.HostnameError
+		record      tls.RecordHeaderError
+		lookup      *net.DNSError
+		timeout     net.Error
+		errno       syscall.Errno
+	)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "the send was called off"
+	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
+		return "its certificate has expired or is not valid yet"
+	case errors.As(err, &authority):
+		return "its certificate is signed by an authority that is not trusted here; give the CA file"
+	case errors.As(err, &host):
+		return "its certificate is for another host name"
+	case errors.As(err, &record):
+		return "it does not speak TLS on this port"
+	case errors.As(err, &lookup):
+		return "its host name cannot be resolved"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "it did not answer in time"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "it closed the connection"
+	case errors.As(err, &errno):
+		return errno.Error()
+	}
+	return ""
+}
+
+// Line makes a stranger's text one line, without control characters.
+func Line(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(s, " "))
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// Shorten cuts to n characters, the last of which says that it did.
+func Shorten(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+// Mask hides every stretch of s, n bytes or longer, that also stands in one of the secrets. Servers do
+// quote what they dislike, and what they quote may be the link.
+func Mask(s string, n int, secrets ...string) string {
+	hidden := make([]bool, len(s))
+	for i := 0; n > 0 && i+n <= len(s); i++ {
+		for _, secret := range secrets {
+			if strings.Contains(secret, s[i:i+n]) {
+				for j := i; j < i+n; j++ {
+					hidden[j] = true
+				}
+				break
+			}
+		}
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		switch {
+		case !hidden[i]:
+			b.WriteByte(s[i])
+		case i == 0 || !hidden[i-1]:
+			b.WriteString("[hidden]")
+		}
+	}
+	// A stretch may begin or end within a letter.
+	return strings.ToValidUTF8(b.String(), "")
+}
