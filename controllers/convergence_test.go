@@ -15,6 +15,7 @@ import (
 	kstatus "github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -111,18 +112,20 @@ var _ = Describe("Usher as a whole", func() {
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
-		Eventually(func() []string { return writes()[before:] }).Should(ContainElement(HavePrefix("create events")))
+		told(w, "john", 1)
 		quiet(ctx)
 		Expect(writes()[before:]).To(ConsistOf(
 			"update invitations/status john", "update invitations/status john", "update invitations john", HavePrefix("create events")))
 
 		m := w.invited(ctx, "jane")
+		told(w, "jane", 1)
 		quiet(ctx)
 		before = len(writes())
 		a := w.accept(ctx, "jane", w.name+"-jane")
 		eventually(ctx, m, haveState("Active"))
 		eventually(ctx, a, haveState("Active"))
 		eventually(ctx, w.invitation("jane"), haveState("Active"))
+		told(w, "jane", 2)
 		quiet(ctx)
 		Expect(writes()[before:]).To(ConsistOf(
 			"update accounts "+a.Name, "update accounts/status "+a.Name,
@@ -190,6 +193,23 @@ func writes() []string {
 		all = append(all, event.Verb+" "+resource+" "+event.ObjectRef.Name)
 	}
 	return all
+}
+
+// told waits until so many events about somebody's Invitation are written: that
+// happens in its own time.
+func told(w world, person string, times int) {
+	GinkgoHelper()
+	Eventually(func() int {
+		var events eventsv1.EventList
+		Expect(k8s.List(context.Background(), &events, client.InNamespace(w.name))).To(Succeed())
+		n := 0
+		for _, e := range events.Items {
+			if e.Regarding.Name == person {
+				n++
+			}
+		}
+		return n
+	}).Should(Equal(times))
 }
 
 // quiet waits until Usher has written nothing for half a second.

@@ -98,7 +98,7 @@ var _ = Describe("A Membership", func() {
 		m := w.membership("jane")
 		m.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: "Allow", Permission: "look", Resources: []accountsv1.CatalogueName{"production"}}}
 		create(ctx, m)
-		eventually(ctx, m, haveState("Invited"))
+		eventually(ctx, m, haveState("Invited"), beReady())
 		w.accept(ctx, "jane", w.name+"-jane")
 		eventually(ctx, m, haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
 			haveMessage("Ready", "no resource production; declare it there first"))
