@@ -105,10 +105,15 @@ var _ = Describe("A restore that lost every status", func() {
 		Eventually(w.mailed, "120s", "500ms").Should(HaveEach(2))
 		eventually(ctx, org, Not(haveCondition("MailHeld", metav1.ConditionTrue, "MailHeld")), beReady())
 
-		// So many have to hear that it is over that the next spec would wait for them.
-		Expect(k8s.Delete(ctx, org)).To(Succeed())
-		eventuallyWithin(ctx, "60s", sample, haveState("Inactive"))
-		quiet(ctx)
+		// So many are in the way of whatever comes next.
+		for _, kind := range []client.Object{&accountsv1.Membership{}, &accountsv1.Invitation{}} {
+			Expect(k8s.DeleteAllOf(ctx, kind, client.InNamespace(w.name))).To(Succeed())
+		}
+		Eventually(func() int {
+			Expect(k8s.List(ctx, &memberships, client.InNamespace(w.name))).To(Succeed())
+			Expect(k8s.List(ctx, &invitations, client.InNamespace(w.name))).To(Succeed())
+			return len(memberships.Items) + len(invitations.Items)
+		}, "90s", "500ms").Should(BeZero())
 	})
 
 	It("brings back whoever had accepted, and no used link works again", Label("K1", "A7"), func(ctx SpecContext) {

@@ -91,7 +91,7 @@ func (r *InvitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	before := inv.Status.State
 	defer func() {
 		result, err = status.finish(ctx, r.Clock.Now(), result, err)
-		if err == nil && inv.Status.State != before {
+		if inv.Status.State != before && status.isSaved() {
 			r.tellAnswer(inv)
 		}
 	}()

@@ -70,6 +70,12 @@ func (t *tracker) save(ctx context.Context) error {
 	return nil
 }
 
+// isSaved tells whether the API server has the status as it is now: what
+// happened is told once it is written down.
+func (t *tracker) isSaved() bool {
+	return equality.Semantic.DeepEqual(t.saved, statusOf(t.object))
+}
+
 // finish ends a reconciliation: it notes a failure in the status, saves it,
 // and makes a conflict a reason to look again instead of an error. An object
 // that is gone needs no status.
