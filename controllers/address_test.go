@@ -30,7 +30,7 @@ var _ = Describe("An address", func() {
 			create(ctx, m)
 			if says == "" {
 				eventually(ctx, m, haveState("Invited"), beReady())
-				Expect(letters.For(email)).NotTo(BeNil())
+				Expect(letters.For(email)).To(HaveLen(1))
 				return
 			}
 			eventually(ctx, m, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "AddressNotAllowed"), haveMessage("Ready", says))

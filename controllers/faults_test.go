@@ -161,8 +161,10 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 		for _, p := range people {
 			eventuallyWithin(ctx, "60s", w.membership(p), haveState("Invited"), beReady())
 		}
-		Expect(lost).To(BeNumerically(">", 10))
 		quiet(ctx)
+		mu.Lock()
+		defer mu.Unlock()
+		Expect(lost).To(BeNumerically(">", 10))
 		Expect(w.everyMail(people)).To(HaveEach(1))
 	})
 

@@ -32,19 +32,36 @@ const (
 	byHeld         = "held"
 )
 
+// index is one way to look objects of a kind up in the cache.
+type index struct {
+	object client.Object
+	name   string
+	values func(client.Object) []string
+}
+
 // SetupIndexes registers the cache indexes that the reconcilers look things up by.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	for _, index := range []struct {
-		object client.Object
-		name   string
-		values func(client.Object) []string
-	}{
+	for _, i := range slices.Concat(organizationIndexes(), membershipIndexes(), invitationIndexes(), accountIndexes(), roleBindingIndexes()) {
+		if err := indexer.IndexField(ctx, i.object, i.name, i.values); err != nil {
+			return fmt.Errorf("indexing %T by %s: %w", i.object, i.name, err)
+		}
+	}
+	return nil
+}
+
+func organizationIndexes() []index {
+	return []index{
 		{&accountsv1.Organization{}, byNamespace, func(o client.Object) []string {
 			return []string{string(o.(*accountsv1.Organization).Spec.Namespace)}
 		}},
 		{&accountsv1.Organization{}, byClusterRole, func(o client.Object) []string {
 			return organization.NamedClusterRoles(o.(*accountsv1.Organization))
 		}},
+	}
+}
+
+func membershipIndexes() []index {
+	return []index{
 		{&accountsv1.Membership{}, byOrganization, func(o client.Object) []string {
 			return []string{string(o.(*accountsv1.Membership).Spec.OrganizationRef.Name)}
 		}},
@@ -55,6 +72,11 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&accountsv1.Membership{}, byHeld, func(o client.Object) []string {
 			return heldOf(o.(*accountsv1.Membership), o.(*accountsv1.Membership).Spec.OrganizationRef)
 		}},
+	}
+}
+
+func invitationIndexes() []index {
+	return []index{
 		{&accountsv1.Invitation{}, byInvited, func(o client.Object) []string {
 			spec := o.(*accountsv1.Invitation).Spec
 			return []string{invitedKey(spec.OrganizationRef, spec.Email)}
@@ -65,6 +87,17 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&accountsv1.Invitation{}, byHeld, func(o client.Object) []string {
 			return heldOf(o.(*accountsv1.Invitation), o.(*accountsv1.Invitation).Spec.OrganizationRef)
 		}},
+		{&accountsv1.Invitation{}, byOrganization, func(o client.Object) []string {
+			return []string{string(o.(*accountsv1.Invitation).Spec.OrganizationRef.Name)}
+		}},
+		{&accountsv1.Invitation{}, byAccount, func(o client.Object) []string {
+			return present(o.(*accountsv1.Invitation).Status.Acceptance.AccountRef.UID)
+		}},
+	}
+}
+
+func accountIndexes() []index {
+	return []index{
 		{&accountsv1.Account{}, byAddress, func(o client.Object) []string {
 			return []string{address.Key(string(o.(*accountsv1.Account).Spec.Email))}
 		}},
@@ -76,12 +109,6 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			slices.Sort(homes)
 			return slices.Compact(homes)
 		}},
-		{&accountsv1.Invitation{}, byOrganization, func(o client.Object) []string {
-			return []string{string(o.(*accountsv1.Invitation).Spec.OrganizationRef.Name)}
-		}},
-		{&accountsv1.Invitation{}, byAccount, func(o client.Object) []string {
-			return present(o.(*accountsv1.Invitation).Status.Acceptance.AccountRef.UID)
-		}},
 		{&accountsv1.Account{}, byMembership, func(o client.Object) []string {
 			var keys []string
 			for _, n := range recorded(o) {
@@ -92,6 +119,11 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&accountsv1.Account{}, byInvitation, func(o client.Object) []string {
 			return []string{o.(*accountsv1.Account).Spec.InvitationRef.UID}
 		}},
+	}
+}
+
+func roleBindingIndexes() []index {
+	return []index{
 		{&rbacv1.RoleBinding{}, byMembership, func(o client.Object) []string {
 			return []string{membershipOf(o).String()}
 		}},
@@ -101,12 +133,7 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&rbacv1.RoleBinding{}, byAccount, func(o client.Object) []string {
 			return present(o.GetLabels()[accountsv1.AccountLabel])
 		}},
-	} {
-		if err := indexer.IndexField(ctx, index.object, index.name, index.values); err != nil {
-			return fmt.Errorf("indexing %T by %s: %w", index.object, index.name, err)
-		}
 	}
-	return nil
 }
 
 // recorded are the Memberships in an Account's record.

@@ -177,7 +177,7 @@ func (r *InvitationReconciler) mark(ctx context.Context, inv *accountsv1.Invitat
 // tellDelivery records an event about how a try to bring the link ended, once
 // the status says so too.
 func (r *InvitationReconciler) tellDelivery(inv *accountsv1.Invitation, name string) {
-	d, _ := invitation.Delivery(inv, name)
+	d := invitation.Delivery(inv, name)
 	if d.Purpose != accountsv1.PurposeInvitation {
 		return
 	}

@@ -86,7 +86,7 @@ func (p *Post) send(ctx context.Context, f invitation.Facts, name string) (resul
 	// process waits for it when it is told to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.Deadline)
 	defer cancel()
-	d, _ := invitation.Delivery(f.Invitation, name)
+	d := invitation.Delivery(f.Invitation, name)
 	err := p.carry(ctx, f, d)
 	switch {
 	case err == nil:
@@ -200,7 +200,7 @@ type ending struct {
 
 // remember keeps how the last try ended until the cache shows it.
 func (p *Post) remember(inv *accountsv1.Invitation, name string, recorded bool) {
-	d, _ := invitation.Delivery(inv, name)
+	d := invitation.Delivery(inv, name)
 	p.ended.Store(inv.UID, ending{inv.Status.Attempt.Number, d, inv.ResourceVersion, recorded})
 }
 
@@ -217,7 +217,7 @@ func (p *Post) recall(inv *accountsv1.Invitation) (behind bool) {
 	if order, err := resourceversion.CompareResourceVersion(inv.ResourceVersion, last.written); err == nil && order < 0 {
 		return true
 	}
-	shown, _ := invitation.Delivery(inv, last.delivery.Name)
+	shown := invitation.Delivery(inv, last.delivery.Name)
 	if !last.recorded && shown.Holder == p.Holder && inv.Status.Attempt.Number == last.attempt && shown.Tries == last.delivery.Tries {
 		for i := range inv.Status.Deliveries {
 			if inv.Status.Deliveries[i].Name == last.delivery.Name {

@@ -90,12 +90,13 @@ func End(status *accountsv1.InvitationStatus, name string, result accountsv1.Del
 	}
 }
 
-// Delivery finds a delivery of an Invitation by its name.
-func Delivery(inv *accountsv1.Invitation, name string) (accountsv1.Delivery, bool) {
+// Delivery finds a delivery of an Invitation by its name; the zero value, if
+// there is none.
+func Delivery(inv *accountsv1.Invitation, name string) accountsv1.Delivery {
 	if d := delivery(&inv.Status, name); d != nil {
-		return *d, true
+		return *d
 	}
-	return accountsv1.Delivery{}, false
+	return accountsv1.Delivery{}
 }
 
 func delivery(status *accountsv1.InvitationStatus, name string) *accountsv1.Delivery {

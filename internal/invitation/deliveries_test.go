@@ -145,7 +145,7 @@ func TestACodeGoesToTheAddressThatItConfirmsAlone(t *testing.T) {
 // checkCode looks at who gets a code, and when.
 func checkCode(t *testing.T, f Facts, name string) {
 	t.Helper()
-	d, _ := Delivery(f.Invitation, name)
+	d := Delivery(f.Invitation, name)
 	other := f.Invitation.Status.OtherAddress
 	if d.Recipient != string(other.Email) {
 		t.Fatalf("the code that confirms %s goes to %s", other.Email, d.Recipient)
@@ -217,11 +217,11 @@ func TestAnEndIsWrittenForTheTryThatEndedAlone(t *testing.T) {
 	if diff := cmp.Diff(before.Deliveries[0], f.Invitation.Status.Deliveries[0]); diff != "" {
 		t.Errorf("of another channel:\n%s", diff)
 	}
-	d, found := Delivery(f.Invitation, "sms")
-	if !found || d.Result != accountsv1.DeliveryRefused || d.Message != "no such number" || d.Holder != "" || d.SentTime != nil {
+	d := Delivery(f.Invitation, "sms")
+	if d.Name != "sms" || d.Result != accountsv1.DeliveryRefused || d.Message != "no such number" || d.Holder != "" || d.SentTime != nil {
 		t.Errorf("it ended as %+v", d)
 	}
-	if _, found := Delivery(f.Invitation, "pigeon"); found {
+	if d := Delivery(f.Invitation, "pigeon"); d.Name != "" {
 		t.Error("there is a delivery by pigeon")
 	}
 }

@@ -129,7 +129,7 @@ func (l *life) claim(c Claim) {
 
 // send keeps what goes out, and compares it with what went out before.
 func (l *life) send(name string) {
-	d, _ := Delivery(l.Invitation, name)
+	d := Delivery(l.Invitation, name)
 	attempt := l.Invitation.Status.Attempt
 	text, err := l.keys.DeriveLink(string(l.Invitation.UID), attempt)
 	if err != nil {

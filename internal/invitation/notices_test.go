@@ -81,7 +81,7 @@ func TestWhoIsToldAboutAnAnswer(t *testing.T) {
 					break
 				}
 				step(&f, accountsv1.DeliverySent)
-				d, _ := Delivery(f.Invitation, claim.Name)
+				d := Delivery(f.Invitation, claim.Name)
 				told = append(told, d.Name+" to "+d.Recipient)
 			}
 			if diff := cmp.Diff(c.want, told); diff != "" {
@@ -103,7 +103,7 @@ func TestNoticesStayAsTheyWereWhenTheAnswerWasSeen(t *testing.T) {
 	f.Invitation.Status = Report(f)
 	want := map[string]string{"confirmation": " [Deploy: Staging]", "joined.owner-00": "it []", "chat": "it []"}
 	for name, words := range want {
-		d, _ := Delivery(f.Invitation, name)
+		d := Delivery(f.Invitation, name)
 		if got := fmt.Sprint(d.Language, " ", d.Permissions); got != words {
 			t.Errorf("%s is in %q, not in %q", name, got, words)
 		}
