@@ -5,6 +5,7 @@ package controllers_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -122,7 +123,8 @@ var _ = Describe("Somebody who has an Account", func() {
 		second.acceptWith(ctx, "jane", a)
 		eventually(ctx, invited, haveState("Active"), beReady(), HaveField("Status.AccountRef.Name", BeEquivalentTo(a.Name)))
 		eventually(ctx, a, haveState("Active"), HaveField("Annotations", HaveKeyWithValue(accountsv1.MembershipsAnnotation,
-			first.name+"/jane,"+second.name+"/jane")))
+			WithTransform(func(record string) []string { return strings.Split(record, ",") },
+				ConsistOf(first.name+"/jane", second.name+"/jane")))))
 		Expect(first.access(ctx)).To(Equal(second.access(ctx)))
 
 		Expect(k8s.Delete(ctx, m)).To(Succeed())
