@@ -1,0 +1,160 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package secondfactor
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func someRecoveryCodes(tb testing.TB) (codes, hashes []string) {
+	tb.Helper()
+	codes, hashes, err := NewRecoveryCodes(rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return codes, hashes
+}
+
+func TestNewRecoveryCodes(t *testing.T) {
+	codes, hashes := someRecoveryCodes(t)
+	if len(codes) != 10 || len(hashes) != 10 {
+		t.Fatalf("%d codes and %d hashes, want ten", len(codes), len(hashes))
+	}
+	readable := regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){5}$`)
+	for i, code := range codes {
+		if !readable.MatchString(code) {
+			t.Errorf("%q is not six groups of four without look-alikes", code)
+		}
+		sum := sha256.Sum256([]byte(strings.ReplaceAll(code, "-", "")))
+		if hashes[i] != hex.EncodeToString(sum[:]) {
+			t.Errorf("the hash of %s is %s", code, hashes[i])
+		}
+		if slices.Contains(codes[:i], code) {
+			t.Errorf("%s comes twice", code)
+		}
+	}
+}
+
+func TestEachBitOfRandomnessChangesACode(t *testing.T) {
+	zeros := make([]byte, 150)
+	want, _, err := NewRecoveryCodes(bytes.NewReader(zeros))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want[0] != "0000-0000-0000-0000-0000-0000" {
+		t.Errorf("of nothing but zeros: %s", want[0])
+	}
+	for bit := range 120 {
+		random := slices.Clone(zeros)
+		random[bit/8] = 1 << (bit % 8)
+		got, _, err := NewRecoveryCodes(bytes.NewReader(random))
+		if err != nil || got[0] == want[0] || got[1] != want[1] {
+			t.Errorf("bit %d: %s, %s, %v", bit, got[0], got[1], err)
+		}
+	}
+}
+
+func TestWithoutRandomnessThereAreNoRecoveryCodes(t *testing.T) {
+	broken := errors.New("no entropy")
+	if codes, hashes, err := NewRecoveryCodes(iotest.ErrReader(broken)); !errors.Is(err, broken) || codes != nil || hashes != nil {
+		t.Errorf("%v, %v, %v", codes, hashes, err)
+	}
+	if codes, hashes, err := NewRecoveryCodes(strings.NewReader(strings.Repeat("x", 149))); err == nil || codes != nil || hashes != nil {
+		t.Errorf("with too little: %v, %v, %v", codes, hashes, err)
+	}
+}
+
+func TestARecoveryCodeIsGoodOnce(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		codes, left := someRecoveryCodes(t)
+		for _, i := range rapid.Permutation([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}).Draw(rt, "order") {
+			before := slices.Clone(left)
+			after, ok := UseRecoveryCode(left, codes[i])
+			if !ok || len(after) != len(before)-1 {
+				rt.Fatalf("code %d: %t, %d are left of %d", i, ok, len(after), len(before))
+			}
+			if diff := cmp.Diff(before, left); diff != "" {
+				rt.Fatalf("what the caller holds has changed:\n%s", diff)
+			}
+			if again, ok := UseRecoveryCode(after, codes[i]); ok || !slices.Equal(again, after) {
+				rt.Fatalf("code %d is good twice", i)
+			}
+			left = after
+		}
+	})
+}
+
+func TestHowARecoveryCodeMayBeTyped(t *testing.T) {
+	const shown = "0123-4567-89AB-CDVV-1100-WXYZ"
+	hash := recoveryHash(strings.ReplaceAll(shown, "-", ""))
+	_, hashes := someRecoveryCodes(t)
+	hashes = append(hashes, hash, "", "no hash")
+	for name, tc := range map[string]struct {
+		typed string
+		want  bool
+	}{
+		"as it is shown":            {shown, true},
+		"without dashes":            {strings.ReplaceAll(shown, "-", ""), true},
+		"in lower case":             {strings.ToLower(shown), true},
+		"with spaces":               {" " + strings.ReplaceAll(shown, "-", " \t") + "\r\n", true},
+		"with dashes from a phone":  {strings.ReplaceAll(shown, "-", "—"), true},
+		"in full width":             {"０１２３４５６７８９ａｂｃｄｖｖ１１００ｗｘｙｚ", true},
+		"with letters for digits":   {"oI23-4567-89AB-CDVV-lLO0-WXYZ", true},
+		"with the letter left out":  {"0123-4567-89ab-cduU-1100-wxyz", true},
+		"one character changed":     {"0123-4567-89AB-CDVV-1100-WXYA", false},
+		"the last one missing":      {"0123-4567-89AB-CDVV-1100-WXY", false},
+		"one more":                  {shown + "0", false},
+		"twice":                     {shown + shown, false},
+		"nothing":                   {"", false},
+		"its hash":                  {hash, false},
+		"other letters than it has": {strings.ReplaceAll(shown, "A", "А"), false},
+		"with a zero byte":          {"\x00" + shown, false},
+		"bytes that are no text":    {strings.Repeat("\xff", 24), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			left, ok := UseRecoveryCode(hashes, tc.typed)
+			want := hashes
+			if tc.want {
+				want = slices.DeleteFunc(slices.Clone(hashes), func(h string) bool { return h == hash })
+			}
+			if diff := cmp.Diff(want, left); ok != tc.want || diff != "" {
+				t.Errorf("good: %t; what is left (-want +got):\n%s", ok, diff)
+			}
+		})
+	}
+	if left, ok := UseRecoveryCode(nil, shown); ok || len(left) != 0 {
+		t.Errorf("of no codes: %v, %t", left, ok)
+	}
+}
+
+func FuzzUseRecoveryCode(f *testing.F) {
+	f.Add("0123-4567-89AB-CDVV-1100-WXYZ", "0123-4567-89AB-CDVV-1100-WXYZ")
+	f.Add("0123-4567-89AB-CDVV-1100-WXYZ", "oi23 4567 89ab cduu llo0 wxyz")
+	f.Add("\xff\u202e", "ıſ\u0130ﬃ")
+	f.Fuzz(func(t *testing.T, made, typed string) {
+		plain := strings.ReplaceAll(made, "-", "")
+		stored := []string{recoveryHash("another"), recoveryHash(plain)}
+		left, ok := UseRecoveryCode(stored, typed)
+		switch {
+		case !ok && !slices.Equal(left, stored):
+			t.Errorf("refuses %q, and %d of 2 are left", typed, len(left))
+		case ok && !slices.Equal(left, stored[:1]):
+			t.Errorf("takes %q, and %d of 2 are left", typed, len(left))
+		case ok && strings.Trim(plain, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") != "":
+			t.Errorf("takes %q for %q", typed, made)
+		}
+	})
+}
