@@ -5,34 +5,48 @@ package controllers
 
 import (
 	"context"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
-// AccountReconciler records which Memberships an Account took up, discards
-// half-made Accounts, and takes an Account's credentials away with it.
+// AccountReconciler records which Memberships an Account took up and gives up,
+// carries out what was asked for it, mails its person, discards half-made
+// Accounts, and takes an Account's credentials away with it.
 type AccountReconciler struct {
 	client.Client
 	// Live reads past the cache, before something is deleted.
 	Live client.Reader
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// Events records what happened to an Account, and to its Memberships.
+	Events events.EventRecorder
+	// Post carries mails.
+	Post *Post
 	// Namespace is Usher's own, where credentials are.
 	Namespace string
 	// Workers is how many Accounts are worked on at a time.
 	Workers int
+
+	// told are the values of annotations that cannot be read and that an event
+	// was recorded about, by the object and the annotation.
+	told sync.Map
 }
 
 var _ reconcile.Reconciler = (*AccountReconciler)(nil)
@@ -44,6 +58,7 @@ func (r *AccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&accountsv1.Account{}).
 		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(r.ofInvitation)).
 		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.ofMembership)).
+		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOrganization), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(subjectOf), whenGone()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
@@ -70,6 +85,13 @@ func (r *AccountReconciler) ofMembership(ctx context.Context, m client.Object) [
 	return found
 }
 
+// ofOrganization asks for the Accounts that hold a Membership in the home
+// namespace of an Organization, which decides about their locks and requests.
+func (r *AccountReconciler) ofOrganization(ctx context.Context, o client.Object) []reconcile.Request {
+	home := string(o.(*accountsv1.Organization).Spec.Namespace)
+	return requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byNamespace: home})
+}
+
 func subjectOf(_ context.Context, binding client.Object) []reconcile.Request {
 	return requestsOf(types.NamespacedName{Name: binding.GetLabels()[accountsv1.AccountLabel]})
 }
@@ -81,86 +103,67 @@ func (r *AccountReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 		return ctrl.Result{}, err
 	}
 	status := track(r.Client, a)
-	defer func() { result, err = status.finish(ctx, r.Clock.Now(), result, err) }()
+	if behind := r.Post.recall(a); behind {
+		return ctrl.Result{}, nil // the newer one is on its way
+	}
+	var facts account.Facts
+	blocked := blockedMessage(a)
+	defer func() {
+		result, err = status.finish(ctx, r.Clock.Now(), result, err)
+		if status.isSaved() && blockedMessage(a) != blocked {
+			r.tellBlocked(facts)
+		}
+	}()
 
-	facts, err := r.observe(ctx, a)
+	facts, err = r.observe(ctx, a)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	r.tellUnreadable(facts)
 	plan := account.Decide(facts)
 	if err := r.act(ctx, a, plan); err != nil || plan.Discard || plan.RemoveFinalizer {
 		return ctrl.Result{}, err
 	}
+	if plan.Claim != nil {
+		err = r.deliver(ctx, status, facts, *plan.Claim)
+		facts.Now = r.Clock.Now()
+		plan = account.Decide(facts)
+	}
 	a.Status = account.Report(facts)
-	return ctrl.Result{RequeueAfter: plan.After}, nil
+	return ctrl.Result{RequeueAfter: plan.After}, err
 }
 
-func (r *AccountReconciler) observe(ctx context.Context, a *accountsv1.Account) (account.Facts, error) {
-	facts := account.Facts{Now: r.Clock.Now(), Account: a}
-	var err error
-	if a.DeletionTimestamp != nil {
-		facts.BindingsLeft, err = bindingsLeft(ctx, r.Live, accountsv1.AccountLabel, a.Name)
-		return facts, err
+// deliver is claim → send → record. The claim goes to the API server before
+// anything goes out, together with what was asked for; the record is written
+// right after the answer.
+func (r *AccountReconciler) deliver(ctx context.Context, status *tracker, f account.Facts, claim account.Claim) error {
+	a := f.Account
+	unclaimed := *a.Status.DeepCopy()
+	a.Status = account.Report(f)
+	account.Begin(&a.Status, claim)
+	if err := status.save(ctx); err != nil {
+		// Not known to be claimed is not claimed.
+		a.Status = unclaimed
+		return err
 	}
-	if account.HalfMade(a) {
-		if facts.Origin, err = r.origin(ctx, a); err != nil {
-			return facts, err
-		}
+	result, answer := r.Post.sendToAccount(ctx, f, claim.Name)
+	if d := delivery.Find(a.Status.Deliveries, claim.Name); d != nil {
+		delivery.End(d, result, answer, r.Clock.Now())
 	}
-	for _, key := range recorded(a) {
-		m, err := find(ctx, r, key, &accountsv1.Membership{})
-		if err != nil {
-			return facts, err
-		}
-		if m != nil && m.DeletionTimestamp != nil {
-			facts.Going = append(facts.Going, key)
-		}
+	r.Post.remember(a, claim.Name, false)
+	f.Now = r.Clock.Now()
+	a.Status = account.Report(f)
+	if err := status.save(context.WithoutCancel(ctx)); err != nil {
+		return err
 	}
-	facts.Accepted, err = r.accepted(ctx, a)
-	return facts, err
-}
-
-// origin reads, past the cache, the very Invitation that an Account was made
-// through: an Account must not be discarded on old news.
-func (r *AccountReconciler) origin(ctx context.Context, a *accountsv1.Account) (*accountsv1.Invitation, error) {
-	ref := a.Spec.InvitationRef
-	key := types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)}
-	inv, err := find(ctx, r.Live, key, &accountsv1.Invitation{})
-	if err != nil || inv == nil || string(inv.UID) != ref.UID {
-		return nil, err
-	}
-	return inv, nil
-}
-
-func (r *AccountReconciler) accepted(ctx context.Context, a *accountsv1.Account) ([]account.Acceptance, error) {
-	var invs accountsv1.InvitationList
-	if err := r.List(ctx, &invs, client.MatchingFields{byAccount: string(a.UID)}); err != nil {
-		return nil, err
-	}
-	found := make([]account.Acceptance, 0, len(invs.Items))
-	for i := range invs.Items {
-		inv := &invs.Items[i]
-		m, err := find(ctx, r, client.ObjectKeyFromObject(inv), &accountsv1.Membership{})
-		if err != nil {
-			return nil, err
-		}
-		org, err := find(ctx, r, types.NamespacedName{Name: string(inv.Spec.OrganizationRef.Name)}, &accountsv1.Organization{})
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, account.Acceptance{Invitation: inv, Membership: m, Organization: org})
-	}
-	return found, nil
+	r.Post.remember(a, claim.Name, true)
+	return nil
 }
 
 func (r *AccountReconciler) act(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
 	switch {
-	case plan.Record != nil:
-		if a.Annotations == nil {
-			a.Annotations = map[string]string{}
-		}
-		a.Annotations[accountsv1.MembershipsAnnotation] = *plan.Record
-		return r.Update(ctx, a)
+	case plan.Record != nil || plan.TwoFactor != "":
+		return r.annotate(ctx, a, plan)
 	case plan.Discard:
 		return client.IgnoreNotFound(r.Delete(ctx, a, client.Preconditions{UID: &a.UID, ResourceVersion: &a.ResourceVersion}))
 	case plan.RemoveFinalizer:
@@ -173,4 +176,21 @@ func (r *AccountReconciler) act(ctx context.Context, a *accountsv1.Account, plan
 		return client.IgnoreNotFound(r.Update(ctx, a))
 	}
 	return nil
+}
+
+// annotate writes down what a restore brings back.
+func (r *AccountReconciler) annotate(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
+	if a.Annotations == nil {
+		a.Annotations = map[string]string{}
+	}
+	if plan.Record != nil {
+		a.Annotations[accountsv1.MembershipsAnnotation] = *plan.Record
+	}
+	if plan.TwoFactor != "" {
+		a.Annotations[accountsv1.TwoFactorAnnotation] = string(plan.TwoFactor)
+	}
+	if err := r.Update(ctx, a); err != nil {
+		return err
+	}
+	return r.tellLeft(ctx, a, plan.Left)
 }

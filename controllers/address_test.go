@@ -114,12 +114,9 @@ var _ = Describe("A whole team", Label("C12", "D4"), func() {
 
 var _ = Describe("Somebody who has an Account", func() {
 	It("accepts with it, belongs to both Organizations, and loses only the one that goes", Label("E1", "E7", "B7"), func(ctx SpecContext) {
-		first, second := aWorld().settled(ctx), aWorld().settled(ctx)
+		first, second := aWorldOf(ctx, "Acme S.p.A."), aWorldOf(ctx, "Acme S.p.A.")
 		m, a := first.active(ctx)
-		invited := second.membership("jane")
-		invited.Spec.Email = first.email("jane")
-		create(ctx, invited)
-		eventually(ctx, invited, haveState("Invited"), beReady())
+		invited := second.invitesJaneOf(ctx, first)
 		second.acceptWith(ctx, "jane", a)
 		eventually(ctx, invited, haveState("Active"), beReady(), HaveField("Status.AccountRef.Name", BeEquivalentTo(a.Name)))
 		eventually(ctx, a, haveState("Active"), HaveField("Annotations", HaveKeyWithValue(accountsv1.MembershipsAnnotation,

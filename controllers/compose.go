@@ -115,6 +115,7 @@ func (p *Post) confirmation(inv *accountsv1.Invitation, d accountsv1.Delivery) m
 		KubernetesUser: accountsv1.AccountUserPrefix + string(inv.Status.Acceptance.AccountRef.Name),
 		Permissions:    d.Permissions,
 		PortalURL:      p.PortalURL.String(),
+		SignInURL:      p.page("sign-in"),
 	}
 }
 

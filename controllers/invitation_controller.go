@@ -53,6 +53,7 @@ func (r *InvitationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
 		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(theRecorded)).
 		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.toAddress)).
+		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.acceptedBy)).
 		Watches(&accountsv1.Organization{}, whenOrganizationChanges(r, func() client.ObjectList { return &accountsv1.InvitationList{} })).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
@@ -76,6 +77,12 @@ func (r *InvitationReconciler) rivals(ctx context.Context, o client.Object) []re
 func (r *InvitationReconciler) toAddress(ctx context.Context, o client.Object) []reconcile.Request {
 	key := address.Key(string(o.(*accountsv1.Account).Spec.Email))
 	return requests(ctx, r, &accountsv1.InvitationList{}, client.MatchingFields{byAddress: key})
+}
+
+// acceptedBy asks for the Invitations that an Account accepted: what it came to
+// belong to since decides about those that have not been carried out.
+func (r *InvitationReconciler) acceptedBy(ctx context.Context, account client.Object) []reconcile.Request {
+	return requests(ctx, r, &accountsv1.InvitationList{}, client.MatchingFields{byAccount: string(account.GetUID())})
 }
 
 // Reconcile brings one Invitation one step further.

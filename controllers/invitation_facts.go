@@ -16,6 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/chat"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/organization"
 )
 
 func (r *InvitationReconciler) observe(ctx context.Context, inv *accountsv1.Invitation) (invitation.Facts, error) {
@@ -37,11 +38,16 @@ func (r *InvitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 	if err != nil {
 		return none, err
 	}
+	foreign, err := r.foreign(ctx, accepter, org)
+	if err != nil {
+		return none, err
+	}
 	sender := r.Post.sender(org)
 	facts := invitation.Facts{
 		Offer:        invitation.Offer{Invitation: inv, Organization: org, Membership: m, TakenUp: holder != nil},
 		Now:          r.Clock.Now(),
 		Accepter:     accepter,
+		Foreign:      foreign,
 		HomeTaken:    homeTaken != "",
 		Holder:       r.Post.Holder,
 		SendDeadline: r.Post.Deadline,
@@ -80,6 +86,16 @@ func (r *InvitationReconciler) accepter(ctx context.Context, inv *accountsv1.Inv
 		}
 	}
 	return nil, nil
+}
+
+// foreign tells whether the Account that accepted belongs to an Organization of
+// another legal entity.
+func (r *InvitationReconciler) foreign(ctx context.Context, accepter *accountsv1.Account, org *accountsv1.Organization) (bool, error) {
+	if accepter == nil || org == nil {
+		return false, nil
+	}
+	current, err := organizationsOf(ctx, r, r.Live, accepter)
+	return !organization.MayJoin(org, current), err
 }
 
 // rival finds who has the address in the Organization already.

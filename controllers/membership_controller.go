@@ -117,7 +117,8 @@ func (r *MembershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		return ctrl.Result{}, err
 	}
 	m.Status = membership.Report(facts)
-	if len(facts.Failures) > 0 {
+	result.RequeueAfter = plan.After
+	if len(facts.Failures) > 0 && (plan.After == 0 || plan.After > recheckFailures) {
 		result.RequeueAfter = recheckFailures
 	}
 	return result, err

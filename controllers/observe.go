@@ -74,6 +74,47 @@ func findHolder(ctx context.Context, r client.Reader, key types.NamespacedName, 
 	return nil, nil
 }
 
+// organizationsOf reads the Organizations that an Account belongs to: those of
+// the Memberships in its record that are its own and not going. What the cache
+// does not have yet is looked for past it: an Account must not come to belong to
+// two legal entities on old news.
+func organizationsOf(ctx context.Context, cached, live client.Reader, a *accountsv1.Account) ([]*accountsv1.Organization, error) {
+	var found []*accountsv1.Organization
+	for _, key := range recorded(a) {
+		m, err := findIn(ctx, key, &accountsv1.Membership{}, cached, live)
+		if err != nil {
+			return nil, err
+		}
+		if m == nil || m.DeletionTimestamp != nil || !membership.Holds(a, key, m.Spec.Email) {
+			continue
+		}
+		name := types.NamespacedName{Name: string(m.Spec.OrganizationRef.Name)}
+		org, err := findIn(ctx, name, &accountsv1.Organization{}, cached, live)
+		if err != nil {
+			return nil, err
+		}
+		if org != nil && string(org.Spec.Namespace) == m.Namespace {
+			found = append(found, org)
+		}
+	}
+	return found, nil
+}
+
+// findIn is find in one place after the other.
+func findIn[T interface {
+	client.Object
+	comparable
+}](ctx context.Context, key types.NamespacedName, into T, readers ...client.Reader) (T, error) {
+	var none T
+	for _, r := range readers {
+		found, err := find(ctx, r, key, into)
+		if err != nil || found != none {
+			return found, err
+		}
+	}
+	return none, nil
+}
+
 // bindingsLeft tells whether there are RoleBindings of Usher's with a label. It
 // wants a reader past the cache, which may not have the newest yet.
 func bindingsLeft(ctx context.Context, live client.Reader, label, value string) (bool, error) {

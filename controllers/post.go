@@ -13,10 +13,13 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/chat"
+	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
 	"github.com/usher-dev/usher/internal/quote"
@@ -44,9 +47,10 @@ type Links interface {
 	Remove(ctx context.Context, inv *accountsv1.Invitation, secret string) error
 }
 
-// Post makes the messages about invitations and hands them over.
+// Post makes the messages about Invitations and Accounts and hands them over.
 type Post struct {
-	// Mailer takes the mails of Organizations without a mail server of their own.
+	// Mailer takes the mails of Organizations without a mail server of their own,
+	// and all about Accounts, which are no one Organization's.
 	Mailer Mailer
 	// From is the sender of those.
 	From netmail.Address
@@ -68,7 +72,7 @@ type Post struct {
 	Deadline time.Duration
 
 	// ended are the tries whose end this process knows and has not seen in the
-	// cache yet, by the UID of the Invitation.
+	// cache yet, by the UID of the object that they are about.
 	ended sync.Map
 	// mailed are the mailings of this process within a day.
 	mailed mailings
@@ -79,15 +83,32 @@ func LinkURL(portal *url.URL, link string) string {
 	return portal.JoinPath("invitation", link).String()
 }
 
-// send makes the try that was claimed. The answer is what was said to it, if
-// the message was not taken.
+// send makes the try that was claimed for an Invitation. The answer is what was
+// said to it, if the message was not taken.
 func (p *Post) send(ctx context.Context, f invitation.Facts, name string) (result accountsv1.DeliveryResult, answer string) {
+	return p.try(ctx, name, func(ctx context.Context) error {
+		return p.carry(ctx, f, invitation.Delivery(f.Invitation, name))
+	})
+}
+
+// sendToAccount makes the try that was claimed for an Account.
+func (p *Post) sendToAccount(ctx context.Context, f account.Facts, name string) (result accountsv1.DeliveryResult, answer string) {
+	return p.try(ctx, name, func(ctx context.Context) error {
+		message, err := p.accountMessage(ctx, f, name)
+		if err != nil {
+			return err
+		}
+		return p.Mailer.Send(ctx, message)
+	})
+}
+
+// try hands a message over, and tells what came of it.
+func (p *Post) try(ctx context.Context, name string, handOver func(ctx context.Context) error) (result accountsv1.DeliveryResult, answer string) {
 	// A send that is called off half-way leaves its outcome unknown, so the
 	// process waits for it when it is told to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.Deadline)
 	defer cancel()
-	d := invitation.Delivery(f.Invitation, name)
-	err := p.carry(ctx, f, d)
+	err := handOver(ctx)
 	switch {
 	case err == nil:
 		return accountsv1.DeliverySent, ""
@@ -198,35 +219,46 @@ type ending struct {
 	recorded bool
 }
 
+// deliveriesOf are the deliveries in the status of an object, and the attempt
+// that they belong to, where there are several.
+func deliveriesOf(o client.Object) (all []accountsv1.Delivery, attempt int32) {
+	switch o := o.(type) {
+	case *accountsv1.Invitation:
+		return o.Status.Deliveries, o.Status.Attempt.Number
+	case *accountsv1.Account:
+		return o.Status.Deliveries, 0
+	}
+	return nil, 0
+}
+
 // remember keeps how the last try ended until the cache shows it.
-func (p *Post) remember(inv *accountsv1.Invitation, name string, recorded bool) {
-	d := invitation.Delivery(inv, name)
-	p.ended.Store(inv.UID, ending{inv.Status.Attempt.Number, d, inv.ResourceVersion, recorded})
+func (p *Post) remember(o client.Object, name string, recorded bool) {
+	all, attempt := deliveriesOf(o)
+	if d := delivery.Find(all, name); d != nil {
+		p.ended.Store(o.GetUID(), ending{attempt, *d, o.GetResourceVersion(), recorded})
+	}
 }
 
 // recall compares what the cache shows with what this process knows. A status
 // that lacks the end of a try gets it, so that a message is not sent again
 // because its record failed. If the cache is behind what this process wrote,
 // nothing is to be made of what it shows.
-func (p *Post) recall(inv *accountsv1.Invitation) (behind bool) {
-	known, found := p.ended.Load(inv.UID)
+func (p *Post) recall(o client.Object) (behind bool) {
+	known, found := p.ended.Load(o.GetUID())
 	if !found {
 		return false
 	}
 	last := known.(ending)
-	if order, err := resourceversion.CompareResourceVersion(inv.ResourceVersion, last.written); err == nil && order < 0 {
+	if order, err := resourceversion.CompareResourceVersion(o.GetResourceVersion(), last.written); err == nil && order < 0 {
 		return true
 	}
-	shown := invitation.Delivery(inv, last.delivery.Name)
-	if !last.recorded && shown.Holder == p.Holder && inv.Status.Attempt.Number == last.attempt && shown.Tries == last.delivery.Tries {
-		for i := range inv.Status.Deliveries {
-			if inv.Status.Deliveries[i].Name == last.delivery.Name {
-				inv.Status.Deliveries[i] = last.delivery
-			}
-		}
+	all, attempt := deliveriesOf(o)
+	shown := delivery.Find(all, last.delivery.Name)
+	if !last.recorded && shown != nil && shown.Holder == p.Holder && attempt == last.attempt && shown.Tries == last.delivery.Tries {
+		*shown = last.delivery
 		return false
 	}
-	p.ended.Delete(inv.UID)
+	p.ended.Delete(o.GetUID())
 	return false
 }
 

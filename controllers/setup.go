@@ -48,7 +48,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		(&InvitationReconciler{
 			Client: c, Live: live, Clock: o.Clock, Events: recorder, Post: o.Post, Workers: o.Workers,
 		}).SetupWithManager(mgr),
-		(&AccountReconciler{Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace, Workers: o.Workers}).SetupWithManager(mgr),
+		(&AccountReconciler{
+			Client: c, Live: live, Clock: o.Clock, Events: recorder, Post: o.Post, Namespace: o.Namespace, Workers: o.Workers,
+		}).SetupWithManager(mgr),
 	)
 }
 

@@ -176,7 +176,7 @@ func (w world) halfMadeAs(ctx context.Context, person, userName string, email ac
 	}
 	credentials := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: usherNamespace, Name: account.SecretName(userName)}}
 	create(ctx, a)
-	account.SetCredential(credentials, a, "$argon2id$", "")
+	Expect(account.Credentials{Password: "$argon2id$"}.WriteTo(credentials, a)).To(Succeed())
 	create(ctx, credentials)
 	return a
 }

@@ -87,7 +87,7 @@ type EarlierAttempt struct {
 
 // DeliveryPurpose is what a message is for.
 //
-// +kubebuilder:validation:Enum=Invitation;Confirmation;Joined;Declined;Code
+// +kubebuilder:validation:Enum=Invitation;Confirmation;Joined;Declined;Code;Reset;Locked;PasswordChanged;SecondFactorChanged;UserNames
 type DeliveryPurpose string
 
 // The purposes of messages.
@@ -102,6 +102,17 @@ const (
 	PurposeDeclined DeliveryPurpose = "Declined"
 	// PurposeCode brings the code that confirms another address.
 	PurposeCode DeliveryPurpose = "Code"
+	// PurposeReset brings the link for a new password.
+	PurposeReset DeliveryPurpose = "Reset"
+	// PurposeLocked tells the person that their Account is locked.
+	PurposeLocked DeliveryPurpose = "Locked"
+	// PurposePasswordChanged tells the person that their password is another.
+	PurposePasswordChanged DeliveryPurpose = "PasswordChanged"
+	// PurposeSecondFactorChanged tells the person that a second factor was
+	// added or removed.
+	PurposeSecondFactorChanged DeliveryPurpose = "SecondFactorChanged"
+	// PurposeUserNames brings the person the user names of their address.
+	PurposeUserNames DeliveryPurpose = "UserNames"
 )
 
 // Medium is what carries a message.
@@ -124,7 +135,7 @@ const (
 // Delivery is one message to one recipient, and the claim of the process that
 // is at it.
 type Delivery struct {
-	// name tells the deliveries of an Invitation apart.
+	// name tells the deliveries of an Invitation, or of an Account, apart.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=127
 	// +required
@@ -145,7 +156,7 @@ type Delivery struct {
 	// +optional
 	Recipient string `json:"recipient,omitempty"`
 
-	// language is that of the message. Unset: that of the attempt.
+	// language is that of the message. Unset: that of the attempt, if there is one.
 	// +optional
 	Language Language `json:"language,omitempty"`
 

@@ -49,6 +49,10 @@ const (
 	// address than the invited one, which the Invitation does not allow.
 	ReasonAddressMismatch = "AddressMismatch"
 
+	// ReasonLegalEntityMismatch says that the Account that accepted belongs to
+	// an Organization of another legal entity.
+	ReasonLegalEntityMismatch = "LegalEntityMismatch"
+
 	// ReasonAddressNotAllowed says that the Organization does not take
 	// addresses of that domain.
 	ReasonAddressNotAllowed = "AddressNotAllowed"

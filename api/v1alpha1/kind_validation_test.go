@@ -106,11 +106,12 @@ func TestSmallestManifests(t *testing.T) {
 			unset("spec.displayName"), unset("spec.invitationValiditySeconds"), unset("spec.language"), unset("spec.addressMatch"),
 			unset("spec.allowedDomains"), unset("spec.deniedDomains"), unset("spec.qualifier"), unset("spec.seats"),
 			unset("spec.founders"), unset("spec.mail"), unset("spec.resources"), unset("spec.permissions"),
+			unset("spec.legalEntity"), unset("spec.supportContact"), unset("spec.signIn"),
 			unset("spec.roles.0.displayName"), unset("spec.roles.0.seat"), unset("spec.roles.0.standing"), unset("spec.roles.0.grants"),
 		},
 		"Membership": slices.Concat(names, terms, []change{unset("spec.invitedBy"), unset("spec.permissions")}),
 		"Invitation": slices.Concat(names, terms, []change{unset("spec.invitedBy")}),
-		"Account":    names,
+		"Account":    append(names, unset("spec.state")),
 	}
 	for kind, changes := range cases {
 		t.Run(kind, func(t *testing.T) {
@@ -128,7 +129,12 @@ func TestSmallestParts(t *testing.T) {
 	}{
 		"a founder without a name of their own":   {"Organization", []change{unset("spec.founders.0.givenName"), unset("spec.founders.0.familyName")}},
 		"a mail server without a key":             {"Organization", []change{unset("spec.mail.dkimSelector")}},
+		"a limit on failures alone":               {"Organization", []change{set("spec.signIn", map[string]any{"maxFailures": 10})}},
+		"a second factor that nobody waits for":   {"Organization", []change{set("spec.signIn", map[string]any{"twoFactor": "Required"})}},
 		"seats that nobody has":                   {"Organization", []change{unset("status.seats.holders")}},
+		"a lock alone":                            {"Account", []change{set("status.signIn", map[string]any{"locks": 1})}},
+		"the end of sessions alone":               {"Account", []change{set("status.signIn", map[string]any{"sessionsEndTime": "2026-01-04T07:00:00Z"})}},
+		"a mail that has not been begun":          {"Account", []change{set("status.deliveries.0", map[string]any{"name": "reset", "purpose": "Reset", "medium": "Email"})}},
 		"a seat that was given for a Membership":  {"Organization", []change{unset("status.seats.holders.0.invitationUID"), unset("status.seats.holders.0.attempt")}},
 		"a first attempt":                         {"Invitation", []change{unset("status.attempt.earlier")}},
 		"an attempt that nobody asked for":        {"Invitation", []change{unset("status.attempt.resendRequest"), unset("status.attempt.membershipResendRequest")}},
@@ -139,6 +145,19 @@ func TestSmallestParts(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) { expect(t, submit(t, kinds[c.kind], c.changes...), "") })
+	}
+}
+
+// A part that says nothing is left out, so that there is one way to say nothing.
+func TestEmptyParts(t *testing.T) {
+	cases := []struct{ kind, path string }{
+		{"Organization", "spec.signIn"},
+		{"Account", "status.signIn"},
+	}
+	for _, c := range cases {
+		t.Run(c.kind+" with an empty "+c.path, func(t *testing.T) {
+			expect(t, submit(t, kinds[c.kind], set(c.path, map[string]any{})), "in body should have at least 1 properties")
+		})
 	}
 }
 
@@ -196,6 +215,20 @@ func TestLargestManifests(t *testing.T) {
 			set("status.decline.reason", strings.Repeat("é ", 250)),
 		), "")
 	})
+	t.Run("Account", func(t *testing.T) {
+		expect(t, submit(t, account,
+			set("status.resetTimes", items(5, moment)), set("status.userNameTimes", items(5, moment)),
+			set("status.leaving", items(64, func(i int) any {
+				return map[string]any{"namespace": long(i), "name": long(i)}
+			})),
+			set("status.deliveries", items(16, func(i int) any {
+				return map[string]any{
+					"name": long(i), "purpose": "SecondFactorChanged", "medium": "Email", "recipient": longest(254),
+					"holder": strings.Repeat("a", 253), "messageID": strings.Repeat("a", 512), "message": strings.Repeat("é", 256),
+				}
+			})),
+		), "")
+	})
 }
 
 func TestImmutableFields(t *testing.T) {
@@ -220,6 +253,13 @@ func TestImmutableFields(t *testing.T) {
 		{"Organization", "no founders", unset("spec.founders"), ""},
 		{"Organization", "another mail server", set("spec.mail.server", "smtps://mail.example.com"), ""},
 		{"Organization", "no mail server", unset("spec.mail"), ""},
+		{"Organization", "another legal entity", set("spec.legalEntity", "Globex S.p.A."), ""},
+		{"Organization", "no legal entity", unset("spec.legalEntity"), ""},
+		{"Organization", "another support contact", set("spec.supportContact", "+39 02 1234567"), ""},
+		{"Organization", "no support contact", unset("spec.supportContact"), ""},
+		{"Organization", "another limit on failures", set("spec.signIn.maxFailures", 10), ""},
+		{"Organization", "a second factor that is optional", set("spec.signIn.twoFactor", "Optional"), ""},
+		{"Organization", "no rules for signing in", unset("spec.signIn"), ""},
 		{"Organization", "a role that takes no seat", set("spec.roles.0.seat", "Free"), ""},
 		{"Organization", "a role of owners", set("spec.roles.0.standing", "Owner"), ""},
 		{"Organization", "no resources", unset("spec.resources"), ""},
@@ -269,6 +309,8 @@ func TestImmutableFields(t *testing.T) {
 		{"Account", "another given name", set("spec.givenName", "Janet"), ""},
 		{"Account", "another family name", set("spec.familyName", "Roe"), ""},
 		{"Account", "no family name", unset("spec.familyName"), ""},
+		{"Account", "no access", set("spec.state", "Disabled"), ""},
+		{"Account", "no word on its access", unset("spec.state"), ""},
 	}
 	for kind := range kinds {
 		cases = append(cases, struct {

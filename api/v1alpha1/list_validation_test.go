@@ -33,6 +33,9 @@ func numbered(i int) any { return fmt.Sprintf("n%d", i) }
 // domain makes a domain for an item.
 func domain(i int) any { return fmt.Sprintf("n%d.example", i) }
 
+// moment makes a time for an item.
+func moment(i int) any { return fmt.Sprintf("2026-01-02T15:04:%02dZ", i) }
+
 // channel makes a delivery channel for an item, of which there are three.
 func channel(i int) any { return []string{"Email", "SMS", "Link"}[i%3] }
 
@@ -86,6 +89,14 @@ func TestLists(t *testing.T) {
 		{"Membership", "status.conditions", 16, nil, `{"type":"Type0"}`},
 		{"Invitation", "status.conditions", 16, nil, `{"type":"Type0"}`},
 		{"Account", "status.conditions", 16, nil, `{"type":"Type0"}`},
+		{"Account", "status.resetTimes", 5, moment, ""},
+		{"Account", "status.userNameTimes", 5, moment, ""},
+		{"Account", "status.leaving", 64, func(i int) any {
+			return map[string]any{"namespace": numbered(i / 8), "name": numbered(i % 8)}
+		}, `{"name":"n0","namespace":"n0"}`},
+		{"Account", "status.deliveries", 16, func(i int) any {
+			return map[string]any{"name": numbered(i), "purpose": "Reset", "medium": "Email"}
+		}, `{"name":"n0"}`},
 	}
 	for _, c := range cases {
 		try := func(what string, value []any, refusal string) {

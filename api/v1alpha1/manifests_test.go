@@ -23,6 +23,9 @@ spec:
   seats: 10
   founders:
   - {name: ada-example, email: ada@example.com, givenName: Ada, familyName: Example, role: owner}
+  legalEntity: Acme S.p.A.
+  supportContact: support@acme.example
+  signIn: {maxFailures: 3, twoFactor: Required, twoFactorGraceSeconds: 86400}
   mail: {server: "smtp://usher@mail.example.com:587", sender: Acme <accounts@acme.example>, dkimSelector: usher}
   resources:
   - name: staging
@@ -153,10 +156,40 @@ spec:
   givenName: Jane
   familyName: Doe
   invitationRef: {namespace: acme, name: jane-doe, uid: 6f2f7d2e-5f0a-4b0e-9f0a-0c9d1f0f4a11}
+  state: Active
 status:
   conditions:
   - {type: Ready, status: "True", reason: Reconciled, message: All is done., observedGeneration: 1, lastTransitionTime: "2026-01-02T15:04:05Z"}
   observedGeneration: 1
   state: Active
+  signIn:
+    failures: 2
+    codeFailures: 1
+    failureTime: "2026-01-04T08:00:00Z"
+    locks: 1
+    sessionsEndTime: "2026-01-04T07:00:00Z"
+  twoFactor: Enrolled
+  passwordTime: "2026-01-03T08:00:00Z"
+  secondFactorTime: "2026-01-03T08:00:00Z"
+  resetTimes: ["2026-01-03T07:59:00Z", "2026-01-02T15:04:05Z"]
+  userNameTimes: ["2026-01-03T07:58:00Z"]
+  language: it
+  leaving:
+  - {namespace: acme, name: jane-doe}
+  requestTime: "2026-01-03T07:59:00Z"
+  deliveries:
+  - name: reset-1767427140
+    purpose: Reset
+    medium: Email
+    recipient: jane.doe@example.com
+    language: it
+    messageID: reset.a1b2c3@mail.example.com
+    claimTime: "2026-01-03T07:59:01Z"
+    tries: 1
+    tryTime: "2026-01-03T07:59:01Z"
+    holder: usher-0
+    result: Sent
+    sentTime: "2026-01-03T07:59:02Z"
+    message: 451 try again later
 `
 )

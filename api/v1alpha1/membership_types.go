@@ -26,8 +26,9 @@ const (
 	// account, and belongs to the Organization now. Of an Account: whether it
 	// belongs to somebody.
 	//
-	// True: Accepted. False: NotAccepted, Expired, Declined, NoAccount, Deleting, and
-	// every reason for which Ready can be False, GrantsWithheld excepted.
+	// True: Accepted. False: NotAccepted, Expired, Declined, NoAccount,
+	// AccountDisabled, Deleting, and every reason for which Ready can be False,
+	// GrantsWithheld excepted.
 	ConditionActive = "Active"
 
 	// ConditionExpired tells whether the invitation's time ran out before
@@ -39,9 +40,16 @@ const (
 	// ConditionPermissionsApplied tells whether everything that the role and
 	// the overrides grant is in force.
 	//
-	// True: Reconciled. False: NotAccepted, GrantsWithheld, Deleting, and every
-	// reason for which Ready can be False.
+	// True: Reconciled. False: NotAccepted, GrantsWithheld, AccountDisabled,
+	// TwoFactorRequired, Deleting, and every reason for which Ready can be False.
 	ConditionPermissionsApplied = "PermissionsApplied"
+
+	// ConditionTwoFactorMissing is present, and then True, only while the
+	// Organization wants a second factor that the Account does not have. It
+	// waits for the person, so that Ready stays True.
+	//
+	// True: GracePeriod, while access lasts, and then TwoFactorRequired.
+	ConditionTwoFactorMissing = "TwoFactorMissing"
 )
 
 // Reasons of a Membership's conditions.
@@ -51,12 +59,27 @@ const (
 	ReasonGrantsWithheld = "GrantsWithheld"
 
 	// ReasonNoAccount says that the Invitation was accepted once and that no
-	// Account holds the Membership any more.
+	// Account holds the Membership any more: it is gone, or its person left.
 	ReasonNoAccount = "NoAccount"
 
 	// ReasonInvitationConflict says that the Invitation of the same name is
 	// for another address.
 	ReasonInvitationConflict = "InvitationConflict"
+)
+
+// Reasons of a Membership that an Account holds and that grants nothing, or
+// soon will not.
+const (
+	// ReasonAccountDisabled says that spec.state of the Account is Disabled.
+	ReasonAccountDisabled = "AccountDisabled"
+
+	// ReasonGracePeriod says that access ends unless the person sets up a
+	// second factor.
+	ReasonGracePeriod = "GracePeriod"
+
+	// ReasonTwoFactorRequired says that nothing is granted before the person
+	// has set up a second factor. Of a grant too.
+	ReasonTwoFactorRequired = "TwoFactorRequired"
 )
 
 // Reasons why one grant is not in force.
@@ -90,7 +113,8 @@ const (
 	// MembershipActive: the person has an account and the declared access.
 	MembershipActive MembershipState = "Active"
 	// MembershipInactive: nobody is invited and nothing is granted, because
-	// the Organization or the Account is not there, or the Membership is being deleted.
+	// the Organization or the Account is not there, the Account is disabled or
+	// lacks a second factor, or the Membership is being deleted.
 	MembershipInactive MembershipState = "Inactive"
 	// MembershipExpired: nobody took the invitation up in time.
 	MembershipExpired MembershipState = "Expired"
@@ -222,7 +246,7 @@ type PermissionOverride struct {
 // +kubebuilder:validation:MinProperties=1
 type MembershipStatus struct {
 	// conditions are Ready, Pending, Active, Expired and PermissionsApplied,
-	// and Reconciling or Stalled while they are True.
+	// and Reconciling, Stalled or TwoFactorMissing while they are True.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map

@@ -190,6 +190,22 @@ type OrganizationSpec struct {
 	// +optional
 	Founders []Founder `json:"founders,omitempty"`
 
+	// legalEntity is the legal entity that the Organization belongs to, in the
+	// same words wherever it is named, such as Acme S.p.A. One Account can belong
+	// to several Organizations of one legal entity, and to none of another.
+	// Unset: the Organization is one of its own.
+	// +optional
+	LegalEntity DisplayText `json:"legalEntity,omitempty"`
+
+	// supportContact is whom people can turn to, as they shall read it: an
+	// address or a telephone number. Unset: nobody is named.
+	// +optional
+	SupportContact DisplayText `json:"supportContact,omitempty"`
+
+	// signIn is how members sign in. Unset: each as its default says.
+	// +optional
+	SignIn SignInRules `json:"signIn,omitempty,omitzero"`
+
 	// mail is the Organization's own mail server. Unset: Usher's.
 	// +optional
 	Mail OrganizationMail `json:"mail,omitempty,omitzero"`
@@ -219,6 +235,44 @@ type OrganizationSpec struct {
 	// +required
 	Roles []Role `json:"roles,omitempty"`
 }
+
+// SignInRules is how the members of an Organization sign in. Of several
+// Organizations of one Account the strictest rules count.
+//
+// +kubebuilder:validation:MinProperties=1
+type SignInRules struct {
+	// maxFailures is how many wrong passwords in a row lock an Account, from 3
+	// to 100. Unset: 5.
+	// +kubebuilder:validation:Minimum=3
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	MaxFailures int32 `json:"maxFailures,omitempty"`
+
+	// twoFactor is Required, where nobody becomes a member without a second
+	// factor and members without one lose their access after a time of grace,
+	// or Optional. Unset: Optional.
+	// +optional
+	TwoFactor TwoFactorRule `json:"twoFactor,omitempty"`
+
+	// twoFactorGraceSeconds is how long members who have no second factor keep
+	// their access once it is Required, in seconds, from 60 to 90 days. Unset:
+	// 7 days.
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=7776000
+	// +optional
+	TwoFactorGraceSeconds int32 `json:"twoFactorGraceSeconds,omitempty"`
+}
+
+// TwoFactorRule says whether members need a second factor.
+//
+// +kubebuilder:validation:Enum=Required;Optional
+type TwoFactorRule string
+
+// The rules for second factors.
+const (
+	TwoFactorRequired TwoFactorRule = "Required"
+	TwoFactorOptional TwoFactorRule = "Optional"
+)
 
 // DomainName is a domain of mail addresses, such as example.com.
 //

@@ -50,6 +50,22 @@ const ResendAnnotation = "accounts.usher.dev/resendRequestedAt"
 // request, after RFC 3339. It releases what was held before that time.
 const ReleaseMailAnnotation = "accounts.usher.dev/releaseMailRequestedAt"
 
+// ResetAnnotation asks, on an Account or on a Membership that it holds, for a
+// mail with a link for a new password: the time of the request, after RFC 3339.
+// Each value counts once, and for an hour. Nobody but the person sees the
+// password, or chooses it.
+const ResetAnnotation = "accounts.usher.dev/resetRequestedAt"
+
+// UnlockAnnotation asks, on an Account or on a Membership that it holds, for an
+// Account that is locked to be opened: the time of the request, after RFC 3339.
+// Each value counts once, and for an hour.
+const UnlockAnnotation = "accounts.usher.dev/unlockRequestedAt"
+
+// TwoFactorAnnotation is the durable record, on an Account, of whether it has a
+// second factor: Enrolled or NotEnrolled. A status can be lost in a restore; this
+// is what brings it back. Only the controller writes it.
+const TwoFactorAnnotation = "accounts.usher.dev/two-factor"
+
 // What an Organization may have in its home namespace, by name. Usher may read
 // these and no others.
 const (

@@ -131,7 +131,10 @@ func TestNames(t *testing.T) {
 		},
 		"must be the name of a namespace: lower-case letters, digits and dashes": {
 			"Organization": {"spec.namespace", "spec.resources.0.namespaces.names.0"},
-			"Account":      {"spec.invitationRef.namespace"},
+			"Account":      {"spec.invitationRef.namespace", "status.leaving.0.namespace"},
+		},
+		label + "jane-doe": {
+			"Account": {"status.leaving.0.name"},
 		},
 	} {
 		acceptTexts(t, places, good)
@@ -194,6 +197,7 @@ func TestDisplayTexts(t *testing.T) {
 		"Organization": {
 			"spec.displayName", "spec.founders.0.givenName", "spec.founders.0.familyName",
 			"spec.resources.0.displayName", "spec.permissions.0.displayName", "spec.roles.0.displayName",
+			"spec.legalEntity", "spec.supportContact",
 		},
 		"Membership": {"spec.givenName", "spec.familyName", "spec.invitedBy"},
 		"Invitation": {

@@ -96,6 +96,11 @@ func TestRequiredFields(t *testing.T) {
 			"spec.invitationRef.namespace",
 			"spec.invitationRef.name",
 			"spec.invitationRef.uid",
+			"status.leaving.0.namespace",
+			"status.leaving.0.name",
+			"status.deliveries.0.name",
+			"status.deliveries.0.purpose",
+			"status.deliveries.0.medium",
 		},
 	}
 	for kind, paths := range cases {
@@ -110,6 +115,12 @@ func TestRequiredFields(t *testing.T) {
 func TestEnums(t *testing.T) {
 	languages, matches := []string{"en", "it", "fr", "de", "es", "pt"}, []string{"Strict", "AnyAddress"}
 	channels := []string{"Email", "SMS", "Link"}
+	purposes := []string{
+		"Invitation", "Confirmation", "Joined", "Declined", "Code",
+		"Reset", "Locked", "PasswordChanged", "SecondFactorChanged", "UserNames",
+	}
+	media := []string{"Email", "SMS", "Link", "Chat"}
+	results := []string{"Sent", "TemporaryFailure", "Refused", "Withdrawn"}
 	cases := []struct {
 		kind, path string
 		values     []string
@@ -118,6 +129,7 @@ func TestEnums(t *testing.T) {
 		{"Organization", "spec.addressMatch", matches},
 		{"Organization", "spec.roles.0.seat", []string{"Counted", "Free"}},
 		{"Organization", "spec.roles.0.standing", []string{"Owner", "Member"}},
+		{"Organization", "spec.signIn.twoFactor", []string{"Required", "Optional"}},
 		{"Membership", "spec.permissions.0.effect", []string{"Allow", "Deny"}},
 		{"Membership", "spec.language", languages},
 		{"Membership", "spec.addressMatch", matches},
@@ -130,10 +142,17 @@ func TestEnums(t *testing.T) {
 		{"Invitation", "status.state", []string{"Sending", "Pending", "Active", "Expired", "Declined", "Failed"}},
 		{"Invitation", "status.attempt.language", languages},
 		{"Invitation", "status.deliveries.0.language", languages},
-		{"Invitation", "status.deliveries.0.purpose", []string{"Invitation", "Confirmation", "Joined", "Declined", "Code"}},
-		{"Invitation", "status.deliveries.0.medium", []string{"Email", "SMS", "Link", "Chat"}},
-		{"Invitation", "status.deliveries.0.result", []string{"Sent", "TemporaryFailure", "Refused", "Withdrawn"}},
-		{"Account", "status.state", []string{"Pending", "Active", "Disabled"}},
+		{"Invitation", "status.deliveries.0.purpose", purposes},
+		{"Invitation", "status.deliveries.0.medium", media},
+		{"Invitation", "status.deliveries.0.result", results},
+		{"Account", "spec.state", []string{"Active", "Disabled"}},
+		{"Account", "status.state", []string{"Pending", "Active", "Locked", "Disabled"}},
+		{"Account", "status.twoFactor", []string{"Enrolled", "NotEnrolled"}},
+		{"Account", "status.language", languages},
+		{"Account", "status.deliveries.0.language", languages},
+		{"Account", "status.deliveries.0.purpose", purposes},
+		{"Account", "status.deliveries.0.medium", media},
+		{"Account", "status.deliveries.0.result", results},
 	}
 	for _, c := range cases {
 		for _, value := range c.values {
@@ -204,6 +223,13 @@ func TestLengths(t *testing.T) {
 		{"Account", "spec.invitationRef.namespace", 1, name},
 		{"Account", "spec.invitationRef.name", 1, name},
 		{"Account", "spec.invitationRef.uid", 1, uid},
+		{"Account", "status.leaving.0.namespace", 1, name},
+		{"Account", "status.leaving.0.name", 1, name},
+		{"Account", "status.deliveries.0.name", 1, 127},
+		{"Account", "status.deliveries.0.recipient", 1, 254},
+		{"Account", "status.deliveries.0.messageID", 1, 512},
+		{"Account", "status.deliveries.0.holder", 1, 253},
+		{"Account", "status.deliveries.0.message", 1, 256},
 	}
 	for _, c := range cases {
 		try := func(what string, length int, refusal string) {
@@ -234,7 +260,19 @@ func TestTimes(t *testing.T) {
 			"status.decline.declinedTime",
 			"status.otherAddress.requestTime",
 		},
-		"Account": {"status.conditions.0.lastTransitionTime"},
+		"Account": {
+			"status.conditions.0.lastTransitionTime",
+			"status.signIn.failureTime",
+			"status.signIn.sessionsEndTime",
+			"status.passwordTime",
+			"status.secondFactorTime",
+			"status.resetTimes.0",
+			"status.userNameTimes.0",
+			"status.requestTime",
+			"status.deliveries.0.claimTime",
+			"status.deliveries.0.tryTime",
+			"status.deliveries.0.sentTime",
+		},
 	}
 	for kind, paths := range cases {
 		for _, path := range paths {
@@ -254,6 +292,8 @@ func TestNumbers(t *testing.T) {
 	}{
 		{"Organization", "spec.invitationValiditySeconds", 60, 2592000},
 		{"Organization", "spec.seats", 1, 5000},
+		{"Organization", "spec.signIn.maxFailures", 3, 100},
+		{"Organization", "spec.signIn.twoFactorGraceSeconds", 60, 7776000},
 		{"Organization", "status.observedGeneration", -1, open},
 		{"Organization", "status.seats.taken", 0, open},
 		{"Organization", "status.seats.holders.0.attempt", 1, open},
@@ -267,6 +307,10 @@ func TestNumbers(t *testing.T) {
 		{"Invitation", "status.otherAddress.requests", 1, 5},
 		{"Invitation", "status.guesses", 1, 100},
 		{"Account", "status.observedGeneration", -1, open},
+		{"Account", "status.signIn.failures", 1, 100},
+		{"Account", "status.signIn.codeFailures", 1, 100},
+		{"Account", "status.signIn.locks", 1, 100},
+		{"Account", "status.deliveries.0.tries", 1, open},
 	}
 	for _, c := range cases {
 		try := func(value int, refusal string) {

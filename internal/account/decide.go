@@ -11,9 +11,9 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
-	"github.com/usher-dev/usher/internal/condition"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/organization"
 )
 
 // AcceptanceTimeout is how long the portal may be at one acceptance. Until then
@@ -37,21 +37,45 @@ type Facts struct {
 	Origin *accountsv1.Invitation
 	// Accepted are the Invitations that name this very Account as theirs.
 	Accepted []Acceptance
+	// Organizations that the Account belongs to. Only looked at while an
+	// acceptance has not been carried out.
+	Organizations []*accountsv1.Organization
+	// Belongings are the Memberships that the Account holds, in the order of the
+	// record, with their Organizations.
+	Belongings []Belonging
 	// Going are the Memberships in the record that are being deleted.
 	Going []types.NamespacedName
 	// BindingsLeft tells whether RoleBindings to the Account exist. Only
 	// looked at while the Account is being deleted.
 	BindingsLeft bool
+	// UserNames are those of all Accounts with the address, as people type them.
+	// Only looked at while somebody has asked for them.
+	UserNames []string
+
+	// Holder names this process in claims.
+	Holder string
+	// SendDeadline is after which time a try has surely ended.
+	SendDeadline time.Duration
+	// MailDomain is the right-hand side of Message-IDs.
+	MailDomain string
 }
 
-// Plan is what to do next. At most one of its actions is set.
+// Plan is what to do next. At most one of its actions is set, but for what goes
+// into the annotations.
 type Plan struct {
 	// Record to write into the Account's annotation; nil: leave it.
 	Record *string
+	// Left are the Memberships that go out of the record because the person
+	// gives them up.
+	Left []types.NamespacedName
+	// TwoFactor to write into the Account's annotation; empty: leave it.
+	TwoFactor accountsv1.TwoFactor
 	// Discard the half-made Account that nobody can take up any more.
 	Discard bool
 	// RemoveFinalizer, and the credentials before it.
 	RemoveFinalizer bool
+	// Claim the next try with this; then send.
+	Claim *Claim
 	// After which time to look again, if nothing happens before. 0: never.
 	After time.Duration
 }
@@ -64,11 +88,11 @@ func Decide(f Facts) Plan {
 		}
 		return Plan{RemoveFinalizer: slices.Contains(f.Account.Finalizers, accountsv1.Finalizer) && !f.BindingsLeft}
 	}
-	if record, changed := f.record(); changed {
-		return Plan{Record: &record}
+	if plan, changed := f.annotate(); changed {
+		return plan
 	}
-	if !HalfMade(f.Account) {
-		return Plan{}
+	if f.inUse() {
+		return f.serve()
 	}
 	if f.abandoned() {
 		return Plan{Discard: true}
@@ -82,33 +106,55 @@ func Decide(f Facts) Plan {
 	return Plan{}
 }
 
-// Report says where the Account stands.
-func Report(f Facts) accountsv1.AccountStatus {
-	if HalfMade(f.Account) && f.settling() && f.Account.DeletionTimestamp == nil {
-		return f.Account.Status
+// annotate says what the annotations must say that a restore brings back.
+func (f Facts) annotate() (plan Plan, changed bool) {
+	record, left := f.record()
+	if record != f.Account.Annotations[accountsv1.MembershipsAnnotation] {
+		plan.Record, plan.Left = &record, left
 	}
-	generation := f.Account.Generation
-	c := condition.New(f.Now, generation, f.Account.Status.Conditions)
-	status := accountsv1.AccountStatus{ObservedGeneration: &generation, State: accountsv1.AccountActive}
-	switch {
-	case f.Account.DeletionTimestamp != nil:
-		status.State = accountsv1.AccountDisabled
-		message := "The Account is being deleted; its access is being withdrawn."
-		c.Reconciling(accountsv1.ReasonDeleting, message)
-		c.False(accountsv1.ConditionActive, accountsv1.ReasonDeleting, message)
-	case HalfMade(f.Account):
-		status.State = accountsv1.AccountPending
-		message := "Somebody began to accept the invitation; the same link finishes it."
-		c.Ready(accountsv1.ReasonAwaitingAcceptance, message)
-		c.False(accountsv1.ConditionActive, accountsv1.ReasonNotAccepted, message)
-	default:
-		message := "The Account belongs to the person who accepted the invitation."
-		c.Ready(accountsv1.ReasonReconciled, message)
-		c.True(accountsv1.ConditionActive, accountsv1.ReasonAccepted, message)
+	status := f.Account.Status.TwoFactor
+	if string(status) != f.Account.Annotations[accountsv1.TwoFactorAnnotation] && (f.inUse() || plan.Record != nil) {
+		plan.TwoFactor = status
 	}
-	status.Conditions = c.List()
-	return status
+	return plan, plan.Record != nil || plan.TwoFactor != ""
 }
+
+// serve claims the next mail that is due, or says when there is something to do
+// or to say by itself: a mail, the end of a lock or of a try, a request.
+func (f Facts) serve() Plan {
+	f = f.carriedOut()
+	claim, wait := f.deliver()
+	if claim != nil {
+		return Plan{Claim: claim}
+	}
+	var at time.Time
+	if wait != 0 {
+		at = f.Now.Add(wait)
+	}
+	if lock, tries := f.lock(), f.Account.Status.SignIn; lock.Locked(f.Now) {
+		at = earliest(at, lock.Until)
+		if !Settled(tries, f.Now) {
+			at = earliest(at, f.Now.Add(SettledAfter(tries, f.Now)))
+		}
+	}
+	requests, next := f.requests()
+	at = earliest(at, next)
+	for _, r := range requests {
+		if f.blocked(r) {
+			at = earliest(at, r.at.Add(requestValidity))
+		}
+	}
+	if at.IsZero() {
+		return Plan{}
+	}
+	return Plan{After: at.Sub(f.Now)}
+}
+
+// inUse tells whether the Account is somebody's, and stays.
+func (f Facts) inUse() bool { return !HalfMade(f.Account) && f.Account.DeletionTimestamp == nil }
+
+// Disabled tells whether the spec says that nothing can be done with the Account.
+func Disabled(a *accountsv1.Account) bool { return a.Spec.State == accountsv1.AccountSwitchDisabled }
 
 // HalfMade tells whether the Account was never taken up: its record was never
 // written. One whose record was emptied again belongs to somebody.
@@ -129,25 +175,74 @@ func (f Facts) abandoned() bool {
 		origin.Status.State == accountsv1.InvitationExpired
 }
 
-// record is what the record must say: what it says, with every Membership
-// whose acceptance has not been carried out yet, without those that are going.
-func (f Facts) record() (record string, changed bool) {
-	before := f.Account.Annotations[accountsv1.MembershipsAnnotation]
-	held := slices.DeleteFunc(membership.ParseRecord(before), func(h membership.Held) bool {
-		return slices.Contains(f.Going, h.NamespacedName)
+// record is what the record must say: what it says, with every Membership whose
+// acceptance has not been carried out yet, as long as all are of one legal entity,
+// without those that are going, and without those that the person gives up, which
+// are left.
+func (f Facts) record() (record string, left []types.NamespacedName) {
+	var taken []membership.Held
+	organizations := slices.Clone(f.Organizations)
+	// Of two acceptances that cannot both be carried out the earlier one counts.
+	accepted := slices.SortedStableFunc(slices.Values(f.Accepted), func(a, b Acceptance) int {
+		return acceptedTime(a).Compare(acceptedTime(b))
 	})
-	for _, a := range f.Accepted {
-		m := a.Membership
-		if m == nil || m.DeletionTimestamp != nil || m.Spec.Email != a.Invitation.Spec.Email ||
-			m.Spec.OrganizationRef != a.Invitation.Spec.OrganizationRef || !a.MayAccept(f.Account.Spec.Email) || invitation.IsHistory(a.Invitation) {
-			continue
+	for _, a := range accepted {
+		if entry, found := f.taken(a); found && organization.MayJoin(a.Organization, organizations) {
+			taken, organizations = append(taken, entry), append(organizations, a.Organization)
 		}
-		entry := membership.Held{NamespacedName: types.NamespacedName{Namespace: m.Namespace, Name: m.Name}}
-		if !address.Same(string(m.Spec.Email), string(f.Account.Spec.Email)) {
-			entry.Email = string(m.Spec.Email)
-		}
-		held = slices.Insert(held, 0, entry) // it counts before what an earlier Membership of that name left behind
 	}
-	record = membership.FormatRecord(held)
-	return record, record != before
+	held := slices.DeleteFunc(f.held(), func(h membership.Held) bool {
+		if slices.Contains(f.Going, h.NamespacedName) {
+			return true
+		}
+		// An acceptance comes first, so that it becomes history before it is undone.
+		if f.leaving(h) && !slices.ContainsFunc(taken, func(t membership.Held) bool { return t.NamespacedName == h.NamespacedName }) {
+			left = append(left, h.NamespacedName)
+			return true
+		}
+		return false
+	})
+	// What is taken counts before what an earlier Membership of that name left behind.
+	return membership.FormatRecord(append(taken, held...)), left
+}
+
+// taken is the Membership that an acceptance brings, unless it has been carried
+// out, or cannot be.
+func (f Facts) taken(a Acceptance) (entry membership.Held, found bool) {
+	m := a.Membership
+	if m == nil || m.DeletionTimestamp != nil || m.Spec.Email != a.Invitation.Spec.Email ||
+		m.Spec.OrganizationRef != a.Invitation.Spec.OrganizationRef || !a.MayAccept(f.Account.Spec.Email) || invitation.IsHistory(a.Invitation) {
+		return entry, false
+	}
+	entry.NamespacedName = types.NamespacedName{Namespace: m.Namespace, Name: m.Name}
+	if !address.Same(string(m.Spec.Email), string(f.Account.Spec.Email)) {
+		entry.Email = string(m.Spec.Email)
+	}
+	return entry, true
+}
+
+func acceptedTime(a Acceptance) time.Time {
+	if at := a.Invitation.Status.Acceptance.AcceptedTime; at != nil {
+		return at.Time
+	}
+	return time.Time{}
+}
+
+// held are the Memberships in the record.
+func (f Facts) held() []membership.Held {
+	return membership.ParseRecord(f.Account.Annotations[accountsv1.MembershipsAnnotation])
+}
+
+func (f Facts) leaving(h membership.Held) bool {
+	return slices.Contains(f.Account.Status.Leaving, accountsv1.MembershipReference{
+		Namespace: accountsv1.NamespaceName(h.Namespace), Name: accountsv1.CatalogueName(h.Name),
+	})
+}
+
+// earliest is the earlier of two times, where the zero time stands for none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -4,6 +4,7 @@
 package account
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -60,6 +61,15 @@ func accepted(change func(*Acceptance)) func(*Facts) {
 		}
 		change(&a)
 		f.Accepted = append(f.Accepted, a)
+	}
+}
+
+// belongingTo has the Account belong to the Organization of a legal entity.
+func belongingTo(organization string) func(*Facts) {
+	return func(f *Facts) {
+		org := &accountsv1.Organization{ObjectMeta: metav1.ObjectMeta{Name: organization}}
+		org.Spec.LegalEntity = accountsv1.DisplayText(organization + " S.p.A.")
+		f.Organizations = append(f.Organizations, org)
 	}
 }
 
@@ -170,6 +180,17 @@ func TestEverySituation(t *testing.T) {
 			"wait 1h0m0s", "Pending", "False NotAccepted",
 		},
 		"recorded": {someFacts(record("acme/jane"), accepted(asItIs)), "wait", "Active", "True Accepted"},
+		"a second Membership, of another legal entity": {
+			someFacts(record("beta/jane"), belongingTo("beta"), accepted(asItIs)), "wait", "Active", "True Accepted",
+		},
+		"a second Membership, of the same legal entity": {
+			someFacts(record("beta/jane"), belongingTo("beta"), accepted(func(a *Acceptance) { a.Organization.Spec.LegalEntity = "beta S.p.A." })),
+			"record acme/jane,beta/jane", "Active", "True Accepted",
+		},
+		"two at once, of different legal entities": {
+			someFacts(accepted(asItIs), accepted(func(a *Acceptance) { a.Membership.Namespace, a.Organization.Name = "beta", "beta" })),
+			"record acme/jane", "Pending", "False NotAccepted",
+		},
 		"a second Membership": {
 			someFacts(record("beta/jane"), accepted(asItIs)), "record acme/jane,beta/jane", "Active", "True Accepted",
 		},
@@ -193,6 +214,16 @@ func TestEverySituation(t *testing.T) {
 		},
 		"half-made and going, and no request can be at it": {
 			someFacts(going, at(20*time.Second)), "remove finalizer", "Disabled", "False Deleting",
+		},
+		"made this moment, and going": {
+			someFacts(going, func(f *Facts) { f.Account.CreationTimestamp = metav1.NewTime(noon) }), "wait 20s", "Disabled", "False Deleting",
+		},
+		"half-made, with a second factor": {
+			someFacts(func(f *Facts) { f.Account.Status.TwoFactor = "Enrolled" }), "wait 1h0m0s", "Pending", "False NotAccepted",
+		},
+		"accepted, with a second factor": {
+			someFacts(accepted(asItIs), func(f *Facts) { f.Account.Status.TwoFactor = "Enrolled" }),
+			"record acme/jane, two-factor Enrolled", "Pending", "False NotAccepted",
 		},
 		"going, and access is there": {
 			someFacts(record("acme/jane"), going, func(f *Facts) { f.BindingsLeft = true }), "wait", "Disabled", "False Deleting",
@@ -219,7 +250,18 @@ func TestEverySituation(t *testing.T) {
 func planned(p Plan) string {
 	switch {
 	case p.Record != nil:
-		return "record " + *p.Record
+		text := "record " + *p.Record
+		if len(p.Left) > 0 {
+			text += fmt.Sprintf(", left %s", p.Left)
+		}
+		if p.TwoFactor != "" {
+			text += ", two-factor " + string(p.TwoFactor)
+		}
+		return text
+	case p.TwoFactor != "":
+		return "two-factor " + string(p.TwoFactor)
+	case p.Claim != nil:
+		return fmt.Sprintf("claim %s %d", p.Claim.Name, p.Claim.Tries)
 	case p.Discard:
 		return "discard"
 	case p.RemoveFinalizer:

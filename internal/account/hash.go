@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -35,6 +36,23 @@ var nobody = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s",
 	base64.RawStdEncoding.EncodeToString(make([]byte, hashParameters.SaltLength)),
 	base64.RawStdEncoding.EncodeToString(make([]byte, hashParameters.KeyLength)))
 
+// What a stored hash may ask for, so that a damaged one cannot take all the
+// memory or time there is: the memory (in KiB) and lanes that RFC 9106 recommends
+// where memory is scarce, and some more passes. There is room in it to raise
+// hashParameters, and to go back to a release that had not.
+const (
+	mostMemory      = 64 * 1024
+	mostIterations  = 10
+	mostParallelism = 4
+)
+
+// leastKeyLength and leastSaltLength, in bytes, are what a hash must have to tell
+// passwords apart. One that was cut off does not.
+const (
+	leastKeyLength  = 16
+	leastSaltLength = 8
+)
+
 // Hasher hashes and verifies passwords, so many at a time and no more: each takes 19 MiB,
 // and without a bound a crowd at the door would take all the memory there is.
 type Hasher struct {
@@ -55,7 +73,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if err := h.enter(ctx); err != nil {
 		return "", err
 	}
-	defer func() { <-h.slots }()
+	defer h.leave()
 	phc, err := argon2id.CreateHash(Normal(password), &hashParameters)
 	if err != nil {
 		return "", fmt.Errorf("hash a password: %w", err)
@@ -71,20 +89,48 @@ func (h *Hasher) Verify(ctx context.Context, password, phc string) (bool, error)
 	if err := h.enter(ctx); err != nil {
 		return false, err
 	}
-	defer func() { <-h.slots }()
+	defer h.leave()
 	stored := phc
 	if stored == "" {
 		stored = nobody
 	}
+	if _, err := parametersOf(stored); err != nil {
+		return false, err
+	}
 	same, err := argon2id.ComparePasswordAndHash(Normal(password), stored)
 	if err != nil {
-		// The text of the error may quote the hash.
 		return false, errUnreadableHash
 	}
 	return same && phc != "", nil
 }
 
-var errUnreadableHash = errors.New("a stored password cannot be read: it is no argon2id hash of version 19 as a PHC string")
+// Outdated tells whether a password should be hashed anew at the next chance: its
+// PHC string has weaker parameters than new ones get, or cannot be read.
+func Outdated(phc string) bool {
+	stored, err := parametersOf(phc)
+	return err != nil || stored.Memory < hashParameters.Memory || stored.Iterations < hashParameters.Iterations ||
+		stored.SaltLength < hashParameters.SaltLength || stored.KeyLength < hashParameters.KeyLength
+}
+
+var errUnreadableHash = errors.New("a stored password cannot be read: it is no PHC string of argon2id version 19 with parameters within bounds; " +
+	"the person has to reset it")
+
+// parametersOf reads the parameters of a PHC string. It fails where argon2id
+// would panic or take too much, and where the hash would be worth nothing.
+func parametersOf(phc string) (argon2id.Params, error) {
+	params, _, _, err := argon2id.DecodeHash(phc)
+	switch {
+	case err != nil:
+		// The text of the error may quote the hash.
+		return argon2id.Params{}, errUnreadableHash
+	case params.Memory > mostMemory,
+		params.Iterations < 1, params.Iterations > mostIterations,
+		params.Parallelism < 1, params.Parallelism > mostParallelism,
+		params.SaltLength < leastSaltLength, params.KeyLength < leastKeyLength:
+		return argon2id.Params{}, errUnreadableHash
+	}
+	return *params, nil
+}
 
 func (h *Hasher) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -105,4 +151,13 @@ func (h *Hasher) enter(ctx context.Context) error {
 	case <-patience.C:
 		return ErrBusy
 	}
+}
+
+// leave gives the slot to whoever is next.
+func (h *Hasher) leave() {
+	// The memory of this hash is garbage by now, but it is still there until it is
+	// collected. Left to itself, the collector lets several times the memory of
+	// all slots pile up.
+	runtime.GC()
+	<-h.slots
 }

@@ -5,9 +5,16 @@ package account
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"runtime/metrics"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -67,6 +74,17 @@ func TestVerify(t *testing.T) {
 		"the password itself in place of its hash": {password: composed, phc: composed, fails: true},
 		"a hash by another function":               {password: composed, phc: "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy", fails: true},
 		"a hash that was cut off":                  {password: composed, phc: stored[:len(stored)/2], fails: true},
+		"a hash that was cut off after its salt":   {password: composed, phc: stored[:strings.LastIndex(stored, "$")+1], fails: true},
+		"a hash of no passes":                      {password: composed, phc: phcOf(19456, 0, 1, 16, 32), fails: true},
+		"a hash of no lanes":                       {password: composed, phc: phcOf(19456, 2, 0, 16, 32), fails: true},
+		"a hash that takes four tebibytes":         {password: composed, phc: phcOf(math.MaxUint32, 2, 1, 16, 32), fails: true},
+		"a hash that takes more than 64 MiB":       {password: composed, phc: phcOf(64*1024+1, 2, 1, 16, 32), fails: true},
+		"a hash that takes hours":                  {password: composed, phc: phcOf(19456, math.MaxUint32, 1, 16, 32), fails: true},
+		"a hash of more passes than ten":           {password: composed, phc: phcOf(8, 11, 1, 16, 32), fails: true},
+		"a hash of many lanes":                     {password: composed, phc: phcOf(19456, 2, 5, 16, 32), fails: true},
+		"a hash without a salt":                    {password: composed, phc: phcOf(19456, 2, 1, 0, 32), fails: true},
+		"a hash of few bits":                       {password: composed, phc: phcOf(19456, 2, 1, 16, 15), fails: true},
+		"the most that a hash may ask for":         {password: composed, phc: phcOf(64*1024, 10, 4, 16, 32)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := h.Verify(t.Context(), tc.password, tc.phc)
@@ -78,6 +96,118 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// phcOf is a hash of these parameters that no password is known for.
+func phcOf(memory, iterations uint32, parallelism, salt, key int) string {
+	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", memory, iterations, parallelism,
+		base64.RawStdEncoding.EncodeToString(make([]byte, salt)), base64.RawStdEncoding.EncodeToString(make([]byte, key)))
+}
+
+func TestNothingOfAPasswordIsCutOff(t *testing.T) {
+	h := NewHasher(1, time.Minute)
+	for name, tc := range map[string]struct{ password, another string }{
+		"256 characters, the last of which differs": {longest(256), longest(255) + "~"},
+		"256 that take a thousand bytes":            {strings.Repeat("🦊", 256), strings.Repeat("🦊", 255) + "🐺"},
+		"one byte past what bcrypt takes":           {strings.Repeat("x", 72) + "y", strings.Repeat("x", 72) + "z"},
+		"what follows a zero byte":                  {"velvet\x00pickle", "velvet\x00anchor"},
+		"a space at the end":                        {"velvet pickle tram ", "velvet pickle tram"},
+		"a capital letter":                          {"Velvet pickle tram", "velvet pickle tram"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			phc, err := h.Hash(t.Context(), tc.password)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if same, err := h.Verify(t.Context(), tc.password, phc); !same || err != nil {
+				t.Errorf("the password itself: %t, %v", same, err)
+			}
+			if same, err := h.Verify(t.Context(), tc.another, phc); same || err != nil {
+				t.Errorf("another: %t, %v", same, err)
+			}
+		})
+	}
+}
+
+func TestOutdated(t *testing.T) {
+	fresh, err := NewHasher(1, 0).Hash(t.Context(), "velvet pickle tram")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		phc  string
+		want bool
+	}{
+		"one that was just made":        {fresh, false},
+		"less memory":                   {phcOf(19455, 2, 1, 16, 32), true},
+		"fewer passes":                  {phcOf(19456, 1, 1, 16, 32), true},
+		"more memory, but fewer passes": {phcOf(47104, 1, 1, 16, 32), true},
+		"a shorter salt":                {phcOf(19456, 2, 1, 15, 32), true},
+		"a shorter key":                 {phcOf(19456, 2, 1, 16, 31), true},
+		"more of everything":            {phcOf(19457, 3, 2, 17, 33), false},
+		"another number of lanes":       {phcOf(19456, 2, 4, 16, 32), false},
+		"more than can be checked":      {phcOf(math.MaxUint32, 2, 1, 16, 32), true},
+		"none":                          {"", true},
+		"a hash by another function":    {"$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy", true},
+		"another kind of argon2":        {strings.Replace(fresh, "argon2id", "argon2i", 1), true},
+		"another version of argon2id":   {strings.Replace(fresh, "v=19", "v=16", 1), true},
+		"one that was cut off":          {fresh[:len(fresh)/2], true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Outdated(tc.phc); got != tc.want {
+				t.Errorf("Outdated(%q) = %t", tc.phc, got)
+			}
+		})
+	}
+}
+
+func TestACrowdTakesNoMoreMemoryThanTheSlots(t *testing.T) {
+	const (
+		slots, crowd = 4, 40
+		each, fixed  = 19 << 20, 16 << 20
+	)
+	h := NewHasher(slots, time.Hour)
+	runtime.GC()
+	before := heap()
+	ctx, done := context.WithCancel(t.Context())
+	peak := make(chan uint64, 1)
+	go func() {
+		// Each hash takes its memory for many times as long as a tick.
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		most := heap()
+		for ctx.Err() == nil {
+			<-tick.C
+			most = max(most, heap())
+		}
+		peak <- most
+	}()
+	var people sync.WaitGroup
+	for range crowd {
+		people.Go(func() {
+			if _, err := h.Verify(t.Context(), "somebody's guess", ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	people.Wait()
+	done()
+	took := <-peak - before
+	t.Logf("%d hashes in %d slots took %d MiB", crowd, slots, took>>20)
+	if took > slots*each+fixed {
+		t.Errorf("%d MiB, want %d MiB at most", took>>20, (slots*each+fixed)>>20)
+	}
+	if took < each {
+		t.Errorf("%d MiB: no hash was seen at work", took>>20)
+	}
+}
+
+// heap is the memory of all objects, in bytes, be they in use or garbage that is
+// still there.
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 func TestNobodysHashTakesAsLongAsAnyOther(t *testing.T) {
@@ -118,6 +248,23 @@ func TestHashHasNoMoreRoomThanItsSlots(t *testing.T) {
 	if _, err := h.Hash(t.Context(), "one has come free"); err != nil {
 		t.Errorf("after a slot came free: %v", err)
 	}
+}
+
+func TestWhoWaitsIsTurnedAwayInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHasher(2, 5*time.Second)
+		h.slots <- struct{}{}
+		h.slots <- struct{}{}
+		for name, enter := range map[string]func() error{
+			"Verify": func() error { _, err := h.Verify(t.Context(), "patience", ""); return err },
+			"Hash":   func() error { _, err := h.Hash(t.Context(), "patience"); return err },
+		} {
+			began := time.Now()
+			if err := enter(); !errors.Is(err, ErrBusy) || time.Since(began) != 5*time.Second {
+				t.Errorf("%s: %v after %s, want ErrBusy after 5s", name, err, time.Since(began))
+			}
+		}
+	})
 }
 
 func TestHashGivesUpWithItsContext(t *testing.T) {

@@ -11,13 +11,26 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The length of a password that is an account's only factor, in characters
-// after normalization. NIST SP 800-63B-4 asks for at least 15, and for at least
-// 64 to be accepted. The upper bound only keeps a request small.
+// The length of a password, in characters after normalization. NIST SP 800-63B-4
+// asks for at least 15 where it is an account's only factor, for at least 8 where
+// it is not, and for at least 64 to be accepted. The upper bound only keeps a
+// request small.
 const (
-	MinPasswordLength = 15
-	MaxPasswordLength = 256
+	MinPasswordLength                 = 15
+	MinPasswordLengthWithSecondFactor = 8
+	MaxPasswordLength                 = 256
 )
+
+// LeastLength is how long a password must be at least.
+func LeastLength(secondFactor bool) int {
+	if secondFactor {
+		return MinPasswordLengthWithSecondFactor
+	}
+	return MinPasswordLength
+}
+
+// IsShort tells whether a password is too short to be an account's only factor.
+func IsShort(password string) bool { return PasswordLength(password) < MinPasswordLength }
 
 // Normal is the form in which a password is measured, hashed and compared:
 // NFC, so that é is the same letter however a keyboard composes it.
@@ -35,7 +48,7 @@ type Weakness string
 const (
 	// WeakEmpty: nothing was typed.
 	WeakEmpty Weakness = "empty"
-	// WeakShort: it has less than MinPasswordLength characters.
+	// WeakShort: it has less than LeastLength characters.
 	WeakShort Weakness = "short"
 	// WeakLong: it has more than MaxPasswordLength characters.
 	WeakLong Weakness = "long"
@@ -61,11 +74,11 @@ const (
 // CheckPassword tells why a password cannot be taken, or that nothing is wrong
 // with it. Length and how easy it is to guess are all that counts: any
 // character is welcome, and none is asked for.
-func CheckPassword(password string, about Person) Weakness {
+func CheckPassword(password string, about Person, secondFactor bool) Weakness {
 	switch length := PasswordLength(password); {
 	case password == "":
 		return WeakEmpty
-	case length < MinPasswordLength:
+	case length < LeastLength(secondFactor):
 		return WeakShort
 	case length > MaxPasswordLength:
 		return WeakLong
@@ -83,7 +96,7 @@ type Person struct {
 
 // words are what the person's password should not be built from.
 func (p Person) words() []string {
-	texts := append([]string{p.UserName, p.Email, p.GivenName, p.FamilyName, "usher"}, p.Organization...)
+	texts := append([]string{p.UserName, p.Email, p.GivenName, p.FamilyName, "usher", "kubernetes"}, p.Organization...)
 	seen := map[string]bool{}
 	var words []string
 	for _, text := range texts {

@@ -49,10 +49,79 @@ func TestCheckPassword(t *testing.T) {
 		"a control character and an emoji are taken": {"\x01🦊 velvet pickle tram", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := CheckPassword(tc.password, jane); got != tc.want {
+			if got := CheckPassword(tc.password, jane, false); got != tc.want {
 				t.Errorf("CheckPassword says %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestCheckPasswordBesideASecondFactor(t *testing.T) {
+	for name, tc := range map[string]struct {
+		password string
+		want     Weakness
+	}{
+		"none":                               {"", WeakEmpty},
+		"seven characters":                   {"kzu7wv!", WeakShort},
+		"eight":                              {"kV7#qz2P", ""},
+		"eight of another script":            {"火λж水é木ß金", ""},
+		"seven letters, one with a mark":     {"kzu7we\u0301!", WeakShort},
+		"fifteen":                            {"kzu7 wvq3 mxp9x", ""},
+		"64":                                 {longest(64), ""},
+		"the longest":                        {longest(256), ""},
+		"one too long is refused, never cut": {longest(257), WeakLong},
+		"a common password":                  {"password", WeakCommon},
+		"a common password with capitals":    {"PASSWORD", WeakCommon},
+		"a common password with a number":    {"Passwor1", WeakCommon},
+		"a common password in look-alikes":   {"P@ssw0rd", WeakCommon},
+		"a common password and a sign":       {"dragon1!", WeakCommon},
+		"a common phrase":                    {"iloveyou", WeakCommon},
+		"a word and a number":                {"sunshin3", WeakCommon},
+		"a season and its year":              {"Summer26", WeakCommon},
+		"a greeting":                         {"Welcome1", WeakCommon},
+		"a name":                             {"michelle", WeakCommon},
+		"counting":                           {"12345678", WeakCommon},
+		"counting down":                      {"87654321", WeakSequence},
+		"other digits":                       {"83746152", WeakKeyboard},
+		"a date":                             {"24121985", WeakKeyboard},
+		"a date with dots":                   {"24.12.85", WeakKeyboard},
+		"a row of keys":                      {"qwertyui", WeakCommon},
+		"a column of keys":                   {"1qaz2wsx", WeakCommon},
+		"a way on the keyboard":              {"zxdfgtre", WeakKeyboard},
+		"the alphabet":                       {"abcdefgh", WeakSequence},
+		"the same over and over":             {"xxxxxxxx", WeakRepeated},
+		"two characters over and over":       {"x7x7x7x7", WeakRepeated},
+		"the own user name":                  {"jane-doe", WeakPersonal},
+		"the own name and a year":            {"Jane2026", WeakPersonal},
+		"the organization":                   {"acmeacme", WeakRepeated},
+		"the organization, a number, a sign": {"Acme123!", WeakPersonal},
+		"the address":                        {"jane.doe", WeakPersonal},
+		"the product":                        {"usher123", WeakPersonal},
+		"what it is made for":                {"Kubernetes1", WeakPersonal},
+		"a common password in German":        {"Passwort1", WeakCommon},
+		"a row of keys in French":            {"azertyui", WeakCommon},
+		"a row of keys in German":            {"qwertz12", WeakCommon},
+		"eight marks without letters":        {strings.Repeat("\u0301", 8), WeakSimple},
+		"eight spaces":                       {strings.Repeat(" ", 8), WeakRepeated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := CheckPassword(tc.password, jane, true); got != tc.want {
+				t.Errorf("CheckPassword says %q, want %q", got, tc.want)
+			}
+			if got := CheckPassword(tc.password, jane, false); got == "" && PasswordLength(tc.password) < 15 {
+				t.Error("taken as the only factor")
+			}
+		})
+	}
+}
+
+func TestIsShort(t *testing.T) {
+	for password, want := range map[string]bool{
+		"": true, "kzu7wv!q": true, "kzu7 wvq3 mxp9": true, "e\u0301kzu7 wvq3 mxp": true, "kzu7 wvq3 mxp9x": false,
+	} {
+		if got := IsShort(password); got != want {
+			t.Errorf("IsShort(%q) = %t", password, got)
+		}
 	}
 }
 
@@ -98,13 +167,13 @@ func digits(n int) string {
 }
 
 func FuzzCheckPassword(f *testing.F) {
-	f.Add("velvet-anchor pickle tram", "jane")
-	f.Add(strings.Repeat("4@8({[<369&#!1|0$5+7%2", 5), "4@8")
-	f.Add("\xff1999\u0301", "\u0301")
-	f.Fuzz(func(t *testing.T, password, name string) {
+	f.Add("velvet-anchor pickle tram", "jane", false)
+	f.Add(strings.Repeat("4@8({[<369&#!1|0$5+7%2", 5), "4@8", false)
+	f.Add("\xff1999\u0301", "\u0301", true)
+	f.Fuzz(func(t *testing.T, password, name string, secondFactor bool) {
 		about := jane
 		about.GivenName = name
-		if w := CheckPassword(password, about); w == "" && PasswordLength(password) < MinPasswordLength {
+		if w := CheckPassword(password, about, secondFactor); w == "" && PasswordLength(password) < LeastLength(secondFactor) {
 			t.Errorf("takes %q", password)
 		}
 	})

@@ -6,7 +6,6 @@ package invitation
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"math"
 	"slices"
 	"strings"
@@ -15,14 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-)
-
-// Backoff between tries: doubled from the first to the longest. With these, a
-// mail server that is away for an hour is asked 19 times, and is asked again
-// within five minutes of its return.
-const (
-	firstBackoff   = 10 * time.Second
-	longestBackoff = 270 * time.Second
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
 // worthTelling is how long Usher tries to tell people about an answer.
@@ -36,19 +28,11 @@ const maxOwners = 16
 
 // Claim is one try to deliver one message, to be written before it is made.
 type Claim struct {
+	delivery.Try
 	// Attempt to begin with it; nil: it belongs to the current one, or to none.
 	Attempt *accountsv1.Attempt
 	// Deliveries that the new attempt consists of.
 	Deliveries []accountsv1.Delivery
-	// Name of the delivery that is tried, and the how manieth time.
-	Name  string
-	Tries int32
-	// Holder is who tries, and from when on.
-	Holder string
-	// Time of the try.
-	Time metav1.Time
-	// MessageID of a mail that is tried for the first time.
-	MessageID string
 }
 
 // Begin writes a claim into a status. With a new attempt its validity starts,
@@ -63,68 +47,32 @@ func Begin(status *accountsv1.InvitationStatus, claim Claim, validity time.Durat
 		status.OtherAddress, status.Guesses = accountsv1.OtherAddress{}, 0
 		status.State = accountsv1.InvitationSending
 	}
-	d := delivery(status, claim.Name)
-	if d == nil { // a code that was asked for
+	if delivery.Find(status.Deliveries, claim.Name) == nil { // a code that was asked for
 		status.Deliveries = slices.DeleteFunc(status.Deliveries, func(d accountsv1.Delivery) bool { return d.Purpose == accountsv1.PurposeCode })
 		status.Deliveries = append(status.Deliveries, codeDelivery(status.OtherAddress))
-		d = delivery(status, claim.Name)
 	}
-	if !d.Begun() {
-		d.ClaimTime, d.MessageID = claim.Time.DeepCopy(), claim.MessageID
-	}
-	d.Tries = claim.Tries
-	d.TryTime = claim.Time.DeepCopy()
-	d.Holder, d.Result, d.Message = claim.Holder, "", ""
+	delivery.Begin(delivery.Find(status.Deliveries, claim.Name), claim.Try)
 }
 
 // End writes how the try of a delivery ended. The answer is what was said to a
 // try that failed.
 func End(status *accountsv1.InvitationStatus, name string, result accountsv1.DeliveryResult, answer string, now time.Time) {
-	d := delivery(status, name)
-	if d == nil {
-		return
-	}
-	d.Holder, d.Result, d.Message = "", result, answer
-	if result == accountsv1.DeliverySent {
-		d.SentTime = second(now)
+	if d := delivery.Find(status.Deliveries, name); d != nil {
+		delivery.End(d, result, answer, now)
 	}
 }
 
 // Delivery finds a delivery of an Invitation by its name; the zero value, if
 // there is none.
 func Delivery(inv *accountsv1.Invitation, name string) accountsv1.Delivery {
-	if d := delivery(&inv.Status, name); d != nil {
+	if d := delivery.Find(inv.Status.Deliveries, name); d != nil {
 		return *d
 	}
 	return accountsv1.Delivery{}
 }
 
-func delivery(status *accountsv1.InvitationStatus, name string) *accountsv1.Delivery {
-	for i := range status.Deliveries {
-		if status.Deliveries[i].Name == name {
-			return &status.Deliveries[i]
-		}
-	}
-	return nil
-}
-
-// Backoff is how long to wait after the given number of failed tries. It is
-// up to a tenth shorter than the doubling says, by an amount that depends on
-// the seed, so that many invitations do not come back in the same instant.
-func Backoff(tries int32, seed string) time.Duration {
-	wait := longestBackoff
-	if doublings := tries - 1; doublings < 5 {
-		wait = firstBackoff << max(doublings, 0)
-	}
-	h := fnv.New32a()
-	_, _ = fmt.Fprintf(h, "%s/%d", seed, tries) // a hash never fails to be written to
-	return wait - wait*time.Duration(h.Sum32()%100)/1000
-}
-
 // finished tells whether there is nothing left to try.
-func finished(d accountsv1.Delivery) bool {
-	return d.Result != "" && d.Result != accountsv1.DeliveryTemporaryFailure
-}
+func finished(d accountsv1.Delivery) bool { return delivery.Finished(d) }
 
 // newAttempt claims the first try of a new attempt.
 func (f Facts) newAttempt() *Claim {
@@ -157,12 +105,15 @@ func (f Facts) claim(d accountsv1.Delivery, attempt *accountsv1.Attempt, deliver
 	if attempt != nil {
 		number = attempt.Number
 	}
-	now := second(f.Now)
-	c := &Claim{Attempt: attempt, Deliveries: deliveries, Name: d.Name, Tries: d.Tries + 1, Holder: f.Holder, Time: *now}
+	c := &Claim{Try: f.process().Next(d, f.Now), Attempt: attempt, Deliveries: deliveries}
 	if d.Medium == accountsv1.MediumEmail {
-		c.MessageID = fmt.Sprintf("%s.%d.%s.%d@%s", f.Invitation.UID, number, d.Name, now.Unix(), f.MailDomain)
+		c.MessageID = fmt.Sprintf("%s.%d.%s.%d@%s", f.Invitation.UID, number, d.Name, c.Time.Unix(), f.MailDomain)
 	}
 	return c
+}
+
+func (f Facts) process() delivery.Process {
+	return delivery.Process{Holder: f.Holder, Deadline: f.SendDeadline}
 }
 
 // Language is that of the messages of the next attempt: as the Invitation
@@ -174,19 +125,12 @@ func (f Facts) Language() accountsv1.Language {
 // deliver claims the next try that is due among the deliveries for some
 // purposes, or says how long to wait for it.
 func (f Facts) deliver(purposes ...accountsv1.DeliveryPurpose) Plan {
-	var after time.Duration
-	for _, d := range f.deliveries() {
-		if !slices.Contains(purposes, d.Purpose) || finished(d) {
-			continue
-		}
-		if d.Begun() && f.Now.Sub(d.ClaimTime.Time) > worth(d.Purpose) {
-			continue
-		}
-		wait := f.nextTry(d).Sub(f.Now)
-		if wait <= 0 {
-			return Plan{Claim: f.claim(d, nil, nil)}
-		}
-		after = earlier(after, wait)
+	wanted := slices.DeleteFunc(f.deliveries(), func(d accountsv1.Delivery) bool {
+		return !slices.Contains(purposes, d.Purpose) || d.Begun() && f.Now.Sub(d.ClaimTime.Time) > worth(d.Purpose)
+	})
+	due, after := f.process().Due(wanted, string(f.Invitation.UID), f.Now)
+	if due != nil {
+		return Plan{Claim: f.claim(*due, nil, nil)}
 	}
 	return Plan{After: after}
 }
@@ -202,20 +146,6 @@ func worth(purpose accountsv1.DeliveryPurpose) time.Duration {
 	}
 }
 
-// nextTry is when a delivery that is not finished may be tried.
-func (f Facts) nextTry(d accountsv1.Delivery) time.Time {
-	switch {
-	case !d.Begun():
-		return f.Now
-	case d.Result == accountsv1.DeliveryTemporaryFailure:
-		return d.TryTime.Add(Backoff(d.Tries, string(f.Invitation.UID)+d.Name))
-	case d.Holder == f.Holder:
-		return f.Now // this process holds the claim and is not sending: it never began to
-	default:
-		return d.TryTime.Add(f.SendDeadline + time.Second) // TryTime is cut to the second
-	}
-}
-
 // deliveries are those of the status. Of the codes among them, only the one
 // that was asked for last counts, begun or not: a repeat of an earlier one would
 // bring what confirms the other address to somebody else.
@@ -224,7 +154,7 @@ func (f Facts) deliveries() []accountsv1.Delivery {
 	var current accountsv1.Delivery
 	if o := status.OtherAddress; o.Given() && f.MayAccept(o.Email) && f.Now.Before(o.RequestTime.Add(CodeValidity)) {
 		current = codeDelivery(o)
-		if begun := delivery(&status, current.Name); begun != nil {
+		if begun := delivery.Find(status.Deliveries, current.Name); begun != nil {
 			current = *begun
 		}
 	}
@@ -238,11 +168,11 @@ func (f Facts) deliveries() []accountsv1.Delivery {
 // deadLink is the delivery whose Secret holds a link that is dead.
 func (f Facts) deadLink(at situation) *accountsv1.Delivery {
 	switch at {
-	case history, takenUp, voided, mismatched, declined, expired:
+	case history, takenUp, voided, foreign, mismatched, declined, expired:
 	default:
 		return nil
 	}
-	d := delivery(&f.Invitation.Status, nameOf(accountsv1.ChannelLink))
+	d := delivery.Find(f.Invitation.Status.Deliveries, nameOf(accountsv1.ChannelLink))
 	if d == nil || d.Result == accountsv1.DeliveryWithdrawn || !d.Begun() {
 		return nil
 	}

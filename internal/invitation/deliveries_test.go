@@ -254,18 +254,3 @@ func TestARepeatIsTheSameMail(t *testing.T) {
 		t.Errorf("what the mail is made of has changed: -first +repeat\n%s", diff)
 	}
 }
-
-func TestBackoffNeverWaitsLongAndNeverAsksOften(t *testing.T) {
-	asked, waited := 1, time.Duration(0)
-	for tries := int32(1); waited < time.Hour; tries++ {
-		wait := Backoff(tries, someUID)
-		if wait > 5*time.Minute || wait < 9*time.Second {
-			t.Errorf("after %d tries it waits %v", tries, wait)
-		}
-		waited += wait
-		asked++
-	}
-	if asked > 20 {
-		t.Errorf("in an hour the mail server was asked %d times", asked)
-	}
-}

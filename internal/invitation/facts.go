@@ -19,6 +19,9 @@ type Facts struct {
 	// Accepter is the Account that accepted; nil if there is none, or none any
 	// more. Only looked at while the acceptance has not been carried out.
 	Accepter *accountsv1.Account
+	// Foreign says that the Accepter belongs to an Organization of another
+	// legal entity.
+	Foreign bool
 	// HomeTaken says that an older Organization holds the home namespace.
 	HomeTaken bool
 	// Rival is who stands in the way of inviting the address.
@@ -80,6 +83,7 @@ const (
 
 	// Ended; asked to, Usher begins a new attempt.
 	voided
+	foreign
 	mismatched
 	declined
 	refused
@@ -113,7 +117,7 @@ func (f Facts) situation() situation {
 		return history
 	case f.TakenUp:
 		return takenUp
-	case inv.Status.Acceptance.Given() && f.Accepter != nil && f.MayAccept(f.Accepter.Spec.Email) && !f.conflicting():
+	case f.acceptable() && !f.conflicting():
 		return accepted
 	case org == nil || org.DeletionTimestamp != nil:
 		return noOrganization
@@ -133,6 +137,11 @@ func (f Facts) situation() situation {
 	return f.mailing()
 }
 
+// acceptable tells whether somebody accepted, with an Account that may.
+func (f Facts) acceptable() bool {
+	return f.Invitation.Status.Acceptance.Given() && f.Accepter != nil && f.MayAccept(f.Accepter.Spec.Email) && !f.Foreign
+}
+
 // end is how the current attempt ended, if it did. One that was said to have
 // expired stays so, even where a clock is put back.
 func (f Facts) end() (situation, bool) {
@@ -140,6 +149,8 @@ func (f Facts) end() (situation, bool) {
 	switch {
 	case status.Acceptance.Given() && f.Accepter == nil:
 		return voided, true
+	case status.Acceptance.Given() && f.Foreign:
+		return foreign, true
 	case status.Acceptance.Given():
 		return mismatched, true
 	case status.Decline.Given():

@@ -122,6 +122,9 @@ func accepting(f *Facts) {
 	f.Accepter = &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: "jane", UID: "a1"}, Spec: accountsv1.AccountSpec{Email: "jane@example.com"}}
 }
 
+// elsewhere has whoever accepted belong to another legal entity.
+func elsewhere(f *Facts) { f.Foreign = true }
+
 func state(s accountsv1.InvitationState) func(*Facts) {
 	return func(f *Facts) { f.Invitation.Status.State = s }
 }

@@ -112,7 +112,7 @@ func (l *life) claim(c Claim) {
 		if before := status.Attempt; a.Number != before.Number+1 {
 			l.complain("attempt %d follows %d", a.Number, before.Number)
 		}
-		if status.Acceptance.Given() && l.Accepter != nil && l.MayAccept(l.Accepter.Spec.Email) {
+		if l.acceptable() {
 			l.complain("attempt %d is begun after somebody said yes", a.Number)
 		}
 		l.kill("superseded")
@@ -219,6 +219,7 @@ func (l *life) accept(s *sentLink, email accountsv1.EmailAddress) (accepted bool
 		return false
 	}
 	accepting(&l.Facts)
+	l.Foreign = false
 	l.processes++
 	l.Accepter.UID, l.Accepter.Spec.Email = types.UID(fmt.Sprintf("account-%d", l.processes)), email
 	l.Invitation.Status.Acceptance.AccountRef.UID = string(l.Accepter.UID)
@@ -229,8 +230,7 @@ func (l *life) accept(s *sentLink, email accountsv1.EmailAddress) (accepted bool
 // carryOut has the Account of whoever accepted take the Membership up.
 func (l *life) carryOut() {
 	inv, m := l.Invitation, l.Membership
-	if inv == nil || m == nil || l.Accepter == nil || !inv.Status.Acceptance.Given() || IsHistory(inv) || m.DeletionTimestamp != nil ||
-		l.conflicting() || !l.MayAccept(l.Accepter.Spec.Email) {
+	if inv == nil || m == nil || !l.acceptable() || IsHistory(inv) || m.DeletionTimestamp != nil || l.conflicting() {
 		return
 	}
 	l.TakenUp = true

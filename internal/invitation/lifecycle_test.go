@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
 // Whatever happens, in whatever order, and wherever processes die: what has
@@ -86,9 +87,10 @@ func (l *life) events() map[string]func(*rapid.T) {
 				l.Invitation.Status.OtherAddress = other
 			}
 		},
-		"the Account takes it up":   func(*rapid.T) { l.carryOut() },
-		"the Account is deleted":    func(*rapid.T) { l.Accepter, l.TakenUp = nil, false },
-		"the Membership is deleted": func(*rapid.T) { l.deleteMembership() },
+		"the Account joins another legal entity, or leaves it": func(t *rapid.T) { l.Foreign = l.Accepter != nil && rapid.Bool().Draw(t, "elsewhere") },
+		"the Account takes it up":                              func(*rapid.T) { l.carryOut() },
+		"the Account is deleted":                               func(*rapid.T) { l.Accepter, l.TakenUp = nil, false },
+		"the Membership is deleted":                            func(*rapid.T) { l.deleteMembership() },
 		"the status is lost": func(*rapid.T) {
 			if l.Invitation != nil {
 				l.loseStatus()
@@ -268,7 +270,7 @@ func (l *life) watchSleep() {
 // busy tells whether Usher has something to do, or waits for something that can
 // appear by itself.
 func (l *life) busy(p Plan) bool {
-	soon := p.After != 0 && p.After <= max(longestBackoff, l.SendDeadline+time.Second)
+	soon := p.After != 0 && p.After <= max(delivery.LongestBackoff, l.SendDeadline+time.Second)
 	return soon || p.Delete || p.Claim != nil || p.Mark || p.Withdraw != nil || p.CreateMembership || l.Organization == nil ||
 		l.Invitation.Status.Acceptance.Given() || l.seat(l.wantedAttempt()) == seatPending
 }

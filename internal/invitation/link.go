@@ -25,6 +25,9 @@ const KeySize = sha256.Size
 // keyPrefix stands before a key's number in the Secret that holds the keyring.
 const keyPrefix = "key-"
 
+// linkDomain stands before what the MAC of an invitation's link is over.
+const linkDomain = "usher invitation link v1\x00"
+
 const (
 	uidSize  = 16
 	linkSize = uidSize + 4 + 1 + sha256.Size // uid, attempt, key id, HMAC
@@ -74,19 +77,64 @@ func FirstKeyName() string { return keyPrefix + "1" }
 // Newest is the number of the key that new links are made with.
 func (k Keyring) Newest() int32 { return int32(k.newest) }
 
+// MAC is the HMAC-SHA256 of a message, with a key of the ring. Its domain, which
+// ends with a NUL, stands before it: each kind of link has one of its own, so that
+// none passes for another. It fails with ErrKeyGone.
+func (k Keyring) MAC(keyID uint8, domain string, message ...[]byte) ([]byte, error) {
+	key, found := k.keys[keyID]
+	if !found {
+		return nil, ErrKeyGone
+	}
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(domain))
+	for _, part := range message {
+		h.Write(part)
+	}
+	return h.Sum(nil), nil
+}
+
+// UID is the UID of an object in the API server, in bytes.
+type UID [uidSize]byte
+
+// ParseUID reads a UID of the form 00000000-0000-0000-0000-000000000000.
+func ParseUID(text string) (UID, error) {
+	var uid UID
+	raw, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
+	if err != nil || len(raw) != uidSize {
+		return uid, fmt.Errorf("%q is no UID of the form 00000000-0000-0000-0000-000000000000", text)
+	}
+	copy(uid[:], raw)
+	return uid, nil
+}
+
+func (u UID) String() string {
+	h := hex.EncodeToString(u[:])
+	return strings.Join([]string{h[0:8], h[8:12], h[12:16], h[16:20], h[20:32]}, "-")
+}
+
+// DecodeLink gives the bytes of a link, base64url without padding, of which there
+// must be so many. Every error is ErrMalformedLink.
+func DecodeLink(text string, size int) ([]byte, error) {
+	if len(text) != base64.RawURLEncoding.EncodedLen(size) {
+		return nil, ErrMalformedLink
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(raw) != size { // the decoder passes over line breaks
+		return nil, ErrMalformedLink
+	}
+	return raw, nil
+}
+
 // Link is what a link says before it is checked against its Invitation.
 type Link struct {
-	uid     [uidSize]byte
+	uid     UID
 	attempt uint32
 	keyID   uint8
 	mac     [sha256.Size]byte
 }
 
 // UID is the UID of the Invitation that the link claims to be for.
-func (l Link) UID() string {
-	h := hex.EncodeToString(l.uid[:])
-	return strings.Join([]string{h[0:8], h[8:12], h[12:16], h[16:20], h[20:32]}, "-")
-}
+func (l Link) UID() string { return l.uid.String() }
 
 // String never shows the link, so that it cannot end up in a log by accident.
 func (l Link) String() string { return "link for invitation " + l.UID() }
@@ -97,7 +145,7 @@ func (l Link) String() string { return "link for invitation " + l.UID() }
 // is under the HMAC, so that an attempt that is begun anew after its status
 // was lost has another link. It fails when the attempt's key has left the ring.
 func (k Keyring) DeriveLink(uid string, a accountsv1.Attempt) (string, error) {
-	rawUID, err := parseUID(uid)
+	rawUID, err := ParseUID(uid)
 	if err != nil {
 		return "", err
 	}
@@ -116,12 +164,9 @@ func (k Keyring) DeriveLink(uid string, a accountsv1.Attempt) (string, error) {
 // ParseLink reads a link. What it returns has proved nothing yet: ask Verify.
 // Every error is ErrMalformedLink.
 func ParseLink(text string) (Link, error) {
-	if len(text) != base64.RawURLEncoding.EncodedLen(linkSize) {
-		return Link{}, ErrMalformedLink
-	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) != linkSize { // the decoder passes over line breaks
-		return Link{}, ErrMalformedLink
+	raw, err := DecodeLink(text, linkSize)
+	if err != nil {
+		return Link{}, err
 	}
 	var l Link
 	copy(l.uid[:], raw)
@@ -143,18 +188,10 @@ func (k Keyring) Verify(l Link, uid string, a accountsv1.Attempt) bool {
 }
 
 func (k Keyring) mac(l Link, a accountsv1.Attempt) ([]byte, error) {
-	key, found := k.keys[l.keyID]
-	if !found {
-		return nil, ErrKeyGone
-	}
 	if a.ClaimTime == nil {
 		return nil, errors.New("the attempt has no claim")
 	}
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte("usher invitation link v1\x00"))
-	h.Write(l.head())
-	h.Write([]byte(a.ClaimTime.UTC().Format(time.RFC3339)))
-	return h.Sum(nil), nil
+	return k.MAC(l.keyID, linkDomain, l.head(), []byte(a.ClaimTime.UTC().Format(time.RFC3339)))
 }
 
 func (l Link) head() []byte {
@@ -162,14 +199,4 @@ func (l Link) head() []byte {
 	raw = append(raw, l.uid[:]...)
 	raw = binary.BigEndian.AppendUint32(raw, l.attempt)
 	return append(raw, l.keyID)
-}
-
-func parseUID(uid string) ([uidSize]byte, error) {
-	var raw [uidSize]byte
-	decoded, err := hex.DecodeString(strings.ReplaceAll(uid, "-", ""))
-	if err != nil || len(decoded) != uidSize {
-		return raw, fmt.Errorf("%q is no UID of the form 00000000-0000-0000-0000-000000000000", uid)
-	}
-	copy(raw[:], decoded)
-	return raw, nil
 }

@@ -120,6 +120,12 @@ func (f Facts) mailVerdict(at situation) verdict {
 		}
 	case voided:
 		return verdict{accountsv1.InvitationFailed, stalled, accountsv1.ReasonAccountNotFound, "The Account that accepted is gone" + again}
+	case foreign:
+		return verdict{
+			accountsv1.InvitationFailed, stalled, accountsv1.ReasonLegalEntityMismatch,
+			"The Account that accepted belongs to an Organization of another legal entity; " +
+				"resend the invitation, and the person makes another account with another user name.",
+		}
 	case mismatched:
 		return verdict{
 			accountsv1.InvitationFailed, stalled, accountsv1.ReasonAddressMismatch,

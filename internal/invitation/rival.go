@@ -29,11 +29,13 @@ type Others struct {
 	Accounts []accountsv1.Account
 }
 
-// FindRival finds who stands in the way of an Invitation: a member, an Account
-// that a member signs in with, or an older open Invitation.
+// FindRival finds who stands in the way of an Invitation: a member, even one
+// whose Membership grants nothing at the moment, an Account that a member signs
+// in with, or an older open Invitation. It looks at the Organization alone: who
+// has an Account of the address elsewhere may be invited.
 func FindRival(inv *accountsv1.Invitation, others Others) Rival {
 	for i := range others.Memberships {
-		if m := &others.Memberships[i]; m.Name != inv.Name && m.Status.State == accountsv1.MembershipActive {
+		if m := &others.Memberships[i]; m.Name != inv.Name && m.Status.AccountRef.Name != "" {
 			return Rival{accountsv1.ReasonAddressIsMember, m.Name}
 		}
 	}

@@ -30,9 +30,9 @@ func createdAt(t time.Time) func(*Facts) {
 func going(f *Facts) { f.Invitation.DeletionTimestamp = second(claimed) }
 
 func TestWhoStandsInTheWay(t *testing.T) {
-	member := func(name string, state accountsv1.MembershipState) accountsv1.Membership {
+	member := func(name string, state accountsv1.MembershipState, heldBy accountsv1.AccountName) accountsv1.Membership {
 		m := accountsv1.Membership{Status: accountsv1.MembershipStatus{State: state}}
-		m.Name = name
+		m.Name, m.Status.AccountRef.Name = name, heldBy
 		return m
 	}
 	account := accountsv1.Account{}
@@ -44,13 +44,16 @@ func TestWhoStandsInTheWay(t *testing.T) {
 		others Others
 		want   Rival
 	}{
-		"nobody":                          {nil, Others{}, Rival{}},
-		"a member":                        {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Active")}}, Rival{"AddressIsMember", "jane-2"}},
-		"the Membership of its own name":  {nil, Others{Memberships: []accountsv1.Membership{member("jane", "Active")}}, Rival{}},
-		"a Membership that is not active": {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Invited"), member("jane-3", "Expired")}}, Rival{}},
-		"an Account":                      {nil, Others{Accounts: []accountsv1.Account{account}}, Rival{"AddressHasAccount", "jane.acme"}},
+		"nobody":                         {nil, Others{}, Rival{}},
+		"a member":                       {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, Rival{"AddressIsMember", "jane-2"}},
+		"the Membership of its own name": {nil, Others{Memberships: []accountsv1.Membership{member("jane", "Active", "jane")}}, Rival{}},
+		"a member whose Account is disabled, or who has no second factor": {
+			nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Inactive", "jane")}}, Rival{"AddressIsMember", "jane-2"},
+		},
+		"a Membership that nobody holds": {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Invited", ""), member("jane-3", "Expired", ""), member("jane-4", "Inactive", "")}}, Rival{}},
+		"an Account":                     {nil, Others{Accounts: []accountsv1.Account{account}}, Rival{"AddressHasAccount", "jane.acme"}},
 		"a member before an Account": {
-			nil, Others{Accounts: []accountsv1.Account{account}, Memberships: []accountsv1.Membership{member("jane-2", "Active")}}, Rival{"AddressIsMember", "jane-2"},
+			nil, Others{Accounts: []accountsv1.Account{account}, Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, Rival{"AddressIsMember", "jane-2"},
 		},
 		"itself":                        {nil, invitations(toTheSame("jane", out, state("Pending"))), Rival{}},
 		"one that is out":               {nil, invitations(toTheSame("jane-2", out, state("Pending"))), Rival{"AddressInvited", "jane-2"}},

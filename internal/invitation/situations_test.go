@@ -119,6 +119,30 @@ func TestEverySituation(t *testing.T) {
 				"Failed", "False AddressMismatch Stalled", "False AddressMismatch", "False AddressMismatch", "wait",
 			},
 		},
+		"accepted by an Account of another legal entity": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere),
+			says{"Failed", "False LegalEntityMismatch Stalled", "False LegalEntityMismatch", "False LegalEntityMismatch", "wait"},
+		},
+		"accepted by an Account of another legal entity and another address": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, func(f *Facts) { f.Accepter.Spec.Email = "eve@example.org" }),
+			says{"Failed", "False LegalEntityMismatch Stalled", "False LegalEntityMismatch", "False LegalEntityMismatch", "wait"},
+		},
+		"accepted by an Account of another legal entity, and its Membership is there": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, withMembership(same)),
+			says{"Failed", "False LegalEntityMismatch Stalled", "False LegalEntityMismatch", "False LegalEntityMismatch", "wait"},
+		},
+		"accepted by an Account of another legal entity, and its time is over": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, at(week)),
+			says{"Failed", "False LegalEntityMismatch Stalled", "False LegalEntityMismatch", "False LegalEntityMismatch", "wait"},
+		},
+		"accepted by an Account of another legal entity, and somebody asks for a resend": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, asked(aRequest)),
+			says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2"},
+		},
+		"taken up by an Account whose Organizations became those of two legal entities": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, withMembership(same), func(f *Facts) { f.TakenUp = true }),
+			says{"Active", "True Accepted", "True Accepted", "False Accepted", "wait"},
+		},
 		"accepted by an Account of another address, which any may be": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, func(f *Facts) {
 				f.Accepter.Spec.Email, f.Organization.Spec.AddressMatch = "eve@example.org", accountsv1.AddressMatchAnyAddress

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
 var update = flag.Bool("update", false, "draw the state table of docs/spec/invitations.md anew")
@@ -104,6 +105,7 @@ func failedRows(out func(*Facts)) []row {
 		{"it was refused for good", someFacts(tried(me, accountsv1.DeliveryRefused, 1))},
 		{"the Account that accepted is gone", someFacts(out, accepting, func(f *Facts) { f.Accepter = nil })},
 		{"the Account that accepted has another address, which is not allowed", someFacts(out, accepting, func(f *Facts) { f.Accepter.Spec.Email = "doe@example.net" })},
+		{"the Account that accepted belongs to an Organization of another legal entity", someFacts(out, accepting, elsewhere)},
 		{"there is no such Organization, or it is being deleted", someFacts(func(f *Facts) { f.Organization = nil })},
 		{"that, and the link is out", someFacts(out, func(f *Facts) { f.Organization = nil })},
 		{"this is not the home namespace, or an older Organization has it", someFacts(func(f *Facts) { f.HomeTaken = true })},
@@ -186,7 +188,7 @@ func next(t *testing.T, f Facts) string {
 		return "looks at the keys again after a minute"
 	case p.After == MailingsWindow:
 		return "begins the next attempt a day after the first of the five"
-	case p.After <= firstBackoff:
+	case p.After <= delivery.FirstBackoff:
 		return "sends the same bytes again, after 10 seconds and then ever longer, up to 4½ minutes"
 	}
 	t.Fatalf("no words for a wait of %s", p.After)

@@ -52,7 +52,7 @@ func faults(t *testing.T, files fs.FS) []string {
 		found := sentences{}
 		for _, m := range file.Messages {
 			found[m.ID] = m
-			if !strings.HasPrefix(m.ID, name[0]+".") {
+			if area, _, _ := strings.Cut(name[0], "-"); !strings.HasPrefix(m.ID, area+".") {
 				fault("%s: %s must begin with %s.", p, m.ID, name[0])
 			}
 		}

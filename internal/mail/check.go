@@ -10,9 +10,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/quote"
 )
 
@@ -29,6 +31,9 @@ var (
 func holdsWebAddress(s string) bool {
 	return slices.ContainsFunc(webAddress.FindAllString(s, -1), func(found string) bool { return !title.MatchString(found) })
 }
+
+// mailAddress is a plain one, with the punctuation of a sentence around it.
+var mailAddress = regexp.MustCompile(`^[(<]?[\p{L}\p{N}_.+-]+@[\p{L}\p{N}-]+([.][\p{L}\p{N}-]+)*[>,;:.)]*$`)
 
 // addressLike are the places where mail programs and telephones see an address and make it a link, in
 // two halves. Dots of other scripts count as dots, and letters of no width may stand between.
@@ -59,6 +64,19 @@ func (c *checks) name(field, s string) string { return c.keep(checkName(field, s
 func (c *checks) person(field, s string) string {
 	s = c.keep(checkName(field, s, false))
 	return apart(s)
+}
+
+// userName is what a person signs in as. It must be shown as it is, and never looks like a link.
+func (c *checks) userName(field, s string) string {
+	s = c.name(field, s)
+	c.that(apart(s) == s, field, "holds a web address")
+	return s
+}
+
+// date is a time as the language writes it.
+func (c *checks) date(tag language.Tag, field string, at time.Time) string {
+	c.that(!at.IsZero(), field, "is missing")
+	return tag.Date(at)
 }
 
 // link is an absolute address of a page.
@@ -135,6 +153,19 @@ func quotable(s string) string {
 		return r
 	}, s)
 	return paragraphs(apart(quote.Shorten(s, maxQuote)))
+}
+
+// contact makes whom people can turn to fit for a message, whatever was typed: a mail about a password
+// must not wait until somebody corrects a telephone number. A mail address stays as it is; what looks
+// like another address is broken by a space.
+func contact(s string) string {
+	words := strings.Fields(quote.Line(s))
+	for i, word := range words {
+		if !mailAddress.MatchString(word) {
+			words[i] = apart(word)
+		}
+	}
+	return quote.Shorten(strings.Join(words, " "), maxHeaderText)
 }
 
 // apart puts a space into everything that could be taken for a web address. Nothing else changes.

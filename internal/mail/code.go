@@ -44,5 +44,5 @@ func (d CodeData) letter(tag language.Tag) (letter, error) {
 	}
 	c.that(codeForm.MatchString(d.Code), "code", "must be groups of letters and digits, such as 1234 5678")
 	c.that(d.Minutes > 0, "validity of the code", "must be one minute or more")
-	return letter{kind: "code", tag: tag, values: values, minutes: d.Minutes}, c.err
+	return letter{kind: "code", tag: tag, values: values, count: d.Minutes}, c.err
 }

@@ -26,8 +26,11 @@ type ConfirmationData struct {
 	// Permissions are what the person can do, one line each, such as "Deploy applications: Staging,
 	// Production"; there may be none.
 	Permissions []string
-	// PortalURL is the absolute http(s) URL of the page to sign in at. It is required.
+	// PortalURL is the absolute http(s) URL of the portal. It is required, though only an organization's
+	// own wording says it.
 	PortalURL string
+	// SignInURL is the absolute http(s) URL of the page to sign in at. It is required.
+	SignInURL string
 }
 
 // Confirmation writes the mail to a person who has accepted an invitation.
@@ -45,10 +48,11 @@ func (d ConfirmationData) letter(tag language.Tag) (letter, error) {
 		"Organization":   c.name("organization's name", d.Organization),
 		"Role":           c.name("role's name", d.Role),
 		"Name":           c.person("person's name", d.Name),
-		"UserName":       c.name("user name", d.UserName),
+		"UserName":       c.userName("user name", d.UserName),
 		"Address":        c.address("person's address", d.Address),
 		"KubernetesUser": c.name("Kubernetes user name", d.KubernetesUser),
 		"PortalURL":      c.link("address of the portal", d.PortalURL),
+		"SignInURL":      c.link("address of the sign-in page", d.SignInURL),
 	}
 	var permissions []string
 	for _, p := range d.Permissions {

@@ -84,6 +84,43 @@ func FuzzInvitation(f *testing.F) {
 	})
 }
 
+// Whatever the names and the contact are, a mail about an Account has the subject and the elements of one
+// with plain names, one link and one address, and can be written.
+func FuzzAccountMails(f *testing.F) {
+	f.Add("jane", "jane/acme", "jane.doe@example.com", "help@acme.example", byte(0))
+	f.Add("<b>", `"><script>alert(1)</script>`, `"<b>"@example.com`, "</title><a href=x>", byte(1))
+	f.Add("{{.Link}}", "<!--", "a&b@example.com", "-->&lt;&#0;", byte(2))
+	f.Add("a．b", "1.2.3.4", "a/b@example.com", "x@y.example/a.b.c www\u200b.evil.example", byte(3))
+	f.Add("<i>j</i>", "&amp;", "a+b@example.com", "\u202e\xff\r\n\r\nSubject: https://evil.example </p>", byte(6))
+	f.Add("\x00UserName\x00", "a\r\nBcc: b", "a\n@example.com", "\u202e\xff\r\n\r\nx", byte(4))
+	f.Fuzz(func(t *testing.T, name, other, address, contact string, which byte) {
+		tag := language.All()[int(which)%len(language.All())]
+		for kind, write := range accountMails {
+			data := someFacts()
+			data.userName, data.more, data.address, data.contact = name, []string{other}, address, contact
+			c, err := write(tag, data)
+			if err != nil {
+				continue
+			}
+			benign := someFacts()
+			if !strings.Contains(c.HTML, "margin:16px 0 0") { // no contact is left of it
+				benign.contact = ""
+			}
+			plain, err := write(tag, benign)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(outline(t, plain.HTML), outline(t, c.HTML)); diff != "" {
+				t.Errorf("%s: a name changes the HTML (-plain +this):\n%s\n%s", kind, diff, c.HTML)
+			}
+			if c.Subject != plain.Subject {
+				t.Errorf("%s: a name changes the subject: %q", kind, c.Subject)
+			}
+			showsOnly(t, c, onlyLinks[kind])
+		}
+	})
+}
+
 // links are the addresses that a page leads to or loads.
 func links(t *testing.T, source string) []string {
 	t.Helper()

@@ -56,18 +56,19 @@ type wording struct {
 //	invitation.subject, invitation.txt, invitation.html           for every language
 //	invitation.de.subject, invitation.de.txt, invitation.de.html  for one language
 //
-// and likewise for confirmation, joined, declined and code. A subject and a text belong together; the
-// HTML is optional, and without it the message is plain text only. A message uses the wording for its
-// language, else that for every language, else the built-in one. Where one of the templates has a fault,
-// all of its wording counts as not given, and the errors say which and why, sorted by key and line.
+// and likewise for confirmation, joined, declined and code; the mails about an Account, such as Reset, are
+// always in the built-in wording. A subject and a text belong together; the HTML is optional, and without
+// it the message is plain text only. A message uses the wording for its language, else that for every
+// language, else the built-in one. Where one of the templates has a fault, all of its wording counts as
+// not given, and the errors say which and why, sorted by key and line.
 //
 // The templates are those of text/template and html/template, cut down to values, if, with, and, or, not,
 // eq and ne, so that they always end and never fail. The values are the fields of the message's data,
 // as text: dates are written in the language; in plain text Message and Reason are quoted with "> " and
 // Permissions listed with "- ", and in HTML they are several lines. In joined and declined, Person is the
-// name, or else the address. In HTML a value is the text between elements, or, for Link and PortalURL, a
-// whole href in quotes. An invitation must show Link, and a code must show Code, whatever the other
-// values are; a subject must show neither.
+// name, or else the address. In HTML a value is the text between elements, or, for Link, PortalURL and
+// SignInURL, a whole href in quotes. An invitation must show Link, and a code must show Code, whatever the
+// other values are; a subject must show neither.
 func ParseTemplates(data map[string]string) (Templates, []TemplateError) {
 	var errs []TemplateError
 	sets := map[string]map[string]string{} // by the name of the wording, then by file

@@ -66,7 +66,7 @@ func TestOwnWordingOfEveryMessageCanSayEverything(t *testing.T) {
 	t.Parallel()
 	for message, fields := range map[string]string{
 		"invitation":   "InvitedBy Link Message Name Organization Role ValidUntil",
-		"confirmation": "Address KubernetesUser Name Organization Permissions PortalURL Role UserName",
+		"confirmation": "Address KubernetesUser Name Organization Permissions PortalURL Role SignInURL UserName",
 		"joined":       "Address Name Organization Person Role UserName",
 		"declined":     "Address Name Organization Person Reason Role",
 		"code":         "Code Minutes Name Organization",
@@ -218,6 +218,7 @@ func TestUnknownKeysAreRefused(t *testing.T) {
 	for _, key := range []string{
 		"", ".", "invitation", "invitation.", ".txt", "txt", "invitation.text", "invitation.nl.txt", "invitation.DE.txt", "invitation..txt",
 		"invitation.de.de.txt", "Invitation.txt", "frame.html", "invitation.txt.", "invitation.de", "README",
+		"reset.txt", "locked.txt", "password.txt", "factor.de.txt", "usernames.subject",
 	} {
 		_, errs := mail.ParseTemplates(ownInvitation(key, "{{.Link}}"))
 		if len(errs) != 1 || errs[0].Key != key || !strings.HasPrefix(errs[0].Reason, "there is no template of this name") {

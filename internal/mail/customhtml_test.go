@@ -111,10 +111,15 @@ func TestHTMLThatIsTaken(t *testing.T) {
 
 func TestOwnConfirmationCanLinkToThePortalAlone(t *testing.T) {
 	t.Parallel()
-	data := map[string]string{"confirmation.subject": "S", "confirmation.txt": "T", "confirmation.html": `<a href="{{.PortalURL}}">in</a>`}
-	c, err := parse(t, data).Confirmation("en", aConfirmation())
-	if want := `<a href="https://usher.example.org/?a=1&amp;b=2">in</a>`; err != nil || c.HTML != want {
-		t.Errorf("got %q, %v, want %q", c.HTML, err, want)
+	data := map[string]string{"confirmation.subject": "S", "confirmation.txt": "T"}
+	for field, want := range map[string]string{
+		"PortalURL": "https://usher.example.org/?a=1&amp;b=2", "SignInURL": "https://usher.example.org/sign-in?a=1&amp;b=2",
+	} {
+		data["confirmation.html"] = `<a href="{{.` + field + `}}">in</a>`
+		c, err := parse(t, data).Confirmation("en", aConfirmation())
+		if want := `<a href="` + want + `">in</a>`; err != nil || c.HTML != want {
+			t.Errorf("got %q, %v, want %q", c.HTML, err, want)
+		}
 	}
 	data["confirmation.html"] = `<a href="{{.Address}}">mail</a>`
 	if _, errs := mail.ParseTemplates(data); len(errs) != 1 || errs[0].Reason != noAddress {

@@ -46,8 +46,7 @@ func (d InvitationData) letter(tag language.Tag) (letter, error) {
 		"Name":         c.person("name of who is invited", d.Name),
 		"Message":      c.message("message of who invites", d.Message),
 		"Link":         c.link("link", d.Link),
-		"ValidUntil":   tag.Date(d.ValidUntil),
+		"ValidUntil":   c.date(tag, "end of validity", d.ValidUntil),
 	}
-	c.that(!d.ValidUntil.IsZero(), "end of validity", "is missing")
 	return letter{kind: "invitation", tag: tag, values: values, lines: map[string]string{"Message": "> "}}, c.err
 }

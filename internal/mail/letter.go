@@ -46,8 +46,8 @@ type letter struct {
 	values map[string]string
 	// lines are the values of several lines, and what each of their lines begins with in plain text.
 	lines map[string]string
-	// minutes is the number that the sentence about the validity of a code is about.
-	minutes int
+	// count is the number that sentences with a plural are about; 0 where there is none.
+	count int
 }
 
 func (t Templates) write(l letter) (Content, error) {
@@ -121,6 +121,14 @@ func (p page) Say(id string) string {
 	return p.fill(id, func(name string) string { return p.values[name] })
 }
 
+// button is a link to press, and the same address to copy.
+type button struct{ Text, URL, Copy string }
+
+// Button has the sentence with that id on it, and opens the address that is the value.
+func (p page) Button(id, value string) button {
+	return button{p.Say(id), p.values[value], p.Say("mail.copy")}
+}
+
 // part is a piece of a sentence: some words of it, or a value that was filled in.
 type part struct {
 	Text  string
@@ -149,8 +157,8 @@ func (p page) fill(id string, value func(name string) string) string {
 	for name := range p.values {
 		data[name] = value(name)
 	}
-	if p.minutes > 0 {
-		data["PluralCount"] = p.minutes
+	if p.count > 0 {
+		data["PluralCount"] = p.count
 	}
 	return p.tag.Text(id, data)
 }

@@ -26,6 +26,7 @@ func aConfirmation() mail.ConfirmationData {
 		KubernetesUser: "usher:jane",
 		Permissions:    []string{"Deploy applications: Staging, Production", "Read <logs>"},
 		PortalURL:      "https://usher.example.org/?a=1&b=2",
+		SignInURL:      "https://usher.example.org/sign-in?a=1&b=2",
 	}
 }
 
@@ -81,6 +82,21 @@ func TestMessages(t *testing.T) {
 				t.Fatal(err)
 			}
 			goldenContent(t, name+".en", c)
+		})
+	}
+}
+
+func TestConfirmationInEachLanguage(t *testing.T) {
+	t.Parallel()
+	for _, tag := range language.All() {
+		t.Run(tag.Name(), func(t *testing.T) {
+			t.Parallel()
+			c, err := mail.Templates{}.Confirmation(tag, aConfirmation())
+			if err != nil {
+				t.Fatal(err)
+			}
+			goldenContent(t, "confirmation."+tag.String(), c)
+			showsOnly(t, c, aConfirmation().SignInURL)
 		})
 	}
 }
@@ -167,6 +183,9 @@ func TestMessagesRefuse(t *testing.T) {
 		"a confirmation with a line break":         {confirmation(func(d *mail.ConfirmationData) { d.Permissions[1] = "a\nb" }), "list of permissions"},
 		"a confirmation with an empty permission":  {confirmation(func(d *mail.ConfirmationData) { d.Permissions[0] = "" }), "list of permissions"},
 		"a confirmation with a script as a portal": {confirmation(func(d *mail.ConfirmationData) { d.PortalURL = "javascript:x" }), "address of the portal"},
+		"a confirmation without a portal":          {confirmation(func(d *mail.ConfirmationData) { d.PortalURL = "" }), "address of the portal"},
+		"a confirmation without a sign-in page":    {confirmation(func(d *mail.ConfirmationData) { d.SignInURL = "" }), "address of the sign-in page"},
+		"a confirmation with a link as a user":     {confirmation(func(d *mail.ConfirmationData) { d.UserName = "evil.example" }), "user name"},
 		"a joining with two addresses":             {joined(func(d *mail.JoinedData) { d.Address = "a@example.com, b@example.com" }), "person's address"},
 		"a joining with a line break":              {joined(func(d *mail.JoinedData) { d.Name = "a\nb" }), "person's name"},
 		"a joining without user name":              {joined(func(d *mail.JoinedData) { d.UserName = "" }), "user name"},

@@ -39,7 +39,7 @@ func (d JoinedData) letter(tag language.Tag) (letter, error) {
 		"Role":         c.name("role's name", d.Role),
 		"Name":         c.person("person's name", d.Name),
 		"Address":      c.address("person's address", d.Address),
-		"UserName":     c.name("user name", d.UserName),
+		"UserName":     c.userName("user name", d.UserName),
 	}
 	values["Person"] = cmp.Or(values["Name"], values["Address"])
 	return letter{kind: "joined", tag: tag, values: values}, c.err

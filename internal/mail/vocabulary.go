@@ -40,14 +40,15 @@ var vocabularies = map[string]vocabulary{
 		bare: sample(InvitationData{Organization: "Acme", Role: "Developer", Link: sampleURL, ValidUntil: sampleTime}),
 	},
 	"confirmation": {
-		links: []string{"PortalURL"},
+		links: []string{"PortalURL", "SignInURL"},
 		full: sample(ConfirmationData{
 			Organization: "Acme", Role: "Developer", Name: "Jane Doe", UserName: "jane", Address: sampleAddress,
-			KubernetesUser: "usher:jane", Permissions: []string{"Deploy applications: Staging", "Read logs"}, PortalURL: sampleURL,
+			KubernetesUser: "usher:jane", Permissions: []string{"Deploy applications: Staging", "Read logs"},
+			PortalURL: sampleURL, SignInURL: sampleURL,
 		}),
 		bare: sample(ConfirmationData{
 			Organization: "Acme", Role: "Developer", UserName: "jane", Address: sampleAddress,
-			KubernetesUser: "usher:jane", PortalURL: sampleURL,
+			KubernetesUser: "usher:jane", PortalURL: sampleURL, SignInURL: sampleURL,
 		}),
 	},
 	"joined": {

@@ -60,6 +60,8 @@ type Plan struct {
 	DeleteInvitation bool
 	// RemoveFinalizer once nothing is left.
 	RemoveFinalizer bool
+	// After which time to look again, if nothing happens before. 0: never.
+	After time.Duration
 }
 
 // situation is where a Membership stands; Decide and Report both start from it.
@@ -71,7 +73,9 @@ const (
 	noOrganization
 	wrongNamespace
 	noRole
+	disabled
 	seatless
+	factorless
 	active
 	invitationConflict
 	accountGone
@@ -92,8 +96,12 @@ func (f Facts) situation() situation {
 		return wrongNamespace
 	case !f.roleExists():
 		return noRole
+	case f.account() != nil && f.Account.Spec.State == accountsv1.AccountSwitchDisabled:
+		return disabled
 	case f.account() != nil && !f.seated():
 		return seatless
+	case f.account() != nil && f.missingFactor().reason == accountsv1.ReasonTwoFactorRequired:
+		return factorless
 	case f.account() != nil:
 		return active
 	case inv == nil || inv.DeletionTimestamp != nil:
@@ -122,22 +130,26 @@ func Decide(f Facts) Plan {
 		}
 	default:
 		plan.AddFinalizer = !hasFinalizer
+		plan.After = f.missingFactor().left(f.Now)
 	}
 	return plan
 }
 
 // Grants is what the role and the overrides grant at the moment, resolved;
-// none while nobody holds the Membership.
+// none while nobody holds the Membership. Without the second factor that the
+// Organization wants, each is there with that reason, and reaches nothing.
 func (f Facts) Grants() []grant.Grant {
-	if f.situation() != active {
+	at := f.situation()
+	if at != active && at != factorless {
 		return nil
 	}
 	role, _ := f.Organization.Role(f.Membership.Spec.Role)
 	overrides := f.Membership.Spec.Permissions
-	return append(
-		grant.Resolve(f.Organization, Effective(role, overrides), f.Cluster),
-		grant.Misnamed(f.Organization, overrides)...,
-	)
+	grants := grant.Resolve(f.Organization, Effective(role, overrides), f.Cluster)
+	if at == factorless {
+		grants = withheld(grants)
+	}
+	return append(grants, grant.Misnamed(f.Organization, overrides)...)
 }
 
 // account is the Account that holds the Membership: not one that is going, and

@@ -108,6 +108,8 @@ func bound(change func(*rbacv1.RoleBinding)) func(*Facts) {
 	}
 }
 
+func switchedOff(f *Facts) { f.Account.Spec.State = accountsv1.AccountSwitchDisabled }
+
 func going(f *Facts) { f.Membership.DeletionTimestamp = &metav1.Time{Time: noon} }
 
 func asItShould(*rbacv1.RoleBinding) {}
@@ -273,6 +275,46 @@ func TestEverySituation(t *testing.T) {
 		"its Account is gone": {someFacts(invitedAs("Active", "True", "Accepted")), want{
 			"Inactive", "True NoAccount", "False NoAccount", nil,
 		}},
+		"its Account is disabled": {someFacts(invitedAs("Active", "True", "Accepted"), held, bound(asItShould), switchedOff), want{
+			"Inactive", "True AccountDisabled", "False AccountDisabled", []string{"delete binding"},
+		}},
+		"its Account is disabled, and it has no seat": {someFacts(held, seats(1, "john"), switchedOff), want{
+			"Inactive", "True AccountDisabled", "False AccountDisabled", nil,
+		}},
+		"its Account is disabled, and has taken it up a moment ago": {
+			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), held, switchedOff),
+			want{"Inactive", "True AccountDisabled", "False AccountDisabled", nil},
+		},
+		"its Account is disabled, and the role went": {
+			someFacts(held, bound(asItShould), switchedOff, func(f *Facts) { f.Membership.Spec.Role = "pilot" }),
+			want{"Failed", "False RoleNotFound Stalled", "False RoleNotFound", []string{"delete binding"}},
+		},
+		"its Account is enabled again": {someFacts(held, switchedOff, func(f *Facts) { f.Account.Spec.State = accountsv1.AccountSwitchActive }), want{
+			"Active", "True Reconciled", "True Accepted", []string{"apply binding"},
+		}},
+		"the person left, and the Account is there": {
+			someFacts(invitedAs("Active", "True", "Accepted"), held, bound(asItShould), func(f *Facts) { f.Account.Annotations[accountsv1.MembershipsAnnotation] = "" }),
+			want{"Inactive", "True NoAccount", "False NoAccount", []string{"delete binding"}},
+		},
+		"a second factor is required, and there is none, in time": {someFacts(held, bound(asItShould), wasMember, factorRequired), want{
+			"Active", "True Reconciled", "True Accepted", []string{"look again after 168h0m0s"},
+		}},
+		"a second factor is required, and there is none, too late": {someFacts(held, bound(asItShould), wasMember, factorRequired, missedSince(week, "GracePeriod")), want{
+			"Inactive", "True TwoFactorRequired", "True Accepted", []string{"delete binding"},
+		}},
+		"a second factor is required, there is none, and no seat either": {someFacts(held, seats(1, "john"), wasInvited, factorRequired), want{
+			"Failed", "False SeatsExhausted Stalled", "False SeatsExhausted", nil,
+		}},
+		"a second factor is required, and a newcomer has none": {someFacts(held, wasInvited, factorRequired), want{
+			"Inactive", "True TwoFactorRequired", "True Accepted", nil,
+		}},
+		"a second factor is required, and there is one": {someFacts(held, bound(asItShould), wasInvited, factorRequired, enrols), want{
+			"Active", "True Reconciled", "True Accepted", nil,
+		}},
+		"a second factor was required, there is none, and the Membership is going": {
+			someFacts(held, bound(asItShould), wasMember, factorRequired, missedSince(0, "GracePeriod"), going),
+			want{"Inactive", "False Deleting Reconciling", "False Deleting", []string{"delete binding"}},
+		},
 		"the record of an Account of another address names it": {
 			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), heldBy("mallory", "mallory@example.com")), want{
 				"Invited", "True AwaitingAcceptance", "False NotAccepted", nil,
@@ -329,6 +371,9 @@ func planned(p Plan) []string {
 	add("delete binding", len(p.Delete))
 	add("delete Invitation", times[p.DeleteInvitation])
 	add("remove finalizer", times[p.RemoveFinalizer])
+	if p.After != 0 {
+		add("look again after "+p.After.String(), 1)
+	}
 	return steps
 }
 

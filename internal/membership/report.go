@@ -38,6 +38,9 @@ func Report(f Facts) accountsv1.MembershipStatus {
 	c.Either(accountsv1.ConditionExpired, v.expired, accountsv1.ReasonExpired, accountsv1.ReasonNotExpired, v.message)
 	c.Either(accountsv1.ConditionPermissionsApplied, v.accepted && v.reason == accountsv1.ReasonReconciled,
 		accountsv1.ReasonReconciled, invitation.NotAccepted(v.reason), v.message)
+	if missing := f.missingFactor(); missing.reason != "" {
+		c.True(accountsv1.ConditionTwoFactorMissing, missing.reason, missing.message())
+	}
 	status.Conditions = c.List()
 	status.ObservedGeneration = &generation
 	status.State = v.state
@@ -79,12 +82,7 @@ func (f Facts) verdict(grants []accountsv1.GrantStatus) verdict {
 	case accountGone:
 		return verdict{
 			state: accountsv1.MembershipInactive, set: (*condition.Set).Ready, reason: accountsv1.ReasonNoAccount,
-			message: "Nobody holds the Membership any more; delete the Invitation of the same name to invite the person again.",
-		}
-	case seatless:
-		return verdict{
-			state: accountsv1.MembershipFailed, set: (*condition.Set).Stalled, reason: accountsv1.ReasonSeatsExhausted,
-			message: fmt.Sprintf("Every seat of Organization %s is taken; access follows by itself when one comes free or spec.seats is raised.", org),
+			message: "Nobody holds the Membership any more: the person left, or the Account is gone; delete the Invitation of the same name to invite them again.",
 		}
 	case held:
 		return verdict{
@@ -92,8 +90,8 @@ func (f Facts) verdict(grants []accountsv1.GrantStatus) verdict {
 			message: "The person was invited before the status was lost, and is not mailed again by itself; annotate the Organization with " +
 				accountsv1.ReleaseMailAnnotation + " to mail all of its kind, or this one with " + accountsv1.ResendAnnotation + ".",
 		}
-	case active:
-		return activeVerdict(grants)
+	case disabled, seatless, factorless, active:
+		return f.holderVerdict(grants)
 	case uninvited:
 		return verdict{
 			state: accountsv1.MembershipInvited, set: (*condition.Set).Reconciling, reason: accountsv1.ReasonSending,
@@ -101,6 +99,29 @@ func (f Facts) verdict(grants []accountsv1.GrantStatus) verdict {
 		}
 	default:
 		return f.invitedVerdict()
+	}
+}
+
+// holderVerdict is the verdict where an Account holds the Membership.
+func (f Facts) holderVerdict(grants []accountsv1.GrantStatus) verdict {
+	switch f.situation() {
+	case disabled:
+		return verdict{
+			state: accountsv1.MembershipInactive, set: (*condition.Set).Ready, reason: accountsv1.ReasonAccountDisabled,
+			message: fmt.Sprintf("Account %s is disabled, and nothing is granted to it; set its spec.state to Active to give access back.", f.Account.Name),
+		}
+	case seatless:
+		return verdict{
+			state: accountsv1.MembershipFailed, set: (*condition.Set).Stalled, reason: accountsv1.ReasonSeatsExhausted,
+			message: fmt.Sprintf("Every seat of Organization %s is taken; access follows by itself when one comes free or spec.seats is raised.", f.Organization.Name),
+		}
+	case factorless:
+		return verdict{
+			state: accountsv1.MembershipInactive, accepted: true, set: (*condition.Set).Ready, reason: accountsv1.ReasonTwoFactorRequired,
+			message: f.missingFactor().message(),
+		}
+	default:
+		return activeVerdict(grants)
 	}
 }
 

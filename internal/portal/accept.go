@@ -4,9 +4,11 @@
 package portal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,14 +27,16 @@ const secretTries = 5
 // errContended says that others were faster every time.
 var errContended = errors.New("other requests kept changing the same objects")
 
-// person is what somebody chose on the page, and the hash of their password.
+// person is what somebody chose on the page.
 type person struct {
 	// userName is the chosen part alone.
 	userName, givenName, familyName string
 	// email is the address of the account: the invited one, or another that
 	// is known to be the person's.
 	email accountsv1.EmailAddress
-	hash  string
+	// credentials are the hash of their password, and their second factor if
+	// they have set one up.
+	credentials account.Credentials
 }
 
 // outcome is how an answer to an invitation ended.
@@ -53,7 +57,11 @@ const (
 	namesRefused
 	// addressRefused: the invitation cannot be accepted with that address.
 	addressRefused
-	// guessesSpent: no password and no code can be tried with this link any more.
+	// companyRefused: the account is for another company.
+	companyRefused
+	// factorMissing: there is no second factor, and the Organization wants one.
+	factorMissing
+	// guessesSpent: no code can be tried with this link any more.
 	guessesSpent
 	// codesSpent: no code can be asked for with this link any more.
 	codesSpent
@@ -78,12 +86,17 @@ func (s *store) accept(ctx context.Context, link invitation.Link, p person) (sig
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), account.AcceptanceTimeout)
 	defer cancel()
 	a := &acceptance{store: s, link: link, person: p}
-	for _, step := range []func(context.Context) (outcome, error){a.name, a.offer, a.record, a.settle} {
+	for _, step := range []func(context.Context) (outcome, error){a.name, a.offer, a.enrol, a.record, a.settle} {
 		if o, err := step(ctx); err != nil || o != goOn {
 			return a.seen, o, err
 		}
 	}
 	return a.seen, done, nil
+}
+
+// made is the person with the Account that they are making.
+func (a *acceptance) made() *member {
+	return &member{account: a.account, credentials: a.person.credentials}
 }
 
 // look sees the Invitation anew and says whether the link is open still.
@@ -106,9 +119,6 @@ func (a *acceptance) name(ctx context.Context) (outcome, error) {
 		return o, err
 	}
 	inv := a.seen.Invitation
-	if !a.seen.accepts(a.person.email) {
-		return addressRefused, nil
-	}
 	name := username.Join(a.person.userName, a.seen.qualifier())
 	made := &accountsv1.Account{
 		// The finalizer is there from the start: the credentials go with the Account.
@@ -124,10 +134,13 @@ func (a *acceptance) name(ctx context.Context) (outcome, error) {
 			},
 		},
 	}
+	a.account = made
+	if o := a.seen.refuses(a.made()); o != goOn {
+		return o, nil
+	}
 	err := a.writer.Create(ctx, made)
 	switch {
 	case err == nil:
-		a.account = made
 		return goOn, nil
 	case apierrors.IsInvalid(err):
 		return namesRefused, nil
@@ -151,7 +164,7 @@ func (a *acceptance) name(ctx context.Context) (outcome, error) {
 	return goOn, nil
 }
 
-// offer puts the own hash into the Secret of the Account.
+// offer puts the own credentials into the Secret of the Account.
 func (a *acceptance) offer(ctx context.Context) (outcome, error) {
 	for range secretTries {
 		// The Secret is read before the look: what was settled before that
@@ -163,6 +176,9 @@ func (a *acceptance) offer(ctx context.Context) (outcome, error) {
 		}
 		if o, err := a.look(ctx); err != nil || o != goOn {
 			return o, err
+		}
+		if o := a.seen.refuses(a.made()); o != goOn {
+			return o, nil
 		}
 		if a.settled(secret) {
 			// Accepted once, and the Invitation's status was lost since.
@@ -180,11 +196,43 @@ func (a *acceptance) offer(ctx context.Context) (outcome, error) {
 	return goOn, errContended
 }
 
+// enrol says in the status of the Account that there is a second factor, where the
+// Organization wants one: whoever accepts has one, whatever happens afterwards.
+func (a *acceptance) enrol(ctx context.Context) (outcome, error) {
+	if !a.seen.factorRequired() || !a.person.credentials.HasSecondFactor() {
+		return goOn, nil // record refuses whoever lacks it
+	}
+	var failure error
+	for range secretTries {
+		if a.account.Status.TwoFactor == accountsv1.TwoFactorEnrolled || !account.HalfMade(a.account) {
+			return goOn, nil
+		}
+		if failure != nil && !changedMeanwhile(failure) {
+			break
+		}
+		written := a.account.DeepCopy()
+		written.Status.TwoFactor = accountsv1.TwoFactorEnrolled
+		if failure = a.saveAccount(ctx, written); failure == nil {
+			a.account = written
+			return goOn, nil
+		}
+		now, err := get[accountsv1.Account](ctx, a.live, client.ObjectKeyFromObject(a.account))
+		switch {
+		case err != nil:
+			return goOn, err
+		case now == nil || now.UID != a.account.UID:
+			return goOn, errContended
+		}
+		a.account = now
+	}
+	return goOn, fmt.Errorf("write the account's status: %w", failure)
+}
+
 // record writes the acceptance into the Invitation's status. It is found there
 // if another request of the same link recorded the same Account, or if this one
 // did and was not told.
 func (a *acceptance) record(ctx context.Context) (outcome, error) {
-	seen, o, err := a.save(ctx, a.seen, acceptedBy(a.account))
+	seen, o, err := a.save(ctx, a.seen, acceptedBy(a.made()))
 	if err != nil {
 		return goOn, err
 	}
@@ -195,7 +243,7 @@ func (a *acceptance) record(ctx context.Context) (outcome, error) {
 	return o, nil
 }
 
-// settle makes the password final: the own one, or else this request has lost.
+// settle makes the credentials final: the own ones, or else this request has lost.
 func (a *acceptance) settle(ctx context.Context) (outcome, error) {
 	var failure error
 	for range secretTries {
@@ -203,7 +251,7 @@ func (a *acceptance) settle(ctx context.Context) (outcome, error) {
 		if secret, failure = a.secret(ctx); failure != nil {
 			continue
 		}
-		own := a.belongs(secret) && string(secret.Data[account.PasswordKey]) == a.person.hash
+		own := a.owns(secret) && a.seen.refuses(a.made()) != factorMissing
 		settled := a.settled(secret)
 		if settled && own {
 			return goOn, nil
@@ -225,19 +273,33 @@ func (a *acceptance) secret(ctx context.Context) (*corev1.Secret, error) {
 	return get[corev1.Secret](ctx, a.live, key)
 }
 
-// write puts the own hash into the Secret, on condition that it is as it was
+// write puts the own credentials into the Secret, on condition that it is as it was
 // read, or that there is still none.
 func (a *acceptance) write(ctx context.Context, read *corev1.Secret, settled string) error {
+	own := a.person.credentials
+	own.Settled = settled
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: account.SecretName(a.account.Name)}}
+	if read != nil {
+		secret = read.DeepCopy()
+	}
+	if err := own.WriteTo(secret, a.account); err != nil {
+		return err
+	}
 	if read == nil {
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
-			Namespace: a.namespace, Name: account.SecretName(a.account.Name),
-		}}
-		account.SetCredential(secret, a.account, a.person.hash, settled)
 		return a.writer.Create(ctx, secret)
 	}
-	secret := read.DeepCopy()
-	account.SetCredential(secret, a.account, a.person.hash, settled)
 	return a.writer.Update(ctx, secret)
+}
+
+// owns tells whether the Secret holds the own credentials.
+func (a *acceptance) owns(secret *corev1.Secret) bool {
+	own := &corev1.Secret{}
+	if !a.belongs(secret) || a.person.credentials.WriteTo(own, a.account) != nil {
+		return false
+	}
+	stored := maps.Clone(secret.Data)
+	delete(stored, account.SettledKey)
+	return maps.EqualFunc(own.Data, stored, bytes.Equal)
 }
 
 // belongs tells whether the Secret is of this Account, and not what an earlier

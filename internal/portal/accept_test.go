@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -111,15 +112,24 @@ type tappedStatus struct {
 }
 
 func (s tappedStatus) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-	inv, ok := obj.(*accountsv1.Invitation)
-	if !ok {
-		return errors.New("the portal writes the status of invitations only")
+	switch obj := obj.(type) {
+	case *accountsv1.Invitation:
+		stored := obj.DeepCopy()
+		return s.update(ctx, "record", stored, func() { stored.DeepCopyInto(obj) }, opts)
+	case *accountsv1.Account:
+		stored := obj.DeepCopy()
+		return s.update(ctx, "note", stored, func() { stored.DeepCopyInto(obj) }, opts)
+	default:
+		return errors.New("the portal writes the status of invitations and of accounts only")
 	}
-	// Whoever does not get the answer does not see what was stored either.
-	stored := inv.DeepCopy()
-	err := s.tapped.around("record", obj, func() error { return s.SubResourceWriter.Update(ctx, stored, opts...) })
+}
+
+// update stores a copy. Whoever does not get the answer does not see what was
+// stored either.
+func (s tappedStatus) update(ctx context.Context, verb string, stored client.Object, tell func(), opts []client.SubResourceUpdateOption) error {
+	err := s.tapped.around(verb, stored, func() error { return s.SubResourceWriter.Update(ctx, stored, opts...) })
 	if err == nil {
-		stored.DeepCopyInto(inv)
+		tell()
 	}
 	return err
 }
@@ -133,7 +143,7 @@ func (w *world) through(c *tapped) *store {
 }
 
 func chosen(name, hash string) person {
-	return person{userName: name, email: "jane.doe@example.com", hash: hash}
+	return person{userName: name, email: "jane.doe@example.com", credentials: account.Credentials{Password: hash}}
 }
 
 // doBefore does something before the first call of a name, and doAfter after it.
@@ -341,6 +351,107 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			}
 			if stored != tc.hash {
 				t.Errorf("stores %q, want %q", stored, tc.hash)
+			}
+		})
+	}
+}
+
+// TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile: where the Organization
+// wants one, nobody is in without.
+func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
+	enrolledBefore := func() *accountsv1.Account {
+		a := madeFor(janeUID, "jane-doe")
+		a.Status.TwoFactor = accountsv1.TwoFactorEnrolled
+		return a
+	}
+	for name, tc := range map[string]struct {
+		objects []client.Object
+		tap     func(*world) *tapped
+		// without: the request brings no second factor. optional: none is wanted
+		// at the beginning.
+		without, optional bool
+		want              outcome
+		failed            bool
+		// by is whose account took the invitation up.
+		by string
+	}{
+		"nothing":     {want: done, by: "jane-doe"},
+		"it has none": {without: true, want: factorMissing},
+		"it has none, and goes on with an account that had one": {
+			objects: []client.Object{enrolledBefore()}, without: true, want: factorMissing,
+		},
+		"it goes on with an account that had another": {
+			objects: []client.Object{enrolledBefore(), credential("uid-of-jane-doe", "an earlier one", "")}, want: done, by: "jane-doe",
+		},
+		"the controller writes the account's status": {
+			tap: doBefore("note account", func(w *world) {
+				a := w.account("jane-doe")
+				a.Status.State = accountsv1.AccountPending
+				w.must(w.client.Status().Update(t.Context(), a))
+			}), want: done, by: "jane-doe",
+		},
+		"the note took effect, but its answer was lost": {tap: loseAnswer("note account"), want: done, by: "jane-doe"},
+		"the note is refused": {
+			tap: refuse("note account", apierrors.NewForbidden(schema.GroupResource{}, "jane-doe", errDown)), failed: true,
+		},
+		"the account changes with every try": {tap: refuse("note account", conflict("jane-doe")), failed: true},
+		"the account is deleted before the note": {
+			tap: doBefore("note account", func(w *world) {
+				a := w.account("jane-doe")
+				a.Finalizers = nil
+				w.must(w.client.Update(t.Context(), a))
+				w.must(w.client.Delete(t.Context(), a))
+			}), failed: true,
+		},
+		"a second factor is wanted before the last look": {
+			tap: doBefore("get secret", func(w *world) { w.requireFactor() }), without: true, optional: true, want: factorMissing,
+		},
+		"a second factor is wanted before the record, which has to be tried again": {
+			tap: doBefore("record invitation", func(w *world) {
+				w.requireFactor()
+				w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses++ })
+			}), without: true, optional: true, want: factorMissing,
+		},
+		"a second factor is wanted, and somebody who has one recorded the same account": {
+			tap: doBefore("record invitation", func(w *world) {
+				w.requireFactor()
+				w.takeUp("jane-doe", string(w.account("jane-doe").UID))
+			}), without: true, optional: true, want: notOpen, by: "jane-doe",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := aWorldWithoutPages(t, tc.objects...)
+			if !tc.optional {
+				w.requireFactor()
+			}
+			tap := &tapped{}
+			if tc.tap != nil {
+				tap = tc.tap(w)
+			}
+			who := chosen("jane-doe", "mine")
+			if !tc.without {
+				who.credentials.TOTP = account.TOTP{Secret: appSecret, LastStep: 1}
+				who.credentials.RecoveryCodes = []string{"a", "b"}
+			}
+			_, o, err := w.through(tap).accept(t.Context(), w.parsed(), who)
+			if failed := err != nil; failed != tc.failed || !failed && o != tc.want {
+				t.Errorf("outcome %d, want %d (%v)", o, tc.want, err)
+			}
+			if by := w.accepted(); by != tc.by {
+				t.Errorf("accepted with %q, want %q", by, tc.by)
+			}
+			if tc.want != done {
+				if secret := w.secret("jane-doe"); secret != nil && len(secret.Data[account.SettledKey]) > 0 {
+					t.Error("the credentials are settled")
+				}
+				return
+			}
+			c := w.kept("jane-doe")
+			if w.account("jane-doe").Status.TwoFactor != accountsv1.TwoFactorEnrolled {
+				t.Error("the status says nothing of a second factor")
+			}
+			if c.TOTP != who.credentials.TOTP || !slices.Equal(c.RecoveryCodes, who.credentials.RecoveryCodes) || c.Password != "mine" {
+				t.Errorf("stored are %+v", c)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -19,8 +20,8 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// Config is all that the portal needs. Limits and TrustedProxies may be left
-// out, and so may Log; New refuses a Config without any of the others.
+// Config is all that the portal needs. Random, Pause, Limits, TrustedProxies and
+// Log may be left out; New refuses a Config without any of the others.
 type Config struct {
 	// BaseURL is where people reach the portal. The portal is mounted at its
 	// path; links and origins are judged by it and never by a request's headers.
@@ -40,6 +41,10 @@ type Config struct {
 	Keys func(ctx context.Context) (invitation.Keyring, error)
 	// Hasher hashes and verifies passwords: an account.Hasher.
 	Hasher Hasher
+	// Random is where sessions, codes and challenges come from. nil: the system.
+	Random io.Reader
+	// Pause waits. nil: it really does.
+	Pause func(ctx context.Context, d time.Duration)
 	// Limits on requests. The zero value stands for DefaultLimits.
 	Limits Limits
 	// TrustedProxies are those whose X-Forwarded-For is believed. Empty: the

@@ -3,11 +3,11 @@
 
 // Package portal is what people see of Usher: the page behind the link of an
 // invitation, where they make an account, sign in with one that they have, or
-// decline. It faces the internet and may do almost nothing: it reads the four
-// kinds, creates Accounts, creates and updates Secrets in Usher's own namespace,
-// and writes acceptance, decline, otherAddress and guesses in the status of an
-// Invitation. It deletes nothing, and a GET or a HEAD writes nothing. It must not
-// import a controller.
+// decline, and the pages of those who have an account. It faces the internet and
+// may do almost nothing: it reads the four kinds, creates Accounts, creates and
+// updates Secrets in Usher's own namespace, and writes the status of Invitations
+// and of Accounts. It deletes nothing, and a GET or a HEAD writes nothing but that
+// a session is in use. It must not import a controller.
 //
 // # What is written into an Invitation
 //
@@ -17,13 +17,15 @@
 // the Invitation, so that another browser with the link, or another replica, can
 // go on with it.
 //
-//	acceptance    the last but one step of making an account, and the last of
-//	              signing in with one.
+//	acceptance    the last but one step of making an account, and all that is
+//	              written where somebody accepts with one that they are signed
+//	              in with.
 //	decline       written for a form with the tick that a person sets: mail
 //	              scanners follow links and send forms.
-//	guesses       counted up before a password or a code is looked at, whether or
-//	              not it is right. Who was not counted is not looked at, so that a
-//	              limit of ten means ten, however many guess at once.
+//	guesses       counted up before a code is looked at, whether or not it is
+//	              right. Who was not counted is not looked at, so that a limit of
+//	              ten means ten, however many guess at once. Passwords are counted
+//	              in the same way, for the Account that they are of.
 //	otherAddress  asks the controller for a code to an address that is not the
 //	              invited one. A right code in the form that makes an account
 //	              gives the Account that address.
@@ -38,7 +40,52 @@
 // told for the invited address, which is where the link was sent to, for another
 // one after its code, and for a user name after its password: an answer is the
 // same, after as many reads and as many hashes, for names and addresses that
-// nobody has.
+// nobody has. Only whoever is signed in reads to which other company their account
+// belongs.
+//
+// Whoever signs in and is not let in reads one page, with one status and the same
+// headers, whether there is no such Account, the password is another, or the
+// Account is locked, disabled, half-made or just gone. It comes after as many
+// hashes, one for a user name and five for an address, and at the next multiple
+// of half a second. An Organization's support contact is told to whoever names
+// the Organization.
+//
+// # How somebody signs in
+//
+// Two objects decide. The status of the Account counts what is tried; its Secret
+// holds the hash of the password, the second factor, and a hash of the token of
+// each session, which the browser's cookie holds together with the Account's name.
+// No portal remembers anything between two requests, so that any of them can
+// answer the next one. The steps of one request, all on live reads:
+//
+//	1 count   add one to status.signIn, on condition that the Account is as it
+//	          was read and is not locked.
+//	2 look    compare the password with the hash.
+//	3 begin   add a session with a new token, in place of the one that the
+//	          browser came with, on condition that the Secret is as it was read
+//	          and still holds that hash. Where there is a second factor, nothing
+//	          can be done with the session but to give it.
+//	4 forget  take out of status.signIn what was counted, and bring the rest of
+//	          the status up to date with the Secret.
+//
+// A second factor takes the same steps with a count of its own, and there 2 and 3
+// are one write, which also uses the code up. From that follows:
+//
+//   - Of any number of guesses at any number of portals as many are looked at as
+//     the Account's strictest Organization allows. What was counted and could not
+//     be looked at, because a call failed or there was no room for the password,
+//     stays counted until the next success.
+//   - The right password gives no new tries for the second factor, and a code lets
+//     in once.
+//   - No browser can hand its session to somebody else before they sign in: a
+//     token is never the one that a request came with.
+//   - A request that dies after step 3 leaves a session whose token nobody holds,
+//     and a count that is one too high.
+//
+// A session is looked up anew at each request. It ends at every portal with the
+// write that takes it out of the Secret, that locks or disables the Account or
+// ends its sessions, with the deletion of the Account, and with a restore, which
+// gives the Account another UID.
 //
 // # How an account is made
 //
@@ -51,32 +98,48 @@
 //	2 name    create the Account. If it exists, half-made through this very
 //	          Invitation and for the same address: go on with it. Otherwise the
 //	          name is taken.
-//	3 offer   read the Secret, then look again, then write the own hash on
-//	          condition that the Secret is still as it was read.
-//	4 record  write status.acceptance on condition that the Invitation is still
-//	          as it was looked at. Somebody else's write means: look again.
-//	5 settle  mark the Secret as settled, on condition that it is as it was
-//	          read. Whoever recorded puts the own hash in; whoever found that
-//	          another request recorded the same Account may only settle a
-//	          Secret that holds its own hash. What is settled stays.
+//	3 offer   read the Secret, then look again, then write the own credentials
+//	          on condition that the Secret is still as it was read.
+//	4 enrol   where the Organization wants a second factor: write into the
+//	          Account's status that there is one, on condition that the Account
+//	          is as it was read. Somebody else's write means: read again.
+//	5 record  write status.acceptance on condition that the Invitation is still
+//	          as it was looked at. Somebody else's write means: look again. Who
+//	          brings no second factor is refused where one is wanted by then.
+//	6 settle  mark the Secret as settled, on condition that it is as it was
+//	          read. Whoever recorded puts the own credentials in; whoever found
+//	          that another request recorded the same Account may only settle a
+//	          Secret that holds the own ones. What is settled stays.
 //
 // Only whoever settles tells its person that the account is ready. From that
 // follows, whatever the order of the calls:
 //
-//   - One Account at most wins a link: step 4 is a conditional write of one object.
-//   - One request at most reports success, and the password stored is the one
-//     that was typed there: step 5 is a conditional write of one object, done
-//     once, and step 3 never overwrites what is settled. A request that read
-//     the Secret before it was settled fails on the condition.
-//   - A request that dies leaves nothing in the way. Before step 4 the link is
-//     open, and the next request takes over the name and replaces the hash.
-//     After step 4 the link is used, and the Secret holds a hash that some
-//     holder of the link typed; whoever else is still at it settles it.
+//   - One Account at most wins a link: step 5 is a conditional write of one object.
+//   - One request at most reports success, and the password, the second factor
+//     and the recovery codes that are stored are those of its person: step 6 is
+//     a conditional write of one object, done once, and step 3 never overwrites
+//     what is settled. A request that read the Secret before it was settled
+//     fails on the condition.
+//   - Whoever accepts where a second factor is wanted has one, and the status
+//     says so: step 4 comes before step 5, and takes nothing back.
+//   - A request that dies leaves nothing in the way. Before step 5 the link is
+//     open, and the next request takes over the name and replaces the
+//     credentials. After step 5 the link is used, and the Secret holds
+//     credentials that some holder of the link typed; whoever else is still at
+//     it settles them.
 //
 // One thing is left to time. A request that sleeps in step 3 between its look
 // and its write, while another one records and dies before it settles, replaces
 // on waking a hash whose owner was told nothing but may try it all the same.
 // account.AcceptanceTimeout keeps that window short.
+//
+// # How a second factor comes with it
+//
+// A GET keeps nothing, and neither does a form that is wrong. So the secret that
+// the page shows for an app, and the challenge for a passkey, are derived: with a
+// key that every replica has, from a random number that only a cookie of this
+// browser holds, and from the Invitation and its attempt. Whoever else has the
+// link is shown something else.
 //
 // Nobody signs in with a password before it is settled, nor with an Account that
 // is half-made.

@@ -84,7 +84,7 @@ func aWorldWithoutPages(t *testing.T, objects ...client.Object) *world {
 		BaseURL: base, Namespace: system, Clock: w.clock,
 		Reader: w.client, Live: w.client, Writer: w.client,
 		Keys:   func(context.Context) (invitation.Keyring, error) { return w.keys, nil },
-		Hasher: plainHasher{},
+		Hasher: plainHasher{}, Pause: func(context.Context, time.Duration) {},
 		Limits: Limits{Requests: 1e6, RequestsBurst: 1e6, Posts: 1e6, PostsBurst: 1e6, Clients: 10},
 		Log:    funcr.New(w.logs.add, funcr.Options{Verbosity: 9}),
 	}
@@ -127,7 +127,7 @@ func newClient(t *testing.T, objects ...client.Object) client.WithWatch {
 			t.Fatal(err)
 		}
 	}
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&accountsv1.Invitation{})
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&accountsv1.Invitation{}, &accountsv1.Account{})
 	if err := SetupIndexes(t.Context(), indexer{builder}); err != nil {
 		t.Fatal(err)
 	}

@@ -63,8 +63,10 @@ type form struct {
 	UserName, GivenName, FamilyName string
 	Email, SignInName, Reason       string
 	password, again, signInPassword string
-	choice, code                    string
-	declines                        bool
+	choice, code, signInCode        string
+	// appCode and passkey are the second factor of a new account.
+	appCode, passkey string
+	declines         bool
 	// fresh: the form that makes an account was not sent, so that it is filled
 	// in as at the beginning.
 	fresh bool
@@ -106,29 +108,39 @@ func textOf(problems []problem, field string) string {
 // Label is the id of what the page calls the field.
 func (p problem) Label() string { return "portal.field." + p.Field }
 
-// readForm reads a form, or gives the status and the message to answer with.
-// Every field comes once: of two, different readers would take different ones.
-func readForm(w http.ResponseWriter, r *http.Request) (form, int, message) {
+// readValues reads the fields of a form, or gives the status and the message to
+// answer with. Every field comes once: of two, different readers would take
+// different ones.
+func readValues(w http.ResponseWriter, r *http.Request) (url.Values, int, message) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
-		return form{}, http.StatusUnsupportedMediaType, unreadable
+		return nil, http.StatusUnsupportedMediaType, unreadable
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		w.Header().Set("Connection", "close")
-		return form{}, http.StatusRequestEntityTooLarge, tooMuch
+		return nil, http.StatusRequestEntityTooLarge, tooMuch
 	}
 	if err != nil {
-		return form{}, http.StatusBadRequest, unreadable
+		return nil, http.StatusBadRequest, unreadable
 	}
 	values, err := url.ParseQuery(string(body))
 	if err != nil {
-		return form{}, http.StatusBadRequest, unreadable
+		return nil, http.StatusBadRequest, unreadable
 	}
 	for name, all := range values {
 		if len(all) != 1 || !utf8.ValidString(all[0]) || strings.ContainsAny(name, "[]") {
-			return form{}, http.StatusBadRequest, unreadable
+			return nil, http.StatusBadRequest, unreadable
 		}
+	}
+	return values, 0, message{}
+}
+
+// readForm reads one of the forms, as readValues does.
+func readForm(w http.ResponseWriter, r *http.Request) (form, int, message) {
+	values, status, refusal := readValues(w, r)
+	if status != 0 {
+		return form{}, status, refusal
 	}
 	return form{
 		UserName:       values.Get(fieldUserName),
@@ -142,13 +154,16 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, int, message) {
 		signInPassword: values.Get(fieldSignInPassword),
 		choice:         values.Get(fieldChoice),
 		code:           strings.TrimSpace(values.Get(fieldCode)),
+		signInCode:     strings.TrimSpace(values.Get(fieldSignInCode)),
+		appCode:        strings.TrimSpace(values.Get(fieldAppCode)),
+		passkey:        values.Get(fieldPasskeyAnswer),
 		declines:       values.Get(fieldDecline) == ticked,
 	}, 0, message{}
 }
 
 // problems finds all that has to be put right before an account of that address
 // can be made, in the order of the fields. The portal adds whether the user name
-// is taken, and what is the matter with the address.
+// is taken, and what is the matter with the address and with the second factor.
 func (f form) problems(lang language.Tag, seen sight, email accountsv1.EmailAddress) []problem {
 	var found []problem
 	add := func(field, text string) {
@@ -165,8 +180,8 @@ func (f form) problems(lang language.Tag, seen sight, email accountsv1.EmailAddr
 		GivenName:    f.GivenName,
 		FamilyName:   f.FamilyName,
 		Organization: []string{string(seen.Invitation.Spec.OrganizationRef.Name), organizationTitle(seen)},
-	})
-	add(fieldPassword, passwordProblem(lang, f.password, weakness))
+	}, seen.factorRequired())
+	add(fieldPassword, passwordProblem(lang, f.password, weakness, seen.factorRequired()))
 	if weakness == "" && account.Normal(f.again) != account.Normal(f.password) {
 		add(fieldAgain, lang.Text("portal.problem.passwords-differ", nil))
 	}
@@ -234,14 +249,14 @@ func nameProblem(lang language.Tag, name string) string {
 }
 
 // passwordProblem is why a password cannot be taken, in words, or empty.
-func passwordProblem(lang language.Tag, password string, weakness account.Weakness) string {
+func passwordProblem(lang language.Tag, password string, weakness account.Weakness, secondFactor bool) string {
 	if weakness == "" {
 		return ""
 	}
-	length := account.PasswordLength(password)
+	length, least := account.PasswordLength(password), account.LeastLength(secondFactor)
 	return lang.Text("portal.problem.password-"+string(weakness), map[string]int{
-		"Length": length, "Missing": account.MinPasswordLength - length,
-		"Least": account.MinPasswordLength, "Most": account.MaxPasswordLength,
+		"Length": length, "Missing": least - length,
+		"Least": least, "Most": account.MaxPasswordLength,
 	})
 }
 

@@ -51,6 +51,10 @@ func (p *portal) guard() http.Handler {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		route := p.find(r.URL.Path)
+		if route.fixed {
+			// So that browsers name the origin of its forms.
+			w.Header().Set("Referrer-Policy", "same-origin")
+		}
 		defer func() {
 			if cause := recover(); cause != nil {
 				p.panicked(w, r, route, cause)
@@ -90,7 +94,7 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) boo
 		w.Header().Set("Allow", allowed(route))
 		p.message(w, r, languageOf(r, sight{}), http.StatusMethodNotAllowed, wrongMethod)
 		return true
-	case p.fromElsewhere(r):
+	case p.fromElsewhere(r, route):
 		p.message(w, r, languageOf(r, sight{}), http.StatusForbidden, crossOrigin)
 		return true
 	}
@@ -106,12 +110,13 @@ func allowed(route route) string {
 
 // fromElsewhere tells whether a page of somebody else's sent a form.
 //
-// With Referrer-Policy no-referrer a browser names the origin of every form as
-// "null". Where Sec-Fetch-Site tells the truth besides, that does not matter;
-// over plain http, which only a demo or a lab has, browsers leave it out. There
-// such a form is let in: what keeps others out is that they do not know the link.
-func (p *portal) fromElsewhere(r *http.Request) bool {
-	if !p.https && r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "null" {
+// With Referrer-Policy no-referrer, which pages with a link in their address
+// have, a browser names the origin of every form as "null". Where Sec-Fetch-Site
+// tells the truth besides, that does not matter; over plain http, which only a
+// demo or a lab has, browsers leave it out. There such a form is let in: what
+// keeps others out is that they do not know the link.
+func (p *portal) fromElsewhere(r *http.Request, at route) bool {
+	if at.secret && !p.https && r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "null" {
 		return false
 	}
 	return p.origins.Check(r) != nil
@@ -145,11 +150,14 @@ func callers() []string {
 // failed answers when the API server, or anything else behind, let us down.
 func (p *portal) failed(w http.ResponseWriter, r *http.Request, lang language.Tag, doing string, err error, text message) {
 	if r.Context().Err() == nil {
-		p.log.Error(errors.New(kindOf(err)), "Failed to answer a request", "doing", doing)
+		p.log.Error(errKind(err), "Failed to answer a request", "doing", doing)
 	}
 	setRetryAfter(w, retryLater)
 	p.message(w, r, lang, http.StatusServiceUnavailable, text)
 }
+
+// errKind is an error that says what kind of error it is, and no more.
+func errKind(err error) error { return errors.New(kindOf(err)) }
 
 // kindOf says what kind of error it is. The text of an error of the API server
 // may hold what somebody typed, so that it is never logged.

@@ -38,17 +38,17 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	link := w.link()
 	bad := newRequest(http.MethodPost, link, strings.NewReader("{}"))
 	requests := map[string]*http.Request{
-		"form":         newRequest(http.MethodGet, link, nil),
-		"problems":     formRequest(link, "user-name=x"),
-		"wrong type":   bad,
-		"user name":    newRequest(http.MethodGet, link+"/user-name?value=a", nil),
-		"unknown link": newRequest(http.MethodGet, "/invitation/abc", nil),
-		"nothing":      newRequest(http.MethodGet, "/", nil),
-		"health":       newRequest(http.MethodGet, "/healthz", nil),
-		"method":       newRequest(http.MethodDelete, link, nil),
-		"head":         newRequest(http.MethodHead, link, nil),
-		"no asset":     newRequest(http.MethodGet, "/assets/none.css", nil),
-		"done":         formRequest(link, filled().Encode()),
+		"form":          newRequest(http.MethodGet, link, nil),
+		"problems":      formRequest(link, "user-name=x"),
+		"wrong type":    bad,
+		"user name":     newRequest(http.MethodGet, link+"/user-name?value=a", nil),
+		"unknown link":  newRequest(http.MethodGet, "/invitation/abc", nil),
+		"not signed in": newRequest(http.MethodGet, "/account", nil),
+		"health":        newRequest(http.MethodGet, "/healthz", nil),
+		"method":        newRequest(http.MethodDelete, link, nil),
+		"head":          newRequest(http.MethodHead, link, nil),
+		"no asset":      newRequest(http.MethodGet, "/assets/none.css", nil),
+		"done":          formRequest(link, filled().Encode()),
 	}
 	for _, path := range w.assetPaths() {
 		requests[path] = newRequest(http.MethodGet, path, nil)
@@ -58,7 +58,7 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 			got := w.do(r)
 			for header, want := range map[string]string{
 				"Content-Security-Policy":    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-				"Referrer-Policy":            "no-referrer",
+				"Referrer-Policy":            map[bool]string{false: "no-referrer", true: "same-origin"}[name == "not signed in"],
 				"X-Content-Type-Options":     "nosniff",
 				"X-Frame-Options":            "DENY",
 				"Cross-Origin-Opener-Policy": "same-origin",
@@ -75,7 +75,7 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 			if got := got.Header().Get("Cache-Control"); got != want {
 				t.Errorf("Cache-Control: %q, want %q", got, want)
 			}
-			if got.Header().Get("Permissions-Policy") == "" || got.Header().Get("Content-Type") == "" || got.Header().Get("Location") != "" {
+			if got.Header().Get("Permissions-Policy") == "" || got.Header().Get("Content-Type") == "" || (got.Header().Get("Location") != "") != (name == "not signed in") {
 				t.Errorf("headers: %v", got.Header())
 			}
 		})
@@ -96,7 +96,7 @@ func TestThePortalIsMountedAtThePathOfItsBaseURL(t *testing.T) {
 	w.build()
 	expect(t, w.get("/usher"+w.link()), 200, `href="/usher/assets/portal-`, `src="/usher/assets/portal-`)
 	for path, want := range map[string]int{
-		w.link(): 404, "/usher": 404, "/usher/": 200, "/usher/other": 404, "/ushers" + w.link(): 404, "/usher/healthz": 200, "/healthz": 200,
+		w.link(): 404, "/usher": 404, "/usher/": 303, "/usher/other": 404, "/ushers" + w.link(): 404, "/usher/healthz": 200, "/healthz": 200,
 	} {
 		if got := w.get(path); got.Code != want {
 			t.Errorf("GET %s: status %d, want %d", path, got.Code, want)

@@ -20,6 +20,8 @@ import (
 const (
 	// IndexInvitationUID finds the Invitation that a link is for.
 	IndexInvitationUID = "metadata.uid"
+	// IndexAccountUID finds the Account that a link for a new password is for.
+	IndexAccountUID = "metadata.uid"
 	// IndexAccountInvitation finds the Accounts that were made through an
 	// Invitation, by its UID.
 	IndexAccountInvitation = "spec.invitationRef.uid"
@@ -41,7 +43,8 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		field   string
 		extract client.IndexerFunc
 	}{
-		{&accountsv1.Invitation{}, IndexInvitationUID, invitationUID},
+		{&accountsv1.Invitation{}, IndexInvitationUID, ownUID},
+		{&accountsv1.Account{}, IndexAccountUID, ownUID},
 		{&accountsv1.Account{}, IndexAccountInvitation, accountInvitation},
 		{&accountsv1.Account{}, IndexAccountAddress, accountAddress},
 		{&accountsv1.Account{}, IndexAccountSkeleton, accountSkeleton},
@@ -54,9 +57,7 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-func invitationUID(obj client.Object) []string {
-	return []string{string(obj.GetUID())}
-}
+func ownUID(obj client.Object) []string { return []string{string(obj.GetUID())} }
 
 func accountInvitation(obj client.Object) []string {
 	account, ok := obj.(*accountsv1.Account)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
@@ -25,6 +26,8 @@ type visit struct {
 	r *http.Request
 	// path is the address of the invitation's page, and link its end.
 	path, link string
+	// at is whoever was found to be signed in; nil: ask guest.
+	at *signedIn
 }
 
 // arrive finds what a link is for. It answers, and gives false, unless the
@@ -87,6 +90,11 @@ func (p *portal) showInvitation(v visit) {
 // answer.
 func (p *portal) showForm(v visit, status int, seen sight, f form, problems ...problem) {
 	lang := languageOf(v.r, seen)
+	at, err := p.guest(v)
+	if err != nil {
+		p.failed(v.w, v.r, lang, "find a session", err, unavailable)
+		return
+	}
 	if f.fresh {
 		f = f.filledIn(seen)
 	}
@@ -102,11 +110,17 @@ func (p *portal) showForm(v visit, status int, seen sight, f form, problems ...p
 	if f.UserName == "" && f.fresh && len(proposals) > 0 {
 		f.UserName = proposals[0]
 	}
+	enrol, err := p.offerEnrolment(v, lang, seen, f)
+	if err != nil {
+		p.failed(v.w, v.r, lang, "offer a second factor", err, unavailable)
+		return
+	}
+	guest := viewGuest(lang, seen, at)
 	page := invitationPage{
-		offerView: viewOf(seen), Form: f, Proposals: proposals, Problems: problems,
-		MinLength: account.MinPasswordLength,
-		Path:      v.path, Qualifier: seen.qualifier(), Other: other,
-		SignInSpent: seen.guessesSpent(),
+		offerView: viewOf(seen), Form: f, Proposals: proposals, Problems: onThePage(problems, guest),
+		MinLength: account.LeastLength(enrol.Required),
+		Path:      v.path, Base: p.base, Qualifier: seen.qualifier(), Other: other,
+		Guest: guest, Enrol: enrol,
 	}
 	if expires := seen.Invitation.Status.ExpirationTime; expires != nil {
 		page.Expires = &expires.Time
@@ -116,6 +130,21 @@ func (p *portal) showForm(v visit, status int, seen sight, f form, problems ...p
 		title = lang.Text("portal.invitation.check", map[string]string{"Title": title})
 	}
 	p.render(v.w, v.r, lang, status, pageInvitation, title, page)
+}
+
+// onThePage takes from problems the links to fields that are not on the page,
+// because somebody is signed in, or is not any more.
+func onThePage(problems []problem, guest guestView) []problem {
+	there := map[string]bool{
+		fieldSignInName: guest.UserName == "", fieldSignInPassword: guest.UserName == "", fieldSignInCode: guest.Halfway,
+	}
+	shown := slices.Clone(problems)
+	for i, p := range shown {
+		if is, known := there[p.Field]; known && !is {
+			shown[i].Field = ""
+		}
+	}
+	return shown
 }
 
 // proposals are user names that are free, with the one of a half-made account
@@ -149,7 +178,14 @@ func (p *portal) acceptInvitation(v visit) {
 	if !open {
 		return
 	}
-	problems, err := p.check(v.r.Context(), languageOf(v.r, seen), f, seen)
+	lang := languageOf(v.r, seen)
+	problems, err := p.check(v.r.Context(), lang, f, seen)
+	if err != nil {
+		p.tryAgain(v, seen, f, makingAccount, err)
+		return
+	}
+	factor, wrong, err := p.enrol(v.r, lang, seen, f)
+	problems = append(problems, wrong...)
 	switch {
 	case err != nil:
 		p.tryAgain(v, seen, f, makingAccount, err)
@@ -157,15 +193,15 @@ func (p *portal) acceptInvitation(v visit) {
 		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problems...)
 	case f.UsesOther():
 		if email, confirmed := p.confirmAddress(v, seen, f); confirmed {
-			p.accept(v, seen, f, email)
+			p.accept(v, seen, f, email, factor)
 		}
 	default:
-		p.accept(v, seen, f, seen.Invitation.Spec.Email)
+		p.accept(v, seen, f, seen.Invitation.Spec.Email, factor)
 	}
 }
 
-// check finds all that is wrong with the form, apart from the code, which is
-// not looked at before it is counted.
+// check finds all that is wrong with the form, apart from the second factor, and
+// from the code of another address, which is not looked at before it is counted.
 func (p *portal) check(ctx context.Context, lang language.Tag, f form, seen sight) ([]problem, error) {
 	email := seen.Invitation.Spec.Email
 	var problems []problem
@@ -175,7 +211,7 @@ func (p *portal) check(ctx context.Context, lang language.Tag, f form, seen sigh
 			problems = append(problems, problem)
 		}
 	} else {
-		known, err := p.invitations.signsIn(ctx, email)
+		known, err := p.invitations.signsIn(ctx, seen, email)
 		if err != nil {
 			return nil, err
 		}
@@ -207,7 +243,7 @@ func signInInstead(lang language.Tag, email accountsv1.EmailAddress) problem {
 
 // accept makes the account that the form asks for, with an address that is
 // known to be the person's.
-func (p *portal) accept(v visit, seen sight, f form, email accountsv1.EmailAddress) {
+func (p *portal) accept(v visit, seen sight, f form, email accountsv1.EmailAddress, factor enrolled) {
 	hash, err := p.hasher.Hash(v.r.Context(), f.password)
 	if err != nil {
 		p.tryAgain(v, seen, f, makingAccount, err)
@@ -218,7 +254,10 @@ func (p *portal) accept(v visit, seen sight, f form, email accountsv1.EmailAddre
 		givenName:  cleanName(f.GivenName),
 		familyName: cleanName(f.FamilyName),
 		email:      email,
-		hash:       hash,
+		credentials: account.Credentials{
+			Password: hash, PasswordTime: p.clock.Now().UTC(), ShortPassword: account.IsShort(f.password),
+			TOTP: factor.app, Passkeys: factor.passkeys, RecoveryCodes: factor.hashes,
+		},
 	})
 	lang := languageOf(v.r, now)
 	switch {
@@ -232,24 +271,23 @@ func (p *portal) accept(v visit, seen sight, f form, email accountsv1.EmailAddre
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, nameIsTaken(lang))
 	case result == addressRefused:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, refusedAddress(lang, now))
+	case result == factorMissing:
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{fieldAppCode, lang.Text("portal.invitation.factor-missing", nil)})
 	case result != done:
 		p.closed(v, now)
 	default:
-		p.welcome(v, seen, now.Invitation.Status.Acceptance, email, false)
+		p.welcome(v, seen, string(now.Invitation.Status.Acceptance.AccountRef.Name), email, donePage{Codes: factor.codes})
 	}
 }
 
 // welcome says that somebody is in: with the account that was made, or with
-// one that they had. The acceptance is as it was just seen; what was offered, as
-// it was when the form came.
-func (p *portal) welcome(v visit, offered sight, acceptance accountsv1.Acceptance, email accountsv1.EmailAddress, existing bool) {
-	lang, name := languageOf(v.r, offered), string(acceptance.AccountRef.Name)
-	page := donePage{
-		offerView: viewOf(offered), UserName: username.Show(name), KubernetesUser: accountsv1.AccountUserPrefix + name, Existing: existing,
-	}
-	page.Email = string(email)
+// one that they had. What was offered is as it was when the form came.
+func (p *portal) welcome(v visit, offered sight, name string, email accountsv1.EmailAddress, page donePage) {
+	lang := languageOf(v.r, offered)
+	page.offerView, page.Base = viewOf(offered), p.base
+	page.UserName, page.KubernetesUser, page.Email = username.Show(name), accountsv1.AccountUserPrefix+name, string(email)
 	title := lang.Text("portal.done.title", nil)
-	if existing {
+	if page.Existing {
 		title = lang.Text("portal.done.title-existing", nil)
 	}
 	p.render(v.w, v.r, lang, http.StatusOK, pageDone, title, page)
@@ -279,7 +317,7 @@ func (p *portal) tryAgain(v visit, seen sight, f form, at task, err error) {
 
 func (p *portal) logFailure(v visit, at task, err error) {
 	if v.r.Context().Err() == nil {
-		p.log.Error(errors.New(kindOf(err)), "Failed to answer an invitation", "doing", at.name)
+		p.log.Error(errKind(err), "Failed to answer an invitation", "doing", at.name)
 	}
 }
 

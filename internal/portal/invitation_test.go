@@ -220,6 +220,7 @@ func TestAnInvitationIsAccepted(t *testing.T) {
 		Type: "accounts.usher.dev/password",
 		Data: map[string][]byte{
 			"password": []byte("hash of " + good), "account-uid": []byte(made.UID), "settled-invitation": []byte(janeUID),
+			"credentials": []byte(`{"passwordTime":"2026-05-04T10:00:01.5Z"}`),
 		},
 	}
 	secret.UID, secret.ResourceVersion, secret.OwnerReferences = "", "", nil

@@ -44,14 +44,17 @@ type choice struct {
 }
 
 // choices are the links that show the page in another language. Besides the
-// language they keep a user name that was proposed, and nothing else that may
-// stand in the address.
+// language they keep a user name that was proposed, and from which Organization
+// somebody comes, and nothing else that may stand in the address.
 func choices(r *http.Request, current language.Tag) []choice {
 	var all []choice
 	for _, tag := range language.All() {
 		query := url.Values{paramLanguage: {tag.String()}}
 		if wanted := r.URL.Query().Get(fieldUserName); username.Check(wanted) == nil {
 			query.Set(fieldUserName, wanted)
+		}
+		if from := r.URL.Query().Get(paramOrganization); plausible(from) {
+			query.Set(paramOrganization, from)
 		}
 		all = append(all, choice{Tag: tag, Address: "?" + query.Encode(), Current: tag == current})
 	}

@@ -73,7 +73,7 @@ func TestPagesWithoutAnInvitationSpeakTheLanguageOfTheBrowser(t *testing.T) {
 		"de-" + strings.Repeat("abcdefgh", 9): "en",
 	} {
 		w := aWorld(t)
-		for path, status := range map[string]int{"/": 200, "/other": 404, "/invitation/abc": 404, w.link()[:len(w.link())-2] + "AA": 404} {
+		for path, status := range map[string]int{"/sign-in": 200, "/other": 404, "/invitation/abc": 404, w.link()[:len(w.link())-2] + "AA": 404} {
 			r := newRequest(http.MethodGet, path, nil)
 			r.Header.Set("Accept-Language", header)
 			expect(t, w.do(r), status, `<html lang="`+want.String()+`">`, want.Text("portal.frame.password", nil), "!<script>")
@@ -129,7 +129,7 @@ func TestTheSwitchKeepsThePage(t *testing.T) {
 		"the form with what is none of it": {link, "?user-name=%22&email=x&lang=fr", "fr", ""},
 		"the page to decline on":           {link + "/decline", "?lang=pt", "pt", ""},
 		"an unknown link":                  {"/invitation/abc", "?lang=it", "it", ""},
-		"nothing":                          {"/", "", "en", ""},
+		"the page to sign in":              {"/sign-in", "?done=signed-out", "en", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			page := w.get(tc.path + tc.query)
@@ -172,7 +172,7 @@ func TestNothingButLanguageAndUserNameGoesIntoTheLinksOfAPage(t *testing.T) {
 		"user-name=" + strings.Repeat("a", 64):        strings.Repeat("a", 64),
 		"lang=en%0d%0aSet-Cookie%3A%20session%3Devil": "session",
 	} {
-		for _, path := range []string{w.link(), "/", "/invitation/abc"} {
+		for _, path := range []string{w.link(), "/sign-in", "/invitation/abc"} {
 			got := w.get(path + "?" + query)
 			expect(t, got, w.get(path).Code, `<html lang="en">`, "!"+unwanted)
 			for name, values := range got.Header() {
@@ -243,7 +243,7 @@ func TestEverythingThatCanBeWrongIsSaidInEveryLanguage(t *testing.T) {
 			said[text] = about
 		}
 		for _, w := range weaknesses {
-			say(string(w), passwordProblem(tag, "short", w))
+			say(string(w), passwordProblem(tag, "short", w, false))
 		}
 		for _, name := range names {
 			say(name, userNameProblem(tag, name, ""))

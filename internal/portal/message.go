@@ -24,7 +24,6 @@ type message struct {
 // What is said to people who cannot be shown a form.
 var (
 	unknownLink     = message{page: "unknown-link", lines: []string{"copy", "newest", "ask"}}
-	atHome          = message{page: "home", lines: []string{"open"}}
 	nothingHere     = message{page: "nothing-here", lines: []string{"open"}}
 	tooManyRequests = message{page: "too-many-requests", lines: []string{"wait"}}
 	wrongMethod     = message{page: "wrong-method", lines: []string{"open"}}

@@ -145,10 +145,32 @@ func (p *portal) codeAwaited(lang language.Tag, seen sight, f form) (accountsv1.
 	return other.Email, problem{}
 }
 
+// count counts a code before anybody looks at it. It answers, and gives false, if
+// that cannot be done any more.
+func (p *portal) count(v visit, seen sight, f form) (sight, bool) {
+	now, result, err := p.invitations.save(v.r.Context(), seen, guessed())
+	switch {
+	case err != nil:
+		// The write may have taken effect: then one try is lost.
+		p.tryAgain(v, seen, f, makingAccount, err)
+	case result == guessesSpent:
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{
+			Text: languageOf(v.r, now).Text("portal.problem.guesses-spent", map[string]string{
+				"Address": string(now.Invitation.Spec.Email), "Inviter": inviter(now),
+			}),
+		})
+	case result == notOpen:
+		p.closed(v, now)
+	default:
+		return now, true
+	}
+	return sight{}, false
+}
+
 // confirmAddress looks at a code, which is counted before, and gives the other
 // address that it confirms. Otherwise it answers and gives false.
 func (p *portal) confirmAddress(v visit, seen sight, f form) (accountsv1.EmailAddress, bool) {
-	now, counted := p.count(v, seen, f, makingAccount)
+	now, counted := p.count(v, seen, f)
 	if !counted {
 		return "", false
 	}
@@ -157,7 +179,7 @@ func (p *portal) confirmAddress(v visit, seen sight, f form) (accountsv1.EmailAd
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{fieldCode, lang.Text("portal.problem.code-wrong", nil)})
 		return "", false
 	}
-	known, err := p.invitations.signsIn(v.r.Context(), email)
+	known, err := p.invitations.signsIn(v.r.Context(), now, email)
 	switch {
 	case err != nil:
 		p.tryAgain(v, now, f, makingAccount, err)

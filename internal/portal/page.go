@@ -8,12 +8,17 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/username"
 )
 
+// pageFiles are the pages, and in pages/parts what several of them share.
+//
 //go:embed pages
 var pageFiles embed.FS
 
@@ -34,16 +39,25 @@ type pages struct {
 type frame struct {
 	// Host is where the page says that it belongs.
 	Host string
-	// Style, Script and Icon are addresses.
-	Style, Script, Icon string
+	// Style, Script, Passkeys, which is the script of passkeys, and Icon are
+	// addresses.
+	Style, Script, Passkeys, Icon string
 	// Title of the window, and what differs from page to page.
 	Title   string
 	Content any
 	// Languages that the page can be had in; none where it cannot be asked for again.
 	Languages []choice
+	// Base is the path that the portal is mounted at, without a slash at its end.
+	Base string
+	// UserName of whoever is signed in, as people read it; empty: nobody is.
+	UserName string
 }
 
 func loadPages(base, host string, assets map[string]string) (*pages, error) {
+	files, err := fs.Glob(pageFiles, "pages/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("find the pages: %w", err)
+	}
 	p := &pages{
 		templates: map[language.Tag]map[string]*template.Template{},
 		frame: frame{
@@ -51,16 +65,25 @@ func loadPages(base, host string, assets map[string]string) (*pages, error) {
 			Style:  base + "/assets/" + assets["portal.css"],
 			Script: base + "/assets/" + assets["portal.js"],
 			Icon:   base + "/assets/" + assets["icon.svg"],
+			Base:   base,
+
+			Passkeys: base + "/assets/" + assets["passkey.js"],
 		},
+	}
+	parts, err := template.New("parts").Funcs(functions(language.Default)).ParseFS(pageFiles, "pages/parts/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("read the parts of pages: %w", err)
 	}
 	for _, lang := range language.All() {
 		p.templates[lang] = map[string]*template.Template{}
-		for _, name := range []string{pageInvitation, pageDone, pageMessage, pageDecline} {
-			t, err := template.New(name).Funcs(functions(lang)).ParseFS(pageFiles, "pages/frame.html", "pages/abilities.html", "pages/signin.html", "pages/otheraddress.html", "pages/"+name)
-			if err != nil {
-				return nil, fmt.Errorf("read a page: %w", err)
-			}
-			p.templates[lang][name] = t
+	}
+	for _, file := range files {
+		page, err := template.Must(parts.Clone()).ParseFS(pageFiles, file)
+		if err != nil {
+			return nil, fmt.Errorf("read a page: %w", err)
+		}
+		for _, lang := range language.All() {
+			p.templates[lang][path.Base(file)] = template.Must(page.Clone()).Funcs(functions(lang))
 		}
 	}
 	return p, nil
@@ -79,10 +102,19 @@ func functions(lang language.Tag) template.FuncMap {
 	}
 }
 
-// render answers with a page. It is written only once it is whole.
+// render answers with a page to somebody who is not signed in.
 func (p *portal) render(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, name, title string, content any) {
+	p.renderFor(w, r, lang, status, name, title, "", content)
+}
+
+// renderFor answers with a page to whoever has that Account. It is written only
+// once it is whole.
+func (p *portal) renderFor(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, name, title, accountName string, content any) {
 	f := p.pages.frame
 	f.Title, f.Content = title, content
+	if accountName != "" {
+		f.UserName = username.Show(accountName)
+	}
 	// What a form has done is said once: nobody can ask for that page again.
 	if r.Method != http.MethodPost || status != http.StatusOK || name == pageInvitation {
 		f.Languages = choices(r, lang)
@@ -102,15 +134,17 @@ type messagePage struct {
 }
 
 func (p *portal) message(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, m message) {
+	page := m.in(lang)
+	p.render(w, r, lang, status, pageMessage, page.Title, page)
+}
+
+// in is the message in a language.
+func (m message) in(lang language.Tag) messagePage {
 	page := messagePage{Title: lang.Text("portal."+m.page+".title", m.data)}
 	for _, line := range m.lines {
 		page.Lines = append(page.Lines, lang.Text("portal."+m.page+"."+line, m.data))
 	}
-	p.render(w, r, lang, status, pageMessage, page.Title, page)
-}
-
-func (p *portal) showHome(w http.ResponseWriter, r *http.Request) {
-	p.message(w, r, languageOf(r, sight{}), http.StatusOK, atHome)
+	return page
 }
 
 func (p *portal) notFound(w http.ResponseWriter, r *http.Request) {

@@ -5,12 +5,17 @@ package portal
 
 import (
 	"context"
+	"crypto/rand"
+	"io"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-webauthn/webauthn/webauthn"
 	"k8s.io/utils/clock"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -28,14 +33,16 @@ type invitations interface {
 	// taken and begun are about user names, seen from one Invitation.
 	taken(ctx context.Context, chosen string, seen sight, email accountsv1.EmailAddress) (bool, error)
 	begun(ctx context.Context, seen sight, email accountsv1.EmailAddress) (string, error)
-	// signsIn and candidates are about accounts that people have.
-	signsIn(ctx context.Context, email accountsv1.EmailAddress) (bool, error)
-	candidates(ctx context.Context, typed string) ([]candidate, error)
+	// signsIn is about accounts that people have.
+	signsIn(ctx context.Context, seen sight, email accountsv1.EmailAddress) (bool, error)
 }
 
 // portal answers requests.
 type portal struct {
 	invitations invitations
+	members     members
+	random      io.Reader
+	pause       func(ctx context.Context, d time.Duration)
 	hasher      Hasher
 	clock       clock.PassiveClock
 	log         logr.Logger
@@ -45,8 +52,15 @@ type portal struct {
 	limiter *limiter
 	origins *http.CrossOriginProtection
 	trusted []netip.Prefix
-	// base is the path that the portal is mounted at, without a slash at its end.
-	base string
+	// fixed are the routes at addresses that hold no link, by what follows base.
+	fixed map[string]route
+	// base is the path that the portal is mounted at, without a slash at its end,
+	// and host is where people reach it, without a port.
+	base, host string
+	// relyingParty is the portal as passkeys know it; nil: there can be none.
+	relyingParty *webauthn.WebAuthn
+	// keys are those that links, and challenges of passkeys, are made with.
+	keys func(ctx context.Context) (invitation.Keyring, error)
 	// https tells whether people reach the portal by https.
 	https bool
 }
@@ -56,13 +70,14 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return newPortal(cfg, &store{
+	s := &store{
 		reader: cfg.Reader, live: cfg.Live, writer: cfg.Writer,
 		keys: cfg.Keys, clock: cfg.Clock, namespace: cfg.Namespace,
-	})
+	}
+	return newPortal(cfg, s, s)
 }
 
-func newPortal(cfg Config, invitations invitations) (http.Handler, error) {
+func newPortal(cfg Config, invitations invitations, members members) (http.Handler, error) {
 	assets, names, err := loadAssets()
 	if err != nil {
 		return nil, err
@@ -77,11 +92,18 @@ func newPortal(cfg Config, invitations invitations) (http.Handler, error) {
 	if err := origins.AddTrustedOrigin(cfg.BaseURL.Scheme + "://" + cfg.BaseURL.Host); err != nil {
 		return nil, err
 	}
+	relyingParty, err := newRelyingParty(cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
 	if cfg.Limits == (Limits{}) {
 		cfg.Limits = DefaultLimits()
 	}
 	p := &portal{
 		invitations: invitations,
+		members:     members,
+		random:      cfg.Random,
+		pause:       cfg.Pause,
 		hasher:      cfg.Hasher,
 		clock:       cfg.Clock,
 		log:         cfg.Log,
@@ -91,9 +113,33 @@ func newPortal(cfg Config, invitations invitations) (http.Handler, error) {
 		origins:     origins,
 		trusted:     cfg.TrustedProxies,
 		base:        base,
+		host:        cfg.BaseURL.Hostname(),
 		https:       cfg.BaseURL.Scheme == "https",
+		keys:        cfg.Keys,
+
+		relyingParty: relyingParty,
 	}
+	if p.random == nil {
+		p.random = rand.Reader
+	}
+	if p.pause == nil {
+		p.pause = pause
+	}
+	p.fixed = p.routes()
 	return p.guard(), nil
+}
+
+// routes are those at addresses that hold no link.
+func (p *portal) routes() map[string]route {
+	all := p.enterRoutes()
+	maps.Copy(all, p.accountRoutes())
+	maps.Copy(all, p.resetRoutes())
+	maps.Copy(all, p.factorRoutes())
+	for path, r := range all {
+		r.pattern, r.fixed = path, true
+		all[path] = r
+	}
+	return all
 }
 
 // route is one kind of address, and what answers there.
@@ -103,6 +149,10 @@ type route struct {
 	get     http.HandlerFunc
 	// post is nil where there is nothing to be sent to.
 	post http.HandlerFunc
+	// secret: the address holds a link, which nobody else may learn.
+	secret bool
+	// fixed: the address holds nothing that nobody else may learn.
+	fixed bool
 }
 
 // find gives the route of a path. http.ServeMux would answer some paths with
@@ -115,13 +165,14 @@ func (p *portal) find(path string) route {
 	if !found {
 		return route{pattern: "other", get: p.notFound}
 	}
+	if at, found := p.fixed["/"+rest]; found {
+		return at
+	}
 	switch first, rest, _ := strings.Cut(rest, "/"); first {
-	case "":
-		if path == p.base+"/" {
-			return route{pattern: "/", get: p.showHome}
-		}
 	case "assets":
 		return route{pattern: "/assets/{name}", get: func(w http.ResponseWriter, r *http.Request) { p.serveAsset(w, r, rest) }}
+	case "reset":
+		return p.resetRoute(rest)
 	case "invitation":
 		link, step, nested := strings.Cut(rest, "/")
 		if at, found := p.steps()[step]; found && nested == (step != "") {
@@ -144,6 +195,9 @@ func (p *portal) steps() map[string]step {
 		"":          {"/invitation/{link}", p.showInvitation, p.acceptInvitation},
 		"user-name": {"/invitation/{link}/user-name", p.checkUserName, nil},
 		"sign-in":   {"/invitation/{link}/sign-in", p.showInvitation, p.signIn},
+		"code":      {"/invitation/{link}/code", p.showInvitation, p.signInCode},
+		"accept":    {"/invitation/{link}/accept", p.showInvitation, p.acceptAsGuest},
+		"sign-out":  {"/invitation/{link}/sign-out", p.showInvitation, p.signOutHere},
 		"address":   {"/invitation/{link}/address", p.showInvitation, p.askForCode},
 		"decline":   {"/invitation/{link}/decline", p.showDecline, p.decline},
 	}
@@ -157,7 +211,17 @@ func (s step) at(path, link string) route {
 		}
 		return func(w http.ResponseWriter, r *http.Request) { answer(visit{w: w, r: r, path: path, link: link}) }
 	}
-	return route{pattern: s.pattern, get: handle(s.get), post: handle(s.post)}
+	return route{pattern: s.pattern, get: handle(s.get), post: handle(s.post), secret: true}
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // routeHealth is the only route without limits: who asks there is the

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"math/rand"
 	"runtime"
+	"strings"
 	"testing"
 
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
 )
@@ -151,23 +153,56 @@ func TestAcceptanceInEveryOrder(t *testing.T) {
 	for seed := range seeds {
 		s := &turnstile{random: rand.New(rand.NewSource(int64(seed))), faulty: seed%2 == 1}
 		w := aWorldWithoutPages(t)
+		wanted := seed%4 > 1
+		if wanted {
+			w.requireFactor()
+		}
 		chosenNames := names[seed%len(names)]
 		answers := make([]answerOf, len(chosenNames))
 		var requests []func()
 		for i, name := range chosenNames {
+			who := chosen(name, hashOf(i))
+			if wanted && i < 2 { // the third has none
+				who.credentials.TOTP.Secret = appOf(i)
+			}
 			requests = append(requests, func() {
-				seen, o, err := w.through(s.tap(i)).accept(t.Context(), w.parsed(), chosen(name, hashOf(i)))
+				seen, o, err := w.through(s.tap(i)).accept(t.Context(), w.parsed(), who)
 				answers[i] = answerOf{true, o, seen.standing, err}
 			})
 		}
 		s.run(requests)
-		if problem := w.verify(chosenNames, answers, s.faulty); problem != "" {
+		problem := w.verify(chosenNames, answers, s.faulty)
+		if problem == "" && wanted {
+			problem = w.verifyFactor()
+		}
+		if problem != "" {
 			t.Fatalf("seed %d: %s\nanswers: %v\ncalls: %q", seed, problem, answers, s.history)
 		}
 	}
 }
 
 func hashOf(request int) string { return fmt.Sprintf("hash %d", request) }
+
+func appOf(request int) string { return fmt.Sprintf("secret %d", request) }
+
+// verifyFactor says what is not as it should be with a second factor that the
+// Organization wants, or nothing.
+func (w *world) verifyFactor() string {
+	acceptance := w.invitation().Status.Acceptance
+	if !acceptance.Given() {
+		return "nobody is in, although the next try should have succeeded"
+	}
+	name := string(acceptance.AccountRef.Name)
+	if w.account(name).Status.TwoFactor != accountsv1.TwoFactorEnrolled {
+		return "accepted with an account whose status says nothing of a second factor"
+	}
+	// The second factor is that of whoever typed the password.
+	c := w.kept(name)
+	if c.TOTP.Secret == "" || strings.TrimPrefix(c.TOTP.Secret, "secret ") != strings.TrimPrefix(c.Password, "hash ") {
+		return fmt.Sprintf("%q and %q are stored", c.Password, c.TOTP.Secret)
+	}
+	return ""
+}
 
 // verify says what is not as it should be, or nothing.
 func (w *world) verify(names []string, answers []answerOf, faulty bool) string {
@@ -224,7 +259,9 @@ func winnerOf(answers []answerOf, faulty bool) (winner int, problem string) {
 // verifyNothingIsInTheWay tries once more, as the person would.
 func (w *world) verifyNothingIsInTheWay(name string) string {
 	const hash = "hash of the next try"
-	_, o, err := w.store().accept(w.t.Context(), w.parsed(), chosen(name, hash))
+	who := chosen(name, hash)
+	who.credentials.TOTP.Secret = "secret of the next try"
+	_, o, err := w.store().accept(w.t.Context(), w.parsed(), who)
 	if err != nil || o != done {
 		return fmt.Sprintf("the next try ends with %d, %v", o, err)
 	}

@@ -5,95 +5,133 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/organization"
+	"github.com/usher-dev/usher/internal/session"
 	"github.com/usher-dev/usher/internal/username"
 )
 
-// hashesOfAddress is how many passwords are looked at where somebody signs in
-// with an address, whoever has it: an answer does not tell by its time how many
-// accounts there are. Of more accounts with one address the oldest count.
-const hashesOfAddress = 5
+// fieldSignInCode is the second factor of somebody who signs in at the page of an
+// invitation, where another field is called code.
+const fieldSignInCode = "sign-in-code"
 
-// candidate is an Account that somebody may mean who signs in. The zero value
-// stands for none, and costs as much to look at.
-type candidate struct {
-	account *accountsv1.Account
-	// hash of the password.
-	hash string
+// guestView is how somebody who has an account stands at the page of an
+// invitation. The zero value: nobody is signed in.
+type guestView struct {
+	UserName string
+	// Halfway: the second factor is awaited. App and Passkeys say which there are.
+	Halfway, App, Passkeys bool
+	// Obstacle is why the account cannot accept, in words; empty: it can.
+	Obstacle string
+	// NeedsFactor: a second factor is all that it lacks.
+	NeedsFactor bool
 }
 
-// nobody is a name that no Account and no Secret can have.
-const nobody = "-"
-
-// candidates are those whom a user name or an address may mean, the oldest
-// Account first. How many there are depends on what was typed alone.
-func (s *store) candidates(ctx context.Context, typed string) ([]candidate, error) {
-	names, err := s.meant(ctx, strings.TrimSpace(typed))
-	if err != nil {
+// guest is whoever is signed in at the page of an invitation, at whatever stage;
+// nil: nobody is.
+func (p *portal) guest(v visit) (*signedIn, error) {
+	if v.at != nil {
+		return v.at, nil
+	}
+	at, err := p.visitor(v.r)
+	if err != nil || at == nil || !at.isIn() && !at.credentials.HasSecondFactor() {
+		// Where the second factor was removed meanwhile, the password is enough.
 		return nil, err
 	}
-	all := make([]candidate, len(names))
-	for i, name := range names {
-		if all[i], err = s.candidate(ctx, name); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
+	return at, nil
 }
 
-// meant are the names of the Accounts that a user name or an address may mean,
-// filled up with nobody.
-func (s *store) meant(ctx context.Context, typed string) ([]string, error) {
-	if !strings.Contains(typed, "@") {
-		if name, ok := username.ParseSignIn(typed); ok {
-			return []string{name}, nil
-		}
-		return []string{nobody}, nil
+func viewGuest(lang language.Tag, seen sight, at *signedIn) guestView {
+	if at == nil {
+		return guestView{}
 	}
-	accounts, err := s.accountsOf(ctx, typed)
-	if err != nil {
-		return nil, err
+	view := guestView{UserName: username.Show(at.account.Name)}
+	if !at.isIn() {
+		view.Halfway, view.App, view.Passkeys = true, at.credentials.TOTP.Secret != "", len(at.credentials.Passkeys) > 0
+		return view
 	}
-	names := slices.Repeat([]string{nobody}, hashesOfAddress)
-	for i := range min(len(accounts), hashesOfAddress) {
-		names[i] = accounts[i].Name
+	switch seen.refuses(at.member) {
+	case addressRefused:
+		view.Obstacle = otherAccount(lang, seen)
+	case companyRefused:
+		view.Obstacle = lang.Text("portal.sign-in.other-company", map[string]string{
+			"Organization": organizationTitle(seen), "Theirs": at.titles(),
+		})
+	case factorMissing:
+		view.NeedsFactor = true
+		view.Obstacle = lang.Text("portal.sign-in.needs-factor", map[string]string{"Organization": organizationTitle(seen)})
+	default:
 	}
-	return names, nil
+	return view
 }
 
-// candidate reads an Account and its password, live: both always, so that it
-// takes as long where there is none. The Secret may say another UID, because a
-// restore gives Accounts new ones; but it must be settled, or its password is
-// one that somebody began with.
-func (s *store) candidate(ctx context.Context, name string) (candidate, error) {
-	found, err := get[accountsv1.Account](ctx, s.live, client.ObjectKey{Name: name})
-	if err != nil {
-		return candidate{}, err
-	}
-	secret, err := get[corev1.Secret](ctx, s.live, client.ObjectKey{Namespace: s.namespace, Name: account.SecretName(name)})
+// refuses tells why somebody cannot accept with the account that they have, or
+// are about to have; goOn: they can.
+func (s sight) refuses(m *member) outcome {
 	switch {
-	case err != nil:
-		return candidate{}, err
-	case found == nil || !settledAccount(found) || secret == nil || len(secret.Data[account.SettledKey]) == 0:
-		return candidate{}, nil
+	case !s.accepts(m.account.Spec.Email):
+		return addressRefused
+	case !organization.MayJoin(s.Organization, m.organizations()):
+		return companyRefused
+	case s.factorRequired() && !m.credentials.HasSecondFactor():
+		return factorMissing
 	}
-	return candidate{account: found, hash: string(secret.Data[account.PasswordKey])}, nil
+	return goOn
 }
 
-var signingIn = task{"sign in", "portal.problem.sign-in-not-finished"}
+// factorRequired tells whether nobody becomes a member without a second factor.
+func (s sight) factorRequired() bool {
+	return s.Organization.Spec.SignIn.TwoFactor == accountsv1.TwoFactorRequired
+}
 
-// signIn answers the form that accepts with an account that somebody has. What
-// was typed is counted before it is looked at.
+// organizations are those that a member belongs to.
+func (m *member) organizations() []*accountsv1.Organization { return organizationsOf(m.belongings) }
+
+func organizationsOf(belongings []account.Belonging) []*accountsv1.Organization {
+	var all []*accountsv1.Organization
+	for _, b := range belongings {
+		all = append(all, b.Organization)
+	}
+	return all
+}
+
+// titles are what those Organizations are called, with commas.
+func (m *member) titles() string {
+	var all []string
+	for _, o := range m.organizations() {
+		all = append(all, string(o.Title()))
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), ", ")
+}
+
+// otherAccount is said to somebody whose account has an address that will not do.
+func otherAccount(lang language.Tag, seen sight) string {
+	if seen.anyAddress() {
+		return notAllowed(lang, seen, "").Text
+	}
+	return lang.Text("portal.problem.sign-in-address", map[string]string{
+		"Address": string(seen.Invitation.Spec.Email), "Inviter": inviter(seen),
+	})
+}
+
+var (
+	signingIn = task{"sign in", "portal.enter.not-finished"}
+	accepting = task{"accept with an account", "portal.sign-in.accept-not-finished"}
+)
+
+// signIn answers the form that signs in on the page of an invitation, which is
+// the door that there is elsewhere. The link stays out of every header: the page
+// is the answer, and no redirect leads to it.
 func (p *portal) signIn(v visit) {
+	start := p.clock.Now()
 	seen, f, open := p.receive(v)
 	if !open {
 		return
@@ -104,85 +142,105 @@ func (p *portal) signIn(v visit) {
 		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problems...)
 		return
 	}
-	now, counted := p.count(v, seen, f, signingIn)
-	if !counted {
+	ctx, cancel := context.WithTimeout(v.r.Context(), enterTimeout)
+	defer cancel()
+	m, stage, err := p.letIn(v.w, v.r.WithContext(ctx), f, lang)
+	switch {
+	case err == nil && m != nil:
+		v.at = &signedIn{m, session.Session{Stage: stage}}
+		p.showForm(v, http.StatusOK, seen, form{fresh: true})
+	case err == nil, errors.Is(err, errGone):
+		p.evenOut(v.r, start)
+		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, lang.Text("portal.problem.sign-in-wrong", nil)})
+	default:
+		p.evenOut(v.r, start)
+		p.tryAgain(v, seen, f, signingIn, err)
+	}
+}
+
+// signInCode answers the form with the second factor, or with a recovery code.
+func (p *portal) signInCode(v visit) {
+	start := p.clock.Now()
+	seen, f, open := p.receive(v)
+	if !open {
 		return
 	}
-	theirs, err := p.verify(v.r.Context(), f)
-	if err != nil {
-		p.tryAgain(v, now, f, signingIn, err)
-		return
-	}
-	if len(theirs) == 0 {
-		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{fieldSignInName, lang.Text("portal.problem.sign-in-wrong", nil)})
-		return
-	}
-	// All have the address that was typed, or there is one alone.
-	oldest := theirs[0]
-	now, result, err := p.invitations.save(v.r.Context(), now, acceptedBy(oldest))
+	f.fresh = true
+	lang := languageOf(v.r, seen)
+	at, err := p.guest(v)
 	switch {
 	case err != nil:
 		p.tryAgain(v, seen, f, signingIn, err)
-	case result == addressRefused:
-		p.showForm(v, http.StatusUnprocessableEntity, now, f, otherAccount(lang, now))
-	case result == notOpen:
-		p.closed(v, now)
+		return
+	case at == nil:
+		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, lang.Text("portal.sign-in.over", nil)})
+		return
+	case at.isIn():
+		p.showForm(v, http.StatusOK, seen, f)
+		return
+	case f.signInCode == "":
+		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInCode, lang.Text("portal.enter.code-empty", nil)})
+		return
+	}
+	right, err := p.signInWithCode(v.w, v.r, at, f.signInCode, lang)
+	switch {
+	case err == nil && right:
+		v.at = &signedIn{at.member, session.Session{Stage: session.StageSignedIn}}
+		p.showForm(v, http.StatusOK, seen, f)
+	case err == nil, errors.Is(err, errGone):
+		p.evenOut(v.r, start)
+		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInCode, lang.Text("portal.enter.code-wrong", nil)})
 	default:
-		p.welcome(v, seen, now.Invitation.Status.Acceptance, oldest.Spec.Email, true)
+		p.evenOut(v.r, start)
+		p.tryAgain(v, seen, f, signingIn, err)
 	}
 }
 
-// count counts a password or a code before anybody looks at it. It answers, and
-// gives false, if that cannot be done any more.
-func (p *portal) count(v visit, seen sight, f form, at task) (sight, bool) {
-	now, result, err := p.invitations.save(v.r.Context(), seen, guessed())
+// acceptAsGuest answers the button by which somebody accepts with the account
+// that they are signed in with. Only now is anything written of the invitation.
+func (p *portal) acceptAsGuest(v visit) {
+	seen, f, open := p.receive(v)
+	if !open {
+		return
+	}
+	f.fresh = true
+	at, err := p.guest(v)
 	switch {
 	case err != nil:
-		// The write may have taken effect: then one try is lost.
-		p.tryAgain(v, seen, f, at, err)
-	case result == guessesSpent:
-		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{
-			Text: languageOf(v.r, now).Text("portal.problem.guesses-spent", map[string]string{
-				"Address": string(now.Invitation.Spec.Email), "Inviter": inviter(now),
-			}),
-		})
+		p.tryAgain(v, seen, f, accepting, err)
+		return
+	case !at.isIn():
+		lang := languageOf(v.r, seen)
+		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, lang.Text("portal.sign-in.over", nil)})
+		return
+	}
+	v.at = at
+	now, result, err := p.invitations.save(v.r.Context(), seen, acceptedBy(at.member))
+	switch {
+	case err != nil:
+		p.tryAgain(v, seen, f, accepting, err)
 	case result == notOpen:
 		p.closed(v, now)
+	case result != done && result != found:
+		// The page says why, in place of the button.
+		p.showForm(v, http.StatusUnprocessableEntity, now, f)
 	default:
-		return now, true
+		p.welcome(v, seen, at.account.Name, at.account.Spec.Email, donePage{Existing: true})
 	}
-	return sight{}, false
 }
 
-// verify gives the Accounts whose password was typed, the oldest first.
-func (p *portal) verify(ctx context.Context, f form) ([]*accountsv1.Account, error) {
-	// Each hash may have to wait for its turn.
-	ctx, cancel := context.WithTimeout(ctx, account.AcceptanceTimeout)
-	defer cancel()
-	candidates, err := p.invitations.candidates(ctx, f.SignInName)
-	if err != nil {
-		return nil, err
+// signOutHere ends the session and shows the page again: whoever has several
+// accounts takes another one.
+func (p *portal) signOutHere(v visit) {
+	seen, f, open := p.receive(v)
+	if !open {
+		return
 	}
-	var theirs []*accountsv1.Account
-	for _, c := range candidates {
-		right, err := p.hasher.Verify(ctx, f.signInPassword, c.hash)
-		if err != nil {
-			return nil, err
-		}
-		if right && c.account != nil {
-			theirs = append(theirs, c.account)
-		}
+	f.fresh = true
+	if err := p.endSession(v.r); err != nil {
+		p.tryAgain(v, seen, f, signingIn, err)
+		return
 	}
-	return theirs, nil
-}
-
-// otherAccount is said to somebody whose account has an address that will not
-// do. Only whoever knows its password gets that far.
-func otherAccount(lang language.Tag, seen sight) problem {
-	if seen.anyAddress() {
-		return notAllowed(lang, seen, fieldSignInName)
-	}
-	return problem{fieldSignInName, lang.Text("portal.problem.sign-in-address", map[string]string{
-		"Address": string(seen.Invitation.Spec.Email), "Inviter": inviter(seen),
-	})}
+	p.forget(v.w)
+	p.showForm(v, http.StatusOK, seen, f)
 }

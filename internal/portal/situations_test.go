@@ -23,6 +23,7 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/session"
 )
 
 // situations are ways to every page there is. Each asks with a query, which may
@@ -80,6 +81,115 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	"signing in as nobody": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.post(w.link()+"/sign-in"+query, url.Values{fieldSignInName: {"john"}, fieldSignInPassword: {good}})
 	},
+	"signed in at the invitation": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.resident("jane.doe@example.com").visit(w.link() + query)
+	},
+	"halfway at the invitation": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.halfwayHere().visit(w.link() + query)
+	},
+	"the code at the invitation is missing": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.halfwayHere().fill(w.link()+"/code"+query, nil)
+	},
+	"the code at the invitation is wrong": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.halfwayHere().fill(w.link()+"/code"+query, url.Values{fieldSignInCode: {"000000"}})
+	},
+	"accepting while not signed in": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.link()+"/accept"+query, nil)
+	},
+	"an account of another address": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.resident("jane@example.net").visit(w.link() + query)
+	},
+	"an account of another company": func(w *world, query string) *httptest.ResponseRecorder {
+		for _, o := range globex("jane", func(*accountsv1.Organization) {}) {
+			w.must(w.client.Create(context.Background(), o))
+		}
+		return w.resident("jane.doe@example.com").visit(w.link() + query)
+	},
+	"an account without the second factor that is wanted": func(w *world, query string) *httptest.ResponseRecorder {
+		w.requireFactor()
+		return w.resident("jane.doe@example.com").visit(w.link() + query)
+	},
+	"accepting with an account fails": func(w *world, query string) *httptest.ResponseRecorder {
+		b, tap := w.resident("jane.doe@example.com"), refuse("record invitation", errDown)(w)
+		tap.Client, w.config.Writer = w.client, tap
+		b.handler = w.build().handler
+		return b.fill(w.link()+"/accept"+query, nil)
+	},
+	"accepted with an account": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.resident("jane.doe@example.com").fill(w.link()+"/accept"+query, nil)
+	},
+	"a second factor is wanted": func(w *world, query string) *httptest.ResponseRecorder {
+		w.requireFactor()
+		return w.get(w.link() + query)
+	},
+	"the second factor of a new account is missing": func(w *world, query string) *httptest.ResponseRecorder {
+		w.requireFactor()
+		return w.post(w.link()+query, filledWithApp(""))
+	},
+	"a browser without cookies": func(w *world, query string) *httptest.ResponseRecorder {
+		w.requireFactor()
+		return w.post(w.link()+query, filledWithApp("123456"))
+	},
+	"the code of a new app is wrong, and so is a passkey": func(w *world, query string) *httptest.ResponseRecorder {
+		w.requireFactor()
+		b := w.agent()
+		form := filledWithApp(otherDigits(codeAt(w.t, b.scanned(), start)))
+		form.Set(fieldPasskeyAnswer, "{}")
+		return b.fill(w.link()+query, form)
+	},
+	"a new passkey is ready": func(w *world, query string) *httptest.ResponseRecorder {
+		w.requireFactor()
+		b := w.agent()
+		form := filledWithKey(aKey(w.t).made(passkeyOptions(w.t, b.visit(w.link()))))
+		form.Set(fieldAgain, "x")
+		return b.fill(w.link()+query, form)
+	},
+	"the account is ready, with recovery codes": func(w *world, query string) *httptest.ResponseRecorder {
+		w.requireFactor()
+		b := w.agent()
+		return b.fill(w.link()+query, filledWithApp(codeAt(w.t, b.scanned(), start)))
+	},
+	"the account page": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.resident("jane.doe@example.com").visit("/account" + query)
+	},
+	"the account page with all that there can be": func(w *world, query string) *httptest.ResponseRecorder {
+		for _, o := range globex("jane", func(o *accountsv1.Organization) {
+			o.Spec.SupportContact, o.Spec.SignIn.TwoFactor = "support@example.com", accountsv1.TwoFactorRequired
+		}) {
+			w.must(w.client.Create(context.Background(), o))
+		}
+		b := w.resident("jane.doe@example.com")
+		w.seated("jane", session.StageSignedIn, time.Hour)
+		return b.visit("/account" + query + "&done=password")
+	},
+	"the account page with a second factor": func(w *world, query string) *httptest.ResponseRecorder {
+		b := w.resident("jane.doe@example.com")
+		w.change("jane", func(c *account.Credentials) { c.TOTP.Secret, c.RecoveryCodes = appSecret, []string{"a"} })
+		return b.visit("/account" + query + "&done=recovery-code")
+	},
+	"the password form": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.resident("jane.doe@example.com").visit("/account/password" + query)
+	},
+	"the password form with everything wrong": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.resident("jane.doe@example.com").fill("/account/password"+query, url.Values{fieldNewPassword: {good}})
+	},
+	"the current password is wrong": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.resident("jane.doe@example.com").fill("/account/password"+query, url.Values{
+			fieldCurrentPassword: {"wrong"}, fieldNewPassword: {good + "!"}, fieldNewPasswordAgain: {good + "!"},
+		})
+	},
+	"about to leave": func(w *world, query string) *httptest.ResponseRecorder {
+		for _, o := range globex("jane", func(*accountsv1.Organization) {}) {
+			w.must(w.client.Create(context.Background(), o))
+		}
+		return w.resident("jane.doe@example.com").visit("/account/leave" + query + "&membership=globex-people/jane")
+	},
+	"the only owner cannot leave": func(w *world, query string) *httptest.ResponseRecorder {
+		for _, o := range globex("jane", func(o *accountsv1.Organization) { o.Spec.Roles[0].Standing = accountsv1.StandingOwner }) {
+			w.must(w.client.Create(context.Background(), o))
+		}
+		return w.resident("jane.doe@example.com").visit("/account/leave" + query + "&membership=globex-people/jane")
+	},
 	"about to decline": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.get(w.link() + "/decline" + query)
 	},
@@ -123,8 +233,37 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.get(w.link() + query)
 	},
 	"an unknown link": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/invitation/abc" + query) },
-	"home":            func(w *world, query string) *httptest.ResponseRecorder { return w.get("/" + query) },
-	"nothing here":    func(w *world, query string) *httptest.ResponseRecorder { return w.get("/other" + query) },
+	"about to sign in": func(w *world, query string) *httptest.ResponseRecorder {
+		w.organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "support@acme.example" })
+		return w.get("/sign-in" + query + "&organization=acme")
+	},
+	"signed out": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.get("/sign-in" + query + "&done=signed-out")
+	},
+	"signing in at the door with nothing": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post("/sign-in"+query, nil)
+	},
+	"not let in": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", good))
+	},
+	"too many are signing in": func(w *world, query string) *httptest.ResponseRecorder {
+		w.config.Hasher = plainHasher{err: account.ErrBusy}
+		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", good))
+	},
+	"signing in fails": func(w *world, query string) *httptest.ResponseRecorder {
+		w.config.Live = unreadableReader{}
+		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", good))
+	},
+	"the second factor": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.halfway().visit("/sign-in/code" + query)
+	},
+	"the second factor is missing": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.halfway().fill("/sign-in/code"+query, nil)
+	},
+	"the second factor is wrong": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.halfway().fill("/sign-in/code"+query, url.Values{fieldCode: {"wrong"}})
+	},
+	"nothing here": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/other" + query) },
 	"too many requests": func(w *world, query string) *httptest.ResponseRecorder {
 		w.config.Limits = Limits{Requests: 0.1, RequestsBurst: 1, Posts: 1, PostsBurst: 1, Clients: 10}
 		w.build().get("/")
@@ -154,6 +293,24 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	},
 }
 
+// resident is the browser of somebody who is signed in, in a world that is there
+// already.
+func (w *world) resident(email string) *agent {
+	for _, o := range owned("jane", email, good) {
+		w.must(w.client.Create(context.Background(), o))
+	}
+	return w.signedInAs("jane")
+}
+
+// halfwayHere is the same for somebody whose second factor is awaited.
+func (w *world) halfwayHere() *agent {
+	w.resident("jane.doe@example.com")
+	w.change("jane", func(c *account.Credentials) {
+		c.TOTP.Secret, c.Passkeys = appSecret, []account.Passkey{{ID: "x", Name: "x", Record: []byte("{}")}}
+	})
+	return w.seated("jane", session.StagePassword, time.Minute)
+}
+
 // takeAnyAddress lets Jane accept with an address of her own.
 func (w *world) takeAnyAddress() {
 	w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
@@ -163,6 +320,7 @@ func (w *world) takeAnyAddress() {
 var names = []string{
 	"Usher", "usher.example.com", "Acme Rocket Works", "Mara Voss", "Developer", "jane.doe@example.com", "jane@example.net",
 	"Deploy applications", "See what runs", "jane-doe", "usher:jane-doe", "✓", ".", ":",
+	"jane", "usher:jane", "Firefox", "Globex", "support@example.com",
 	"English", "Italiano", "Français", "Deutsch", "Español", "Português",
 }
 
@@ -196,7 +354,10 @@ func TestEveryPageIsThereInEveryLanguage(t *testing.T) {
 }
 
 // spoken are the attributes that hold text for people.
-var spoken = []string{"aria-label", "data-missing-one", "data-missing", "data-enough", "data-show", "data-hide", "data-show-label", "data-busy"}
+var spoken = []string{
+	"aria-label", "data-missing-one", "data-missing", "data-enough", "data-show", "data-hide", "data-show-label", "data-busy",
+	"data-ready", "data-failed", "data-cancelled", "data-known",
+}
 
 // textsOf are all texts of a page.
 func textsOf(t *testing.T, page *httptest.ResponseRecorder) []string {
@@ -224,10 +385,15 @@ func isProposal(element *html.Node) bool {
 	return slices.ContainsFunc(element.Attr, func(a html.Attribute) bool { return a.Key == "data-user-name" })
 }
 
+// saidOnce are the pages that nobody can ask for again.
+var saidOnce = []string{
+	"the account is ready", "the account is ready, with recovery codes", "accepted with an account", "the invitation is declined",
+}
+
 func TestTheSwitchIsOnEveryPageThatCanBeAskedForAgain(t *testing.T) {
 	for name, visit := range situations {
 		links := switchLink.FindAllString(visit(aWorld(t), "").Body.String(), -1)
-		if want := name != "the account is ready" && name != "the invitation is declined"; (len(links) == len(language.All())) != want {
+		if want := !slices.Contains(saidOnce, name); (len(links) == len(language.All())) != want {
 			t.Errorf("%s: %d links", name, len(links))
 		}
 	}
@@ -264,7 +430,7 @@ func TestEverySentenceOfTheCatalogueIsSaidSomewhere(t *testing.T) {
 func sources(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	for _, pattern := range []string{"*.go", "pages/*.html"} {
+	for _, pattern := range []string{"*.go", "pages/*.html", "pages/parts/*.html"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -282,9 +448,14 @@ func sources(t *testing.T) string {
 func sentences(t *testing.T) []string {
 	t.Helper()
 	var ids []string
-	file := contentOf(t, "../language/catalogue/portal.en.yaml")
-	for _, line := range regexp.MustCompile(`(?m)^(portal\.[^:]+):`).FindAllSubmatch(file, -1) {
-		ids = append(ids, string(line[1]))
+	files, err := filepath.Glob("../language/catalogue/*.en.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		for _, line := range regexp.MustCompile(`(?m)^(portal\.[^:]+):`).FindAllSubmatch(contentOf(t, file), -1) {
+			ids = append(ids, string(line[1]))
+		}
 	}
 	return ids
 }

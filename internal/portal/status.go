@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/invitation"
@@ -78,15 +79,11 @@ func (c change) isThere(seen sight, written *accountsv1.Invitation) bool {
 	return c.found != nil && seen.Invitation != nil && c.found(seen.Invitation.Status, written.Status)
 }
 
-// acceptedBy says that an Account takes the Invitation up.
-func acceptedBy(account *accountsv1.Account) change {
+// acceptedBy says that the Account of somebody takes the Invitation up.
+func acceptedBy(m *member) change {
+	account := m.account
 	return change{
-		obstacle: func(seen sight) outcome {
-			if !seen.accepts(account.Spec.Email) {
-				return addressRefused
-			}
-			return goOn
-		},
+		obstacle: func(seen sight) outcome { return seen.refuses(m) },
 		write: func(status *accountsv1.InvitationStatus, now metav1.Time) {
 			status.Acceptance = accountsv1.Acceptance{
 				AccountRef: accountsv1.AcceptedAccountReference{
@@ -115,7 +112,7 @@ func declined(reason string) change {
 	}
 }
 
-// guessed counts a password, or a code, that is about to be looked at.
+// guessed counts a code that is about to be looked at.
 func guessed() change {
 	return change{
 		obstacle: func(seen sight) outcome {
@@ -152,6 +149,53 @@ func askedForCode(email string) change {
 			return equality.Semantic.DeepEqual(now.OtherAddress, written.OtherAddress)
 		},
 	}
+}
+
+// changeStatus lets change write into the status of m's Account, and saves it on
+// condition that the Account is as it was read; if somebody was faster, it reads
+// anew and changes that. Afterwards m is as it was written. What change returns
+// ends it, errUnchanged without an error.
+func (s *store) changeStatus(ctx context.Context, m *member, change func(m *member, now metav1.Time) error) error {
+	return s.change(ctx, m, func(m *member) error {
+		written := *m
+		written.account = m.account.DeepCopy()
+		if err := change(&written, second(s.clock.Now())); err != nil {
+			return err
+		}
+		if err := s.saveAccount(ctx, written.account); err != nil {
+			return err
+		}
+		*m = written
+		return nil
+	})
+}
+
+// request lets note write into the status of an Account that mail is asked for, on
+// the same condition, so that limits hold however many ask at once. No Secret is
+// read for it.
+func (s *store) request(ctx context.Context, a *accountsv1.Account, note func(status *accountsv1.AccountStatus, now metav1.Time) bool) error {
+	for range memberTries {
+		written := a.DeepCopy()
+		if !note(&written.Status, second(s.clock.Now())) {
+			return nil
+		}
+		failure := s.saveAccount(ctx, written)
+		if !changedMeanwhile(failure) {
+			return failure
+		}
+		again, err := get[accountsv1.Account](ctx, s.live, client.ObjectKeyFromObject(a))
+		if err != nil || !isAskable(again) || again.UID != a.UID {
+			return err
+		}
+		a = again
+	}
+	return errContended
+}
+
+// saveAccount saves the status of an Account, on condition that the Account is as
+// it was read.
+func (s *store) saveAccount(ctx context.Context, a *accountsv1.Account) error {
+	return s.writer.Status().Update(ctx, a)
 }
 
 // second is a time as the API server keeps it: in UTC, cut to the second.

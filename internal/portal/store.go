@@ -21,6 +21,7 @@ import (
 	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/organization"
 	"github.com/usher-dev/usher/internal/username"
 )
 
@@ -38,7 +39,7 @@ func (s sight) at(now time.Time) sight {
 	return s
 }
 
-// guessesSpent tells whether no password and no code can be tried any more.
+// guessesSpent tells whether no code can be tried any more.
 func (s sight) guessesSpent() bool { return s.Invitation.Status.Guesses >= invitation.MostGuesses }
 
 // qualifier follows the user names that are chosen here; empty: none does.
@@ -188,11 +189,52 @@ func (s *store) begun(ctx context.Context, seen sight, email accountsv1.EmailAdd
 	return slices.Min(names), nil
 }
 
-// signsIn tells whether somebody signs in with an address: whether it is that
-// of an Account which is neither half-made nor going.
-func (s *store) signsIn(ctx context.Context, email accountsv1.EmailAddress) (bool, error) {
+// signsIn tells whether somebody signs in with an address whose account could
+// join the Organization: one that is neither half-made nor going, and belongs to
+// no other company.
+func (s *store) signsIn(ctx context.Context, seen sight, email accountsv1.EmailAddress) (bool, error) {
 	accounts, err := s.accountsOf(ctx, string(email))
-	return slices.ContainsFunc(accounts, func(a accountsv1.Account) bool { return settledAccount(&a) }), err
+	if err != nil {
+		return false, err
+	}
+	for i := range accounts {
+		if !settledAccount(&accounts[i]) {
+			continue
+		}
+		belongings, err := s.belongings(ctx, &accounts[i])
+		if err != nil || organization.MayJoin(seen.Organization, organizationsOf(belongings)) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// hashesOfAddress is how many passwords are looked at where somebody signs in
+// with an address, whoever has it: an answer does not tell by its time how many
+// accounts there are. Of more accounts with one address the oldest count.
+const hashesOfAddress = 5
+
+// nobody is a name that no Account and no Secret can have.
+const nobody = "-"
+
+// meant are the names of the Accounts that a user name or an address may mean,
+// filled up with nobody.
+func (s *store) meant(ctx context.Context, typed string) ([]string, error) {
+	if !strings.Contains(typed, "@") {
+		if name, ok := username.ParseSignIn(typed); ok {
+			return []string{name}, nil
+		}
+		return []string{nobody}, nil
+	}
+	accounts, err := s.accountsOf(ctx, typed)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Repeat([]string{nobody}, hashesOfAddress)
+	for i := range min(len(accounts), hashesOfAddress) {
+		names[i] = accounts[i].Name
+	}
+	return names, nil
 }
 
 // accountsOf are the Accounts of an address, the oldest first.

@@ -18,11 +18,12 @@ type invitationPage struct {
 	Proposals []string
 	Problems  []problem
 	MinLength int
-	// Path is the address of the page, and Qualifier what follows user names.
-	Path, Qualifier string
-	Other           otherView
-	// SignInSpent: nobody can sign in with this link any more.
-	SignInSpent bool
+	// Path is the address of the page, Base the path that the portal is mounted
+	// at, and Qualifier what follows user names.
+	Path, Base, Qualifier string
+	Other                 otherView
+	Guest                 guestView
+	Enrol                 enrolView
 }
 
 // Problem is the text of a field's problem, or empty.
@@ -32,8 +33,13 @@ func (i invitationPage) Problem(field string) string { return textOf(i.Problems,
 type donePage struct {
 	offerView
 	UserName, KubernetesUser string
-	// Existing: the person had the account before.
+	// Existing: the person had the account before, and is signed in.
 	Existing bool
+	// Codes are the recovery codes of a second factor that was set up with the
+	// account. They are shown here and nowhere else.
+	Codes []string
+	// Base is the path that the portal is mounted at.
+	Base string
 }
 
 // offerView is what an invitation offers, in words.

@@ -84,7 +84,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 			accountsv1.InvitationDeclined: false, accountsv1.InvitationFailed: false,
 		}
 		states := []accountsv1.InvitationState{""}
-		for _, state := range invitationStatus()["state"].Enum {
+		for _, state := range statusOf("invitations")["state"].Enum {
 			Expect(open).To(HaveKey(accountsv1.InvitationState(state)), "the policy and this spec must know the state")
 			states = append(states, accountsv1.InvitationState(state))
 		}
@@ -129,7 +129,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 			"state": {inState(accountsv1.InvitationActive), inState(accountsv1.InvitationSending), inState("")},
 		}
 		inv := anInvitation(ctx)
-		for field := range invitationStatus() {
+		for field := range statusOf("invitations") {
 			if answers[field] != nil {
 				continue
 			}

@@ -52,6 +52,23 @@ var _ = Describe("The controller", Ordered, func() {
 		Expect(controller.Status().Update(ctx, inv)).To(Succeed())
 	})
 
+	It("may carry out, on an Account, what the portal wrote and what was asked for", func(ctx SpecContext) {
+		a := aTakenUpAccount(ctx)
+		a.Status.SignIn = accountsv1.SignIn{SessionsEndTime: after(1)}
+		a.Status.TwoFactor = ""
+		a.Status.ResetTimes = nil
+		a.Status.Leaving = nil
+		a.Status.RequestTime = after(1)
+		a.Status.Deliveries = nil
+		a.Status.State = accountsv1.AccountLocked
+		Expect(controller.Status().Update(ctx, a)).To(Succeed())
+		a.Annotations[accountsv1.TwoFactorAnnotation] = "Enrolled"
+		a.Annotations[accountsv1.MembershipsAnnotation] = ""
+		a.Finalizers = nil
+		Expect(controller.Update(ctx, a)).To(Succeed())
+		Expect(controller.Delete(ctx, a)).To(Succeed())
+	})
+
 	It("may note on an Invitation that it was mailed, and change nothing else outside the status", func(ctx SpecContext) {
 		inv := anInvitation(ctx)
 		inv.Annotations[accountsv1.MailedAnnotation] = "2027-01-15T08:00:00Z"

@@ -94,6 +94,39 @@ func anAccount(name string) *accountsv1.Account {
 	}
 }
 
+// aTakenUpAccount is somebody's, who has done everything once. It holds two
+// Memberships, one of them for another address.
+func aTakenUpAccount(ctx context.Context, changes ...func(*accountsv1.AccountStatus)) *accountsv1.Account {
+	GinkgoHelper()
+	a := anAccount("")
+	a.GenerateName = "jane-"
+	a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: "acme/jane,globex/jane-doe=jane@work.example"}
+	Expect(admin.Create(ctx, a)).To(Succeed())
+	generation := int64(1)
+	a.Status = accountsv1.AccountStatus{
+		ObservedGeneration: &generation,
+		State:              accountsv1.AccountActive,
+		Conditions:         []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Reconciled", LastTransitionTime: at}},
+		SignIn:             accountsv1.SignIn{Failures: 2, CodeFailures: 1, FailureTime: &at, Locks: 1, SessionsEndTime: &at},
+		TwoFactor:          accountsv1.TwoFactorNotEnrolled,
+		PasswordTime:       &at,
+		SecondFactorTime:   &at,
+		ResetTimes:         []metav1.Time{at},
+		UserNameTimes:      []metav1.Time{at},
+		Language:           "it",
+		Leaving:            []accountsv1.MembershipReference{{Namespace: "acme", Name: "jane"}},
+		RequestTime:        &at,
+		Deliveries: []accountsv1.Delivery{{
+			Name: "reset", Purpose: accountsv1.PurposeReset, Medium: accountsv1.MediumEmail, Recipient: "jane@example.com", Tries: 1, TryTime: &at,
+		}},
+	}
+	for _, change := range changes {
+		change(&a.Status)
+	}
+	Expect(admin.Status().Update(ctx, a)).To(Succeed())
+	return a
+}
+
 func aSecret(namespace, name, secretType string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Type: corev1.SecretType(secretType)}
 }
@@ -106,11 +139,17 @@ func aBinding(clusterRole string) *rbacv1.RoleBinding {
 	}
 }
 
-// invitationStatus is the schema of an Invitation's status, from the CRD: its
-// fields, and the values that those of one word can have.
-func invitationStatus() map[string]struct{ Enum []string } {
+// field is one of a status, with the values that it can have if it is of one
+// word, and the fields that are in it.
+type field struct {
+	Enum       []string
+	Properties map[string]field
+}
+
+// statusOf are the fields of the status of a kind, from the CRD.
+func statusOf(plural string) map[string]field {
 	GinkgoHelper()
-	raw, err := os.ReadFile(filepath.Join(root, "config", "crd", "bases", "accounts.usher.dev_invitations.yaml"))
+	raw, err := os.ReadFile(filepath.Join(root, "config", "crd", "bases", "accounts.usher.dev_"+plural+".yaml"))
 	Expect(err).NotTo(HaveOccurred())
 	var crd struct {
 		Spec struct {
@@ -119,7 +158,7 @@ func invitationStatus() map[string]struct{ Enum []string } {
 					OpenAPIV3Schema struct {
 						Properties struct {
 							Status struct {
-								Properties map[string]struct{ Enum []string } `json:"properties"`
+								Properties map[string]field `json:"properties"`
 							} `json:"status"`
 						} `json:"properties"`
 					} `json:"openAPIV3Schema"`

@@ -19,9 +19,17 @@ var _ = Describe("The portal", Ordered, func() {
 	It("may make an Account, but none with a record, without the finalizer, or over an old one", func(ctx SpecContext) {
 		Expect(portal.Create(ctx, anAccount("jane"))).To(Succeed())
 		Expect(portal.Create(ctx, anAccount("jane.acme"))).To(Succeed())
-		forged := anAccount("mallory")
-		forged.Annotations = map[string]string{accountsv1.MembershipsAnnotation: "acme/boss"}
-		Expect(portal.Create(ctx, forged)).To(beForbidden())
+		for annotation, value := range map[string]string{
+			accountsv1.MembershipsAnnotation: "acme/boss", accountsv1.TwoFactorAnnotation: "Enrolled",
+			accountsv1.ResetAnnotation: "2027-01-15T08:00:00Z", accountsv1.UnlockAnnotation: "2027-01-15T08:00:00Z",
+		} {
+			forged := anAccount("mallory")
+			forged.Annotations = map[string]string{"example.com/note": "x", annotation: value}
+			Expect(portal.Create(ctx, forged)).To(beForbiddenAs("may put none of Usher's own annotations on an Account"), annotation)
+		}
+		noted := anAccount("noted")
+		noted.Annotations = map[string]string{"example.com/note": "x"}
+		Expect(portal.Create(ctx, noted)).To(Succeed())
 		loose := anAccount("loose")
 		loose.Finalizers = nil
 		Expect(portal.Create(ctx, loose)).To(beForbidden())

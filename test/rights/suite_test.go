@@ -75,9 +75,13 @@ func policiesInForce(ctx context.Context) {
 	labelled.Labels["probe"] = "x"
 	loose := anAccount("probe")
 	loose.Finalizers = nil
+	untaken := anAccount("")
+	untaken.GenerateName = "untaken-"
+	Expect(admin.Create(ctx, untaken)).To(Succeed())
 	for policy, breach := range map[string]func() error{
 		"controller-invitations": func() error { return controller.Update(ctx, labelled.DeepCopy(), client.DryRunAll) },
 		"controller-secrets":     func() error { return controller.Create(ctx, aSecret("default", "probe", "Opaque"), client.DryRunAll) },
+		"portal-account-status":  func() error { return portal.Status().Update(ctx, untaken.DeepCopy(), client.DryRunAll) },
 		"portal-accounts":        func() error { return portal.Create(ctx, loose.DeepCopy(), client.DryRunAll) },
 		"portal-invitations":     func() error { return portal.Status().Update(ctx, inv.DeepCopy(), client.DryRunAll) },
 		"portal-secrets": func() error {

@@ -16,7 +16,7 @@
         return;
       }
       submit.setAttribute("aria-disabled", "true");
-      submit.textContent = submit.dataset.busy;
+      if (submit.dataset.busy) submit.textContent = submit.dataset.busy;
     });
     addEventListener("pageshow", (event) => {
       if (!event.persisted) return;

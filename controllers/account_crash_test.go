@@ -1,0 +1,101 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var _ = Describe("A controller that dies while it mails about an Account", Serial, func() {
+	It("comes, from each of its calls, to the same end: no mail lost, none doubled but between 250 and record",
+		Label("K1", "K8"), func(ctx SpecContext) {
+			w := aWorld().settled(ctx)
+			_, a := w.active(ctx)
+			eventually(ctx, w.invitation("jane"), HaveField("Status.Deliveries", HaveEach(HaveField("Result", BeEquivalentTo("Sent")))))
+			stopUsher()
+			DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
+
+			doubled := map[string]int{}
+			for _, after := range []bool{false, true} {
+				at := 1
+				for dies(ctx, w, a, newProcess(at, after), doubled) {
+					at++
+				}
+				Expect(at).To(BeNumerically(">", 6), "the sweep went through all that two mails take")
+			}
+			Expect(doubled).To(HaveKey("SMTP: reset"), "the sweep went through the points where a mail doubles: %v", doubled)
+			Expect(doubled).To(HaveKey("SMTP: locked"), "%v", doubled)
+			GinkgoWriter.Printf("doubled: %v\n", doubled)
+		})
+})
+
+// dies has an Account be locked and a new password be asked for, and a process
+// that dies take care of it, and the one after it. It returns false when all was
+// done before the process could die.
+func dies(ctx context.Context, w world, a *accountsv1.Account, p *process, doubled map[string]int) (died bool) {
+	GinkgoHelper()
+	now.putForward(time.Hour)
+	before := w.mails("jane")
+	asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
+		failed := metav1.NewTime(now.Add(-time.Minute))
+		*s = accountsv1.AccountStatus{SignIn: accountsv1.SignIn{Failures: 5, FailureTime: &failed}}
+	})
+	ask(ctx, a, accountsv1.ResetAnnotation)
+
+	told := func() []string {
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
+		var all []string
+		for _, d := range a.Status.Deliveries {
+			if d.Result == accountsv1.DeliverySent {
+				all = append(all, string(d.Purpose))
+			}
+		}
+		return all
+	}
+	stop := p.start(ctx)
+	Eventually(func() bool {
+		select {
+		case <-p.dead:
+			died = true
+		default:
+		}
+		return died || len(told()) == 2
+	}).Should(BeTrue())
+	stop()
+	if died {
+		stop = newProcess(0, false).start(ctx)
+		defer stop()
+	}
+	where := fmt.Sprintf("call %d, after=%v: %s", p.at, p.after, p.point)
+	Eventually(told).Should(ConsistOf("Reset", "Locked"), where)
+	eventually(ctx, a, haveState("Locked"), beReady())
+	quiet(ctx)
+
+	mails := w.mails("jane")
+	for id := range before {
+		delete(mails, id)
+	}
+	Expect(mails).To(HaveLen(2), "lost, or made anew: "+where)
+	for id, copies := range mails {
+		if len(copies) == 1 {
+			continue
+		}
+		Expect(p.pending).To(HaveKey(id), "doubled: "+where)
+		Expect(copies).To(HaveLen(2), where)
+		Expect(copies[0]).To(Equal(copies[1]), where)
+		purpose, _, _ := strings.Cut(strings.Split(id, ".")[1], "-")
+		doubled[p.point+": "+purpose]++
+	}
+	return died
+}

@@ -1,0 +1,66 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+// reasonRequestInvalid says that the value of an annotation by which somebody asks
+// for a reset or an unlock is no time. Of an event.
+const reasonRequestInvalid = "RequestInvalid"
+
+// tellLeft records events about the Memberships that the person gave up.
+func (r *AccountReconciler) tellLeft(ctx context.Context, a *accountsv1.Account, left []types.NamespacedName) error {
+	for _, key := range left {
+		r.Events.Eventf(a, nil, "Normal", accountsv1.ReasonLeft, "Leave", "The person gave Membership %s up", key)
+		m, err := find(ctx, r, key, &accountsv1.Membership{})
+		if err != nil {
+			return err
+		}
+		if m != nil {
+			r.Events.Eventf(m, a, "Normal", accountsv1.ReasonLeft, "Leave", "The person left: Account %s does not hold it any more", a.Name)
+		}
+	}
+	return nil
+}
+
+// blockedMessage is what the status says about a request that is not carried out.
+func blockedMessage(a *accountsv1.Account) string {
+	blocked := meta.FindStatusCondition(a.Status.Conditions, accountsv1.ConditionRequestBlocked)
+	if blocked == nil {
+		return ""
+	}
+	return blocked.Message
+}
+
+// tellBlocked records, where those look who asked, that they may not ask for it.
+func (r *AccountReconciler) tellBlocked(f account.Facts) {
+	if asked := account.Blocked(f); asked != nil {
+		r.Events.Eventf(asked.Membership, f.Account, "Warning", accountsv1.ReasonOwnerElsewhere, "Request",
+			"%s is not carried out: the person is an owner of another Organization, and only a cluster admin may annotate the Account", asked.Annotation)
+	}
+}
+
+// tellUnreadable records, once for each value, that a request is no time.
+func (r *AccountReconciler) tellUnreadable(f account.Facts) {
+	for _, asked := range account.Unreadable(f) {
+		var on client.Object = f.Account
+		if asked.Membership != nil {
+			on = asked.Membership
+		}
+		before, _ := r.told.Swap(string(on.GetUID())+asked.Annotation, asked.Value)
+		if before != asked.Value {
+			r.Events.Eventf(on, nil, "Warning", reasonRequestInvalid, "Request",
+				"The value of %s must be a time such as 2026-11-21T10:00:00Z", asked.Annotation)
+		}
+	}
+}

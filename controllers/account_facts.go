@@ -1,0 +1,127 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/address"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/username"
+)
+
+func (r *AccountReconciler) observe(ctx context.Context, a *accountsv1.Account) (account.Facts, error) {
+	facts := account.Facts{
+		Now: r.Clock.Now(), Account: a,
+		Holder: r.Post.Holder, SendDeadline: r.Post.Deadline, MailDomain: domainOf(r.Post.From),
+	}
+	var err error
+	if a.DeletionTimestamp != nil {
+		facts.BindingsLeft, err = bindingsLeft(ctx, r.Live, accountsv1.AccountLabel, a.Name)
+		return facts, err
+	}
+	if account.HalfMade(a) {
+		if facts.Origin, err = r.origin(ctx, a); err != nil {
+			return facts, err
+		}
+	}
+	if err := r.belongings(ctx, &facts); err != nil {
+		return facts, err
+	}
+	if len(a.Status.UserNameTimes) > 0 {
+		if facts.UserNames, err = r.userNames(ctx, a); err != nil {
+			return facts, err
+		}
+	}
+	if facts.Accepted, err = r.accepted(ctx, a); err != nil {
+		return facts, err
+	}
+	if slices.ContainsFunc(facts.Accepted, func(a account.Acceptance) bool { return !invitation.IsHistory(a.Invitation) }) {
+		facts.Organizations, err = organizationsOf(ctx, r, r.Live, a)
+	}
+	return facts, err
+}
+
+// belongings reads the Memberships in the record: those that are going, and those
+// that the Account holds, with their Organizations.
+func (r *AccountReconciler) belongings(ctx context.Context, f *account.Facts) error {
+	for _, key := range recorded(f.Account) {
+		m, err := find(ctx, r, key, &accountsv1.Membership{})
+		switch {
+		case err != nil:
+			return err
+		case m == nil:
+			continue
+		case m.DeletionTimestamp != nil:
+			f.Going = append(f.Going, key)
+			continue
+		case !membership.Holds(f.Account, key, m.Spec.Email):
+			continue
+		}
+		org, err := find(ctx, r, types.NamespacedName{Name: string(m.Spec.OrganizationRef.Name)}, &accountsv1.Organization{})
+		if err != nil {
+			return err
+		}
+		if org != nil && string(org.Spec.Namespace) == m.Namespace {
+			f.Belongings = append(f.Belongings, account.Belonging{Membership: m, Organization: org})
+		}
+	}
+	return nil
+}
+
+// userNames are those of all Accounts with the address, as people type them.
+func (r *AccountReconciler) userNames(ctx context.Context, a *accountsv1.Account) ([]string, error) {
+	var same accountsv1.AccountList
+	if err := r.List(ctx, &same, client.MatchingFields{byAddress: address.Key(string(a.Spec.Email))}); err != nil {
+		return nil, err
+	}
+	var names []string
+	for i := range same.Items {
+		if other := &same.Items[i]; !account.HalfMade(other) && other.DeletionTimestamp == nil {
+			names = append(names, username.Show(other.Name))
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// origin reads, past the cache, the very Invitation that an Account was made
+// through: an Account must not be discarded on old news.
+func (r *AccountReconciler) origin(ctx context.Context, a *accountsv1.Account) (*accountsv1.Invitation, error) {
+	ref := a.Spec.InvitationRef
+	key := types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)}
+	inv, err := find(ctx, r.Live, key, &accountsv1.Invitation{})
+	if err != nil || inv == nil || string(inv.UID) != ref.UID {
+		return nil, err
+	}
+	return inv, nil
+}
+
+func (r *AccountReconciler) accepted(ctx context.Context, a *accountsv1.Account) ([]account.Acceptance, error) {
+	var invs accountsv1.InvitationList
+	if err := r.List(ctx, &invs, client.MatchingFields{byAccount: string(a.UID)}); err != nil {
+		return nil, err
+	}
+	found := make([]account.Acceptance, 0, len(invs.Items))
+	for i := range invs.Items {
+		inv := &invs.Items[i]
+		m, err := find(ctx, r, client.ObjectKeyFromObject(inv), &accountsv1.Membership{})
+		if err != nil {
+			return nil, err
+		}
+		org, err := find(ctx, r, types.NamespacedName{Name: string(inv.Spec.OrganizationRef.Name)}, &accountsv1.Organization{})
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, account.Acceptance{Invitation: inv, Membership: m, Organization: org})
+	}
+	return found, nil
+}

@@ -1,0 +1,187 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+// settledAfter is how long nobody is told that an Account is locked.
+const settledAfter = 10 * time.Second
+
+// The limits that the portal counts by.
+var members, owners = account.Limits{MaxFailures: 5}, account.Limits{MaxFailures: 5, Owner: true}
+
+// guess has somebody try five wrong passwords, which the portal counts.
+func guess(ctx context.Context, a *accountsv1.Account, limits account.Limits) {
+	GinkgoHelper()
+	for range 5 {
+		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
+			Expect(account.Count(&s.SignIn, account.FactorPassword, limits, now)).To(BeTrue())
+		})
+	}
+}
+
+// lockOut lets the time pass as well in which the last one may be right.
+func lockOut(ctx context.Context, a *accountsv1.Account, limits account.Limits) {
+	GinkgoHelper()
+	guess(ctx, a, limits)
+	now.putForward(settledAfter)
+	poke(ctx, a)
+	eventually(ctx, a, haveState("Locked"), beReady(), haveCondition("Locked", metav1.ConditionTrue, "TooManyFailures"))
+}
+
+// passes puts the clock forward and has the controllers look.
+func passes(ctx context.Context, a *accountsv1.Account, by time.Duration) {
+	GinkgoHelper()
+	now.putForward(by)
+	poke(ctx, a)
+	quiet(ctx)
+}
+
+func beOpen() OmegaMatcher {
+	return And(haveState("Active"), beReady(), haveCondition("Locked", metav1.ConditionFalse, "NotLocked"))
+}
+
+var _ = Describe("An Account that is locked", Label("B2"), func() {
+	var (
+		w world
+		m *accountsv1.Membership
+		a *accountsv1.Account
+	)
+
+	BeforeEach(func(ctx SpecContext) {
+		w = aWorld().settled(ctx)
+		m, a = w.active(ctx)
+	})
+
+	It("says so once no try can be right any more, and its person is told by mail, in two writes", Label("K1", "K8"), func(ctx SpecContext) {
+		guess(ctx, a, members)
+		quiet(ctx)
+		eventually(ctx, a, beOpen())
+		Expect(lettersTo(a, lockedSubject)).To(BeEmpty())
+		before := len(writes())
+		passes(ctx, a, settledAfter)
+		eventually(ctx, a, haveState("Locked"), beReady(), haveCondition("Locked", metav1.ConditionTrue, "TooManyFailures"),
+			haveMessage("Locked", "opens by itself"), haveCondition("Active", metav1.ConditionTrue, "Accepted"))
+		mail := eventuallyMailed(ctx, a, lockedSubject, 1)
+		Expect(mail.Text).To(And(ContainSubstring(a.Name), ContainSubstring("https://accounts.example.com/reset\n")))
+		Expect(writes()[before:]).To(ConsistOf("update accounts/status "+a.Name, "update accounts/status "+a.Name))
+		passes(ctx, a, time.Minute)
+		Expect(writes()[before:]).To(HaveLen(2))
+		Expect(lettersTo(a, lockedSubject)).To(HaveLen(1))
+		eventually(ctx, m, haveState("Active"), beReady())
+	})
+
+	It("says so by itself, without anybody looking", func(ctx SpecContext) {
+		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
+			failed := metav1.NewTime(now.Add(-settledAfter + 2*time.Second))
+			s.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &failed}
+		})
+		eventually(ctx, a, haveState("Locked"))
+		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
+			failed := metav1.NewTime(now.Add(-15*time.Minute + 2*time.Second))
+			s.SignIn.FailureTime = &failed
+		})
+		eventually(ctx, a, beOpen())
+	})
+
+	It("opens by itself, each time later, and is told of each time", func(ctx SpecContext) {
+		for round, locked := range []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour} {
+			lockOut(ctx, a, members)
+			eventuallyMailed(ctx, a, lockedSubject, round+1)
+			passes(ctx, a, locked-settledAfter-time.Minute)
+			eventually(ctx, a, haveState("Locked"))
+			passes(ctx, a, time.Minute)
+			eventually(ctx, a, beOpen())
+		}
+	})
+
+	It("of an owner, never stays locked for longer than the first time", func(ctx SpecContext) {
+		w.owned(ctx)
+		ada := &accountsv1.Account{}
+		Expect(k8s.Get(ctx, client.ObjectKey{Name: w.name + "-ada"}, ada)).To(Succeed())
+		for range 3 {
+			lockOut(ctx, ada, owners)
+			passes(ctx, ada, 15*time.Minute-settledAfter)
+			eventually(ctx, ada, beOpen())
+		}
+		Expect(ada.Status.SignIn.Locks).To(BeEquivalentTo(2))
+	})
+
+	DescribeTable("is opened once by an annotation, and no session comes back", Label("D7"), func(ctx SpecContext, which func() client.Object) {
+		lockOut(ctx, a, members)
+		locked := a.Status.SignIn.FailureTime
+		value := ask(ctx, which(), accountsv1.UnlockAnnotation)
+		eventually(ctx, a, beOpen(), HaveField("Status.SignIn", accountsv1.SignIn{SessionsEndTime: locked}))
+		now.putForward(time.Minute)
+		lockOut(ctx, a, members)
+		annotate(ctx, which(), accountsv1.UnlockAnnotation, value)
+		passes(ctx, a, time.Second)
+		eventually(ctx, a, haveState("Locked"))
+	},
+		Entry("on the Account", func() client.Object { return a }),
+		Entry("on its Membership", func() client.Object { return m }),
+	)
+
+	It("is locked by the strictest of its person's Organizations, whatever it comes to say", func(ctx SpecContext) {
+		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
+			s.SignIn = accountsv1.SignIn{Failures: 3, FailureTime: &now}
+		})
+		passes(ctx, a, settledAfter)
+		eventually(ctx, a, beOpen())
+		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.SignIn.MaxFailures = 3 })
+		eventually(ctx, a, haveState("Locked"))
+		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.SignIn.MaxFailures = 4 })
+		eventually(ctx, a, beOpen())
+	})
+})
+
+var _ = Describe("Who manages an Organization", Label("D7"), func() {
+	It("can ask for nothing for an owner of another one: a cluster admin can", func(ctx SpecContext) {
+		entity := accountsv1.DisplayText(fresh("Acme"))
+		shop, labs := aWorldOf(ctx, entity), aWorldOf(ctx, entity)
+		m, a := shop.active(ctx)
+		change(ctx, labs.organization(), func(o *accountsv1.Organization) {
+			o.Spec.Roles = append(o.Spec.Roles, accountsv1.Role{Name: "owner", Standing: accountsv1.StandingOwner})
+		})
+		owner := labs.membership("jane")
+		owner.Spec.Email, owner.Spec.Role = shop.email("jane"), "owner"
+		create(ctx, owner)
+		eventually(ctx, owner, haveState("Invited"), beReady())
+		labs.acceptWith(ctx, "jane", a)
+		eventually(ctx, owner, haveState("Active"))
+
+		for _, annotation := range []string{accountsv1.ResetAnnotation, accountsv1.UnlockAnnotation} {
+			lockOut(ctx, a, owners)
+			ask(ctx, m, annotation)
+			eventually(ctx, a, haveState("Locked"), beReady(), haveCondition("RequestBlocked", metav1.ConditionTrue, "OwnerElsewhere"),
+				haveMessage("RequestBlocked", shop.name+"/jane"), haveMessage("RequestBlocked", annotation))
+			Eventually(func() []string { return eventsAbout(ctx, m) }).Should(ContainElement("Warning OwnerElsewhere"))
+			passes(ctx, a, time.Second)
+			eventually(ctx, a, haveState("Locked"))
+			Expect(lettersTo(a, resetSubject)).To(BeEmpty())
+			passes(ctx, a, time.Hour)
+			eventually(ctx, a, beOpen())
+			Expect(words(a.Status.Conditions)).NotTo(ContainElement(HavePrefix("RequestBlocked")))
+		}
+		Expect(eventsAbout(ctx, m)).To(ConsistOf("Warning OwnerElsewhere", "Warning OwnerElsewhere"))
+		Expect(eventsAbout(ctx, owner)).To(BeEmpty())
+
+		ask(ctx, a, accountsv1.ResetAnnotation)
+		eventuallyMailed(ctx, a, resetSubject, 1)
+		now.putForward(time.Minute)
+		ask(ctx, owner, accountsv1.ResetAnnotation)
+		eventuallyMailed(ctx, a, resetSubject, 2)
+	})
+})

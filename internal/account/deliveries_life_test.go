@@ -1,0 +1,204 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/delivery"
+	"github.com/usher-dev/usher/internal/invitation"
+)
+
+// life is somebody's Account over time: what people do, and what the controller
+// does about it when it looks.
+type life struct {
+	Facts
+	keys invitation.Keyring
+	// processes counts those that there have been.
+	processes int
+	// ids are the Message-IDs of the deliveries, and taken those that the mail
+	// server has taken and that were written down.
+	ids   map[string]string
+	taken map[string]bool
+	// wrong is what must never happen, and has.
+	wrong []string
+}
+
+// second is a time as the portal writes it.
+func (l *life) second() *metav1.Time {
+	t := metav1.NewTime(l.Now.Truncate(time.Second))
+	return &t
+}
+
+// look is one look of the controller; end is how a try ends.
+func (l *life) look(end string) Plan {
+	plan := Decide(l.Facts)
+	if plan.Claim == nil {
+		l.Account.Status = Report(l.Facts)
+		return plan
+	}
+	if end == "somebody else wrote first" {
+		return plan
+	}
+	l.Account.Status = Report(l.Facts)
+	Begin(&l.Account.Status, *plan.Claim)
+	l.send(plan.Claim.Name)
+	d := delivery.Find(l.Account.Status.Deliveries, plan.Claim.Name)
+	switch end {
+	case "taken":
+		delivery.End(d, accountsv1.DeliverySent, "", l.Now)
+		l.taken[d.Name] = true
+	case "refused":
+		delivery.End(d, accountsv1.DeliveryRefused, "no such person", l.Now)
+	case "not now":
+		delivery.End(d, accountsv1.DeliveryTemporaryFailure, "not now", l.Now)
+	case "the process dies":
+		l.processes++
+		l.Holder = fmt.Sprintf("usher-%d", l.processes)
+	}
+	l.Account.Status = Report(l.Facts)
+	return plan
+}
+
+// send looks at what goes out.
+func (l *life) send(name string) {
+	d := delivery.Find(l.Account.Status.Deliveries, name)
+	if d.Recipient != "jane@example.com" {
+		l.complain("%s goes to %s", name, d.Recipient)
+	}
+	if l.taken[name] {
+		l.complain("%s goes out again", name)
+	}
+	if id, found := l.ids[name]; found && id != d.MessageID {
+		l.complain("%s goes out as %s and as %s", name, id, d.MessageID)
+	}
+	l.ids[name] = d.MessageID
+	if d.Purpose != accountsv1.PurposeReset {
+		return
+	}
+	text, err := DeriveResetLink(l.keys, string(l.Account.UID), l.Account.Status.ResetTimes[0].Time)
+	if err != nil {
+		l.complain("%v", err)
+	}
+	link, _ := ParseResetLink(text)
+	var password time.Time
+	if changed := l.Account.Status.PasswordTime; changed != nil {
+		password = changed.Time
+	}
+	if standing := CheckReset(link, l.Account, password, l.keys, l.Now); standing != ResetOpen {
+		l.complain("%s goes out, and stands %d", name, standing)
+	}
+}
+
+func (l *life) complain(format string, args ...any) {
+	l.wrong = append(l.wrong, fmt.Sprintf(format, args...))
+}
+
+// happenings are what people do.
+func (l *life) happenings() map[string]func(*rapid.T) {
+	status := func() *accountsv1.AccountStatus { return &l.Account.Status }
+	ask := func(o metav1.Object, annotation string) func(*rapid.T) {
+		return func(t *rapid.T) {
+			skew := time.Duration(rapid.IntRange(-5, 5).Draw(t, "skew")) * time.Second
+			annotate(o, annotation, l.Now.Add(skew).Format(time.RFC3339))
+		}
+	}
+	return map[string]func(*rapid.T){
+		"time passes": func(t *rapid.T) {
+			l.Now = l.Now.Add(rapid.SampledFrom([]time.Duration{10 * time.Second, time.Minute, 16 * time.Minute, time.Hour, 25 * time.Hour}).Draw(t, "time"))
+		},
+		"a password is tried": func(*rapid.T) { Count(&status().SignIn, FactorPassword, l.limits(), *l.second()) },
+		"the person signs in": func(*rapid.T) { Open(&status().SignIn, l.limits()) },
+		"the person forgets the password": func(*rapid.T) {
+			if MayRequest(status().ResetTimes, l.Now) {
+				status().ResetTimes = Requested(status().ResetTimes, *l.second())
+			}
+		},
+		"the person forgets the user name": func(*rapid.T) {
+			if MayRequest(status().UserNameTimes, l.Now) {
+				status().UserNameTimes = Requested(status().UserNameTimes, *l.second())
+			}
+		},
+		"the person chooses a password": func(*rapid.T) {
+			status().PasswordTime = l.second()
+			Open(&status().SignIn, l.limits())
+		},
+		"the person adds a second factor":   func(*rapid.T) { status().SecondFactorTime = l.second() },
+		"an admin asks for a reset":         ask(l.Account, accountsv1.ResetAnnotation),
+		"an admin asks for an unlock":       ask(l.Account, accountsv1.UnlockAnnotation),
+		"a tenant's admin asks for a reset": ask(l.Belongings[0].Membership, accountsv1.ResetAnnotation),
+		"an admin disables the Account":     func(*rapid.T) { l.Account.Spec.State = accountsv1.AccountSwitchDisabled },
+		"an admin enables the Account":      func(*rapid.T) { l.Account.Spec.State = accountsv1.AccountSwitchActive },
+		"the controller looks": func(t *rapid.T) {
+			l.look(rapid.SampledFrom([]string{"taken", "refused", "not now", "the process dies", "somebody else wrote first"}).Draw(t, "end"))
+		},
+	}
+}
+
+// settle has the mail server take everything, until nothing is left to do soon.
+func (l *life) settle() {
+	for range 100 {
+		plan := l.look("taken")
+		if plan.Claim == nil && (plan.After == 0 || plan.After > delivery.LongestBackoff) {
+			return
+		}
+		l.Now = l.Now.Add(plan.After)
+	}
+	l.complain("it does not come to rest")
+}
+
+// Whatever happens, and wherever processes die: what there is to tell is told, to
+// the address of the Account alone, once unless nobody knows whether it was, and
+// no link goes out that is dead.
+func TestWhatIsToBeToldIsToldOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := &life{Facts: janes(), ids: map[string]string{}, taken: map[string]bool{}}
+		var err error
+		if l.keys, err = invitation.ParseKeyring(map[string][]byte{"key-1": make([]byte, invitation.KeySize)}); err != nil {
+			t.Fatal(err)
+		}
+		check := func(t *rapid.T) {
+			l.Now = l.Now.Add(time.Second)
+			if len(l.wrong) > 0 {
+				t.Fatal(l.wrong)
+			}
+		}
+		happenings := l.happenings()
+		happenings[""] = check
+		t.Repeat(happenings)
+		l.settle()
+		check(t)
+		settled(t, l)
+	})
+}
+
+// settled looks at an Account for which nothing is left to do.
+func settled(t *rapid.T, l *life) {
+	l.Now = l.Now.Add(-time.Second) // the time of the last look
+	if diff := cmp.Diff(l.Account.Status, Report(l.Facts)); diff != "" {
+		t.Errorf("another look writes:\n%s", diff)
+	}
+	status := l.Account.Status
+	for _, o := range l.occasions() {
+		if d := delivery.Find(status.Deliveries, o.name); o.open && (d == nil || !delivery.Finished(*d)) {
+			t.Errorf("nobody was told of %s", o.name)
+		}
+	}
+	var names []string
+	for _, d := range status.Deliveries {
+		names = append(names, d.Name)
+	}
+	slices.Sort(names)
+	if len(names) > 16 || len(slices.Compact(names)) != len(status.Deliveries) || len(status.ResetTimes) > 5 || len(status.UserNameTimes) > 5 {
+		t.Errorf("the API server refuses the status: %v, %v, %v", names, status.ResetTimes, status.UserNameTimes)
+	}
+}

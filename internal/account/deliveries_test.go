@@ -1,0 +1,186 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// told has the person have been told of something of so long ago.
+func told(name string, d time.Duration) func(*Facts) { return mailed(name, d, accountsv1.DeliverySent) }
+
+// mailed has a mail about something have been tried once, when it happened, with
+// that result.
+func mailed(name string, d time.Duration, result accountsv1.DeliveryResult) func(*Facts) {
+	return func(f *Facts) {
+		f.Account.Status.Deliveries = append(f.Account.Status.Deliveries, accountsv1.Delivery{
+			Name: fmt.Sprintf("%s-%d", name, ago(d).Unix()), Medium: accountsv1.MediumEmail, Recipient: "jane@example.com",
+			Tries: 1, ClaimTime: ago(d), TryTime: ago(d), Result: result,
+		})
+	}
+}
+
+func resetAsked(all ...time.Duration) func(*Facts) {
+	return func(f *Facts) {
+		for _, d := range all {
+			f.Account.Status.ResetTimes = append(f.Account.Status.ResetTimes, *ago(d))
+		}
+	}
+}
+
+func passwordChanged(d time.Duration) func(*Facts) {
+	return func(f *Facts) { f.Account.Status.PasswordTime = ago(d) }
+}
+
+func factorChanged(d time.Duration) func(*Facts) {
+	return func(f *Facts) { f.Account.Status.SecondFactorTime = ago(d) }
+}
+
+func namesAsked(d time.Duration) func(*Facts) {
+	return func(f *Facts) { f.Account.Status.UserNameTimes = []metav1.Time{*ago(d)} }
+}
+
+// TestWhatThePersonIsMailed tells what is mailed and when, and which deliveries
+// stay on the list.
+func TestWhatThePersonIsMailed(t *testing.T) {
+	const (
+		day       = 24 * time.Hour
+		temporary = accountsv1.DeliveryTemporaryFailure
+	)
+	cases := map[string]struct {
+		facts      Facts
+		plan, kept string
+	}{
+		"a reset was asked for":     {janes(resetAsked(time.Minute)), "claim reset-1795262340 1", ""},
+		"a reset, and it is mailed": {janes(resetAsked(time.Minute), told("reset", time.Minute)), "wait", "reset-1795262340"},
+		"a reset, and the mail server said not now": {
+			janes(resetAsked(5*time.Second), mailed("reset", 5*time.Second, temporary)), "wait 4.49s", "reset-1795262395",
+		},
+		"a reset, and it is time to try again":        {janes(resetAsked(time.Minute), mailed("reset", time.Minute, temporary)), "claim reset-1795262340 2", "reset-1795262340"},
+		"a reset, refused for good":                   {janes(resetAsked(time.Minute), mailed("reset", time.Minute, "Refused")), "wait", "reset-1795262340"},
+		"a reset of an hour ago":                      {janes(resetAsked(time.Hour)), "wait", ""},
+		"a reset of an hour ago that was not taken":   {janes(resetAsked(time.Hour), mailed("reset", time.Hour, temporary)), "wait", "reset-1795258800"},
+		"a reset, and another one since":              {janes(resetAsked(0, time.Minute), told("reset", time.Minute)), "claim reset-1795262400 1", ""},
+		"a reset, and the password was changed since": {janes(resetAsked(time.Minute), passwordChanged(time.Second), told("password", time.Second)), "wait", "password-1795262399"},
+		"a reset, and the password was changed before": {
+			janes(resetAsked(time.Minute), passwordChanged(time.Hour), told("password", time.Hour)), "claim reset-1795262340 1", "password-1795258800",
+		},
+		"a reset that was not taken, and the Account is disabled": {
+			janes(resetAsked(time.Minute), mailed("reset", time.Minute, temporary), disabled), "wait", "reset-1795262340",
+		},
+		"the password was changed":                      {janes(passwordChanged(time.Second)), "claim password-1795262399 1", ""},
+		"the password was changed, and nobody told":     {janes(passwordChanged(day)), "wait", ""},
+		"the password was changed twice":                {janes(passwordChanged(time.Second), told("password", time.Hour)), "claim password-1795262399 1", ""},
+		"tried for days to tell that it was changed":    {janes(passwordChanged(6*day), mailed("password", 6*day, temporary)), "claim password-1794744000 2", "password-1794744000"},
+		"tried for a week to tell that it was changed":  {janes(passwordChanged(7*day), mailed("password", 7*day, temporary)), "wait", ""},
+		"told a week ago":                               {janes(passwordChanged(7*day), told("password", 7*day)), "wait", ""},
+		"changed before it was disabled":                {janes(passwordChanged(time.Second), disabled), "claim password-1795262399 1", ""},
+		"the second factor was changed":                 {janes(factorChanged(time.Second)), "claim second-factor-1795262399 1", ""},
+		"the second factor was changed a day ago":       {janes(factorChanged(day)), "wait", ""},
+		"the user names were asked for":                 {janes(namesAsked(time.Second)), "claim user-names-1795262399 1", ""},
+		"the user names were asked for, and are mailed": {janes(namesAsked(time.Second), told("user-names", time.Second)), "wait", "user-names-1795262399"},
+		"what somebody waits for comes first": {
+			janes(namesAsked(0), resetAsked(0), passwordChanged(time.Hour), failed(5, time.Minute)), "claim reset-1795262400 1", "",
+		},
+		"what waits for the mail server keeps back nothing": {
+			janes(resetAsked(time.Second), mailed("reset", time.Second, temporary), factorChanged(0)), "claim second-factor-1795262400 1", "reset-1795262399",
+		},
+		"locked, and the mail was not taken": {
+			janes(failed(5, time.Minute), mailed("locked", time.Minute, temporary)), "claim locked-1795262340 2", "locked-1795262340",
+		},
+		"locked, and it was over before the mail was taken": {
+			janes(failed(5, time.Hour), mailed("locked", time.Hour, temporary)), "claim locked-1795258800 2", "locked-1795258800",
+		},
+		"unlocked before the mail was taken": {
+			janes(failed(5, time.Minute), mailed("locked", time.Minute, temporary), asked(accountsv1.UnlockAnnotation, 0)), "wait", "",
+		},
+		"another failure after the lock was over": {janes(failed(1, time.Second), locks(1), told("locked", time.Hour)), "wait", ""},
+		"half-made":              {someFacts(passwordChanged(0), resetAsked(0), namesAsked(0)), "wait 1h0m0s", ""},
+		"being deleted":          {janes(going, passwordChanged(0), resetAsked(0)), "remove finalizer", ""},
+		"of no purpose any more": {janes(told("greeting", time.Minute)), "wait", ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := planned(Decide(c.facts)); got != c.plan {
+				t.Errorf("it plans %q, not %q", got, c.plan)
+			}
+			var names []string
+			for _, d := range Report(c.facts).Deliveries {
+				names = append(names, d.Name)
+			}
+			if got := strings.Join(names, " "); got != c.kept {
+				t.Errorf("the list is %q, not %q", got, c.kept)
+			}
+		})
+	}
+}
+
+func TestAMailGoesToTheAccountsAddressInItsPersonsLanguage(t *testing.T) {
+	french := memberOf("globex", "developer")
+	french.Organization.Spec.Language = "fr"
+	cases := map[string]struct {
+		facts Facts
+		want  accountsv1.Language
+	}{
+		"nobody says":                           {janes(resetAsked(0)), "en"},
+		"the first Organization does":           {janes(resetAsked(0), func(f *Facts) { f.Belongings[0].Organization.Spec.Language = "it" }, belongsTo(french)), "it"},
+		"the second Organization does":          {janes(resetAsked(0), belongsTo(french)), "en"},
+		"the person does, and the Organization": {janes(resetAsked(0), func(f *Facts) { f.Account.Status.Language, f.Belongings = "de", []Belonging{french} }), "de"},
+		"there is no Organization":              {janes(resetAsked(0), func(f *Facts) { f.Belongings = nil }), "en"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			claim := Decide(c.facts).Claim
+			status := Report(c.facts)
+			Begin(&status, *claim)
+			want := []accountsv1.Delivery{{
+				Name: "reset-1795262400", Purpose: "Reset", Medium: "Email", Recipient: "jane@example.com", Language: c.want,
+				MessageID: someUID + ".reset-1795262400.1795262400@example.com",
+				ClaimTime: ago(0), Tries: 1, TryTime: ago(0), Holder: "usher-1",
+			}}
+			if diff := cmp.Diff(want, status.Deliveries); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestARepeatIsTheSameMail(t *testing.T) {
+	f := janes(resetAsked(0))
+	status := Report(f)
+	Begin(&status, *Decide(f).Claim)
+	f.Account.Status, f.Holder, f.MailDomain, f.Now = status, "usher-2", "elsewhere.example", noon.Add(2*time.Minute)
+	f.Account.Status.Language = "pt"
+	again := Report(f)
+	Begin(&again, *Decide(f).Claim)
+	if len(again.Deliveries) != 1 || again.Deliveries[0].Tries != 2 || again.Deliveries[0].Holder != "usher-2" {
+		t.Fatalf("it is claimed as %+v", again.Deliveries)
+	}
+	first, second := status.Deliveries[0], again.Deliveries[0]
+	for _, d := range []*accountsv1.Delivery{&first, &second} {
+		d.Tries, d.TryTime, d.Holder = 0, nil, ""
+	}
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Errorf("what the mail is made of has changed: -first +repeat\n%s", diff)
+	}
+}
+
+func TestWhomAPersonCanTurnTo(t *testing.T) {
+	silent, first, second := memberOf("acme", "developer"), memberOf("beta", "developer"), memberOf("globex", "developer")
+	first.Organization.Spec.SupportContact, second.Organization.Spec.SupportContact = "help@beta.example", "help@globex.example"
+	if got := SupportContact([]Belonging{silent, first, second}); got != "help@beta.example" {
+		t.Errorf("it is %q", got)
+	}
+	if got := SupportContact([]Belonging{silent}); got != "" {
+		t.Errorf("it is %q", got)
+	}
+}

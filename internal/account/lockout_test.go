@@ -1,0 +1,212 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+func belonging(maxFailures int32, standing accountsv1.RoleStanding) Belonging {
+	return Belonging{
+		Membership: &accountsv1.Membership{Spec: accountsv1.MembershipSpec{Role: "role"}},
+		Organization: &accountsv1.Organization{Spec: accountsv1.OrganizationSpec{
+			SignIn: accountsv1.SignInRules{MaxFailures: maxFailures},
+			Roles:  []accountsv1.Role{{Name: "role", Standing: standing}},
+		}},
+	}
+}
+
+func TestTheStrictestOrganizationCounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		belongings []Belonging
+		want       Limits
+	}{
+		"no organization":            {nil, Limits{MaxFailures: 5}},
+		"one that does not say":      {[]Belonging{belonging(0, "")}, Limits{MaxFailures: 5}},
+		"a lax one alone":            {[]Belonging{belonging(10, "")}, Limits{MaxFailures: 10}},
+		"a lax one and the default":  {[]Belonging{belonging(10, ""), belonging(0, "")}, Limits{MaxFailures: 5}},
+		"the default and a strict":   {[]Belonging{belonging(0, ""), belonging(3, "")}, Limits{MaxFailures: 3}},
+		"an owner of the second one": {[]Belonging{belonging(4, ""), belonging(0, accountsv1.StandingOwner)}, Limits{MaxFailures: 4, Owner: true}},
+	} {
+		if got := LimitsOf(c.belongings); got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+// tried counts tries of a factor, all at one time, and gives how many may be
+// looked at.
+func tried(s *accountsv1.SignIn, factor Factor, limits Limits, at time.Time, times int) int {
+	looked := 0
+	for range times {
+		if Count(s, factor, limits, metav1.NewTime(at)) {
+			looked++
+		}
+	}
+	return looked
+}
+
+func TestEachLockIsLongerThanTheOneBefore(t *testing.T) {
+	for name, c := range map[string]struct {
+		limits Limits
+		want   []time.Duration
+	}{
+		"a member": {Limits{MaxFailures: 5}, []time.Duration{
+			15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 24 * time.Hour, 24 * time.Hour, 24 * time.Hour,
+		}},
+		"an owner": {Limits{MaxFailures: 3, Owner: true}, []time.Duration{15 * time.Minute, 15 * time.Minute, 15 * time.Minute}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s accountsv1.SignIn
+			now := noon
+			for i, want := range c.want {
+				if got := tried(&s, FactorPassword, c.limits, now, 20); got != int(c.limits.MaxFailures) {
+					t.Fatalf("lock %d: %d passwords looked at", i, got)
+				}
+				if got := LockOf(s, c.limits).Until.Sub(now); got != want {
+					t.Errorf("lock %d lasts %s, not %s", i, got, want)
+				}
+				if tried(&s, FactorPassword, c.limits, now.Add(want-time.Second), 1) != 0 {
+					t.Errorf("lock %d ended too early", i)
+				}
+				now = now.Add(want)
+			}
+		})
+	}
+}
+
+func TestPasswordsAndCodesAreCountedApart(t *testing.T) {
+	limits := Limits{MaxFailures: 5}
+	var s accountsv1.SignIn
+	if got := tried(&s, FactorCode, limits, noon, 4); got != 4 {
+		t.Fatalf("%d codes looked at", got)
+	}
+	for range 3 { // whoever knows the password gets no more codes for it
+		if tried(&s, FactorPassword, limits, noon, 4) != 4 {
+			t.Fatal("a password was not looked at")
+		}
+		PasswordRight(&s)
+	}
+	if got := tried(&s, FactorCode, limits, noon, 10); got != 1 {
+		t.Errorf("%d more codes looked at, want 1", got)
+	}
+	if tried(&s, FactorPassword, limits, noon, 1) != 0 {
+		t.Error("codes do not lock the password out")
+	}
+}
+
+func TestALockByCodesEndsLikeAnyOther(t *testing.T) {
+	limits := Limits{MaxFailures: 5}
+	for _, factor := range []Factor{FactorPassword, FactorCode} {
+		var s accountsv1.SignIn
+		tried(&s, FactorCode, limits, noon, 5)
+		if got := tried(&s, factor, limits, noon.Add(15*time.Minute), 9); got != 5 {
+			t.Errorf("after the lock %d tries of factor %d were looked at", got, factor)
+		}
+	}
+}
+
+func TestARightPasswordOpensNoLockThatCodesCaused(t *testing.T) {
+	limits := Limits{MaxFailures: 5}
+	var s accountsv1.SignIn
+	tried(&s, FactorPassword, limits, noon, 1)
+	tried(&s, FactorCode, limits, noon, 5) // while the password is still looked at
+	if PasswordRight(&s); !LockOf(s, limits).Locked(noon) {
+		t.Error("the account is open")
+	}
+}
+
+func TestALockEndsSessionsForGood(t *testing.T) {
+	limits, later := Limits{MaxFailures: 5}, noon.Add(time.Hour)
+	for name, open := range map[string]func(s *accountsv1.SignIn){
+		"still locked, or open by itself": func(*accountsv1.SignIn) {},
+		"opened by a reset":               func(s *accountsv1.SignIn) { Open(s, limits) },
+		"open, and somebody tries":        func(s *accountsv1.SignIn) { tried(s, FactorPassword, limits, later, 1) },
+		"open, and somebody signs in": func(s *accountsv1.SignIn) {
+			tried(s, FactorPassword, limits, later, 1)
+			SignedIn(s, FactorPassword, limits)
+		},
+		"opened, and locked again": func(s *accountsv1.SignIn) {
+			Open(s, limits)
+			EndSessions(s, metav1.NewTime(noon.Add(-time.Hour)))
+		},
+	} {
+		var s accountsv1.SignIn
+		tried(&s, FactorPassword, limits, noon, 5)
+		if open(&s); !SessionsEnd(s, limits).Equal(noon) {
+			t.Errorf("%s: sessions end at %s, not at noon", name, SessionsEnd(s, limits))
+		}
+	}
+}
+
+func TestTheLastTryMayBeRight(t *testing.T) {
+	limits := Limits{MaxFailures: 5}
+	for _, factor := range []Factor{FactorPassword, FactorCode} {
+		var s accountsv1.SignIn
+		tried(&s, factor, limits, noon, 5)
+		if Settled(s, noon.Add(settling-1)) || !Settled(s, noon.Add(settling)) || SettledAfter(s, noon) != settling {
+			t.Error("a try settles after another time")
+		}
+		SignedIn(&s, factor, limits)
+		if s != (accountsv1.SignIn{}) || !SessionsEnd(s, limits).IsZero() {
+			t.Errorf("it left %+v", s)
+		}
+	}
+	var s accountsv1.SignIn
+	tried(&s, FactorPassword, limits, noon, 5)
+	if PasswordRight(&s); LockOf(s, limits).Reached {
+		t.Error("the right password locked the account")
+	}
+}
+
+// TestNobodyIsLookedAtWhileLocked: whatever happens in whatever order, between
+// two successes no more passwords and no more codes are looked at than there may
+// be in each lock, and what a lock has ended stays ended.
+func TestNobodyIsLookedAtWhileLocked(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limits := Limits{MaxFailures: rapid.Int32Range(3, 7).Draw(t, "max"), Owner: rapid.Bool().Draw(t, "owner")}
+		var s accountsv1.SignIn
+		now, ended, looked := noon, time.Time{}, map[Factor]int32{}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 1200).Draw(t, "seconds")) * time.Second)
+			lock := LockOf(s, limits)
+			if lock.Reached && !lock.Locked(now) {
+				clear(looked)
+			}
+			switch rapid.IntRange(0, 9).Draw(t, "what") {
+			case 0:
+				Open(&s, limits)
+				clear(looked)
+			case 1:
+				if !lock.Locked(now) && Count(&s, FactorPassword, limits, metav1.NewTime(now)) {
+					SignedIn(&s, FactorPassword, limits)
+					clear(looked)
+				}
+			default:
+				factor := Factor(rapid.IntRange(0, 1).Draw(t, "factor"))
+				counted := Count(&s, factor, limits, metav1.NewTime(now))
+				if counted == lock.Locked(now) {
+					t.Fatalf("counted %t while locked %t", counted, lock.Locked(now))
+				}
+				if counted {
+					looked[factor]++
+				}
+			}
+			if looked[FactorPassword] > limits.MaxFailures || looked[FactorCode] > limits.MaxFailures {
+				t.Fatalf("looked at %v", looked)
+			}
+			if end := SessionsEnd(s, limits); end.Before(ended) {
+				t.Fatalf("sessions that ended at %s came back", ended)
+			} else {
+				ended = end
+			}
+		}
+	})
+}

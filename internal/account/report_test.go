@@ -1,0 +1,376 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/membership"
+)
+
+// janes are the facts about the Account of Jane, a developer of Acme.
+func janes(changes ...func(*Facts)) Facts {
+	f := someFacts(record("acme/jane"))
+	f.Account.UID, f.Account.CreationTimestamp = someUID, metav1.NewTime(noon.AddDate(0, -1, 0))
+	f.Belongings = []Belonging{memberOf("acme", "developer")}
+	f.Holder, f.SendDeadline, f.MailDomain = "usher-1", time.Minute, "example.com"
+	for _, change := range changes {
+		change(&f)
+	}
+	return f
+}
+
+// memberOf is Jane's Membership of an Organization, where bosses are owners.
+func memberOf(organization string, role accountsv1.CatalogueName) Belonging {
+	return Belonging{
+		Membership: &accountsv1.Membership{
+			ObjectMeta: metav1.ObjectMeta{Namespace: organization, Name: "jane"},
+			Spec: accountsv1.MembershipSpec{
+				OrganizationRef: accountsv1.OrganizationReference{Name: accountsv1.CatalogueName(organization)}, Email: "jane@example.com", Role: role,
+			},
+		},
+		Organization: &accountsv1.Organization{
+			ObjectMeta: metav1.ObjectMeta{Name: organization},
+			Spec: accountsv1.OrganizationSpec{
+				Namespace: accountsv1.NamespaceName(organization),
+				Roles:     []accountsv1.Role{{Name: "developer"}, {Name: "boss", Standing: accountsv1.StandingOwner}},
+			},
+		},
+	}
+}
+
+// belongsTo has Jane belong to these Organizations as well.
+func belongsTo(more ...Belonging) func(*Facts) {
+	return func(f *Facts) {
+		held := f.held()
+		for _, b := range more {
+			held = append(held, membership.Held{NamespacedName: types.NamespacedName{Namespace: b.Membership.Namespace, Name: b.Membership.Name}})
+		}
+		record(membership.FormatRecord(held))(f)
+		f.Belongings = append(f.Belongings, more...)
+	}
+}
+
+// ago is a time before noon, as a status keeps it.
+func ago(d time.Duration) *metav1.Time {
+	t := metav1.NewTime(noon.Add(-d))
+	return &t
+}
+
+// failed has so many passwords in a row have been wrong, the last so long ago.
+func failed(times int32, d time.Duration) func(*Facts) {
+	return func(f *Facts) { f.Account.Status.SignIn.Failures, f.Account.Status.SignIn.FailureTime = times, ago(d) }
+}
+
+func disabled(f *Facts) { f.Account.Spec.State = accountsv1.AccountSwitchDisabled }
+
+func twoFactor(status accountsv1.TwoFactor, annotation string) func(*Facts) {
+	return func(f *Facts) {
+		f.Account.Status.TwoFactor = status
+		annotate(f.Account, accountsv1.TwoFactorAnnotation, annotation)
+	}
+}
+
+func leaving(namespaces ...accountsv1.NamespaceName) func(*Facts) {
+	return func(f *Facts) {
+		for _, n := range namespaces {
+			f.Account.Status.Leaving = append(f.Account.Status.Leaving, accountsv1.MembershipReference{Namespace: n, Name: "jane"})
+		}
+	}
+}
+
+func annotate(o metav1.Object, annotation, value string) {
+	annotations := o.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[annotation] = value
+	o.SetAnnotations(annotations)
+}
+
+// asked has somebody ask by annotation so long ago, of the Account.
+func asked(annotation string, d time.Duration) func(*Facts) {
+	return func(f *Facts) { annotate(f.Account, annotation, noon.Add(-d).Format(time.RFC3339Nano)) }
+}
+
+// askedOf does the same of the nth Membership.
+func askedOf(n int, annotation string, d time.Duration) func(*Facts) {
+	return func(f *Facts) {
+		annotate(f.Belongings[n].Membership, annotation, noon.Add(-d).Format(time.RFC3339Nano))
+	}
+}
+
+// said are the conditions of a status that are not those of every day.
+func said(conditions []metav1.Condition) string {
+	everyDay := []string{"+Ready/Reconciled", "+Active/Accepted", "-Locked/NotLocked", "-TwoFactorEnrolled/NotEnrolled"}
+	var all []string
+	for _, c := range conditions {
+		sign := map[metav1.ConditionStatus]string{metav1.ConditionTrue: "+", metav1.ConditionFalse: "-"}[c.Status]
+		if word := sign + c.Type + "/" + c.Reason; !slices.Contains(everyDay, word) {
+			all = append(all, word)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// TestEverySituationOfSomebodysAccount is the other half of the state table: what
+// Usher does, and what it says, about an Account that was taken up.
+func TestEverySituationOfSomebodysAccount(t *testing.T) {
+	const reset, unlock = accountsv1.ResetAnnotation, accountsv1.UnlockAnnotation
+	globex, globexBoss := memberOf("globex", "developer"), memberOf("globex", "boss")
+	cases := map[string]struct {
+		facts             Facts
+		plan, state, says string
+	}{
+		"of every day": {janes(), "wait", "Active", ""},
+
+		"one password too few to lock it":         {janes(failed(4, time.Minute)), "wait", "Active", ""},
+		"the last password may be right":          {janes(failed(5, time.Second)), "wait 9s", "Active", ""},
+		"locked":                                  {janes(failed(5, 10*time.Second)), "claim locked-1795262390 1", "Locked", "+Locked/TooManyFailures"},
+		"locked, and told":                        {janes(failed(5, time.Minute), told("locked", time.Minute)), "wait 14m0s", "Locked", "+Locked/TooManyFailures"},
+		"its time is over":                        {janes(failed(5, 15*time.Minute), told("locked", 15*time.Minute)), "wait", "Active", ""},
+		"its time is over, and nobody was told":   {janes(failed(5, 15*time.Minute)), "wait", "Active", ""},
+		"locked by another Organization's limit":  {janes(failed(3, time.Minute), belongsTo(limit(3, globex))), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
+		"not locked, by a wider limit":            {janes(failed(5, time.Minute), func(f *Facts) { limit(6, f.Belongings[0]) }), "wait", "Active", ""},
+		"locked by codes":                         {janes(codesFailed(5, time.Minute)), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
+		"locked for the third time":               {janes(failed(5, time.Minute), locks(2), told("locked", time.Minute)), "wait 59m0s", "Locked", "+Locked/TooManyFailures"},
+		"an owner locked for the third time":      {janes(failed(5, time.Minute), locks(2), told("locked", time.Minute), belongsTo(globexBoss)), "wait 14m0s", "Locked", "+Locked/TooManyFailures"},
+		"locked, and somebody asked to unlock it": {janes(failed(5, time.Minute), asked(unlock, 0)), "wait", "Active", ""},
+
+		"disabled": {janes(disabled), "wait", "Disabled", "+Ready/Disabled -Active/Disabled"},
+		"disabled while it is locked": {
+			janes(disabled, failed(5, time.Minute), told("locked", time.Minute)), "wait 14m0s", "Disabled", "+Ready/Disabled -Active/Disabled +Locked/TooManyFailures",
+		},
+		"disabled, and somebody asked for a reset": {janes(disabled, asked(reset, 0)), "wait", "Disabled", "+Ready/Disabled -Active/Disabled"},
+
+		"with a second factor, not recorded yet":             {janes(twoFactor("Enrolled", "")), "two-factor Enrolled", "Active", "+TwoFactorEnrolled/Enrolled"},
+		"with a second factor":                               {janes(twoFactor("Enrolled", "Enrolled")), "wait", "Active", "+TwoFactorEnrolled/Enrolled"},
+		"the second factor is gone":                          {janes(twoFactor("NotEnrolled", "Enrolled")), "two-factor NotEnrolled", "Active", ""},
+		"with a second factor, of which the status was lost": {janes(twoFactor("", "Enrolled")), "wait", "Active", "+TwoFactorEnrolled/Enrolled"},
+		"a record of the second factor that is none":         {janes(twoFactor("", "Perhaps")), "wait", "Active", ""},
+
+		"leaving": {janes(leaving("acme")), "record , left [acme/jane]", "Active", ""},
+		"leaving one of two": {
+			janes(belongsTo(globex), leaving("globex")), "record acme/jane, left [globex/jane]", "Active", "",
+		},
+		"has left": {janes(record(""), leaving("acme")), "wait", "Active", ""},
+		"leaving, and its acceptance is not carried out": {
+			janes(record("beta/jane"), leaving("acme"), accepted(func(*Acceptance) {})), "record acme/jane,beta/jane", "Active", "",
+		},
+		"leaving, and its acceptance is not history, and another is new": {
+			janes(leaving("acme"), accepted(func(*Acceptance) {}), accepted(func(a *Acceptance) { a.Membership.Namespace = "globex" })),
+			"record acme/jane,globex/jane", "Active", "",
+		},
+		"leaving, and its acceptance is not history": {janes(leaving("acme"), accepted(func(*Acceptance) {})), "wait", "Active", ""},
+		"leaving, and its acceptance is history": {
+			janes(leaving("acme"), accepted(func(a *Acceptance) { a.Invitation.Status.State = accountsv1.InvitationActive })),
+			"record , left [acme/jane]", "Active", "",
+		},
+		"leaving what was never accepted for this address": {
+			janes(leaving("acme"), accepted(func(a *Acceptance) { a.Membership.Spec.Email = "john@example.com" })), "record , left [acme/jane]", "Active", "",
+		},
+
+		"somebody asked for a reset":                 {janes(asked(reset, 0)), "claim reset-1795262400 1", "Active", ""},
+		"somebody asked for a reset in a Membership": {janes(askedOf(0, reset, time.Minute)), "claim reset-1795262400 1", "Active", ""},
+		"a developer of two, asked in one":           {janes(belongsTo(globex), askedOf(0, reset, 0)), "claim reset-1795262400 1", "Active", ""},
+		"an owner here, asked here": {
+			janes(func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") }, askedOf(0, reset, 0)), "claim reset-1795262400 1", "Active", "",
+		},
+		"an owner here, asked from elsewhere": {
+			janes(func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") }, belongsTo(memberOf("globex", "developer")), askedOf(1, reset, time.Minute)),
+			"wait 59m0s", "Active", "+RequestBlocked/OwnerElsewhere",
+		},
+		"locked, an owner here, asked to unlock from elsewhere": {
+			janes(func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") }, belongsTo(memberOf("globex", "developer")),
+				failed(5, time.Minute), told("locked", time.Minute), askedOf(1, unlock, 0)),
+			"wait 14m0s", "Locked", "+Locked/TooManyFailures +RequestBlocked/OwnerElsewhere",
+		},
+		"the same, and a cluster admin asked": {
+			janes(func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") }, belongsTo(memberOf("globex", "developer")), askedOf(1, reset, time.Minute), asked(reset, 0)),
+			"claim reset-1795262400 1", "Active", "",
+		},
+		"asked in a namespace that is not the Organization's": {
+			janes(func(f *Facts) { f.Belongings[0].Organization.Spec.Namespace = "elsewhere" }, askedOf(0, reset, 0)), "wait", "Active", "",
+		},
+		"asked an hour ago":                             {janes(asked(reset, time.Hour)), "wait", "Active", ""},
+		"asked on a clock that is ahead":                {janes(asked(reset, -3*time.Second)), "wait 3s", "Active", ""},
+		"asked, and carried out":                        {janes(asked(reset, time.Minute), carriedOut(time.Minute)), "wait", "Active", ""},
+		"asked within the second of the last":           {janes(asked(reset, -500*time.Millisecond), carriedOut(0)), "wait", "Active", ""},
+		"asked before another was carried out":          {janes(asked(reset, time.Minute), carriedOut(time.Second)), "wait", "Active", ""},
+		"asked again":                                   {janes(asked(reset, 0), carriedOut(time.Minute)), "claim reset-1795262400 1", "Active", ""},
+		"asked to unlock what is not locked":            {janes(asked(unlock, 0), failed(4, time.Minute)), "wait", "Active", ""},
+		"asked to unlock what was locked afterwards":    {janes(asked(unlock, 2*time.Minute), failed(5, time.Minute)), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
+		"asked to unlock after a reset was carried out": {janes(asked(unlock, 0), carriedOut(0), failed(5, time.Minute)), "wait", "Active", ""},
+		"what was asked is no time":                     {janes(func(f *Facts) { annotate(f.Account, reset, "please") }), "wait", "Active", ""},
+		"what was asked is a time, and far too long":    {janes(func(f *Facts) { annotate(f.Account, reset, "2026-11-21T12:00:00."+strings.Repeat("0", 64)+"Z") }), "wait", "Active", ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := planned(Decide(c.facts)); got != c.plan {
+				t.Errorf("it plans %q, not %q", got, c.plan)
+			}
+			before := c.facts.Account.DeepCopy()
+			status := Report(c.facts)
+			if diff := cmp.Diff(before, c.facts.Account); diff != "" {
+				t.Errorf("a look has changed the Account:\n%s", diff)
+			}
+			if got := said(status.Conditions); string(status.State) != c.state || got != c.says {
+				t.Errorf("it is %s and says %q, not %s and %q", status.State, got, c.state, c.says)
+			}
+			c.facts.Account.Status = status
+			if diff := cmp.Diff(status, Report(c.facts)); diff != "" {
+				t.Errorf("a second look says something else:\n%s", diff)
+			}
+			if got := planned(Decide(c.facts)); got != c.plan {
+				t.Errorf("after it is said, it plans %q, not %q", got, c.plan)
+			}
+		})
+	}
+}
+
+func limit(failures int32, b Belonging) Belonging {
+	b.Organization.Spec.SignIn.MaxFailures = failures
+	return b
+}
+
+func codesFailed(times int32, d time.Duration) func(*Facts) {
+	return func(f *Facts) {
+		f.Account.Status.SignIn.CodeFailures, f.Account.Status.SignIn.FailureTime = times, ago(d)
+	}
+}
+
+func locks(n int32) func(*Facts) { return func(f *Facts) { f.Account.Status.SignIn.Locks = n } }
+
+func carriedOut(d time.Duration) func(*Facts) {
+	return func(f *Facts) { f.Account.Status.RequestTime = ago(d) }
+}
+
+func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
+	before := accountsv1.AccountStatus{
+		SignIn:    accountsv1.SignIn{Failures: 5, FailureTime: ago(time.Minute), Locks: 1},
+		TwoFactor: "Enrolled", PasswordTime: ago(48 * time.Hour), ResetTimes: []metav1.Time{*ago(2 * time.Hour)},
+		UserNameTimes: []metav1.Time{*ago(48 * time.Hour)}, Language: "it",
+		Leaving: []accountsv1.MembershipReference{{Namespace: "acme", Name: "jane"}, {Namespace: "globex", Name: "jane"}},
+	}
+	cases := map[string]struct {
+		change func(*Facts)
+		want   func(*accountsv1.AccountStatus)
+	}{
+		"nothing is asked for": {func(*Facts) {}, func(*accountsv1.AccountStatus) {}},
+		"a reset": {asked(accountsv1.ResetAnnotation, 3*time.Second), func(s *accountsv1.AccountStatus) {
+			s.ResetTimes, s.RequestTime = []metav1.Time{*ago(0), *ago(2 * time.Hour)}, ago(3*time.Second)
+		}},
+		"a reset, asked for twice": {
+			func(f *Facts) {
+				asked(accountsv1.ResetAnnotation, 2*time.Second)(f)
+				askedOf(0, accountsv1.ResetAnnotation, 3*time.Second)(f)
+			}, func(s *accountsv1.AccountStatus) {
+				s.ResetTimes, s.RequestTime = []metav1.Time{*ago(0), *ago(2 * time.Hour)}, ago(2*time.Second)
+			},
+		},
+		"a reset of a disabled Account": {
+			func(f *Facts) {
+				asked(accountsv1.ResetAnnotation, 0)(f)
+				disabled(f)
+				f.Account.Status.Conditions = []metav1.Condition{{Type: "Active", Status: "False", Reason: "Disabled"}}
+			}, func(*accountsv1.AccountStatus) {},
+		},
+		// Sessions that the lock has ended stay ended, and the next lock is as
+		// short as the first.
+		"an unlock": {asked(accountsv1.UnlockAnnotation, 0), func(s *accountsv1.AccountStatus) {
+			s.SignIn = accountsv1.SignIn{SessionsEndTime: ago(time.Minute)}
+		}},
+		"an unlock, and it is not locked": {
+			func(f *Facts) {
+				asked(accountsv1.UnlockAnnotation, 0)(f)
+				f.Account.Status.SignIn.Failures = 4
+			}, func(s *accountsv1.AccountStatus) { s.SignIn.Failures = 4 },
+		},
+		"disabled": {disabled, func(s *accountsv1.AccountStatus) { s.SignIn.SessionsEndTime = ago(0) }},
+		"disabled, as was said before": {
+			func(f *Facts) {
+				disabled(f)
+				f.Account.Status.Conditions = []metav1.Condition{{Type: "Active", Status: "False", Reason: "Disabled"}}
+			}, func(*accountsv1.AccountStatus) {},
+		},
+		"the second factor is lost": {
+			twoFactor("", "NotEnrolled"), func(s *accountsv1.AccountStatus) { s.TwoFactor = "NotEnrolled" },
+		},
+		"the second factor is lost, and the record of it is damaged": {
+			twoFactor("", "Perhaps"), func(s *accountsv1.AccountStatus) { s.TwoFactor = "" },
+		},
+		"it is being deleted": {
+			func(f *Facts) {
+				asked(accountsv1.ResetAnnotation, 0)(f)
+				going(f)
+			}, func(s *accountsv1.AccountStatus) {
+				s.Leaving = append(s.Leaving, accountsv1.MembershipReference{Namespace: "globex", Name: "jane"})
+			},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := janes(belongsTo(memberOf("beta", "developer")))
+			f.Account.Status, f.Now = *before.DeepCopy(), noon.Add(300*time.Millisecond)
+			c.change(&f)
+			got := Report(f)
+			want := *before.DeepCopy()
+			want.Leaving = want.Leaving[:1] // the other one is not held
+			c.want(&want)
+			generation := int64(1)
+			want.ObservedGeneration, want.State, want.Conditions = &generation, got.State, got.Conditions
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeReadIsFoundOut(t *testing.T) {
+	f := janes(asked(accountsv1.ResetAnnotation, 0), belongsTo(memberOf("globex", "developer")))
+	annotate(f.Account, accountsv1.UnlockAnnotation, "please")
+	annotate(f.Belongings[1].Membership, accountsv1.ResetAnnotation, "")
+	want := []Asked{
+		{Annotation: accountsv1.UnlockAnnotation, Value: "please"},
+		{Membership: f.Belongings[1].Membership, Annotation: accountsv1.ResetAnnotation},
+	}
+	if diff := cmp.Diff(want, Unreadable(f)); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestMessagesAreStableAndSayWhatToDo(t *testing.T) {
+	f := janes(
+		func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") }, belongsTo(memberOf("globex", "developer")),
+		failed(5, time.Minute), askedOf(1, accountsv1.ResetAnnotation, 0), disabled,
+	)
+	f.Account.Spec.State = ""
+	parts := map[string][]string{
+		"Locked":            {"by itself", "new password", accountsv1.UnlockAnnotation},
+		"RequestBlocked":    {"globex/jane", accountsv1.ResetAnnotation, "cluster admin", "annotate the Account"},
+		"TwoFactorEnrolled": {"portal"},
+	}
+	for _, c := range Report(f).Conditions {
+		for _, part := range parts[c.Type] {
+			if !strings.Contains(c.Message, part) {
+				t.Errorf("%s does not say %q: %s", c.Type, part, c.Message)
+			}
+		}
+		delete(parts, c.Type)
+		if strings.Contains(c.Message, "2026") || strings.Contains(c.Message, "12:") {
+			t.Errorf("%s tells a time: %s", c.Type, c.Message)
+		}
+	}
+	if len(parts) > 0 {
+		t.Errorf("nothing is said about %v", parts)
+	}
+}

@@ -1,0 +1,149 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// requestValidity is how long a request by annotation counts. A manifest that is
+// applied again, or that comes back with a restore, does not reset a password.
+const requestValidity = time.Hour
+
+// maxRequest is how long the value of such an annotation may be.
+const maxRequest = 64
+
+// Asked is one value of an annotation by which somebody asks for a reset or an
+// unlock.
+type Asked struct {
+	// Membership that is annotated; nil: the Account itself is.
+	Membership *accountsv1.Membership
+	// Annotation is accountsv1.ResetAnnotation or accountsv1.UnlockAnnotation.
+	Annotation string
+	// Value of the annotation.
+	Value string
+}
+
+// time is that of the request, cut to the second as a status keeps it.
+func (a Asked) time() (metav1.Time, error) {
+	if len(a.Value) > maxRequest {
+		return metav1.Time{}, fmt.Errorf("a time has at most %d characters", maxRequest)
+	}
+	t, err := time.Parse(time.RFC3339, a.Value)
+	return metav1.NewTime(t.UTC().Truncate(time.Second)), err
+}
+
+// asked are all such values: of the Account, and of the Memberships that it holds
+// in the home namespaces of their Organizations.
+func (f Facts) asked() []Asked {
+	var all []Asked
+	of := func(m *accountsv1.Membership, annotations map[string]string) {
+		for _, annotation := range []string{accountsv1.UnlockAnnotation, accountsv1.ResetAnnotation} {
+			if value, found := annotations[annotation]; found {
+				all = append(all, Asked{m, annotation, value})
+			}
+		}
+	}
+	of(nil, f.Account.Annotations)
+	for _, b := range f.Belongings {
+		if string(b.Organization.Spec.Namespace) == b.Membership.Namespace {
+			of(b.Membership, b.Membership.Annotations)
+		}
+	}
+	return all
+}
+
+// Unreadable are the values that are no times.
+func Unreadable(f Facts) []Asked {
+	var all []Asked
+	for _, a := range f.asked() {
+		if _, err := a.time(); err != nil {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// request is something that was asked for and is not carried out yet.
+type request struct {
+	Asked
+	at metav1.Time
+}
+
+// requests are those that count now, and the time of the next one that will, zero
+// if there is none: who asks may have a clock that is ahead.
+func (f Facts) requests() (now []request, next time.Time) {
+	for _, a := range f.asked() {
+		at, err := a.time()
+		if err != nil || !f.wants(a, at) {
+			continue
+		}
+		switch age := f.Now.Sub(at.Time); {
+		case age < 0:
+			next = earliest(next, at.Time)
+		case age < requestValidity:
+			now = append(now, request{a, at})
+		}
+	}
+	return now, next
+}
+
+// wants tells whether a request was not carried out yet. One to unlock is for the
+// lock that it found, so that its value is spent with that lock; one to reset is
+// noted down.
+func (f Facts) wants(a Asked, at metav1.Time) bool {
+	status := f.Account.Status
+	if a.Annotation == accountsv1.UnlockAnnotation {
+		return f.lock().Reached && !at.Before(status.SignIn.FailureTime)
+	}
+	return !Disabled(f.Account) && (status.RequestTime == nil || status.RequestTime.Before(&at))
+}
+
+// blocked tells whether those who manage a Membership may not ask for anything:
+// the person is an owner in another namespace, and what happens to the Account
+// happens to that Organization.
+func (f Facts) blocked(r request) bool {
+	if r.Membership == nil {
+		return false
+	}
+	for _, b := range f.Belongings {
+		if b.Membership.Namespace != r.Membership.Namespace && IsOwner(b) {
+			return true
+		}
+	}
+	return false
+}
+
+// Blocked is the first request that is not carried out because the person is an
+// owner elsewhere; nil: there is none.
+func Blocked(f Facts) *Asked {
+	requests, _ := f.requests()
+	for _, r := range requests {
+		if f.blocked(r) {
+			return &r.Asked
+		}
+	}
+	return nil
+}
+
+// answer carries out what was asked for.
+func (f Facts) answer() {
+	status := &f.Account.Status
+	requests, _ := f.requests()
+	for _, r := range requests {
+		switch {
+		case f.blocked(r):
+		case r.Annotation == accountsv1.UnlockAnnotation:
+			Open(&status.SignIn, f.limits())
+		default:
+			status.ResetTimes = Requested(status.ResetTimes, metav1.NewTime(f.Now.UTC()))
+			status.RequestTime = later(status.RequestTime, &r.at)
+		}
+	}
+}

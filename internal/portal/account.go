@@ -1,0 +1,168 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/session"
+	"github.com/usher-dev/usher/internal/username"
+)
+
+const pageAccount = "account.html"
+
+// paramDone is the query parameter by which a page says what was done on the
+// one before, by the words of doneSentences.
+const paramDone = "done"
+
+// What the account page can say was done.
+const (
+	donePassword     = "password"
+	doneSession      = "session"
+	doneLeft         = "left"
+	doneRecoveryCode = "recovery-code"
+)
+
+// doneSentences are what it says then.
+var doneSentences = map[string]string{
+	donePassword:     "portal.account.done-password",
+	doneSession:      "portal.account.done-session",
+	doneLeft:         "portal.account.done-left",
+	doneRecoveryCode: "portal.account.done-recovery-code",
+}
+
+// Fields of the forms of the account page.
+const (
+	// fieldSession holds the hash of a session, or allSessions.
+	fieldSession = "session"
+	allSessions  = "all"
+)
+
+func (p *portal) accountRoutes() map[string]route {
+	return map[string]route{
+		"/account":          {get: p.forMembers(p.showAccount)},
+		"/account/sessions": {get: p.forMembers(p.backToAccount), post: p.forMembers(p.endSessions)},
+		"/account/password": {get: p.forMembers(p.showPassword), post: p.forMembers(p.changePassword)},
+		"/account/leave":    {get: p.forMembers(p.showLeave), post: p.forMembers(p.leave)},
+	}
+}
+
+// accountPage is what somebody reads about their own account.
+type accountPage struct {
+	UserName, KubernetesUser, Email, Name string
+	Belongings                            []belongingView
+	Sessions                              []sessionView
+	// SecondFactor: there is one. App, Passkeys and RecoveryCodes say which.
+	SecondFactor            bool
+	App                     bool
+	Passkeys, RecoveryCodes int
+	// NeedsSecondFactor: an Organization wants one, and there is none.
+	NeedsSecondFactor bool
+	// Done is the id of a sentence that says what was just done, or empty.
+	Done string
+	// Base is the path that the portal is mounted at.
+	Base string
+}
+
+// belongingView is an Organization that somebody belongs to.
+type belongingView struct {
+	Organization, Role, Support string
+	Abilities                   []membership.Ability
+	// Membership is its "namespace/name".
+	Membership string
+	// Leaving: the person has given it up.
+	Leaving bool
+	// Withheld: nothing is granted at the moment.
+	Withheld bool
+}
+
+// sessionView is one session, for its person to recognize.
+type sessionView struct {
+	Hash, Browser    string
+	Started, LastUse time.Time
+	Current          bool
+}
+
+func (p *portal) showAccount(v membersVisit) {
+	a, c := v.account, v.credentials
+	page := accountPage{
+		UserName: username.Show(a.Name), KubernetesUser: accountsv1.AccountUserPrefix + a.Name,
+		Email: string(a.Spec.Email), Name: strings.TrimSpace(string(a.Spec.GivenName) + " " + string(a.Spec.FamilyName)),
+		SecondFactor: c.HasSecondFactor(), App: c.TOTP.Secret != "", Passkeys: len(c.Passkeys), RecoveryCodes: len(c.RecoveryCodes),
+		NeedsSecondFactor: v.needsSecondFactor(), Base: p.base,
+	}
+	for _, b := range v.belongings {
+		page.Belongings = append(page.Belongings, v.viewBelonging(b))
+	}
+	for _, s := range v.sessions(p.clock.Now()) {
+		if s.Stage == session.StageSignedIn {
+			page.Sessions = append(page.Sessions, sessionView{s.Hash, s.Browser, s.StartTime, s.SeenTime, s.Hash == v.session.Hash})
+		}
+	}
+	page.Done = doneSentences[v.r.URL.Query().Get(paramDone)]
+	v.render(p, http.StatusOK, pageAccount, v.lang.Text("portal.account.title", nil), page)
+}
+
+func (m *member) viewBelonging(b account.Belonging) belongingView {
+	role, _ := b.Organization.Role(b.Membership.Spec.Role)
+	key := accountsv1.MembershipReference{
+		Namespace: accountsv1.NamespaceName(b.Membership.Namespace), Name: accountsv1.CatalogueName(b.Membership.Name),
+	}
+	return belongingView{
+		Organization: string(b.Organization.Title()), Role: string(role.Title()), Support: string(b.Organization.Spec.SupportContact),
+		Abilities:  membership.Abilities(invitation.Offer{Organization: b.Organization, Membership: b.Membership}),
+		Membership: membershipKey(b),
+		Leaving:    slices.Contains(m.account.Status.Leaving, key),
+		Withheld:   b.Membership.Status.State == accountsv1.MembershipInactive,
+	}
+}
+
+func membershipKey(b account.Belonging) string { return b.Membership.Namespace + "/" + b.Membership.Name }
+
+// backToAccount answers whoever loads anew what only a form is sent to.
+func (p *portal) backToAccount(v membersVisit) { p.toAccount(v, "") }
+
+// toAccount sends the browser to the account page, which says what was done.
+func (p *portal) toAccount(v membersVisit, done string) {
+	path := "/account?lang=" + v.lang.String()
+	if done != "" {
+		path += "&" + paramDone + "=" + done
+	}
+	p.redirect(v.w, v.r, path)
+}
+
+// endSessions answers the forms that end one session, or all of them, the one
+// of the request included.
+func (p *portal) endSessions(v membersVisit) {
+	values, status, refusal := readValues(v.w, v.r)
+	if status != 0 {
+		p.message(v.w, v.r, v.lang, status, refusal)
+		return
+	}
+	which := values.Get(fieldSession)
+	err := p.members.changeCredentials(v.r.Context(), v.member, func(m *member, _ time.Time) error {
+		if which == allSessions {
+			m.credentials.Sessions = nil
+		} else {
+			m.credentials.Sessions = session.Without(m.credentials.Sessions, which)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		p.failed(v.w, v.r, v.lang, "end sessions", err, unavailable)
+	case which == allSessions || which == v.session.Hash:
+		p.forget(v.w)
+		p.redirect(v.w, v.r, "/sign-in?lang="+v.lang.String())
+	default:
+		p.toAccount(v, doneSession)
+	}
+}

@@ -1,0 +1,267 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/session"
+)
+
+// resident is somebody who has an account, belongs to Acme, and is signed in
+// with one browser.
+type resident struct {
+	*world
+	name   string
+	cookie *http.Cookie
+}
+
+// aResident lives in a world of their own. Changes are made before anything is
+// stored.
+func aResident(t *testing.T, role accountsv1.CatalogueName, more []client.Object, changes ...func(*account.Credentials)) *resident {
+	t.Helper()
+	const name = "ada-example"
+	made := madeFor("22222222-2222-4222-8222-222222222222", name)
+	made.CreationTimestamp = metav1.NewTime(start.Add(-24 * time.Hour))
+	made.Annotations = map[string]string{accountsv1.MembershipsAnnotation: home + "/ada"}
+	made.Spec.GivenName, made.Spec.FamilyName, made.Spec.Email = "Ada", "Example", "ada@example.com"
+	own, token, err := session.New(rand.Reader, session.StageSignedIn, "Firefox", start.Add(-time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := account.Credentials{Password: "hash of " + good, Settled: "22222222-2222-4222-8222-222222222222", Sessions: []session.Session{own}}
+	for _, change := range changes {
+		change(&c)
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: account.SecretName(name)}}
+	if err := c.WriteTo(secret, made); err != nil {
+		t.Fatal(err)
+	}
+	m := membershipOf("ada", role)
+	m.Spec.Email = "ada@example.com"
+	w := aWorld(t, append([]client.Object{made, secret, m}, more...)...)
+	return &resident{w, name, &http.Cookie{Name: secureSessionCookie, Value: token + "." + name}}
+}
+
+func membershipOf(name string, role accountsv1.CatalogueName) *accountsv1.Membership {
+	return &accountsv1.Membership{
+		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: name},
+		Spec: accountsv1.MembershipSpec{
+			OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Email: accountsv1.EmailAddress(name + "@example.com"), Role: role,
+		},
+		Status: accountsv1.MembershipStatus{State: accountsv1.MembershipActive},
+	}
+}
+
+// anotherSession is one of the same person in another browser.
+func anotherSession(c *account.Credentials) {
+	s, _, _ := session.New(rand.Reader, session.StageSignedIn, "Elsewhere", start.Add(-time.Hour))
+	s.SeenTime = start
+	c.Sessions = append(c.Sessions, s)
+}
+
+func (r *resident) open(path string) *httptest.ResponseRecorder {
+	request := newRequest(http.MethodGet, path, nil)
+	request.AddCookie(r.cookie)
+	return r.do(request)
+}
+
+// send sends a form. The browser keeps the cookie that it is given.
+func (r *resident) send(path string, fields ...string) *httptest.ResponseRecorder {
+	form := url.Values{}
+	for i := 0; i < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	request := formRequest(path, form.Encode())
+	request.AddCookie(r.cookie)
+	got := r.do(request)
+	for _, c := range got.Result().Cookies() {
+		if c.Name == secureSessionCookie {
+			r.cookie = c
+		}
+	}
+	return got
+}
+
+func (r *resident) account() *accountsv1.Account {
+	r.t.Helper()
+	var a accountsv1.Account
+	r.must(r.client.Get(r.t.Context(), client.ObjectKey{Name: r.name}, &a))
+	return &a
+}
+
+func (r *resident) credentials() account.Credentials {
+	r.t.Helper()
+	c, err := account.ReadCredentials(r.secret(r.name))
+	r.must(err)
+	return c
+}
+
+// goesTo checks that the browser is sent to another page.
+func goesTo(t *testing.T, got *httptest.ResponseRecorder, want string) {
+	t.Helper()
+	if location := got.Header().Get("Location"); got.Code != http.StatusSeeOther || location != want {
+		t.Errorf("answered %d with Location %q, want 303 to %q", got.Code, location, want)
+	}
+}
+
+func TestTheAccountPageSaysWhoSomebodyIsAndWhatTheyCanDo(t *testing.T) {
+	r := aResident(t, "developer", nil, anotherSession)
+	expect(t, r.open("/account"), 200, "ada-example", "Ada Example", "ada@example.com", "usher:ada-example",
+		"Acme Rocket Works", "Developer", "Deploy applications", "Staging", "Your password alone is enough",
+		"Firefox", "Elsewhere", "(here)", "Sign out everywhere", "Leave Acme Rocket Works")
+}
+
+func TestNobodySeesTheAccountPagesWithoutASession(t *testing.T) {
+	r := aResident(t, "developer", nil, func(c *account.Credentials) { c.Sessions[0].Stage = session.StagePassword })
+	for _, path := range []string{"/account", "/account/password", "/account/leave?membership=" + home + "/ada", "/account/sessions"} {
+		goesTo(t, r.get(path), "/sign-in?lang=en")
+		goesTo(t, r.open(path), "/sign-in/code?lang=en") // halfway
+	}
+	before := r.secret(r.name).ResourceVersion
+	for _, path := range []string{"/account/password", "/account/leave", "/account/sessions"} {
+		r.send(path, "session", "all", "membership", home+"/ada", "current-password", good, "new-password", "other velvet pickle tram", "new-password-again", "other velvet pickle tram")
+	}
+	if r.secret(r.name).ResourceVersion != before || len(r.account().Status.Leaving) != 0 {
+		t.Error("somebody without a session changed the account")
+	}
+}
+
+func TestASessionIsEndedByItsPerson(t *testing.T) {
+	r := aResident(t, "developer", nil, anotherSession)
+	goesTo(t, r.send("/account/sessions", "session", r.credentials().Sessions[1].Hash), "/account?lang=en&done=session")
+	if left := r.credentials().Sessions; len(left) != 1 || left[0].Browser != "Firefox" {
+		t.Errorf("sessions: %v", left)
+	}
+	expect(t, r.open("/account?done=session"), 200, "The session was ended.")
+	expect(t, r.open("/account?done=nonsense"), 200, "Your account")
+	goesTo(t, r.send("/account/sessions", "session", "all"), "/sign-in?lang=en")
+	if left := r.credentials().Sessions; len(left) != 0 || r.cookie.MaxAge >= 0 {
+		t.Errorf("sessions %v, cookie %v", left, r.cookie)
+	}
+}
+
+const another = "quartz-lantern noodle ferry"
+
+func TestAPasswordIsChanged(t *testing.T) {
+	r := aResident(t, "developer", nil, anotherSession)
+	old := r.cookie
+	expect(t, r.open("/account/password"), 200, "Current password", "New password again")
+	goesTo(t, r.send("/account/password", "current-password", good, "new-password", another, "new-password-again", another), "/account?lang=en&done=password")
+	c, a := r.credentials(), r.account()
+	if c.Password != "hash of "+another || !c.PasswordTime.Equal(start) || c.ShortPassword || len(c.Sessions) != 1 {
+		t.Errorf("credentials: %+v", c)
+	}
+	if a.Status.PasswordTime == nil || !a.Status.PasswordTime.Time.Equal(start) || a.Status.SignIn != (accountsv1.SignIn{}) {
+		t.Errorf("status: %+v", a.Status)
+	}
+	expect(t, r.open("/account"), 200, "Your account")
+	r.cookie = old
+	goesTo(t, r.open("/account"), "/sign-in?lang=en")
+}
+
+func TestAPasswordIsNotChanged(t *testing.T) {
+	for name, c := range map[string]struct{ current, chosen, again, says string }{
+		"nothing is typed":               {"", "", "", "Current password"},
+		"the current one is wrong":       {"something else entirely", another, another, "That is not your current password"},
+		"the new one is short":           {good, "quartz", "quartz", "15 characters"},
+		"the new one is made of a name":  {good, "ada-example-ada-example", "ada-example-ada-example", "New password"},
+		"the new one is typed otherwise": {good, another, another + "x", "New password again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := aResident(t, "developer", nil, anotherSession)
+			got := r.send("/account/password", "current-password", c.current, "new-password", c.chosen, "new-password-again", c.again)
+			expect(t, got, 422, c.says)
+			if left := r.credentials(); left.Password != "hash of "+good || len(left.Sessions) != 2 {
+				t.Errorf("credentials: %+v", left)
+			}
+			for _, secret := range []string{another, good, "quartz\""} {
+				if strings.Contains(got.Body.String(), secret) {
+					t.Error("the page repeats a password")
+				}
+			}
+		})
+	}
+}
+
+func TestWrongCurrentPasswordsLockTheAccountAndEndItsSessions(t *testing.T) {
+	r := aResident(t, "developer", nil)
+	for range 5 {
+		expect(t, r.send("/account/password", "current-password", "wrong", "new-password", another, "new-password-again", another), 422)
+	}
+	goesTo(t, r.send("/account/password", "current-password", good, "new-password", another, "new-password-again", another), "/sign-in?lang=en")
+	if r.credentials().Password != "hash of "+good {
+		t.Error("a locked account got another password")
+	}
+}
+
+func TestAShortPasswordNeedsASecondFactor(t *testing.T) {
+	const short = "qz7-Lmuf!eK"
+	change := []string{"current-password", good, "new-password", short, "new-password-again", short}
+	expect(t, aResident(t, "developer", nil).send("/account/password", change...), 422, "15")
+	r := aResident(t, "developer", nil, func(c *account.Credentials) { c.TOTP.Secret = "ABC" })
+	goesTo(t, r.send("/account/password", change...), "/account?lang=en&done=password")
+	if !r.credentials().ShortPassword {
+		t.Error("nobody knows that the password is short")
+	}
+}
+
+func TestSomebodyLeaves(t *testing.T) {
+	r := aResident(t, "developer", nil)
+	expect(t, r.open("/account/leave?membership="+home+"/ada"), 200, "Leave Acme Rocket Works?", "Developer")
+	for range 2 {
+		goesTo(t, r.send("/account/leave", "membership", home+"/ada"), "/account?lang=en&done=left")
+	}
+	if got := r.account().Status.Leaving; len(got) != 1 || got[0] != (accountsv1.MembershipReference{Namespace: home, Name: "ada"}) {
+		t.Errorf("leaving: %v", got)
+	}
+	expect(t, r.open("/account?done=left"), 200, "You are leaving this organization")
+}
+
+func TestNobodyLeavesForSomebodyElse(t *testing.T) {
+	r := aResident(t, "developer", []client.Object{membershipOf("eve", "developer")})
+	for _, key := range []string{home + "/eve", home + "/none", "", "ada", "../ada"} {
+		goesTo(t, r.open("/account/leave?membership="+url.QueryEscape(key)), "/account?lang=en")
+		r.send("/account/leave", "membership", key)
+	}
+	if got := r.account().Status.Leaving; len(got) != 0 {
+		t.Errorf("leaving: %v", got)
+	}
+}
+
+func TestTheOnlyOwnerStays(t *testing.T) {
+	owners := acme()
+	owners.Spec.Roles = append(owners.Spec.Roles, accountsv1.Role{Name: "owner", Standing: accountsv1.StandingOwner})
+	pending := membershipOf("grace", "owner")
+	pending.Status.State = accountsv1.MembershipInvited
+	r := aResident(t, "owner", []client.Object{membershipOf("bob", "developer"), pending})
+	r.must(r.client.Update(t.Context(), withVersionOf(r, owners)))
+	expect(t, r.open("/account/leave?membership="+home+"/ada"), 200, "You are the only owner")
+	expect(t, r.send("/account/leave", "membership", home+"/ada"), 409, "You are the only owner")
+	if got := r.account().Status.Leaving; len(got) != 0 {
+		t.Fatalf("leaving: %v", got)
+	}
+	pending.Status.State, pending.ResourceVersion, pending.Name = accountsv1.MembershipActive, "", "grace-too"
+	r.must(r.client.Create(t.Context(), pending))
+	goesTo(t, r.send("/account/leave", "membership", home+"/ada"), "/account?lang=en&done=left")
+}
+
+func withVersionOf(r *resident, org *accountsv1.Organization) *accountsv1.Organization {
+	var stored accountsv1.Organization
+	r.must(r.client.Get(r.t.Context(), client.ObjectKeyFromObject(org), &stored))
+	org.ResourceVersion = stored.ResourceVersion
+	return org
+}

@@ -1,0 +1,558 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/secondfactor"
+)
+
+// brief is a password that nothing is wrong with beside a second factor.
+const brief = "tram-velvet9"
+
+// requireFactor makes Acme want a second factor.
+func (w *world) requireFactor() {
+	w.t.Helper()
+	w.organization(func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorRequired })
+}
+
+// aStrictWorld is a world in which Acme wants a second factor.
+func aStrictWorld(t *testing.T, objects ...client.Object) *world {
+	t.Helper()
+	w := aWorld(t, objects...)
+	w.requireFactor()
+	return w
+}
+
+// filledWithApp is a form that nothing is wrong with, with the code of an app.
+func filledWithApp(code string) url.Values {
+	f := filled()
+	f.Set(fieldPassword, brief)
+	f.Set(fieldAgain, brief)
+	f.Set(fieldAppCode, code)
+	return f
+}
+
+// filledWithKey is the same with the answer of an authenticator.
+func filledWithKey(answer string) url.Values {
+	f := filledWithApp("")
+	f.Set(fieldPasskeyAnswer, answer)
+	return f
+}
+
+// scanned is the secret that the page shows to a browser.
+func (a *agent) scanned() string {
+	a.t.Helper()
+	return shownSecret(a.t, a.visit(a.link()))
+}
+
+// passkeyOptions are what a page gives to the script of passkeys, as if they had
+// been asked for.
+func passkeyOptions(t *testing.T, page *httptest.ResponseRecorder) *httptest.ResponseRecorder {
+	t.Helper()
+	found := regexp.MustCompile(`data-options="([^"]*)"`).FindStringSubmatch(page.Body.String())
+	if found == nil {
+		t.Fatalf("no passkey is offered:\n%s", page.Body)
+	}
+	options := httptest.NewRecorder()
+	fmt.Fprintf(options, `{"publicKey":%s}`, html.UnescapeString(found[1]))
+	return options
+}
+
+func TestASecondFactorIsSetUpWithTheAccount(t *testing.T) {
+	w := aStrictWorld(t)
+	b := w.agent()
+	page := b.visit(w.link())
+	expect(t, page, 200, "Acme Rocket Works requires a second factor besides your password", `<svg class="qr"`,
+		`<input id="app-code" name="app-code" type="text" inputmode="numeric" autocomplete="one-time-code"`,
+		`href="otpauth://totp/usher.example.com:jane.doe%40example.com?`, `minlength="8"`, "At least 8 characters")
+	cookies := page.Result().Cookies()
+	if len(cookies) != 1 || cookies[0].Name != "__Host-usher-enrolment" || cookies[0].Path != "/" || cookies[0].MaxAge != 3600 ||
+		!cookies[0].HttpOnly || !cookies[0].Secure || cookies[0].SameSite != http.SameSiteLaxMode || len(cookies[0].Value) != 43 {
+		t.Errorf("cookies %v", cookies)
+	}
+	secret := shownSecret(t, page)
+	code := codeAt(t, secret, start)
+	done := b.fill(w.link(), filledWithApp(code[:3]+" "+code[3:]))
+	expect(t, done, 200, "Your account is ready", "<code>jane-doe</code>", "Your recovery codes", "Print them", `<a class="button" href="/sign-in?lang=en">Sign in</a>`,
+		"!"+secret, "!"+code, "!"+brief)
+	codes := shownCodes(done)
+	c := w.kept("jane-doe")
+	wantApp := account.TOTP{Secret: secret, LastStep: start.Unix() / 30, AddedTime: start}
+	if diff := cmp.Diff(wantApp, c.TOTP); diff != "" {
+		t.Errorf("app (-want +got):\n%s", diff)
+	}
+	if c.Password != "hash of "+brief || !c.ShortPassword || len(c.Passkeys) != 0 || len(c.RecoveryCodes) != 10 || len(codes) != 10 || c.Settled != janeUID {
+		t.Errorf("stored are %+v, and %d codes shown", c, len(codes))
+	}
+	left := c.RecoveryCodes
+	for _, code := range codes {
+		var right bool
+		if left, right = secondfactor.UseRecoveryCode(left, code); !right {
+			t.Errorf("a recovery code that was shown is none")
+		}
+	}
+	if got := w.account("jane-doe").Status; got.TwoFactor != accountsv1.TwoFactorEnrolled || !isOnly(got) {
+		t.Errorf("status %+v", got)
+	}
+	// They are shown once.
+	for _, again := range []*httptest.ResponseRecorder{b.fill(w.link(), filledWithApp(code)), b.visit(w.link())} {
+		expect(t, again, 410, "has been used", "!"+codes[0], "!"+secret)
+	}
+}
+
+// isOnly tells whether a status says nothing but that there is a second factor.
+func isOnly(s accountsv1.AccountStatus) bool {
+	s.TwoFactor = ""
+	return cmp.Equal(s, accountsv1.AccountStatus{})
+}
+
+func TestWhereNoSecondFactorIsWantedTheFormIsAsItWas(t *testing.T) {
+	w := aWorld(t)
+	w.organization(func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorOptional })
+	page := w.get(w.link())
+	expect(t, page, 200, `minlength="15"`, "!app-code", "!passkey-answer", "!<svg class=\"qr\"", "!otpauth")
+	if len(page.Result().Cookies()) != 0 {
+		t.Error("gives a cookie that nobody needs")
+	}
+	expect(t, w.post(w.link(), filledWithApp("123456")), 422, "at least 15", "!Code of the app")
+	form := filled()
+	form.Set(fieldAppCode, "123456")
+	form.Set(fieldPasskeyAnswer, "{}")
+	expect(t, w.post(w.link(), form), 200, "Your account is ready", "!recovery", `<a class="button" href="/sign-in?lang=en">Sign in</a>`)
+	if c := w.kept("jane-doe"); c.HasSecondFactor() || c.ShortPassword || len(c.RecoveryCodes) != 0 || w.account("jane-doe").Status.TwoFactor != "" {
+		t.Errorf("stored are %+v", c)
+	}
+}
+
+func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
+	const (
+		missing = "Set up a second factor: scan the QR code"
+		wrong   = "This is not the code that the app shows now for this QR code"
+		anew    = "Your browser did not keep what belongs to the QR code. Allow cookies"
+		refused = "The passkey was not taken"
+	)
+	code := func(b *agent, at time.Time) string { return codeAt(b.t, shownSecret(b.t, b.visit(b.link())), at) }
+	for name, tc := range map[string]struct {
+		form func(b *agent) url.Values
+		text string
+		// anew: the page shows another secret than before.
+		anew bool
+	}{
+		"none":                    {func(*agent) url.Values { return filledWithApp("") }, missing, false},
+		"only spaces":             {func(*agent) url.Values { return filledWithApp("  ") }, missing, false},
+		"a wrong code":            {func(b *agent) url.Values { return filledWithApp(otherDigits(code(b, start))) }, wrong, false},
+		"a code of a minute ago":  {func(b *agent) url.Values { return filledWithApp(code(b, start.Add(-time.Minute))) }, wrong, false},
+		"a code in a minute":      {func(b *agent) url.Values { return filledWithApp(code(b, start.Add(time.Minute))) }, wrong, false},
+		"the code of another app": {func(b *agent) url.Values { return filledWithApp(codeAt(b.t, appSecret, start)) }, wrong, false},
+		"another browser's code":  {func(b *agent) url.Values { return filledWithApp(codeAt(b.t, b.world.agent().scanned(), start)) }, wrong, false},
+		"no app, and no passkey":  {func(*agent) url.Values { return filledWithKey("{}") }, refused, false},
+		"another browser's passkey": {func(b *agent) url.Values {
+			return filledWithKey(aKey(b.t).made(passkeyOptions(b.t, b.world.agent().visit(b.link()))))
+		}, refused, false},
+		"a passkey of another site": {func(b *agent) url.Values {
+			k := aKey(b.t)
+			k.rp.Origin = "https://usher.example.net"
+			return filledWithKey(k.made(passkeyOptions(b.t, b.visit(b.link()))))
+		}, refused, false},
+		"a right code and a passkey that is none": {func(b *agent) url.Values {
+			f := filledWithApp(code(b, start))
+			f.Set(fieldPasskeyAnswer, "{}")
+			return f
+		}, refused, false},
+		"a passkey and a wrong code": {func(b *agent) url.Values {
+			f := filledWithKey(aKey(b.t).made(passkeyOptions(b.t, b.visit(b.link()))))
+			f.Set(fieldAppCode, "000000")
+			return f
+		}, wrong, false},
+		"a browser that keeps no cookies": {func(b *agent) url.Values {
+			f := filledWithApp(code(b, start))
+			clear(b.jar)
+			return f
+		}, anew, true},
+		"a cookie that is too short": {func(b *agent) url.Values {
+			f := filledWithApp(code(b, start))
+			b.jar[secureEnrolmentCookie].Value = "AAAA"
+			return f
+		}, anew, true},
+		"a cookie that cannot be read": {func(b *agent) url.Values {
+			f := filledWithApp(code(b, start))
+			b.jar[secureEnrolmentCookie].Value = strings.Repeat("=", 43)
+			return f
+		}, anew, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := aStrictWorld(t)
+			b := w.agent()
+			secret := b.scanned()
+			form := tc.form(b)
+			w.config.Writer = nobodyWrites{t}
+			b.handler = w.build().handler
+			got := b.fill(w.link(), form)
+			expect(t, got, 422, tc.text, `href="#app-code"`, `id="app-code-problem"`, `value="jane-doe"`, "!"+brief, "!recovery")
+			if again := shownSecret(t, got) != secret; again != tc.anew {
+				t.Errorf("shows another secret: %t", again)
+			}
+			if shownSecret(t, got) != b.scanned() {
+				t.Error("the next page shows another secret")
+			}
+		})
+	}
+}
+
+func TestWhatIsWrongOtherwiseIsSaidWithTheSecondFactor(t *testing.T) {
+	w := aStrictWorld(t)
+	form := filledWithApp("")
+	form.Set(fieldAgain, "x")
+	expect(t, w.agent().fill(w.link(), form), 422, "The two passwords differ", "Set up a second factor")
+	form = filledWithApp("")
+	form.Set(fieldPassword, "short")
+	expect(t, w.agent().fill(w.link(), form), 422, "at least 8 characters")
+}
+
+// TestTheSecretOfAnAppIsDerived: every replica knows it, and nobody else.
+func TestTheSecretOfAnAppIsDerived(t *testing.T) {
+	john := jane()
+	john.Name, john.UID, john.Spec.Email = "john", "22222222-2222-4222-8222-222222222222", "john@example.com"
+	w := aStrictWorld(t, john)
+	b := w.agent()
+	secret := b.scanned()
+	raw := secretBytes(t, secret)
+	if len(raw) != 20 {
+		t.Errorf("a secret of %d bytes", len(raw))
+	}
+	if b.scanned() != secret {
+		t.Error("loaded once more, the page shows another secret")
+	}
+	replica := b.copy()
+	replica.handler = w.build().handler
+	if replica.scanned() != secret {
+		t.Error("another replica shows another secret")
+	}
+	if w.agent().scanned() == secret {
+		t.Error("another browser is shown the same secret")
+	}
+	theirs, err := w.keys.DeriveLink(string(john.UID), john.Status.Attempt)
+	w.must(err)
+	if shownSecret(t, b.visit("/invitation/"+theirs)) == secret {
+		t.Error("for another invitation the same secret is shown")
+	}
+	challenge := func() string {
+		var options struct {
+			PublicKey struct{ Challenge string }
+		}
+		decode(t, passkeyOptions(t, b.visit(w.link())).Body.String(), &options)
+		return options.PublicKey.Challenge
+	}
+	if sent, err := base64.RawURLEncoding.DecodeString(challenge()); err != nil || len(sent) != 32 || strings.HasPrefix(string(sent), string(raw)) {
+		t.Errorf("the challenge is %d bytes, %v, or begins with the secret", len(sent), err)
+	}
+	before := challenge()
+	for name, change := range map[string]func(){
+		"key": func() {
+			keys, err := invitation.ParseKeyring(map[string][]byte{
+				"key-1": []byte(strings.Repeat("k", invitation.KeySize)), "key-2": []byte(strings.Repeat("l", invitation.KeySize)),
+			})
+			w.must(err)
+			w.keys = keys
+		},
+		"attempt": func() { w.update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) },
+	} {
+		change()
+		seen := sight{Offer: invitation.Offer{Invitation: w.invitation()}, keys: w.keys}
+		number, err := base64.RawURLEncoding.DecodeString(b.jar[secureEnrolmentCookie].Value)
+		w.must(err)
+		given, err := seen.enrolment(number)
+		w.must(err)
+		if given.secret == secret || base64.RawURLEncoding.EncodeToString(given.challenge) == before {
+			t.Errorf("with another %s the secret or the challenge stays", name)
+		}
+	}
+}
+
+func secretBytes(t *testing.T, secret string) []byte {
+	t.Helper()
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// TestTheSecretOfAnAppIsNowhereElse: before somebody is in, it is in no object, and
+// it never is in a log, or in a header.
+func TestTheSecretOfAnAppIsNowhereElse(t *testing.T) {
+	w := aStrictWorld(t)
+	b := w.agent()
+	page := b.visit(w.link())
+	secret := shownSecret(t, page)
+	number := b.jar[secureEnrolmentCookie].Value
+	wrong := b.fill(w.link(), filledWithApp(otherDigits(codeAt(t, secret, start))))
+	expect(t, wrong, 422)
+	for _, got := range []*httptest.ResponseRecorder{page, wrong} {
+		if header := fmt.Sprint(got.Header()); strings.Contains(header, secret) {
+			t.Error("the secret is in a header")
+		}
+	}
+	if all := w.everything(); strings.Contains(all, secret) || strings.Contains(all, number) {
+		t.Error("something is kept before anybody is in")
+	}
+	done := b.fill(w.link(), filledWithApp(codeAt(t, secret, start)))
+	expect(t, done, 200)
+	if all := w.everything(); strings.Contains(all, number) || strings.Count(all, secret) != 1 {
+		t.Error("the secret is not where it belongs, and there alone")
+	}
+	for _, text := range append(shownCodes(done), secret, number, codeAt(t, secret, start), brief) {
+		if strings.Contains(w.logs.String(), text) {
+			t.Errorf("%q is in the log", text)
+		}
+	}
+}
+
+// everything is all that the API server keeps.
+func (w *world) everything() string {
+	w.t.Helper()
+	var all []any
+	for _, list := range []client.ObjectList{
+		&accountsv1.OrganizationList{}, &accountsv1.MembershipList{}, &accountsv1.InvitationList{}, &accountsv1.AccountList{},
+	} {
+		w.must(w.client.List(context.Background(), list))
+		all = append(all, list)
+	}
+	var secrets corev1.SecretList
+	w.must(w.client.List(context.Background(), &secrets))
+	for _, s := range secrets.Items {
+		all = append(all, s.ObjectMeta)
+		for _, value := range s.Data {
+			all = append(all, string(value))
+		}
+	}
+	text, err := json.Marshal(all)
+	w.must(err)
+	return string(text)
+}
+
+// TestLookingKeepsNothing: scanners of mail follow links.
+func TestLookingKeepsNothing(t *testing.T) {
+	times := 1000
+	if testing.Short() {
+		times = 50
+	}
+	w := aStrictWorld(t)
+	before := w.everything()
+	w.config.Writer = nobodyWrites{t}
+	w.build()
+	numbers := map[string]bool{}
+	for range times {
+		got := w.get(w.link())
+		if got.Code != http.StatusOK {
+			t.Fatal(got.Code)
+		}
+		numbers[got.Result().Cookies()[0].Value] = true
+	}
+	if len(numbers) != times || w.everything() != before {
+		t.Errorf("%d browsers of %d are told apart, or something has changed", len(numbers), times)
+	}
+}
+
+func TestTheCodeOfAnAcceptanceSignsNobodyIn(t *testing.T) {
+	w := aStrictWorld(t)
+	b := w.agent()
+	secret := b.scanned()
+	code := codeAt(t, secret, start)
+	expect(t, b.fill(w.link(), filledWithApp(code)), 200)
+	w.takeUpAccount("jane-doe")
+	b.fill("/sign-in?lang=en", signInForm("jane-doe", brief))
+	expect(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {code}}), 422, "was used already")
+	w.clock.Step(30 * time.Second)
+	expectTo(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {codeAt(t, secret, w.clock.Now())}}), "/account?lang=en")
+}
+
+// takeUpAccount puts an acceptance on record, as the controller does.
+func (w *world) takeUpAccount(name string) {
+	w.t.Helper()
+	a := w.account(name)
+	a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: home + "/jane"}
+	w.must(w.client.Update(context.Background(), a))
+}
+
+// TestOfManyWhoSetUpASecondFactorTheWinnersIsStored: and the recovery codes that
+// are stored are those that the winner was shown.
+func TestOfManyWhoSetUpASecondFactorTheWinnersIsStored(t *testing.T) {
+	w := aStrictWorld(t)
+	var (
+		mu      sync.Mutex
+		secrets []string
+		codes   [][]string
+		group   sync.WaitGroup
+	)
+	for range 20 {
+		group.Go(func() {
+			b := w.agent()
+			secret := b.scanned()
+			got := b.fill(w.link(), filledWithApp(codeAt(t, secret, start)))
+			if got.Code != http.StatusOK {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			secrets, codes = append(secrets, secret), append(codes, shownCodes(got))
+		})
+	}
+	group.Wait()
+	if len(secrets) != 1 {
+		t.Fatalf("%d are in", len(secrets))
+	}
+	c := w.kept("jane-doe")
+	if _, right := secondfactor.UseRecoveryCode(c.RecoveryCodes, codes[0][9]); c.TOTP.Secret != secrets[0] || !right {
+		t.Errorf("the second factor of somebody else is stored")
+	}
+}
+
+func TestAPasskeyIsSetUpWithTheAccount(t *testing.T) {
+	w := aStrictWorld(t)
+	w.qualified("acme")
+	b, k := w.agent(), aKey(t)
+	page := b.visit(w.link())
+	expect(t, page, 200, `id="passkey-enrol" hidden`, `data-qualifier="/acme"`, `<input type="hidden" name="passkey-answer" value="">`, "Set up a passkey</button>")
+	answer := k.made(passkeyOptions(t, page))
+	var options struct {
+		PublicKey struct {
+			User                   struct{ ID, Name string }
+			AuthenticatorSelection struct{ UserVerification, ResidentKey string }
+		}
+	}
+	decode(t, passkeyOptions(t, page).Body.String(), &options)
+	uid, err := invitation.ParseUID(janeUID)
+	w.must(err)
+	asked := options.PublicKey
+	if asked.User.ID != base64.RawURLEncoding.EncodeToString(uid[:]) || asked.User.Name != "jane-doe/acme" ||
+		asked.AuthenticatorSelection.UserVerification != "required" || asked.AuthenticatorSelection.ResidentKey != "required" {
+		t.Errorf("options %+v", asked)
+	}
+	// Something else is wrong: the passkey is not asked for again.
+	form := filledWithKey(answer)
+	form.Set(fieldAgain, "x")
+	again := b.fill(w.link(), form)
+	expect(t, again, 422, "The two passwords differ", "Your passkey is ready. You need no app now.", `value="`+answer+`"`)
+	w.clock.Step(10 * time.Minute)
+	done := b.fill(w.link(), filledWithKey(answer))
+	expect(t, done, 200, "Your account is ready", "Your recovery codes")
+	c := w.kept("jane-doe.acme")
+	if len(c.Passkeys) != 1 || c.Passkeys[0].ID != k.id() || c.Passkeys[0].Name != "Passkey 1" || c.TOTP.Secret != "" || len(c.RecoveryCodes) != 10 || !c.ShortPassword {
+		t.Fatalf("stored are %+v", c)
+	}
+	if w.account("jane-doe.acme").Status.TwoFactor != accountsv1.TwoFactorEnrolled {
+		t.Error("the status says nothing of a second factor")
+	}
+	w.takeUpAccount("jane-doe.acme")
+	signed := b.script("/sign-in/passkey?lang=en", k.signed(b.script("/sign-in/passkey/options", "{}")))
+	expect(t, signed, 200, "/account?lang=en")
+	if !b.isIn("jane-doe/acme") {
+		t.Error("the passkey signs nobody in")
+	}
+}
+
+func TestAnAppAndAPasskeyAreSetUpTogether(t *testing.T) {
+	w := aStrictWorld(t)
+	b := w.agent()
+	page := b.visit(w.link())
+	form := filledWithKey(aKey(t).made(passkeyOptions(t, page)))
+	form.Set(fieldAppCode, codeAt(t, shownSecret(t, page), start))
+	expect(t, b.fill(w.link(), form), 200, "Your recovery codes")
+	if c := w.kept("jane-doe"); len(c.Passkeys) != 1 || c.TOTP.Secret == "" {
+		t.Errorf("stored are %+v", c)
+	}
+}
+
+func TestAPasskeyThatIsNotGoodIsNotKeptOnThePage(t *testing.T) {
+	w := aStrictWorld(t)
+	form := filledWithKey(`{"id":"x"}`)
+	form.Set(fieldAgain, "x")
+	expect(t, w.agent().fill(w.link(), form), 422, `name="passkey-answer" value=""`, "!passkey is ready. You need no app now.</p>")
+}
+
+func TestWhereBrowsersMakeNoPasskeysNoneIsOffered(t *testing.T) {
+	w := aStrictWorld(t)
+	w.config.BaseURL = &url.URL{Scheme: "https", Host: "192.0.2.7"}
+	b := w.build().agent()
+	page := b.visit(w.link())
+	expect(t, page, 200, `name="app-code"`, "!passkey-enrol", "!passkey-answer")
+	form := filledWithKey("{}")
+	expect(t, b.fill(w.link(), form), 422, "The passkey was not taken")
+	expect(t, b.fill(w.link(), filledWithApp(codeAt(t, shownSecret(t, page), start))), 200)
+}
+
+func TestWithoutHTTPSTheCookiesHaveNoPrefix(t *testing.T) {
+	w := aStrictWorld(t)
+	w.config.BaseURL = &url.URL{Scheme: "http", Host: "localhost:8080"}
+	b := w.build().agent()
+	secret := b.scanned()
+	if c := b.jar["usher-enrolment"]; c == nil || c.Secure {
+		t.Errorf("cookies %v", b.jar)
+	}
+	expect(t, b.fill(w.link(), filledWithApp(codeAt(t, secret, start))), 200)
+}
+
+func TestASecondFactorThatIsWantedMeanwhile(t *testing.T) {
+	w := aWorld(t)
+	b := w.agent()
+	b.visit(w.link())
+	w.requireFactor()
+	got := b.fill(w.link(), filled())
+	expect(t, got, 422, "Set up a second factor", `name="app-code"`)
+	expect(t, b.fill(w.link(), filledWithApp(codeAt(t, shownSecret(t, got), start))), 200)
+}
+
+func TestASecondFactorForAnAccountWithAnotherAddress(t *testing.T) {
+	w := aStrictWorld(t)
+	w.anyAddress()
+	w.asked()
+	b := w.agent()
+	secret := b.scanned()
+	form := filledWithApp(otherDigits(codeAt(t, secret, start)))
+	form.Set(fieldChoice, choiceOther)
+	form.Set(fieldCode, w.code())
+	expect(t, b.fill(w.link(), form), 422, "This is not the code that the app shows")
+	if w.invitation().Status.Guesses != 0 {
+		t.Error("the code of the address was tried before the form was right")
+	}
+	form.Set(fieldAppCode, codeAt(t, secret, start))
+	expect(t, b.fill(w.link(), form), 200, "<dd>janet@example.net</dd>", "Your recovery codes")
+}
+
+func TestRecoveryCodesAreDifferentEachTime(t *testing.T) {
+	seen := map[string]bool{}
+	for range 3 {
+		w := aStrictWorld(t)
+		b := w.agent()
+		for _, code := range shownCodes(b.fill(w.link(), filledWithApp(codeAt(t, b.scanned(), start)))) {
+			seen[code] = true
+		}
+	}
+	if len(seen) != 30 {
+		t.Errorf("%d different codes", len(seen))
+	}
+}

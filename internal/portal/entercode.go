@@ -1,0 +1,97 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/username"
+)
+
+const pageCode = "code.html"
+
+// codePage asks for the second factor of somebody whose password was right.
+type codePage struct {
+	UserName string
+	Problems []problem
+	// App: there is an app that makes codes. Passkeys: there are passkeys.
+	App, Passkeys bool
+	// Base is the path that the portal is mounted at.
+	Base string
+}
+
+// Problem is the text of a field's problem, or empty.
+func (c codePage) Problem(field string) string { return textOf(c.Problems, field) }
+
+// halfway finds whoever has given the password alone. It answers, and gives nil,
+// unless there is somebody like that.
+func (p *portal) halfway(w http.ResponseWriter, r *http.Request, lang language.Tag) *signedIn {
+	at, err := p.visitor(r)
+	switch {
+	case err != nil:
+		p.failed(w, r, lang, "find a session", err, unavailable)
+	case at.isIn():
+		p.redirect(w, r, "/account?lang="+lang.String())
+	case at == nil || !at.credentials.HasSecondFactor():
+		// Where the second factor was removed meanwhile, the password is enough.
+		p.redirect(w, r, "/sign-in?lang="+lang.String())
+	default:
+		return at
+	}
+	return nil
+}
+
+func (p *portal) showCode(w http.ResponseWriter, r *http.Request) {
+	lang := languageOf(r, sight{})
+	if at := p.halfway(w, r, lang); at != nil {
+		p.showCodeForm(w, r, lang, http.StatusOK, at)
+	}
+}
+
+func (p *portal) showCodeForm(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, at *signedIn, problems ...problem) {
+	title := lang.Text("portal.enter.code-title", nil)
+	if len(problems) > 0 {
+		title = lang.Text("portal.invitation.check", map[string]string{"Title": title})
+	}
+	p.render(w, r, lang, status, pageCode, title, codePage{
+		UserName: username.Show(at.account.Name), Problems: problems, Base: p.base,
+		App: at.credentials.TOTP.Secret != "", Passkeys: len(at.credentials.Passkeys) > 0,
+	})
+}
+
+// enterWithCode answers the form with the code of the second factor, or with a
+// recovery code. That an Account is locked is not told apart from a wrong code.
+func (p *portal) enterWithCode(w http.ResponseWriter, r *http.Request) {
+	start, lang := p.clock.Now(), languageOf(r, sight{})
+	at := p.halfway(w, r, lang)
+	if at == nil {
+		return
+	}
+	f, status, refusal := readForm(w, r)
+	if status != 0 {
+		p.message(w, r, lang, status, refusal)
+		return
+	}
+	if f.code == "" {
+		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, problem{fieldCode, lang.Text("portal.enter.code-empty", nil)})
+		return
+	}
+	before := len(at.credentials.RecoveryCodes)
+	right, err := p.signInWithCode(w, r, at, f.code, lang)
+	switch {
+	case err == nil && right && len(at.credentials.RecoveryCodes) < before:
+		p.redirect(w, r, "/account?lang="+lang.String()+"&"+paramDone+"="+doneRecoveryCode)
+	case err == nil && right:
+		p.redirect(w, r, "/account?lang="+lang.String())
+	case err == nil, errors.Is(err, errGone):
+		p.evenOut(r, start)
+		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, problem{fieldCode, lang.Text("portal.enter.code-wrong", nil)})
+	default:
+		failure := p.letDown(w, r, lang, "sign in with a second factor", err)
+		p.evenOut(r, start)
+		p.showCodeForm(w, r, lang, http.StatusServiceUnavailable, at, failure)
+	}
+}

@@ -1,0 +1,150 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+// guess tries so many wrong passwords, each of which is refused.
+func (w *world) guess(times int) {
+	w.t.Helper()
+	for range times {
+		expect(w.t, w.browser().signIn("jane", "wrong"), 422, refused)
+	}
+}
+
+func TestTheLock(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	looked := 0
+	w.config.Hasher = watched{plainHasher{}, func(hash string) {
+		if hash != "" {
+			looked++
+		}
+	}}
+	w.build()
+	w.guess(4)
+	unlocked := w.browser().signIn("jane", "wrong")
+	for lock, minutes := range []time.Duration{15, 30, 60} {
+		// The right password reads the same as a wrong one, and is not looked at.
+		looked = 0
+		expectSame(t, w.browser().signIn("jane", good), unlocked)
+		w.clock.Step(minutes*time.Minute - time.Second)
+		before := w.account("jane").ResourceVersion
+		expectSame(t, w.browser().signIn("jane", good), unlocked)
+		if looked != 0 || w.account("jane").ResourceVersion != before {
+			t.Errorf("lock %d: %d passwords were looked at", lock, looked)
+		}
+		w.clock.Step(time.Second)
+		w.guess(5)
+	}
+	w.clock.Step(2 * time.Hour)
+	b := w.browser()
+	expectTo(t, b.signIn("jane", good), "/account?lang=en")
+	if s := w.account("jane").Status.SignIn; !b.isIn() || s.Failures != 0 || s.Locks != 0 || s.FailureTime != nil {
+		t.Errorf("after the right password: %+v", s)
+	}
+}
+
+func TestTheRightPasswordForgetsTheWrongOnes(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	there := w.browser()
+	there.signIn("jane", good)
+	w.clock.Step(time.Minute)
+	for range 3 {
+		w.guess(4)
+		b := w.browser()
+		expectTo(t, b.signIn("jane", good), "/account?lang=en")
+		if !b.isIn() {
+			t.Error("the fifth try is right, and nobody is signed in")
+		}
+		w.clock.Step(time.Second)
+	}
+}
+
+func TestTheStrictestOrganizationSaysWhenAnAccountIsLocked(t *testing.T) {
+	strict, lenient := acme(), acme()
+	strict.Name, strict.Spec.Namespace, strict.Spec.SignIn.MaxFailures = "strict", "strict-people", 3
+	lenient.Name, lenient.Spec.Namespace, lenient.Spec.SignIn.MaxFailures = "lenient", "lenient-people", 7
+	for name, tc := range map[string]struct {
+		record string
+		most   int
+	}{
+		"of two":                     {"lenient-people/jane,strict-people/jane", 3},
+		"of one":                     {"lenient-people/jane", 7},
+		"of none that is known":      {"gone-people/jane", 5},
+		"of one that is for another": {"strict-people/jane=john@example.org,lenient-people/jane", 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := anEntrance(t, all(belongs("jane", strict), belongs("jane", lenient), entrant(t, "jane", func(a *accountsv1.Account, _ *account.Credentials) {
+				a.Annotations[accountsv1.MembershipsAnnotation] = tc.record
+			}))...)
+			w.guess(tc.most - 1)
+			expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
+			w.guess(tc.most)
+			expect(t, w.browser().signIn("jane", good), 422, refused)
+			w.clock.Step(15 * time.Minute)
+			expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
+		})
+	}
+}
+
+// TestOfManyGuessesAtManyPortalsFiveAreLookedAt guesses at two portals, and at a
+// third one that is started in the middle, all at once.
+func TestOfManyGuessesAtManyPortalsFiveAreLookedAt(t *testing.T) {
+	const guesses = 200
+	var looked, total, written atomic.Int32
+	w := aWorldWithoutPages(t, entrant(t, "jane")...)
+	w.config.Pause = func(context.Context, time.Duration) {}
+	w.config.Hasher = watched{plainHasher{}, func(hash string) {
+		total.Add(1)
+		if hash != "" {
+			looked.Add(1)
+		}
+	}}
+	w.interfere(interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, name string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+			err := c.SubResource(name).Update(ctx, obj, opts...)
+			if err == nil {
+				written.Add(1)
+			}
+			return err
+		},
+	})
+	portals := []http.Handler{w.handler, w.build().handler}
+	var group sync.WaitGroup
+	for i := range guesses {
+		if i == guesses/2 {
+			portals = append(portals, w.build().handler)
+		}
+		b, password := &browser{world: w, handler: portals[i%len(portals)]}, fmt.Sprint("wrong ", i)
+		group.Go(func() {
+			if got := b.signIn("jane", password); got.Code != http.StatusUnprocessableEntity {
+				t.Errorf("status %d", got.Code)
+			}
+		})
+	}
+	group.Wait()
+	if looked.Load() != 5 || total.Load() != guesses || written.Load() > 6 {
+		t.Errorf("%d of %d passwords were looked at, and the status was written %d times", looked.Load(), total.Load(), written.Load())
+	}
+	expect(t, w.browser().signIn("jane", good), 422, refused)
+	if looked.Load() != 5 {
+		t.Error("the right password was looked at during the lock")
+	}
+	w.clock.Step(15 * time.Minute)
+	expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
+}

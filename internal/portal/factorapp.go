@@ -1,0 +1,211 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/secondfactor"
+	"github.com/usher-dev/usher/internal/username"
+)
+
+const (
+	// appTime is how long somebody may take to set an app up.
+	appTime = 10 * time.Minute
+	// appTries is how many codes they may type meanwhile.
+	appTries = 5
+)
+
+// quietZone is what stays free around a QR code, in modules (ISO/IEC 18004).
+const quietZone = 4
+
+// pendingApp is an app that is being set up. It becomes a second factor with the
+// first code that it makes.
+type pendingApp struct {
+	Secret  string    `json:"secret"`
+	Expires time.Time `json:"expires"`
+	// Tries counts the codes that were looked at.
+	Tries int `json:"tries,omitempty"`
+}
+
+// newPendingApp begins with a secret of its own.
+func newPendingApp(random io.Reader, now time.Time) (*pendingApp, error) {
+	secret, err := secondfactor.NewSecret(random)
+	if err != nil {
+		return nil, err
+	}
+	return &pendingApp{Secret: secret, Expires: now.Add(appTime)}, nil
+}
+
+// open tells whether a code can still be tried.
+func (a *pendingApp) open(now time.Time) bool {
+	return a != nil && now.Before(a.Expires) && a.Tries < appTries
+}
+
+// confirm gives the app that a code proves to be set up. That code is used up by
+// it. Whoever calls it has counted the try.
+func (a *pendingApp) confirm(code string, now time.Time) (account.TOTP, bool) {
+	step, right := secondfactor.Check(a.Secret, code, now, 0)
+	return account.TOTP{Secret: a.Secret, LastStep: step, AddedTime: now}, right
+}
+
+// appView is what an app needs to be set up: a QR code, or its secret as text.
+type appView struct {
+	// Path draws the QR code in a square of Side modules, whose origin is Start.
+	Path        string
+	Start, Side int
+	Spaced      string
+	// Link opens the app on the same device.
+	Link template.URL
+}
+
+// viewApp shows a secret. The app calls it by the host of the portal and by what
+// the person knows the account by.
+func (p *portal) viewApp(secret, called string) (appView, error) {
+	link := secondfactor.URL(secret, p.host, called)
+	matrix, err := secondfactor.Matrix(link)
+	if err != nil {
+		return appView{}, fmt.Errorf("draw the code of an app: %w", err)
+	}
+	return appView{
+		Path: secondfactor.SVGPath(matrix), Start: -quietZone, Side: len(matrix) + 2*quietZone,
+		Spaced: secondfactor.Spaced(secret),
+		Link:   template.URL(link), //nolint:gosec // G203: everything in it is escaped, and its scheme is fixed.
+	}, nil
+}
+
+// appPage asks for the first code of an app.
+type appPage struct {
+	appView
+	Base     string
+	Problems []problem
+}
+
+// Problem is the text of a field's problem, or empty.
+func (a appPage) Problem(field string) string { return textOf(a.Problems, field) }
+
+// beginApp answers the form that sets an app up. One that is there already stays
+// until the new one has made its first code.
+func (p *portal) beginApp(v membersVisit) {
+	if _, ok := p.receiveChange(v, formApp); !ok {
+		return
+	}
+	err := p.pend(v, func(open *pending, now time.Time) (err error) {
+		open.App, err = newPendingApp(p.random, now)
+		return err
+	})
+	if err != nil {
+		p.changeFailed(v, "begin to set an app up", err)
+		return
+	}
+	p.redirect(v.w, v.r, pathFactors+"/app?lang="+v.lang.String())
+}
+
+// showApp shows what an app needs, to the session in which it was begun.
+func (p *portal) showApp(v membersVisit) {
+	open := pendingOf(v.session).App
+	if !open.open(p.clock.Now()) {
+		p.toFactors(v, "")
+		return
+	}
+	p.showAppForm(v, http.StatusOK, open)
+}
+
+func (p *portal) showAppForm(v membersVisit, status int, open *pendingApp, problems ...problem) {
+	view, err := p.viewApp(open.Secret, username.Show(v.account.Name))
+	if err != nil {
+		p.failed(v.w, v.r, v.lang, "show an app", err, broken)
+		return
+	}
+	title := v.lang.Text("portal.factor.app-page", nil)
+	if len(problems) > 0 {
+		title = v.lang.Text("portal.invitation.check", map[string]string{"Title": title})
+	}
+	v.render(p, status, pageApp, title, appPage{view, p.base, problems})
+}
+
+// confirmApp answers the form with the first code of an app, which is counted
+// before it is looked at.
+func (p *portal) confirmApp(v membersVisit) {
+	values, status, refusal := readValues(v.w, v.r)
+	if status != 0 {
+		p.message(v.w, v.r, v.lang, status, refusal)
+		return
+	}
+	code := strings.TrimSpace(values.Get(fieldCode))
+	open, err := p.countAppCode(v, code)
+	switch {
+	case errors.Is(err, errNotPending):
+		p.showFactorsWith(v, http.StatusUnprocessableEntity, formApp, problem{Text: v.lang.Text("portal.factor.app-over", nil)})
+		return
+	case err != nil:
+		p.changeFailed(v, "count a code", err)
+		return
+	case code == "":
+		p.showAppForm(v, http.StatusUnprocessableEntity, open, problem{fieldCode, v.lang.Text("portal.factor.code-empty", nil)})
+		return
+	}
+	app, right := open.confirm(code, p.clock.Now().UTC())
+	switch {
+	case right:
+		codes, err := p.changeFactors(v, p.withApp(app))
+		p.changed(v, formApp, doneApp, codes, err)
+	case open.Tries < appTries:
+		p.showAppForm(v, http.StatusUnprocessableEntity, open, problem{fieldCode, v.lang.Text("portal.factor.code-wrong", nil)})
+	default:
+		p.showFactorsWith(v, http.StatusUnprocessableEntity, formApp, problem{Text: v.lang.Text("portal.factor.app-spent", nil)})
+	}
+}
+
+// countAppCode counts a code, unless nothing was typed, and gives the app that
+// it is for.
+func (p *portal) countAppCode(v membersVisit, code string) (*pendingApp, error) {
+	var counted *pendingApp
+	err := p.pend(v, func(open *pending, now time.Time) error {
+		if !open.App.open(now) {
+			return errNotPending
+		}
+		counted = open.App
+		if code == "" {
+			return errUnchanged
+		}
+		counted.Tries++
+		return nil
+	})
+	return counted, err
+}
+
+// withApp makes an app the second factor, in place of the one that there was.
+func (p *portal) withApp(app account.TOTP) factorChange {
+	return func(c *account.Credentials, open pending, now time.Time) ([]string, error) {
+		if open.App == nil || open.App.Secret != app.Secret {
+			return nil, errMissing // it was begun anew meanwhile
+		}
+		c.TOTP, c.SecondFactorTime = app, now
+		return p.withRecoveryCodes(c)
+	}
+}
+
+// removeApp answers the form that takes the app away.
+func (p *portal) removeApp(v membersVisit) {
+	if _, ok := p.receiveChange(v, formAppRemoval); !ok {
+		return
+	}
+	codes, err := p.changeFactors(v, func(c *account.Credentials, _ pending, now time.Time) ([]string, error) {
+		if c.TOTP.Secret == "" {
+			return nil, errMissing
+		}
+		c.TOTP = account.TOTP{}
+		withoutFactor(c, now)
+		return nil, nil
+	})
+	p.changed(v, formAppRemoval, doneAppRemoved, codes, err)
+}

@@ -1,0 +1,170 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-webauthn/webauthn/protocol"
+
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/language"
+)
+
+// Fields of the forms that add and remove a passkey.
+const (
+	fieldPasskeyName = "passkey-name"
+	// fieldPasskeyAnswer holds what the browser made, as JSON.
+	fieldPasskeyAnswer = "passkey-answer"
+	// fieldPasskey holds the ID of the one that goes.
+	fieldPasskey = "passkey"
+)
+
+// passkeyAnswer is what the script of the passkeys is told: what is wrong, or
+// where to go, or what to ask of an authenticator.
+type passkeyAnswer struct {
+	Problem  string `json:"problem,omitempty"`
+	Location string `json:"location,omitempty"`
+	Options  any    `json:"publicKey,omitempty"`
+}
+
+func answerPasskey(w http.ResponseWriter, r *http.Request, status int, answer passkeyAnswer) {
+	body, err := json.Marshal(answer)
+	if err != nil {
+		panic("an answer about passkeys cannot be written")
+	}
+	respond(w, r, status, "application/json", append(body, '\n'))
+}
+
+// beginPasskey answers the script with what a browser needs to make a passkey. It
+// reads the form that is to be sent afterwards, so that whatever is wrong with it
+// is said before an authenticator keeps a passkey that nobody can use.
+func (p *portal) beginPasskey(v membersVisit) {
+	values, status, refusal := readValues(v.w, v.r)
+	if status != 0 {
+		p.message(v.w, v.r, v.lang, status, refusal)
+		return
+	}
+	refuse := func(text string) {
+		answerPasskey(v.w, v.r, http.StatusUnprocessableEntity, passkeyAnswer{Problem: text})
+	}
+	if text := nameProblem(v.lang, values.Get(fieldPasskeyName)); text != "" {
+		refuse(text)
+		return
+	}
+	password := values.Get(fieldCurrentPassword)
+	right, err := p.confirmed(v, password)
+	owner := ownerOf(v.account, v.credentials)
+	switch {
+	case err != nil:
+		p.changeFailed(v, "confirm a password", err)
+		return
+	case !right:
+		refuse(notConfirmed(v.lang, password).Text)
+		return
+	case owner.handle == nil || len(owner.passkeys) >= mostPasskeys:
+		refuse(v.lang.Text("portal.factor.passkeys-full", nil))
+		return
+	}
+	var options *protocol.CredentialCreation
+	err = p.pend(v, func(open *pending, now time.Time) (err error) {
+		options, open.Passkey, err = p.beginNewPasskey(owner, now)
+		return err
+	})
+	if err != nil {
+		p.changeFailed(v, "begin to make a passkey", err)
+		return
+	}
+	answerPasskey(v.w, v.r, http.StatusOK, passkeyAnswer{Options: options.Response})
+}
+
+// addPasskey answers the form with the passkey that a browser has made.
+func (p *portal) addPasskey(v membersVisit) {
+	values, status, refusal := readValues(v.w, v.r)
+	if status != 0 {
+		p.message(v.w, v.r, v.lang, status, refusal)
+		return
+	}
+	open, err := p.takePendingPasskey(v)
+	if err != nil {
+		p.changed(v, formPasskey, "", nil, err)
+		return
+	}
+	if text := nameProblem(v.lang, values.Get(fieldPasskeyName)); text != "" {
+		p.showFactorsWith(v, http.StatusUnprocessableEntity, formPasskey, problem{fieldPasskeyName, text})
+		return
+	}
+	name := cmp.Or(cleanName(values.Get(fieldPasskeyName)), defaultName(v.lang, v.credentials.Passkeys))
+	made, err := p.finishNewPasskey(ownerOf(v.account, v.credentials), open, []byte(values.Get(fieldPasskeyAnswer)), name, p.clock.Now().UTC())
+	if err != nil {
+		p.changed(v, formPasskey, "", nil, err)
+		return
+	}
+	codes, err := p.changeFactors(v, func(c *account.Credentials, _ pending, now time.Time) (codes []string, err error) {
+		if c.Passkeys, err = addTo(c.Passkeys, made); err != nil {
+			return nil, err
+		}
+		c.SecondFactorTime = now
+		return p.withRecoveryCodes(c)
+	})
+	p.changed(v, formPasskey, donePasskey, codes, err)
+}
+
+// takePendingPasskey gives the passkey that is being made in this session, once,
+// whatever becomes of it.
+func (p *portal) takePendingPasskey(v membersVisit) (*pendingPasskey, error) {
+	var taken *pendingPasskey
+	err := p.pend(v, func(open *pending, _ time.Time) error {
+		if open.Passkey == nil {
+			return errNotPending
+		}
+		taken, open.Passkey = open.Passkey, nil
+		return nil
+	})
+	return taken, err
+}
+
+// removePasskey answers the form that takes a passkey away.
+func (p *portal) removePasskey(v membersVisit) {
+	values, ok := p.receiveChange(v, formPasskeyRemoval)
+	if !ok {
+		return
+	}
+	which := values.Get(fieldPasskey)
+	if which == "" {
+		p.showFactorsWith(v, http.StatusUnprocessableEntity, formPasskeyRemoval, problem{fieldPasskey, v.lang.Text("portal.factor.passkey-unchosen", nil)})
+		return
+	}
+	codes, err := p.changeFactors(v, func(c *account.Credentials, _ pending, now time.Time) ([]string, error) {
+		left := slices.DeleteFunc(slices.Clone(c.Passkeys), func(k account.Passkey) bool { return k.ID == which })
+		if len(left) == len(c.Passkeys) {
+			return nil, errMissing
+		}
+		c.Passkeys = left
+		withoutFactor(c, now)
+		return nil, nil
+	})
+	p.changed(v, formPasskeyRemoval, donePasskeyRemoved, codes, err)
+}
+
+// passkeyProblem says why a passkey was not added, or is empty: for another reason.
+func passkeyProblem(lang language.Tag, err error) string {
+	switch {
+	case errors.Is(err, errNotPending):
+		return lang.Text("portal.factor.passkey-over", nil)
+	case errors.Is(err, errRefused):
+		return lang.Text("portal.factor.passkey-refused", nil)
+	}
+	return ""
+}
+
+// defaultName is what the next passkey is called unless its person says.
+func defaultName(lang language.Tag, passkeys []account.Passkey) string {
+	return lang.Text("portal.factor.passkey-default", map[string]int{"Number": len(passkeys) + 1})
+}

@@ -1,0 +1,230 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// unsigned are answers to the challenge of a browser, a, that must not sign in.
+// other is a passkey of Otto's.
+var unsigned = map[string]func(a *agent, k, other *key, options *httptest.ResponseRecorder) string{
+	"from another origin": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.rp.Origin = "https://usher.example.net"
+		return k.signed(options)
+	},
+	"from a host below ours": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.rp.Origin = "https://sub.usher.example.com"
+		return k.signed(options)
+	},
+	"from another port": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.rp.Origin = theirURL + ":8443"
+		return k.signed(options)
+	},
+	"without TLS": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.rp.Origin = "http://usher.example.com"
+		return k.signed(options)
+	},
+	"for another site": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.rp.ID = "example.com"
+		return k.signed(options)
+	},
+	"for the challenge of another browser": func(a *agent, k, _ *key, _ *httptest.ResponseRecorder) string {
+		return k.signed(a.agent().challenged())
+	},
+	"for a challenge to make a passkey": func(a *agent, k, _ *key, _ *httptest.ResponseRecorder) string {
+		return k.signed(a.signedInAs(mara).options(nil))
+	},
+	"for no challenge at all": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		delete(a.jar, secureChallengeCookie)
+		return k.signed(options)
+	},
+	"for an empty challenge": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		return k.signedWith(options, func(clientData map[string]any) { clientData["challenge"] = "" })
+	},
+	"with a cookie that was tampered with": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		a.jar[secureChallengeCookie].Value = a.jar[secureChallengeCookie].Value[:40] + "AAAA" + a.jar[secureChallengeCookie].Value[44:]
+		return k.signed(options)
+	},
+	"with a cookie that runs out later than it should": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		raw := unbase64(a.t, a.jar[secureChallengeCookie].Value)
+		raw[challengeHead]++ // the last byte of the time
+		a.jar[secureChallengeCookie].Value = passkeyID(raw)
+		return k.signed(options)
+	},
+	"with a cookie of a key that is gone": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		raw := unbase64(a.t, a.jar[secureChallengeCookie].Value)
+		raw[0] = 2
+		a.jar[secureChallengeCookie].Value = passkeyID(raw)
+		return k.signed(options)
+	},
+	"with a cookie that is short": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		a.jar[secureChallengeCookie].Value = "AQ"
+		return k.signed(options)
+	},
+	"too late": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		a.clock.Step(passkeyTime)
+		return k.signed(options)
+	},
+	"by nobody who was verified": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.auth.Options.UserNotVerified = true
+		return k.signed(options)
+	},
+	"by nobody who was there": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.auth.Options.UserNotPresent = true
+		return k.signed(options)
+	},
+	"with a counter that went back": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.cred.Counter = 6
+		return k.signed(options)
+	},
+	"with a counter that stood still": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.cred.Counter = 7
+		return k.signed(options)
+	},
+	"with a counter that is gone": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.cred.Counter = 0
+		return k.signed(options)
+	},
+	"for somebody else": func(_ *agent, k, other *key, options *httptest.ResponseRecorder) string {
+		k.auth.Options.UserHandle = other.auth.Options.UserHandle
+		return k.signed(options)
+	},
+	"with the passkey of somebody else": func(_ *agent, k, other *key, options *httptest.ResponseRecorder) string {
+		other.auth.Options.UserHandle = k.auth.Options.UserHandle
+		return other.signed(options)
+	},
+	"with a passkey of nobody's": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		stranger := aKey(a.t)
+		stranger.auth.Options.UserHandle = k.auth.Options.UserHandle
+		return stranger.signed(options)
+	},
+	"for nobody": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.auth.Options.UserHandle = []byte("0123456789abcdef")
+		return k.signed(options)
+	},
+	"for whoever it may be": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.auth.Options.UserHandle = nil
+		return k.signed(options)
+	},
+	"for a name": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		k.auth.Options.UserHandle = []byte(mara)
+		return k.signed(options)
+	},
+	"with the key of another passkey under its name": func(_ *agent, k, other *key, options *httptest.ResponseRecorder) string {
+		other.cred.ID, other.auth.Options.UserHandle = k.cred.ID, k.auth.Options.UserHandle
+		return other.signed(options)
+	},
+	"with another signature": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		return tampered(k.t, k.signed(options), "signature", 20)
+	},
+	"with other authenticator data": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		return tampered(k.t, k.signed(options), "authenticatorData", 36)
+	},
+	"as if to make a passkey": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		return k.signedWith(options, func(clientData map[string]any) { clientData["type"] = "webauthn.create" })
+	},
+	"in a frame of somebody else's": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		return k.signedWith(options, func(clientData map[string]any) { clientData["crossOrigin"] = true })
+	},
+	"what makes a passkey": func(a *agent, _, _ *key, _ *httptest.ResponseRecorder) string {
+		return aKey(a.t).made(a.signedInAs(mara).options(nil))
+	},
+	"no JSON":        func(*agent, *key, *key, *httptest.ResponseRecorder) string { return "{" },
+	"nothing":        func(*agent, *key, *key, *httptest.ResponseRecorder) string { return "" },
+	"null":           func(*agent, *key, *key, *httptest.ResponseRecorder) string { return "null" },
+	"very deep JSON": func(*agent, *key, *key, *httptest.ResponseRecorder) string { return strings.Repeat("[", 5000) },
+	"a huge body": func(_ *agent, k, _ *key, o *httptest.ResponseRecorder) string {
+		return k.signed(o) + strings.Repeat(" ", maxBody)
+	},
+	"with more behind": func(_ *agent, k, _ *key, o *httptest.ResponseRecorder) string { return k.signed(o) + "{}" },
+	"for an account that is disabled": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+		m := a.account(mara)
+		m.Spec.State = accountsv1.AccountSwitchDisabled
+		a.must(a.client.Update(a.t.Context(), m))
+		return k.signed(options)
+	},
+}
+
+// tampered changes one byte of a part of an answer.
+func tampered(t *testing.T, answer, part string, at int) string {
+	t.Helper()
+	var all map[string]any
+	decode(t, answer, &all)
+	response, ok := all["response"].(map[string]any)
+	if !ok {
+		t.Fatal("no response")
+	}
+	raw := unbase64(t, response[part])
+	raw[at] ^= 1
+	response[part] = passkeyID(raw)
+	return string(encode(t, all))
+}
+
+func TestNobodyIsLetInWithAnAnswerThatIsNotGenuine(t *testing.T) {
+	alike := answersAlike{}
+	for name, forge := range unsigned {
+		t.Run(name, func(t *testing.T) {
+			w := aKeepersWorld(t)
+			k, other := aKey(t), aKey(t)
+			k.cred.Counter = 7
+			w.signedInAs(mara).enroll(k, "Phone")
+			w.signedInAs(otto).enroll(other, "Phone")
+			k.cred.Counter = 8
+			a := w.agent()
+			options := a.challenged()
+			genuine, cookie := k.signed(options), *a.jar[secureChallengeCookie]
+			forged := forge(a, k, other, options)
+			before := w.theirs()
+
+			got := a.enterWith(forged)
+
+			if got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "Nobody can sign in with this passkey") {
+				t.Errorf("%d %s", got.Code, got.Body)
+			}
+			if name != "a huge body" { // after which the connection is closed
+				alike.check(t, got)
+			}
+			if a.jar[secureSessionCookie] != nil || w.theirs() != before {
+				t.Error("something has changed")
+			}
+			if name == "too late" || name == "for an account that is disabled" {
+				return
+			}
+			a.jar[secureChallengeCookie] = &cookie
+			if got := a.enterWith(genuine); got.Code != http.StatusOK || !a.isIn(mara) {
+				t.Errorf("the genuine answer is refused as well: %d %s", got.Code, got.Body)
+			}
+		})
+	}
+}
+
+// theirs is all that is stored of Mara and Otto.
+func (w *world) theirs() string {
+	w.t.Helper()
+	var all strings.Builder
+	for _, name := range []string{mara, otto} {
+		all.Write(encode(w.t, w.account(name)))
+		all.Write(encode(w.t, w.secret(name)))
+	}
+	return all.String()
+}
+
+// answersAlike holds the first of several answers that must be the same.
+type answersAlike struct{ first *httptest.ResponseRecorder }
+
+func (l *answersAlike) check(t *testing.T, got *httptest.ResponseRecorder) {
+	t.Helper()
+	if l.first == nil {
+		l.first = got
+	}
+	if got.Body.String() != l.first.Body.String() || string(encode(t, got.Header())) != string(encode(t, l.first.Header())) {
+		t.Errorf("the answer differs from another:\n%v %s\n%v %s", got.Header(), got.Body, l.first.Header(), l.first.Body)
+	}
+}

@@ -1,0 +1,240 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/session"
+)
+
+// What the cookie is called that binds a challenge to the browser that asked for
+// it.
+const (
+	challengeCookie       = "usher-challenge"
+	secureChallengeCookie = "__Host-usher-challenge"
+)
+
+// challengeDomain stands before what the MAC of a challenge is over.
+const challengeDomain = "usher passkey challenge v1\x00"
+
+// challengeHead is the length of what the MAC is over: the challenge, and when
+// it runs out. sealedSize is that of all, with the number of the key before it.
+const (
+	challengeHead = challengeSize + 8
+	sealedSize    = 1 + challengeHead + sha256.Size
+)
+
+// challenge is what a passkey is asked to sign. Nobody is signed in yet, so that
+// no Secret can keep it: the browser does, under a MAC that any portal can check.
+type challenge struct {
+	value   [challengeSize]byte
+	expires time.Time
+}
+
+// seal writes a challenge as its cookie holds it: base64url(key id ‖ challenge ‖
+// unix time of its end ‖ HMAC).
+func (c challenge) seal(keys invitation.Keyring) (string, error) {
+	raw := append([]byte{byte(keys.Newest())}, c.value[:]...)          //nolint:gosec // G115: keys have numbers from 1 to 255.
+	raw = binary.BigEndian.AppendUint64(raw, uint64(c.expires.Unix())) //nolint:gosec // G115: no clock is before 1970.
+	mac, err := keys.MAC(raw[0], challengeDomain, raw[1:])
+	if err != nil {
+		return "", fmt.Errorf("seal a challenge: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(append(raw, mac...)), nil
+}
+
+// unseal reads what a cookie holds, and tells whether it is a challenge of ours
+// that has not run out.
+func unseal(text string, keys invitation.Keyring, now time.Time) (challenge, bool) {
+	raw, err := invitation.DecodeLink(text, sealedSize)
+	if err != nil {
+		return challenge{}, false
+	}
+	head, sent := raw[1:1+challengeHead], raw[1+challengeHead:]
+	mac, err := keys.MAC(raw[0], challengeDomain, head)
+	if err != nil || !hmac.Equal(mac, sent) {
+		return challenge{}, false
+	}
+	c := challenge{expires: time.Unix(int64(binary.BigEndian.Uint64(head[challengeSize:])), 0).UTC()} //nolint:gosec // G115: we wrote it.
+	copy(c.value[:], head)
+	return c, now.Before(c.expires)
+}
+
+// useUp marks a challenge as used, and tells whether it was not before. It is kept
+// with the credentials of whoever answered it, for as long as it would be good.
+func (c challenge) useUp(credentials *account.Credentials, now time.Time) bool {
+	sum := sha256.Sum256(c.value[:])
+	used := account.UsedChallenge{Hash: hex.EncodeToString(sum[:]), Expires: c.expires}
+	kept := slices.DeleteFunc(slices.Clone(credentials.UsedChallenges), func(u account.UsedChallenge) bool { return !now.Before(u.Expires) })
+	if slices.ContainsFunc(kept, func(u account.UsedChallenge) bool { return u.Hash == used.Hash }) {
+		return false
+	}
+	kept = append(kept, used)
+	credentials.UsedChallenges = kept
+	return true
+}
+
+// challengePasskey answers the script with a challenge for whichever passkey its
+// person chooses: the portal does not know yet who that is.
+func (p *portal) challengePasskey(w http.ResponseWriter, r *http.Request) {
+	lang := languageOf(r, sight{})
+	asked := challenge{expires: p.clock.Now().Add(passkeyTime).Truncate(time.Second)}
+	if _, err := io.ReadFull(p.random, asked.value[:]); err != nil {
+		p.failed(w, r, lang, "make a challenge", err, unavailable)
+		return
+	}
+	keys, err := p.keys(r.Context())
+	if err != nil {
+		p.failed(w, r, lang, "read the link keys", err, unavailable)
+		return
+	}
+	sealed, err := asked.seal(keys)
+	if err != nil {
+		p.failed(w, r, lang, "seal a challenge", err, unavailable)
+		return
+	}
+	options, _, err := p.relyingParty.BeginDiscoverableLogin(webauthn.WithChallenge(asked.value[:]))
+	if err != nil {
+		p.failed(w, r, lang, "ask for a passkey", err, unavailable)
+		return
+	}
+	http.SetCookie(w, p.challengeCookie(sealed, int(passkeyTime.Seconds())))
+	answerPasskey(w, r, http.StatusOK, passkeyAnswer{Options: options.Response})
+}
+
+// challengeCookie is sent along with nothing that another site asks for.
+func (p *portal) challengeCookie(value string, maxAge int) *http.Cookie {
+	name := challengeCookie
+	if p.https {
+		name = secureChallengeCookie
+	}
+	return &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: maxAge,
+		HttpOnly: true, Secure: p.https, SameSite: http.SameSiteStrictMode,
+	}
+}
+
+// signInWithPasskey answers the script that brings what a passkey signed. A
+// passkey verifies its person, so that it is two factors in one; and because
+// nobody can guess it, wrong passwords keep nobody from using it. Whatever is
+// wrong, the answer is the same, and takes as long.
+func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
+	start, lang := p.clock.Now(), languageOf(r, sight{})
+	m, token, err := p.openWithPasskey(w, r)
+	switch {
+	case errors.Is(err, errRefused), errors.Is(err, errGone):
+		p.evenOut(r, start)
+		answerPasskey(w, r, http.StatusUnprocessableEntity, passkeyAnswer{Problem: lang.Text("portal.factor.sign-in-refused", nil)})
+		return
+	case err != nil:
+		p.failed(w, r, lang, "sign in with a passkey", err, unavailable)
+		return
+	}
+	if err := p.leaveAccount(r, m.account.Name); err != nil {
+		p.log.Error(errKind(err), "Failed to end the session of another account")
+	}
+	p.keep(w, m.account.Name, token)
+	http.SetCookie(w, p.challengeCookie("", -1))
+	if err := p.members.changeStatus(context.WithoutCancel(r.Context()), m, noting(lang)); err != nil {
+		// They are signed in all the same. The status follows the next time.
+		p.log.Error(errKind(err), "Failed to note that somebody signed in")
+	}
+	answerPasskey(w, r, http.StatusOK, passkeyAnswer{Location: p.base + "/account?lang=" + lang.String()})
+}
+
+// openWithPasskey begins the session of whoever answers the challenge of this
+// browser, and gives its token. The challenge is used up, the counter of the
+// passkey kept and the session begun in one conditional write.
+func (p *portal) openWithPasskey(w http.ResponseWriter, r *http.Request) (*member, string, error) {
+	answer, err := readAssertion(w, r)
+	if err != nil {
+		return nil, "", err
+	}
+	asked, err := p.asked(r)
+	if err != nil {
+		return nil, "", err
+	}
+	m, err := p.members.handled(r.Context(), handleUID(answer.Response.UserHandle))
+	if err != nil {
+		return nil, "", err
+	}
+	halfway, err := p.visitor(r)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case m == nil:
+		return nil, "", errRefused
+	case halfway != nil && halfway.session.Stage == session.StagePassword && halfway.account.UID != m.account.UID:
+		return nil, "", errRefused
+	}
+	token := ""
+	err = p.members.changeCredentials(r.Context(), m, func(m *member, now time.Time) (err error) {
+		if m.disabled() {
+			return errRefused
+		}
+		m.credentials.Passkeys, err = p.usePasskey(ownerOf(m.account, m.credentials), asked.value[:], answer, now)
+		if err != nil {
+			return err
+		}
+		if !asked.useUp(&m.credentials, now) {
+			return errRefused
+		}
+		token, err = p.begin(r, m, session.StageSignedIn, now)
+		return err
+	})
+	return m, token, err
+}
+
+// asked is the challenge that this browser was given. It fails with errRefused.
+func (p *portal) asked(r *http.Request) (challenge, error) {
+	cookie, err := r.Cookie(p.challengeCookie("", 0).Name)
+	if err != nil {
+		return challenge{}, errRefused
+	}
+	keys, err := p.keys(r.Context())
+	if err != nil {
+		return challenge{}, fmt.Errorf("read the link keys: %w", err)
+	}
+	asked, good := unseal(cookie.Value, keys, p.clock.Now())
+	if !good {
+		return challenge{}, errRefused
+	}
+	return asked, nil
+}
+
+// readAssertion reads what a passkey signed. It fails with errRefused.
+func readAssertion(w http.ResponseWriter, r *http.Request) (*protocol.ParsedCredentialAssertionData, error) {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return nil, errRefused
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		w.Header().Set("Connection", "close")
+		return nil, errRefused
+	}
+	answer, err := protocol.ParseCredentialRequestResponseBytes(body)
+	if err != nil {
+		return nil, errRefused
+	}
+	return answer, nil
+}

@@ -1,0 +1,256 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/session"
+)
+
+func TestAPasskeyOutlivesARestore(t *testing.T) {
+	w := aKeepersWorld(t)
+	a, k := w.signedInAs(mara), aKey(t)
+	a.enroll(k, "Phone")
+	w.restore(mara)
+
+	b := w.agent()
+	if got := b.enterWith(k.signed(b.challenged())); got.Code != http.StatusOK || !b.isIn(mara) {
+		t.Errorf("%d\n%s", got.Code, got.Body)
+	}
+	if a.isIn(mara) {
+		t.Error("a session outlives a restore")
+	}
+}
+
+// restore gives an Account another UID, and loses its status.
+func (w *world) restore(name string) {
+	w.t.Helper()
+	a := w.account(name)
+	w.must(w.client.Delete(w.t.Context(), a))
+	a.ResourceVersion, a.Status = "", accountsv1.AccountStatus{}
+	w.must(w.client.Create(w.t.Context(), a))
+}
+
+func TestAPasskeySignsInWithoutAnythingElse(t *testing.T) {
+	w := aKeepersWorld(t, hasApp)
+	k := aKey(t)
+	w.signedInAs(mara).enroll(k, "Phone")
+	w.clock.Step(time.Hour)
+	b := w.agent()
+
+	options := b.challenged()
+	var got struct {
+		PublicKey struct {
+			RPID, UserVerification string
+			AllowCredentials       []any
+		}
+	}
+	decode(t, options.Body.String(), &got)
+	if o := got.PublicKey; o.RPID != "usher.example.com" || o.UserVerification != "required" || o.AllowCredentials != nil {
+		t.Errorf("options are %s", options.Body)
+	}
+	cookie := options.Result().Cookies()[0]
+	if cookie.Name != "__Host-usher-challenge" || !cookie.HttpOnly || !cookie.Secure || cookie.Path != "/" || cookie.MaxAge != 300 || cookie.SameSite != http.SameSiteStrictMode {
+		t.Errorf("the cookie is %s", cookie)
+	}
+	answer := b.script("/sign-in/passkey?lang=de", k.signed(options))
+	if answer.Code != http.StatusOK || answer.Body.String() != `{"location":"/account?lang=de"}`+"\n" {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	if !b.isIn(mara) {
+		t.Error("nobody is signed in")
+	}
+	if b.jar[secureChallengeCookie] != nil {
+		t.Error("the challenge is kept")
+	}
+	kept := w.kept(mara)
+	if !kept.Passkeys[0].UsedTime.Equal(start.Add(time.Hour)) || len(kept.UsedChallenges) != 1 {
+		t.Errorf("kept is %+v", kept)
+	}
+	expect(t, b.visit(pathFactors), http.StatusOK, `Last used: <time datetime="2026-05-04T11:00:00Z">`)
+	if status := w.account(mara).Status; status.Language != "de" {
+		t.Errorf("the language is %q", status.Language)
+	}
+	at := w.account(mara).ResourceVersion
+	w.clock.Step(time.Hour)
+	c := w.agent()
+	c.script("/sign-in/passkey?lang=de", k.signed(c.challenged()))
+	if !c.isIn(mara) || w.account(mara).ResourceVersion != at {
+		t.Error("the status was written without need")
+	}
+	if used := w.kept(mara).UsedChallenges; len(used) != 1 {
+		t.Errorf("a challenge that has run out is kept: %+v", used)
+	}
+}
+
+func TestAPlainFormSignsNobodyIn(t *testing.T) {
+	w := aKeepersWorld(t)
+	k := aKey(t)
+	w.signedInAs(mara).enroll(k, "Phone")
+	a := w.agent()
+	r := newRequest(http.MethodPost, "/sign-in/passkey", strings.NewReader(k.signed(a.challenged())))
+	r.Header.Set("Content-Type", "text/plain")
+	if got := a.send(r); got.Code != http.StatusUnprocessableEntity || a.isIn(mara) {
+		t.Errorf("%d", got.Code)
+	}
+}
+
+func TestRefusalsTakeAsLong(t *testing.T) {
+	for name, forge := range map[string]func(k *key, options *httptest.ResponseRecorder) string{
+		"for nobody": func(k *key, options *httptest.ResponseRecorder) string {
+			k.auth.Options.UserHandle = []byte("0123456789abcdef")
+			return k.signed(options)
+		},
+		"wrong": func(k *key, options *httptest.ResponseRecorder) string {
+			return tampered(k.t, k.signed(options), "signature", 20)
+		},
+		"none": func(*key, *httptest.ResponseRecorder) string { return "" },
+	} {
+		w := aKeepersWorld(t)
+		k := aKey(t)
+		w.signedInAs(mara).enroll(k, "Phone")
+		var waited []time.Duration
+		w.config.Pause = pauses(&waited)
+		w.build()
+		a := w.agent()
+		options := a.challenged()
+		a.enterWith(forge(k, options))
+		if !slices.Equal(waited, []time.Duration{evenly}) {
+			t.Errorf("%s: waited %v", name, waited)
+		}
+	}
+}
+
+func TestAChallengeIsAnsweredOnce(t *testing.T) {
+	w := aKeepersWorld(t)
+	k := aKey(t) // whose counter stays 0, as that of passkeys that are on several devices
+	w.signedInAs(mara).enroll(k, "Phone")
+	a := w.agent()
+	signed := k.signed(a.challenged())
+
+	answers := inParallel(w.portals(3), func(handler http.Handler) *httptest.ResponseRecorder {
+		each := a.copy()
+		each.handler = handler
+		return each.enterWith(signed)
+	})
+	in := 0
+	for _, got := range answers {
+		if got.Code == http.StatusOK {
+			in++
+		} else if got.Code != http.StatusUnprocessableEntity {
+			t.Errorf("%d %s", got.Code, got.Body)
+		}
+	}
+	if sessions := w.kept(mara).Sessions; in != 1 || len(sessions) != 2 { // with that in which it was added
+		t.Errorf("one answer signed in %d times, and there are %d sessions", in, len(sessions))
+	}
+	w.clock.Step(passkeyTime - time.Second)
+	late := a.copy()
+	late.handler = w.portals(1)[0]
+	if got := late.enterWith(signed); got.Code != http.StatusUnprocessableEntity {
+		t.Errorf("just before it runs out: %d", got.Code)
+	}
+}
+
+func TestTheCounterOfAPasskeyIsKept(t *testing.T) {
+	w := aKeepersWorld(t)
+	k := aKey(t)
+	w.signedInAs(mara).enroll(k, "Phone")
+	for _, count := range []uint32{3, 9} {
+		k.cred.Counter = count
+		a := w.agent()
+		a.enterWith(k.signed(a.challenged()))
+		var record webauthn.Credential
+		decode(t, string(w.kept(mara).Passkeys[0].Record), &record)
+		if !a.isIn(mara) || record.Authenticator.SignCount != count {
+			t.Errorf("kept is %d, not %d", record.Authenticator.SignCount, count)
+		}
+	}
+}
+
+func TestAPasskeySignsInToAnAccountThatIsLocked(t *testing.T) {
+	w := aKeepersWorld(t)
+	k := aKey(t)
+	w.signedInAs(mara).enroll(k, "Phone")
+	for range 5 {
+		w.agent().fill("/sign-in", url.Values{fieldSignInName: {mara}, fieldSignInPassword: {"wrong"}})
+	}
+	locked := w.account(mara).Status.SignIn
+	if locked.Failures != 5 {
+		t.Fatalf("the account is not locked: %+v", locked)
+	}
+	w.clock.Step(time.Minute)
+	a := w.agent()
+	if got := a.enterWith(k.signed(a.challenged())); got.Code != http.StatusOK || !a.isIn(mara) {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+	if after := w.account(mara).Status.SignIn; string(encode(t, after)) != string(encode(t, locked)) {
+		t.Errorf("what is counted has changed: %+v", after)
+	}
+}
+
+func TestAPasskeyIsTheSecondFactorOfItsOwnAccountAlone(t *testing.T) {
+	w := aKeepersWorld(t, hasApp)
+	k, other := aKey(t), aKey(t)
+	w.signedInAs(mara).enroll(k, "Phone")
+	w.signedInAs(otto).enroll(other, "Phone")
+	a := w.seated(mara, session.StagePassword, time.Minute)
+	expect(t, a.visit("/sign-in/code"), http.StatusOK, `id="passkey-sign-in"`)
+
+	options := a.challenged()
+	if got := a.enterWith(other.signed(options)); got.Code != http.StatusUnprocessableEntity {
+		t.Errorf("a passkey of somebody else: %d %s", got.Code, got.Body)
+	}
+	halfway := a.copy()
+	if got := a.enterWith(k.signed(options)); got.Code != http.StatusOK || !a.isIn(mara) {
+		t.Errorf("the passkey of the account: %d %s", got.Code, got.Body)
+	}
+	if got := halfway.visit("/sign-in/code"); got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/sign-in?lang=en" {
+		t.Errorf("the session that was halfway is still there: %d", got.Code)
+	}
+}
+
+func TestSigningInAsSomebodyElseEndsTheSessionOfTheBrowser(t *testing.T) {
+	w := aKeepersWorld(t)
+	k := aKey(t)
+	w.signedInAs(mara).enroll(k, "Phone")
+	a := w.signedInAs(otto)
+	before := a.copy()
+	a.enterWith(k.signed(a.challenged()))
+	if !a.isIn(mara) || before.isIn(otto) {
+		t.Error("both are signed in")
+	}
+}
+
+func TestWhatFailsBehindIsNoRefusal(t *testing.T) {
+	w := aKeepersWorld(t)
+	k := aKey(t)
+	w.signedInAs(mara).enroll(k, "Phone")
+	a := w.agent()
+	signed := k.signed(a.challenged())
+	w.config.Writer = failing{}
+	w.build()
+	a.handler = w.handler
+	if got := a.enterWith(signed); got.Code != http.StatusServiceUnavailable || got.Header().Get("Set-Cookie") != "" {
+		t.Errorf("%d %v", got.Code, got.Header())
+	}
+	w.config.Keys = brokenKeys
+	w.build()
+	a.handler = w.handler
+	for _, got := range []*httptest.ResponseRecorder{a.challenged(), a.enterWith(signed)} {
+		if got.Code != http.StatusServiceUnavailable {
+			t.Errorf("%d %s", got.Code, got.Body)
+		}
+	}
+}

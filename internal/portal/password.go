@@ -1,0 +1,143 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/session"
+	"github.com/usher-dev/usher/internal/username"
+)
+
+const pagePassword = "password.html"
+
+// Fields of the form that changes the password.
+const (
+	fieldCurrentPassword  = "current-password"
+	fieldNewPassword      = "new-password"
+	fieldNewPasswordAgain = "new-password-again"
+)
+
+// passwordPage is the form that changes the password.
+type passwordPage struct {
+	UserName, Base string
+	MinLength      int
+	Problems       []problem
+}
+
+// Problem is the text of a field's problem, or empty.
+func (d passwordPage) Problem(field string) string { return textOf(d.Problems, field) }
+
+func (p *portal) showPassword(v membersVisit) { p.showPasswordForm(v, http.StatusOK) }
+
+func (p *portal) showPasswordForm(v membersVisit, status int, problems ...problem) {
+	title := v.lang.Text("portal.password-form.title", nil)
+	if len(problems) > 0 {
+		title = v.lang.Text("portal.invitation.check", map[string]string{"Title": title})
+	}
+	v.render(p, status, pagePassword, title, passwordPage{
+		UserName: username.Show(v.account.Name), Base: p.base,
+		MinLength: account.LeastLength(v.credentials.HasSecondFactor()), Problems: problems,
+	})
+}
+
+// newPassword is what somebody typed to have another password.
+type newPassword struct{ current, chosen, again string }
+
+// changePassword answers the form with the current password and the new one
+// twice. Every other session ends, and this one goes on with another token.
+func (p *portal) changePassword(v membersVisit) {
+	values, status, refusal := readValues(v.w, v.r)
+	if status != 0 {
+		p.message(v.w, v.r, v.lang, status, refusal)
+		return
+	}
+	typed := newPassword{values.Get(fieldCurrentPassword), values.Get(fieldNewPassword), values.Get(fieldNewPasswordAgain)}
+	if problems := typed.problems(v.lang, v.member); len(problems) > 0 {
+		p.showPasswordForm(v, http.StatusUnprocessableEntity, problems...)
+		return
+	}
+	right, err := p.tryPassword(v.r.Context(), v.member, typed.current)
+	if err == nil && right {
+		err = p.replacePassword(v, typed.chosen)
+	}
+	switch {
+	case err == nil && right:
+		p.toAccount(v, donePassword)
+	case err == nil, errors.Is(err, errGone):
+		p.showPasswordForm(v, http.StatusUnprocessableEntity, problem{fieldCurrentPassword, v.lang.Text("portal.password-form.wrong", nil)})
+	default:
+		text := "portal.password-form.not-finished"
+		if errors.Is(err, account.ErrBusy) {
+			text = "portal.problem.busy"
+		}
+		p.log.Error(errKind(err), "Failed to change a password")
+		setRetryAfter(v.w, retryLater)
+		p.showPasswordForm(v, http.StatusServiceUnavailable, problem{Text: v.lang.Text(text, nil)})
+	}
+}
+
+// replacePassword writes the new password of somebody whose current one was right.
+func (p *portal) replacePassword(v membersVisit, chosen string) error {
+	hash, err := p.hasher.Hash(v.r.Context(), chosen)
+	if err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(v.r.Context())
+	before, token := v.credentials.Password, ""
+	err = p.members.changeCredentials(ctx, v.member, func(m *member, now time.Time) (err error) {
+		if m.credentials.Password != before {
+			return errGone // it was changed while it was being looked at
+		}
+		m.credentials.Password, m.credentials.PasswordTime = hash, now
+		m.credentials.ShortPassword = account.IsShort(chosen)
+		m.credentials.Sessions = nil
+		token, err = p.begin(v.r, m, session.StageSignedIn, now)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.keep(v.w, v.account.Name, token)
+	return p.members.changeStatus(ctx, v.member, func(m *member, _ metav1.Time) error {
+		account.SignedIn(&m.account.Status.SignIn, account.FactorPassword, m.limits())
+		m.noteNewPassword(v.lang)
+		return nil
+	})
+}
+
+func (n newPassword) problems(lang language.Tag, m *member) []problem {
+	var found []problem
+	if n.current == "" {
+		found = append(found, problem{fieldCurrentPassword, lang.Text("portal.problem.sign-in-password-empty", nil)})
+	}
+	weakness := account.CheckPassword(n.chosen, m.person(), m.credentials.HasSecondFactor())
+	if text := passwordProblem(lang, n.chosen, weakness, m.credentials.HasSecondFactor()); text != "" {
+		found = append(found, problem{fieldNewPassword, text})
+	} else if account.Normal(n.again) != account.Normal(n.chosen) {
+		found = append(found, problem{fieldNewPasswordAgain, lang.Text("portal.problem.passwords-differ", nil)})
+	}
+	return found
+}
+
+// person is what is known about a member, and what their password should not be
+// built from.
+func (m *member) person() account.Person {
+	spec := m.account.Spec
+	about := account.Person{
+		UserName: username.Show(m.account.Name), Email: string(spec.Email),
+		GivenName: string(spec.GivenName), FamilyName: string(spec.FamilyName),
+	}
+	for _, b := range m.belongings {
+		about.Organization = append(about.Organization, b.Organization.Name, string(b.Organization.Title()))
+	}
+	return about
+}

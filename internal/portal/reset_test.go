@@ -1,0 +1,639 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/language"
+)
+
+// forgetter is an entrant who belongs to Acme, and whose Account has a UID that a
+// link can be made for.
+func forgetter(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
+	t.Helper()
+	withUID := func(a *accountsv1.Account, _ *account.Credentials) { a.UID = types.UID(uidOf(name)) }
+	objects := entrant(t, name, slices.Insert(changes, 0, withUID)...)
+	return append(objects, &accountsv1.Membership{
+		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: name},
+		Spec: accountsv1.MembershipSpec{
+			OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Role: "developer",
+			Email: objects[0].(*accountsv1.Account).Spec.Email,
+		},
+	})
+}
+
+func uidOf(name string) string {
+	return fmt.Sprintf("%08x-0000-4000-8000-000000000000", crc32.ChecksumIEEE([]byte(name)))
+}
+
+func withAddress(email string) func(*accountsv1.Account, *account.Credentials) {
+	return func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.Email = accountsv1.EmailAddress(email) }
+}
+
+func askedAt(times ...time.Time) func(*accountsv1.Account, *account.Credentials) {
+	return func(a *accountsv1.Account, _ *account.Credentials) {
+		for _, each := range times {
+			a.Status.ResetTimes = append(a.Status.ResetTimes, metav1.NewTime(each))
+			a.Status.UserNameTimes = append(a.Status.UserNameTimes, metav1.NewTime(each))
+		}
+	}
+}
+
+func switchedOff(a *accountsv1.Account, _ *account.Credentials) {
+	a.Spec.State = accountsv1.AccountSwitchDisabled
+}
+
+func lockedNow(a *accountsv1.Account, _ *account.Credentials) {
+	failed := metav1.NewTime(start.Add(-time.Minute))
+	a.Status.SignIn = accountsv1.SignIn{Failures: 5, CodeFailures: 2, FailureTime: &failed, Locks: 3}
+}
+
+func neverTakenUp(a *accountsv1.Account, c *account.Credentials) {
+	delete(a.Annotations, accountsv1.MembershipsAnnotation)
+	c.Settled = ""
+}
+
+func onItsWay(a *accountsv1.Account, _ *account.Credentials) {
+	now := metav1.NewTime(start)
+	a.DeletionTimestamp, a.Finalizers = &now, []string{accountsv1.Finalizer}
+}
+
+func resetRequest(typed string) url.Values { return url.Values{fieldSignInName: {typed}} }
+
+func namesRequest(typed string) url.Values { return url.Values{fieldAddress: {typed}} }
+
+// worlds gives one world after the other, each as anEntrance would, with the same
+// pages, which take long to read. A world is over when the next one begins.
+func worlds(t *testing.T) func(t *testing.T, objects ...client.Object) *world {
+	t.Helper()
+	w := anEntrance(t)
+	behind := &replaceable{w.client}
+	w.config.Reader, w.config.Live, w.config.Writer = behind, behind, behind
+	w.build()
+	config, handler := w.config, w.handler
+	return func(t *testing.T, objects ...client.Object) *world {
+		t.Helper()
+		w.t, w.config, w.handler = t, config, handler
+		w.client = newClient(t, append([]client.Object{acme(), jane()}, objects...)...)
+		behind.WithWatch = w.client
+		w.clock.SetTime(start)
+		w.logs.text.Reset()
+		return w
+	}
+}
+
+// replaceable is a client in whose place another can be put.
+type replaceable struct{ client.WithWatch }
+
+// meddle puts something between the portal of one of several worlds and its API
+// server, without a new portal.
+func (w *world) meddle(funcs interceptor.Funcs) {
+	w.t.Helper()
+	w.config.Live.(*replaceable).WithWatch = interceptor.NewClient(w.client, funcs)
+}
+
+// amend changes jane behind the portal's back.
+func (w *world) amend(change func(*accountsv1.Account, *account.Credentials)) {
+	w.t.Helper()
+	a, secret, c := w.account("jane"), w.secret("jane"), w.credentials("jane")
+	change(a, &c)
+	w.must(c.WriteTo(secret, a))
+	w.must(w.client.Update(context.Background(), secret))
+	status := a.Status
+	w.must(w.client.Update(context.Background(), a))
+	a.Status = status
+	w.must(w.client.Status().Update(context.Background(), a))
+}
+
+// down is an API server that does not answer.
+var down = interceptor.Funcs{
+	Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+		return errDown
+	},
+	Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return errDown },
+	Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return errDown },
+	SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
+		return errDown
+	},
+}
+
+// times are a status's times as texts.
+func times(all []metav1.Time) []string {
+	var texts []string
+	for _, each := range all {
+		texts = append(texts, each.UTC().Format(time.DateTime))
+	}
+	return texts
+}
+
+// resetTimes are when a link for an Account was asked for.
+func (w *world) resetTimes(name string) []string {
+	w.t.Helper()
+	return times(w.account(name).Status.ResetTimes)
+}
+
+// strangersToReset are worlds in which everybody must read the same, and what
+// is typed there.
+func strangersToReset(t *testing.T) map[string]struct {
+	typed   string
+	objects []client.Object
+} {
+	t.Helper()
+	day := []time.Time{
+		start.Add(-time.Hour), start.Add(-2 * time.Hour), start.Add(-3 * time.Hour), start.Add(-4 * time.Hour), start.Add(-23 * time.Hour),
+	}
+	var crowd []client.Object
+	for i := range 7 {
+		crowd = append(crowd, forgetter(t, fmt.Sprint("jane-", i))...)
+	}
+	return map[string]struct {
+		typed   string
+		objects []client.Object
+	}{
+		"a user name":                      {"jane", forgetter(t, "jane")},
+		"a user name in capitals":          {" JANE ", forgetter(t, "jane")},
+		"a user name with a qualifier":     {"jane/acme", forgetter(t, "jane.acme")},
+		"an address":                       {"jane.doe@example.com", forgetter(t, "jane")},
+		"an address of many":               {"jane.doe@example.com", crowd},
+		"nobody's user name":               {"nobody", nil},
+		"nobody's address":                 {"nobody@example.com", nil},
+		"what is neither":                  {"system:masters", nil},
+		"somebody who asked just now":      {"jane", forgetter(t, "jane", askedAt(start.Add(-time.Second)))},
+		"somebody who asked five times":    {"jane", forgetter(t, "jane", askedAt(day...))},
+		"an Account that is switched off":  {"jane", forgetter(t, "jane", switchedOff)},
+		"an Account that is locked":        {"jane", forgetter(t, "jane", lockedNow)},
+		"an Account that is half-made":     {"jane", forgetter(t, "jane", neverTakenUp)},
+		"an Account that is being deleted": {"jane", forgetter(t, "jane", onItsWay)},
+		"an Account without a Secret":      {"jane", forgetter(t, "jane")[:1]},
+		"credentials that cannot be read":  {"jane", garbled(t, forgetter(t, "jane"))},
+	}
+}
+
+// garbled makes the Secret among the objects one that cannot be read.
+func garbled(t *testing.T, objects []client.Object) []client.Object {
+	t.Helper()
+	for _, each := range objects {
+		if secret, ok := each.(*corev1.Secret); ok {
+			secret.Data["credentials"] = []byte("not what Usher wrote")
+			return objects
+		}
+	}
+	t.Fatal("there is no Secret")
+	return nil
+}
+
+func TestWhoeverAsksForALinkReadsTheSame(t *testing.T) {
+	next := worlds(t)
+	for _, lang := range []string{"en", "it"} {
+		path := "/reset?organization=acme&lang=" + lang
+		want := next(t).post(path, resetRequest("unknown"))
+		expect(t, want, 200, `<html lang="`+lang+`">`, "!unknown")
+		for name, tc := range strangersToReset(t) {
+			t.Run(name+" in "+lang, func(t *testing.T) {
+				w := next(t, tc.objects...)
+				got := w.post(path, resetRequest(tc.typed))
+				expectSame(t, got, want)
+				// What was asked for before is not told either.
+				expectSame(t, w.post(path, resetRequest(tc.typed)), want)
+			})
+		}
+	}
+}
+
+func TestWhoeverAsksForUserNamesReadsTheSame(t *testing.T) {
+	next := worlds(t)
+	want := next(t).post("/user-names", namesRequest("unknown@example.com"))
+	expect(t, want, 200, "If there is an account with that address, we have mailed its user names to it.", "!unknown")
+	for name, tc := range strangersToReset(t) {
+		t.Run(name, func(t *testing.T) {
+			typed := tc.typed
+			if !strings.Contains(typed, "@") {
+				typed = "jane.doe@example.com"
+			}
+			expectSame(t, next(t, tc.objects...).post("/user-names", namesRequest(typed)), want)
+		})
+	}
+}
+
+// TestWhoGetsALink says for each of the same strangers whom the controller is to
+// mail a link.
+func TestWhoGetsALink(t *testing.T) {
+	next := worlds(t)
+	now, earlier := start.Format(time.DateTime), start.Add(-time.Second).Format(time.DateTime)
+	for name, want := range map[string]map[string][]string{
+		"a user name":                      {"jane": {now}},
+		"a user name in capitals":          {"jane": {now}},
+		"a user name with a qualifier":     {"jane.acme": {now}},
+		"an address":                       {"jane": {now}},
+		"an address of many":               {"jane-0": {now}, "jane-1": {now}, "jane-2": {now}, "jane-3": {now}, "jane-4": {now}, "jane-5": nil, "jane-6": nil},
+		"somebody who asked just now":      {"jane": {earlier}},
+		"an Account that is switched off":  {"jane": nil},
+		"an Account that is locked":        {"jane": {now}},
+		"an Account that is half-made":     {"jane": nil},
+		"an Account that is being deleted": {"jane": nil},
+		"an Account without a Secret":      {"jane": {now}},
+		"credentials that cannot be read":  {"jane": {now}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc := strangersToReset(t)[name]
+			w := next(t, tc.objects...)
+			w.post("/reset?lang=de", resetRequest(tc.typed))
+			for who, want := range want {
+				if diff := cmp.Diff(want, w.resetTimes(who)); diff != "" {
+					t.Errorf("%s: -want +got:\n%s", who, diff)
+				}
+				if got := w.account(who).Status.Language; (got == "de") != slices.Contains(want, now) {
+					t.Errorf("%s: the mail to %s is in %q", name, who, got)
+				}
+			}
+		})
+	}
+}
+
+// TestAStrangersQuestionTakesAsManyReads counts them, and sees that none is of a
+// Secret: whoever is not signed in and has no link has no business there.
+func TestAStrangersQuestionTakesAsManyReads(t *testing.T) {
+	next := worlds(t)
+	for path, fields := range map[string]func(string) url.Values{"/reset": resetRequest, "/user-names": namesRequest} {
+		for name, tc := range strangersToReset(t) {
+			want := map[bool]int{false: 1, true: hashesOfAddress}[strings.Contains(tc.typed, "@")]
+			if path == "/user-names" && want == 1 {
+				continue
+			}
+			t.Run(name+" at "+path, func(t *testing.T) {
+				reads := 0
+				w := next(t, tc.objects...)
+				w.meddle(interceptor.Funcs{
+					Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+						if _, isSecret := obj.(*corev1.Secret); isSecret {
+							t.Error("a Secret was read")
+						}
+						reads++
+						return c.Get(ctx, key, obj, opts...)
+					},
+				})
+				w.post(path, fields(tc.typed))
+				if reads != want {
+					t.Errorf("%d reads, want %d", reads, want)
+				}
+			})
+		}
+	}
+}
+
+// slowly is a form that comes in late, as the clock tells it.
+type slowly struct {
+	io.Reader
+	w    *world
+	late time.Duration
+}
+
+func (s *slowly) Read(into []byte) (int, error) {
+	s.w.clock.Step(s.late)
+	s.late = 0
+	return s.Reader.Read(into)
+}
+
+// TestTheTimeOfAnAnswerIsNotTheVisitorsToChoose sends a form so slowly that a
+// step would be nearly over, and a little more work would show.
+func TestTheTimeOfAnAnswerIsNotTheVisitorsToChoose(t *testing.T) {
+	for _, late := range []time.Duration{0, 490 * time.Millisecond, 499 * time.Millisecond, 3 * time.Second} {
+		for _, typed := range []string{"jane", "nobody"} {
+			w := anEntrance(t, forgetter(t, "jane")...)
+			var paused []time.Duration
+			w.config.Pause = func(_ context.Context, d time.Duration) { paused = append(paused, d) }
+			took := 20 * time.Millisecond
+			w.interfere(interceptor.Funcs{
+				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+					w.clock.Step(took)
+					return c.Get(ctx, key, obj, opts...)
+				},
+				SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+					w.clock.Step(took)
+					return c.SubResource(sub).Update(ctx, obj, opts...)
+				},
+			})
+			r := formRequest("/reset", "")
+			r.Body = io.NopCloser(&slowly{strings.NewReader(resetRequest(typed).Encode()), w, late})
+			expect(t, w.do(r), 200)
+			worked := map[string]time.Duration{"jane": 2 * took, "nobody": took}[typed]
+			if !slices.Equal(paused, []time.Duration{evenly - worked}) {
+				t.Errorf("%s, %v late: paused for %v", typed, late, paused)
+			}
+		}
+	}
+}
+
+func TestWhenALookFailsNobodyIsToldWhoExists(t *testing.T) {
+	next := worlds(t)
+	for path, fields := range map[string]url.Values{"/reset": resetRequest("jane"), "/user-names": namesRequest("jane.doe@example.com")} {
+		t.Run(path, func(t *testing.T) {
+			var answers []*httptest.ResponseRecorder
+			for _, objects := range [][]client.Object{forgetter(t, "jane"), nil} {
+				w := next(t, objects...)
+				w.meddle(down)
+				got := w.post(path, fields)
+				expect(t, got, 503, "Something behind this page does not answer", "!jane")
+				if got.Header().Get("Retry-After") == "" {
+					t.Error("it is not said when to come back")
+				}
+				answers = append(answers, got)
+			}
+			expectSame(t, answers[0], answers[1])
+		})
+	}
+}
+
+func TestWhenAWriteFailsNobodyIsToldWhoExists(t *testing.T) {
+	want := anEntrance(t).post("/reset", resetRequest("jane"))
+	w := anEntrance(t, forgetter(t, "jane")...)
+	w.interfere(interceptor.Funcs{
+		SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
+			return errors.New("jane.doe@example.com cannot be written")
+		},
+	})
+	expectSame(t, w.post("/reset", resetRequest("jane")), want)
+	if logs := w.logs.String(); !strings.Contains(logs, "Failed to note that somebody asks for mail") || strings.Contains(logs, "jane") {
+		t.Errorf("log:\n%s", logs)
+	}
+}
+
+// TestWhoeverAsksAndGoesGetsTheirMail closes the connection before the answer.
+func TestWhoeverAsksAndGoesGetsTheirMail(t *testing.T) {
+	w := anEntrance(t, forgetter(t, "jane")...)
+	w.interfere(interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return c.SubResource(sub).Update(ctx, obj, opts...)
+		},
+	})
+	r := formRequest("/reset", resetRequest("jane").Encode())
+	gone, cancel := context.WithCancel(r.Context())
+	cancel()
+	w.do(r.WithContext(gone))
+	if got := w.resetTimes("jane"); len(got) != 1 {
+		t.Errorf("requests: %v", got)
+	}
+}
+
+func TestHowOftenMailCanBeAskedFor(t *testing.T) {
+	next := worlds(t)
+	for path, tc := range map[string]struct {
+		fields url.Values
+		times  func(accountsv1.AccountStatus) []metav1.Time
+	}{
+		"/reset":      {resetRequest("jane.doe@example.com"), func(s accountsv1.AccountStatus) []metav1.Time { return s.ResetTimes }},
+		"/user-names": {namesRequest("jane.doe@example.com"), func(s accountsv1.AccountStatus) []metav1.Time { return s.UserNameTimes }},
+	} {
+		t.Run(path, func(t *testing.T) {
+			w := next(t, forgetter(t, "jane")...)
+			var counted []string
+			for _, at := range []time.Duration{
+				0, time.Second, 59 * time.Second, // within a minute of the first
+				time.Minute, 119 * time.Second, 2 * time.Minute, 10 * time.Minute, 12 * time.Hour, // the fifth
+				13 * time.Hour, 24*time.Hour - time.Second,
+				24 * time.Hour, 24*time.Hour + 59*time.Second, 24*time.Hour + time.Minute, 24*time.Hour + 2*time.Minute, 24*time.Hour + 3*time.Minute,
+			} {
+				w.clock.SetTime(start.Add(at))
+				before := tc.times(w.account("jane").Status)
+				expect(t, w.post(path, tc.fields), 200)
+				after := tc.times(w.account("jane").Status)
+				if diff := cmp.Diff(times(before), times(after)); diff == "" {
+					continue
+				}
+				counted = append(counted, at.String())
+				want := append([]string{start.Add(at).Format(time.DateTime)}, times(before)...)
+				if diff := cmp.Diff(want[:min(len(want), 5)], times(after)); diff != "" {
+					t.Errorf("at %s, -want +got:\n%s", at, diff)
+				}
+			}
+			want := []string{"0s", "1m0s", "2m0s", "10m0s", "12h0m0s", "24h0m0s", "24h1m0s", "24h2m0s"}
+			if diff := cmp.Diff(want, counted); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOfAHundredRequestsAtOnceOneCounts(t *testing.T) {
+	w := anEntrance(t, forgetter(t, "jane")...)
+	writes := w.counting()
+	handlers := w.portals(3)
+	var group sync.WaitGroup
+	for i := range 100 {
+		group.Go(func() {
+			got := httptest.NewRecorder()
+			handlers[i%3].ServeHTTP(got, formRequest("/reset", resetRequest("jane").Encode()))
+			if got.Code != 200 {
+				t.Errorf("status %d", got.Code)
+			}
+		})
+	}
+	group.Wait()
+	if got := w.resetTimes("jane"); len(got) != 1 || writes() != 1 {
+		t.Errorf("requests: %v, after %d writes", got, writes())
+	}
+}
+
+// counting counts the writes to statuses that take effect.
+func (w *world) counting() func() int {
+	var mu sync.Mutex
+	writes := 0
+	w.interfere(interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+			err := c.SubResource(sub).Update(ctx, obj, opts...)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				writes++
+			}
+			return err
+		},
+	})
+	return func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return writes
+	}
+}
+
+// TestWhatChangesWhileARequestIsWritten deletes, switches off and replaces the
+// Account between the look and the write.
+func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
+	next := worlds(t)
+	for name, tc := range map[string]struct {
+		change func(w *world)
+		want   int
+	}{
+		"nothing much": {func(w *world) {
+			w.amend(func(a *accountsv1.Account, _ *account.Credentials) { a.Labels = map[string]string{"team": "a"} })
+		}, 1},
+		"switched off":       {func(w *world) { w.amend(switchedOff) }, 0},
+		"asked for just now": {func(w *world) { w.amend(askedAt(start)) }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := next(t, forgetter(t, "jane")...)
+			var once sync.Once
+			w.meddle(interceptor.Funcs{
+				SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+					once.Do(func() { tc.change(w) })
+					return c.SubResource(sub).Update(ctx, obj, opts...)
+				},
+			})
+			expect(t, w.post("/reset", resetRequest("jane")), 200)
+			if got := w.resetTimes("jane"); len(got) != tc.want {
+				t.Errorf("requests: %v", got)
+			}
+		})
+	}
+}
+
+func TestTheOldestAccountOfAnAddressStandsForItsUserNames(t *testing.T) {
+	older := func(a *accountsv1.Account, _ *account.Credentials) {
+		a.CreationTimestamp = metav1.NewTime(start.Add(-48 * time.Hour))
+	}
+	w := anEntrance(t, all(
+		forgetter(t, "jane"), forgetter(t, "janet", older), forgetter(t, "off", older, switchedOff), forgetter(t, "half", older, neverTakenUp),
+		forgetter(t, "john", withAddress("john@example.com")),
+	)...)
+	expect(t, w.post("/user-names?lang=fr", namesRequest("  Jane.Doe@EXAMPLE.com ")), 200)
+	for name, want := range map[string]int{"jane": 0, "janet": 1, "off": 0, "half": 0, "john": 0} {
+		if got := w.account(name).Status; len(got.UserNameTimes) != want || len(got.ResetTimes) != 0 || (got.Language == "fr") != (want == 1) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestTheFormsForWhoeverForgot(t *testing.T) {
+	w := anEntrance(t, forgetter(t, "jane")...)
+	w.organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
+	expect(t, w.get("/reset?organization=acme&lang=en&sign-in-name=jane"), 200,
+		"User name or e-mail address", `action="/reset?lang=en&organization=acme"`, `value=""`, `autocomplete="username"`,
+		`href="/user-names?lang=en&organization=acme"`, `href="/sign-in?lang=en&organization=acme"`,
+		"Need help? Acme Rocket Works: help@acme.example", "!jane")
+	expect(t, w.get("/user-names?organization=acme&lang=en&address=jane.doe@example.com"), 200,
+		"E-mail address", `action="/user-names?lang=en&organization=acme"`, `value=""`, `autocomplete="email"`,
+		`href="/reset?lang=en&organization=acme"`, "help@acme.example", "!jane")
+	for _, path := range []string{"/reset", "/user-names"} {
+		expect(t, w.get(path+"?organization=../acme"), 200, "!help@acme.example", "!organization=")
+		expect(t, w.get(path+"?organization=globex&lang=en"), 200, "!help@acme.example", `action="`+path+`?lang=en"`)
+	}
+	expect(t, w.post("/reset?organization=acme&lang=en", resetRequest("nobody")), 200,
+		"It is good for one hour", "unwanted mail", "Then ask again", "help@acme.example", `href="/sign-in?lang=en"`, "!nobody")
+	expect(t, w.post("/user-names?organization=acme&lang=en", namesRequest("nobody@example.com")), 200,
+		"unwanted mail", "help@acme.example", "!nobody")
+}
+
+func TestWhatCannotBeLookedForIsSaidBesideTheField(t *testing.T) {
+	w := anEntrance(t, forgetter(t, "jane")...)
+	for _, typed := range []string{"", "   ", "\t"} {
+		expect(t, w.post("/reset", resetRequest(typed)), 422,
+			`<a href="#sign-in-name">`, `aria-invalid="true"`, "Type your user name or your e-mail address.", "<title>Please check: Forgotten your password?")
+	}
+	for _, typed := range []string{"", "jane", "janet"} {
+		expect(t, w.post("/user-names", namesRequest(typed)), 422,
+			`<a href="#address">`, `aria-invalid="true"`, "Write a complete mail address", `value="`+typed+`"`)
+	}
+	if got := w.account("jane").Status; len(got.ResetTimes)+len(got.UserNameTimes) != 0 {
+		t.Errorf("status: %+v", got)
+	}
+}
+
+// resetPages are ways to every page for those who have forgotten something.
+var resetPages = map[string]func(w *world, query string) *httptest.ResponseRecorder{
+	"the form for a link": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/reset" + query) },
+	"a link for nobody":   func(w *world, query string) *httptest.ResponseRecorder { return w.post("/reset"+query, url.Values{}) },
+	"a link was asked for": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post("/reset"+query, resetRequest("x"))
+	},
+	"the form for user names": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/user-names" + query) },
+	"user names of nobody": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post("/user-names"+query, url.Values{})
+	},
+	"user names were asked for": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post("/user-names"+query, namesRequest("x@example.com"))
+	},
+	"nothing behind": func(w *world, query string) *httptest.ResponseRecorder {
+		w.meddle(down)
+		return w.post("/reset"+query, resetRequest("x"))
+	},
+	"the form for a password": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.get(w.resetPath("jane", start) + query)
+	},
+	"no password": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.resetPath("jane", start)+query, url.Values{})
+	},
+	"two passwords that differ": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.resetPath("jane", start)+query, newPasswords(other25, good))
+	},
+	"the portal is busy": func(w *world, query string) *httptest.ResponseRecorder {
+		w.config.Hasher = plainHasher{err: account.ErrBusy}
+		return w.build().post(w.resetPath("jane", start)+query, newPasswords(other25))
+	},
+	"something fails at the end": func(w *world, query string) *httptest.ResponseRecorder {
+		w.meddle(interceptor.Funcs{Update: down.Update})
+		return w.post(w.resetPath("jane", start)+query, newPasswords(other25))
+	},
+	"the password is changed": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.post(w.resetPath("jane", start)+query, newPasswords(other25))
+	},
+	"an unknown link": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/reset/abc" + query) },
+	"used": func(w *world, query string) *httptest.ResponseRecorder {
+		w.post(w.resetPath("jane", start), newPasswords(other25))
+		return w.get(w.resetPath("jane", start) + query)
+	},
+	"expired": func(w *world, query string) *httptest.ResponseRecorder {
+		w.clock.Step(time.Hour)
+		return w.get(w.resetPath("jane", start) + query)
+	},
+	"superseded": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.get(w.resetPath("jane", start.Add(-time.Minute)) + query)
+	},
+}
+
+func TestEveryPageForWhoeverForgotIsThereInEveryLanguage(t *testing.T) {
+	known := []string{"Usher", "usher.example.com", "jane", "✓", ".", ":", "English", "Italiano", "Français", "Deutsch", "Español", "Português"}
+	withFactor := func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.Secret = "JBSWY3DPEHPK3PXP" }
+	next := worlds(t)
+	for name, visit := range resetPages {
+		english := visit(next(t, janes(t, withFactor)...), "?lang=en")
+		if switches := len(switchLink.FindAllString(english.Body.String(), -1)); switches != map[bool]int{false: len(language.All())}[strings.HasSuffix(name, "asked for") || name == "the password is changed"] {
+			t.Errorf("%s: %d links to languages", name, switches)
+		}
+		for _, tag := range language.All() {
+			t.Run(name+" in "+tag.Name(), func(t *testing.T) {
+				got := visit(next(t, janes(t, withFactor)...), "?lang="+tag.String())
+				expect(t, got, english.Code, `<html lang="`+tag.String()+`">`, "!portal.", "!no value")
+				for _, text := range textsOf(t, got) {
+					if tag != language.Default && !slices.Contains(known, text) && slices.Contains(textsOf(t, english), text) {
+						t.Errorf("%q is English", text)
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,356 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rights_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// accountChange is made to an Account's status.
+type accountChange = func(*accountsv1.AccountStatus)
+
+// deeds are what a person can do, by the field of the status that the portal
+// writes it into.
+var deeds = map[string]accountChange{
+	"signIn":           func(s *accountsv1.AccountStatus) { s.SignIn.Failures++ },
+	"twoFactor":        twoFactor(accountsv1.TwoFactorEnrolled),
+	"passwordTime":     func(s *accountsv1.AccountStatus) { s.PasswordTime = after(1) },
+	"secondFactorTime": func(s *accountsv1.AccountStatus) { s.SecondFactorTime = after(1) },
+	"resetTimes":       resets(1, 0),
+	"userNameTimes":    userNames(1, 0),
+	"language":         func(s *accountsv1.AccountStatus) { s.Language = "de" },
+	"leaving":          leaving("acme/jane", "globex/jane-doe"),
+}
+
+// after is a time so many hours after the fixtures'.
+func after(hours int) *metav1.Time {
+	t := metav1.NewTime(at.Add(time.Duration(hours) * time.Hour))
+	return &t
+}
+
+func afters(hours []int) []metav1.Time {
+	var times []metav1.Time
+	for _, h := range hours {
+		times = append(times, *after(h))
+	}
+	return times
+}
+
+func resets(hours ...int) accountChange {
+	return func(s *accountsv1.AccountStatus) { s.ResetTimes = afters(hours) }
+}
+
+func userNames(hours ...int) accountChange {
+	return func(s *accountsv1.AccountStatus) { s.UserNameTimes = afters(hours) }
+}
+
+func twoFactor(value accountsv1.TwoFactor) accountChange {
+	return func(s *accountsv1.AccountStatus) { s.TwoFactor = value }
+}
+
+func signIn(value accountsv1.SignIn) accountChange {
+	return func(s *accountsv1.AccountStatus) { s.SignIn = value }
+}
+
+// leaving sets the Memberships that are given up, each as namespace/name.
+func leaving(names ...string) accountChange {
+	return func(s *accountsv1.AccountStatus) {
+		s.Leaving = nil
+		for _, name := range names {
+			namespace, name, _ := strings.Cut(name, "/")
+			s.Leaving = append(s.Leaving, accountsv1.MembershipReference{
+				Namespace: accountsv1.NamespaceName(namespace), Name: accountsv1.CatalogueName(name),
+			})
+		}
+	}
+}
+
+// doing makes changes to an Account's status and saves it as the portal.
+func doing(ctx context.Context, a *accountsv1.Account, changes ...accountChange) error {
+	a = a.DeepCopy()
+	for _, change := range changes {
+		change(&a.Status)
+	}
+	return portal.Status().Update(ctx, a)
+}
+
+// What the policy says when it refuses.
+const (
+	notThePortals = "may change nothing of an Account's status but signIn, twoFactor, passwordTime, secondFactorTime, resetTimes, userNameTimes, language and leaving"
+	notTakenUp    = "may change nothing of the status of an Account that nobody has taken up yet but twoFactor, and that to Enrolled"
+	notInFront    = "may only put one newer time in front of status.resetTimes and of userNameTimes, and leave out the oldest of more than 5"
+	notHeld       = "may only add to status.leaving, and only Memberships that the Account holds"
+	takenBack     = "may not take away status.twoFactor, passwordTime, secondFactorTime and signIn.sessionsEndTime, nor move the last back"
+	notByOne      = "must count status.signIn.failures and codeFailures up by one, or begin anew"
+	locksNotByOne = "must count status.signIn.locks up by one, and may forget them only together with failures, codeFailures and failureTime"
+)
+
+var _ = Describe("What the portal writes about an Account", Ordered, func() {
+	BeforeAll(policiesInForce)
+
+	It("is what its person does, one by one or all at once, also for the first time", func(ctx SpecContext) {
+		var all []accountChange
+		for field, deed := range deeds {
+			Expect(doing(ctx, aTakenUpAccount(ctx), deed)).To(Succeed(), field)
+			all = append(all, deed)
+		}
+		Expect(doing(ctx, aTakenUpAccount(ctx), all...)).To(Succeed())
+		first := aTakenUpAccount(ctx, func(s *accountsv1.AccountStatus) {
+			*s = accountsv1.AccountStatus{ObservedGeneration: s.ObservedGeneration}
+		})
+		Expect(doing(ctx, first, append(all, resets(1), userNames(1))...)).To(Succeed())
+		Expect(doing(ctx, aTakenUpAccount(ctx))).To(Succeed(), "nothing")
+	})
+
+	It("is no other field of the status, not even one that is added to the API later", func(ctx SpecContext) {
+		generation := int64(7)
+		changes := map[string][]accountChange{
+			"conditions": {
+				func(s *accountsv1.AccountStatus) { s.Conditions[0].Reason = "Else" },
+				func(s *accountsv1.AccountStatus) { s.Conditions = nil },
+			},
+			"observedGeneration": {
+				func(s *accountsv1.AccountStatus) { s.ObservedGeneration = &generation },
+				func(s *accountsv1.AccountStatus) { s.ObservedGeneration = nil },
+			},
+			"state": {
+				func(s *accountsv1.AccountStatus) { s.State = accountsv1.AccountLocked },
+				func(s *accountsv1.AccountStatus) { s.State = "" },
+			},
+			"requestTime": {
+				func(s *accountsv1.AccountStatus) { s.RequestTime = after(1) },
+				func(s *accountsv1.AccountStatus) { s.RequestTime = nil },
+			},
+			"deliveries": {
+				func(s *accountsv1.AccountStatus) { s.Deliveries[0].Recipient = "mallory@example.org" },
+				func(s *accountsv1.AccountStatus) { s.Deliveries = nil },
+				func(s *accountsv1.AccountStatus) {
+					s.Deliveries = append(s.Deliveries, accountsv1.Delivery{Name: "more", Purpose: accountsv1.PurposeReset, Medium: accountsv1.MediumEmail})
+				},
+			},
+		}
+		a := aTakenUpAccount(ctx)
+		for field := range statusOf("accounts") {
+			if deeds[field] != nil {
+				continue
+			}
+			Expect(changes).To(HaveKey(field), "the policy and this spec must know the field")
+			for _, change := range changes[field] {
+				Expect(doing(ctx, a, change)).To(beForbiddenAs(notThePortals), field)
+				for deed, do := range deeds {
+					Expect(doing(ctx, a, do, change)).To(beForbiddenAs(notThePortals), "%s with %s", field, deed)
+				}
+			}
+		}
+	})
+
+	It("is the second factor alone before the Account is taken up", func(ctx SpecContext) {
+		untaken := func(changes ...accountChange) *accountsv1.Account {
+			a := aTakenUpAccount(ctx, changes...)
+			a.Annotations = map[string]string{"example.com/note": accountsv1.MembershipsAnnotation}
+			Expect(admin.Update(ctx, a)).To(Succeed())
+			return a
+		}
+		enrolled := deeds["twoFactor"]
+		Expect(doing(ctx, untaken(twoFactor("")), enrolled)).To(Succeed())
+		Expect(doing(ctx, untaken(), enrolled)).To(Succeed())
+		Expect(doing(ctx, untaken(enrolled))).To(Succeed(), "once more")
+
+		Expect(doing(ctx, untaken())).To(beForbiddenAs(notTakenUp), "nothing")
+		Expect(doing(ctx, untaken(twoFactor("")), twoFactor(accountsv1.TwoFactorNotEnrolled))).To(beForbiddenAs(notTakenUp))
+		Expect(doing(ctx, untaken(enrolled), twoFactor(accountsv1.TwoFactorNotEnrolled))).To(beForbiddenAs(notTakenUp))
+		Expect(doing(ctx, untaken(enrolled), twoFactor(""))).To(beForbiddenAs(notTakenUp))
+		for field, deed := range deeds {
+			if field != "twoFactor" {
+				Expect(doing(ctx, untaken(enrolled), deed)).To(beForbiddenAs(notTakenUp), field)
+				Expect(doing(ctx, untaken(), enrolled, deed)).To(beForbiddenAs(notTakenUp), "%s with twoFactor", field)
+			}
+		}
+		emptied := aTakenUpAccount(ctx)
+		emptied.Annotations[accountsv1.MembershipsAnnotation] = ""
+		Expect(admin.Update(ctx, emptied)).To(Succeed())
+		Expect(doing(ctx, emptied, deeds["signIn"])).To(Succeed(), "an Account that gave up its last Membership is somebody's")
+	})
+
+	It("is one newer time of a request, in front of those that are there", func(ctx SpecContext) {
+		for list, set := range map[string]func(hours ...int) accountChange{"resetTimes": resets, "userNameTimes": userNames} {
+			for _, c := range []struct {
+				from, to []int
+				right    bool
+			}{
+				{nil, []int{1}, true},
+				{[]int{1}, []int{2, 1}, true},
+				{[]int{4, 3, 2, 1}, []int{5, 4, 3, 2, 1}, true},
+				{[]int{5, 4, 3, 2, 1}, []int{6, 5, 4, 3, 2}, true},
+				{[]int{1}, []int{1, 1}, false},
+				{[]int{2}, []int{1, 2}, false},
+				{[]int{2}, []int{2, 1}, false},
+				{nil, []int{2, 1}, false},
+				{[]int{1}, []int{3, 2, 1}, false},
+				{[]int{2, 1}, nil, false},
+				{[]int{2, 1}, []int{2}, false},
+				{[]int{2, 1}, []int{3}, false},
+				{[]int{2, 1}, []int{3, 2}, false},
+				{[]int{2, 1}, []int{3, 1}, false},
+				{[]int{2, 1}, []int{3, 1, 2}, false},
+				{[]int{2, 1}, []int{3, 2, 0}, false},
+				{[]int{2, 1}, []int{4, 3, 1}, false},
+				{[]int{5, 4, 3, 2, 1}, []int{6, 5, 4, 3}, false},
+				{[]int{5, 4, 3, 2, 1}, []int{7, 6, 5, 4, 3}, false},
+				{[]int{5, 4, 3, 2, 1}, []int{6, 5, 4, 3, 1}, false},
+			} {
+				expected := beForbiddenAs(notInFront)
+				if c.right {
+					expected = Succeed()
+				}
+				Expect(doing(ctx, aTakenUpAccount(ctx, set(c.from...)), set(c.to...))).To(expected, "%s from %v to %v", list, c.from, c.to)
+			}
+		}
+		Expect(doing(ctx, aTakenUpAccount(ctx), resets(1, 0), userNames())).To(beForbiddenAs(notInFront))
+	})
+
+	It("is what the person gives up, of what the Account holds, and never takes that back", func(ctx SpecContext) {
+		for _, c := range []struct {
+			from, to []string
+			right    bool
+		}{
+			{nil, []string{"acme/jane"}, true},
+			{nil, []string{"globex/jane-doe", "acme/jane"}, true},
+			{[]string{"acme/jane"}, []string{"globex/jane-doe", "acme/jane"}, true},
+			{[]string{"gone/jane"}, []string{"gone/jane", "acme/jane"}, true}, // of before, and not carried out yet
+			{nil, []string{"acme/john"}, false},
+			{nil, []string{"globex/jane"}, false},
+			{nil, []string{"globex/jane-do"}, false},
+			{nil, []string{"cme/jane"}, false},
+			{[]string{"acme/jane"}, []string{"acme/jane", "acme/john"}, false},
+			{[]string{"acme/jane"}, []string{"globex/jane-doe"}, false},
+			{[]string{"acme/jane"}, nil, false},
+			{[]string{"acme/jane", "globex/jane-doe"}, []string{"acme/jane"}, false},
+		} {
+			expected := beForbiddenAs(notHeld)
+			if c.right {
+				expected = Succeed()
+			}
+			Expect(doing(ctx, aTakenUpAccount(ctx, leaving(c.from...)), leaving(c.to...))).To(expected, "from %v to %v", c.from, c.to)
+		}
+	})
+
+	It("takes back neither the end of sessions, nor that credentials were changed", func(ctx SpecContext) {
+		for field, changes := range map[string]struct{ away, back accountChange }{
+			"passwordTime": {
+				func(s *accountsv1.AccountStatus) { s.PasswordTime = nil },
+				func(s *accountsv1.AccountStatus) { s.PasswordTime = after(-1) },
+			},
+			"secondFactorTime": {
+				func(s *accountsv1.AccountStatus) { s.SecondFactorTime = nil },
+				func(s *accountsv1.AccountStatus) { s.SecondFactorTime = after(-1) },
+			},
+			"twoFactor": {twoFactor(""), twoFactor(accountsv1.TwoFactorEnrolled)},
+		} {
+			Expect(doing(ctx, aTakenUpAccount(ctx), changes.away)).To(beForbiddenAs(takenBack), field)
+			Expect(doing(ctx, aTakenUpAccount(ctx), changes.back)).To(Succeed(), "%s as an older Secret says, after a restore", field)
+		}
+		ends := func(t *metav1.Time) accountChange {
+			return func(s *accountsv1.AccountStatus) { s.SignIn.SessionsEndTime = t }
+		}
+		Expect(doing(ctx, aTakenUpAccount(ctx, ends(nil)), ends(&at))).To(Succeed())
+		Expect(doing(ctx, aTakenUpAccount(ctx), ends(after(1)))).To(Succeed())
+		Expect(doing(ctx, aTakenUpAccount(ctx), ends(nil))).To(beForbiddenAs(takenBack))
+		Expect(doing(ctx, aTakenUpAccount(ctx), ends(after(-1)))).To(beForbiddenAs(takenBack))
+		Expect(doing(ctx, aTakenUpAccount(ctx), signIn(accountsv1.SignIn{}))).To(beForbiddenAs(takenBack))
+	})
+
+	It("holds for a status as large as it can be", func(ctx SpecContext) {
+		a := anAccount("")
+		a.GenerateName = "jane-"
+		var held []string
+		for i := range 64 {
+			held = append(held, fmt.Sprintf("%s%d/%s%d", strings.Repeat("a", 61), 10+i, strings.Repeat("a", 61), 10+i))
+		}
+		a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: strings.Join(held, "="+strings.Repeat("a", 64)+"@example.com,")}
+		Expect(admin.Create(ctx, a)).To(Succeed())
+		for i := range 16 {
+			a.Status.Deliveries = append(a.Status.Deliveries, accountsv1.Delivery{
+				Name: fmt.Sprint(i), Purpose: accountsv1.PurposeReset, Medium: accountsv1.MediumEmail, Message: strings.Repeat("é", 256),
+				Recipient: strings.Repeat("a", 254), MessageID: strings.Repeat("a", 512), Holder: strings.Repeat("a", 253),
+			})
+			a.Status.Conditions = append(a.Status.Conditions, metav1.Condition{
+				Type: fmt.Sprintf("Type%d", i), Status: "True", Reason: "Reconciled", LastTransitionTime: at, Message: strings.Repeat("a", 32768),
+			})
+		}
+		Expect(admin.Status().Update(ctx, a)).To(Succeed())
+		Expect(doing(ctx, a, leaving(held...), resets(1))).To(Succeed())
+		leaving(held...)(&a.Status)
+		slices.Reverse(held)
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
+		Expect(doing(ctx, a, leaving(held...), signIn(accountsv1.SignIn{Failures: 1, FailureTime: &at}))).To(Succeed())
+	})
+
+	It("counts from what was counted last, also when two portals count at once", func(ctx SpecContext) {
+		a := aTakenUpAccount(ctx)
+		Expect(doing(ctx, a, deeds["signIn"])).To(Succeed())
+		Expect(doing(ctx, a, deeds["signIn"])).To(MatchError(ContainSubstring("the object has been modified")))
+		unconditional := a.DeepCopy()
+		unconditional.ResourceVersion = ""
+		Expect(doing(ctx, unconditional, deeds["signIn"])).To(MatchError(ContainSubstring("must be specified for an update")))
+	})
+
+	It("is nothing outside the status", func(ctx SpecContext) {
+		a := aTakenUpAccount(ctx)
+		more := a.DeepCopy()
+		more.Labels = map[string]string{"team": "red"}
+		more.Finalizers = nil
+		more.Annotations[accountsv1.MembershipsAnnotation] += ",acme/boss"
+		more.Annotations[accountsv1.TwoFactorAnnotation] = "Enrolled"
+		more.Spec.State = accountsv1.AccountSwitchDisabled
+		more.Spec.FamilyName = "Roe"
+		Expect(doing(ctx, more, deeds["language"])).To(Succeed(), "what comes along is left out")
+		got := &accountsv1.Account{}
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(a), got)).To(Succeed())
+		Expect(got.Status.Language).To(BeEquivalentTo("de"))
+		Expect(got.Labels).To(Equal(a.Labels))
+		Expect(got.Annotations).To(Equal(a.Annotations))
+		Expect(got.Finalizers).To(Equal(a.Finalizers))
+		Expect(got.Spec).To(Equal(a.Spec))
+	})
+
+	It("is written in no other way", func(ctx SpecContext) {
+		a := aTakenUpAccount(ctx)
+		more := a.DeepCopy()
+		deeds["signIn"](&more.Status)
+		Expect(portal.Status().Patch(ctx, more, client.MergeFrom(a))).To(beForbidden())
+		Expect(portal.Status().Patch(ctx, more.DeepCopy(), client.RawPatch(types.ApplyYAMLPatchType, []byte("{}")), client.FieldOwner("x"))).To(beForbidden())
+		Expect(portal.Status().Create(ctx, a.DeepCopy(), more)).To(beForbidden())
+		Expect(portal.Patch(ctx, more, client.MergeFrom(a))).To(beForbidden())
+		Expect(portal.Update(ctx, a.DeepCopy())).To(beForbidden())
+		Expect(portal.Delete(ctx, a)).To(beForbidden())
+		Expect(portal.DeleteAllOf(ctx, &accountsv1.Account{})).To(beForbidden())
+		for _, subresource := range []string{"finalizers", "scale"} {
+			Expect(portal.SubResource(subresource).Update(ctx, a.DeepCopy())).To(beForbidden(), subresource)
+		}
+	})
+
+	It("is not there from the beginning", func(ctx SpecContext) {
+		a := anAccount("")
+		a.GenerateName = "jane-"
+		for _, deed := range deeds {
+			deed(&a.Status)
+		}
+		Expect(portal.Create(ctx, a)).To(Succeed())
+		generation := int64(-1)
+		Expect(a.Status).To(Equal(accountsv1.AccountStatus{ObservedGeneration: &generation}))
+	})
+})
