@@ -1,0 +1,163 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package attack_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// asking is one try to find out whether there is an account.
+type asking struct {
+	name  string
+	known bool
+	answer
+}
+
+// unnamed is what was answered, without the name that was typed and the date.
+func (a asking) unnamed() string {
+	header := maps.Clone(a.header)
+	header.Del("Date")
+	var lines []string
+	for name, values := range header {
+		lines = append(lines, fmt.Sprintf("%s: %q", name, values))
+	}
+	slices.Sort(lines)
+	return fmt.Sprintf("%d\n%s\n\n%s", a.status, strings.Join(lines, "\n"), strings.ReplaceAll(a.body, a.name, "NAME"))
+}
+
+// shuffled asks as often for names that somebody has as for ones that nobody has.
+func shuffled(known []string, each int) []asking {
+	var all []asking
+	for i := range each {
+		all = append(all, asking{name: known[i%len(known)], known: true}, asking{name: fmt.Sprintf("person-%05d", 50_000+i)})
+	}
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all
+}
+
+// threshold is the share of right guesses, of all thresholds on the time, of the
+// one that guesses best: on either side of it, in either direction.
+func threshold(all []asking) (share float64, at time.Duration) {
+	sorted := slices.Clone(all)
+	sort.Slice(sorted, func(i, j int) bool { return sorted[i].took < sorted[j].took })
+	known := 0
+	for _, a := range sorted {
+		if a.known {
+			known++
+		}
+	}
+	// Whoever takes all that comes up to i for unknown, and the rest for known.
+	right := known
+	best := max(right, len(sorted)-right)
+	for i, a := range sorted {
+		if a.known {
+			right--
+		} else {
+			right++
+		}
+		last := i+1 == len(sorted) || sorted[i+1].took > a.took
+		if r := max(right, len(sorted)-right); last && r > best {
+			best, at = r, a.took
+		}
+	}
+	return float64(best) / float64(len(sorted)), at
+}
+
+// alike checks that nobody can tell from these answers who exists.
+func alike(what string, all []asking) {
+	GinkgoHelper()
+	answers := map[string]int{}
+	steps := map[bool]map[string]int{true: {}, false: {}}
+	for _, a := range all {
+		answers[a.unnamed()]++
+		steps[a.known][a.took.Truncate(500*time.Millisecond).String()]++
+	}
+	share, at := threshold(all)
+	figure(what, "%d, half of them for known names: %d kind(s) of answer; the best threshold on the time, %s, guesses right in %.1f %%; "+
+		"times of known ones %v, of unknown ones %v", len(all), len(answers), at.Round(time.Microsecond), 100*share, steps[true], steps[false])
+	for text := range answers {
+		Expect(answers).To(HaveLen(1), text)
+	}
+	Expect(share).To(BeNumerically("<=", 0.55))
+}
+
+// everySort makes people whose names are as long as all others, of every sort
+// that must not be told apart: some are disabled, some locked, and some have
+// asked for mail shortly before, or as often as they may in a day.
+func everySort(ctx context.Context) []string {
+	GinkgoHelper()
+	ago := func(d time.Duration) metav1.Time {
+		return metav1.NewTime(now.Now().Add(-d).UTC().Truncate(time.Second))
+	}
+	// So many that nobody is tried often enough to be locked by it.
+	names := make([]string, 250)
+	for i := range names {
+		names[i] = fmt.Sprintf("person-%05d", i)
+		p := named(names[i])
+		switch i % 10 {
+		case 0:
+			p.state = accountsv1.AccountSwitchDisabled
+		case 1, 2:
+			failed := ago(time.Minute)
+			p.status = &accountsv1.AccountStatus{SignIn: accountsv1.SignIn{Failures: 5, FailureTime: &failed}}
+		case 3:
+			p.status = &accountsv1.AccountStatus{ResetTimes: []metav1.Time{ago(10 * time.Second)}}
+		case 4:
+			p.status = &accountsv1.AccountStatus{ResetTimes: []metav1.Time{
+				ago(time.Hour), ago(2 * time.Hour), ago(3 * time.Hour), ago(4 * time.Hour), ago(5 * time.Hour),
+			}}
+		}
+		p.settle(ctx)
+	}
+	return names
+}
+
+var _ = Describe("Asking who has an account", Label("B2", "B3"), func() {
+	// As many at a time as two cores answer in time. Whoever asks for more waits
+	// for whole steps, whether there is such a name or not.
+	const (
+		each         = 1000
+		signInsAtime = 16
+		resetsAtime  = 60
+		step         = 500 * time.Millisecond
+	)
+
+	It("by signing in tells nothing, neither in the answer nor in its time", func(ctx SpecContext) {
+		all, at := shuffled(everySort(ctx), each), portals(ctx)
+		answers := inSteps(len(all), signInsAtime, step, func(i int) answer {
+			return stranger().signIn(at[i%3], all[i].name, "a wrong password")
+		})
+		for i := range all {
+			all[i].answer = answers[i]
+		}
+		Expect(all[0].status).To(Equal(http.StatusUnprocessableEntity))
+		alike("sign-ins", all)
+	})
+
+	It("by asking for a new password tells nothing, neither in the answer nor in its time", func(ctx SpecContext) {
+		all, at := shuffled(everySort(ctx), each), portals(ctx)
+		answers := inSteps(len(all), resetsAtime, step, func(i int) answer {
+			return stranger().post(at[i%3], "/reset", "sign-in-name", all[i].name)
+		})
+		for i := range all {
+			all[i].answer = answers[i]
+		}
+		Expect(all[0].status).To(Equal(http.StatusOK))
+		alike("resets", all)
+	})
+})

@@ -1,0 +1,179 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package attack_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/session"
+)
+
+// impersonations are names that want to pass for kim-olsen, for kim-olsen.acme,
+// who has a qualifier, or for the system.
+var impersonations = []string{
+	// Capitals, and spaces that nobody sees the end of.
+	"KIM-OLSEN", "Kim-Olsen", "kim-olseN", " kim-olsen", "kim-olsen ", "kim-olsen\t", "\nkim-olsen", "kim-olsen\r\n",
+	"\u00a0kim-olsen", "kim-olsen\u2003", "kim-olsen\u3000", "kim olsen", "kim- olsen", "kim-ol\u00a0sen",
+	// Letters of ASCII that look like others.
+	"kirn-olsen", "kim-0lsen", "kim-o1sen", "klm-olsen", "k1m-olsen", "kim--olsen", "kim-oisen", "KIM-OISEN", "k1rn-01sen", "kirn--olsen",
+	// Letters that become ASCII when they are turned into small ones, or composed.
+	"\u212aim-olsen", "k\u0130m-olsen", "kim-ol\u017fen", "k\u0131m-olsen", "ki\u0307m-olsen", "kim-o\u0301lsen", "k\u00edm-olsen",
+	// Letters of other scripts, and other forms of Latin ones.
+	"\u043aim-olsen", "k\u0456m-olsen", "ki\u043c-olsen", "kim-\u043elsen", "kim-ol\u0455en", "kim-ols\u0435n", "\u043a\u0456\u043c-\u043e\u04cf\u0455\u0435\u043f",
+	"\u03baim-olsen", "k\u03b9m-olsen", "kim-\u03bflsen", "kim-olse\u03b7", "kim-\u0585lsen", "kim-olse\u0578", "kim-ol\u10fden", "kim-\u0d20lsen", "kim-\u0ed0lsen",
+	"kim-\u06f5lsen", "kim-\u0966lsen", "kim-o\u05d5sen", "kim-\u3007lsen", "kim-\u3147lsen", "kim-\u2c9flsen", "\u13e6im-olsen", "kim-o\u2d4fsen", "kim-o\ua4f2sen",
+	"\uff4b\uff49\uff4d\uff0d\uff4f\uff4c\uff53\uff45\uff4e", "\U0001d424\U0001d422\U0001d426-olsen", "\U0001d4f4im-olsen", "\U0001d557im-olsen", "\u24da\u24d8\u24dc-olsen",
+	"k\u1d62m-olsen", "kim-o\u2113sen", "kim-\u2134lsen", "kim-\u00bals\u212fn", "k\u217cm-olsen", "kim-o\u217csen", "kim-\u01c9sen",
+	// Dashes that are none.
+	"kim\u2010olsen", "kim\u2011olsen", "kim\u2012olsen", "kim\u2013olsen", "kim\u2014olsen", "kim\u2212olsen", "kim\ufe63olsen", "kim\u30fcolsen", "kim_olsen", "kim\u00b7olsen",
+	// What nobody sees, or what turns the reading round.
+	"kim\u200b-olsen", "kim-olsen\u200b", "kim\u200c-olsen", "kim\u200d-olsen", "kim\u2060-olsen", "\ufeffkim-olsen", "kim-ol\u00adsen", "kim-olsen\u034f", "kim-olsen\u115f",
+	"\u202enesl\u006f-mik", "kim-\u202dolsen", "\u2067kim-olsen\u2069", "\u200ekim-olsen", "kim-olsen\u200f", "kim-olsen\u061c", "kim-olsen\ufe0f", "kim-olsen\U000e0041", "kim-olsen\u2800", "kim-olsen\u3164",
+	// The names of the system.
+	"system", "system:masters", "system:serviceaccount:usher-system:usher-portal", "usher:kim-olsen", "system-masters", "kube-admin", "cluster-admin", "usher", "r00t", "admin1strator", "postmaster",
+	// Dots, slashes and qualifiers.
+	"kim-olsen.", ".kim-olsen", "kim-olsen..", "kim-olsen..acme", "kim-olsen.acme", "kim-olsen.acme.", "kim-olsen/acme", "kim-olsen/", "/kim-olsen", "kim-olsen//acme", "kim-olsen/acme/x",
+	"kim-olsen\\acme", "acme/../kim-olsen", "../kim-olsen", "./kim-olsen", "x/../kim-olsen", "kim-olsen/.", "kim-olsen/..", "kim-olsen\u2024acme", "kim-olsen\u2044acme", "kim-olsen\uff0facme", "kim-olsen\u2215acme",
+	// What another reader would decode, cut off or take apart.
+	"%6bim-olsen", "kim%2dolsen", "kim-olsen%00", "kim-olsen\x00", "kim-olsen\x00x", "kim-olsen%2facme", "kim-olsen%2e", "..%2fkim-olsen", "kim-olsen;x", "kim-olsen,kim-olsen", "kim-olsen#", "kim-olsen?x=y", "&#107;im-olsen", "\\u006bim-olsen", "xn--kim-olsen-", "=?utf-8?q?kim-olsen?=",
+	"-kim-olsen", "kim-olsen-", "\"kim-olsen\"", "'kim-olsen'", "<b>kim-olsen</b>", "kim-olsen\u001b[0m",
+	// Addresses.
+	"kim-olsen@example.com", "KIM-OLSEN@EXAMPLE.COM", "kim-olsen@example.com.", "kim-olsen@usher.example.com", "\"kim-olsen\"@example.com", "Kim <kim-olsen@example.com>", "kim-olsen@ex\u0430mple.com", "kim-olsen\uff20example.com", "kim-olsen@",
+	// Too long, where a name that was cut off would be somebody's.
+	"kim-olsen" + strings.Repeat("-", 60), strings.Repeat("a", 64), "kim-olsen" + strings.Repeat(" ", 5000) + "x", strings.Repeat("kim-olsen", 500), "kim-olsen." + strings.Repeat("a", 64),
+}
+
+// anOpenLink is the link of an Invitation that is out: the path of its page.
+func anOpenLink(ctx context.Context, org *accountsv1.Organization) string {
+	GinkgoHelper()
+	claimed, expires := metav1.NewTime(now.Now().Add(-time.Hour)).Rfc3339Copy(), metav1.NewTime(now.Now().Add(24*time.Hour)).Rfc3339Copy()
+	inv := &accountsv1.Invitation{
+		ObjectMeta: metav1.ObjectMeta{Namespace: org.Name, Name: fresh("mallory")},
+		Spec: accountsv1.InvitationSpec{
+			OrganizationRef: accountsv1.OrganizationReference{Name: accountsv1.CatalogueName(org.Name)}, Role: "developer",
+			Email: "mallory-too@example.org",
+		},
+	}
+	create(ctx, inv)
+	inv.Status = accountsv1.InvitationStatus{
+		State: accountsv1.InvitationPending, ExpirationTime: &expires,
+		Attempt: accountsv1.Attempt{
+			Number: 1, KeyID: int32(keys.Newest()), ClaimTime: &claimed,
+			Organization: "Acme", Role: "Developer", Language: "en", Sender: "usher@example.com",
+		},
+		Deliveries: []accountsv1.Delivery{{
+			Name: "email", Purpose: accountsv1.PurposeInvitation, Medium: accountsv1.MediumEmail, Recipient: "mallory-too@example.org",
+			MessageID: "1@example.com", ClaimTime: &claimed, Tries: 1, TryTime: &claimed, Result: accountsv1.DeliverySent, SentTime: &claimed,
+		}},
+	}
+	Expect(admin.Status().Update(ctx, inv)).To(Succeed())
+	link, err := keys.DeriveLink(string(inv.UID), inv.Status.Attempt)
+	Expect(err).NotTo(HaveOccurred())
+	return "/invitation/" + link
+}
+
+// everyAccount are the names of all Accounts there are.
+func everyAccount(ctx context.Context) []string {
+	GinkgoHelper()
+	var all accountsv1.AccountList
+	Expect(admin.List(ctx, &all)).To(Succeed())
+	names := make([]string, len(all.Items))
+	for i := range all.Items {
+		names[i] = all.Items[i].Name
+	}
+	return names
+}
+
+var _ = Describe("Passing for somebody else", Label("A3", "B7"), func() {
+	const attackers = "attack-pigeon marble soup"
+
+	It("by a name that looks like theirs works neither when an account is made nor at the door", func(ctx SpecContext) {
+		Expect(len(impersonations)).To(BeNumerically(">=", 100))
+		org := anOrganization(ctx, 100)
+		for _, name := range []string{"kim-olsen", "kim-olsen.acme"} {
+			victim := named(name)
+			victim.email = "kim-olsen@example.com"
+			victim.joins(ctx, org)
+			victim.settle(ctx)
+		}
+		hash, err := account.NewHasher(1, time.Minute).Hash(ctx, attackers)
+		Expect(err).NotTo(HaveOccurred())
+		mallory := named(fresh("mallory"))
+		mallory.credentials.Password = hash
+		mallory.settle(ctx)
+		link, before := anOpenLink(ctx, org), everyAccount(ctx)
+		at := portals(ctx)
+		Expect(stranger().get(at[0], link).status).To(Equal(http.StatusOK))
+
+		makeAccount := func(i int, name string) answer {
+			return stranger().post(at[i%3], link, "user-name", name, "given-name", "Kim", "family-name", "Olsen",
+				"password", attackers, "password-again", attackers)
+		}
+		made := aFewAtOnce(len(impersonations), func(i int) answer { return makeAccount(i, impersonations[i]) })
+		for i, got := range made {
+			Expect(got.status).To(Equal(http.StatusUnprocessableEntity), "%q: %s", impersonations[i], got.body)
+		}
+		Expect(everyAccount(ctx)).To(ConsistOf(before))
+
+		signedIn := aFewAtOnce(len(impersonations), func(i int) answer { return stranger().signIn(at[i%3], impersonations[i], attackers) })
+		for i, got := range signedIn {
+			Expect(got.status).To(Equal(http.StatusUnprocessableEntity), "%q", impersonations[i])
+		}
+		figure("names", "%d names: accounts made %d, let in %d", len(impersonations), len(everyAccount(ctx))-len(before), accepted(signedIn))
+		Expect(accepted(signedIn)).To(BeZero())
+
+		By("doing the same with names that pass for nobody's")
+		DeferCleanup(func(ctx context.Context) { discard(ctx, "own-name") })
+		Expect(makeAccount(0, "own-name").status).To(Equal(http.StatusOK))
+		Expect(everyAccount(ctx)).To(ConsistOf(append(before, "own-name")))
+		Expect(stranger().signIn(at[1], mallory.name, attackers).leadsTo("/account")).To(BeTrue())
+	})
+
+	It("by a cookie that was made up works for nobody", func(ctx SpecContext) {
+		victim, mallory := named("kim-olsen"), named(fresh("mallory"))
+		victims, own := victim.sessions(1, session.StageSignedIn)[0], mallory.sessions(1, session.StageSignedIn)[0]
+		victim.settle(ctx)
+		mallory.settle(ctx)
+		at := portals(ctx)
+		Expect(victims.copy().isIn(at[0], victim.name)).To(BeTrue())
+		Expect(own.copy().isIn(at[1], mallory.name)).To(BeTrue())
+		token, _, _ := strings.Cut(own.cookies[sessionCookie], ".")
+		stolen := victim.credentials.Sessions[0].Hash
+		names := []string{
+			victim.name, "account-" + victim.name, "../secrets/account-" + victim.name, "../" + victim.name, "x/../" + victim.name,
+			mallory.name + "/../" + victim.name, mallory.name + "," + victim.name, mallory.name + "." + victim.name, victim.name + "." + mallory.name,
+			victim.name + "/", victim.name + ".", "." + victim.name, victim.name + "%00", victim.name + "?x=" + mallory.name, victim.name + "#" + mallory.name,
+			strings.ToUpper(victim.name), "usher-link-keys", "..", ".", "", "*", "%2e%2e%2f" + victim.name, strings.Repeat("a", 300), victim.name + " " + mallory.name,
+		}
+		var cookies []string
+		for _, name := range names {
+			for _, claim := range []string{token, stolen, "", "null", token + token} {
+				cookies = append(cookies, claim+"."+name)
+			}
+		}
+		cookies = append(cookies, token, "", ".", "..", stolen, victim.name, victim.name+"."+token,
+			own.cookies[sessionCookie]+"; "+sessionCookie+"="+token+"."+victim.name)
+		answers := aFewAtOnce(len(cookies), func(i int) answer {
+			return (&browser{cookies: map[string]string{sessionCookie: cookies[i]}}).get(at[i%3], "/account")
+		})
+		opened := 0
+		for i, got := range answers {
+			if strings.Contains(got.body, victim.name) || got.status == http.StatusOK && !strings.Contains(got.body, mallory.name) {
+				opened++
+			}
+			Expect(got.body).NotTo(ContainSubstring(victim.name), cookies[i])
+		}
+		figure("cookies", "%d made up: sessions opened of somebody else %d", len(cookies), opened)
+		Expect(opened).To(BeZero())
+	})
+})

@@ -1,0 +1,254 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package attack_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/hack/cluster"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal"
+)
+
+const (
+	// portalURL is where people reach the portal, and not where it listens.
+	portalURL     = "https://usher.example.com"
+	portalHost    = "usher.example.com"
+	sessionCookie = "__Host-usher-session"
+)
+
+// The hashing of a portal, as it is by default.
+const (
+	hashSlots = 4
+	hashWait  = 5 * time.Second
+)
+
+// replica is one portal, with a cache and connections of its own.
+type replica struct {
+	server *httptest.Server
+	dead   *atomic.Bool
+	stop   context.CancelFunc
+}
+
+// aPortal starts a portal whose passwords that hasher looks at. It stops with the spec.
+func aPortal(ctx context.Context, hasher portal.Hasher) *replica {
+	GinkgoHelper()
+	p := &replica{dead: &atomic.Bool{}}
+	config := rest.CopyConfig(portalRights)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &line{next, p.dead} })
+	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
+	objects, err := cache.New(config, cache.Options{Scheme: scheme, ByObject: map[client.Object]cache.ByObject{
+		&corev1.Secret{}: {Namespaces: map[string]cache.Config{
+			cluster.Namespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", "usher-link-keys")},
+		}},
+	}})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(portal.SetupIndexes(ctx, objects)).To(Succeed())
+	go func() {
+		defer GinkgoRecover()
+		Expect(objects.Start(ctx)).To(Succeed())
+	}()
+	Expect(objects.WaitForCacheSync(ctx)).To(BeTrue())
+	live, err := client.New(config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	base, err := url.Parse(portalURL)
+	Expect(err).NotTo(HaveOccurred())
+	handler, err := portal.New(portal.Config{
+		BaseURL: base, Namespace: cluster.Namespace, Clock: now,
+		Reader: objects, Live: live, Writer: live,
+		Keys:   func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		Hasher: hasher,
+		// All attackers are at one address here, and would hide behind that limit.
+		Limits: portal.Limits{Requests: 1e6, RequestsBurst: 1e6, Posts: 1e6, PostsBurst: 1e6, Clients: 10},
+		Log:    GinkgoLogr,
+	})
+	Expect(err).NotTo(HaveOccurred())
+	p.server = httptest.NewUnstartedServer(handler)
+	p.server.Config = portal.Server(handler, "")
+	p.server.Start()
+	DeferCleanup(p.kill)
+	return p
+}
+
+// portals starts three of them, each with a hasher of its own.
+func portals(ctx context.Context) []*replica {
+	GinkgoHelper()
+	all := make([]*replica, 3)
+	for i := range all {
+		all[i] = aPortal(ctx, account.NewHasher(hashSlots, hashWait))
+	}
+	return all
+}
+
+// kill ends a portal as the end of its process does: at once, whatever it is at.
+func (p *replica) kill() {
+	if p.dead.Swap(true) {
+		return
+	}
+	_ = p.server.Config.Close()
+	p.stop()
+}
+
+// line is the way to the API server, which ends with the process.
+type line struct {
+	next http.RoundTripper
+	dead *atomic.Bool
+}
+
+var errDead = errors.New("this process is dead")
+
+func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
+	if l.dead.Load() {
+		return nil, errDead
+	}
+	return l.next.RoundTrip(r)
+}
+
+// countingHasher counts how often the one hash is looked at that is somebody's.
+type countingHasher struct {
+	portal.Hasher
+	hash string
+	seen *atomic.Int64
+}
+
+func (h countingHasher) Verify(ctx context.Context, password, hash string) (bool, error) {
+	right, err := h.Hasher.Verify(ctx, password, hash)
+	// One that had no room was not looked at.
+	if hash == h.hash && err == nil {
+		h.seen.Add(1)
+	}
+	return right, err
+}
+
+// browser is somebody's browser, or what an attacker has for one.
+type browser struct{ cookies map[string]string }
+
+func stranger() *browser { return &browser{cookies: map[string]string{}} }
+
+// copy is another browser with the same cookies.
+func (b *browser) copy() *browser { return &browser{maps.Clone(b.cookies)} }
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	took   time.Duration
+}
+
+// session is the token that the answer gives the browser; empty: none.
+func (a answer) session() string {
+	for _, c := range (&http.Response{Header: a.header}).Cookies() {
+		if c.Name == sessionCookie && c.MaxAge >= 0 {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// leadsTo tells whether the answer sends the browser to that path.
+func (a answer) leadsTo(path string) bool {
+	at, _, _ := strings.Cut(a.header.Get("Location"), "?")
+	return a.status == http.StatusSeeOther && at == path
+}
+
+var web = &http.Client{
+	Transport:     &http.Transport{MaxIdleConnsPerHost: 2000},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+func (b *browser) send(at *replica, method, path, contentType, body string) (answer, error) {
+	r, err := http.NewRequestWithContext(context.Background(), method, at.server.URL+path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	r.Host = portalHost
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	for name, value := range b.cookies {
+		// As it is: http.Request would clean what an attacker made up.
+		r.Header.Add("Cookie", name+"="+value)
+	}
+	start := time.Now()
+	response, err := web.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	read, err := io.ReadAll(response.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	got := answer{response.StatusCode, response.Header, string(read), time.Since(start)}
+	for _, c := range response.Cookies() {
+		if b.cookies[c.Name] = c.Value; c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
+		}
+	}
+	return got, nil
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+func (b *browser) get(at *replica, path string) answer {
+	GinkgoHelper()
+	got, err := b.send(at, http.MethodGet, path, "", "")
+	Expect(err).NotTo(HaveOccurred())
+	return got
+}
+
+// post sends fields and values, one after the other.
+func (b *browser) post(at *replica, path string, pairs ...string) answer {
+	GinkgoHelper()
+	got, err := b.send(at, http.MethodPost, path, formType, form(pairs...))
+	Expect(err).NotTo(HaveOccurred())
+	return got
+}
+
+func (b *browser) script(at *replica, path, body string) answer {
+	GinkgoHelper()
+	got, err := b.send(at, http.MethodPost, path, "application/json", body)
+	Expect(err).NotTo(HaveOccurred())
+	return got
+}
+
+func (b *browser) signIn(at *replica, name, password string) answer {
+	GinkgoHelper()
+	return b.post(at, "/sign-in", "sign-in-name", name, "sign-in-password", password)
+}
+
+// isIn tells whether the browser is signed in as that person.
+func (b *browser) isIn(at *replica, name string) bool {
+	GinkgoHelper()
+	got := b.get(at, "/account")
+	return got.status == http.StatusOK && strings.Contains(got.body, name)
+}
+
+func form(pairs ...string) string {
+	values := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		values.Add(pairs[i], pairs[i+1])
+	}
+	return values.Encode()
+}
