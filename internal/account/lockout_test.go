@@ -171,42 +171,62 @@ func TestTheLastTryMayBeRight(t *testing.T) {
 // be in each lock, and what a lock has ended stays ended.
 func TestNobodyIsLookedAtWhileLocked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		limits := Limits{MaxFailures: rapid.Int32Range(3, 7).Draw(t, "max"), Owner: rapid.Bool().Draw(t, "owner")}
-		var s accountsv1.SignIn
-		now, ended, looked := noon, time.Time{}, map[Factor]int32{}
+		d := door{
+			limits: Limits{MaxFailures: rapid.Int32Range(3, 7).Draw(t, "max"), Owner: rapid.Bool().Draw(t, "owner")},
+			now:    noon, looked: map[Factor]int32{},
+		}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			now = now.Add(time.Duration(rapid.IntRange(0, 1200).Draw(t, "seconds")) * time.Second)
-			lock := LockOf(s, limits)
-			if lock.Reached && !lock.Locked(now) {
-				clear(looked)
-			}
-			switch rapid.IntRange(0, 9).Draw(t, "what") {
-			case 0:
-				Open(&s, limits)
-				clear(looked)
-			case 1:
-				if !lock.Locked(now) && Count(&s, FactorPassword, limits, metav1.NewTime(now)) {
-					SignedIn(&s, FactorPassword, limits)
-					clear(looked)
-				}
-			default:
-				factor := Factor(rapid.IntRange(0, 1).Draw(t, "factor"))
-				counted := Count(&s, factor, limits, metav1.NewTime(now))
-				if counted == lock.Locked(now) {
-					t.Fatalf("counted %t while locked %t", counted, lock.Locked(now))
-				}
-				if counted {
-					looked[factor]++
-				}
-			}
-			if looked[FactorPassword] > limits.MaxFailures || looked[FactorCode] > limits.MaxFailures {
-				t.Fatalf("looked at %v", looked)
-			}
-			if end := SessionsEnd(s, limits); end.Before(ended) {
-				t.Fatalf("sessions that ended at %s came back", ended)
-			} else {
-				ended = end
-			}
+			d.now = d.now.Add(time.Duration(rapid.IntRange(0, 1200).Draw(t, "seconds")) * time.Second)
+			d.step(t)
+			d.check(t)
 		}
 	})
+}
+
+// door is an Account that things happen to.
+type door struct {
+	limits Limits
+	s      accountsv1.SignIn
+	now    time.Time
+	// looked counts what was looked at since the last success or lock, and ended
+	// is up to when sessions were ended.
+	looked map[Factor]int32
+	ended  time.Time
+}
+
+func (d *door) step(t *rapid.T) {
+	lock := LockOf(d.s, d.limits)
+	if lock.Reached && !lock.Locked(d.now) {
+		clear(d.looked)
+	}
+	switch rapid.IntRange(0, 9).Draw(t, "what") {
+	case 0:
+		Open(&d.s, d.limits)
+		clear(d.looked)
+	case 1:
+		if Count(&d.s, FactorPassword, d.limits, metav1.NewTime(d.now)) {
+			SignedIn(&d.s, FactorPassword, d.limits)
+			clear(d.looked)
+		}
+	default:
+		factor := Factor(rapid.IntRange(0, 1).Draw(t, "factor"))
+		counted := Count(&d.s, factor, d.limits, metav1.NewTime(d.now))
+		if counted == lock.Locked(d.now) {
+			t.Fatalf("counted %t while locked %t", counted, lock.Locked(d.now))
+		}
+		if counted {
+			d.looked[factor]++
+		}
+	}
+}
+
+func (d *door) check(t *rapid.T) {
+	if d.looked[FactorPassword] > d.limits.MaxFailures || d.looked[FactorCode] > d.limits.MaxFailures {
+		t.Fatalf("looked at %v", d.looked)
+	}
+	end := SessionsEnd(d.s, d.limits)
+	if end.Before(d.ended) {
+		t.Fatalf("sessions that ended at %s came back", d.ended)
+	}
+	d.ended = end
 }

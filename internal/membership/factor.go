@@ -51,7 +51,7 @@ func (f Facts) missingFactor() missingFactor {
 	if missed != nil {
 		since = missed.LastTransitionTime.Time
 	}
-	if until := since.Add(grace(org)); f.Now.Before(until) {
+	if until := since.Add(Grace(org)); f.Now.Before(until) {
 		return missingFactor{reason: accountsv1.ReasonGracePeriod, until: until}
 	}
 	return missingFactor{reason: accountsv1.ReasonTwoFactorRequired}
@@ -76,7 +76,9 @@ func enrolled(a *accountsv1.Account) bool {
 	return cmp.Or(a.Status.TwoFactor, recorded) == accountsv1.TwoFactorEnrolled
 }
 
-func grace(org *accountsv1.Organization) time.Duration {
+// Grace is how long members who have no second factor keep their access once the
+// Organization requires one.
+func Grace(org *accountsv1.Organization) time.Duration {
 	if s := org.Spec.SignIn.TwoFactorGraceSeconds; s != 0 {
 		return time.Duration(s) * time.Second
 	}

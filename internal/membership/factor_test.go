@@ -201,7 +201,7 @@ func (m *member) expect() {
 		if m.missed.IsZero() {
 			m.missed, m.ended = m.Now, !m.belongs
 		}
-		m.ended = m.ended || m.Now.Sub(m.missed) >= grace(m.org)
+		m.ended = m.ended || m.Now.Sub(m.missed) >= Grace(m.org)
 	}
 	m.belongs = holds
 }

@@ -372,36 +372,37 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 		without, optional bool
 		want              outcome
 		failed            bool
-		// by is whose account took the invitation up.
-		by string
+		// by is whose account took the invitation up, and hash that of the
+		// password that is stored.
+		by, hash string
 	}{
-		"nothing":     {want: done, by: "jane-doe"},
+		"nothing":     {want: done, by: "jane-doe", hash: "mine"},
 		"it has none": {without: true, want: factorMissing},
 		"it has none, and goes on with an account that had one": {
 			objects: []client.Object{enrolledBefore()}, without: true, want: factorMissing,
 		},
 		"it goes on with an account that had another": {
-			objects: []client.Object{enrolledBefore(), credential("uid-of-jane-doe", "an earlier one", "")}, want: done, by: "jane-doe",
+			objects: []client.Object{enrolledBefore(), credential("uid-of-jane-doe", "an earlier one", "")}, want: done, by: "jane-doe", hash: "mine",
 		},
 		"the controller writes the account's status": {
 			tap: doBefore("note account", func(w *world) {
 				a := w.account("jane-doe")
 				a.Status.State = accountsv1.AccountPending
 				w.must(w.client.Status().Update(t.Context(), a))
-			}), want: done, by: "jane-doe",
+			}), want: done, by: "jane-doe", hash: "mine",
 		},
-		"the note took effect, but its answer was lost": {tap: loseAnswer("note account"), want: done, by: "jane-doe"},
+		"the note took effect, but its answer was lost": {tap: loseAnswer("note account"), want: done, by: "jane-doe", hash: "mine"},
 		"the note is refused": {
-			tap: refuse("note account", apierrors.NewForbidden(schema.GroupResource{}, "jane-doe", errDown)), failed: true,
+			tap: refuse("note account", apierrors.NewForbidden(schema.GroupResource{}, "jane-doe", errDown)), failed: true, hash: "mine",
 		},
-		"the account changes with every try": {tap: refuse("note account", conflict("jane-doe")), failed: true},
+		"the account changes with every try": {tap: refuse("note account", conflict("jane-doe")), failed: true, hash: "mine"},
 		"the account is deleted before the note": {
 			tap: doBefore("note account", func(w *world) {
 				a := w.account("jane-doe")
 				a.Finalizers = nil
 				w.must(w.client.Update(t.Context(), a))
 				w.must(w.client.Delete(t.Context(), a))
-			}), failed: true,
+			}), failed: true, hash: "mine",
 		},
 		"a second factor is wanted before the last look": {
 			tap: doBefore("get secret", func(w *world) { w.requireFactor() }), without: true, optional: true, want: factorMissing,
@@ -410,13 +411,13 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 			tap: doBefore("record invitation", func(w *world) {
 				w.requireFactor()
 				w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses++ })
-			}), without: true, optional: true, want: factorMissing,
+			}), without: true, optional: true, want: factorMissing, hash: "mine",
 		},
 		"a second factor is wanted, and somebody who has one recorded the same account": {
 			tap: doBefore("record invitation", func(w *world) {
 				w.requireFactor()
 				w.takeUp("jane-doe", string(w.account("jane-doe").UID))
-			}), without: true, optional: true, want: notOpen, by: "jane-doe",
+			}), without: true, optional: true, want: notOpen, by: "jane-doe", hash: "mine",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -440,17 +441,20 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 			if by := w.accepted(); by != tc.by {
 				t.Errorf("accepted with %q, want %q", by, tc.by)
 			}
+			var c account.Credentials
+			if w.secret("jane-doe") != nil {
+				c = w.kept("jane-doe")
+			}
+			if isSettled := c.Settled != ""; c.Password != tc.hash || isSettled != (tc.want == done) {
+				t.Errorf("stored is %q, want %q; settled: %t", c.Password, tc.hash, isSettled)
+			}
 			if tc.want != done {
-				if secret := w.secret("jane-doe"); secret != nil && len(secret.Data[account.SettledKey]) > 0 {
-					t.Error("the credentials are settled")
-				}
 				return
 			}
-			c := w.kept("jane-doe")
 			if w.account("jane-doe").Status.TwoFactor != accountsv1.TwoFactorEnrolled {
 				t.Error("the status says nothing of a second factor")
 			}
-			if c.TOTP != who.credentials.TOTP || !slices.Equal(c.RecoveryCodes, who.credentials.RecoveryCodes) || c.Password != "mine" {
+			if c.TOTP != who.credentials.TOTP || !slices.Equal(c.RecoveryCodes, who.credentials.RecoveryCodes) {
 				t.Errorf("stored are %+v", c)
 			}
 		})

@@ -125,7 +125,9 @@ func (m *member) viewBelonging(b account.Belonging) belongingView {
 	}
 }
 
-func membershipKey(b account.Belonging) string { return b.Membership.Namespace + "/" + b.Membership.Name }
+func membershipKey(b account.Belonging) string {
+	return b.Membership.Namespace + "/" + b.Membership.Name
+}
 
 // backToAccount answers whoever loads anew what only a form is sent to.
 func (p *portal) backToAccount(v membersVisit) { p.toAccount(v, "") }
@@ -161,7 +163,7 @@ func (p *portal) endSessions(v membersVisit) {
 		p.failed(v.w, v.r, v.lang, "end sessions", err, unavailable)
 	case which == allSessions || which == v.session.Hash:
 		p.forget(v.w)
-		p.redirect(v.w, v.r, "/sign-in?lang="+v.lang.String())
+		p.redirect(v.w, v.r, "/sign-in?lang="+v.lang.String()+"&"+paramDone+"="+doneSignedOut)
 	default:
 		p.toAccount(v, doneSession)
 	}

@@ -4,6 +4,7 @@
 package portal
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
@@ -148,7 +149,7 @@ func TestASessionIsEndedByItsPerson(t *testing.T) {
 	}
 	expect(t, r.open("/account?done=session"), 200, "The session was ended.")
 	expect(t, r.open("/account?done=nonsense"), 200, "Your account")
-	goesTo(t, r.send("/account/sessions", "session", "all"), "/sign-in?lang=en")
+	goesTo(t, r.send("/account/sessions", "session", "all"), "/sign-in?lang=en&done=signed-out")
 	if left := r.credentials().Sessions; len(left) != 0 || r.cookie.MaxAge >= 0 {
 		t.Errorf("sessions %v, cookie %v", left, r.cookie)
 	}
@@ -264,4 +265,31 @@ func withVersionOf(r *resident, org *accountsv1.Organization) *accountsv1.Organi
 	r.must(r.client.Get(r.t.Context(), client.ObjectKeyFromObject(org), &stored))
 	org.ResourceVersion = stored.ResourceVersion
 	return org
+}
+
+// meddlingHasher does something while a password is being hashed.
+type meddlingHasher struct {
+	plainHasher
+	meddle func()
+}
+
+func (h meddlingHasher) Hash(ctx context.Context, password string) (string, error) {
+	h.meddle()
+	return h.plainHasher.Hash(ctx, password)
+}
+
+func TestAShortPasswordIsNotLeftAlone(t *testing.T) {
+	const short = "qz7-Lmuf!eK"
+	r := aResident(t, "developer", nil, func(c *account.Credentials) { c.TOTP.Secret = "ABC" })
+	r.config.Hasher = meddlingHasher{meddle: func() {
+		secret, c := r.secret(r.name), r.credentials()
+		c.TOTP = account.TOTP{}
+		r.must(c.WriteTo(secret, r.account()))
+		r.must(r.client.Update(t.Context(), secret))
+	}}
+	r.build()
+	expect(t, r.send("/account/password", "current-password", good, "new-password", short, "new-password-again", short), 422, "15 characters")
+	if got := r.credentials().Password; got != "hash of "+good {
+		t.Errorf("the password is the %s", got)
+	}
 }

@@ -87,6 +87,20 @@
 // ends its sessions, with the deletion of the Account, and with a restore, which
 // gives the Account another UID.
 //
+// # How second factors change
+//
+// What was begun, such as an app whose first code is awaited or a passkey that is
+// being made, is kept with its session: no other session can finish it, and nobody
+// can twice. Each change is one conditional write of the Secret, in which that
+// session must still be alive. It ends every other session, and gives this one
+// another token but no more time.
+//
+// A passkey verifies its person, so that it signs in alone. Nobody can guess it:
+// nothing is counted, and a lock keeps nobody out. The challenge is in a cookie of
+// the browser that asked for it, under a MAC that every portal can check; the
+// write that begins the session also uses the challenge up and keeps the counter
+// of the passkey.
+//
 // # How an account is made
 //
 // Three objects change: the Account is created, its Secret gets the password's

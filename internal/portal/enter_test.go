@@ -6,8 +6,6 @@ package portal
 import (
 	"context"
 	"crypto/rand"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,142 +13,14 @@ import (
 	"time"
 
 	"github.com/alexedwards/argon2id"
-	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/secondfactor"
-	"github.com/usher-dev/usher/internal/session"
 )
-
-// entrant is somebody who can sign in, with good as password and with the
-// address jane.doe@example.com.
-func entrant(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
-	t.Helper()
-	a := &accountsv1.Account{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(start.Add(-time.Hour)),
-			Annotations: map[string]string{accountsv1.MembershipsAnnotation: home + "/" + name},
-		},
-		Spec: accountsv1.AccountSpec{
-			Email:         "jane.doe@example.com",
-			InvitationRef: accountsv1.InvitationReference{Namespace: home, Name: accountsv1.CatalogueName(name), UID: "another's"},
-		},
-	}
-	c := &account.Credentials{Password: "hash of " + good, Settled: "another's", PasswordTime: start.Add(-time.Hour)}
-	for _, change := range changes {
-		change(a, c)
-	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: account.SecretName(name)}}
-	if err := c.WriteTo(secret, a); err != nil {
-		t.Fatal(err)
-	}
-	return []client.Object{a, secret}
-}
-
-// belongs makes an Account hold a Membership of an Organization, for objects of
-// the same world.
-func belongs(name string, org *accountsv1.Organization) []client.Object {
-	return []client.Object{org, &accountsv1.Membership{
-		ObjectMeta: metav1.ObjectMeta{Namespace: string(org.Spec.Namespace), Name: name},
-		Spec: accountsv1.MembershipSpec{
-			OrganizationRef: accountsv1.OrganizationReference{Name: accountsv1.CatalogueName(org.Name)},
-			Email:           "jane.doe@example.com", Role: "developer",
-		},
-	}}
-}
-
-// anEntrance is a world with these objects, whose answers are not held back.
-func anEntrance(t *testing.T, objects ...client.Object) *world {
-	t.Helper()
-	return aWorldWithoutPages(t, objects...).atOnce()
-}
-
-// atOnce makes the portal anew, with answers that are not held back.
-func (w *world) atOnce() *world {
-	w.config.Pause = func(context.Context, time.Duration) {}
-	return w.build()
-}
-
-// browser keeps the cookie that it is given.
-type browser struct {
-	*world
-	// handler that it is connected to.
-	handler http.Handler
-	cookie  *http.Cookie
-	agent   string
-}
-
-func (w *world) browser() *browser { return &browser{world: w, handler: w.handler} }
-
-func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
-	b.t.Helper()
-	if b.cookie != nil {
-		r.AddCookie(b.cookie)
-	}
-	r.Header.Set("User-Agent", b.agent)
-	recorder := httptest.NewRecorder()
-	b.handler.ServeHTTP(recorder, r)
-	for _, c := range recorder.Result().Cookies() {
-		if b.cookie = c; c.MaxAge < 0 {
-			b.cookie = nil
-		}
-	}
-	return recorder
-}
-
-func (b *browser) visit(target string) *httptest.ResponseRecorder {
-	b.t.Helper()
-	return b.send(newRequest(http.MethodGet, target, nil))
-}
-
-func (b *browser) fill(target string, fields url.Values) *httptest.ResponseRecorder {
-	b.t.Helper()
-	return b.send(formRequest(target, fields.Encode()))
-}
-
-// signIn signs in at the page for it.
-func (b *browser) signIn(name, password string) *httptest.ResponseRecorder {
-	b.t.Helper()
-	return b.fill("/sign-in?lang=en", signInForm(name, password))
-}
-
-// isIn tells whether the browser is signed in.
-func (b *browser) isIn() bool {
-	b.t.Helper()
-	return b.visit("/").Header().Get("Location") == "/account?lang=en"
-}
-
-// expectTo checks that an answer leads to a page.
-func expectTo(t *testing.T, got *httptest.ResponseRecorder, page string) {
-	t.Helper()
-	if to := got.Header().Get("Location"); got.Code != http.StatusSeeOther || to != page {
-		t.Errorf("status %d to %q, want 303 to %q; body:\n%s", got.Code, to, page, got.Body)
-	}
-}
-
-// refused is the start of what everybody reads who is not let in.
-const refused = "User name or password is not right."
-
-func (w *world) credentials(name string) account.Credentials {
-	w.t.Helper()
-	c, err := account.ReadCredentials(w.secret(name))
-	w.must(err)
-	return c
-}
-
-// interfere puts something between the portal and its API server.
-func (w *world) interfere(funcs interceptor.Funcs) *world {
-	w.t.Helper()
-	c := interceptor.NewClient(w.client, funcs)
-	w.config.Reader, w.config.Live, w.config.Writer = c, c, c
-	return w.build()
-}
 
 func TestWhatOneCanSignInWith(t *testing.T) {
 	objects := all(entrant(t, "jane"), entrant(t, "john.acme", func(a *accountsv1.Account, _ *account.Credentials) {
@@ -284,45 +154,6 @@ func strangers(t *testing.T) map[string]*world {
 	return all
 }
 
-// alterJane changes the Account jane and its credentials behind the portal's back.
-func (w *world) alterJane(change func(*accountsv1.Account, *account.Credentials)) {
-	w.t.Helper()
-	a, secret, c := w.account("jane"), w.secret("jane"), w.credentials("jane")
-	change(a, &c)
-	w.must(c.WriteTo(secret, a))
-	w.must(w.client.Update(context.Background(), secret))
-	status := a.Status
-	w.must(w.client.Update(context.Background(), a))
-	a.Status = status
-	w.must(w.client.Status().Update(context.Background(), a))
-}
-
-// watched tells of each password that is looked at, by the hash that it is
-// compared with.
-type watched struct {
-	Hasher
-	look func(hash string)
-}
-
-func (h watched) Verify(ctx context.Context, password, hash string) (bool, error) {
-	h.look(hash)
-	return h.Hasher.Verify(ctx, password, hash)
-}
-
-// expectSame checks that two answers are the same, byte for byte.
-func expectSame(t *testing.T, got, want *httptest.ResponseRecorder) {
-	t.Helper()
-	if got.Code != want.Code {
-		t.Errorf("status %d, want %d", got.Code, want.Code)
-	}
-	if diff := cmp.Diff(want.Header(), got.Header()); diff != "" {
-		t.Errorf("headers (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(want.Body.String(), got.Body.String()); diff != "" {
-		t.Errorf("body (-want +got):\n%s", diff)
-	}
-}
-
 func TestWhoeverIsNotLetInReadsTheSame(t *testing.T) {
 	for typed, passwords := range map[string]int{"jane": 1, "jane.doe@example.com": hashesOfAddress} {
 		unknown := anEntrance(t).browser().signIn(typed, good)
@@ -387,13 +218,6 @@ func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
 	}
 }
 
-// unreadableReader is an API server that does not answer.
-type unreadableReader struct{ client.Reader }
-
-func (unreadableReader) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
-	return errDown
-}
-
 func TestWhereTheFailuresCannotBeForgottenTheSessionHasBegun(t *testing.T) {
 	writes := 0
 	w := anEntrance(t, entrant(t, "jane")...).interfere(interceptor.Funcs{
@@ -412,169 +236,6 @@ func TestWhereTheFailuresCannotBeForgottenTheSessionHasBegun(t *testing.T) {
 	expectTo(t, b.signIn("jane", good), "/account?lang=en")
 	if sessions, s := w.credentials("jane").Sessions, w.account("jane").Status.SignIn; len(sessions) != 1 || s.Failures != 0 {
 		t.Errorf("%d sessions, %+v", len(sessions), s)
-	}
-}
-
-func TestSigningInGivesAnotherCookieAndTheOldOneIsDead(t *testing.T) {
-	w := anEntrance(t, all(entrant(t, "jane"), entrant(t, "john"))...)
-	b := w.browser()
-	b.signIn("jane", good)
-	for _, next := range []string{"jane", "john"} {
-		old := *b
-		expectTo(t, b.signIn(next, good), "/account?lang=en")
-		switch {
-		case b.cookie.Value == old.cookie.Value:
-			t.Errorf("%s got the cookie that was there before", next)
-		case old.isIn():
-			t.Errorf("after %s the cookie from before still signs in", next)
-		case !b.isIn():
-			t.Errorf("%s is not signed in", next)
-		}
-	}
-	if left := len(w.credentials("jane").Sessions); left != 0 {
-		t.Errorf("%d sessions of jane are left", left)
-	}
-}
-
-func TestACookieThatSomebodyPlantsIsNeverAdopted(t *testing.T) {
-	w := anEntrance(t, all(entrant(t, "jane"), entrant(t, "mallory"))...)
-	mallory := w.browser()
-	mallory.signIn("mallory", good)
-	token, _, _ := strings.Cut(mallory.cookie.Value, ".")
-	for name, planted := range map[string]string{
-		"one that was made up":           "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.jane",
-		"one of the attacker's":          mallory.cookie.Value,
-		"the attacker's, in her name":    token + ".jane",
-		"one of nobody":                  "x.-",
-		"one that is no name":            "x.../../secrets",
-		"one without a name":             "x.",
-		"one that makes no sense":        "x",
-		"one of a name that is too long": "x." + strings.Repeat("a", 5000),
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := w.browser()
-			b.cookie = &http.Cookie{Name: secureSessionCookie, Value: planted}
-			if strings.HasSuffix(planted, ".jane") && b.isIn() {
-				t.Error("it signs in before anybody has")
-			}
-			expectTo(t, b.signIn("jane", good), "/account?lang=en")
-			attacker := w.browser()
-			attacker.cookie = &http.Cookie{Name: secureSessionCookie, Value: planted}
-			if b.cookie.Value == planted || attacker.isIn() {
-				t.Error("it signs in")
-			}
-		})
-	}
-}
-
-func TestWhatTheCookieIsLike(t *testing.T) {
-	for base, want := range map[string]string{
-		"https://usher.example.com": "__Host-usher-session=; Path=/; Max-Age=43200; HttpOnly; Secure; SameSite=Lax",
-		"http://localhost:8080":     "usher-session=; Path=/; Max-Age=43200; HttpOnly; SameSite=Lax",
-	} {
-		w := aWorldWithoutPages(t, entrant(t, "jane")...)
-		var err error
-		w.config.BaseURL, err = url.Parse(base)
-		w.must(err)
-		b := w.build().browser()
-		got := b.signIn("jane", good).Header().Get("Set-Cookie")
-		if value := b.cookie.Value; strings.Replace(got, value, "", 1) != want || len(value) < 43 {
-			t.Errorf("%s gives %q", base, got)
-		}
-		got = b.fill("/sign-out", nil).Header().Get("Set-Cookie")
-		if forgotten := strings.Replace(want, "Max-Age=43200", "Max-Age=0", 1); got != forgotten {
-			t.Errorf("%s takes back %q, want %q", base, got, forgotten)
-		}
-	}
-}
-
-func TestHowLongASessionLasts(t *testing.T) {
-	for name, tc := range map[string]struct {
-		// every is how long the browser waits between requests, for that many requests.
-		every time.Duration
-		times int
-		// then is how long it waits before the last one.
-		then time.Duration
-		want bool
-	}{
-		"half an hour without a request":        {then: session.Idle, want: false},
-		"a little less":                         {then: session.Idle - time.Second, want: true},
-		"half an hour after the last request":   {every: 20 * time.Minute, times: 3, then: session.Idle, want: false},
-		"less after the last request":           {every: 20 * time.Minute, times: 3, then: session.Idle - time.Second, want: true},
-		"twelve hours, however much it is used": {every: 10 * time.Minute, times: 71, then: 10 * time.Minute, want: false},
-		"a little less than twelve hours":       {every: 10 * time.Minute, times: 71, then: 10*time.Minute - time.Second, want: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := anEntrance(t, entrant(t, "jane")...)
-			b := w.browser()
-			b.signIn("jane", good)
-			for range tc.times {
-				w.clock.Step(tc.every)
-				if !b.isIn() {
-					t.Fatalf("signed out at %s", w.clock.Now())
-				}
-			}
-			w.clock.Step(tc.then)
-			if b.isIn() != tc.want {
-				t.Errorf("signed in: %t", !tc.want)
-			}
-		})
-	}
-}
-
-func TestAnAccountHasTwentySessionsAtMost(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
-	var browsers []*browser
-	for range session.Most + 2 {
-		w.clock.Step(time.Second)
-		browsers = append(browsers, w.browser())
-		browsers[len(browsers)-1].signIn("jane", good)
-	}
-	for i, b := range browsers {
-		if b.isIn() != (i >= 2) {
-			t.Errorf("browser %d is signed in: %t", i, i < 2)
-		}
-	}
-}
-
-func TestSigningOut(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
-	here, there := w.browser(), w.browser()
-	here.signIn("jane", good)
-	there.signIn("jane", good)
-	copied := *here
-	expectTo(t, here.fill("/sign-out?lang=de", nil), "/sign-in?lang=de&done=signed-out")
-	if here.cookie != nil || copied.isIn() || !there.isIn() {
-		t.Errorf("cookie %v; signed in with a copy of it: %t, elsewhere: %t", here.cookie, copied.isIn(), there.isIn())
-	}
-	expect(t, here.visit("/sign-in?done=signed-out"), 200, "You are signed out.")
-	expect(t, here.visit("/sign-in?done=another"), 200, "!You are signed out.", "!another")
-	for name, b := range map[string]*browser{"nobody": w.browser(), "somebody who was": here, "a session that has ended": &copied} {
-		got := b.fill("/sign-out?lang=en", nil)
-		expectTo(t, got, "/sign-in?lang=en&done=signed-out")
-		if !strings.Contains(got.Header().Get("Set-Cookie"), "Max-Age=0") {
-			t.Errorf("%s keeps the cookie", name)
-		}
-	}
-	// To look at the address does nothing.
-	expectTo(t, there.visit("/sign-out?lang=en"), "/account?lang=en")
-	r := formRequest("/sign-out", "")
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	expect(t, there.send(r), 403)
-	if !there.isIn() {
-		t.Error("somebody was signed out who did not ask for it")
-	}
-}
-
-func TestWhoeverCannotBeSignedOutIsNotToldSo(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
-	b := w.browser()
-	b.signIn("jane", good)
-	w.interfere(interceptor.Funcs{Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return errDown }})
-	b.handler = w.handler
-	expect(t, b.fill("/sign-out", nil), 503)
-	if b.cookie == nil || !b.isIn() {
-		t.Error("the browser has forgotten a session that is alive")
 	}
 }
 
@@ -642,48 +303,6 @@ func TestAPasswordWithAWeakHashIsHashedAnew(t *testing.T) {
 	}
 	if now := w.credentials("jane"); account.Outdated(now.Password) || !now.PasswordTime.Equal(start.Add(-time.Hour)) {
 		t.Errorf("%s of %s", now.Password, now.PasswordTime)
-	}
-}
-
-func TestARestoredAccountKeepsItsPasswordAndNoSession(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
-	b := w.browser()
-	b.signIn("jane", good)
-	restored := w.account("jane")
-	w.must(w.client.Delete(context.Background(), w.account("jane")))
-	restored.ResourceVersion = ""
-	w.must(w.client.Create(context.Background(), restored)) // which gives it another UID
-	if b.isIn() {
-		t.Error("a session from before the restore is alive")
-	}
-	expectTo(t, b.signIn("jane", good), "/account?lang=en")
-	if !b.isIn() || len(w.credentials("jane").Sessions) != 1 || w.credentials("jane").UID != string(w.account("jane").UID) {
-		t.Errorf("credentials %+v", w.credentials("jane"))
-	}
-}
-
-func TestASessionEndsWithTheAccount(t *testing.T) {
-	for name, change := range map[string]func(*world){
-		"switched off": func(w *world) {
-			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.State = accountsv1.AccountSwitchDisabled })
-		},
-		"deleted": func(w *world) { w.must(w.client.Delete(context.Background(), w.account("jane"))) },
-		"locked": func(w *world) {
-			for range 5 {
-				w.browser().signIn("jane", "wrong")
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := anEntrance(t, entrant(t, "jane")...)
-			b := w.browser()
-			b.signIn("jane", good)
-			w.clock.Step(time.Minute)
-			change(w)
-			if b.isIn() {
-				t.Error("the session is alive")
-			}
-		})
 	}
 }
 

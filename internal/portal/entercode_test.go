@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"net/http/httptest"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -63,11 +62,11 @@ func anApp(t *testing.T) (w *world, secret string, recovery []string) {
 	return anEntrance(t, entrant(t, "jane", withApp(secret, hashes...))...), secret, recovery
 }
 
-// halfway is a browser that has given the password of jane-doe, who has an app
-// and a passkey.
-func (w *world) halfway() *browser {
+// halfway is a browser that has given the password of jane-doe, who has a
+// passkey, and with a secret also an app.
+func (w *world) halfway(secret string) *browser {
 	w.t.Helper()
-	for _, obj := range entrant(w.t, "jane-doe", withApp(strings.Repeat("A", 32)), withPasskey) {
+	for _, obj := range entrant(w.t, "jane-doe", withApp(secret), withPasskey) {
 		w.must(w.client.Create(context.Background(), obj))
 	}
 	b := w.atOnce().browser()
@@ -278,8 +277,10 @@ func TestWhoHasAPasskeyAloneIsAskedForIt(t *testing.T) {
 	w := anEntrance(t, entrant(t, "jane", withApp("", hashes...), withPasskey)...)
 	b := w.browser()
 	expectTo(t, b.signIn("jane", good), codePath)
-	expect(t, b.visit(codePath), 200, "Go on with your passkey.", "one of your recovery codes", "!Type the code that your app shows")
+	expect(t, b.visit(codePath), 200, "Go on with your passkey.", "one of your recovery codes", `id="passkey-sign-in"`, "!Type the code that your app shows")
 	expect(t, b.code("000000"), 422, wrongCode)
+	both := anEntrance(t).halfway("AAAA").visit(codePath)
+	expect(t, both, 200, "!Go on with your passkey.", `id="passkey-sign-in"`, "Type the code that your app shows")
 }
 
 func TestWhenTheCodeCannotBeLookedAtItIsNotUsedUp(t *testing.T) {

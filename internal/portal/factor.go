@@ -12,6 +12,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/membership"
 )
 
 const (
@@ -175,18 +176,10 @@ func need(lang language.Tag, b account.Belonging) string {
 	case missing == nil:
 		return lang.Text("portal.factor.needs", data)
 	case missing.Reason == accountsv1.ReasonGracePeriod:
-		data["Until"] = lang.Date(missing.LastTransitionTime.Add(grace(b.Organization)))
+		data["Until"] = lang.Date(missing.LastTransitionTime.Add(membership.Grace(b.Organization)))
 		return lang.Text("portal.factor.needs-until", data)
 	}
 	return lang.Text("portal.factor.needs-now", data)
-}
-
-// grace is how long members who have no second factor keep their access.
-func grace(org *accountsv1.Organization) time.Duration {
-	if seconds := org.Spec.SignIn.TwoFactorGraceSeconds; seconds != 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	return 7 * 24 * time.Hour
 }
 
 // toFactors sends the browser to the page, which says what was done.

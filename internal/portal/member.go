@@ -66,11 +66,6 @@ type member struct {
 
 func (m *member) limits() account.Limits { return account.LimitsOf(m.belongings) }
 
-// locked tells whether nobody may try a password or a code now.
-func (m *member) locked(now time.Time) bool {
-	return account.LockOf(m.account.Status.SignIn, m.limits()).Locked(now)
-}
-
 // disabled tells whether nobody may sign in at all.
 func (m *member) disabled() bool { return m.account.Spec.State == accountsv1.AccountSwitchDisabled }
 

@@ -45,7 +45,7 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 		delete(a.jar, secureChallengeCookie)
 		return k.signed(options)
 	},
-	"for an empty challenge": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"for an empty challenge": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		return k.signedWith(options, func(clientData map[string]any) { clientData["challenge"] = "" })
 	},
 	"with a cookie that was tampered with": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {

@@ -127,7 +127,7 @@ func (p *portal) challengeCookie(value string, maxAge int) *http.Cookie {
 	if p.https {
 		name = secureChallengeCookie
 	}
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // G124: over plain http, which a demo or a lab has, browsers keep no cookie that is Secure.
 		Name: name, Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: p.https, SameSite: http.SameSiteStrictMode,
 	}

@@ -72,6 +72,8 @@ func (p *portal) changePassword(v membersVisit) {
 	switch {
 	case err == nil && right:
 		p.toAccount(v, donePassword)
+	case errors.Is(err, errTooShort):
+		p.showPasswordForm(v, http.StatusUnprocessableEntity, typed.problems(v.lang, v.member)...)
 	case err == nil, errors.Is(err, errGone):
 		p.showPasswordForm(v, http.StatusUnprocessableEntity, problem{fieldCurrentPassword, v.lang.Text("portal.password-form.wrong", nil)})
 	default:
@@ -97,8 +99,10 @@ func (p *portal) replacePassword(v membersVisit, chosen string) error {
 		if m.credentials.Password != before {
 			return errGone // it was changed while it was being looked at
 		}
+		if m.credentials.ShortPassword = account.IsShort(chosen); m.credentials.ShortPassword && !m.credentials.HasSecondFactor() {
+			return errTooShort // the second factor was removed meanwhile
+		}
 		m.credentials.Password, m.credentials.PasswordTime = hash, now
-		m.credentials.ShortPassword = account.IsShort(chosen)
 		m.credentials.Sessions = nil
 		token, err = p.begin(v.r, m, session.StageSignedIn, now)
 		return err

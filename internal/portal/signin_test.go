@@ -156,6 +156,17 @@ func TestASecondFactorIsAskedForOnThePageOfTheInvitation(t *testing.T) {
 	expect(t, b.accept(), 200, "You are in")
 }
 
+// TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew: it was removed meanwhile.
+func TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew(t *testing.T) {
+	w := aWorld(t)
+	b := w.halfwayHere()
+	expect(t, b.visit(w.link()), 200, `name="sign-in-code"`)
+	w.change("jane", func(c *account.Credentials) { c.TOTP, c.Passkeys = account.TOTP{}, nil })
+	expect(t, b.visit(w.link()), 200, signInFields, `!name="sign-in-code"`)
+	expect(t, b.fill(w.link()+"/code", url.Values{fieldSignInCode: {"123456"}}), 422, "sign in once more", signInFields)
+	expect(t, b.signIn("jane"), 200, acceptButton)
+}
+
 func TestWhoeverSignsOutIsStillAtTheInvitation(t *testing.T) {
 	jane, cookie := guest(t, "jane", "jane.doe@example.com")
 	w := aWorld(t, jane...)

@@ -255,13 +255,16 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", good))
 	},
 	"the second factor": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.halfway().visit("/sign-in/code" + query)
+		return w.halfway("AAAA").visit("/sign-in/code" + query)
+	},
+	"the second factor is a passkey": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.halfway("").visit("/sign-in/code" + query)
 	},
 	"the second factor is missing": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.halfway().fill("/sign-in/code"+query, nil)
+		return w.halfway("AAAA").fill("/sign-in/code"+query, nil)
 	},
 	"the second factor is wrong": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.halfway().fill("/sign-in/code"+query, url.Values{fieldCode: {"wrong"}})
+		return w.halfway("AAAA").fill("/sign-in/code"+query, url.Values{fieldCode: {"wrong"}})
 	},
 	"nothing here": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/other" + query) },
 	"too many requests": func(w *world, query string) *httptest.ResponseRecorder {

@@ -25,6 +25,18 @@
     });
   }
 
+  // Browsers keep pages to go back to, whatever Cache-Control says. Whoever goes
+  // back to the page of an account is shown nothing before the portal has said who
+  // they are now: its person may have signed out.
+  if (document.querySelector(".member")) {
+    addEventListener("pagehide", () => {
+      document.body.hidden = true;
+    });
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) location.replace(location.pathname + location.search);
+    });
+  }
+
   const userName = document.getElementById("user-name");
   if (!userName) return;
 

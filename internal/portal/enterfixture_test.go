@@ -1,0 +1,193 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+// entrant is somebody who can sign in, with good as password and with the
+// address jane.doe@example.com.
+func entrant(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
+	t.Helper()
+	a := &accountsv1.Account{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(start.Add(-time.Hour)),
+			Annotations: map[string]string{accountsv1.MembershipsAnnotation: home + "/" + name},
+		},
+		Spec: accountsv1.AccountSpec{
+			Email:         "jane.doe@example.com",
+			InvitationRef: accountsv1.InvitationReference{Namespace: home, Name: accountsv1.CatalogueName(name), UID: "another's"},
+		},
+	}
+	c := &account.Credentials{Password: "hash of " + good, Settled: "another's", PasswordTime: start.Add(-time.Hour)}
+	for _, change := range changes {
+		change(a, c)
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: account.SecretName(name)}}
+	if err := c.WriteTo(secret, a); err != nil {
+		t.Fatal(err)
+	}
+	return []client.Object{a, secret}
+}
+
+// belongs makes an Account hold a Membership of an Organization, for objects of
+// the same world.
+func belongs(name string, org *accountsv1.Organization) []client.Object {
+	return []client.Object{org, &accountsv1.Membership{
+		ObjectMeta: metav1.ObjectMeta{Namespace: string(org.Spec.Namespace), Name: name},
+		Spec: accountsv1.MembershipSpec{
+			OrganizationRef: accountsv1.OrganizationReference{Name: accountsv1.CatalogueName(org.Name)},
+			Email:           "jane.doe@example.com", Role: "developer",
+		},
+	}}
+}
+
+// anEntrance is a world with these objects, whose answers are not held back.
+func anEntrance(t *testing.T, objects ...client.Object) *world {
+	t.Helper()
+	return aWorldWithoutPages(t, objects...).atOnce()
+}
+
+// atOnce makes the portal anew, with answers that are not held back.
+func (w *world) atOnce() *world {
+	w.config.Pause = func(context.Context, time.Duration) {}
+	return w.build()
+}
+
+// browser keeps the cookie that it is given.
+type browser struct {
+	*world
+	// handler that it is connected to.
+	handler http.Handler
+	cookie  *http.Cookie
+	agent   string
+}
+
+func (w *world) browser() *browser { return &browser{world: w, handler: w.handler} }
+
+func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
+	b.t.Helper()
+	if b.cookie != nil {
+		r.AddCookie(b.cookie)
+	}
+	r.Header.Set("User-Agent", b.agent)
+	recorder := httptest.NewRecorder()
+	b.handler.ServeHTTP(recorder, r)
+	for _, c := range recorder.Result().Cookies() {
+		if b.cookie = c; c.MaxAge < 0 {
+			b.cookie = nil
+		}
+	}
+	return recorder
+}
+
+func (b *browser) visit(target string) *httptest.ResponseRecorder {
+	b.t.Helper()
+	return b.send(newRequest(http.MethodGet, target, nil))
+}
+
+func (b *browser) fill(target string, fields url.Values) *httptest.ResponseRecorder {
+	b.t.Helper()
+	return b.send(formRequest(target, fields.Encode()))
+}
+
+// signIn signs in at the page for it.
+func (b *browser) signIn(name, password string) *httptest.ResponseRecorder {
+	b.t.Helper()
+	return b.fill("/sign-in?lang=en", signInForm(name, password))
+}
+
+// isIn tells whether the browser is signed in.
+func (b *browser) isIn() bool {
+	b.t.Helper()
+	return b.visit("/").Header().Get("Location") == "/account?lang=en"
+}
+
+// expectTo checks that an answer leads to a page.
+func expectTo(t *testing.T, got *httptest.ResponseRecorder, page string) {
+	t.Helper()
+	if to := got.Header().Get("Location"); got.Code != http.StatusSeeOther || to != page {
+		t.Errorf("status %d to %q, want 303 to %q; body:\n%s", got.Code, to, page, got.Body)
+	}
+}
+
+// refused is the start of what everybody reads who is not let in.
+const refused = "User name or password is not right."
+
+func (w *world) credentials(name string) account.Credentials {
+	w.t.Helper()
+	c, err := account.ReadCredentials(w.secret(name))
+	w.must(err)
+	return c
+}
+
+// interfere puts something between the portal and its API server.
+func (w *world) interfere(funcs interceptor.Funcs) *world {
+	w.t.Helper()
+	c := interceptor.NewClient(w.client, funcs)
+	w.config.Reader, w.config.Live, w.config.Writer = c, c, c
+	return w.build()
+}
+
+// alterJane changes the Account jane and its credentials behind the portal's back.
+func (w *world) alterJane(change func(*accountsv1.Account, *account.Credentials)) {
+	w.t.Helper()
+	a, secret, c := w.account("jane"), w.secret("jane"), w.credentials("jane")
+	change(a, &c)
+	w.must(c.WriteTo(secret, a))
+	w.must(w.client.Update(context.Background(), secret))
+	status := a.Status
+	w.must(w.client.Update(context.Background(), a))
+	a.Status = status
+	w.must(w.client.Status().Update(context.Background(), a))
+}
+
+// watched tells of each password that is looked at, by the hash that it is
+// compared with.
+type watched struct {
+	Hasher
+	look func(hash string)
+}
+
+func (h watched) Verify(ctx context.Context, password, hash string) (bool, error) {
+	h.look(hash)
+	return h.Hasher.Verify(ctx, password, hash)
+}
+
+// expectSame checks that two answers are the same, byte for byte.
+func expectSame(t *testing.T, got, want *httptest.ResponseRecorder) {
+	t.Helper()
+	if got.Code != want.Code {
+		t.Errorf("status %d, want %d", got.Code, want.Code)
+	}
+	if diff := cmp.Diff(want.Header(), got.Header()); diff != "" {
+		t.Errorf("headers (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want.Body.String(), got.Body.String()); diff != "" {
+		t.Errorf("body (-want +got):\n%s", diff)
+	}
+}
+
+// unreadableReader is an API server that does not answer.
+type unreadableReader struct{ client.Reader }
+
+func (unreadableReader) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return errDown
+}

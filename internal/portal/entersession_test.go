@@ -1,0 +1,225 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/session"
+)
+
+func TestSigningInGivesAnotherCookieAndTheOldOneIsDead(t *testing.T) {
+	w := anEntrance(t, all(entrant(t, "jane"), entrant(t, "john"))...)
+	b := w.browser()
+	b.signIn("jane", good)
+	for _, next := range []string{"jane", "john"} {
+		old := *b
+		expectTo(t, b.signIn(next, good), "/account?lang=en")
+		switch {
+		case b.cookie.Value == old.cookie.Value:
+			t.Errorf("%s got the cookie that was there before", next)
+		case old.isIn():
+			t.Errorf("after %s the cookie from before still signs in", next)
+		case !b.isIn():
+			t.Errorf("%s is not signed in", next)
+		}
+	}
+	if left := len(w.credentials("jane").Sessions); left != 0 {
+		t.Errorf("%d sessions of jane are left", left)
+	}
+}
+
+func TestACookieThatSomebodyPlantsIsNeverAdopted(t *testing.T) {
+	w := anEntrance(t, all(entrant(t, "jane"), entrant(t, "mallory"))...)
+	mallory := w.browser()
+	mallory.signIn("mallory", good)
+	token, _, _ := strings.Cut(mallory.cookie.Value, ".")
+	for name, planted := range map[string]string{
+		"one that was made up":           "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.jane",
+		"one of the attacker's":          mallory.cookie.Value,
+		"the attacker's, in her name":    token + ".jane",
+		"one of nobody":                  "x.-",
+		"one that is no name":            "x.../../secrets",
+		"one without a name":             "x.",
+		"one that makes no sense":        "x",
+		"one of a name that is too long": "x." + strings.Repeat("a", 5000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := w.browser()
+			b.cookie = &http.Cookie{Name: secureSessionCookie, Value: planted}
+			if strings.HasSuffix(planted, ".jane") && b.isIn() {
+				t.Error("it signs in before anybody has")
+			}
+			expectTo(t, b.signIn("jane", good), "/account?lang=en")
+			attacker := w.browser()
+			attacker.cookie = &http.Cookie{Name: secureSessionCookie, Value: planted}
+			if b.cookie.Value == planted || attacker.isIn() {
+				t.Error("it signs in")
+			}
+		})
+	}
+}
+
+func TestWhatTheCookieIsLike(t *testing.T) {
+	for base, want := range map[string]string{
+		"https://usher.example.com": "__Host-usher-session=; Path=/; Max-Age=43200; HttpOnly; Secure; SameSite=Lax",
+		"http://localhost:8080":     "usher-session=; Path=/; Max-Age=43200; HttpOnly; SameSite=Lax",
+	} {
+		w := aWorldWithoutPages(t, entrant(t, "jane")...)
+		var err error
+		w.config.BaseURL, err = url.Parse(base)
+		w.must(err)
+		b := w.build().browser()
+		got := b.signIn("jane", good).Header().Get("Set-Cookie")
+		if value := b.cookie.Value; strings.Replace(got, value, "", 1) != want || len(value) < 43 {
+			t.Errorf("%s gives %q", base, got)
+		}
+		got = b.fill("/sign-out", nil).Header().Get("Set-Cookie")
+		if forgotten := strings.Replace(want, "Max-Age=43200", "Max-Age=0", 1); got != forgotten {
+			t.Errorf("%s takes back %q, want %q", base, got, forgotten)
+		}
+	}
+}
+
+func TestHowLongASessionLasts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		// every is how long the browser waits between requests, for that many requests.
+		every time.Duration
+		times int
+		// then is how long it waits before the last one.
+		then time.Duration
+		want bool
+	}{
+		"half an hour without a request":        {then: session.Idle, want: false},
+		"a little less":                         {then: session.Idle - time.Second, want: true},
+		"half an hour after the last request":   {every: 20 * time.Minute, times: 3, then: session.Idle, want: false},
+		"less after the last request":           {every: 20 * time.Minute, times: 3, then: session.Idle - time.Second, want: true},
+		"twelve hours, however much it is used": {every: 10 * time.Minute, times: 71, then: 10 * time.Minute, want: false},
+		"a little less than twelve hours":       {every: 10 * time.Minute, times: 71, then: 10*time.Minute - time.Second, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := anEntrance(t, entrant(t, "jane")...)
+			b := w.browser()
+			b.signIn("jane", good)
+			for range tc.times {
+				w.clock.Step(tc.every)
+				if !b.isIn() {
+					t.Fatalf("signed out at %s", w.clock.Now())
+				}
+			}
+			w.clock.Step(tc.then)
+			if b.isIn() != tc.want {
+				t.Errorf("signed in: %t", !tc.want)
+			}
+		})
+	}
+}
+
+func TestAnAccountHasTwentySessionsAtMost(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	var browsers []*browser
+	for range session.Most + 2 {
+		w.clock.Step(time.Second)
+		browsers = append(browsers, w.browser())
+		browsers[len(browsers)-1].signIn("jane", good)
+	}
+	for i, b := range browsers {
+		if b.isIn() != (i >= 2) {
+			t.Errorf("browser %d is signed in: %t", i, i < 2)
+		}
+	}
+}
+
+func TestSigningOut(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	here, there := w.browser(), w.browser()
+	here.signIn("jane", good)
+	there.signIn("jane", good)
+	copied := *here
+	expectTo(t, here.fill("/sign-out?lang=de", nil), "/sign-in?lang=de&done=signed-out")
+	if here.cookie != nil || copied.isIn() || !there.isIn() {
+		t.Errorf("cookie %v; signed in with a copy of it: %t, elsewhere: %t", here.cookie, copied.isIn(), there.isIn())
+	}
+	expect(t, here.visit("/sign-in?done=signed-out"), 200, "You are signed out.")
+	expect(t, here.visit("/sign-in?done=another"), 200, "!You are signed out.", "!another")
+	for name, b := range map[string]*browser{"nobody": w.browser(), "somebody who was": here, "a session that has ended": &copied} {
+		got := b.fill("/sign-out?lang=en", nil)
+		expectTo(t, got, "/sign-in?lang=en&done=signed-out")
+		if !strings.Contains(got.Header().Get("Set-Cookie"), "Max-Age=0") {
+			t.Errorf("%s keeps the cookie", name)
+		}
+	}
+	// To look at the address does nothing.
+	expectTo(t, there.visit("/sign-out?lang=en"), "/account?lang=en")
+	r := formRequest("/sign-out", "")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	expect(t, there.send(r), 403)
+	if !there.isIn() {
+		t.Error("somebody was signed out who did not ask for it")
+	}
+}
+
+func TestWhoeverCannotBeSignedOutIsNotToldSo(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	b := w.browser()
+	b.signIn("jane", good)
+	w.interfere(interceptor.Funcs{Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return errDown }})
+	b.handler = w.handler
+	expect(t, b.fill("/sign-out", nil), 503)
+	if b.cookie == nil || !b.isIn() {
+		t.Error("the browser has forgotten a session that is alive")
+	}
+}
+
+func TestARestoredAccountKeepsItsPasswordAndNoSession(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	b := w.browser()
+	b.signIn("jane", good)
+	restored := w.account("jane")
+	w.must(w.client.Delete(context.Background(), w.account("jane")))
+	restored.ResourceVersion = ""
+	w.must(w.client.Create(context.Background(), restored)) // which gives it another UID
+	if b.isIn() {
+		t.Error("a session from before the restore is alive")
+	}
+	expectTo(t, b.signIn("jane", good), "/account?lang=en")
+	if !b.isIn() || len(w.credentials("jane").Sessions) != 1 || w.credentials("jane").UID != string(w.account("jane").UID) {
+		t.Errorf("credentials %+v", w.credentials("jane"))
+	}
+}
+
+func TestASessionEndsWithTheAccount(t *testing.T) {
+	for name, change := range map[string]func(*world){
+		"switched off": func(w *world) {
+			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.State = accountsv1.AccountSwitchDisabled })
+		},
+		"deleted": func(w *world) { w.must(w.client.Delete(context.Background(), w.account("jane"))) },
+		"locked": func(w *world) {
+			for range 5 {
+				w.browser().signIn("jane", "wrong")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := anEntrance(t, entrant(t, "jane")...)
+			b := w.browser()
+			b.signIn("jane", good)
+			w.clock.Step(time.Minute)
+			change(w)
+			if b.isIn() {
+				t.Error("the session is alive")
+			}
+		})
+	}
+}
