@@ -14,10 +14,6 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 )
 
-// reasonRequestInvalid says that the value of an annotation by which somebody asks
-// for a reset or an unlock is no time. Of an event.
-const reasonRequestInvalid = "RequestInvalid"
-
 // tellLeft records events about the Memberships that the person gave up.
 func (r *AccountReconciler) tellLeft(ctx context.Context, a *accountsv1.Account, left []types.NamespacedName) error {
 	for _, key := range left {
@@ -59,7 +55,7 @@ func (r *AccountReconciler) tellUnreadable(f account.Facts) {
 		}
 		before, _ := r.told.Swap(string(on.GetUID())+asked.Annotation, asked.Value)
 		if before != asked.Value {
-			r.Events.Eventf(on, nil, "Warning", reasonRequestInvalid, "Request",
+			r.Events.Eventf(on, nil, "Warning", accountsv1.ReasonRequestInvalid, "Request",
 				"The value of %s must be a time such as 2026-11-21T10:00:00Z", asked.Annotation)
 		}
 	}

@@ -52,6 +52,10 @@ const (
 	// Organization, so that only a cluster admin may act on it.
 	ReasonOwnerElsewhere = "OwnerElsewhere"
 
+	// ReasonRequestInvalid says that the value of an annotation which asks for
+	// a reset or an unlock is no time. Of an event.
+	ReasonRequestInvalid = "RequestInvalid"
+
 	// ReasonLeft says that the person left an Organization. Of an event.
 	ReasonLeft = "Left"
 )

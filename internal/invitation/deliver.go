@@ -71,9 +71,6 @@ func Delivery(inv *accountsv1.Invitation, name string) accountsv1.Delivery {
 	return accountsv1.Delivery{}
 }
 
-// finished tells whether there is nothing left to try.
-func finished(d accountsv1.Delivery) bool { return delivery.Finished(d) }
-
 // newAttempt claims the first try of a new attempt.
 func (f Facts) newAttempt() *Claim {
 	now, inv, before := second(f.Now), f.Invitation, f.Invitation.Status.Attempt

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
 const (
@@ -105,7 +106,7 @@ func (f Facts) settled() bool {
 		return true
 	}
 	for _, d := range f.Invitation.Status.Deliveries {
-		if d.Purpose == accountsv1.PurposeInvitation && !finished(d) {
+		if d.Purpose == accountsv1.PurposeInvitation && !delivery.Finished(d) {
 			return false
 		}
 	}
