@@ -188,7 +188,9 @@ var _ = Describe("An invitation that is sent again", func() {
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
-		change(ctx, inv, func(inv *accountsv1.Invitation) { metav1.SetMetaDataAnnotation(&inv.ObjectMeta, accountsv1.ResendAnnotation, "please") })
+		change(ctx, inv, func(inv *accountsv1.Invitation) {
+			metav1.SetMetaDataAnnotation(&inv.ObjectMeta, accountsv1.ResendAnnotation, "please")
+		})
 		eventually(ctx, inv, haveCondition("ResendBlocked", metav1.ConditionTrue, "ResendInvalid"), beReady())
 	})
 

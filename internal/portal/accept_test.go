@@ -413,6 +413,12 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 				w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses++ })
 			}), without: true, optional: true, want: factorMissing, hash: "mine",
 		},
+		"another request recorded the same account, and has its second factor in": {
+			tap: doBefore("record invitation", func(w *world) {
+				w.takeUp("jane-doe", string(w.account("jane-doe").UID))
+				w.change("jane-doe", func(c *account.Credentials) { c.TOTP.Secret = "another" })
+			}), want: notOpen, by: "jane-doe", hash: "mine",
+		},
 		"a second factor is wanted, and somebody who has one recorded the same account": {
 			tap: doBefore("record invitation", func(w *world) {
 				w.requireFactor()
@@ -441,23 +447,39 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 			if by := w.accepted(); by != tc.by {
 				t.Errorf("accepted with %q, want %q", by, tc.by)
 			}
-			var c account.Credentials
-			if w.secret("jane-doe") != nil {
-				c = w.kept("jane-doe")
-			}
-			if isSettled := c.Settled != ""; c.Password != tc.hash || isSettled != (tc.want == done) {
-				t.Errorf("stored is %q, want %q; settled: %t", c.Password, tc.hash, isSettled)
-			}
-			if tc.want != done {
-				return
-			}
-			if w.account("jane-doe").Status.TwoFactor != accountsv1.TwoFactorEnrolled {
-				t.Error("the status says nothing of a second factor")
-			}
-			if c.TOTP != who.credentials.TOTP || !slices.Equal(c.RecoveryCodes, who.credentials.RecoveryCodes) {
-				t.Errorf("stored are %+v", c)
-			}
+			w.checkEnrolled(who, tc.hash, tc.want == done)
 		})
+	}
+}
+
+// checkEnrolled checks which password is stored, and, of somebody who is in, that
+// their own second factor is, and that the status says so.
+func (w *world) checkEnrolled(who person, hash string, in bool) {
+	w.t.Helper()
+	var c account.Credentials
+	if w.secret("jane-doe") != nil {
+		c = w.kept("jane-doe")
+	}
+	if isSettled := c.Settled != ""; c.Password != hash || isSettled != in {
+		w.t.Errorf("stored is %q, want %q; settled: %t", c.Password, hash, isSettled)
+	}
+	if !in {
+		return
+	}
+	if w.account("jane-doe").Status.TwoFactor != accountsv1.TwoFactorEnrolled {
+		w.t.Error("the status says nothing of a second factor")
+	}
+	if c.TOTP != who.credentials.TOTP || !slices.Equal(c.RecoveryCodes, who.credentials.RecoveryCodes) {
+		w.t.Errorf("stored are %+v", c)
+	}
+}
+
+func TestWithoutASecondFactorNoUserNameIsTaken(t *testing.T) {
+	w := aWorldWithoutPages(t)
+	w.requireFactor()
+	_, o, err := w.store().accept(t.Context(), w.parsed(), chosen("jane-doe", "mine"))
+	if o != factorMissing || err != nil || w.account("jane-doe") != nil {
+		t.Errorf("outcome %d, %v, account %v", o, err, w.account("jane-doe"))
 	}
 }
 

@@ -101,6 +101,21 @@
 // write that begins the session also uses the challenge up and keeps the counter
 // of the passkey.
 //
+// # How a forgotten password is replaced
+//
+// Whoever asks for a link, or for their user names, reads one page, whoever exists
+// and whatever was asked for before. What they typed is kept nowhere: the time of
+// the request goes into the status of the Accounts that they may mean, and the
+// controller mails to the address on file. No Secret is read for it.
+//
+// With the link, the Secret alone decides. One conditional write of it, made on a
+// state for which the link was looked at anew, replaces the password, writes down
+// its time, from which on every link that was asked for before is dead, and ends
+// every session. So a link gives one password. Nobody is signed in by it, and a
+// second factor stays: whoever reads somebody's mail still lacks that. The write
+// also settles a password that a request died before it could settle (see below),
+// so that its person can come back. The lock is opened afterwards.
+//
 // # How an account is made
 //
 // Three objects change: the Account is created, its Secret gets the password's

@@ -325,13 +325,13 @@ func TestAnAccountOfADomainThatIsDenied(t *testing.T) {
 	}
 }
 
-// globex is another Organization, with a member of that name.
-func globex(member string, change func(*accountsv1.Organization)) []client.Object {
+// globex is another Organization, with Jane as a member.
+func globex(change func(*accountsv1.Organization)) []client.Object {
 	org := acme()
 	org.Name, org.Spec.DisplayName, org.Spec.Namespace = "globex", "Globex", "globex-people"
 	change(org)
 	return []client.Object{org, &accountsv1.Membership{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "globex-people", Name: member},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "globex-people", Name: "jane"},
 		Spec: accountsv1.MembershipSpec{
 			OrganizationRef: accountsv1.OrganizationReference{Name: "globex"}, Email: "jane.doe@example.com", Role: "developer",
 		},
@@ -353,7 +353,7 @@ func TestAnAccountIsForOneCompany(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			jane, cookie := guest(t, "jane", "jane.doe@example.com")
-			w := aWorld(t, all(jane, globex("jane", func(o *accountsv1.Organization) { o.Spec.LegalEntity = tc.globex }))...)
+			w := aWorld(t, all(jane, globex(func(o *accountsv1.Organization) { o.Spec.LegalEntity = tc.globex }))...)
 			w.organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = tc.acme })
 			b := w.carrying(cookie)
 			if tc.same {
@@ -378,7 +378,7 @@ func TestAnAccountIsForOneCompany(t *testing.T) {
 
 func TestTheCompanyIsJudgedByWhatIsTrueWhenItIsRecorded(t *testing.T) {
 	jane, cookie := guest(t, "jane", "jane.doe@example.com")
-	w := aWorldWithoutPages(t, all(jane, globex("jane", func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme S.p.A." }))...)
+	w := aWorldWithoutPages(t, all(jane, globex(func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme S.p.A." }))...)
 	w.organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme S.p.A." })
 	tap := doBefore("record invitation", func(w *world) {
 		w.organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme Inc." })

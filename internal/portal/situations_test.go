@@ -100,7 +100,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.resident("jane@example.net").visit(w.link() + query)
 	},
 	"an account of another company": func(w *world, query string) *httptest.ResponseRecorder {
-		for _, o := range globex("jane", func(*accountsv1.Organization) {}) {
+		for _, o := range globex(func(*accountsv1.Organization) {}) {
 			w.must(w.client.Create(context.Background(), o))
 		}
 		return w.resident("jane.doe@example.com").visit(w.link() + query)
@@ -153,7 +153,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.resident("jane.doe@example.com").visit("/account" + query)
 	},
 	"the account page with all that there can be": func(w *world, query string) *httptest.ResponseRecorder {
-		for _, o := range globex("jane", func(o *accountsv1.Organization) {
+		for _, o := range globex(func(o *accountsv1.Organization) {
 			o.Spec.SupportContact, o.Spec.SignIn.TwoFactor = "support@example.com", accountsv1.TwoFactorRequired
 		}) {
 			w.must(w.client.Create(context.Background(), o))
@@ -179,13 +179,13 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		})
 	},
 	"about to leave": func(w *world, query string) *httptest.ResponseRecorder {
-		for _, o := range globex("jane", func(*accountsv1.Organization) {}) {
+		for _, o := range globex(func(*accountsv1.Organization) {}) {
 			w.must(w.client.Create(context.Background(), o))
 		}
 		return w.resident("jane.doe@example.com").visit("/account/leave" + query + "&membership=globex-people/jane")
 	},
 	"the only owner cannot leave": func(w *world, query string) *httptest.ResponseRecorder {
-		for _, o := range globex("jane", func(o *accountsv1.Organization) { o.Spec.Roles[0].Standing = accountsv1.StandingOwner }) {
+		for _, o := range globex(func(o *accountsv1.Organization) { o.Spec.Roles[0].Standing = accountsv1.StandingOwner }) {
 			w.must(w.client.Create(context.Background(), o))
 		}
 		return w.resident("jane.doe@example.com").visit("/account/leave" + query + "&membership=globex-people/jane")

@@ -12,8 +12,8 @@ import (
 )
 
 // qualified makes user names end in /acme.
-func (w *world) qualified(qualifier string) {
-	w.organization(func(o *accountsv1.Organization) { o.Spec.Qualifier = qualifier })
+func (w *world) qualified() {
+	w.organization(func(o *accountsv1.Organization) { o.Spec.Qualifier = "acme" })
 }
 
 func (w *world) checkName(name string) string {
@@ -22,7 +22,7 @@ func (w *world) checkName(name string) string {
 
 func TestAUserNameWithAQualifier(t *testing.T) {
 	w := aWorld(t, madeFor("another's", "jane-doe"), madeFor("another's", "jane-doe.globex"), madeFor("another's", "jane.acme"))
-	w.qualified("acme")
+	w.qualified()
 	expect(t, w.get(w.link()), 200,
 		"A slash and acme follow it", `<span class="qualifier" aria-hidden="true">/acme</span>`,
 		`value="jane-doe" autocomplete="username"`, `data-user-name="jdoe"`, `!data-user-name="jane"`)
@@ -36,7 +36,7 @@ func TestAUserNameWithAQualifier(t *testing.T) {
 
 func TestCheckingAUserNameWithAQualifier(t *testing.T) {
 	w := aWorld(t, madeFor("another's", "jane.acme"), madeFor("another's", "john.globex"))
-	w.qualified("acme")
+	w.qualified()
 	for name, want := range map[string]string{
 		"john":      `{"state":"free","message":"john/acme is free."}`,
 		"jane":      `{"state":"taken","message":"Somebody has this user name already, or one that looks like it: choose another."}`,
@@ -74,7 +74,7 @@ func TestAUserNameThatIsKeptForTheSystem(t *testing.T) {
 
 func TestAHalfMadeAccountIsGoneOnWithByItsChosenPart(t *testing.T) {
 	w := aWorld(t, madeFor(janeUID, "zz-top.acme"), madeFor(janeUID, "aa-top"))
-	w.qualified("acme")
+	w.qualified()
 	expect(t, w.get(w.link()), 200, `value="zz-top" autocomplete="username"`, `data-user-name="zz-top"`, "!aa-top")
 	expect(t, w.post(w.link(), but(fieldUserName, "zz-top")), 200, "usher:zz-top.acme")
 	if acceptance := w.invitation().Status.Acceptance.AccountRef; acceptance.UID != "uid-of-zz-top.acme" {

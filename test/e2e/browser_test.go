@@ -117,7 +117,7 @@ func (p *page) listen(event any) {
 		p.complaints = append(p.complaints, fmt.Sprintf("the script writes to the console (%s)", e.Type))
 	case *log.EventEntryAdded:
 		// A page that says no comes with a status that says no, and the browser notes it.
-		refusal := e.Entry.Source == log.EntrySourceNetwork && strings.Contains(e.Entry.URL, "/invitation/")
+		refusal := e.Entry.Source == log.EntrySourceNetwork && !strings.Contains(e.Entry.URL, "/assets/")
 		if trouble := e.Entry.Level == log.EntryLevelWarning || e.Entry.Level == log.EntryLevelError; trouble && !refusal {
 			p.complaints = append(p.complaints, string(e.Entry.Level)+": "+e.Entry.Text)
 		}
@@ -214,7 +214,7 @@ func (p *page) submit() {
 		p.click(createAccount)
 		return
 	}
-	p.click("button[type=submit]")
+	p.click("main button[type=submit]")
 }
 
 // click clicks on what leads to the next page.

@@ -16,7 +16,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,6 +25,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
 )
 
 var _ = Describe("No link, no code, no password and no chat", func() {
@@ -51,6 +51,7 @@ var _ = Describe("No link, no code, no password and no chat", func() {
 		withCode.Set("code", codeIn(acme.mail("home", codeMailed)))
 		v.post(ctx, pending, withCode)
 		v.post(ctx, pending+"/sign-in", url.Values{"sign-in-name": {acme.unique("jane")}, "sign-in-password": {newPassword()}})
+		mine := lifeOfAnAccount(ctx)
 
 		By("reading everything")
 		places := map[string]string{
@@ -61,41 +62,107 @@ var _ = Describe("No link, no code, no password and no chat", func() {
 		}
 		// A search that cannot find anything proves nothing.
 		Expect(places["an object or an event"]).To(And(ContainSubstring(acme.email("jane")), ContainSubstring("Email to "+acme.email("june")+": handed over")))
-		Expect(places["the log of a process"]).To(ContainSubstring("/invitation/{link}"))
+		Expect(places["the log of a process"]).To(And(
+			ContainSubstring("/invitation/{link}"), ContainSubstring("/reset/{link}"), ContainSubstring("/account/second-factor/passkey")))
 		Expect(places["a metric"]).To(ContainSubstring("controller_runtime_reconcile_total"))
-		Expect(places["what was ever written"]).To(ContainSubstring(acme.email("june")))
+		Expect(places["what was ever written"]).To(And(ContainSubstring(acme.email("june")), ContainSubstring(`"secondFactorTime"`)))
 
 		secrets := secretsOfTheRun()
 		Expect(secrets).To(ContainElements(smtpPassword, chat.hook, linkPath.FindStringSubmatch(pending)[1], withCode.Get("code")))
+		Expect(secrets).To(ContainElements(mine))
 		for place, content := range places {
 			for _, secret := range secrets {
-				if strings.Contains(content, secret) {
-					Fail(place + " has a secret: " + around(content, secret))
+				if at := find(content, secret); at >= 0 {
+					Fail(place + " has a secret: " + content[max(0, at-300):at] + "…")
 				}
 			}
 		}
 	})
 
-	It("can be read out of the Secret of an Account, which has a hash alone", Label("K7"), func(ctx SpecContext) {
-		acme := newTenant(ctx)
-		acme.join(ctx, "jane", "developer", acme.unique("jane"))
+	It("can be read out of the Secret of an Account: it has hashes, and of an app what its codes are checked with", Label("K7"), func(ctx SpecContext) {
+		acme := newTenant(ctx, required)
+		jane := acme.unique("jane")
+		password, phone, codes := acme.joinWithApp(ctx, "jane", "developer", jane)
+		browser := newPage()
+		browser.signIn(jane, password)
+		browser.fill("code", codes[0])
+		browser.click(sendCode)
+		token := sessionToken(browser.session())
+
 		credentials := acme.credentials(ctx)
 		Expect(credentials).To(HaveLen(1))
-		Expect(credentials[0].Type).To(Equal(corev1.SecretType("accounts.usher.dev/password")))
+		Expect(credentials[0].Type).To(Equal(account.SecretType))
 		Expect(string(credentials[0].Data["password"])).To(HavePrefix("$argon2id$v=19$m=19456,t=2,p=1$"))
+		var all strings.Builder
 		for _, value := range credentials[0].Data {
-			for _, secret := range secretsOfTheRun() {
-				Expect(string(value)).NotTo(ContainSubstring(secret))
+			all.Write(value)
+		}
+		Expect(all.String()).To(ContainSubstring(phone.secret), "a search that cannot find anything proves nothing")
+		secrets := secretsOfTheRun()
+		Expect(secrets).To(ContainElements(password, codes[0], codes[9], token))
+		for _, secret := range secrets {
+			if secret != phone.secret {
+				Expect(find(all.String(), secret)).To(BeNumerically("<", 0))
 			}
 		}
 	})
 })
 
-var linkPath = regexp.MustCompile(`/invitation/([A-Za-z0-9_-]{20,})`)
+// lifeOfAnAccount is everything that somebody shows, is shown, or does wrong once
+// they have an account. It returns some of their secrets.
+func lifeOfAnAccount(ctx SpecContext) []string {
+	GinkgoHelper()
+	acme := newTenant(ctx, required)
+	jane := acme.unique("jane")
+	password, phone, codes := acme.joinWithApp(ctx, "jane", "developer", jane)
+	browser, v := newPage(withPasskeys()), newVisitor()
+
+	guess(ctx, jane, 2)
+	v.get(ctx, http.MethodGet, usher.url+"/sign-in?password="+url.QueryEscape(newPassword()))
+	browser.signIn(jane, password)
+	browser.fill("code", wrong(phone.code()))
+	browser.click(sendCode)
+	browser.fill("code", codes[0])
+	browser.click(sendCode)
+	first := browser.session()
+	v.post(ctx, usher.url+"/sign-in/code", url.Values{"code": {codes[0]}}, first)
+	v.get(ctx, http.MethodGet, usher.url+"/account/"+sessionToken(first))
+
+	browser.open(usher.url + "/account/second-factor")
+	browser.click("form[action*='/second-factor/app'] button[type=submit]")
+	another := browser.scan()
+	browser.fill("code", wrong(another.code()))
+	browser.submit()
+	browser.fill("code", another.code())
+	browser.submit()
+	browser.open(usher.url + "/account/second-factor")
+	browser.click("#passkey-add button[type=submit]")
+	browser.session()
+	browser.click(signOut)
+	browser.click(usePasskey)
+	last := browser.session()
+
+	v.post(ctx, usher.url+"/reset", url.Values{"sign-in-name": {jane}})
+	Eventually(acme.resetLinks).WithArguments("jane").Should(HaveLen(1))
+	link := acme.resetLinks("jane")[0]
+	v.get(ctx, http.MethodGet, flip(link))
+	v.get(ctx, http.MethodGet, link+"/x")
+	chosen := newPassword()
+	v.post(ctx, link, url.Values{"new-password": {chosen}, "new-password-again": {newPassword()}})
+	v.post(ctx, link, url.Values{"new-password": {chosen}, "new-password-again": {chosen}})
+	v.post(ctx, link, url.Values{"new-password": {chosen}, "new-password-again": {chosen}})
+	acme.mail("jane", passwordMailed)
+	return []string{
+		password, chosen, phone.secret, another.secret, codes[0], codes[9],
+		sessionToken(first), sessionToken(last), linkPath.FindStringSubmatch(link)[1],
+	}
+}
+
+var linkPath = regexp.MustCompile(`/(?:invitation|reset)/([A-Za-z0-9_-]{20,})`)
 
 // secretsOfTheRun are the links and the codes of all mails, all passwords that
-// anybody typed so far, and what Usher itself signs in with: plain, and as a
-// Secret or a header would write them.
+// anybody typed so far, what people were shown or had in their browsers, and what
+// Usher itself signs in with: plain, and as a Secret or a header would write them.
 func secretsOfTheRun() []string {
 	plain := append([]string{smtpPassword}, hooks...)
 	for _, mail := range mailbox.Messages() {
@@ -110,6 +177,9 @@ func secretsOfTheRun() []string {
 	passwordsMu.Lock()
 	plain = append(plain, passwords...)
 	passwordsMu.Unlock()
+	keptSecretsMu.Lock()
+	plain = append(plain, keptSecrets...)
+	keptSecretsMu.Unlock()
 	var all []string
 	for _, secret := range plain {
 		all = append(all, secret,
@@ -154,14 +224,18 @@ func everyObject(ctx context.Context) string {
 	return all.String()
 }
 
-// meantForSecrets tells whether an object is there to hold a link, or what an
-// Organization signs in with elsewhere. Of any other Secret it puts what is in
-// it where it can be read.
+// meantForSecrets tells whether an object is there to hold a link, what somebody
+// signs in with, or what an Organization signs in with elsewhere. Of any other
+// Secret it puts what is in it where it can be read.
 func meantForSecrets(object unstructured.Unstructured) bool {
 	if object.GetKind() != "Secret" {
 		return false
 	}
-	if object.Object["type"] == accountsv1.LinkSecretType || object.GetName() == accountsv1.CredentialsName {
+	switch object.Object["type"] {
+	case accountsv1.LinkSecretType, string(account.SecretType):
+		return true
+	}
+	if object.GetName() == accountsv1.CredentialsName {
 		return true
 	}
 	data, _, _ := unstructured.NestedStringMap(object.Object, "data")
@@ -182,8 +256,24 @@ func audited() string {
 	return string(content)
 }
 
-// around shows where a secret is without showing it.
-func around(content, secret string) string {
-	at := strings.Index(content, secret)
-	return content[max(0, at-300):at] + "…"
+// find is where a secret begins in a text; -1: nowhere. A code of six digits must
+// stand for itself: by chance it is part of some time or other.
+func find(content, secret string) int {
+	for from := 0; ; {
+		at := strings.Index(content[from:], secret)
+		if at < 0 {
+			return -1
+		}
+		at += from
+		from = at + len(secret)
+		if len(secret) > 6 || !partOfMore(content[max(0, at-1):at]) && !partOfMore(content[from:min(len(content), from+1)]) {
+			return at
+		}
+	}
+}
+
+// partOfMore tells whether what stands beside digits makes them part of a number
+// or a name.
+func partOfMore(beside string) bool {
+	return strings.ContainsAny(beside, ".0123456789") || strings.ToUpper(beside) != strings.ToLower(beside)
 }

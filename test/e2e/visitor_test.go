@@ -29,12 +29,13 @@ func newVisitor() visitor {
 	return visitor{address: fmt.Sprintf("10.%d.%d.%d", byte(n>>16), byte(n>>8), byte(n))}
 }
 
-// get asks for a page and returns its status and its body.
-func (v visitor) get(ctx context.Context, method, address string) (status int, body string) {
+// get asks for a page, with headers of one's own, and returns its status and its
+// body.
+func (v visitor) get(ctx context.Context, method, address string, headers ...string) (status int, body string) {
 	GinkgoHelper()
 	request, err := http.NewRequestWithContext(ctx, method, address, nil)
 	Expect(err).NotTo(HaveOccurred())
-	return v.send(request)
+	return v.send(request, headers...)
 }
 
 // post sends a form as a page does, with headers of one's own.
@@ -43,16 +44,16 @@ func (v visitor) post(ctx context.Context, address string, form url.Values, head
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	Expect(err).NotTo(HaveOccurred())
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return v.send(request, headers...)
+}
+
+func (v visitor) send(request *http.Request, headers ...string) (status int, body string) {
+	GinkgoHelper()
+	request.Header.Set("X-Forwarded-For", v.address)
 	for _, header := range headers {
 		name, value, _ := strings.Cut(header, ": ")
 		request.Header.Set(name, value)
 	}
-	return v.send(request)
-}
-
-func (v visitor) send(request *http.Request) (status int, body string) {
-	GinkgoHelper()
-	request.Header.Set("X-Forwarded-For", v.address)
 	response, err := http.DefaultClient.Do(request)
 	Expect(err).NotTo(HaveOccurred())
 	defer func() { _ = response.Body.Close() }()

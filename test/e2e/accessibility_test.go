@@ -1,0 +1,303 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	_ "embed"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+// axe finds what keeps people from using a page: https://github.com/dequelabs/axe-core.
+//
+//go:embed axe/axe.min.js
+var axe string
+
+// Every page of the portal is walked to, as it is and with what can be wrong on
+// it. The last spec asks whether one was left out.
+var _ = Describe("Everybody can use", Ordered, ContinueOnFailure, func() {
+	seen := map[string]bool{}
+	// look is for a page that was made from a template of that name.
+	look := func(p *page, template string) {
+		GinkgoHelper()
+		seen[template] = true
+		p.suitsEverybody()
+	}
+
+	It("the page of an invitation, and those that follow", Label("C7"), func(ctx SpecContext) {
+		acme := newTenant(ctx, "addressMatch: AnyAddress", "qualifier: acme")
+		link := acme.invite(ctx, "jane", "developer")
+		browser := newPage()
+		browser.open(link)
+		look(browser, "invitation")
+		browser.fillIn("Not A Name", "too short")
+		browser.submit()
+		look(browser, "invitation")
+		browser.fill("sign-in-name", "nobody")
+		browser.fill("sign-in-password", newPassword())
+		browser.click(signIn)
+		Expect(browser.beside("sign-in-name-problem")).NotTo(BeEmpty())
+		look(browser, "invitation")
+
+		browser.tick("#other-address summary")
+		browser.fill("email", "nobody")
+		browser.click(mailCode)
+		Expect(browser.beside("email-problem")).NotTo(BeEmpty())
+		look(browser, "invitation")
+		browser.fill("email", acme.email("home"))
+		browser.click(mailCode)
+		look(browser, "invitation")
+		browser.fill("code", wrong(codeIn(acme.mail("home", codeMailed))))
+		browser.fillIn(acme.unique("jane"), newPassword())
+		browser.submit()
+		Expect(browser.beside("code-problem")).NotTo(BeEmpty())
+		look(browser, "invitation")
+
+		browser.click(toDecline)
+		look(browser, "decline")
+		browser.submit()
+		Expect(browser.beside("decline-problem")).NotTo(BeEmpty())
+		look(browser, "decline")
+		browser.open(link)
+		browser.tick("input[name=address-choice][value=invited]")
+		browser.fillIn(acme.unique("jane"), newPassword())
+		browser.submit()
+		Expect(browser.text()).To(ContainSubstring("Your account is ready"))
+		look(browser, "done")
+		for _, address := range []string{link, flip(link), usher.url + "/nothing"} {
+			browser.open(address)
+			look(browser, "message")
+		}
+	})
+
+	It("the pages to sign in, and for those who have forgotten something", func(ctx SpecContext) {
+		acme := newTenant(ctx, "supportContact: help@acme.example")
+		acme.join(ctx, "jane", "developer", acme.unique("jane"))
+		at := func(path string) string { return usher.url + path + "?organization=" + acme.name }
+		browser := newPage()
+		browser.open(at("/sign-in"))
+		look(browser, "enter")
+		browser.submit()
+		Expect(browser.beside("sign-in-name-problem")).NotTo(BeEmpty())
+		look(browser, "enter")
+		browser.signIn(acme.unique("jane"), newPassword())
+		look(browser, "enter")
+
+		for path, template := range map[string]string{"/reset": "reset", "/user-names": "usernames"} {
+			browser.open(at(path))
+			look(browser, template)
+			browser.submit()
+			Expect(browser.beside("problems")).NotTo(BeEmpty())
+			look(browser, template)
+			browser.do(chromedp.Focus(chromedp.CSS("main input")))
+			browser.press(acme.email("jane"))
+			browser.submit()
+			look(browser, "resetmessage")
+		}
+		Eventually(acme.resetLinks).WithArguments("jane").Should(HaveLen(1))
+		link := acme.resetLinks("jane")[0]
+		browser.open(flip(link))
+		look(browser, "resetmessage")
+		browser.open(link)
+		look(browser, "resetform")
+		browser.submit()
+		Expect(browser.beside("new-password-problem")).NotTo(BeEmpty())
+		look(browser, "resetform")
+		chosen := newPassword()
+		browser.fill("new-password", chosen)
+		browser.fill("new-password-again", chosen)
+		browser.submit()
+		Expect(browser.text()).To(ContainSubstring("Your password is changed"))
+		look(browser, "resetmessage")
+		browser.open(link)
+		look(browser, "resetmessage")
+	})
+
+	It("the pages about second factors", Label("A10"), func(ctx SpecContext) {
+		acme := newTenant(ctx, required)
+		jane := acme.unique("jane")
+		browser := newPage(withPasskeys())
+		browser.open(acme.invite(ctx, "jane", "developer"))
+		look(browser, "invitation")
+		phone, password := browser.scan(), newPassword()
+		browser.fillIn(jane, password)
+		browser.submit()
+		Expect(browser.beside("app-code-problem")).NotTo(BeEmpty())
+		look(browser, "invitation")
+		browser.fillIn(jane, password)
+		browser.fill("app-code", phone.code())
+		browser.submit()
+		Expect(browser.recoveryCodes()).To(HaveLen(10))
+		look(browser, "done")
+
+		browser.signIn(jane, password)
+		look(browser, "code")
+		browser.submit()
+		Expect(browser.beside("code-problem")).NotTo(BeEmpty())
+		look(browser, "code")
+		browser.fill("code", phone.nextCode())
+		browser.click(sendCode)
+		look(browser, "account")
+		browser.click("main a[href*='/second-factor']")
+		look(browser, "secondfactor")
+		browser.click("form[action*='/second-factor/app'] button[type=submit]")
+		look(browser, "secondfactorapp")
+		browser.submit()
+		Expect(browser.beside("code-problem")).NotTo(BeEmpty())
+		look(browser, "secondfactorapp")
+
+		browser.open(usher.url + "/account/second-factor")
+		browser.click("#passkey-add button[type=submit]")
+		look(browser, "secondfactor")
+		browser.tick("details:has(form[action*='/recovery-codes']) summary")
+		browser.click("form[action*='/recovery-codes'] button[type=submit]")
+		Expect(browser.recoveryCodes()).To(HaveLen(10))
+		look(browser, "recoverycodes")
+
+		By("having signed in long ago")
+		acme.age(ctx, jane, 11*time.Minute)
+		for _, form := range []string{"/app/remove", "/passkey/remove", "/recovery-codes"} {
+			browser.open(usher.url + "/account/second-factor")
+			browser.tick("details:has(form[action*='" + form + "']) summary")
+			look(browser, "secondfactor")
+			browser.click("form[action*='" + form + "'] button[type=submit]")
+			Expect(browser.beside("current-password-problem")).NotTo(BeEmpty())
+			look(browser, "secondfactor")
+		}
+	})
+
+	It("the pages of an account", func(ctx SpecContext) {
+		acme, other := newTenant(ctx, company), newTenant(ctx, company)
+		ada := acme.unique("ada")
+		password := acme.join(ctx, "ada", "owner", ada)
+		other.add(ctx, acme, "ada", "developer", ada, password)
+		browser := newPage()
+		browser.mustSignIn(ada, password)
+		look(browser, "account")
+		browser.click(toLeave + "[href*='" + acme.name + "']")
+		look(browser, "leave")
+		browser.open(usher.url + "/account")
+		browser.click(toLeave + "[href*='" + other.name + "']")
+		look(browser, "leave")
+		browser.submit()
+		look(browser, "account")
+		browser.click("main a[href*='/account/password']")
+		look(browser, "password")
+		browser.submit()
+		Expect(browser.beside("current-password-problem")).NotTo(BeEmpty())
+		look(browser, "password")
+
+		By("being wanted to have a second factor")
+		apply(ctx, acme.manifest(company, required))
+		Eventually(condition).WithArguments(ctx, "TwoFactorMissing", "membership", "ada", "-n", acme.name).Should(Equal("True GracePeriod"))
+		browser.open(usher.url + "/account")
+		Expect(browser.text()).To(ContainSubstring("Your organization wants you to set up a second factor."))
+		look(browser, "account")
+		browser.open(usher.url + "/account/second-factor")
+		look(browser, "secondfactor")
+		browser.click(signOut)
+		look(browser, "enter")
+	})
+
+	It("the page of an invitation with an account that they have", Label("E7"), func(ctx SpecContext) {
+		acme, same, another := newTenant(ctx, company), newTenant(ctx, company), newTenant(ctx)
+		strict := newTenant(ctx, company, required)
+		jane := acme.unique("jane")
+		password := acme.join(ctx, "jane", "developer", jane)
+		browser := newPage(withPasskeys())
+		browser.open(another.inviteAlso(ctx, acme, "jane", "observer"))
+		browser.fill("sign-in-name", jane)
+		browser.fill("sign-in-password", password)
+		browser.click(signIn)
+		Expect(browser.text()).To(ContainSubstring("belongs to another company"))
+		look(browser, "invitation")
+		browser.open(strict.inviteAlso(ctx, acme, "jane", "observer"))
+		Expect(browser.text()).To(ContainSubstring("requires a second factor, and this account has none"))
+		look(browser, "invitation")
+
+		browser.open(usher.url + "/account/second-factor")
+		browser.click("#passkey-add button[type=submit]")
+		Expect(browser.recoveryCodes()).To(HaveLen(10))
+		browser.click(signOut)
+		browser.open(same.inviteAlso(ctx, acme, "jane", "observer"))
+		browser.fill("sign-in-name", jane)
+		browser.fill("sign-in-password", password)
+		browser.click(signIn)
+		Expect(browser.text()).To(ContainSubstring(nextStep))
+		look(browser, "invitation")
+		browser.click("form[action*='/code'] button[type=submit]")
+		Expect(browser.beside("sign-in-code-problem")).NotTo(BeEmpty())
+		look(browser, "invitation")
+		browser.click(usePasskey)
+		Expect(browser.text()).To(ContainSubstring("Accept with this account"))
+		look(browser, "invitation")
+		browser.click(acceptWithIt)
+		Expect(browser.text()).To(ContainSubstring("You are in"))
+		look(browser, "done")
+	})
+
+	It("all pages that there are", func() {
+		files, err := filepath.Glob(filepath.Join(root, "internal", "portal", "pages", "*.html"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(files).NotTo(BeEmpty())
+		for _, file := range files {
+			Expect(seen).To(HaveKey(strings.TrimSuffix(filepath.Base(file), ".html")))
+		}
+	})
+})
+
+// suitsEverybody finds nothing that keeps anybody from using the page, in light
+// and in dark, on a desk and on a telephone.
+func (p *page) suitsEverybody() {
+	GinkgoHelper()
+	p.do(onDesk(660, 900), inScheme("light"))
+	Expect(p.violations()).To(BeEmpty(), "%s in light", p.path())
+	p.do(inScheme("dark"))
+	Expect(p.violations()).To(BeEmpty(), "%s in dark", p.path())
+	p.do(onPhone(320, 700), inScheme("light"))
+	Expect(p.violations()).To(BeEmpty(), "%s on a telephone", p.path())
+	Expect(p.overflow()).To(Equal("0"), p.path())
+	Expect(p.complained()).To(BeEmpty(), p.path())
+	p.do(onDesk(660, 900))
+}
+
+// violations are what axe finds on the page as it is shown, one a line.
+func (p *page) violations() string {
+	GinkgoHelper()
+	ctx, cancel := context.WithTimeout(p.tab, patience)
+	defer cancel()
+	found, err := chromedp.Run(ctx, chromedp.Evaluate[string](`
+		if (!window.axe) { `+axe+` }
+		axe.run({ resultTypes: ['violations'], rules: { 'target-size': { enabled: true } } }).then(result =>
+			result.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + n.html + ' ' + n.failureSummary)).join('\n'))`,
+		chromedp.EvalAwaitPromise))
+	Expect(err).NotTo(HaveOccurred())
+	return found
+}
+
+// age has somebody signed in for longer than they are.
+func (t tenant) age(ctx context.Context, userName string, by time.Duration) {
+	GinkgoHelper()
+	var owner accountsv1.Account
+	Expect(admin.Get(ctx, client.ObjectKey{Name: userName}, &owner)).To(Succeed())
+	secrets := t.credentials(ctx)
+	Expect(secrets).To(HaveLen(1))
+	credentials, err := account.ReadCredentials(&secrets[0])
+	Expect(err).NotTo(HaveOccurred())
+	for i, session := range credentials.Sessions {
+		credentials.Sessions[i].StartTime = session.StartTime.Add(-by)
+	}
+	Expect(credentials.WriteTo(&secrets[0], &owner)).To(Succeed())
+	Expect(admin.Update(ctx, &secrets[0])).To(Succeed())
+}

@@ -1,0 +1,97 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var _ = Describe("An organization of another company", func() {
+	It("wants an account of its own, with another user name, as the page explains", Label("B11"), func(ctx SpecContext) {
+		acme, other := newTenant(ctx, company), newTenant(ctx, "legalEntity: Globex GmbH")
+		apply(ctx, strings.Replace(other.manifest("legalEntity: Globex GmbH"), "Acme Rocket Works", "Globex", 1))
+		jane, doe := acme.unique("jane"), acme.unique("doe")
+		password := acme.join(ctx, "jane", "developer", jane)
+		apply(ctx, other.membershipOf("Jane", "Doe", "jane", acme.email("jane"), "observer"))
+		Eventually(acme.subjects).WithArguments("jane").Should(ContainElement("Invitation to join Globex"))
+		link := mailbox.Link(acme.email("jane"))
+
+		By("trying it with the one that there is")
+		browser := newPage()
+		browser.open(link)
+		browser.fill("sign-in-name", jane)
+		browser.fill("sign-in-password", password)
+		browser.click(signIn)
+		Expect(browser.text()).To(And(
+			ContainSubstring("Globex belongs to another company than Acme Rocket Works, and an account is for one company alone."),
+			ContainSubstring("Make a new account below, with another user name."),
+			Not(ContainSubstring("Accept with this account")),
+		))
+
+		By("making another, which cannot have the same name")
+		browser.fillIn(jane, newPassword())
+		browser.submit()
+		Expect(browser.beside("user-name-problem")).To(ContainSubstring("Somebody has this user name already"))
+		another := newPassword()
+		browser.fillIn(doe, another)
+		browser.submit()
+		Expect(browser.text()).To(ContainSubstring("Your account is ready"))
+		Eventually(other.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
+		Expect(acme.accounts(ctx, "jane")).To(ConsistOf(jane, doe))
+
+		By("signing in with either, by its password where the address is the same")
+		for name, signsIn := range map[string]struct{ password, theirs, other string }{
+			jane: {password, "Acme Rocket Works", "Globex"}, doe: {another, "Globex", "Acme Rocket Works"},
+		} {
+			for _, typed := range []string{name, acme.email("jane")} {
+				browser := newPage()
+				browser.mustSignIn(typed, signsIn.password)
+				Expect(browser.text()).To(And(
+					ContainSubstring("usher:"+name), ContainSubstring(signsIn.theirs), Not(ContainSubstring(signsIn.other))))
+			}
+		}
+		Expect(browser.complained()).To(BeEmpty())
+	})
+})
+
+var _ = Describe("Somebody whose address changes", func() {
+	It("is moved by two manifests: one that invites the new address, and the old one deleted", Label("B5", "B12"), func(ctx SpecContext) {
+		acme := newTenant(ctx, "supportContact: help@acme.example")
+		before, after := acme.unique("jane"), acme.unique("jane-doe")
+		password := acme.join(ctx, "jane", "developer", before)
+		Eventually(mayThey).WithArguments(ctx, before, "create", "deployments.apps", acme.staging()).Should(Equal("yes"))
+
+		By("reading that it cannot be changed, and what to do instead")
+		for object, instead := range map[string]string{
+			"account/" + before: "email cannot be changed: invite the new address and delete this Account",
+			"membership/jane":   "email cannot be changed: make a Membership with the new address and delete this one",
+		} {
+			_, err := kube.Kubectl(ctx, "patch", object, "-n", acme.name, "--type=merge", `--patch={"spec":{"email":"new@example.com"}}`)
+			Expect(err).To(MatchError(ContainSubstring(instead)))
+		}
+		browser := newPage()
+		browser.mustSignIn(before, password)
+		Expect(browser.text()).To(And(
+			ContainSubstring("To move to another address, ask whoever manages your organization to invite the new one"),
+			ContainSubstring("help@acme.example")))
+
+		By("inviting the new one")
+		acme.join(ctx, "jane-new", "developer", after)
+		Eventually(mayThey).WithArguments(ctx, after, "create", "deployments.apps", acme.staging()).Should(Equal("yes"))
+
+		By("deleting the old one")
+		kubectl(ctx, "delete", "membership", "jane", "-n", acme.name)
+		Eventually(mayThey).WithArguments(ctx, before, "create", "deployments.apps", acme.staging()).Should(Equal("no"))
+		Eventually(acme.bindings).WithArguments(ctx).Should(Equal(acme.staging() + " edit usher:" + after + "\n"))
+		Eventually(func() string {
+			browser.open(usher.url + "/account")
+			return browser.text()
+		}).Should(ContainSubstring("You belong to no organization at the moment."))
+	})
+})

@@ -1,0 +1,122 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"net/http"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+var _ = Describe("An account at which passwords are guessed", func() {
+	It("is locked by the fifth, even for the right one, and opened by a new password that is mailed to the address on file",
+		Label("B2"), func(ctx SpecContext) {
+			acme := newTenant(ctx)
+			jane := acme.unique("jane")
+			password := acme.join(ctx, "jane", "developer", jane)
+			acme.mail("jane", welcomed)
+			victim := newPage()
+			victim.mustSignIn(jane, password)
+
+			By("trying five")
+			guess(ctx, jane, 4)
+			Expect(accountState(ctx, jane)).To(Equal("Active"))
+			browser := newPage()
+			browser.signIn(jane, newPassword())
+			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
+			wrong := browser.text()
+
+			By("trying the right one, which reads the same")
+			browser.signIn(jane, password)
+			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
+			Expect(browser.text()).To(Equal(wrong))
+			victim.open(usher.url + "/account")
+			Expect(victim.path()).To(Equal("/sign-in"), "a lock ends the sessions")
+
+			By("being told of it, once")
+			Eventually(accountState).WithArguments(ctx, jane).Should(Equal("Locked"))
+			Expect(condition(ctx, "Locked", "account", jane)).To(Equal("True TooManyFailures"))
+			Expect(acme.mail("jane", lockedMailed).Text).To(And(
+				ContainSubstring("for the user name "+jane), ContainSubstring("none of these tries succeeded"), ContainSubstring(usher.url+"/reset")))
+			guess(ctx, jane, 1)
+
+			By("going by what the page offers")
+			browser.click(".problems a")
+			Expect(browser.path()).To(Equal("/reset"))
+			browser.fill("sign-in-name", jane)
+			browser.submit()
+			Expect(browser.text()).To(And(ContainSubstring("Look into your mail"), Not(ContainSubstring(acme.email("jane")))))
+			Eventually(acme.resetLinks).WithArguments("jane").Should(HaveLen(1))
+			browser.open(acme.resetLinks("jane")[0])
+			chosen := newPassword()
+			browser.fill("new-password", chosen)
+			browser.fill("new-password-again", chosen)
+			browser.submit()
+			Expect(browser.text()).To(ContainSubstring("Your password is changed"))
+
+			By("being let in with it")
+			browser.mustSignIn(jane, chosen)
+			Eventually(accountState).WithArguments(ctx, jane).Should(Equal("Active"))
+			Expect(condition(ctx, "Locked", "account", jane)).To(Equal("False NotLocked"))
+			Eventually(acme.subjects).WithArguments("jane").Should(HaveExactElements(invited, welcomed, lockedMailed, resetMailed, passwordMailed))
+			Expect(browser.complained()).To(BeEmpty())
+		})
+
+	It("is locked earlier where one of its organizations says so", Label("B2"), func(ctx SpecContext) {
+		acme := newTenant(ctx, "signIn: {maxFailures: 3}")
+		jane := acme.unique("jane")
+		password := acme.join(ctx, "jane", "developer", jane)
+		browser := newPage()
+		guess(ctx, jane, 2)
+		browser.mustSignIn(jane, password)
+		guess(ctx, jane, 3)
+		browser.signIn(jane, password)
+		Expect(browser.text()).To(ContainSubstring(notLetIn))
+	})
+
+	It("is opened by an admin who annotates the Account, or a Membership of an Organization that they manage",
+		Label("B2", "D7"), func(ctx SpecContext) {
+			acme := newTenant(ctx)
+			jane := acme.unique("jane")
+			password := acme.join(ctx, "jane", "developer", jane)
+			for _, object := range [][]string{{"account", jane}, {"membership", "jane", "-n", acme.name}} {
+				locked(ctx, jane, 5)
+				browser := newPage()
+				browser.signIn(jane, password)
+				Expect(browser.text()).To(ContainSubstring(notLetIn))
+				annotateNow(ctx, unlocks, object...)
+				Eventually(accountState).WithArguments(ctx, jane).Should(Equal("Active"))
+				browser.mustSignIn(jane, password)
+				// It would open the next lock of the last minute too.
+				kubectl(ctx, append([]string{"annotate"}, append(object, unlocks+"-")...)...)
+			}
+		})
+
+	It("is not opened, nor reset, by those who manage one organization where the person owns another",
+		Label("B2", "D7", "K6"), func(ctx SpecContext) {
+			acme, other := newTenant(ctx, company), newTenant(ctx, company)
+			jane := other.unique("jane")
+			password := other.join(ctx, "jane", "owner", jane)
+			acme.add(ctx, other, "jane", "developer", jane, password)
+			locked(ctx, jane, 5)
+
+			for _, asked := range []string{unlocks, resets} {
+				annotateNow(ctx, asked, "membership", "jane", "-n", acme.name)
+				Eventually(condition).WithArguments(ctx, "RequestBlocked", "account", jane).Should(Equal("True OwnerElsewhere"))
+				Eventually(kubectl).WithArguments(ctx, "get", "account", jane, "-o", `jsonpath={.status.conditions[?(@.type=="RequestBlocked")].message}`).
+					Should(And(ContainSubstring("Membership "+acme.name+"/jane asks by "+asked), ContainSubstring("only a cluster admin may")))
+				Eventually(kubectl).WithArguments(ctx, "get", "events", "-n", acme.name).Should(And(ContainSubstring("OwnerElsewhere"), ContainSubstring(asked)))
+				kubectl(ctx, "annotate", "membership", "jane", "-n", acme.name, asked+"-")
+				Eventually(condition).WithArguments(ctx, "RequestBlocked", "account", jane).Should(BeEmpty())
+			}
+			Expect(accountState(ctx, jane)).To(Equal("Locked"))
+			Expect(other.resetLinks("jane")).To(BeEmpty())
+
+			By("asking as the cluster admin")
+			annotateNow(ctx, unlocks, "account", jane)
+			Eventually(accountState).WithArguments(ctx, jane).Should(Equal("Active"))
+			newPage().mustSignIn(jane, password)
+		})
+})

@@ -1,0 +1,121 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/webauthn"
+	"github.com/chromedp/chromedp"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var _ = Describe("A passkey", func() {
+	It("is second factor enough to accept with, and signs in alone, even while guessed passwords have locked the account",
+		Label("A10", "B2"), func(ctx SpecContext) {
+			acme := newTenant(ctx, required)
+			jane := acme.unique("jane")
+			browser := newPage(withPasskeys())
+			browser.open(acme.invite(ctx, "jane", "developer"))
+			password := newPassword()
+			browser.fillIn(jane, password)
+			browser.tick("#passkey-enrol button")
+			Eventually(browser.text).Should(ContainSubstring("Your passkey is ready. You need no app now."))
+
+			By("sending the form with something else that is wrong, which does not cost the passkey")
+			browser.fill("password-again", newPassword())
+			browser.submit()
+			Expect(browser.beside("password-again-problem")).To(ContainSubstring("The two passwords differ"))
+			Expect(browser.beside("app-code-problem")).To(BeEmpty())
+			Expect(browser.text()).To(ContainSubstring("Your passkey is ready."))
+			browser.fillIn(jane, password)
+			browser.submit()
+			Expect(browser.text()).To(ContainSubstring("Your account is ready"))
+			Expect(browser.recoveryCodes()).To(HaveLen(10))
+			Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
+			Eventually(mayThey).WithArguments(ctx, jane, "create", "deployments.apps", acme.staging()).Should(Equal("yes"))
+
+			By("signing in with it alone")
+			browser.open(usher.url + "/sign-in")
+			browser.click(usePasskey)
+			Expect(browser.path()).To(Equal("/account"))
+			Expect(browser.text()).To(ContainSubstring("usher:" + jane))
+			browser.click(signOut)
+
+			By("signing in with the password, for which it is the second factor")
+			browser.signIn(jane, password)
+			Expect(browser.path()).To(Equal("/sign-in/code"))
+			Expect(browser.text()).To(ContainSubstring("Go on with your passkey."))
+			browser.click(usePasskey)
+			Expect(browser.path()).To(Equal("/account"))
+			browser.click(signOut)
+
+			By("signing in with it while the account is locked")
+			guess(ctx, jane, 5)
+			browser.signIn(jane, password)
+			Expect(browser.text()).To(ContainSubstring(notLetIn))
+			browser.click(usePasskey)
+			Expect(browser.path()).To(Equal("/account"))
+			Expect(browser.text()).To(ContainSubstring("usher:" + jane))
+			Expect(browser.complained()).To(BeEmpty())
+		})
+
+	It("is added and removed on the account page, and then signs in no more", Label("A10"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		jane := acme.unique("jane")
+		password := acme.join(ctx, "jane", "developer", jane)
+		browser := newPage(withPasskeys())
+		browser.mustSignIn(jane, password)
+		browser.click("main a[href*='/second-factor']")
+		browser.fill("passkey-name", "Jane's telephone")
+		browser.click("#passkey-add button[type=submit]")
+		Expect(browser.text()).To(ContainSubstring("The passkey is added."))
+		Expect(browser.recoveryCodes()).To(HaveLen(10))
+		acme.mail("jane", factorMailed)
+		browser.open(usher.url + "/account/second-factor")
+		Expect(browser.text()).To(ContainSubstring("Jane's telephone"))
+		browser.click(signOut)
+		browser.click(usePasskey)
+		Expect(browser.path()).To(Equal("/account"))
+
+		By("removing it")
+		browser.open(usher.url + "/account/second-factor")
+		browser.tick("details:has(form[action*='/passkey/remove']) summary")
+		browser.click("form[action*='/passkey/remove'] button[type=submit]")
+		Expect(browser.beside("passkey-problem")).To(ContainSubstring("Choose the passkey to remove."))
+		browser.tick("input[name=passkey]")
+		browser.click("form[action*='/passkey/remove'] button[type=submit]")
+		Expect(browser.text()).To(ContainSubstring("The passkey is removed."))
+		Eventually(condition).WithArguments(ctx, "TwoFactorEnrolled", "account", jane).Should(Equal("False NotEnrolled"))
+		browser.click(signOut)
+		browser.do(chromedp.Click(chromedp.CSS(usePasskey)))
+		Eventually(browser.text).Should(ContainSubstring("Nobody can sign in with this passkey now."))
+		browser.mustSignIn(jane, password)
+		Expect(browser.complained()).To(BeEmpty())
+	})
+})
+
+// usePasskey signs in with whatever passkey the browser has for the portal.
+const usePasskey = "#passkey-sign-in button"
+
+// withPasskeys is a browser on a device that keeps passkeys, and whose person
+// always agrees.
+func withPasskeys() action {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, t, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, t, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
+			Options: &webauthn.VirtualAuthenticatorOptions{
+				Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+				HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+			},
+		})
+		return err
+	})
+}
