@@ -124,12 +124,15 @@ func (p *portal) showEnterForm(w http.ResponseWriter, r *http.Request, lang lang
 // enter answers the form that signs in. Whoever is not let in reads the same,
 // after the same time, whatever the reason.
 func (p *portal) enter(w http.ResponseWriter, r *http.Request) {
-	start, lang := p.clock.Now(), languageOf(r, sight{})
+	lang := languageOf(r, sight{})
 	f, status, refusal := readForm(w, r)
 	if status != 0 {
 		p.message(w, r, lang, status, refusal)
 		return
 	}
+	// Not before the form is read: whoever sends it slowly would choose how much of
+	// a step is left, and learn what takes longer.
+	start := p.clock.Now()
 	if problems := f.signInProblems(lang); len(problems) > 0 {
 		p.showEnterForm(w, r, lang, http.StatusUnprocessableEntity, enterPage{Form: f, Problems: problems})
 		return

@@ -124,7 +124,12 @@ func strangers(t *testing.T) map[string]*world {
 		"there is no password":         jane(func(_ *acct, c *creds) { c.Password = "" }),
 		"the account is being deleted": jane(func(a *acct, _ *creds) { a.DeletionTimestamp, a.Finalizers = &now, []string{"example.com/keep"} }),
 		"the account has no secret":    aWorldWithoutPages(t, entrant(t, "jane")[:1]...),
+		"the credentials are damaged":  jane(func(*acct, *creds) {}),
 	}
+	damaged := all["the credentials are damaged"]
+	secret := damaged.secret("jane")
+	secret.Data["credentials"] = []byte("{")
+	damaged.must(damaged.client.Update(t.Context(), secret))
 	for name, meanwhile := range map[string]func(w *world){
 		"the account goes meanwhile": func(w *world) { w.must(w.client.Delete(context.Background(), w.account("jane"))) },
 		"everything goes meanwhile": func(w *world) {

@@ -65,7 +65,7 @@ func (p *portal) showCodeForm(w http.ResponseWriter, r *http.Request, lang langu
 // enterWithCode answers the form with the code of the second factor, or with a
 // recovery code. That an Account is locked is not told apart from a wrong code.
 func (p *portal) enterWithCode(w http.ResponseWriter, r *http.Request) {
-	start, lang := p.clock.Now(), languageOf(r, sight{})
+	lang := languageOf(r, sight{})
 	at := p.halfway(w, r, lang)
 	if at == nil {
 		return
@@ -75,6 +75,7 @@ func (p *portal) enterWithCode(w http.ResponseWriter, r *http.Request) {
 		p.message(w, r, lang, status, refusal)
 		return
 	}
+	start := p.clock.Now()
 	if f.code == "" {
 		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, problem{fieldCode, lang.Text("portal.enter.code-empty", nil)})
 		return

@@ -169,6 +169,8 @@ func kindOf(err error) string {
 		return errContended.Error()
 	case errors.Is(err, account.ErrBusy):
 		return account.ErrBusy.Error()
+	case errors.Is(err, account.ErrUnreadableCredentials):
+		return account.ErrUnreadableCredentials.Error()
 	case errors.Is(err, context.DeadlineExceeded):
 		return "took too long"
 	}

@@ -127,6 +127,11 @@ func (s *store) member(ctx context.Context, name string) (*member, error) {
 		return nil, err
 	}
 	credentials, err := account.ReadCredentials(secret)
+	if errors.Is(err, account.ErrUnreadableCredentials) {
+		// Any other answer than to nobody would tell that the Account exists. A
+		// link for a new password says in the log what is wrong.
+		return nil, nil
+	}
 	if err != nil || credentials.Settled == "" {
 		return nil, err
 	}

@@ -123,13 +123,7 @@ func (n newPassword) problems(lang language.Tag, m *member) []problem {
 	if n.current == "" {
 		found = append(found, problem{fieldCurrentPassword, lang.Text("portal.problem.sign-in-password-empty", nil)})
 	}
-	weakness := account.CheckPassword(n.chosen, m.person(), m.credentials.HasSecondFactor())
-	if text := passwordProblem(lang, n.chosen, weakness, m.credentials.HasSecondFactor()); text != "" {
-		found = append(found, problem{fieldNewPassword, text})
-	} else if account.Normal(n.again) != account.Normal(n.chosen) {
-		found = append(found, problem{fieldNewPasswordAgain, lang.Text("portal.problem.passwords-differ", nil)})
-	}
-	return found
+	return append(found, newPasswordProblems(lang, m, n.chosen, n.again)...)
 }
 
 // person is what is known about a member, and what their password should not be

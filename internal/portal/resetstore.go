@@ -167,12 +167,10 @@ func (m *member) take(chosen chosenPassword, now time.Time) {
 	if c.Settled == "" {
 		c.Settled = m.account.Spec.InvitationRef.UID
 	}
-	// The request may come from a portal whose clock is ahead of this one's. The
-	// link must be dead all the same, and the time of a password never goes back.
-	for _, t := range []time.Time{c.PasswordTime, m.account.Status.ResetTimes[0].Time} {
-		if t.After(now) {
-			now = t
-		}
+	// The request may come from a portal whose clock is ahead of this one's: the link
+	// must be dead all the same. The old password is older, or it would be so already.
+	if asked := m.account.Status.ResetTimes[0].Time; asked.After(now) {
+		now = asked
 	}
 	c.PasswordTime = now.UTC()
 }

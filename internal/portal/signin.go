@@ -131,11 +131,11 @@ var (
 // the door that there is elsewhere. The link stays out of every header: the page
 // is the answer, and no redirect leads to it.
 func (p *portal) signIn(v visit) {
-	start := p.clock.Now()
 	seen, f, open := p.receive(v)
 	if !open {
 		return
 	}
+	start := p.clock.Now()
 	f.fresh = true
 	lang := languageOf(v.r, seen)
 	if problems := f.signInProblems(lang); len(problems) > 0 {
@@ -160,11 +160,11 @@ func (p *portal) signIn(v visit) {
 
 // signInCode answers the form with the second factor, or with a recovery code.
 func (p *portal) signInCode(v visit) {
-	start := p.clock.Now()
 	seen, f, open := p.receive(v)
 	if !open {
 		return
 	}
+	start := p.clock.Now()
 	f.fresh = true
 	lang := languageOf(v.r, seen)
 	at, err := p.guest(v)

@@ -1,0 +1,230 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+// forgetter is an entrant who belongs to Acme, and whose Account has a UID that a
+// link can be made for.
+func forgetter(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
+	t.Helper()
+	withUID := func(a *accountsv1.Account, _ *account.Credentials) { a.UID = types.UID(uidOf(name)) }
+	objects := entrant(t, name, slices.Insert(changes, 0, withUID)...)
+	return append(objects, &accountsv1.Membership{
+		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: name},
+		Spec: accountsv1.MembershipSpec{
+			OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Role: "developer",
+			Email: objects[0].(*accountsv1.Account).Spec.Email,
+		},
+	})
+}
+
+func uidOf(name string) string {
+	return fmt.Sprintf("%08x-0000-4000-8000-000000000000", crc32.ChecksumIEEE([]byte(name)))
+}
+
+func withAddress(email string) func(*accountsv1.Account, *account.Credentials) {
+	return func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.Email = accountsv1.EmailAddress(email) }
+}
+
+func askedAt(times ...time.Time) func(*accountsv1.Account, *account.Credentials) {
+	return func(a *accountsv1.Account, _ *account.Credentials) {
+		for _, each := range times {
+			a.Status.ResetTimes = append(a.Status.ResetTimes, metav1.NewTime(each))
+			a.Status.UserNameTimes = append(a.Status.UserNameTimes, metav1.NewTime(each))
+		}
+	}
+}
+
+func switchedOff(a *accountsv1.Account, _ *account.Credentials) {
+	a.Spec.State = accountsv1.AccountSwitchDisabled
+}
+
+func lockedNow(a *accountsv1.Account, _ *account.Credentials) {
+	failed := metav1.NewTime(start.Add(-time.Minute))
+	a.Status.SignIn = accountsv1.SignIn{Failures: 5, CodeFailures: 2, FailureTime: &failed, Locks: 3}
+}
+
+func neverTakenUp(a *accountsv1.Account, c *account.Credentials) {
+	delete(a.Annotations, accountsv1.MembershipsAnnotation)
+	c.Settled = ""
+}
+
+func onItsWay(a *accountsv1.Account, _ *account.Credentials) {
+	now := metav1.NewTime(start)
+	a.DeletionTimestamp, a.Finalizers = &now, []string{accountsv1.Finalizer}
+}
+
+func resetRequest(typed string) url.Values { return url.Values{fieldSignInName: {typed}} }
+
+func namesRequest(typed string) url.Values { return url.Values{fieldAddress: {typed}} }
+
+// worlds gives one world after the other, each as anEntrance would, with the same
+// pages, which take long to read. A world is over when the next one begins.
+func worlds(t *testing.T) func(t *testing.T, objects ...client.Object) *world {
+	t.Helper()
+	w := anEntrance(t)
+	behind := &replaceable{w.client}
+	w.config.Reader, w.config.Live, w.config.Writer = behind, behind, behind
+	w.build()
+	config, handler := w.config, w.handler
+	return func(t *testing.T, objects ...client.Object) *world {
+		t.Helper()
+		w.t, w.config, w.handler = t, config, handler
+		w.client = newClient(t, append([]client.Object{acme(), jane()}, objects...)...)
+		behind.WithWatch = w.client
+		w.clock.SetTime(start)
+		w.logs.text.Reset()
+		return w
+	}
+}
+
+// replaceable is a client in whose place another can be put.
+type replaceable struct{ client.WithWatch }
+
+// meddle puts something between the portal of one of several worlds and its API
+// server, without a new portal.
+func (w *world) meddle(funcs interceptor.Funcs) {
+	w.t.Helper()
+	w.config.Live.(*replaceable).WithWatch = interceptor.NewClient(w.client, funcs)
+}
+
+// amend changes jane behind the portal's back.
+func (w *world) amend(change func(*accountsv1.Account, *account.Credentials)) {
+	w.t.Helper()
+	a, secret, c := w.account("jane"), w.secret("jane"), w.credentials("jane")
+	change(a, &c)
+	w.must(c.WriteTo(secret, a))
+	w.must(w.client.Update(context.Background(), secret))
+	status := a.Status
+	w.must(w.client.Update(context.Background(), a))
+	a.Status = status
+	w.must(w.client.Status().Update(context.Background(), a))
+}
+
+// down is an API server that does not answer.
+var down = interceptor.Funcs{
+	Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+		return errDown
+	},
+	Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return errDown },
+	Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return errDown },
+	SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
+		return errDown
+	},
+}
+
+// times are a status's times as texts.
+func times(all []metav1.Time) []string {
+	var texts []string
+	for _, each := range all {
+		texts = append(texts, each.UTC().Format(time.DateTime))
+	}
+	return texts
+}
+
+// resetTimes are when a link for an Account was asked for.
+func (w *world) resetTimes(name string) []string {
+	w.t.Helper()
+	return times(w.account(name).Status.ResetTimes)
+}
+
+// garbled makes the Secret among the objects one that cannot be read.
+func garbled(t *testing.T, objects []client.Object) []client.Object {
+	t.Helper()
+	for _, each := range objects {
+		if secret, ok := each.(*corev1.Secret); ok {
+			secret.Data["credentials"] = []byte("not what Usher wrote")
+			return objects
+		}
+	}
+	t.Fatal("there is no Secret")
+	return nil
+}
+
+// other25 is another password that nothing is wrong with, of 25 characters.
+const other25 = "copper-lantern hazel moss"
+
+// newPasswords is a form with a new password, typed twice, or twice differently.
+func newPasswords(chosen string, again ...string) url.Values {
+	return url.Values{fieldNewPassword: {chosen}, fieldNewPasswordAgain: {append(again, chosen)[0]}}
+}
+
+// resetPath is the path of the link for an Account that was asked for at a time.
+func (w *world) resetPath(name string, requested time.Time) string {
+	w.t.Helper()
+	return w.resetPathOf(uidOf(name), requested)
+}
+
+func (w *world) resetPathOf(uid string, requested time.Time) string {
+	w.t.Helper()
+	text, err := account.DeriveResetLink(w.keys, uid, requested)
+	w.must(err)
+	return "/reset/" + text
+}
+
+func withTOTP(_ *accountsv1.Account, c *account.Credentials) {
+	c.TOTP = account.TOTP{Secret: "JBSWY3DPEHPK3PXP", LastStep: 7, AddedTime: start.Add(-time.Hour)}
+	c.RecoveryCodes = []string{"hash of a recovery code"}
+	c.UsedChallenges = []account.UsedChallenge{{Hash: "used", Expires: start.Add(time.Minute)}}
+}
+
+// unsettled is how credentials are where the portal died before it had settled
+// them, while the controller went on.
+func unsettled(_ *accountsv1.Account, c *account.Credentials) {
+	c.Settled, c.PasswordTime = "", time.Time{}
+}
+
+// aReset is a world in which jane asked for a link just now.
+func aReset(t *testing.T, changes ...func(*accountsv1.Account, *account.Credentials)) *world {
+	t.Helper()
+	return worlds(t)(t, janes(t, changes...)...)
+}
+
+// janes are the changes to jane in a world of its own, where she asked for a link
+// just now.
+func janes(t *testing.T, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
+	t.Helper()
+	return forgetter(t, "jane", append(slices.Clone(changes), askedAt(start))...)
+}
+
+func with(changes ...func(*accountsv1.Account, *account.Credentials)) []func(*accountsv1.Account, *account.Credentials) {
+	return changes
+}
+
+// beforeWriting does something before the first write of a Secret, which fails
+// with an error if there is one.
+func (w *world) beforeWriting(do func(), failure error) {
+	var once sync.Once
+	w.meddle(interceptor.Funcs{
+		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+			err := error(nil)
+			if _, isSecret := obj.(*corev1.Secret); isSecret {
+				once.Do(func() { do(); err = failure })
+			}
+			if err != nil {
+				return err
+			}
+			return c.Update(ctx, obj, opts...)
+		},
+	})
+}

@@ -1,0 +1,259 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+func TestOfAHundredNewPasswordsOneCounts(t *testing.T) {
+	w := aReset(t)
+	handlers, path := w.portals(3), w.resetPath("jane", start)
+	var (
+		mu      sync.Mutex
+		winners []string
+		others  int
+		group   sync.WaitGroup
+	)
+	for i := range 100 {
+		group.Go(func() {
+			typed := fmt.Sprintf("%s %d", other25, i)
+			got := httptest.NewRecorder()
+			handlers[i%3].ServeHTTP(got, formRequest(path, newPasswords(typed).Encode()))
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case got.Code == 200 && strings.Contains(got.Body.String(), "Your password is changed"):
+				winners = append(winners, typed)
+			case got.Code == 410 && strings.Contains(got.Body.String(), "A password has been chosen since"):
+				others++
+			default:
+				t.Errorf("status %d", got.Code)
+			}
+		})
+	}
+	group.Wait()
+	if len(winners) != 1 || others != 99 {
+		t.Fatalf("%d were told that their password counts, and %d that it does not", len(winners), others)
+	}
+	if stored := w.credentials("jane").Password; stored != "hash of "+winners[0] {
+		t.Errorf("%q is stored, and %q won", stored, winners[0])
+	}
+}
+
+// TestResetsInEveryOrder sends some passwords for one link through the API server
+// in many orders, without and with processes that die and answers that are lost.
+func TestResetsInEveryOrder(t *testing.T) {
+	seeds := 600
+	if testing.Short() {
+		seeds = 60
+	}
+	starts := []func(*accountsv1.Account, *account.Credentials){
+		func(*accountsv1.Account, *account.Credentials) {}, unsettled,
+	}
+	for seed := range seeds {
+		s := &turnstile{random: rand.New(rand.NewSource(int64(seed))), faulty: seed%2 == 1}
+		objects := forgetter(t, "jane", starts[seed/2%2], askedAt(start))
+		if seed%3 == 0 { // without a Secret
+			objects = objects[:1]
+		}
+		w := aWorldWithoutPages(t, objects...)
+		link, err := account.ParseResetLink(strings.TrimPrefix(w.resetPath("jane", start), "/reset/"))
+		w.must(err)
+		answers := make([]resetAnswer, 3)
+		var requests []func()
+		for i := range answers {
+			requests = append(requests, func() {
+				seen, counts, err := w.through(s.tap(i)).resetPassword(t.Context(), link, chosenPassword{hash: hashOf(i)})
+				answers[i] = resetAnswer{true, counts, seen.standing, err}
+			})
+		}
+		s.run(requests)
+		stored := ""
+		if secret := w.secret("jane"); secret != nil {
+			stored = string(secret.Data[account.PasswordKey])
+		}
+		if problem := verifyResets(answers, stored, s.faulty); problem != "" {
+			t.Fatalf("seed %d: %s\nanswers: %v, stored: %q\ncalls: %q", seed, problem, answers, stored, s.history)
+		}
+	}
+}
+
+// resetAnswer is what somebody was told who chose a new password; untold if the
+// process died.
+type resetAnswer struct {
+	told, counts bool
+	standing     account.ResetStanding
+	err          error
+}
+
+// verifyResets says what is not as it should be, or nothing.
+func verifyResets(answers []resetAnswer, stored string, faulty bool) string {
+	won := 0
+	for i, a := range answers {
+		switch {
+		case a.counts && stored != hashOf(i):
+			return fmt.Sprintf("request %d was told that its password counts, and it does not", i)
+		case a.counts:
+			won++
+		case a.told && a.err == nil && stored == hashOf(i):
+			return fmt.Sprintf("request %d was told that its password does not count, and it does", i)
+		case !faulty && (!a.told || a.err != nil || a.standing != account.ResetUsed):
+			return fmt.Sprintf("request %d failed although nothing was wrong", i)
+		}
+	}
+	if won > 1 || won == 0 && !faulty {
+		return fmt.Sprintf("%d were told that their password counts", won)
+	}
+	return ""
+}
+
+// TestAShortPasswordIsNotEnoughOnceTheSecondFactorIsGone removes it between the
+// look and the write.
+func TestAShortPasswordIsNotEnoughOnceTheSecondFactorIsGone(t *testing.T) {
+	w := aReset(t, withTOTP)
+	w.beforeWriting(func() {
+		w.amend(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP = account.TOTP{} })
+	}, nil)
+	path := w.resetPath("jane", start)
+	expect(t, w.post(path, newPasswords("qvx7 melon")), 422, "at least 15")
+	if c := w.credentials("jane"); c.Password != "hash of "+good {
+		t.Errorf("%q is stored", c.Password)
+	}
+}
+
+func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
+	nothing, next := func(*world) {}, worlds(t)
+	for name, tc := range map[string]struct {
+		meanwhile func(w *world)
+		failure   error
+		status    int
+		text      string
+		stored    string
+	}{
+		"a session is used": {func(w *world) {
+			w.amend(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.LastStep = 9 })
+		}, nil, 200, "Your password is changed", other25},
+		"the write fails once": {nothing, errors.New("jane is down"), 503, "Please send the form once more", good},
+		"the answer is lost": {func(w *world) {
+			w.amend(func(_ *accountsv1.Account, c *account.Credentials) {
+				c.Password, c.PasswordTime = "hash of "+other25, w.clock.Now()
+			})
+		}, errDown, 200, "Your password is changed", other25},
+		"another password is faster": {func(w *world) {
+			w.amend(func(_ *accountsv1.Account, c *account.Credentials) {
+				c.Password, c.PasswordTime = "hash of another", w.clock.Now()
+			})
+		}, nil, 410, "A password has been chosen since", "another"},
+		"a newer link is asked for": {func(w *world) {
+			w.clock.Step(time.Minute)
+			w.amend(func(a *accountsv1.Account, _ *account.Credentials) {
+				a.Status.ResetTimes = []metav1.Time{metav1.NewTime(w.clock.Now()), metav1.NewTime(start)}
+			})
+		}, nil, 410, "A newer link has replaced this one", good},
+		"the Account is switched off": {func(w *world) { w.amend(switchedOff) }, nil, 404, "We do not know this link", good},
+		"the hour ends": {func(w *world) {
+			w.clock.Step(time.Hour)
+			w.amend(func(*accountsv1.Account, *account.Credentials) {})
+		}, nil, 410, "This link has expired", good},
+		"the credentials are restored": {func(w *world) {
+			secret := w.secret("jane")
+			w.must(w.client.Delete(context.Background(), secret))
+			secret.ResourceVersion = ""
+			w.must(w.client.Create(context.Background(), secret))
+		}, nil, 200, "Your password is changed", other25},
+		"the Secret is deleted": {func(w *world) {
+			w.must(w.client.Delete(context.Background(), w.secret("jane")))
+		}, nil, 200, "Your password is changed", other25},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := next(t, janes(t)...)
+			w.beforeWriting(func() { tc.meanwhile(w) }, tc.failure)
+			got := w.post(w.resetPath("jane", start), newPasswords(other25))
+			expect(t, got, tc.status, tc.text)
+			if (got.Header().Get("Retry-After") != "") != (tc.status == 503) {
+				t.Errorf("headers: %v", got.Header())
+			}
+			if stored := w.credentials("jane").Password; stored != "hash of "+tc.stored {
+				t.Errorf("%q is stored", stored)
+			}
+			if strings.Contains(w.logs.String(), "jane") {
+				t.Errorf("log:\n%s", w.logs)
+			}
+		})
+	}
+}
+
+// TestClocksThatDiffer asks for a link at a portal whose clock is ahead of the one
+// at which it is used.
+func TestClocksThatDiffer(t *testing.T) {
+	ahead, next := start.Add(30*time.Second), worlds(t)
+	for name, changes := range map[string][]func(*accountsv1.Account, *account.Credentials){
+		"of the request":      with(askedAt(ahead)),
+		"of the old password": with(askedAt(ahead), func(_ *accountsv1.Account, c *account.Credentials) { c.PasswordTime = ahead.Add(-time.Nanosecond) }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := next(t, forgetter(t, "jane", changes...)...)
+			path, before := w.resetPath("jane", ahead), w.credentials("jane").PasswordTime
+			expect(t, w.post(path, newPasswords(other25)), 200)
+			expect(t, w.post(path, newPasswords(good)), 410, "A password has been chosen since")
+			if c := w.credentials("jane"); c.Password != "hash of "+other25 || c.PasswordTime.Before(before) {
+				t.Errorf("password %q of %v, after one of %v", c.Password, c.PasswordTime, before)
+			}
+		})
+	}
+}
+
+func TestAPasswordThatCannotBeHashedIsNotLost(t *testing.T) {
+	w := aReset(t)
+	w.config.Hasher = plainHasher{err: account.ErrBusy}
+	w.build()
+	path := w.resetPath("jane", start)
+	got := w.post(path, newPasswords(other25))
+	expect(t, got, 503, "wait a few seconds and send the form once more")
+	if got.Header().Get("Retry-After") == "" {
+		t.Error("it is not said when to come back")
+	}
+	w.config.Hasher = plainHasher{}
+	w.build()
+	expect(t, w.post(path, newPasswords(other25)), 200)
+}
+
+// TestWhereTheLockCannotBeOpenedThePasswordCounts fails every write of a status.
+// Another link opens the lock.
+func TestWhereTheLockCannotBeOpenedThePasswordCounts(t *testing.T) {
+	w := aReset(t, lockedNow)
+	tries := 0
+	w.meddle(interceptor.Funcs{
+		SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
+			tries++
+			return errors.New("jane is locked")
+		},
+	})
+	expect(t, w.post(w.resetPath("jane", start), newPasswords(other25)), 200, "Your password is changed")
+	if logs := w.logs.String(); tries != statusTries || !strings.Contains(logs, "Failed to note that a password was changed by a link") || strings.Contains(logs, "jane") {
+		t.Errorf("%d tries; log:\n%s", tries, logs)
+	}
+	w.meddle(interceptor.Funcs{})
+	expect(t, w.browser().signIn("jane", other25), 422)
+	w.clock.Step(time.Minute)
+	w.post("/reset", resetRequest("jane"))
+	w.post(w.resetPath("jane", w.clock.Now()), newPasswords(good))
+	expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
+}
