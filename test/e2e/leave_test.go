@@ -57,7 +57,7 @@ var _ = Describe("Somebody who leaves an organization", func() {
 		Expect(browser.complained()).To(BeEmpty())
 	})
 
-	It("cannot be its only owner, whatever they send", Label("D9"), func(ctx SpecContext) {
+	It("cannot be its only owner, whatever they send", func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		ada := acme.unique("ada")
 		password := acme.join(ctx, "ada", "owner", ada)

@@ -95,7 +95,7 @@ var _ = Describe("An account at which passwords are guessed", func() {
 		})
 
 	It("is not opened, nor reset, by those who manage one organization where the person owns another",
-		Label("B2", "D7", "K6"), func(ctx SpecContext) {
+		Label("B2", "D7"), func(ctx SpecContext) {
 			acme, other := newTenant(ctx, company), newTenant(ctx, company)
 			jane := other.unique("jane")
 			password := other.join(ctx, "jane", "owner", jane)

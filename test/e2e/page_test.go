@@ -121,6 +121,9 @@ var _ = Describe("The page of an invitation", func() {
 			p.fill("email", "jane@home.example")
 			p.click(mailCode)
 		}, createAccount),
+		Entry("to sign in on", "sign-in", func(p *page, _ string) {
+			p.open(usher.url + "/sign-in")
+		}, "form[action^='/sign-in'] button[type=submit]"),
 		Entry("to decline on", "decline", func(p *page, link string) {
 			p.open(link + "/decline")
 			p.fill("reason", "I have moved to another team.")
