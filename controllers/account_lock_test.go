@@ -140,9 +140,9 @@ var _ = Describe("An Account that is locked", Label("B2"), func() {
 		})
 		passes(ctx, a, settledAfter)
 		eventually(ctx, a, beOpen())
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.SignIn.MaxFailures = 3 })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SignIn.MaxFailures = 3 })
 		eventually(ctx, a, haveState("Locked"))
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.SignIn.MaxFailures = 4 })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SignIn.MaxFailures = 4 })
 		eventually(ctx, a, beOpen())
 	})
 })
@@ -152,7 +152,7 @@ var _ = Describe("Who manages an Organization", Label("D7"), func() {
 		entity := accountsv1.DisplayText(fresh("Acme"))
 		shop, labs := aWorldOf(ctx, entity), aWorldOf(ctx, entity)
 		m, a := shop.active(ctx)
-		change(ctx, labs.organization(), func(o *accountsv1.Organization) {
+		labs.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Roles = append(o.Spec.Roles, accountsv1.Role{Name: "owner", Standing: accountsv1.StandingOwner})
 		})
 		owner := labs.membership("jane")

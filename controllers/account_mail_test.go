@@ -159,7 +159,7 @@ var _ = Describe("The mails about an Account", func() {
 	BeforeEach(func(ctx SpecContext) {
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
 		w = aWorld().settled(ctx)
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
 		m, a = w.active(ctx)
 		// What comes out of order comes of the mail that the spec is about.
 		eventually(ctx, w.invitation("jane"), HaveField("Status.Deliveries", And(HaveLen(2), HaveEach(HaveField("Result", BeEquivalentTo("Sent"))))))
@@ -200,7 +200,7 @@ var _ = Describe("The mails about an Account", func() {
 	})
 
 	It("go to the Account's own address, whatever address its Membership is for", Label("B3"), func(ctx SpecContext) {
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
 		w.invited(ctx, "john")
 		john := w.acceptAs(ctx, "john", w.name+"-john", w.email("doe"))
 		eventually(ctx, w.membership("john"), haveState("Active"))

@@ -22,7 +22,7 @@ var _ = Describe("An address", func() {
 
 	DescribeTable("is refused, with the reason, where the Organization does not take it", Label("A2", "E9"),
 		func(ctx SpecContext, email, says string) {
-			change(ctx, w.organization(), func(o *accountsv1.Organization) {
+			w.reorganize(ctx, func(o *accountsv1.Organization) {
 				o.Spec.AllowedDomains = []accountsv1.DomainName{"acme.example", "bücher.example"}
 				o.Spec.DeniedDomains = []accountsv1.DomainName{"pec.acme.example"}
 			})
@@ -68,7 +68,7 @@ var _ = Describe("An address", func() {
 	})
 
 	It("that a member signs in with is not invited, whatever address brought them", Label("E9", "C4"), func(ctx SpecContext) {
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
 		m := w.invited(ctx, "jane")
 		w.acceptAs(ctx, "jane", w.name+"-jane", w.email("private"))
 		eventually(ctx, m, haveState("Active"), beReady())

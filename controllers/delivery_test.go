@@ -133,7 +133,7 @@ var _ = Describe("An invitation on its way", func() {
 	})
 
 	It("speaks the language of the invitation, or else of the Organization", Label("E5"), func(ctx SpecContext) {
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.Language = "fr" })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Language = "fr" })
 		french, german := w.invitation("john"), w.invitation("jane")
 		german.Spec.Language = "de"
 		create(ctx, french, german)
@@ -208,7 +208,7 @@ var _ = Describe("An invitation on its way", func() {
 		w.credentials(ctx, map[string]string{accountsv1.DKIMKeyKey: dkimKey})
 		_, err = mail.ParseDKIM("acme.example", "usher", []byte(dkimKey))
 		Expect(err).NotTo(HaveOccurred())
-		change(ctx, w.organization(), func(o *accountsv1.Organization) {
+		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Mail = accountsv1.OrganizationMail{Server: theirs.SMTPURL(), Sender: "people@acme.example", DKIMSelector: "usher"}
 		})
 		inv := w.invitation("john")

@@ -63,7 +63,7 @@ var _ = Describe("An Account that is disabled", func() {
 	})
 
 	It("is a member all the same, whose address is not invited again", Label("E9"), func(ctx SpecContext) {
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
 		m := w.invited(ctx, "jane")
 		a := w.acceptAs(ctx, "jane", w.name+"-jane", "doe@example.net")
 		eventually(ctx, m, haveState("Active"), beReady())

@@ -91,7 +91,7 @@ var _ = Describe("An Organization", func() {
 
 	It("is one of two of different legal entities that an Account joins, if it accepts both at once", Label("B11"), func(ctx SpecContext) {
 		acme, beta := aWorldOf(ctx, "Acme S.p.A."), aWorldOf(ctx, "Beta GmbH")
-		change(ctx, beta.organization(), func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
+		beta.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
 		people := []string{"jane", "john", "mary", "paul", "rose"}
 		var access []string
 		for _, person := range people {
@@ -131,7 +131,7 @@ var _ = Describe("An Organization", func() {
 		second, third := labs.invitesJaneOf(ctx, acme), shop.invitesJaneOf(ctx, acme)
 		labs.acceptWith(ctx, "jane", a)
 		eventually(ctx, second, haveState("Active"), beReady())
-		change(ctx, labs.organization(), func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Beta GmbH" })
+		labs.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Beta GmbH" })
 		shop.acceptWith(ctx, "jane", a)
 		shop.isForeign(ctx)
 		quiet(ctx)

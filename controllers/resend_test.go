@@ -195,11 +195,11 @@ var _ = Describe("An invitation that is sent again", func() {
 	})
 
 	It("keeps its language", Label("E5"), func(ctx SpecContext) {
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.Language = "it" })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Language = "it" })
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"), HaveField("Status.Attempt.Language", BeEquivalentTo("it")))
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.Language = "de" })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Language = "de" })
 		askForResend(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"), HaveField("Status.Attempt.Number", BeEquivalentTo(2)))
 		mails := w.invitationMails("john")

@@ -6,6 +6,7 @@ package controllers_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,7 +46,7 @@ func (w world) taken(ctx context.Context) (names []string) {
 func (w world) mailed() map[string]int {
 	got := map[string]int{}
 	for _, m := range letters.Messages() {
-		if inWorld := len(m.To) == 1 && len(m.To[0]) > len(w.name) && m.To[0][len(m.To[0])-len(w.name+".example"):] == w.name+".example"; inWorld {
+		if len(m.To) == 1 && strings.HasSuffix(m.To[0], "@"+w.name+".example") {
 			got[m.To[0]]++
 		}
 	}
@@ -104,7 +105,7 @@ var _ = Describe("A limit on seats", Label("D2"), func() {
 		change(ctx, jane, func(m *accountsv1.Membership) { m.Spec.Role = "developer" })
 		eventually(ctx, jane, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "SeatsExhausted"))
 		Eventually(func() []string { return w.access(ctx) }).Should(BeEmpty())
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.Seats = 2 })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Seats = 2 })
 		eventually(ctx, jane, haveState("Active"), beReady())
 		Expect(w.access(ctx)).To(ConsistOf("edit for usher:" + w.name + "-jane"))
 	})
@@ -113,7 +114,7 @@ var _ = Describe("A limit on seats", Label("D2"), func() {
 		w.limited(ctx, 3)
 		jane, _ := w.active(ctx)
 		john := w.invited(ctx, "john")
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.Seats = 1 })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Seats = 1 })
 		org := w.organization()
 		eventually(ctx, org, HaveField("Status.ObservedGeneration", HaveValue(BeEquivalentTo(3))), beReady())
 		Expect(w.taken(ctx)).To(ConsistOf("jane", "john"))

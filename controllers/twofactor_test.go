@@ -19,7 +19,7 @@ import (
 // many seconds, where it says so.
 func (w world) requireTwoFactor(ctx context.Context, grace int32) {
 	GinkgoHelper()
-	change(ctx, w.organization(), func(o *accountsv1.Organization) {
+	w.reorganize(ctx, func(o *accountsv1.Organization) {
 		o.Spec.SignIn = accountsv1.SignInRules{TwoFactor: accountsv1.TwoFactorRequired, TwoFactorGraceSeconds: grace}
 	})
 }
@@ -114,7 +114,7 @@ var _ = Describe("A second factor that the Organization requires", Label("A10"),
 		m := w.invited(ctx, "jane")
 		a := w.accept(ctx, "jane", w.name+"-jane")
 		eventually(ctx, m, haveState("Inactive"))
-		change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorOptional })
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorOptional })
 		eventually(ctx, m, haveState("Active"), beReady())
 		Expect(w.access(ctx)).To(ConsistOf("edit for usher:" + a.Name))
 	})

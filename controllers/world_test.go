@@ -292,6 +292,15 @@ func change[T client.Object](ctx context.Context, o T, how func(T)) {
 	}).Should(Succeed())
 }
 
+// reorganize changes the Organization, and waits until the controllers know it:
+// what is applied after it must not meet the one before.
+func (w world) reorganize(ctx context.Context, how func(*accountsv1.Organization)) {
+	GinkgoHelper()
+	org := w.organization()
+	change(ctx, org, how)
+	eventually(ctx, org, HaveField("Status.ObservedGeneration", HaveValue(Equal(org.Generation))))
+}
+
 // poke has the controllers look at an object again.
 func poke(ctx context.Context, o client.Object) {
 	GinkgoHelper()
@@ -302,7 +311,7 @@ func poke(ctx context.Context, o client.Object) {
 // owned gives the Organization an owner: Ada.
 func (w world) owned(ctx context.Context) {
 	GinkgoHelper()
-	change(ctx, w.organization(), func(o *accountsv1.Organization) {
+	w.reorganize(ctx, func(o *accountsv1.Organization) {
 		o.Spec.Roles = append(o.Spec.Roles, accountsv1.Role{Name: "owner", Standing: accountsv1.StandingOwner, Seat: accountsv1.SeatFree})
 	})
 	ada := w.membership("ada")
