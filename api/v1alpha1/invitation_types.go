@@ -228,7 +228,7 @@ type InvitationStatus struct {
 	// +optional
 	OtherAddress OtherAddress `json:"otherAddress,omitempty,omitzero"`
 
-	// guesses counts the passwords and the codes that were tried with the
+	// guesses counts the codes for another address that were tried with the
 	// current attempt's link. Only the portal counts it up, before it looks at
 	// what was typed.
 	// +kubebuilder:validation:Minimum=1
