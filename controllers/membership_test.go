@@ -198,12 +198,18 @@ var _ = Describe("A Membership", func() {
 
 	It("comes back as it was after a restore that lost every status", func(ctx SpecContext) {
 		m, a := w.active(ctx)
-		m.Status = accountsv1.MembershipStatus{}
-		Expect(k8s.Status().Update(ctx, m)).To(Succeed())
 		inv := w.invitation("jane")
-		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(inv), inv)).To(Succeed())
-		inv.Status = accountsv1.InvitationStatus{}
-		Expect(k8s.Status().Update(ctx, inv)).To(Succeed())
+		// The controllers may be writing at the same moment.
+		Eventually(func(g Gomega) {
+			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(m), m)).To(Succeed())
+			m.Status = accountsv1.MembershipStatus{}
+			g.Expect(k8s.Status().Update(ctx, m)).To(Succeed())
+		}).Should(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(inv), inv)).To(Succeed())
+			inv.Status = accountsv1.InvitationStatus{}
+			g.Expect(k8s.Status().Update(ctx, inv)).To(Succeed())
+		}).Should(Succeed())
 		eventually(ctx, m, haveState("Active"), beReady())
 		Expect(m.Status.AccountRef.Name).To(BeEquivalentTo(a.Name))
 		eventually(ctx, inv, haveState("Active"), beReady())
