@@ -6,7 +6,6 @@ package controllers_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -34,8 +33,13 @@ var _ = Describe("A controller that dies while it mails about an Account", Seria
 				}
 				Expect(at).To(BeNumerically(">", 6), "the sweep went through all that two mails take")
 			}
-			Expect(doubled).To(HaveKey("SMTP: reset"), "the sweep went through the points where a mail doubles: %v", doubled)
-			Expect(doubled).To(HaveKey("SMTP: locked"), "%v", doubled)
+			for _, mail := range []string{"SMTP: reset", "SMTP: locked"} {
+				// Two mails go in any order, so that a sweep by number may pass by one of them.
+				p := newProcess(1, true)
+				p.of = mail
+				Expect(dies(ctx, w, a, p, doubled)).To(BeTrue(), mail)
+				Expect(doubled).To(HaveKeyWithValue(mail, Not(BeZero())), "the point where a mail doubles: %v", doubled)
+			}
 			GinkgoWriter.Printf("doubled: %v\n", doubled)
 		})
 })
@@ -94,8 +98,7 @@ func dies(ctx context.Context, w world, a *accountsv1.Account, p *process, doubl
 		Expect(p.pending).To(HaveKey(id), "doubled: "+where)
 		Expect(copies).To(HaveLen(2), where)
 		Expect(copies[0]).To(Equal(copies[1]), where)
-		purpose, _, _ := strings.Cut(strings.Split(id, ".")[1], "-")
-		doubled[p.point+": "+purpose]++
+		doubled[p.point]++
 	}
 	return died
 }

@@ -37,11 +37,7 @@ const (
 // asPortal writes into the status of an Account, as the portal does.
 func asPortal(ctx context.Context, a *accountsv1.Account, write func(status *accountsv1.AccountStatus, now metav1.Time)) {
 	GinkgoHelper()
-	Eventually(func(g Gomega) {
-		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
-		write(&a.Status, metav1.NewTime(now.Now().UTC()).Rfc3339Copy())
-		g.Expect(k8s.Status().Update(ctx, a)).To(Succeed())
-	}).Should(Succeed())
+	changeStatus(ctx, a, func(a *accountsv1.Account) { write(&a.Status, metav1.NewTime(now.Now().UTC()).Rfc3339Copy()) })
 }
 
 // ask asks by annotation, at the present time. It returns the value.

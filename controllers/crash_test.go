@@ -33,7 +33,8 @@ var errCrashed = errors.New("this process is dead")
 // the mail server: before the call, or after it and before its answer.
 // What only fills its cache does not count, nor do events.
 type process struct {
-	at    int // 0: never
+	of    string // only calls whose name is this, or any
+	at    int    // 0: never
 	after bool
 
 	mu      sync.Mutex
@@ -56,7 +57,9 @@ func (p *process) call(what string, do func() error) error {
 	if p.crashed() {
 		return errCrashed
 	}
-	p.calls++
+	if p.of == "" || p.of == what {
+		p.calls++
+	}
 	last := p.calls == p.at
 	if last && !p.after {
 		p.die(what)
@@ -79,13 +82,19 @@ func (p *process) die(what string) {
 
 // Send is the mail server as this process reaches it.
 func (p *process) Send(ctx context.Context, m mail.Message, to controllers.Mailer) error {
-	return p.call("SMTP", func() error {
+	return p.call("SMTP: "+purposeOf(m.ID), func() error {
 		err := to.Send(ctx, m)
 		if err == nil {
 			p.sent[m.ID] = true
 		}
 		return err
 	})
+}
+
+// purposeOf is what a mail is for, by its Message-ID.
+func purposeOf(id string) string {
+	purpose, _, _ := strings.Cut(strings.Split(id, ".")[1], "-")
+	return purpose
 }
 
 // roundTrip is the API server as this process reaches it.

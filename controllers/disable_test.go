@@ -11,7 +11,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
@@ -116,11 +115,9 @@ func (w world) hold(ctx context.Context) *rbacv1.RoleBinding {
 // janeLeaves gives her Membership up, as the portal does.
 func (w world) janeLeaves(ctx context.Context, a *accountsv1.Account) {
 	GinkgoHelper()
-	Eventually(func(g Gomega) {
-		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
+	changeStatus(ctx, a, func(a *accountsv1.Account) {
 		a.Status.Leaving = []accountsv1.MembershipReference{{Namespace: accountsv1.NamespaceName(w.name), Name: "jane"}}
-		g.Expect(k8s.Status().Update(ctx, a)).To(Succeed())
-	}).Should(Succeed())
+	})
 }
 
 var _ = Describe("A Membership that its person has left", func() {

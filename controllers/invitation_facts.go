@@ -58,7 +58,7 @@ func (r *InvitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 	if err != nil {
 		facts.KeyFault = err.Error()
 	}
-	facts.NewestKey = keys.Newest()
+	facts.NewestKey = int32(keys.Newest())
 	if facts.Rival, err = r.rival(ctx, inv); err != nil {
 		return none, err
 	}

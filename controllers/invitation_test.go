@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/inbox"
 	"github.com/usher-dev/usher/internal/invitation"
 )
@@ -82,10 +83,7 @@ var _ = Describe("An Invitation", func() {
 	})
 
 	It("turns Expired by itself when its time is over", Label("A7"), func(ctx SpecContext) {
-		org := w.organization()
-		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
-		org.Spec.InvitationValiditySeconds = 60
-		Expect(k8s.Update(ctx, org)).To(Succeed())
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.InvitationValiditySeconds = 60 })
 		now.putForward(-58 * time.Second) // of a minute of validity two seconds are left
 		inv := w.invitation("john")
 		create(ctx, inv)

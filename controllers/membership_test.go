@@ -48,8 +48,7 @@ var _ = Describe("A Membership", func() {
 
 	It("follows its role when that is changed", Label("D8"), func(ctx SpecContext) {
 		m, _ := w.active(ctx)
-		m.Spec.Role = "observer"
-		Expect(k8s.Update(ctx, m)).To(Succeed())
+		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		Eventually(func() []string {
 			var roles []string
 			for _, b := range bindings(ctx, w.staging()) {
@@ -77,11 +76,10 @@ var _ = Describe("A Membership", func() {
 	})
 
 	It("says which grant is not in force, and grants it as soon as it can", func(ctx SpecContext) {
-		org := w.organization()
-		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
 		late := accountsv1.NamespaceName(w.name + "-late")
-		org.Spec.Resources[0].Namespaces.Names = append(org.Spec.Resources[0].Namespaces.Names, late)
-		Expect(k8s.Update(ctx, org)).To(Succeed())
+		w.reorganize(ctx, func(o *accountsv1.Organization) {
+			o.Spec.Resources[0].Namespaces.Names = append(o.Spec.Resources[0].Namespaces.Names, late)
+		})
 		m := w.invited(ctx, "jane")
 		w.accept(ctx, "jane", w.name+"-jane")
 		eventually(ctx, m, haveState("Active"),
@@ -199,17 +197,8 @@ var _ = Describe("A Membership", func() {
 	It("comes back as it was after a restore that lost every status", func(ctx SpecContext) {
 		m, a := w.active(ctx)
 		inv := w.invitation("jane")
-		// The controllers may be writing at the same moment.
-		Eventually(func(g Gomega) {
-			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(m), m)).To(Succeed())
-			m.Status = accountsv1.MembershipStatus{}
-			g.Expect(k8s.Status().Update(ctx, m)).To(Succeed())
-		}).Should(Succeed())
-		Eventually(func(g Gomega) {
-			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(inv), inv)).To(Succeed())
-			inv.Status = accountsv1.InvitationStatus{}
-			g.Expect(k8s.Status().Update(ctx, inv)).To(Succeed())
-		}).Should(Succeed())
+		changeStatus(ctx, m, func(m *accountsv1.Membership) { m.Status = accountsv1.MembershipStatus{} })
+		changeStatus(ctx, inv, func(inv *accountsv1.Invitation) { inv.Status = accountsv1.InvitationStatus{} })
 		eventually(ctx, m, haveState("Active"), beReady())
 		Expect(m.Status.AccountRef.Name).To(BeEquivalentTo(a.Name))
 		eventually(ctx, inv, haveState("Active"), beReady())

@@ -118,8 +118,7 @@ var _ = Describe("A limit on seats", Label("D2"), func() {
 		org := w.organization()
 		eventually(ctx, org, HaveField("Status.ObservedGeneration", HaveValue(BeEquivalentTo(3))), beReady())
 		Expect(w.taken(ctx)).To(ConsistOf("jane", "john"))
-		org.Status = accountsv1.OrganizationStatus{}
-		Expect(k8s.Status().Update(ctx, org)).To(Succeed())
+		changeStatus(ctx, org, func(o *accountsv1.Organization) { o.Status = accountsv1.OrganizationStatus{} })
 		Eventually(func() []string { return w.taken(ctx) }).Should(ConsistOf("jane", "john"))
 		late := w.membership("late")
 		create(ctx, late)

@@ -10,7 +10,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
@@ -27,11 +26,7 @@ func (w world) requireTwoFactor(ctx context.Context, grace int32) {
 // say writes whether there is a second factor, as the portal does.
 func say(ctx context.Context, a *accountsv1.Account, twoFactor accountsv1.TwoFactor) {
 	GinkgoHelper()
-	Eventually(func(g Gomega) {
-		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
-		a.Status.TwoFactor = twoFactor
-		g.Expect(k8s.Status().Update(ctx, a)).To(Succeed())
-	}).Should(Succeed())
+	changeStatus(ctx, a, func(a *accountsv1.Account) { a.Status.TwoFactor = twoFactor })
 }
 
 var _ = Describe("A second factor that the Organization requires", Label("A10"), func() {

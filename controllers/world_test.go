@@ -135,16 +135,13 @@ func (w world) acceptAs(ctx context.Context, person, userName string, email acco
 // acceptWith answers an Invitation with an Account that exists.
 func (w world) acceptWith(ctx context.Context, person string, a *accountsv1.Account) {
 	GinkgoHelper()
-	var inv accountsv1.Invitation
-	Eventually(func(g Gomega) {
-		g.Expect(k8s.Get(ctx, w.key(person), &inv)).To(Succeed())
+	changeStatus(ctx, w.invitation(person), func(inv *accountsv1.Invitation) {
 		accepted := metav1.Now().Rfc3339Copy()
 		inv.Status.Acceptance = accountsv1.Acceptance{
 			AccountRef:   accountsv1.AcceptedAccountReference{Name: accountsv1.AccountName(a.Name), UID: string(a.UID)},
 			AcceptedTime: &accepted,
 		}
-		g.Expect(k8s.Status().Update(ctx, &inv)).To(Succeed())
-	}).Should(Succeed())
+	})
 }
 
 // halfMade makes the Account of somebody who began to accept, with its password.
@@ -289,6 +286,19 @@ func change[T client.Object](ctx context.Context, o T, how func(T)) {
 		}
 		how(o)
 		return k8s.Update(ctx, o)
+	}).Should(Succeed())
+}
+
+// changeStatus changes the status of an object; the controllers may be writing
+// at the same moment.
+func changeStatus[T client.Object](ctx context.Context, o T, how func(T)) {
+	GinkgoHelper()
+	Eventually(func() error {
+		if err := k8s.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+			return err
+		}
+		how(o)
+		return k8s.Status().Update(ctx, o)
 	}).Should(Succeed())
 }
 

@@ -8,8 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
-	"math"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,11 +59,7 @@ func DeriveResetLink(keys invitation.Keyring, uid string, requested time.Time) (
 	if err != nil {
 		return "", err
 	}
-	newest := keys.Newest()
-	if newest < 1 || newest > math.MaxUint8 {
-		return "", errors.New("there is no key to make a link with")
-	}
-	head := resetHead{UID: raw, Requested: requested.Unix(), KeyID: uint8(newest)}
+	head := resetHead{UID: raw, Requested: requested.Unix(), KeyID: keys.Newest()}
 	mac, err := keys.MAC(head.KeyID, resetDomain, head.bytes())
 	if err != nil {
 		return "", err

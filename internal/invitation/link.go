@@ -74,8 +74,8 @@ func ParseKeyring(data map[string][]byte) (Keyring, error) {
 // FirstKeyName is the name of the entry that a new keyring starts with.
 func FirstKeyName() string { return keyPrefix + "1" }
 
-// Newest is the number of the key that new links are made with.
-func (k Keyring) Newest() int32 { return int32(k.newest) }
+// Newest is the number of the key that new links are made with; 0: there is none.
+func (k Keyring) Newest() uint8 { return k.newest }
 
 // MAC is the HMAC-SHA256 of a message, with a key of the ring. Its domain, which
 // ends with a NUL, stands before it: each kind of link has one of its own, so that

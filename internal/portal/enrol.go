@@ -6,12 +6,12 @@ package portal
 import (
 	"encoding/base32"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/usher-dev/usher/internal/account"
@@ -68,10 +68,9 @@ func (s sight) enrolment(browser []byte) (enrolment, error) {
 	if err != nil {
 		return enrolment{}, err
 	}
-	attempt := binary.BigEndian.AppendUint32(nil, uint32(s.Invitation.Status.Attempt.Number)) //nolint:gosec // G115: the link is genuine, so that it is from 1 up.
+	attempt := strconv.AppendInt(nil, int64(s.Invitation.Status.Attempt.Number), 10)
 	derive := func(domain string) ([]byte, error) {
-		key := uint8(s.keys.Newest()) //nolint:gosec // G115: keys have numbers from 1 to 255.
-		return s.keys.MAC(key, domain, browser, uid[:], attempt)
+		return s.keys.MAC(s.keys.Newest(), domain, browser, uid[:], attempt)
 	}
 	secret, err := derive(enrolmentAppDomain)
 	if err != nil {

@@ -53,7 +53,7 @@ type challenge struct {
 // seal writes a challenge as its cookie holds it: base64url(key id ‖ challenge ‖
 // unix time of its end ‖ HMAC).
 func (c challenge) seal(keys invitation.Keyring) (string, error) {
-	raw := append([]byte{byte(keys.Newest())}, c.value[:]...)          //nolint:gosec // G115: keys have numbers from 1 to 255.
+	raw := append([]byte{keys.Newest()}, c.value[:]...)
 	raw = binary.BigEndian.AppendUint64(raw, uint64(c.expires.Unix())) //nolint:gosec // G115: no clock is before 1970.
 	mac, err := keys.MAC(raw[0], challengeDomain, raw[1:])
 	if err != nil {
