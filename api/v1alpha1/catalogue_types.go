@@ -92,15 +92,20 @@ const (
 
 // RoleStanding says what whoever has a role is to the Organization.
 //
-// +kubebuilder:validation:Enum=Owner;Member
+// +kubebuilder:validation:Enum=Owner;Member;Guest
 type RoleStanding string
 
 // The standings.
 const (
-	// StandingOwner: an owner, who is told when somebody joins or declines.
+	// StandingOwner: an owner, who is told when somebody joins or declines. An
+	// Organization that has one never loses the last.
 	StandingOwner RoleStanding = "Owner"
 	// StandingMember: a member like any other.
 	StandingMember RoleStanding = "Member"
+	// StandingGuest: somebody from outside, who has what the role grants and
+	// none of the default grants, takes no seat unless the role says so, and
+	// never manages people.
+	StandingGuest RoleStanding = "Guest"
 )
 
 // Role is a named set of grants.
@@ -115,16 +120,18 @@ type Role struct {
 	DisplayName DisplayText `json:"displayName,omitempty"`
 
 	// seat is Counted, where each member with this role takes one of
-	// spec.seats, or Free. Unset: Counted.
+	// spec.seats, or Free. Unset: Free where standing is Guest, else Counted.
 	// +optional
 	Seat RoleSeat `json:"seat,omitempty"`
 
 	// standing is Owner, where whoever has this role is told when somebody
-	// joins or declines, or Member. Unset: Member.
+	// joins or declines and the last of them stays, Guest, for people from
+	// outside, or Member. Unset: Member.
 	// +optional
 	Standing RoleStanding `json:"standing,omitempty"`
 
-	// grants are what everybody with this role may do. Unset: nothing. At most 64.
+	// grants are what everybody with this role may do, besides the default
+	// grants of the Organization. Unset: nothing. At most 64.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
@@ -146,6 +153,14 @@ type Grant struct {
 	// +listType=set
 	// +required
 	Resources []CatalogueName `json:"resources,omitempty"`
+}
+
+// Counted tells whether whoever has the role takes a seat, where seats are limited.
+func (r Role) Counted() bool {
+	if r.Seat == "" {
+		return r.Standing != StandingGuest
+	}
+	return r.Seat == SeatCounted
 }
 
 // Title is what people read: the display name or, without one, the name.

@@ -27,8 +27,8 @@ const (
 	// belongs to somebody.
 	//
 	// True: Accepted. False: NotAccepted, Expired, Declined, NoAccount,
-	// AccountDisabled, Deleting, and every reason for which Ready can be False,
-	// GrantsWithheld excepted.
+	// AccountDisabled, Suspended, Deleting, and every reason for which Ready can
+	// be False, GrantsWithheld and LastOwner excepted.
 	ConditionActive = "Active"
 
 	// ConditionExpired tells whether the invitation's time ran out before
@@ -41,7 +41,8 @@ const (
 	// the overrides grant is in force.
 	//
 	// True: Reconciled. False: NotAccepted, GrantsWithheld, AccountDisabled,
-	// TwoFactorRequired, Deleting, and every reason for which Ready can be False.
+	// Suspended, TwoFactorRequired, Deleting, and every reason for which Ready
+	// can be False.
 	ConditionPermissionsApplied = "PermissionsApplied"
 
 	// ConditionTwoFactorMissing is present, and then True, only while the
@@ -50,6 +51,19 @@ const (
 	//
 	// True: GracePeriod, while access lasts, and then TwoFactorRequired.
 	ConditionTwoFactorMissing = "TwoFactorMissing"
+
+	// ConditionSuspended is present, and then True, only while spec.state is
+	// Suspended. Somebody wants it so, and Ready stays True.
+	//
+	// True: Suspended.
+	ConditionSuspended = "Suspended"
+
+	// ConditionLastOwner is present, and then True, only while the Organization
+	// has no owner but this one. Until there is another, this one is not
+	// removed, does not lose the role, and is not suspended.
+	//
+	// True: LastOwner.
+	ConditionLastOwner = "LastOwner"
 )
 
 // Reasons of a Membership's conditions.
@@ -65,6 +79,16 @@ const (
 	// ReasonInvitationConflict says that the Invitation of the same name is
 	// for another address.
 	ReasonInvitationConflict = "InvitationConflict"
+)
+
+// Reasons of a Membership whose manifest asks for less than there was.
+const (
+	// ReasonSuspended says that spec.state is Suspended.
+	ReasonSuspended = "Suspended"
+
+	// ReasonLastOwner says that the Organization would be left without an
+	// owner, so that what the manifest asks for waits until there is another.
+	ReasonLastOwner = "LastOwner"
 )
 
 // Reasons of a Membership that an Account holds and that grants nothing, or
@@ -99,6 +123,26 @@ const (
 
 	// ReasonBindingFailed says that the API server refused the RoleBinding.
 	ReasonBindingFailed = "BindingFailed"
+
+	// ReasonNotHomeNamespace says that the ClusterRole manages people, and that
+	// the resource has other namespaces than the home of the Organization.
+	ReasonNotHomeNamespace = "NotHomeNamespace"
+
+	// ReasonGuest says that the ClusterRole manages people, which guests do not.
+	ReasonGuest = "Guest"
+)
+
+// MembershipSwitch says whether a Membership gives access.
+//
+// +kubebuilder:validation:Enum=Active;Suspended
+type MembershipSwitch string
+
+// The switches of a Membership.
+const (
+	// MembershipSwitchActive: the person has, or is invited to, what is declared.
+	MembershipSwitchActive MembershipSwitch = "Active"
+	// MembershipSwitchSuspended: nobody is invited and nothing is granted.
+	MembershipSwitchSuspended MembershipSwitch = "Suspended"
 )
 
 // MembershipState is one word for where a Membership stands.
@@ -114,7 +158,7 @@ const (
 	MembershipActive MembershipState = "Active"
 	// MembershipInactive: nobody is invited and nothing is granted, because
 	// the Organization or the Account is not there, the Account is disabled or
-	// lacks a second factor, or the Membership is being deleted.
+	// lacks a second factor, or the Membership is suspended or being deleted.
 	MembershipInactive MembershipState = "Inactive"
 	// MembershipExpired: nobody took the invitation up in time.
 	MembershipExpired MembershipState = "Expired"
@@ -206,6 +250,11 @@ type MembershipSpec struct {
 	// +required
 	Role CatalogueName `json:"role,omitempty"`
 
+	// state is Active, or Suspended, where nothing is granted and nobody is
+	// invited until it is Active again; a seat stays taken. Unset: Active.
+	// +optional
+	State MembershipSwitch `json:"state,omitempty"`
+
 	// permissions switches single permissions on or off for this person, on
 	// top of the role. Unset: exactly the role. At most 64.
 	// +kubebuilder:validation:MinItems=1
@@ -239,97 +288,6 @@ type PermissionOverride struct {
 	// +listType=set
 	// +required
 	Resources []CatalogueName `json:"resources,omitempty"`
-}
-
-// MembershipStatus is what Usher last saw of a Membership.
-//
-// +kubebuilder:validation:MinProperties=1
-type MembershipStatus struct {
-	// conditions are Ready, Pending, Active, Expired and PermissionsApplied,
-	// and Reconciling, Stalled or TwoFactorMissing while they are True.
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
-	// +listType=map
-	// +listMapKey=type
-	// +optional
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-
-	// observedGeneration is the generation that the status speaks of; -1 on a
-	// new object.
-	// +kubebuilder:validation:Minimum=-1
-	// +optional
-	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-
-	// state is one word derived from the conditions.
-	// +optional
-	State MembershipState `json:"state,omitempty"`
-
-	// accountRef is the Account that took the Membership up. Unset: none did.
-	// +optional
-	AccountRef AccountReference `json:"accountRef,omitempty,omitzero"`
-
-	// grants lists what the role and the overrides grant, and whether it is in
-	// force. Unset: nothing is granted, or nobody is there to have it.
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=4096
-	// +listType=map
-	// +listMapKey=permission
-	// +listMapKey=resource
-	// +optional
-	Grants []GrantStatus `json:"grants,omitempty"`
-}
-
-// GrantState says whether a grant is in force.
-//
-// +kubebuilder:validation:Enum=InForce;Withheld
-type GrantState string
-
-// The states of a grant.
-const (
-	GrantInForce  GrantState = "InForce"
-	GrantWithheld GrantState = "Withheld"
-)
-
-// GrantStatus is one permission on one resource, as one person has it.
-type GrantStatus struct {
-	// permission is the name of the permission.
-	// +required
-	Permission CatalogueName `json:"permission,omitempty"`
-
-	// resource is the name of the resource.
-	// +required
-	Resource CatalogueName `json:"resource,omitempty"`
-
-	// state is InForce, or Withheld for the reason given.
-	// +required
-	State GrantState `json:"state,omitempty"`
-
-	// group is the group that the grant puts the person in. Unset: it is a
-	// ClusterRole that is granted.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +optional
-	Group string `json:"group,omitempty"`
-
-	// namespaces are those in which the ClusterRole is bound: the first 100 by
-	// name. Unset: none.
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=100
-	// +listType=set
-	// +optional
-	Namespaces []NamespaceName `json:"namespaces,omitempty"`
-
-	// reason is why the grant is withheld. Unset: it is in force.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +optional
-	Reason string `json:"reason,omitempty"`
-
-	// message says what to do about a withheld grant.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
-	// +optional
-	Message string `json:"message,omitempty"`
 }
 
 // MembershipList is a list of Memberships.

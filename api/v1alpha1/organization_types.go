@@ -17,8 +17,17 @@ const (
 	// is granted all the same.
 	//
 	// True: Reconciled. False: UnknownPermission, UnknownResource,
-	// InvalidSelector, ClusterRoleNotFound, BindForbidden.
+	// UnknownRole, InvalidDomain, InvalidSelector, ClusterRoleNotFound,
+	// BindForbidden, ClusterRoleTooPowerful.
 	ConditionCatalogueValid = "CatalogueValid"
+
+	// ConditionPoliciesInForce tells whether the ValidatingAdmissionPolicies
+	// that Usher is installed with are there, as they were. Without them
+	// whoever may write Memberships could hand out every role of the catalogue;
+	// so nobody new gets a ClusterRole that manages people until they are back.
+	//
+	// True: Reconciled. False: PoliciesMissing.
+	ConditionPoliciesInForce = "PoliciesInForce"
 
 	// ConditionMailValid tells whether the Organization's own mail server,
 	// sender, key and wording can be used. Wording that cannot be used is
@@ -78,6 +87,20 @@ const (
 	// ReasonClusterRoleNotFound says that a permission names a ClusterRole
 	// that does not exist.
 	ReasonClusterRoleNotFound = "ClusterRoleNotFound"
+
+	// ReasonClusterRoleTooPowerful says that a ClusterRole holds what nobody is
+	// given through Usher: to bind or to escalate, to be somebody else,
+	// everything there is, or to write what Usher keeps for itself.
+	ReasonClusterRoleTooPowerful = "ClusterRoleTooPowerful"
+
+	// ReasonPoliciesMissing says that ValidatingAdmissionPolicies of Usher's
+	// are absent, not enforced or changed. Of a grant, or of an Invitation:
+	// nobody was asked whether who wrote it may hand it out.
+	ReasonPoliciesMissing = "PoliciesMissing"
+
+	// ReasonRollingOut says that a change of the catalogue has not reached
+	// everybody yet; status.rollout says how far it is.
+	ReasonRollingOut = "RollingOut"
 
 	// ReasonBindForbidden says that Usher's own rights do not allow it to
 	// bind a ClusterRole that a permission names.
@@ -234,45 +257,16 @@ type OrganizationSpec struct {
 	// +listMapKey=name
 	// +required
 	Roles []Role `json:"roles,omitempty"`
+
+	// defaultGrants are what every member gets besides what their role grants;
+	// guests do not. Unset: nothing. At most 64.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=permission
+	// +optional
+	DefaultGrants []Grant `json:"defaultGrants,omitempty"`
 }
-
-// SignInRules is how the members of an Organization sign in. Of several
-// Organizations of one Account the strictest rules count.
-//
-// +kubebuilder:validation:MinProperties=1
-type SignInRules struct {
-	// maxFailures is how many wrong passwords in a row lock an Account, from 3
-	// to 100. Unset: 5.
-	// +kubebuilder:validation:Minimum=3
-	// +kubebuilder:validation:Maximum=100
-	// +optional
-	MaxFailures int32 `json:"maxFailures,omitempty"`
-
-	// twoFactor is Required, where nobody becomes a member without a second
-	// factor and members without one lose their access after a time of grace,
-	// or Optional. Unset: Optional.
-	// +optional
-	TwoFactor TwoFactorRule `json:"twoFactor,omitempty"`
-
-	// twoFactorGraceSeconds is how long members who have no second factor keep
-	// their access once it is Required, in seconds, from 60 to 90 days. Unset:
-	// 7 days.
-	// +kubebuilder:validation:Minimum=60
-	// +kubebuilder:validation:Maximum=7776000
-	// +optional
-	TwoFactorGraceSeconds int32 `json:"twoFactorGraceSeconds,omitempty"`
-}
-
-// TwoFactorRule says whether members need a second factor.
-//
-// +kubebuilder:validation:Enum=Required;Optional
-type TwoFactorRule string
-
-// The rules for second factors.
-const (
-	TwoFactorRequired TwoFactorRule = "Required"
-	TwoFactorOptional TwoFactorRule = "Optional"
-)
 
 // DomainName is a domain of mail addresses, such as example.com.
 //
@@ -333,67 +327,6 @@ type OrganizationMail struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*$')",message="must be letters, digits and dashes, with dots between its parts, such as usher or 2026.usher"
 	// +optional
 	DKIMSelector string `json:"dkimSelector,omitempty"`
-}
-
-// OrganizationStatus is what Usher last saw of an Organization.
-//
-// +kubebuilder:validation:MinProperties=1
-type OrganizationStatus struct {
-	// conditions are Ready, NamespaceReady, CatalogueValid and MailValid, and
-	// Reconciling, Stalled or MailHeld while they are True.
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
-	// +listType=map
-	// +listMapKey=type
-	// +optional
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-
-	// observedGeneration is the generation that the status speaks of; -1 on a
-	// new object.
-	// +kubebuilder:validation:Minimum=-1
-	// +optional
-	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-
-	// seats says who has the seats. Unset: spec.seats is unset.
-	// +optional
-	Seats SeatsStatus `json:"seats,omitempty,omitzero"`
-}
-
-// SeatsStatus says who has the seats of an Organization. Nobody is invited to,
-// or holds, a role that is counted without being in it.
-type SeatsStatus struct {
-	// taken is how many seats are taken. It is above spec.seats only after
-	// that was lowered.
-	// +kubebuilder:validation:Minimum=0
-	// +required
-	Taken *int32 `json:"taken,omitempty"`
-
-	// holders are who has them, by name. Unset: nobody.
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=10000
-	// +listType=atomic
-	// +optional
-	Holders []SeatHolder `json:"holders,omitempty"`
-}
-
-// SeatHolder is the Membership or the Invitation that has a seat.
-type SeatHolder struct {
-	// name is the name of the Membership, and of its Invitation.
-	// +required
-	Name CatalogueName `json:"name,omitempty"`
-
-	// invitationUID is the UID of the Invitation that the seat was given for.
-	// Unset: it was given for a Membership that somebody holds.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +optional
-	InvitationUID string `json:"invitationUID,omitempty"`
-
-	// attempt is the last attempt of the Invitation that may be mailed with
-	// this seat. Unset: it was given for a Membership that somebody holds.
-	// +kubebuilder:validation:Minimum=1
-	// +optional
-	Attempt int32 `json:"attempt,omitempty"`
 }
 
 // OrganizationList is a list of Organizations.
