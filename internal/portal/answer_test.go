@@ -93,7 +93,7 @@ func guest(t *testing.T, name, email string, changes ...func(*account.Credential
 	if err := c.WriteTo(objects[1].(*corev1.Secret), objects[0].(*accountsv1.Account)); err != nil {
 		t.Fatal(err)
 	}
-	return objects, &http.Cookie{Name: secureSessionCookie, Value: token + "." + name}
+	return objects, &http.Cookie{Name: hostPrefix + sessionCookie, Value: token + "." + name}
 }
 
 // signInForm is a form that signs in.

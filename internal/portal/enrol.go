@@ -28,12 +28,6 @@ import (
 // attempt that invites. Another browser with the same link, such as that of a
 // scanner of mail, is given something else.
 
-// What the cookie is called that makes one browser different from another.
-const (
-	enrolmentCookie       = "usher-enrolment"
-	secureEnrolmentCookie = "__Host-usher-enrolment"
-)
-
 // enrolmentTime is for how long the browser keeps the number, from each time that
 // it needs it. enrolmentSize is its length, in bytes.
 const (
@@ -89,7 +83,7 @@ func (s sight) enrolment(browser []byte) (enrolment, error) {
 // enrolling is the number of the browser that a request comes from; nil: it has
 // none.
 func (p *portal) enrolling(r *http.Request) []byte {
-	cookie, err := r.Cookie(p.enrolmentCookie("").Name)
+	cookie, err := r.Cookie(p.cookieName(enrolmentCookie))
 	if err != nil {
 		return nil
 	}
@@ -98,19 +92,6 @@ func (p *portal) enrolling(r *http.Request) []byte {
 		return nil
 	}
 	return number
-}
-
-// enrolmentCookie is sent along when somebody follows the link of the mail, and
-// with no form that another site sends.
-func (p *portal) enrolmentCookie(value string) *http.Cookie {
-	name := enrolmentCookie
-	if p.https {
-		name = secureEnrolmentCookie
-	}
-	return &http.Cookie{ //nolint:gosec // G124: over plain http, which a demo or a lab has, browsers keep no cookie that is Secure.
-		Name: name, Value: value, Path: "/", MaxAge: int(enrolmentTime.Seconds()),
-		HttpOnly: true, Secure: p.https, SameSite: http.SameSiteLaxMode,
-	}
 }
 
 // enrolView is what the page offers for a second factor. The zero value offers
@@ -157,7 +138,7 @@ func (p *portal) offerEnrolment(v visit, lang language.Tag, seen sight, f form) 
 			view.Passkey = f.passkey
 		}
 	}
-	http.SetCookie(v.w, p.enrolmentCookie(base64.RawURLEncoding.EncodeToString(browser)))
+	p.setCookie(v.w, enrolmentCookie, base64.RawURLEncoding.EncodeToString(browser), int(enrolmentTime.Seconds()), http.SameSiteLaxMode)
 	return view, nil
 }
 

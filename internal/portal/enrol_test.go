@@ -197,12 +197,12 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 		}, anew, true},
 		"a cookie that is too short": {func(b *agent) url.Values {
 			f := filledWithApp(code(b, start))
-			b.jar[secureEnrolmentCookie].Value = "AAAA"
+			b.jar[hostPrefix+enrolmentCookie].Value = "AAAA"
 			return f
 		}, anew, true},
 		"a cookie that cannot be read": {func(b *agent) url.Values {
 			f := filledWithApp(code(b, start))
-			b.jar[secureEnrolmentCookie].Value = strings.Repeat("=", 43)
+			b.jar[hostPrefix+enrolmentCookie].Value = strings.Repeat("=", 43)
 			return f
 		}, anew, true},
 	} {
@@ -262,7 +262,7 @@ func TestTheSecretOfAnAppIsDerived(t *testing.T) {
 	if shownSecret(t, b.visit("/invitation/"+theirs)) == secret {
 		t.Error("for another invitation the same secret is shown")
 	}
-	number, err := base64.RawURLEncoding.DecodeString(b.jar[secureEnrolmentCookie].Value)
+	number, err := base64.RawURLEncoding.DecodeString(b.jar[hostPrefix+enrolmentCookie].Value)
 	w.must(err)
 	given := func() enrolment {
 		given, err := sight{Offer: invitation.Offer{Invitation: w.invitation()}, keys: w.keys}.enrolment(number)
@@ -303,7 +303,7 @@ func TestTheSecretOfAnAppIsNowhereElse(t *testing.T) {
 	b := w.agent()
 	page := b.visit(w.link())
 	secret := shownSecret(t, page)
-	number := b.jar[secureEnrolmentCookie].Value
+	number := b.jar[hostPrefix+enrolmentCookie].Value
 	wrong := b.fill(w.link(), filledWithApp(otherDigits(codeAt(t, secret, start))))
 	expect(t, wrong, 422)
 	for _, got := range []*httptest.ResponseRecorder{page, wrong} {

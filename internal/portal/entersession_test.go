@@ -57,13 +57,13 @@ func TestACookieThatSomebodyPlantsIsNeverAdopted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := w.browser()
-			b.cookie = &http.Cookie{Name: secureSessionCookie, Value: planted}
+			b.cookie = &http.Cookie{Name: hostPrefix + sessionCookie, Value: planted}
 			if strings.HasSuffix(planted, ".jane") && b.isIn() {
 				t.Error("it signs in before anybody has")
 			}
 			expectTo(t, b.signIn("jane", good), "/account?lang=en")
 			attacker := w.browser()
-			attacker.cookie = &http.Cookie{Name: secureSessionCookie, Value: planted}
+			attacker.cookie = &http.Cookie{Name: hostPrefix + sessionCookie, Value: planted}
 			if b.cookie.Value == planted || attacker.isIn() {
 				t.Error("it signs in")
 			}

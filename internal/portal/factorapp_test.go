@@ -269,9 +269,9 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	a.add(made, "Laptop")
 	options := a.challenged()
 	signed := k.signed(options)
-	secrets = append(secrets, made, signed, k.id(), a.jar[secureChallengeCookie].Value, good)
+	secrets = append(secrets, made, signed, k.id(), a.jar[hostPrefix+challengeCookie].Value, good)
 	a.enterWith(signed)
-	secrets = append(secrets, a.jar[secureSessionCookie].Value, base64Challenge(t, options))
+	secrets = append(secrets, a.jar[hostPrefix+sessionCookie].Value, base64Challenge(t, options))
 
 	log := w.logs.String()
 	if !strings.Contains(log, "/sign-in/passkey/options") {

@@ -119,7 +119,7 @@ func (w *world) seated(name string, stage session.Stage, ago time.Duration) *age
 	s.SeenTime = w.clock.Now()
 	w.change(name, func(c *account.Credentials) { c.Sessions = append(c.Sessions, s) })
 	a := w.agent()
-	a.jar[secureSessionCookie] = &http.Cookie{Name: secureSessionCookie, Value: token + "." + name}
+	a.jar[hostPrefix+sessionCookie] = &http.Cookie{Name: hostPrefix + sessionCookie, Value: token + "." + name}
 	return a
 }
 

@@ -42,30 +42,30 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 		return k.signed(a.signedInAs(mara).options(nil))
 	},
 	"for no challenge at all": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
-		delete(a.jar, secureChallengeCookie)
+		delete(a.jar, hostPrefix+challengeCookie)
 		return k.signed(options)
 	},
 	"for an empty challenge": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		return k.signedWith(options, func(clientData map[string]any) { clientData["challenge"] = "" })
 	},
 	"with a cookie that was tampered with": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
-		a.jar[secureChallengeCookie].Value = a.jar[secureChallengeCookie].Value[:40] + "AAAA" + a.jar[secureChallengeCookie].Value[44:]
+		a.jar[hostPrefix+challengeCookie].Value = a.jar[hostPrefix+challengeCookie].Value[:40] + "AAAA" + a.jar[hostPrefix+challengeCookie].Value[44:]
 		return k.signed(options)
 	},
 	"with a cookie that runs out later than it should": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
-		raw := unbase64(a.t, a.jar[secureChallengeCookie].Value)
+		raw := unbase64(a.t, a.jar[hostPrefix+challengeCookie].Value)
 		raw[challengeHead]++ // the last byte of the time
-		a.jar[secureChallengeCookie].Value = passkeyID(raw)
+		a.jar[hostPrefix+challengeCookie].Value = passkeyID(raw)
 		return k.signed(options)
 	},
 	"with a cookie of a key that is gone": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
-		raw := unbase64(a.t, a.jar[secureChallengeCookie].Value)
+		raw := unbase64(a.t, a.jar[hostPrefix+challengeCookie].Value)
 		raw[0] = 2
-		a.jar[secureChallengeCookie].Value = passkeyID(raw)
+		a.jar[hostPrefix+challengeCookie].Value = passkeyID(raw)
 		return k.signed(options)
 	},
 	"with a cookie that is short": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
-		a.jar[secureChallengeCookie].Value = "AQ"
+		a.jar[hostPrefix+challengeCookie].Value = "AQ"
 		return k.signed(options)
 	},
 	"too late": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
@@ -179,7 +179,7 @@ func TestNobodyIsLetInWithAnAnswerThatIsNotGenuine(t *testing.T) {
 			k.cred.Counter = 8
 			a := w.agent()
 			options := a.challenged()
-			genuine, cookie := k.signed(options), *a.jar[secureChallengeCookie]
+			genuine, cookie := k.signed(options), *a.jar[hostPrefix+challengeCookie]
 			forged := forge(a, k, other, options)
 			before := w.theirs()
 
@@ -191,13 +191,13 @@ func TestNobodyIsLetInWithAnAnswerThatIsNotGenuine(t *testing.T) {
 			if name != "a huge body" { // after which the connection is closed
 				alike.check(t, got)
 			}
-			if a.jar[secureSessionCookie] != nil || w.theirs() != before {
+			if a.jar[hostPrefix+sessionCookie] != nil || w.theirs() != before {
 				t.Error("something has changed")
 			}
 			if name == "too late" || name == "for an account that is disabled" {
 				return
 			}
-			a.jar[secureChallengeCookie] = &cookie
+			a.jar[hostPrefix+challengeCookie] = &cookie
 			if got := a.enterWith(genuine); got.Code != http.StatusOK || !a.isIn(mara) {
 				t.Errorf("the genuine answer is refused as well: %d %s", got.Code, got.Body)
 			}

@@ -26,13 +26,6 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// What the cookie is called that binds a challenge to the browser that asked for
-// it.
-const (
-	challengeCookie       = "usher-challenge"
-	secureChallengeCookie = "__Host-usher-challenge"
-)
-
 // challengeDomain stands before what the MAC of a challenge is over.
 const challengeDomain = "usher passkey challenge v1\x00"
 
@@ -117,20 +110,8 @@ func (p *portal) challengePasskey(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, lang, "ask for a passkey", err, unavailable)
 		return
 	}
-	http.SetCookie(w, p.challengeCookie(sealed, int(passkeyTime.Seconds())))
+	p.setCookie(w, challengeCookie, sealed, int(passkeyTime.Seconds()), http.SameSiteStrictMode)
 	answerPasskey(w, r, http.StatusOK, passkeyAnswer{Options: options.Response})
-}
-
-// challengeCookie is sent along with nothing that another site asks for.
-func (p *portal) challengeCookie(value string, maxAge int) *http.Cookie {
-	name := challengeCookie
-	if p.https {
-		name = secureChallengeCookie
-	}
-	return &http.Cookie{ //nolint:gosec // G124: over plain http, which a demo or a lab has, browsers keep no cookie that is Secure.
-		Name: name, Value: value, Path: "/", MaxAge: maxAge,
-		HttpOnly: true, Secure: p.https, SameSite: http.SameSiteStrictMode,
-	}
 }
 
 // signInWithPasskey answers the script that brings what a passkey signed. A
@@ -153,7 +134,7 @@ func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
 		p.log.Error(errKind(err), "Failed to end the session of another account")
 	}
 	p.keep(w, m.account.Name, token)
-	http.SetCookie(w, p.challengeCookie("", -1))
+	p.setCookie(w, challengeCookie, "", -1, http.SameSiteStrictMode)
 	if err := p.members.changeStatus(context.WithoutCancel(r.Context()), m, noting(lang)); err != nil {
 		// They are signed in all the same. The status follows the next time.
 		p.log.Error(errKind(err), "Failed to note that somebody signed in")
@@ -206,7 +187,7 @@ func (p *portal) openWithPasskey(w http.ResponseWriter, r *http.Request) (*membe
 
 // asked is the challenge that this browser was given. It fails with errRefused.
 func (p *portal) asked(r *http.Request) (challenge, error) {
-	cookie, err := r.Cookie(p.challengeCookie("", 0).Name)
+	cookie, err := r.Cookie(p.cookieName(challengeCookie))
 	if err != nil {
 		return challenge{}, errRefused
 	}

@@ -71,7 +71,7 @@ func TestAPasskeySignsInWithoutAnythingElse(t *testing.T) {
 	if !b.isIn(mara) {
 		t.Error("nobody is signed in")
 	}
-	if b.jar[secureChallengeCookie] != nil {
+	if b.jar[hostPrefix+challengeCookie] != nil {
 		t.Error("the challenge is kept")
 	}
 	kept := w.kept(mara)

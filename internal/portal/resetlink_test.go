@@ -32,7 +32,7 @@ func TestAForgottenPassword(t *testing.T) {
 		s, token, err := session.New(strings.NewReader(strings.Repeat("s", 32)), session.StageSignedIn, "Firefox", start)
 		w.must(err)
 		c.Sessions = []session.Session{s}
-		elsewhere.cookie = &http.Cookie{Name: secureSessionCookie, Value: token + ".jane"}
+		elsewhere.cookie = &http.Cookie{Name: hostPrefix + sessionCookie, Value: token + ".jane"}
 	})
 	if !elsewhere.isIn() {
 		t.Fatal("jane is not signed in")

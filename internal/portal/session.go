@@ -14,13 +14,6 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// What sessions are called in browsers. The prefix makes browsers keep others,
-// such as sibling domains, from setting it (RFC 6265bis, section 4.1.3.2).
-const (
-	sessionCookie       = "usher-session"
-	secureSessionCookie = "__Host-usher-session"
-)
-
 // maxBrowser is how much is kept of what a browser calls itself.
 const maxBrowser = 200
 
@@ -103,7 +96,7 @@ func (p *portal) begin(r *http.Request, m *member, stage session.Stage, now time
 // token is what the cookie of a request holds, and the name of the Account that
 // it says it is for. It has proved nothing yet.
 func (p *portal) token(r *http.Request) (token, name string, found bool) {
-	cookie, err := r.Cookie(p.cookieName())
+	cookie, err := r.Cookie(p.cookieName(sessionCookie))
 	if err != nil {
 		return "", "", false
 	}
@@ -121,26 +114,12 @@ func plausible(name string) bool {
 
 // keep gives the browser the token of a session.
 func (p *portal) keep(w http.ResponseWriter, name, token string) {
-	http.SetCookie(w, p.cookie(token+"."+name, int(session.Absolute.Seconds())))
+	p.setCookie(w, sessionCookie, token+"."+name, int(session.Absolute.Seconds()), http.SameSiteLaxMode)
 }
 
 // forget takes the token from the browser.
-func (p *portal) forget(w http.ResponseWriter) { http.SetCookie(w, p.cookie("", -1)) }
-
-// cookie is sent along when somebody follows a link of a mail, which SameSite
-// Strict would not allow, and with no form that another site sends.
-func (p *portal) cookie(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{ //nolint:gosec // G124: over plain http, which a demo or a lab has, browsers keep no cookie that is Secure.
-		Name: p.cookieName(), Value: value, Path: "/", MaxAge: maxAge,
-		HttpOnly: true, Secure: p.https, SameSite: http.SameSiteLaxMode,
-	}
-}
-
-func (p *portal) cookieName() string {
-	if p.https {
-		return secureSessionCookie
-	}
-	return sessionCookie
+func (p *portal) forget(w http.ResponseWriter) {
+	p.setCookie(w, sessionCookie, "", -1, http.SameSiteLaxMode)
 }
 
 // browserOf is what the browser calls itself, cut to what is worth keeping.

@@ -86,7 +86,7 @@ func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
 			signedIn := b.signIn(typed)
 			expect(t, signedIn, 200, "You are signed in as <strong>jane</strong>", acceptButton,
 				`action="`+w.link()+`/accept?lang=en"`, `action="`+w.link()+`/sign-out?lang=en"`, "Or make a new account</h2>", "!"+signInFields, "!"+good)
-			if signedIn.Header().Get("Location") != "" || b.jar[secureSessionCookie] == nil {
+			if signedIn.Header().Get("Location") != "" || b.jar[hostPrefix+sessionCookie] == nil {
 				t.Errorf("headers: %v", signedIn.Header())
 			}
 			if diff := cmp.Diff(before, w.invitation()); diff != "" {
