@@ -11,6 +11,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gcustom"
 	gomegatypes "github.com/onsi/gomega/types"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -24,7 +25,9 @@ import (
 // beForbidden matches what RBAC or a policy refused, as opposed to anything
 // else that can go wrong with a request.
 func beForbidden() gomegatypes.GomegaMatcher {
-	return WithTransform(apierrors.IsForbidden, BeTrue())
+	return gcustom.MakeMatcher(func(err error) (bool, error) {
+		return apierrors.IsForbidden(err), nil
+	}).WithMessage("be forbidden")
 }
 
 // beForbiddenAs matches what a policy refused with this sentence.

@@ -5,12 +5,16 @@ package rights_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
 var _ = Describe("The manifests", func() {
@@ -33,6 +37,30 @@ var _ = Describe("The manifests", func() {
 					Expect(rule.ResourceNames).NotTo(BeEmpty(), "%+v", rule)
 				}
 			}
+		}
+	})
+
+	It("let whoever has a ready-made ClusterRole manage people, and nothing else", Label("C11"), func(ctx SpecContext) {
+		for name, writes := range map[string][]string{
+			"usher-people-viewer":      {},
+			"usher-people-manager":     {"create", "update", "patch", "delete"},
+			"usher-organization-owner": {"create", "update", "patch", "delete", "assign"},
+		} {
+			var role rbacv1.ClusterRole
+			Expect(admin.Get(ctx, client.ObjectKey{Name: name}, &role)).To(Succeed())
+			Expect(role.AggregationRule).To(BeNil(), name)
+			Expect(role.Labels).To(BeEmpty(), "%s is part of no other ClusterRole", name)
+			var verbs []string
+			for _, rule := range role.Rules {
+				Expect(rule.APIGroups).To(ConsistOf(accountsv1.GroupVersion.Group), name)
+				if slices.Contains(rule.Verbs, "assign") {
+					Expect(rule.Resources).To(ConsistOf("roles", "permissions"), name)
+				} else {
+					Expect(rule.Resources).To(ConsistOf("memberships", "invitations"), name)
+				}
+				verbs = append(verbs, rule.Verbs...)
+			}
+			Expect(verbs).To(ConsistOf(append(writes, "get", "list", "watch")), name)
 		}
 	})
 

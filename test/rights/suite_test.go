@@ -7,6 +7,7 @@ package rights_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +31,7 @@ var (
 	kube *cluster.Cluster
 	// The API server as each of them reaches it.
 	admin, controller, portal client.WithWatch
+	scheme                    = runtime.NewScheme()
 )
 
 func TestRights(t *testing.T) {
@@ -50,7 +53,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	DeferCleanup(kube.Stop)
 	Expect(kube.InstallAll(ctx, filepath.Join(root, "config"))).To(Succeed())
 
-	scheme := runtime.NewScheme()
 	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
 	Expect(accountsv1.AddToScheme(scheme)).To(Succeed())
 	admin, err = client.NewWithWatch(kube.Admin(), client.Options{Scheme: scheme})
@@ -62,6 +64,10 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		Expect(err).NotTo(HaveOccurred())
 	}
 })
+
+// prober is somebody who may do a little of everything, and breaches the
+// policies that are about people.
+const prober = "usher:prober"
 
 // policyDelay is how long the API server may take to put a policy in force.
 const policyDelay = 30 * time.Second
@@ -78,7 +84,8 @@ func policiesInForce(ctx context.Context) {
 	untaken := anAccount("")
 	untaken.GenerateName = "untaken-"
 	Expect(admin.Create(ctx, untaken)).To(Succeed())
-	for policy, breach := range map[string]func() error{
+	breaches := peopleBreaches(ctx)
+	maps.Copy(breaches, map[string]func() error{
 		"controller-invitations": func() error { return controller.Update(ctx, labelled.DeepCopy(), client.DryRunAll) },
 		"controller-secrets":     func() error { return controller.Create(ctx, aSecret("default", "probe", "Opaque"), client.DryRunAll) },
 		"portal-account-status":  func() error { return portal.Status().Update(ctx, untaken.DeepCopy(), client.DryRunAll) },
@@ -87,7 +94,31 @@ func policiesInForce(ctx context.Context) {
 		"portal-secrets": func() error {
 			return portal.Create(ctx, aSecret(cluster.Namespace, "probe", "Opaque"), client.DryRunAll)
 		},
-	} {
-		Eventually(ctx, breach).WithTimeout(policyDelay).Should(beForbidden(), policy)
+	})
+	for policy, breach := range breaches {
+		Eventually(ctx, breach).WithTimeout(policyDelay).Should(beForbiddenAs("'usher-"+policy+"'"), policy)
+	}
+}
+
+// peopleBreaches are of the policies that hold for everybody.
+func peopleBreaches(ctx context.Context) map[string]func() error {
+	GinkgoHelper()
+	home, person := aHome(ctx), as(prober)
+	has(ctx, prober, home, "usher-people-manager")
+	may(ctx, prober, home, right("assign", "roles", "probe"),
+		rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, Verbs: []string{"update"}})
+	owner := theMemberOf(ctx, home, "probe", lastOwner())
+	recorded := aMemberOf(home, "probe")
+	recorded.Annotations = map[string]string{accountsv1.TwoFactorAnnotation: "x"}
+	binding := theBindingFor(ctx, home)
+	return map[string]func() error{
+		"assign":  func() error { return person.Create(ctx, aMemberOf(home, "boss"), client.DryRunAll) },
+		"owners":  func() error { return person.Delete(ctx, owner.DeepCopy(), client.DryRunAll) },
+		"records": func() error { return person.Create(ctx, recorded.DeepCopy(), client.DryRunAll) },
+		"rolebindings": func() error {
+			stripped := binding.DeepCopy()
+			stripped.Labels = nil
+			return person.Update(ctx, stripped, client.DryRunAll)
+		},
 	}
 }

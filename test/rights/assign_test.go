@@ -1,0 +1,363 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rights_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// What the policy says when it refuses.
+const (
+	notTheRole        = "You may not hand out or take away this role, so ask for the verb assign on the resource roles of accounts.usher.dev"
+	notThePermission  = "You may not allow this permission, so ask for the verb assign on the resource permissions of accounts.usher.dev"
+	tooManyPermission = "You may not allow more than 8 permissions at once, so allow them in several steps"
+)
+
+const manager = "usher:manager"
+
+// memberChanges are made to the spec of a Membership with an Allow of deploy
+// and a Deny of delete, and change neither the role nor what is allowed.
+var memberChanges = map[string]func(*accountsv1.Membership){
+	"givenName":      func(m *accountsv1.Membership) { m.Spec.GivenName = "Janet" },
+	"familyName":     func(m *accountsv1.Membership) { m.Spec.FamilyName = "Roe" },
+	"invitedBy":      func(m *accountsv1.Membership) { m.Spec.InvitedBy = "Mallory" },
+	"state":          func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended },
+	"language":       func(m *accountsv1.Membership) { m.Spec.Language = "de" },
+	"a Deny more":    overrides(accountsv1.EffectDeny, "view"),
+	"no Deny":        func(m *accountsv1.Membership) { m.Spec.Permissions = m.Spec.Permissions[:1] },
+	"no permissions": func(m *accountsv1.Membership) { m.Spec.Permissions = nil },
+	"another order":  func(m *accountsv1.Membership) { slices.Reverse(m.Spec.Permissions) },
+}
+
+var _ = Describe("Handing out a role", Ordered, Label("K6", "C1"), func() {
+	BeforeAll(policiesInForce)
+
+	It("takes the verb assign on that role, whichever way the object is made", func(ctx SpecContext) {
+		home, elsewhere := aHome(ctx), aHome(ctx)
+		for _, namespace := range []string{home, elsewhere} {
+			has(ctx, manager, namespace, "usher-people-manager")
+		}
+		may(ctx, manager, home, right("assign", "roles", "developer"))
+		may(ctx, manager, elsewhere, rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles"}, Verbs: []string{"assign"}})
+		person := as(manager)
+		Expect(person.Create(ctx, aMemberOf(home, "developer"))).To(Succeed())
+		Expect(person.Create(ctx, anInvitationTo(home, "developer"))).To(Succeed())
+
+		named := aMemberOf(home, "boss")
+		named.Name, named.GenerateName = "developer", ""
+		for name, object := range map[string]client.Object{
+			"a Membership": aMemberOf(home, "boss"), "one with the name of a role": named, "an Invitation": anInvitationTo(home, "boss"),
+			"a Membership elsewhere": aMemberOf(elsewhere, "developer"), "an Invitation elsewhere": anInvitationTo(elsewhere, "developer"),
+			"a longer name": aMemberOf(home, "developers"),
+		} {
+			Expect(person.Create(ctx, object)).To(beForbiddenAs(notTheRole), name)
+		}
+		for _, manifest := range []string{"Membership", "Invitation"} {
+			applied := func(role string) error {
+				_, err := kube.KubectlWith(ctx, fmt.Sprintf(`{"apiVersion": "accounts.usher.dev/v1alpha1", "kind": %q,
+					"metadata": {"name": "applied", "namespace": %q},
+					"spec": {"organizationRef": {"name": "acme"}, "email": "jane@example.com", "role": %q}}`, manifest, home, role),
+					"--as="+manager, "--as-group=system:authenticated", "apply", "--server-side", "-f", "-")
+				return err
+			}
+			Expect(applied("boss")).To(MatchError(ContainSubstring(notTheRole)), manifest)
+			Expect(applied("developer")).To(Succeed(), manifest)
+		}
+	})
+
+	It("is more than the ready-made ClusterRoles do, but for that of an owner", func(ctx SpecContext) {
+		for clusterRole, expected := range map[string]OmegaMatcher{
+			"usher-people-viewer":  And(beForbidden(), Not(MatchError(ContainSubstring("usher-assign")))),
+			"usher-people-manager": beForbiddenAs(notTheRole), "usher-organization-owner": Succeed(),
+		} {
+			home, user := aHome(ctx), "usher:"+clusterRole
+			has(ctx, user, home, clusterRole)
+			Expect(as(user).Create(ctx, aMemberOf(home, "developer", overrides(accountsv1.EffectAllow, "deploy")))).To(expected, clusterRole)
+			Expect(as(user).List(ctx, &accountsv1.MembershipList{}, client.InNamespace(home))).To(Succeed(), clusterRole)
+		}
+	})
+
+	It("takes it for every change of what a member has, of the role that was and of the one that is to be", func(ctx SpecContext) {
+		home := aHome(ctx)
+		for user, roles := range map[string][]string{manager: {"viewer"}, "usher:john": {"developer"}, "usher:both": {"developer", "boss"}} {
+			has(ctx, user, home, "usher-people-manager")
+			may(ctx, user, home, right("assign", "roles", roles...))
+		}
+		one, both, neither := as("usher:john"), as("usher:both"), as(manager)
+		before := func(role string) *accountsv1.Membership {
+			return theMemberOf(ctx, home, role, overrides(accountsv1.EffectAllow, "deploy"), overrides(accountsv1.EffectDeny, "delete"))
+		}
+		for name, change := range memberChanges {
+			m := before("developer")
+			Expect(updating(ctx, neither, m, change)).To(beForbiddenAs(notTheRole), name)
+			changed := m.DeepCopy()
+			change(changed)
+			changed.Labels = map[string]string{"team": "blue"}
+			Expect(neither.Patch(ctx, changed, client.MergeFrom(m))).To(beForbiddenAs(notTheRole), "%s with a label", name)
+			Expect(updating(ctx, one, m, change)).To(Succeed(), name)
+		}
+		to := func(role string) func(*accountsv1.Membership) {
+			return func(m *accountsv1.Membership) { m.Spec.Role = accountsv1.CatalogueName(role) }
+		}
+		for _, c := range []struct {
+			person   client.Client
+			from, to string
+			expected OmegaMatcher
+		}{
+			{one, "developer", "boss", beForbiddenAs(notTheRole)},
+			{one, "boss", "developer", beForbiddenAs(notTheRole)},
+			{neither, "developer", "viewer", beForbiddenAs(notTheRole)},
+			{neither, "viewer", "developer", beForbiddenAs(notTheRole)},
+			{both, "developer", "boss", Succeed()},
+			{both, "boss", "developer", Succeed()},
+		} {
+			Expect(updating(ctx, c.person, before(c.from), to(c.to))).To(c.expected, "from %s to %s", c.from, c.to)
+		}
+		m := before("developer")
+		Expect(kube.KubectlWith(ctx, fmt.Sprintf(`{"apiVersion": "accounts.usher.dev/v1alpha1", "kind": "Membership",
+			"metadata": {"name": %q, "namespace": %q},
+			"spec": {"organizationRef": {"name": "acme"}, "email": "jane@example.com", "role": "boss"}}`, m.Name, home),
+			"--as=usher:john", "--as-group=system:authenticated", "apply", "--server-side", "--force-conflicts", "--field-manager=usher", "-f", "-")).
+			Error().To(MatchError(ContainSubstring(notTheRole)), "as another field manager")
+	})
+
+	It("is not what a change of labels and annotations does", func(ctx SpecContext) {
+		home := aHome(ctx)
+		has(ctx, manager, home, "usher-people-manager")
+		noted := func(o client.Object) {
+			o.SetLabels(map[string]string{"team": "blue"})
+			o.SetAnnotations(map[string]string{accountsv1.ResendAnnotation: "2027-01-15T08:00:00Z"})
+			o.SetFinalizers([]string{"example.com/keep"})
+		}
+		m, inv := theMemberOf(ctx, home, "boss"), anInvitationTo(home, "boss")
+		Expect(admin.Create(ctx, inv)).To(Succeed())
+		Expect(updating(ctx, as(manager), client.Object(m), noted)).To(Succeed())
+		Expect(updating(ctx, as(manager), client.Object(inv), noted)).To(Succeed())
+	})
+})
+
+var _ = Describe("Allowing a permission on top of a role", Ordered, Label("K6", "C1"), func() {
+	const user = "usher:allowing"
+	var home string
+	allow, deny := accountsv1.EffectAllow, accountsv1.EffectDeny
+	BeforeAll(func(ctx SpecContext) {
+		policiesInForce(ctx)
+		home = aHome(ctx)
+		has(ctx, user, home, "usher-people-manager")
+		may(ctx, user, home, right("assign", "roles", "developer", "viewer"), right("assign", "permissions", "deploy", "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8"))
+	})
+
+	It("takes the verb assign on that permission, to make a Membership with it", func(ctx SpecContext) {
+		Expect(as(user).Create(ctx, aMemberOf(home, "developer", overrides(allow, "deploy"), overrides(deny, "any")))).To(Succeed())
+		Expect(as(user).Create(ctx, aMemberOf(home, "developer", overrides(allow, "own")))).To(beForbiddenAs(notThePermission))
+		for i := range 8 {
+			permissions := []string{"p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"}
+			Expect(as(user).Create(ctx, aMemberOf(home, "developer", overrides(allow, permissions[:i+1]...)))).To(Succeed(), "%d", i)
+			permissions[i] = "own"
+			Expect(as(user).Create(ctx, aMemberOf(home, "developer", overrides(allow, permissions[:i+1]...)))).To(beForbiddenAs(notThePermission), "%d", i)
+			Expect(as(user).Create(ctx, aMemberOf(home, "developer", overrides(allow, permissions...)))).To(beForbiddenAs(notThePermission), "%d", i)
+		}
+	})
+
+	It("takes it for what is new or changed, and not for what was there", func(ctx SpecContext) {
+		for name, c := range map[string]struct {
+			change   func(*accountsv1.Membership)
+			expected OmegaMatcher
+		}{
+			"one that may be allowed": {overrides(allow, "deploy"), Succeed()},
+			"one more Deny":           {overrides(deny, "own"), Succeed()},
+			"the Allow goes":          {func(m *accountsv1.Membership) { m.Spec.Permissions = m.Spec.Permissions[1:] }, Succeed()},
+			"the Deny goes":           {func(m *accountsv1.Membership) { m.Spec.Permissions = m.Spec.Permissions[:1] }, Succeed()},
+			"another role":            {func(m *accountsv1.Membership) { m.Spec.Role = "viewer" }, Succeed()},
+			"one that may not":        {overrides(allow, "billing"), beForbiddenAs(notThePermission)},
+			"a resource more": {func(m *accountsv1.Membership) {
+				m.Spec.Permissions[0].Resources = []accountsv1.CatalogueName{"staging", "production"}
+			}, beForbiddenAs(notThePermission)},
+			"another resource":                   {func(m *accountsv1.Membership) { m.Spec.Permissions[0].Resources[0] = "production" }, beForbiddenAs(notThePermission)},
+			"a Deny that becomes an Allow":       {func(m *accountsv1.Membership) { m.Spec.Permissions[1].Effect = allow }, beForbiddenAs(notThePermission)},
+			"another permission in the same one": {func(m *accountsv1.Membership) { m.Spec.Permissions[0].Permission = "billing" }, beForbiddenAs(notThePermission)},
+		} {
+			m := theMemberOf(ctx, home, "developer", overrides(allow, "own"), overrides(deny, "delete"))
+			Expect(updating(ctx, as(user), m, c.change)).To(c.expected, name)
+		}
+	})
+
+	It("can be done with eight at a time, or with any number by whoever may allow them all", func(ctx SpecContext) {
+		nine := overrides(allow, "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8")
+		Expect(as(user).Create(ctx, aMemberOf(home, "developer", nine))).To(beForbiddenAs(tooManyPermission))
+		m := theMemberOf(ctx, home, "developer", overrides(allow, "own"))
+		Expect(updating(ctx, as(user), m, nine)).To(beForbiddenAs(tooManyPermission))
+		m = theMemberOf(ctx, home, "developer", overrides(allow, "own", "p8"))
+		Expect(updating(ctx, as(user), m, overrides(allow, "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"))).To(Succeed())
+
+		const owner = "usher:allowing-all"
+		has(ctx, owner, home, "usher-organization-owner")
+		m = aMemberOf(home, "developer", largest("a"))
+		Expect(as(owner).Create(ctx, m)).To(Succeed())
+		Expect(updating(ctx, as(owner), m, func(m *accountsv1.Membership) {
+			m.Spec.Permissions = nil
+			largest("b")(m)
+			m.Spec.Role = "viewer"
+		})).To(Succeed(), "with the largest Membership there can be")
+	})
+})
+
+// largest allows as many permissions on as many resources as can be, with names
+// as long as can be.
+func largest(letter string) func(*accountsv1.Membership) {
+	name := func(i int) accountsv1.CatalogueName {
+		return accountsv1.CatalogueName(fmt.Sprintf("%s%02d", strings.Repeat(letter, 61), i))
+	}
+	return func(m *accountsv1.Membership) {
+		for i := range 64 {
+			override := accountsv1.PermissionOverride{Effect: accountsv1.EffectAllow, Permission: name(i)}
+			for j := range 64 {
+				override.Resources = append(override.Resources, name(j))
+			}
+			m.Spec.Permissions = append(m.Spec.Permissions, override)
+		}
+	}
+}
+
+var _ = Describe("Writing who took a role up", Ordered, Label("K6", "C1"), func() {
+	BeforeAll(policiesInForce)
+
+	It("into the status of a Membership takes the verb assign on the role", func(ctx SpecContext) {
+		home := aHome(ctx)
+		for user, more := range map[string]rbacv1.PolicyRule{
+			"usher:status": right("answer", "invitations,memberships"), "usher:status-other": right("assign", "roles", "viewer"),
+			"usher:status-right": right("assign", "roles", "developer"),
+		} {
+			may(ctx, user, home, right("get,update,patch", "memberships,memberships/status"), more)
+			expected := beForbiddenAs(notTheRole)
+			if user == "usher:status-right" {
+				expected = Succeed()
+			}
+			m := theMemberOf(ctx, home, "developer")
+			changed := m.DeepCopy()
+			changed.Status.AccountRef = accountsv1.AccountReference{Name: "mallory"}
+			changed.Spec.Role = "viewer" // which is left out
+			Expect(as(user).Status().Update(ctx, changed.DeepCopy())).To(expected, user)
+			changed.Status.AccountRef.Name = "mallory-too"
+			Expect(as(user).Status().Patch(ctx, changed.DeepCopy(), client.MergeFrom(m))).To(expected, user)
+		}
+	})
+
+	It("into the status of an Invitation takes it too, or the verb answer on that Invitation", func(ctx SpecContext) {
+		home := aHome(ctx)
+		inv, other := anInvitationTo(home, "developer"), anInvitationTo(home, "developer")
+		Expect(admin.Create(ctx, inv)).To(Succeed())
+		Expect(admin.Create(ctx, other)).To(Succeed())
+		for user, c := range map[string]struct {
+			more     rbacv1.PolicyRule
+			expected OmegaMatcher
+		}{
+			"usher:answers":        {right("answer", "invitations", inv.Name), Succeed()},
+			"usher:answers-any":    {right("answer", "invitations"), Succeed()},
+			"usher:assigns":        {right("assign", "roles", "developer"), Succeed()},
+			"usher:answers-other":  {right("answer", "invitations", other.Name), beForbiddenAs(notTheRole)},
+			"usher:answers-status": {right("answer", "invitations/status"), beForbiddenAs(notTheRole)},
+			"usher:assigns-other":  {right("assign", "roles", "viewer"), beForbiddenAs(notTheRole)},
+		} {
+			may(ctx, user, home, right("get,update,patch", "invitations/status"), c.more)
+			changed := inv.DeepCopy()
+			changed.Status.Acceptance = accountsv1.Acceptance{
+				AccountRef: accountsv1.AcceptedAccountReference{Name: "mallory", UID: "1"}, AcceptedTime: &at,
+			}
+			Expect(as(user).Status().Update(ctx, changed, client.DryRunAll)).To(c.expected, user)
+		}
+		const answering = "usher:answers-only"
+		has(ctx, answering, home, "usher-people-manager")
+		may(ctx, answering, home, right("answer", "invitations"))
+		Expect(as(answering).Create(ctx, anInvitationTo(home, "developer"))).To(beForbiddenAs(notTheRole), "to answer is not to invite")
+		Expect(as(answering).Delete(ctx, other)).To(beForbiddenAs(notTheRole), "to answer is not to take back")
+	})
+})
+
+var _ = Describe("Taking a role away", Ordered, Label("K6", "C1"), func() {
+	BeforeAll(policiesInForce)
+
+	both := func(ctx SpecContext, home, role string) []client.Object {
+		inv := anInvitationTo(home, role)
+		Expect(admin.Create(ctx, inv)).To(Succeed())
+		return []client.Object{theMemberOf(ctx, home, role), inv}
+	}
+
+	It("by deleting the object takes the verb assign on the role, one by one or all at once", func(ctx SpecContext) {
+		home, user := aHome(ctx), "usher:deleting"
+		has(ctx, user, home, "usher-people-manager")
+		may(ctx, user, home, right("assign", "roles", "developer"), right("deletecollection", "memberships,invitations"))
+		for _, object := range both(ctx, home, "boss") {
+			Expect(as(user).Delete(ctx, object)).To(beForbiddenAs(notTheRole))
+			Expect(as(user).Delete(ctx, object, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(beForbiddenAs(notTheRole))
+			Expect(as(user).DeleteAllOf(ctx, object, client.InNamespace(home))).To(beForbiddenAs(notTheRole))
+		}
+		for _, object := range both(ctx, home, "developer") {
+			Expect(as(user).Delete(ctx, object)).To(Succeed())
+		}
+		home = aHome(ctx)
+		has(ctx, user, home, "usher-people-manager")
+		may(ctx, user, home, right("assign", "roles", "developer"), right("deletecollection", "memberships,invitations"))
+		for _, object := range both(ctx, home, "developer") {
+			Expect(as(user).DeleteAllOf(ctx, object, client.InNamespace(home))).To(Succeed())
+			Expect(admin.Get(ctx, client.ObjectKeyFromObject(object), object)).NotTo(Succeed())
+		}
+	})
+
+	It("is open to what Kubernetes deletes together with a namespace or an owner", func(ctx SpecContext) {
+		home := aHome(ctx)
+		may(ctx, controllerManager, home, right("delete", "memberships,invitations"))
+		for _, part := range []string{namespaceController, garbageCollector, controllerManager} {
+			for _, object := range both(ctx, home, "boss") {
+				Expect(as(part).Delete(ctx, object)).To(Succeed(), part)
+			}
+			Expect(as(part).Create(ctx, aMemberOf(home, "boss"))).To(beForbidden(), part)
+		}
+		may(ctx, controllerManager, home, right("create,update", "memberships"))
+		Expect(as(controllerManager).Create(ctx, aMemberOf(home, "boss"))).To(beForbiddenAs(notTheRole))
+		Expect(updating(ctx, as(controllerManager), theMemberOf(ctx, home, "boss"), memberChanges["state"])).To(beForbiddenAs(notTheRole))
+		for _, name := range []string{"namespace-controller", "generic-garbage-collector"} {
+			impostor, user := aServiceAccount(ctx, home, name)
+			may(ctx, user, home, right("delete", "memberships,invitations"))
+			for _, object := range both(ctx, home, "boss") {
+				Expect(impostor.Delete(ctx, object)).To(beForbiddenAs(notTheRole), user)
+			}
+		}
+	})
+
+	It("is not what the garbage collector does for somebody who names an owner that does not exist", func(ctx SpecContext) {
+		home, user := aHome(ctx), "usher:orphaning"
+		has(ctx, user, home, "usher-people-manager")
+		ghost := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "ghost", UID: "ghost"}
+		for _, object := range both(ctx, home, "boss") {
+			Expect(updating(ctx, as(user), object, func(o client.Object) {
+				o.SetOwnerReferences([]metav1.OwnerReference{ghost})
+			})).To(beForbiddenAs(notTheRole))
+			owner := aHomeObject(ctx, home)
+			object.SetOwnerReferences([]metav1.OwnerReference{owner})
+			Expect(admin.Update(ctx, object)).To(Succeed())
+			for name, change := range map[string]func(*metav1.OwnerReference){
+				"name": func(r *metav1.OwnerReference) { r.Name = "ghost" }, "uid": func(r *metav1.OwnerReference) { r.UID = "ghost" },
+				"kind": func(r *metav1.OwnerReference) { r.Kind = "Secret" }, "apiVersion": func(r *metav1.OwnerReference) { r.APIVersion = "example.com/v1" },
+			} {
+				changed := owner
+				change(&changed)
+				Expect(updating(ctx, as(user), object, func(o client.Object) {
+					o.SetOwnerReferences([]metav1.OwnerReference{changed})
+				})).To(beForbiddenAs(notTheRole), name)
+			}
+			Expect(updating(ctx, as(user), object, func(o client.Object) { o.SetOwnerReferences(nil) })).To(Succeed(), "one less")
+		}
+	})
+})

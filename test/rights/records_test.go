@@ -1,0 +1,352 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rights_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	gomegatypes "github.com/onsi/gomega/types"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// What the policies say when they refuse.
+const (
+	theFinalizer = "Leave the finalizer accounts.usher.dev/withdraw as it is"
+	theRecords   = "Leave the annotations memberships, mailed, made-for-membership, founders and two-factor of accounts.usher.dev as they are"
+	theOwner     = "Leave the owner references of an Invitation to Memberships as they are"
+	theLabels    = "Leave the labels app.kubernetes.io/managed-by and accounts.usher.dev of this RoleBinding as they are"
+)
+
+// records are Usher's own annotations.
+var records = []string{
+	accountsv1.MembershipsAnnotation, accountsv1.MailedAnnotation, accountsv1.MadeForMembershipAnnotation,
+	accountsv1.FoundersAnnotation, accountsv1.TwoFactorAnnotation,
+}
+
+// kinds makes an object of each kind, not in the cluster yet.
+var kinds = map[string]func(home string) client.Object{
+	"organizations": func(string) client.Object {
+		org := anOrganization()
+		org.Name, org.GenerateName = "", "acme-"
+		return org
+	},
+	"memberships": func(home string) client.Object { return aMemberOf(home, "developer") },
+	"invitations": func(home string) client.Object { return anInvitationTo(home, "developer") },
+	"accounts": func(string) client.Object {
+		a := anAccount("")
+		a.GenerateName = "jane-"
+		return a
+	},
+}
+
+// keptBy is what Usher keeps on an object.
+func keptBy(object client.Object) {
+	object.SetFinalizers([]string{accountsv1.Finalizer, "example.com/keep"})
+	annotations := map[string]string{"example.com/note": "x"}
+	for _, record := range records {
+		annotations[record] = "jane"
+	}
+	object.SetAnnotations(annotations)
+}
+
+// annotated changes one annotation; an empty value takes it away.
+func annotated(key, value string) func(client.Object) {
+	return func(o client.Object) {
+		annotations := map[string]string{}
+		maps.Copy(annotations, o.GetAnnotations())
+		delete(annotations, key)
+		if value != "" {
+			annotations[key] = value
+		}
+		o.SetAnnotations(annotations)
+	}
+}
+
+func finalized(finalizers ...string) func(client.Object) {
+	return func(o client.Object) { o.SetFinalizers(finalizers) }
+}
+
+func ownedBy(owners ...metav1.OwnerReference) func(client.Object) {
+	return func(o client.Object) { o.SetOwnerReferences(owners) }
+}
+
+var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
+	const writer, keeper = "usher:writer", "usher:keeper"
+	var home string
+	BeforeAll(func(ctx SpecContext) {
+		policiesInForce(ctx)
+		home = aHome(ctx)
+		everything := []rbacv1.PolicyRule{
+			right("get,create,update,patch,delete", "organizations,memberships,invitations,accounts"), right("assign", "roles,permissions"),
+		}
+		may(ctx, writer, "", everything...)
+		may(ctx, keeper, "", append(everything, right("update",
+			"organizations/finalizers,memberships/finalizers,invitations/finalizers,accounts/finalizers"))...)
+	})
+
+	It("are kept by whoever may update the finalizers of the kind, and by nobody else who may write it", func(ctx SpecContext) {
+		for kind, make := range kinds {
+			object := make(home)
+			keptBy(object)
+			Expect(admin.Create(ctx, object)).To(Succeed(), kind)
+			changes := map[string]func(client.Object){
+				theFinalizer + ", none left": finalized(),
+				theFinalizer + ", one left":  finalized("example.com/keep"),
+			}
+			for _, record := range records {
+				changes[theRecords+", gone: "+record] = annotated(record, "")
+				changes[theRecords+", other: "+record] = annotated(record, "mallory")
+			}
+			for name, change := range changes {
+				sentence := theRecords
+				if name[:len(theFinalizer)] == theFinalizer {
+					sentence = theFinalizer
+				}
+				expectEachWay(ctx, writer, object, change, beForbiddenAs(sentence), kind+": "+name)
+				expectEachWay(ctx, keeper, object, change, Succeed(), kind+": "+name)
+			}
+			for name, change := range map[string]func(client.Object){
+				"another finalizer": finalized("example.com/other", accountsv1.Finalizer), "a note": annotated("example.com/note", "y"),
+				"no note": annotated("example.com/note", ""), "a request": annotated(accountsv1.ResendAnnotation, "2027-01-15T08:00:00Z"),
+				"a label": func(o client.Object) { o.SetLabels(map[string]string{"team": "blue"}) },
+			} {
+				expectEachWay(ctx, writer, object, change, Succeed(), kind+": "+name)
+			}
+		}
+	})
+
+	It("are begun by the same alone, but for the finalizer of an object that is made", func(ctx SpecContext) {
+		for kind, make := range kinds {
+			object := make(home)
+			object.SetFinalizers(nil)
+			Expect(admin.Create(ctx, object)).To(Succeed(), kind)
+			expectEachWay(ctx, writer, object, finalized(accountsv1.Finalizer), beForbiddenAs(theFinalizer), kind)
+			expectEachWay(ctx, keeper, object, finalized(accountsv1.Finalizer), Succeed(), kind)
+			for _, record := range records {
+				for _, value := range []string{"jane", " "} {
+					expectEachWay(ctx, writer, object, annotated(record, value), beForbiddenAs(theRecords), kind+": "+record)
+					expectEachWay(ctx, keeper, object, annotated(record, value), Succeed(), kind+": "+record)
+					made := make(home)
+					annotated(record, value)(made)
+					named, _ := made.DeepCopyObject().(client.Object)
+					named.SetName("made")
+					Expect(as(writer).Create(ctx, made, client.DryRunAll)).To(beForbiddenAs(theRecords), "%s: %s", kind, record)
+					Expect(as(writer).Create(ctx, named, client.DryRunAll)).To(beForbiddenAs(theRecords), "%s: %s", kind, record)
+					Expect(as(keeper).Create(ctx, named, client.DryRunAll)).To(Succeed(), "%s: %s", kind, record)
+				}
+			}
+			made := make(home)
+			made.SetFinalizers([]string{accountsv1.Finalizer})
+			made.SetAnnotations(map[string]string{"example.com/note": "x"})
+			Expect(as(writer).Create(ctx, made, client.DryRunAll)).To(Succeed(), kind)
+		}
+	})
+
+	It("are not begun by an apply either, whatever the field manager is called", func(ctx SpecContext) {
+		a := anAccount("")
+		a.GenerateName, a.Finalizers = "jane-", nil
+		Expect(admin.Create(ctx, a)).To(Succeed())
+		for metadata, sentence := range map[string]string{
+			`"annotations": {"accounts.usher.dev/memberships": "acme/boss"}`: theRecords,
+			`"finalizers": ["accounts.usher.dev/withdraw"]`:                  theFinalizer,
+		} {
+			for _, fieldManager := range []string{"kubectl", accountsv1.FieldManager} {
+				_, err := kube.KubectlWith(ctx, fmt.Sprintf(`{"apiVersion": "accounts.usher.dev/v1alpha1", "kind": "Account",
+					"metadata": {"name": %q, %s}}`, a.Name, metadata), "--as="+writer, "--as-group=system:authenticated",
+					"apply", "--server-side", "--force-conflicts", "--field-manager="+fieldManager, "-f", "-")
+				Expect(err).To(MatchError(ContainSubstring(sentence)), fieldManager)
+			}
+		}
+	})
+
+	It("are kept kind by kind, name by name, and in the namespace that the right is for", func(ctx SpecContext) {
+		const user = "usher:keeps-some"
+		elsewhere := aHome(ctx)
+		m, other, inv := theMemberOf(ctx, home, "developer"), theMemberOf(ctx, home, "developer"), anInvitationTo(home, "developer")
+		there := aMemberOf(elsewhere, "developer")
+		there.Name, there.GenerateName = m.Name, ""
+		Expect(admin.Create(ctx, there)).To(Succeed())
+		Expect(admin.Create(ctx, inv)).To(Succeed())
+		may(ctx, user, "", right("get,update,patch", "memberships,invitations,memberships/status"))
+		may(ctx, user, home, right("update", "memberships/finalizers", m.Name))
+		keep := finalized(accountsv1.Finalizer)
+		expectEachWay(ctx, user, m, keep, Succeed(), "the one")
+		expectEachWay(ctx, user, other, keep, beForbiddenAs(theFinalizer), "another")
+		expectEachWay(ctx, user, there, keep, beForbiddenAs(theFinalizer), "elsewhere")
+		expectEachWay(ctx, user, inv, keep, beForbiddenAs(theFinalizer), "another kind")
+	})
+
+	It("are which Membership an Invitation was made for", func(ctx SpecContext) {
+		m := theMemberOf(ctx, home, "developer")
+		owner := metav1.OwnerReference{APIVersion: accountsv1.GroupVersion.String(), Kind: "Membership", Name: m.Name, UID: m.UID}
+		changed, older, foreign := owner, owner, aHomeObject(ctx, home)
+		changed.Name = "boss"
+		older.APIVersion = "accounts.usher.dev/v1"
+		foreign.Kind = "Membership" // of another group
+		inv := anInvitationTo(home, "developer")
+		Expect(admin.Create(ctx, inv)).To(Succeed())
+		for _, add := range []metav1.OwnerReference{owner, older} {
+			made := anInvitationTo(home, "developer")
+			ownedBy(add)(made)
+			Expect(as(writer).Create(ctx, made.DeepCopy(), client.DryRunAll)).To(beForbiddenAs(theOwner), add.APIVersion)
+			Expect(as(keeper).Create(ctx, made.DeepCopy(), client.DryRunAll)).To(Succeed(), add.APIVersion)
+			expectEachWay(ctx, writer, inv, ownedBy(add), beForbiddenAs(theOwner), add.APIVersion)
+			expectEachWay(ctx, keeper, inv, ownedBy(add), Succeed(), add.APIVersion)
+		}
+		expectEachWay(ctx, writer, inv, ownedBy(foreign), Succeed(), "an owner of another group")
+
+		owned := anInvitationTo(home, "developer")
+		ownedBy(owner)(owned)
+		Expect(admin.Create(ctx, owned)).To(Succeed())
+		for name, change := range map[string]func(client.Object){"none": ownedBy(), "changed": ownedBy(changed), "older": ownedBy(older)} {
+			expectEachWay(ctx, writer, owned, change, beForbiddenAs(theOwner), name)
+			expectEachWay(ctx, keeper, owned, change, Succeed(), name)
+		}
+		expectEachWay(ctx, writer, owned, ownedBy(owner, aHomeObject(ctx, home)), Succeed(), "one more of another kind")
+		expectEachWay(ctx, garbageCollector, owned, ownedBy(), Succeed(), "released by the garbage collector")
+		Expect(as(writer).Delete(ctx, m, client.DryRunAll, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
+		keptBy(m)
+		m.Finalizers = append(m.Finalizers, metav1.FinalizerOrphanDependents)
+		Expect(admin.Update(ctx, m)).To(Succeed())
+		expectEachWay(ctx, garbageCollector, m, finalized(accountsv1.Finalizer, "example.com/keep"), Succeed(), "all dependents are released")
+	})
+
+	It("go with a Membership that is deleted in the foreground", func(ctx SpecContext) {
+		m := theMemberOf(ctx, home, "developer")
+		owned := anInvitationTo(home, "developer")
+		blocks := true
+		ownedBy(metav1.OwnerReference{
+			APIVersion: accountsv1.GroupVersion.String(), Kind: "Membership", Name: m.Name, UID: m.UID, BlockOwnerDeletion: &blocks,
+		})(owned)
+		Expect(admin.Create(ctx, owned)).To(Succeed())
+		Expect(as(writer).Delete(ctx, m, client.PropagationPolicy(metav1.DeletePropagationForeground))).To(Succeed())
+		for _, object := range []client.Object{owned, m} {
+			Eventually(ctx, func() error { return admin.Get(ctx, client.ObjectKeyFromObject(object), object) }).
+				WithTimeout(policyDelay).ShouldNot(Succeed())
+		}
+	})
+})
+
+// expectEachWay makes a change as somebody, by an update and by a patch, of which
+// nothing stays.
+func expectEachWay(
+	ctx context.Context, user string, object client.Object, change func(client.Object), expected gomegatypes.GomegaMatcher, about string,
+) {
+	GinkgoHelper()
+	changed, _ := object.DeepCopyObject().(client.Object)
+	change(changed)
+	copied := func() client.Object {
+		c, _ := changed.DeepCopyObject().(client.Object)
+		return c
+	}
+	Expect(as(user).Update(ctx, copied(), client.DryRunAll)).To(expected, "%s by an update", about)
+	unversioned := copied()
+	unversioned.SetResourceVersion("")
+	before, _ := object.DeepCopyObject().(client.Object)
+	before.SetResourceVersion("")
+	patch := client.MergeFrom(before)
+	Expect(as(user).Patch(ctx, unversioned, patch, client.DryRunAll)).To(expected, "%s by a patch", about)
+}
+
+// theBindingFor is a RoleBinding as Usher makes it for a Membership of the
+// namespace.
+func theBindingFor(ctx context.Context, home string) *rbacv1.RoleBinding {
+	GinkgoHelper()
+	binding := aBinding("usher-people-manager")
+	binding.GenerateName, binding.Name, binding.Namespace = "", "usher:acme:jane:usher-people-manager", home
+	binding.Labels = map[string]string{
+		accountsv1.ManagedByLabel: accountsv1.ManagedByValue, accountsv1.OrganizationLabel: "acme",
+		accountsv1.MembershipNamespaceLabel: home, accountsv1.MembershipNameLabel: "jane", accountsv1.AccountLabel: "jane",
+		"team": "blue",
+	}
+	Expect(admin.Create(ctx, binding)).To(Succeed())
+	return binding
+}
+
+var _ = Describe("The labels of a RoleBinding of Usher's", Ordered, Label("K4", "K5"), func() {
+	const writer = "usher:binds"
+	var home string
+	var binding *rbacv1.RoleBinding
+	bindings := rbacv1.PolicyRule{
+		APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings", "clusterroles"}, Verbs: []string{"get", "update", "patch", "delete", "bind"},
+	}
+	BeforeAll(func(ctx SpecContext) {
+		policiesInForce(ctx)
+		home = aHome(ctx)
+		binding = theBindingFor(ctx, home)
+		may(ctx, writer, home, bindings)
+	})
+
+	labels := func(change func(map[string]string)) func(client.Object) {
+		return func(o client.Object) {
+			changed := maps.Clone(o.GetLabels())
+			change(changed)
+			o.SetLabels(changed)
+		}
+	}
+	stripped := func(o client.Object) { o.SetLabels(nil) }
+	ours := func() []string {
+		return slices.DeleteFunc(slices.Sorted(maps.Keys(binding.Labels)), func(key string) bool { return key == "team" })
+	}
+
+	It("stay as they are, whoever may write RoleBindings", func(ctx SpecContext) {
+		expectEachWay(ctx, writer, binding, stripped, beForbiddenAs(theLabels), "none")
+		expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { l["accounts.usher.dev/more"] = "x" }), beForbiddenAs(theLabels), "one more")
+		for _, key := range ours() {
+			expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { delete(l, key) }), beForbiddenAs(theLabels), key+" gone")
+			expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { l[key] = "mallory" }), beForbiddenAs(theLabels), key+" changed")
+			expectEachWay(ctx, writer, binding, func(o client.Object) {
+				labels(func(l map[string]string) { delete(l, key) })(o)
+				o.(*rbacv1.RoleBinding).Subjects[0].Name = "usher:mallory"
+			}, beForbiddenAs(theLabels), key+" gone with the subject changed")
+		}
+	})
+
+	It("are all that stays: other labels, the subjects and the object itself are left to RBAC", func(ctx SpecContext) {
+		expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { l["team"] = "red" }), Succeed(), "another label")
+		expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { delete(l, "team") }), Succeed(), "a label less")
+		expectEachWay(ctx, writer, binding, func(o client.Object) { o.(*rbacv1.RoleBinding).Subjects = nil }, Succeed(), "no subjects")
+		Expect(as(writer).Delete(ctx, binding, client.DryRunAll)).To(Succeed())
+		for name, change := range map[string]func(*rbacv1.RoleBinding){
+			"another name": func(b *rbacv1.RoleBinding) { b.Name = "usher-acme" }, "no mark": func(b *rbacv1.RoleBinding) { b.Name += "2"; b.Labels = nil },
+			"another's mark": func(b *rbacv1.RoleBinding) { b.Name += "3"; b.Labels[accountsv1.ManagedByLabel] = "Helm" },
+		} {
+			other := binding.DeepCopy()
+			other.ResourceVersion, other.UID = "", types.UID("")
+			change(other)
+			Expect(admin.Create(ctx, other)).To(Succeed())
+			expectEachWay(ctx, writer, other, stripped, Succeed(), name)
+		}
+	})
+
+	It("are changed by whoever may update the finalizers of the Membership that they name", func(ctx SpecContext) {
+		elsewhere := aHome(ctx)
+		for user, c := range map[string]struct {
+			namespace string
+			rule      rbacv1.PolicyRule
+			expected  gomegatypes.GomegaMatcher
+		}{
+			"usher:binds-keeper":    {home, right("update", "memberships/finalizers"), Succeed()},
+			"usher:binds-jane":      {home, right("update", "memberships/finalizers", "jane"), Succeed()},
+			"usher:binds-john":      {home, right("update", "memberships/finalizers", "john"), beForbiddenAs(theLabels)},
+			"usher:binds-elsewhere": {elsewhere, right("update", "memberships/finalizers"), beForbiddenAs(theLabels)},
+			"usher:binds-manager":   {home, right("update", "memberships"), beForbiddenAs(theLabels)},
+		} {
+			may(ctx, user, home, bindings)
+			may(ctx, user, c.namespace, c.rule)
+			expectEachWay(ctx, user, binding, stripped, c.expected, user)
+			expectEachWay(ctx, user, binding, labels(func(l map[string]string) { l[accountsv1.MembershipNamespaceLabel] = elsewhere }), c.expected, user)
+		}
+	})
+})
