@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -59,6 +60,7 @@ func (r *AccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(r.ofInvitation)).
 		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.ofMembership)).
 		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOrganization), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOwners), whenOwnersChange()).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(subjectOf), whenGone()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
@@ -92,8 +94,27 @@ func (r *AccountReconciler) ofOrganization(ctx context.Context, o client.Object)
 	return requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byNamespace: home})
 }
 
+// ofOwners asks for the Accounts of the owners of an Organization, who may be
+// let go now.
+func (r *AccountReconciler) ofOwners(ctx context.Context, o client.Object) []reconcile.Request {
+	org := o.(*accountsv1.Organization)
+	var found []reconcile.Request
+	for _, owner := range org.Status.Owners {
+		key := types.NamespacedName{Namespace: string(org.Spec.Namespace), Name: string(owner.Name)}
+		found = append(found, requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byMembership: key.String()})...)
+	}
+	return found
+}
+
+// subjectOf asks for the Accounts that a RoleBinding is for.
 func subjectOf(_ context.Context, binding client.Object) []reconcile.Request {
-	return requestsOf(types.NamespacedName{Name: binding.GetLabels()[accountsv1.AccountLabel]})
+	var found []reconcile.Request
+	for _, s := range binding.(*rbacv1.RoleBinding).Subjects {
+		if name, is := strings.CutPrefix(s.Name, accountsv1.AccountUserPrefix); is {
+			found = append(found, requestsOf(types.NamespacedName{Name: name})...)
+		}
+	}
+	return found
 }
 
 // Reconcile brings one Account one step further.

@@ -55,26 +55,47 @@ func (r *AccountReconciler) observe(ctx context.Context, a *accountsv1.Account) 
 func (r *AccountReconciler) belongings(ctx context.Context, f *account.Facts) error {
 	for _, key := range recorded(f.Account) {
 		m, err := find(ctx, r, key, &accountsv1.Membership{})
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case m == nil:
+		}
+		if m == nil {
 			continue
-		case m.DeletionTimestamp != nil:
+		}
+		org, err := r.organization(ctx, f.Account, m)
+		if err != nil {
+			return err
+		}
+		atHome := org != nil && string(org.Spec.Namespace) == m.Namespace
+		retained := false
+		if atHome && org.DeletionTimestamp == nil {
+			_, retained = org.Owner(m.Name)
+		}
+		switch {
+		case m.DeletionTimestamp != nil && !retained:
 			f.Going = append(f.Going, key)
 			continue
 		case !membership.Holds(f.Account, key, m.Spec.Email):
 			continue
+		case retained:
+			f.Retained = append(f.Retained, key)
 		}
-		org, err := find(ctx, r, types.NamespacedName{Name: string(m.Spec.OrganizationRef.Name)}, &accountsv1.Organization{})
-		if err != nil {
-			return err
-		}
-		if org != nil && string(org.Spec.Namespace) == m.Namespace {
+		if atHome {
 			f.Belongings = append(f.Belongings, account.Belonging{Membership: m, Organization: org})
 		}
 	}
 	return nil
+}
+
+// organization reads the Organization of a Membership: past the cache where the
+// Membership is going, or given up, because an owner must not be let go on old news.
+func (r *AccountReconciler) organization(ctx context.Context, a *accountsv1.Account, m *accountsv1.Membership) (*accountsv1.Organization, error) {
+	var reader client.Reader = r
+	if m.DeletionTimestamp != nil || slices.Contains(a.Status.Leaving, accountsv1.MembershipReference{
+		Namespace: accountsv1.NamespaceName(m.Namespace), Name: accountsv1.CatalogueName(m.Name),
+	}) {
+		reader = r.Live
+	}
+	return find(ctx, reader, types.NamespacedName{Name: string(m.Spec.OrganizationRef.Name)}, &accountsv1.Organization{})
 }
 
 // userNames are those of all Accounts with the address, as people type them.

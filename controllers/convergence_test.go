@@ -184,7 +184,7 @@ func writes() []string {
 		}
 		Expect(json.Unmarshal([]byte(line), &event)).To(Succeed())
 		resource := event.ObjectRef.Resource
-		if event.Stage != "ResponseComplete" || event.User.Username != "usher" || event.ResponseStatus.Code >= 300 || resource == "selfsubjectaccessreviews" {
+		if event.Stage != "ResponseComplete" || event.User.Username != usherUser || event.ResponseStatus.Code >= 300 || resource == "selfsubjectaccessreviews" {
 			continue
 		}
 		if event.ObjectRef.Subresource != "" {

@@ -301,8 +301,6 @@ var _ = Describe("The first owners", Label("D1"), func() {
 		eventually(ctx, ada, haveState("Invited"), beReady())
 		eventually(ctx, org, haveCondition("Stalled", metav1.ConditionTrue, "UnknownRole"), haveMessage("Ready", "bob"))
 
-		w.accept(ctx, "ada", w.name+"-ada")
-		eventually(ctx, ada, haveState("Active"))
 		Expect(k8s.Delete(ctx, ada)).To(Succeed())
 		eventuallyGone(ctx, ada)
 		poke(ctx, org)

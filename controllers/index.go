@@ -15,6 +15,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
+	"github.com/usher-dev/usher/internal/grant"
 	"github.com/usher-dev/usher/internal/membership"
 	"github.com/usher-dev/usher/internal/organization"
 )
@@ -30,6 +31,7 @@ const (
 	byAddress      = "address"
 	byInvited      = "invited"
 	byHeld         = "held"
+	byName         = "name"
 )
 
 // index is one way to look objects of a kind up in the cache.
@@ -127,11 +129,12 @@ func roleBindingIndexes() []index {
 		{&rbacv1.RoleBinding{}, byMembership, func(o client.Object) []string {
 			return []string{membershipOf(o).String()}
 		}},
-		{&rbacv1.RoleBinding{}, byOrganization, func(o client.Object) []string {
-			return present(o.GetLabels()[accountsv1.OrganizationLabel])
-		}},
-		{&rbacv1.RoleBinding{}, byAccount, func(o client.Object) []string {
-			return present(o.GetLabels()[accountsv1.AccountLabel])
+		{&rbacv1.RoleBinding{}, byName, func(o client.Object) []string {
+			organization, name, found := grant.ParseBindingName(o.GetName())
+			if !found {
+				return nil
+			}
+			return []string{bindingKey(organization, name)}
 		}},
 	}
 }

@@ -37,6 +37,10 @@ type InvitationReconciler struct {
 	Events events.EventRecorder
 	// Post carries messages.
 	Post *Post
+	// ClusterRoles tells what there is to bind.
+	ClusterRoles *ClusterRoles
+	// Policies tells whether Usher's policies are in force.
+	Policies *Policies
 	// Workers is how many Invitations are worked on at a time.
 	Workers int
 }

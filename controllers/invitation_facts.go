@@ -15,6 +15,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/chat"
+	"github.com/usher-dev/usher/internal/grant"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/organization"
 )
@@ -54,6 +55,9 @@ func (r *InvitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 		Sender:       sender.String(),
 		MailDomain:   domainOf(sender),
 	}
+	if facts.Unvetted, err = r.unvetted(ctx, facts.Offer); err != nil {
+		return none, err
+	}
 	keys, err := r.Post.Keys(ctx)
 	if err != nil {
 		facts.KeyFault = err.Error()
@@ -67,6 +71,21 @@ func (r *InvitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 	}
 	facts.Gone = r.Post.mailed.without(invitedKey(inv.Spec.OrganizationRef, inv.Spec.Email), facts.Mailings)
 	return r.withAudience(ctx, facts)
+}
+
+// unvetted tells whether an Invitation that was applied by hand is for a role
+// that manages people, and older than the policies that guard those.
+func (r *InvitationReconciler) unvetted(ctx context.Context, o invitation.Offer) (bool, error) {
+	if o.Organization == nil || o.Membership != nil || invitation.MadeForMembership(o.Invitation) {
+		return false, nil
+	}
+	guarded, err := r.Policies.state(ctx, r.Clock.Now())
+	if err != nil || guarded.VettedSince(o.Invitation.CreationTimestamp.Time) {
+		return false, err
+	}
+	roles, err := r.ClusterRoles.of(ctx, o.Organization)
+	role, _ := o.Organization.Role(o.Role())
+	return grant.Manages(o.Organization, role, roles), err
 }
 
 // accepter reads the Account that accepted; nil if it is no more. The cache may

@@ -5,17 +5,13 @@ package controllers
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,7 +23,6 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/grant"
 	"github.com/usher-dev/usher/internal/membership"
-	"github.com/usher-dev/usher/internal/organization"
 )
 
 // recheckFailures is how long to wait before a RoleBinding that could not be
@@ -44,6 +39,13 @@ type MembershipReconciler struct {
 	Clock clock.PassiveClock
 	// Namespace is Usher's own, which no grant ever reaches.
 	Namespace string
+	// ClusterRoles tells what there is to bind.
+	ClusterRoles *ClusterRoles
+	// Policies tells whether Usher's policies are in force.
+	Policies *Policies
+	// Pace is how fast RoleBindings are written, so that a change of a catalogue
+	// leaves the API server time for others.
+	Pace *rate.Limiter
 	// Workers is how many Memberships are worked on at a time.
 	Workers int
 }
@@ -59,17 +61,50 @@ func (r *MembershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(theRecorded)).
 		Watches(&accountsv1.Organization{}, whenOrganizationChanges(r, func() client.ObjectList { return &accountsv1.MembershipList{} })).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.reachingNamespace)).
-		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(ofBinding)).
+		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.ofBinding)).
+		Watches(&rbacv1.ClusterRole{}, whenClusterRoleChanges(r.ClusterRoles, r.naming)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
 }
 
-func ofBinding(_ context.Context, binding client.Object) []reconcile.Request {
-	return requestsOf(membershipOf(binding))
+// ofBinding asks for the Memberships that a RoleBinding was made for, by its
+// labels and by its name: whoever strips the labels is noticed.
+func (r *MembershipReconciler) ofBinding(ctx context.Context, binding client.Object) []reconcile.Request {
+	found := requestsOf(membershipOf(binding))
+	organization, name, named := grant.ParseBindingName(binding.GetName())
+	if !named {
+		return found
+	}
+	org, err := find(ctx, r, types.NamespacedName{Name: organization}, &accountsv1.Organization{})
+	if err != nil || org == nil {
+		return found // a cache fails to read only while the process stops
+	}
+	return append(found, requestsOf(types.NamespacedName{Namespace: string(org.Spec.Namespace), Name: name})...)
 }
 
 func (r *MembershipReconciler) ofOrganization(ctx context.Context, org client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.MembershipList{}, client.MatchingFields{byOrganization: org.GetName()})
+}
+
+func (r *MembershipReconciler) everybody(ctx context.Context, _ client.Object) []reconcile.Request {
+	return requests(ctx, r, &accountsv1.MembershipList{})
+}
+
+// naming asks for the members of the Organizations whose catalogue names a
+// ClusterRole.
+func (r *MembershipReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
+	if role.GetName() == accountsv1.GrantableName {
+		return r.everybody(ctx, role)
+	}
+	var orgs accountsv1.OrganizationList
+	if err := r.List(ctx, &orgs, client.MatchingFields{byClusterRole: role.GetName()}); err != nil {
+		return nil // a cache fails to list only while the process stops
+	}
+	var found []reconcile.Request
+	for i := range orgs.Items {
+		found = append(found, r.ofOrganization(ctx, &orgs.Items[i])...)
+	}
+	return found
 }
 
 // reachingNamespace asks for the members of every Organization that has a
@@ -125,44 +160,45 @@ func (r *MembershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 }
 
 func (r *MembershipReconciler) observe(ctx context.Context, m *accountsv1.Membership) (membership.Facts, error) {
-	var none membership.Facts
+	facts := membership.Facts{Now: r.Clock.Now(), Membership: m, Cluster: grant.Cluster{Own: r.Namespace}}
 	key := client.ObjectKeyFromObject(m)
 	org, homeTaken, err := findOrganization(ctx, r, m.Spec.OrganizationRef.Name)
 	if err != nil {
-		return none, err
+		return facts, err
 	}
-	inv, err := find(ctx, r, key, &accountsv1.Invitation{})
-	if err != nil {
-		return none, err
+	facts.Organization, facts.HomeTaken = org, homeTaken != ""
+	if facts.Invitation, err = find(ctx, r, key, &accountsv1.Invitation{}); err != nil {
+		return facts, err
 	}
-	account, err := findHolder(ctx, r, key, m.Spec.Email)
-	if err != nil {
-		return none, err
+	if facts.Account, err = findHolder(ctx, r, key, m.Spec.Email); err != nil {
+		return facts, err
 	}
-	bindings, err := r.bindings(ctx, m)
-	if err != nil {
-		return none, err
+	if facts.Bindings, err = r.bindings(ctx, m, org); err != nil {
+		return facts, err
 	}
-	var namespaces corev1.NamespaceList
-	if err := r.List(ctx, &namespaces); err != nil {
-		return none, err
+	if facts.Guard, err = r.Policies.state(ctx, facts.Now); err != nil || org == nil {
+		return facts, err
 	}
-	return membership.Facts{
-		Now: r.Clock.Now(), Membership: m, Organization: org, HomeTaken: homeTaken != "", Invitation: inv, Account: account,
-		Cluster: grant.Cluster{Namespaces: namespaces.Items, Own: r.Namespace}, Bindings: bindings,
-	}, nil
+	if err := r.freshOwners(ctx, m, org); err != nil {
+		return facts, err
+	}
+	facts.Cluster, err = cluster(ctx, r, r.ClusterRoles, r.Namespace, org)
+	return facts, err
 }
 
-// bindings are the RoleBindings made for a Membership. Before it goes they are
-// read past the cache, which may not have the newest yet.
-func (r *MembershipReconciler) bindings(ctx context.Context, m *accountsv1.Membership) ([]rbacv1.RoleBinding, error) {
-	var list rbacv1.RoleBindingList
-	if m.DeletionTimestamp != nil {
-		err := r.Live.List(ctx, &list, client.MatchingLabels(grant.Labels(m.Namespace, m.Name)))
-		return list.Items, err
+// freshOwners reads the owners past the cache where a manifest may ask for less
+// than before: an owner must not lose access on old news.
+func (r *MembershipReconciler) freshOwners(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) error {
+	seen := m.Status.ObservedGeneration
+	if m.DeletionTimestamp == nil && seen != nil && *seen == m.Generation || !org.HasOwners() {
+		return nil
 	}
-	err := r.List(ctx, &list, client.MatchingFields{byMembership: client.ObjectKeyFromObject(m).String()})
-	return list.Items, err
+	fresh, err := find(ctx, r.Live, client.ObjectKeyFromObject(org), &accountsv1.Organization{})
+	if err != nil || fresh == nil {
+		return err
+	}
+	org.Status.Owners = fresh.Status.Owners
+	return nil
 }
 
 // act carries a plan out. It goes on after a RoleBinding that cannot be
@@ -182,7 +218,7 @@ func (r *MembershipReconciler) act(ctx context.Context, m *accountsv1.Membership
 	if err := r.deleteAll(ctx, plan.Delete); err != nil {
 		return nil, err
 	}
-	failures, err := r.applyAll(ctx, plan.Apply)
+	failures, err := r.applyAll(ctx, m, plan.Apply)
 	if err != nil {
 		return failures, err
 	}
@@ -196,104 +232,4 @@ func (r *MembershipReconciler) act(ctx context.Context, m *accountsv1.Membership
 		return nil, client.IgnoreNotFound(r.Update(ctx, m))
 	}
 	return failures, nil
-}
-
-func (r *MembershipReconciler) deleteAll(ctx context.Context, bindings []rbacv1.RoleBinding) error {
-	for i := range bindings {
-		b := &bindings[i]
-		if err := r.Delete(ctx, b, client.Preconditions{UID: &b.UID}); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("withdrawing RoleBinding %s/%s: %w", b.Namespace, b.Name, err)
-		}
-	}
-	return nil
-}
-
-// applyAll applies RoleBindings. What the API server refuses for good is a
-// failure to report; all else is an error to try again.
-func (r *MembershipReconciler) applyAll(ctx context.Context, bindings []rbacv1.RoleBinding) (map[string]membership.Failure, error) {
-	failures := map[string]membership.Failure{}
-	var errs []error
-	for i := range bindings {
-		b := &bindings[i]
-		if failure, err := r.apply(ctx, b); err != nil {
-			errs = append(errs, fmt.Errorf("applying RoleBinding %s/%s: %w", b.Namespace, b.Name, err))
-		} else if failure.Reason != "" {
-			failures[b.Namespace+"/"+b.Name] = failure
-		}
-	}
-	return failures, errors.Join(errs...)
-}
-
-func (r *MembershipReconciler) apply(ctx context.Context, b *rbacv1.RoleBinding) (membership.Failure, error) {
-	existing, err := find(ctx, r.Live, client.ObjectKeyFromObject(b), &rbacv1.RoleBinding{})
-	if err != nil {
-		return membership.Failure{}, err
-	}
-	if existing != nil && !appliedByUsher(existing) {
-		return membership.Failure{
-			Reason:  accountsv1.ReasonBindingConflict,
-			Message: fmt.Sprintf("RoleBinding %s in namespace %s is somebody else's; remove or rename it.", b.Name, b.Namespace),
-		}, nil
-	}
-	if role, err := observeClusterRole(ctx, r, b.RoleRef.Name); err != nil {
-		return membership.Failure{}, err
-	} else if failure := unbindable(b.RoleRef.Name, role); failure.Reason != "" {
-		return failure, nil
-	}
-	err = r.Apply(ctx, applyConfiguration(b), client.FieldOwner(accountsv1.FieldManager), client.ForceOwnership)
-	switch {
-	case apierrors.IsForbidden(err), apierrors.IsNotFound(err), apierrors.IsInvalid(err):
-		return membership.Failure{
-			Reason:  accountsv1.ReasonBindingFailed,
-			Message: fmt.Sprintf("The API server refuses RoleBinding %s in namespace %s.", b.Name, b.Namespace),
-		}, nil
-	}
-	return membership.Failure{}, err
-}
-
-// unbindable says why a ClusterRole is not to be bound, if it is not.
-func unbindable(name string, role organization.ClusterRole) membership.Failure {
-	switch {
-	case !role.Exists:
-		return membership.Failure{
-			Reason:  accountsv1.ReasonClusterRoleNotFound,
-			Message: fmt.Sprintf("There is no ClusterRole %s; make it, or name another one in the Organization.", name),
-		}
-	case !role.Bindable:
-		return membership.Failure{
-			Reason:  accountsv1.ReasonBindForbidden,
-			Message: fmt.Sprintf("Usher may not bind ClusterRole %s; name it in the ClusterRole usher-grantable.", name),
-		}
-	}
-	return membership.Failure{}
-}
-
-// withdrawStrays deletes what is left of a Membership that went without its
-// finalizer being honoured.
-func (r *MembershipReconciler) withdrawStrays(ctx context.Context, key types.NamespacedName) error {
-	var strays rbacv1.RoleBindingList
-	if err := r.List(ctx, &strays, client.MatchingFields{byMembership: key.String()}); err != nil || len(strays.Items) == 0 {
-		return err
-	}
-	if m, err := find(ctx, r.Live, key, &accountsv1.Membership{}); err != nil || m != nil {
-		return err
-	}
-	return r.deleteAll(ctx, strays.Items)
-}
-
-// appliedByUsher tells whether a RoleBinding is one that Usher made: whoever
-// strips its labels does not make it theirs.
-func appliedByUsher(b *rbacv1.RoleBinding) bool {
-	return slices.ContainsFunc(b.ManagedFields, func(f metav1.ManagedFieldsEntry) bool {
-		return f.Manager == accountsv1.FieldManager && f.Operation == metav1.ManagedFieldsOperationApply
-	})
-}
-
-func applyConfiguration(b *rbacv1.RoleBinding) *rbacv1ac.RoleBindingApplyConfiguration {
-	config := rbacv1ac.RoleBinding(b.Name, b.Namespace).WithLabels(b.Labels).WithRoleRef(
-		rbacv1ac.RoleRef().WithAPIGroup(b.RoleRef.APIGroup).WithKind(b.RoleRef.Kind).WithName(b.RoleRef.Name))
-	for _, s := range b.Subjects {
-		config.WithSubjects(rbacv1ac.Subject().WithAPIGroup(s.APIGroup).WithKind(s.Kind).WithName(s.Name))
-	}
-	return config
 }

@@ -38,7 +38,7 @@ var _ = Describe("A Membership", func() {
 			haveCondition("PermissionsApplied", metav1.ConditionTrue, "Reconciled")))
 		Expect(m.Status.AccountRef.Name).To(BeEquivalentTo(a.Name))
 		Expect(m.Status.Grants).To(ConsistOf(accountsv1.GrantStatus{
-			Permission: "deploy", Resource: "staging", State: "InForce", Namespaces: []accountsv1.NamespaceName{accountsv1.NamespaceName(w.staging())},
+			Permission: "deploy", Resource: "staging", State: "InForce", ClusterRole: "edit", Namespaces: []accountsv1.NamespaceName{accountsv1.NamespaceName(w.staging())},
 		}))
 		made := bindings(ctx, w.staging())
 		Expect(made).To(HaveLen(1))
@@ -162,7 +162,7 @@ var _ = Describe("A Membership", func() {
 		create(ctx, theirs)
 		m := w.invited(ctx, "jane")
 		w.accept(ctx, "jane", w.name+"-jane")
-		eventually(ctx, m, haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"), haveMessage("Ready", "is somebody else's"))
+		eventually(ctx, m, haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"), haveMessage("Ready", "is held by \"controllers.test\""))
 		before := theirs.ResourceVersion
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(theirs), theirs)).To(Succeed())
 		Expect(theirs.ResourceVersion).To(Equal(before))

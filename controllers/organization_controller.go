@@ -5,13 +5,11 @@ package controllers
 
 import (
 	"context"
-	"errors"
-	"sync"
-	"time"
+	"slices"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
@@ -19,7 +17,6 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -28,8 +25,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/grant"
 	"github.com/usher-dev/usher/internal/organization"
-	"github.com/usher-dev/usher/internal/seat"
 )
 
 // OrganizationReconciler makes an Organization's home namespace and the
@@ -45,16 +42,15 @@ type OrganizationReconciler struct {
 	Events events.EventRecorder
 	// Settings reads what Organizations bring of their own.
 	Settings *Settings
+	// ClusterRoles tells what there is to bind.
+	ClusterRoles *ClusterRoles
+	// Policies tells whether Usher's policies are in force.
+	Policies *Policies
+	// Namespace is Usher's own, which no grant ever reaches.
+	Namespace string
 	// Workers is how many Organizations are worked on at a time.
 	Workers int
-
-	// bindable is when Usher was last allowed to bind a ClusterRole, by name.
-	bindable sync.Map
 }
-
-// rightsValidity is how long Usher believes that it may bind a ClusterRole. A
-// RoleBinding is never made without asking.
-const rightsValidity = time.Minute
 
 var _ reconcile.Reconciler = (*OrganizationReconciler)(nil)
 
@@ -70,7 +66,10 @@ func (r *OrganizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Invitation{}, r.whenSomebodyCounts()).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.bringing)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.bringing)).
-		Watches(clusterRole(), handler.EnqueueRequestsFromMapFunc(r.naming), builder.OnlyMetadata).
+		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.left)).
+		Watches(&rbacv1.ClusterRole{}, whenClusterRoleChanges(r.ClusterRoles, r.naming)).
+		Watches(&admissionregistrationv1.ValidatingAdmissionPolicy{}, unhurried(r.everything), r.Policies.concern()).
+		Watches(&admissionregistrationv1.ValidatingAdmissionPolicyBinding{}, unhurried(r.everything), r.Policies.concern()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
 }
@@ -88,11 +87,29 @@ func (r *OrganizationReconciler) atHome(ctx context.Context, namespace client.Ob
 
 // naming asks for the Organizations whose catalogue names a ClusterRole.
 func (r *OrganizationReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
+	if role.GetName() == accountsv1.GrantableName {
+		return r.everything(ctx, role)
+	}
 	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byClusterRole: role.GetName()})
 }
 
+func (r *OrganizationReconciler) everything(ctx context.Context, _ client.Object) []reconcile.Request {
+	return requests(ctx, r, &accountsv1.OrganizationList{})
+}
+
+// left asks for the Organizations that the person of an Account asks to leave:
+// an owner is let go by them.
+func (r *OrganizationReconciler) left(ctx context.Context, o client.Object) []reconcile.Request {
+	var found []reconcile.Request
+	for _, m := range o.(*accountsv1.Account).Status.Leaving {
+		found = append(found, requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: string(m.Namespace)})...)
+	}
+	return found
+}
+
 func organizationOf(_ context.Context, binding client.Object) []reconcile.Request {
-	return requestsOf(types.NamespacedName{Name: binding.GetLabels()[accountsv1.OrganizationLabel]})
+	name, _, _ := grant.ParseBindingName(binding.GetName())
+	return requestsOf(types.NamespacedName{Name: name})
 }
 
 // bringing asks for the Organizations whose own settings an object holds.
@@ -115,7 +132,7 @@ func (r *OrganizationReconciler) whenSomebodyCounts() handler.EventHandler {
 		isHeld := func(o client.Object) bool {
 			return len(heldOf(o.(reported), accountsv1.OrganizationReference{Name: "any"})) > 0
 		}
-		if org.Spec.Seats != 0 || isHeld(seen[0]) || isHeld(seen[len(seen)-1]) {
+		if org.Spec.Seats != 0 || isHeld(seen[0]) || isHeld(seen[len(seen)-1]) || slices.ContainsFunc(seen, func(o client.Object) bool { return isOwner(org, o) }) {
 			q.Add(reconcile.Request{NamespacedName: key})
 		}
 	}
@@ -143,18 +160,15 @@ func organizationNamedBy(o client.Object) string {
 	return ""
 }
 
-// clusterRole tells what is known of a ClusterRole. That Usher may bind one is
-// asked of the API server once a minute: seats change more often than rights.
-func (r *OrganizationReconciler) clusterRole(ctx context.Context, name string) (organization.ClusterRole, error) {
-	if asked, found := r.bindable.Load(name); found && r.Clock.Since(asked.(time.Time)) < rightsValidity {
-		role, err := find(ctx, r, types.NamespacedName{Name: name}, clusterRole())
-		return organization.ClusterRole{Exists: role != nil, Bindable: role != nil}, err
+// isOwner tells whether an object is the Membership of an owner, or of somebody
+// who is to be one.
+func isOwner(org *accountsv1.Organization, o client.Object) bool {
+	m, isMembership := o.(*accountsv1.Membership)
+	if !isMembership {
+		return false
 	}
-	role, err := observeClusterRole(ctx, r, name)
-	if role.Bindable {
-		r.bindable.Store(name, r.Clock.Now())
-	}
-	return role, err
+	_, listed := org.Owner(m.Name)
+	return listed || org.Owns(m.Spec.Role)
 }
 
 // Reconcile brings one Organization one step further.
@@ -183,85 +197,6 @@ func (r *OrganizationReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	}
 	org.Status = organization.Report(facts)
 	return ctrl.Result{RequeueAfter: plan.After}, nil
-}
-
-func (r *OrganizationReconciler) observe(ctx context.Context, org *accountsv1.Organization) (organization.Facts, error) {
-	facts := organization.Facts{Now: r.Clock.Now(), Organization: org, ClusterRoles: map[string]organization.ClusterRole{}}
-	var err error
-	if facts.HomeTaken, err = homeTakenBy(ctx, r, org); err != nil {
-		return facts, err
-	}
-	facts.Namespace, err = find(ctx, r, types.NamespacedName{Name: string(org.Spec.Namespace)}, &corev1.Namespace{})
-	if err != nil {
-		return facts, err
-	}
-	for _, name := range organization.NamedClusterRoles(org) {
-		if facts.ClusterRoles[name], err = r.clusterRole(ctx, name); err != nil {
-			return facts, err
-		}
-	}
-	if facts.Mail, err = r.Settings.Fault(ctx, org); err != nil {
-		return facts, err
-	}
-	facts.Held = r.held(ctx, org)
-	if facts.Seats, err = r.seats(ctx, org); err != nil {
-		return facts, err
-	}
-	if org.DeletionTimestamp != nil {
-		facts.BindingsLeft, err = bindingsLeft(ctx, r.Live, accountsv1.OrganizationLabel, org.Name)
-	}
-	return facts, err
-}
-
-// held counts the people whose mail is held.
-func (r *OrganizationReconciler) held(ctx context.Context, org *accountsv1.Organization) int {
-	names := map[string]struct{}{}
-	for _, list := range []client.ObjectList{&accountsv1.MembershipList{}, &accountsv1.InvitationList{}} {
-		for _, held := range requests(ctx, r, list, client.MatchingFields{byHeld: org.Name}) {
-			names[held.Name] = struct{}{}
-		}
-	}
-	return len(names)
-}
-
-// seats says who is to have the seats. A seat is not given out, or taken, on
-// what the cache shows: it may lack somebody who has one by now.
-func (r *OrganizationReconciler) seats(ctx context.Context, org *accountsv1.Organization) (accountsv1.SeatsStatus, error) {
-	if org.Spec.Seats == 0 {
-		return accountsv1.SeatsStatus{}, nil
-	}
-	shown, err := r.people(ctx, r, org, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return org.Status.Seats, err
-	}
-	if seats := seat.Assign(org, shown); equality.Semantic.DeepEqual(seats, org.Status.Seats) {
-		return seats, nil
-	}
-	people, err := r.people(ctx, r.Live, org)
-	if err != nil {
-		return org.Status.Seats, err
-	}
-	return seat.Assign(org, people), nil
-}
-
-// people reads who could have a seat. An Invitation that was accepted makes its
-// Membership before it goes: read in this order, one of the two is seen.
-func (r *OrganizationReconciler) people(
-	ctx context.Context, reader client.Reader, org *accountsv1.Organization, options ...client.ListOption,
-) (seat.People, error) {
-	home := string(org.Spec.Namespace)
-	options = append(options, client.InNamespace(home))
-	var (
-		invitations accountsv1.InvitationList
-		memberships accountsv1.MembershipList
-		accounts    accountsv1.AccountList
-	)
-	err := errors.Join(
-		reader.List(ctx, &invitations, options...),
-		reader.List(ctx, &memberships, options...),
-		r.List(ctx, &accounts, client.MatchingFields{byNamespace: home}),
-	)
-	return seat.People{Invitations: invitations.Items, Memberships: memberships.Items, Accounts: accounts.Items}, err
 }
 
 func (r *OrganizationReconciler) act(ctx context.Context, org *accountsv1.Organization, plan organization.Plan) error {

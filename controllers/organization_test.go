@@ -65,6 +65,9 @@ var _ = Describe("An Organization", func() {
 	It("becomes valid as soon as a missing ClusterRole appears", Label("K1"), func(ctx SpecContext) {
 		org := w.organization()
 		org.Spec.Permissions[0].ClusterRole = w.name
+		change(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: accountsv1.GrantableName}}, func(grantable *rbacv1.ClusterRole) {
+			grantable.Rules[0].ResourceNames = append(grantable.Rules[0].ResourceNames, w.name)
+		})
 		create(ctx, org)
 		eventually(ctx, org, haveCondition("CatalogueValid", metav1.ConditionFalse, "ClusterRoleNotFound"))
 		create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: w.name}})

@@ -7,10 +7,10 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -18,6 +18,10 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
+
+// bindingsPerSecond is how many RoleBindings are written or deleted in a second
+// at the most.
+const bindingsPerSecond = 500
 
 // Options is what the reconcilers need besides a manager.
 type Options struct {
@@ -40,13 +44,23 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	c, live, recorder := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("usher")
+	policies, err := NewPolicies(c)
+	if err != nil {
+		return err
+	}
+	roles := &ClusterRoles{Client: c, Clock: o.Clock}
 	return errors.Join(
 		(&OrganizationReconciler{
-			Client: c, Live: live, Clock: o.Clock, Events: recorder, Settings: o.Post.Settings, Workers: o.Workers,
+			Client: c, Live: live, Clock: o.Clock, Events: recorder, Settings: o.Post.Settings,
+			ClusterRoles: roles, Policies: policies, Namespace: o.Namespace, Workers: o.Workers,
 		}).SetupWithManager(mgr),
-		(&MembershipReconciler{Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace, Workers: o.Workers}).SetupWithManager(mgr),
+		(&MembershipReconciler{
+			Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace,
+			ClusterRoles: roles, Policies: policies, Pace: rate.NewLimiter(bindingsPerSecond, o.Workers), Workers: o.Workers,
+		}).SetupWithManager(mgr),
 		(&InvitationReconciler{
-			Client: c, Live: live, Clock: o.Clock, Events: recorder, Post: o.Post, Workers: o.Workers,
+			Client: c, Live: live, Clock: o.Clock, Events: recorder, Post: o.Post,
+			ClusterRoles: roles, Policies: policies, Workers: o.Workers,
 		}).SetupWithManager(mgr),
 		(&AccountReconciler{
 			Client: c, Live: live, Clock: o.Clock, Events: recorder, Post: o.Post, Namespace: o.Namespace, Workers: o.Workers,
@@ -54,8 +68,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	)
 }
 
-// CachedObjects says of which objects the cache keeps only some: of
-// RoleBindings, those that Usher made; of ConfigMaps and Secrets, those by
+// CachedObjects says of which objects the cache keeps only some, or a part: of
+// RoleBindings, those of Usher's, and of others only that they are there, so that
+// one whose labels somebody takes away is not lost sight of; of ConfigMaps and Secrets, those by
 // which Organizations bring settings of their own, and nothing else that Usher
 // has no business with. A process adds what it needs of its own namespace.
 func CachedObjects() map[client.Object]cache.ByObject {
@@ -65,7 +80,7 @@ func CachedObjects() map[client.Object]cache.ByObject {
 		}}
 	}
 	return map[client.Object]cache.ByObject{
-		&rbacv1.RoleBinding{}: {Label: labels.SelectorFromSet(labels.Set{accountsv1.ManagedByLabel: accountsv1.ManagedByValue})},
+		&rbacv1.RoleBinding{}: {Transform: trimBinding},
 		&corev1.ConfigMap{}:   named(accountsv1.MailTemplatesName),
 		&corev1.Secret{}:      named(accountsv1.CredentialsName),
 	}

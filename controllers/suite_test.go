@@ -4,8 +4,11 @@
 package controllers_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	netmail "net/mail"
 	"net/url"
 	"os"
@@ -17,7 +20,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -37,8 +42,12 @@ import (
 	"github.com/usher-dev/usher/internal/mail"
 )
 
-// home of Usher itself.
-const usherNamespace = "usher-system"
+const (
+	// home of Usher itself.
+	usherNamespace = "usher-system"
+	// usherUser is who the controllers are to the API server.
+	usherUser = "system:serviceaccount:" + usherNamespace + ":usher-controller"
+)
 
 var (
 	k8s      client.Client // an admin, without a cache
@@ -94,7 +103,11 @@ var _ = BeforeSuite(func() {
 	own.Name = usherNamespace
 	Expect(k8s.Create(context.Background(), own)).To(Succeed())
 
-	user, err := env.AddUser(envtest.User{Name: "usher", Groups: []string{"system:masters"}}, nil)
+	install(context.Background(), filepath.Join("..", "config", "rbac"), filepath.Join("..", "config", "policy"))
+	user, err := env.AddUser(envtest.User{
+		Name:   usherUser,
+		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + usherNamespace, "system:authenticated"},
+	}, nil)
 	Expect(err).NotTo(HaveOccurred())
 	usherAPI = user.Config()
 	usherAPI.QPS = -1
@@ -108,6 +121,32 @@ var _ = BeforeSuite(func() {
 	stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
 	DeferCleanup(func() { stopUsher() })
 })
+
+// install makes what the manifests of directories say, as kustomize would.
+func install(ctx context.Context, dirs ...string) {
+	GinkgoHelper()
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		for _, file := range files {
+			if filepath.Base(file) == "kustomization.yaml" {
+				continue
+			}
+			raw, err := os.ReadFile(file)
+			Expect(err).NotTo(HaveOccurred())
+			documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(raw), 4096)
+			for {
+				var o unstructured.Unstructured
+				if err := documents.Decode(&o); errors.Is(err, io.EOF) {
+					break
+				} else if err == nil && o.Object == nil {
+					continue
+				}
+				Expect(k8s.Create(ctx, &o)).To(Succeed(), file)
+			}
+		}
+	}
+}
 
 // stopUsher stops the Usher that all specs share.
 var stopUsher func()

@@ -3,7 +3,11 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Condition types of an Organization, besides Ready, Reconciling and Stalled.
 const (
@@ -351,4 +355,34 @@ func (o *Organization) Role(name CatalogueName) (Role, bool) {
 		}
 	}
 	return Role{}, false
+}
+
+// Grants are what everybody with a role gets: what the role grants and, unless
+// they are guests, the default grants.
+func (o *Organization) Grants(role Role) []Grant {
+	if role.Standing == StandingGuest {
+		return role.Grants
+	}
+	return slices.Concat(role.Grants, o.Spec.DefaultGrants)
+}
+
+// Owns tells whether a role of the Organization makes people owners.
+func (o *Organization) Owns(name CatalogueName) bool {
+	role, found := o.Role(name)
+	return found && role.Standing == StandingOwner
+}
+
+// HasOwners tells whether the Organization has a role that makes people owners.
+func (o *Organization) HasOwners() bool {
+	return slices.ContainsFunc(o.Spec.Roles, func(r Role) bool { return r.Standing == StandingOwner })
+}
+
+// Owner finds an owner of the Organization by the name of their Membership.
+func (o *Organization) Owner(name string) (OwnerStatus, bool) {
+	for _, owner := range o.Status.Owners {
+		if string(owner.Name) == name {
+			return owner, true
+		}
+	}
+	return OwnerStatus{}, false
 }

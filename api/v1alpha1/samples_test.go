@@ -4,33 +4,104 @@
 package v1alpha1_test
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
+
+const (
+	sampleFolder = "../../config/samples"
+	rightsFolder = "../../config/rbac"
+)
+
+// sampleFolders are the samples: one folder each.
+func sampleFolders(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(sampleFolder, "*", "kustomization.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders := []string{sampleFolder}
+	for _, file := range found {
+		folders = append(folders, filepath.Dir(file))
+	}
+	if len(folders) != 6 {
+		t.Errorf("there are %d samples, want Acme and five systems: %v", len(folders), folders)
+	}
+	return folders
+}
 
 // The samples are sent as they are, in the order of the kustomization: the API
 // server refuses unknown and duplicate fields.
 func TestSamples(t *testing.T) {
-	folder := filepath.Join("..", "..", "config", "samples")
-	files := kustomized(t, folder)
-
 	// The controller makes the home namespace; it is not running here.
 	send(t, []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: acme}\n"))
-	for _, file := range files {
-		t.Run(file, func(t *testing.T) {
-			manifest, err := os.ReadFile(filepath.Join(folder, file))
-			if err != nil {
-				t.Fatal(err)
+	for _, folder := range sampleFolders(t) {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			for _, file := range kustomized(t, folder) {
+				for _, manifest := range documents(t, filepath.Join(folder, file)) {
+					send(t, manifest)
+				}
 			}
-			send(t, manifest)
 		})
+	}
+}
+
+// What a sample refers to is in it, in Usher's own rights, or in every cluster.
+func TestSamplesReferToWhatThereIs(t *testing.T) {
+	rights := read(t, filepath.Join(rightsFolder, "grantable.yaml"), filepath.Join(rightsFolder, "management.yaml"))
+	for _, folder := range sampleFolders(t) {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			var files []string
+			for _, file := range kustomized(t, folder) {
+				files = append(files, filepath.Join(folder, file))
+			}
+			s := read(t, files...)
+			s.clusterRoles = append(s.clusterRoles, rights.clusterRoles...)
+			s.clusterRoleBindings = append(s.clusterRoleBindings, rights.clusterRoleBindings...)
+			if len(s.organizations) != 1 || len(s.memberships) == 0 {
+				t.Fatalf("a sample of %d Organizations and %d Memberships, want one Organization and people", len(s.organizations), len(s.memberships))
+			}
+			for _, fault := range slices.Concat(s.catalogueFaults(), s.clusterRoleFaults(), s.peopleFaults()) {
+				t.Error(fault)
+			}
+		})
+	}
+}
+
+// The five systems go on one cluster: nothing is in two of them.
+func TestSamplesShareNothing(t *testing.T) {
+	holder := map[string]string{}
+	for _, folder := range sampleFolders(t) {
+		for _, file := range kustomized(t, folder) {
+			for _, manifest := range documents(t, filepath.Join(folder, file)) {
+				o := parse(t, string(manifest))
+				key := o.GetKind() + " " + o.GetNamespace() + "/" + o.GetName()
+				if other := holder[key]; other != "" {
+					t.Errorf("%s is in %s and in %s", key, other, folder)
+				}
+				holder[key] = folder
+			}
+		}
 	}
 }
 
@@ -64,6 +135,27 @@ func kustomized(t *testing.T, folder string) []string {
 	return kustomization.Resources
 }
 
+// documents are the manifests in a file.
+func documents(t *testing.T, file string) [][]byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
+	var all [][]byte
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, document)
+	}
+}
+
 // send applies a manifest byte for byte, until the test ends.
 func send(t *testing.T, manifest []byte) {
 	t.Helper()
@@ -83,10 +175,183 @@ func send(t *testing.T, manifest []byte) {
 		Body(manifest).
 		Do(t.Context()).Error()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s %s: %v", object.GetKind(), object.GetName(), err)
 	}
 	if object.GetKind() == "Namespace" {
 		return // Its deletion would wait for the namespace controller, which is not running here.
 	}
 	t.Cleanup(func() { unmake(t, object) })
+}
+
+// sample is what manifests hold.
+type sample struct {
+	namespaces          map[string]labels.Set
+	clusterRoles        []rbacv1.ClusterRole
+	clusterRoleBindings []rbacv1.ClusterRoleBinding
+	organizations       []accountsv1.Organization
+	memberships         []accountsv1.Membership
+	// invitations are read as what they would become.
+	invitations []accountsv1.Membership
+}
+
+func read(t *testing.T, files ...string) sample {
+	t.Helper()
+	s := sample{namespaces: map[string]labels.Set{}}
+	for _, file := range files {
+		for _, manifest := range documents(t, file) {
+			object := parse(t, string(manifest))
+			switch object.GetKind() {
+			case "Namespace":
+				s.namespaces[object.GetName()] = object.GetLabels()
+			case "ClusterRole":
+				s.clusterRoles = append(s.clusterRoles, as[rbacv1.ClusterRole](t, object))
+			case "ClusterRoleBinding":
+				s.clusterRoleBindings = append(s.clusterRoleBindings, as[rbacv1.ClusterRoleBinding](t, object))
+			case "Organization":
+				s.organizations = append(s.organizations, as[accountsv1.Organization](t, object))
+			case "Membership":
+				s.memberships = append(s.memberships, as[accountsv1.Membership](t, object))
+			case "Invitation":
+				inv := as[accountsv1.Invitation](t, object)
+				s.invitations = append(s.invitations, accountsv1.Membership{ObjectMeta: inv.ObjectMeta, Spec: accountsv1.MembershipSpec{
+					OrganizationRef: inv.Spec.OrganizationRef, Role: inv.Spec.Role,
+				}})
+			default:
+				t.Errorf("%s holds a %s, which this test does not know", file, object.GetKind())
+			}
+		}
+	}
+	return s
+}
+
+// as reads an object as what it is.
+func as[T any](t *testing.T, object *unstructured.Unstructured) (typed T) {
+	t.Helper()
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, &typed, true); err != nil {
+		t.Fatal(err)
+	}
+	return typed
+}
+
+// catalogueFaults say what the catalogue names and does not have.
+func (s sample) catalogueFaults() (faults []string) {
+	org := &s.organizations[0]
+	home := string(org.Spec.Namespace)
+	for _, r := range org.Spec.Resources {
+		for _, name := range r.Namespaces.Names {
+			if _, found := s.namespaces[string(name)]; !found && string(name) != home {
+				faults = append(faults, fmt.Sprintf("resource %s stands for the namespace %s, which is not in the sample", r.Name, name))
+			}
+		}
+		if r.Namespaces.Selector != nil && !s.selects(r.Namespaces.Selector) {
+			faults = append(faults, fmt.Sprintf("the selector of resource %s matches no namespace of the sample", r.Name))
+		}
+	}
+	for _, role := range org.Spec.Roles {
+		faults = append(faults, grantFaults(org, "role "+string(role.Name), role.Grants)...)
+	}
+	faults = append(faults, grantFaults(org, "default grants", org.Spec.DefaultGrants)...)
+	for _, f := range org.Spec.Founders {
+		if role, found := org.Role(f.Role); !found || role.Standing != accountsv1.StandingOwner {
+			faults = append(faults, fmt.Sprintf("founder %s has the role %s, which makes nobody an owner", f.Name, f.Role))
+		}
+	}
+	return faults
+}
+
+func (s sample) selects(by *metav1.LabelSelector) bool {
+	selector, err := metav1.LabelSelectorAsSelector(by)
+	if err != nil {
+		return false
+	}
+	for _, set := range s.namespaces {
+		if selector.Matches(set) {
+			return true
+		}
+	}
+	return false
+}
+
+func grantFaults(org *accountsv1.Organization, where string, grants []accountsv1.Grant) (faults []string) {
+	for _, g := range grants {
+		if !hasPermission(org, g.Permission) {
+			faults = append(faults, fmt.Sprintf("%s: there is no permission %s", where, g.Permission))
+		}
+		for _, resource := range g.Resources {
+			if !slices.ContainsFunc(org.Spec.Resources, func(r accountsv1.Resource) bool { return r.Name == resource }) {
+				faults = append(faults, fmt.Sprintf("%s: there is no resource %s", where, resource))
+			}
+		}
+	}
+	return faults
+}
+
+func hasPermission(org *accountsv1.Organization, name accountsv1.CatalogueName) bool {
+	return slices.ContainsFunc(org.Spec.Permissions, func(p accountsv1.Permission) bool { return p.Name == name })
+}
+
+// clusterRoleFaults say which ClusterRoles there are not, which ones Usher may
+// not bind, and which roles and permissions they hand out in vain.
+func (s sample) clusterRoleFaults() (faults []string) {
+	org := &s.organizations[0]
+	bindable := s.bindable()
+	for _, p := range org.Spec.Permissions {
+		builtIn := p.ClusterRole == "view" || p.ClusterRole == "edit"
+		exists := slices.ContainsFunc(s.clusterRoles, func(c rbacv1.ClusterRole) bool { return c.Name == p.ClusterRole })
+		switch {
+		case p.ClusterRole == "":
+		case !exists && !builtIn:
+			faults = append(faults, fmt.Sprintf("permission %s: there is no ClusterRole %s", p.Name, p.ClusterRole))
+		case !slices.Contains(bindable, p.ClusterRole):
+			faults = append(faults, fmt.Sprintf("permission %s: Usher may not bind the ClusterRole %s", p.Name, p.ClusterRole))
+		}
+	}
+	for _, c := range s.clusterRoles {
+		for _, rule := range c.Rules {
+			for _, name := range rule.ResourceNames {
+				_, isRole := org.Role(accountsv1.CatalogueName(name))
+				if slices.Contains(rule.Resources, "roles") && !isRole ||
+					slices.Contains(rule.Resources, "permissions") && !hasPermission(org, accountsv1.CatalogueName(name)) {
+					faults = append(faults, fmt.Sprintf("ClusterRole %s hands out %s, which the Organization does not have", c.Name, name))
+				}
+			}
+		}
+	}
+	return faults
+}
+
+// bindable are the ClusterRoles that the controller may bind.
+func (s sample) bindable() (names []string) {
+	for _, b := range s.clusterRoleBindings {
+		if !slices.Contains(b.Subjects, rbacv1.Subject{Kind: "ServiceAccount", Namespace: "usher-system", Name: "usher-controller"}) {
+			continue
+		}
+		for _, c := range s.clusterRoles {
+			for _, rule := range c.Rules {
+				if c.Name == b.RoleRef.Name && slices.Equal(rule.Verbs, []string{"bind"}) && slices.Equal(rule.Resources, []string{"clusterroles"}) {
+					names = append(names, rule.ResourceNames...)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// peopleFaults say what people are given that there is not.
+func (s sample) peopleFaults() (faults []string) {
+	org := &s.organizations[0]
+	for _, m := range slices.Concat(s.memberships, s.invitations) {
+		var overrides []accountsv1.Grant
+		for _, o := range m.Spec.Permissions {
+			overrides = append(overrides, accountsv1.Grant{Permission: o.Permission, Resources: o.Resources})
+		}
+		faults = append(faults, grantFaults(org, m.Name, overrides)...)
+		if _, found := org.Role(m.Spec.Role); !found {
+			faults = append(faults, fmt.Sprintf("%s: there is no role %s", m.Name, m.Spec.Role))
+		}
+		if string(m.Spec.OrganizationRef.Name) != org.Name || m.Namespace != string(org.Spec.Namespace) {
+			faults = append(faults, fmt.Sprintf("%s is not in the home namespace of the Organization of the sample", m.Name))
+		}
+	}
+	return faults
 }

@@ -7,6 +7,10 @@ package v1alpha1
 // API group: whatever carries it in managedFields was made by Usher.
 const FieldManager = "usher"
 
+// GrantableName is the name of the ClusterRole that names the ClusterRoles which
+// Usher may bind.
+const GrantableName = "usher-grantable"
+
 // AccountUserPrefix stands before an Account's name wherever Kubernetes sees
 // that person: the Account jane is the user usher:jane.
 const AccountUserPrefix = "usher:"

@@ -45,6 +45,9 @@ type Facts struct {
 	Belongings []Belonging
 	// Going are the Memberships in the record that are being deleted.
 	Going []types.NamespacedName
+	// Retained are the Memberships in the record whose Organizations count on
+	// them as those of owners: nobody leaves them before being let go.
+	Retained []types.NamespacedName
 	// BindingsLeft tells whether RoleBindings to the Account exist. Only
 	// looked at while the Account is being deleted.
 	BindingsLeft bool
@@ -234,7 +237,7 @@ func (f Facts) held() []membership.Held {
 }
 
 func (f Facts) leaving(h membership.Held) bool {
-	return slices.Contains(f.Account.Status.Leaving, accountsv1.MembershipReference{
+	return !slices.Contains(f.Retained, h.NamespacedName) && slices.Contains(f.Account.Status.Leaving, accountsv1.MembershipReference{
 		Namespace: accountsv1.NamespaceName(h.Namespace), Name: accountsv1.CatalogueName(h.Name),
 	})
 }

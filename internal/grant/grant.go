@@ -32,6 +32,8 @@ type Grant struct {
 	ClusterRole string
 	// Group that the person belongs to; empty for a ClusterRole.
 	Group string
+	// Manages tells whether the ClusterRole lets the person manage people.
+	Manages bool
 	// Namespaces that exist and belong to the resource, sorted.
 	Namespaces []string
 	// Missing are namespaces that the resource names and that do not exist, sorted.
@@ -46,6 +48,8 @@ type Grant struct {
 type Cluster struct {
 	// Namespaces that exist.
 	Namespaces []corev1.Namespace
+	// ClusterRoles that the catalogue names, by name.
+	ClusterRoles map[string]ClusterRole
 	// Own is Usher's own namespace, which no grant ever reaches.
 	Own string
 }
@@ -93,13 +97,49 @@ func resolve(org *accountsv1.Organization, pair Pair, cluster Cluster) Grant {
 	if g.Group != "" {
 		return g
 	}
-	g.ClusterRole = org.Spec.Permissions[p].ClusterRole
+	name := org.Spec.Permissions[p].ClusterRole
+	role := cluster.ClusterRoles[name]
+	g.ClusterRole, g.Manages = name, role.Manages
+	if g.Reason, g.Message = role.refusal(name); g.Reason != "" {
+		return g
+	}
 	g.Namespaces, g.Missing = cluster.namespaces(org.Spec.Resources[r].Namespaces)
-	if len(g.Missing) > 0 {
+	home := string(org.Spec.Namespace)
+	switch elsewhere := func(namespace string) bool { return namespace != home }; {
+	case role.Manages && (slices.ContainsFunc(g.Namespaces, elsewhere) || slices.ContainsFunc(g.Missing, elsewhere)):
+		g.Namespaces = slices.DeleteFunc(g.Namespaces, elsewhere)
+		g.Reason = accountsv1.ReasonNotHomeNamespace
+		g.Message = fmt.Sprintf("ClusterRole %s manages people, and is given in namespace %s alone; grant it on a resource that is that namespace and no other.", name, home)
+	case len(g.Missing) > 0:
 		g.Reason = accountsv1.ReasonNamespaceNotFound
 		g.Message = fmt.Sprintf("Namespace %s does not exist, or is being deleted; access to it follows once it exists.", strings.Join(g.Missing, ", "))
 	}
 	return g
+}
+
+// refusal says why a ClusterRole is not bound at all, if it is not.
+func (c ClusterRole) refusal(name string) (reason, message string) {
+	switch {
+	case !c.Exists:
+		return accountsv1.ReasonClusterRoleNotFound,
+			fmt.Sprintf("There is no ClusterRole %s; make it, or name another one in the Organization.", name)
+	case !c.Bindable:
+		return accountsv1.ReasonBindForbidden,
+			fmt.Sprintf("Usher may not bind ClusterRole %s; name it in the ClusterRole %s.", name, accountsv1.GrantableName)
+	case c.Excess != "":
+		return accountsv1.ReasonClusterRoleTooPowerful,
+			fmt.Sprintf("ClusterRole %s is given to nobody, because it holds %s; take that out of it, or name another one in the Organization.", name, c.Excess)
+	}
+	return "", ""
+}
+
+// Manages tells whether a role of the Organization lets people manage people.
+func Manages(org *accountsv1.Organization, role accountsv1.Role, roles map[string]ClusterRole) bool {
+	return slices.ContainsFunc(org.Grants(role), func(g accountsv1.Grant) bool {
+		return slices.ContainsFunc(org.Spec.Permissions, func(p accountsv1.Permission) bool {
+			return p.Name == g.Permission && roles[p.ClusterRole].Manages
+		})
+	})
 }
 
 // Reaches tells whether a resource of the Organization stands for a namespace

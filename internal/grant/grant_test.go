@@ -24,7 +24,8 @@ func TestResolve(t *testing.T) {
 	acme := map[string]string{"team": "acme"}
 	going := namespace("acme-old", acme)
 	going.DeletionTimestamp = &metav1.Time{Time: time.Unix(0, 0)}
-	cluster := Cluster{Own: "usher-system", Namespaces: []corev1.Namespace{
+	roles := map[string]ClusterRole{"edit": {Exists: true, Bindable: true}}
+	cluster := Cluster{Own: "usher-system", ClusterRoles: roles, Namespaces: []corev1.Namespace{
 		namespace("acme-staging", acme), namespace("acme-production", acme), namespace("beta", nil), going,
 		namespace("kube-system", acme), namespace("usher-system", acme),
 	}}

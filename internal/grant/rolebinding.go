@@ -12,9 +12,13 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
+
+// namePrefix begins the name of every RoleBinding of Usher's.
+const namePrefix = "usher:"
 
 // RoleBindings renders the RoleBindings that give an Account the grants of a
 // Membership: one for each ClusterRole and namespace, sorted.
@@ -29,6 +33,38 @@ func RoleBindings(m *accountsv1.Membership, account string, grants []Grant) []rb
 	return slices.SortedFunc(maps.Values(byName), func(a, b rbacv1.RoleBinding) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
+}
+
+// BindingName is the name of the RoleBinding that gives a ClusterRole to whoever
+// holds a Membership of an Organization.
+func BindingName(organization, membership, clusterRole string) string {
+	return namePrefix + strings.Join([]string{organization, membership, clusterRole}, ":")
+}
+
+// ParseBindingName is BindingName read backwards, as far as it says whose the
+// RoleBinding is; found is false for any other name.
+func ParseBindingName(name string) (organization, membership string, found bool) {
+	rest, found := strings.CutPrefix(name, namePrefix)
+	parts := strings.SplitN(rest, ":", 3)
+	if !found || len(parts) != 3 {
+		return "", "", false
+	}
+	return parts[0], parts[1], true
+}
+
+// Made tells whether a RoleBinding was made by Usher for the Membership: by its
+// name, and by who applied it or, where a restore has lost that, by its labels.
+// Whoever takes one of the two away does not make it theirs, and a name alone
+// does not make it Usher's.
+func Made(b *rbacv1.RoleBinding, m *accountsv1.Membership) bool {
+	organization, name, found := ParseBindingName(b.Name)
+	if !found || organization != string(m.Spec.OrganizationRef.Name) || name != m.Name {
+		return false
+	}
+	applied := slices.ContainsFunc(b.ManagedFields, func(f metav1.ManagedFieldsEntry) bool {
+		return f.Manager == accountsv1.FieldManager && f.Operation == metav1.ManagedFieldsOperationApply
+	})
+	return applied || labels.SelectorFromSet(Labels(m.Namespace, m.Name)).Matches(labels.Set(b.Labels))
 }
 
 // Labels are on every RoleBinding made for the Membership, and on no other.
@@ -52,14 +88,14 @@ func SameBinding(have, want *rbacv1.RoleBinding) bool {
 
 func roleBinding(m *accountsv1.Membership, account, clusterRole, namespace string) rbacv1.RoleBinding {
 	organization := string(m.Spec.OrganizationRef.Name)
-	labels := Labels(m.Namespace, m.Name)
-	labels[accountsv1.OrganizationLabel] = organization
-	labels[accountsv1.AccountLabel] = account
+	purpose := Labels(m.Namespace, m.Name)
+	purpose[accountsv1.OrganizationLabel] = organization
+	purpose[accountsv1.AccountLabel] = account
 	return rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:      strings.Join([]string{"usher", organization, m.Name, clusterRole}, ":"),
+			Name:      BindingName(organization, m.Name, clusterRole),
 			Namespace: namespace,
-			Labels:    labels,
+			Labels:    purpose,
 		},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole},
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: accountsv1.AccountUserPrefix + account}},

@@ -24,6 +24,10 @@ type Facts struct {
 	Foreign bool
 	// HomeTaken says that an older Organization holds the home namespace.
 	HomeTaken bool
+	// Unvetted says that the role lets people manage people, and that nobody was
+	// asked whether who wrote the Invitation may hand it out. Not looked at where
+	// a Membership of the same name says what the role is.
+	Unvetted bool
 	// Rival is who stands in the way of inviting the address.
 	Rival Rival
 	// Mailings are when the address was mailed invitations to, by this
@@ -79,6 +83,7 @@ const (
 	noOrganization
 	wrongNamespace
 	noRole
+	unvetted
 	membershipConflict
 
 	// Ended; asked to, Usher begins a new attempt.
@@ -117,6 +122,8 @@ func (f Facts) situation() situation {
 		return history
 	case f.TakenUp:
 		return takenUp
+	case f.Unvetted:
+		return unvetted
 	case f.acceptable() && !f.conflicting():
 		return accepted
 	case org == nil || org.DeletionTimestamp != nil:

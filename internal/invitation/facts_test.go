@@ -125,6 +125,10 @@ func accepting(f *Facts) {
 // elsewhere has whoever accepted belong to another legal entity.
 func elsewhere(f *Facts) { f.Foreign = true }
 
+// nobodyAsked says that the role manages people, and that the policies were not
+// in force when the Invitation was written.
+func nobodyAsked(f *Facts) { f.Unvetted = true }
+
 func state(s accountsv1.InvitationState) func(*Facts) {
 	return func(f *Facts) { f.Invitation.Status.State = s }
 }

@@ -88,6 +88,11 @@ func (f Facts) verdict(at situation) verdict {
 			accountsv1.InvitationFailed, stalled, accountsv1.ReasonRoleNotFound,
 			fmt.Sprintf("Organization %s has no role %s; add it there, or name one that it has.", org, f.Role()),
 		}
+	case unvetted:
+		return verdict{
+			accountsv1.InvitationFailed, stalled, accountsv1.ReasonPoliciesMissing,
+			fmt.Sprintf("Role %s manages people, and Usher's policies were not in force when this was written; when they are, delete the Invitation and make it anew.", f.Role()),
+		}
 	case membershipConflict:
 		return verdict{
 			accountsv1.InvitationFailed, stalled, accountsv1.ReasonMembershipConflict,

@@ -26,7 +26,7 @@ const (
 // seats of everybody with that role to others.
 func Counted(org *accountsv1.Organization, role accountsv1.CatalogueName) bool {
 	r, _ := org.Role(role)
-	return org.Spec.Seats != 0 && r.Seat != accountsv1.SeatFree
+	return org.Spec.Seats != 0 && r.Counted()
 }
 
 // seat tells whether the attempt has a seat, by what the Organization says. A

@@ -31,6 +31,31 @@ func TestEverySituation(t *testing.T) {
 		"there is no such role": {someFacts(func(f *Facts) { f.Invitation.Spec.Role = "astronaut" }), says{
 			"Failed", "False RoleNotFound Stalled", "False RoleNotFound", "False RoleNotFound", "wait",
 		}},
+		"nobody was asked who may hand its role out": {someFacts(nobodyAsked), says{
+			"Failed", "False PoliciesMissing Stalled", "False PoliciesMissing", "False PoliciesMissing", "wait",
+		}},
+		"that, and the mail is out": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), nobodyAsked), says{
+			"Failed", "False PoliciesMissing Stalled", "False PoliciesMissing", "False PoliciesMissing", "wait",
+		}},
+		"that, and the person accepted": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, nobodyAsked), says{
+			"Failed", "False PoliciesMissing Stalled", "False PoliciesMissing", "False PoliciesMissing", "wait",
+		}},
+		"that, and somebody asks for a resend": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest), nobodyAsked, at(time.Hour)), says{
+			"Failed", "False PoliciesMissing Stalled", "False PoliciesMissing", "False PoliciesMissing", "wait",
+		}},
+		"that, and its time is over": {someFacts(tried(me, accountsv1.DeliverySent, 1), nobodyAsked, at(week)), says{
+			"Failed", "False PoliciesMissing Stalled", "False PoliciesMissing", "False PoliciesMissing", "wait",
+		}},
+		"that, and it was taken up before": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, withMembership(same), nobodyAsked, func(f *Facts) { f.TakenUp = true }), says{
+				"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
+			},
+		},
+		"that, and it is history": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Active"), accepting, nobodyAsked), says{
+			"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
+		}},
+		"that, and it is being deleted": {someFacts(nobodyAsked, going), says{"", "", "", "", "wait"}},
+		"that, and the Membership that it was made for is gone": {someFacts(madeFor, nobodyAsked), says{"", "", "", "", "delete"}},
 		"the Membership of its name is for another address": {
 			someFacts(withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" })), says{
 				"Failed", "False MembershipConflict Stalled", "False MembershipConflict", "False MembershipConflict", "wait",

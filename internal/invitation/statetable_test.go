@@ -110,6 +110,7 @@ func failedRows(out func(*Facts)) []row {
 		{"that, and the link is out", someFacts(out, func(f *Facts) { f.Organization = nil })},
 		{"this is not the home namespace, or an older Organization has it", someFacts(func(f *Facts) { f.HomeTaken = true })},
 		{"the Organization has no such role", someFacts(func(f *Facts) { f.Organization.Spec.Roles = nil })},
+		{"nobody was asked whether its role, which manages people, may be handed out", someFacts(nobodyAsked)},
 		{"the Membership of this name is for somebody else", someFacts(withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" }))},
 		{"it was mailed, and has lost its status", someFacts(cameBack)},
 		{"the Organization does not take the address", someFacts(func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.com"} })},

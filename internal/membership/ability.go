@@ -38,7 +38,7 @@ func Abilities(o invitation.Offer) []Ability {
 	role, _ := o.Organization.Role(o.Role())
 	var list []Ability
 	var last accountsv1.CatalogueName
-	for _, pair := range Effective(role, overrides) {
+	for _, pair := range Effective(o.Organization, role, overrides) {
 		permission, known := permissions[pair.Permission]
 		resource, knownToo := resources[pair.Resource]
 		if !known || !knownToo {

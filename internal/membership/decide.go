@@ -4,6 +4,7 @@
 package membership
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/grant"
+	"github.com/usher-dev/usher/internal/guard"
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
@@ -33,6 +35,8 @@ type Facts struct {
 	Account *accountsv1.Account
 	// Cluster is what grants depend on.
 	Cluster grant.Cluster
+	// Guard is what is known of the policies that guard assignments.
+	Guard guard.State
 	// Bindings are the RoleBindings made for the Membership that exist.
 	Bindings []rbacv1.RoleBinding
 	// Failures says, by namespace and name, which RoleBindings could not be
@@ -73,6 +77,7 @@ const (
 	noOrganization
 	wrongNamespace
 	noRole
+	suspended
 	disabled
 	seatless
 	factorless
@@ -86,7 +91,7 @@ const (
 func (f Facts) situation() situation {
 	m, org, inv := f.Membership, f.Organization, f.Invitation
 	switch {
-	case m.DeletionTimestamp != nil:
+	case m.DeletionTimestamp != nil && !f.retained():
 		return deleting
 	case f.account() == nil && (inv == nil || !inv.Status.Attempt.Begun()) && f.held():
 		return held
@@ -96,9 +101,11 @@ func (f Facts) situation() situation {
 		return wrongNamespace
 	case !f.roleExists():
 		return noRole
+	case m.Spec.State == accountsv1.MembershipSwitchSuspended && !f.retained():
+		return suspended
 	case f.account() != nil && f.Account.Spec.State == accountsv1.AccountSwitchDisabled:
 		return disabled
-	case f.account() != nil && !f.seated():
+	case f.account() != nil && !f.seated() && !f.retained():
 		return seatless
 	case f.account() != nil && f.missingFactor().reason == accountsv1.ReasonTwoFactorRequired:
 		return factorless
@@ -129,27 +136,105 @@ func Decide(f Facts) Plan {
 			plan.Invite = invitationFor(f.Membership)
 		}
 	default:
-		plan.AddFinalizer = !hasFinalizer
+		plan.AddFinalizer = !hasFinalizer && f.Membership.DeletionTimestamp == nil
 		plan.After = f.missingFactor().left(f.Now)
 	}
 	return plan
 }
 
-// Grants is what the role and the overrides grant at the moment, resolved;
-// none while nobody holds the Membership. Without the second factor that the
-// Organization wants, each is there with that reason, and reaches nothing.
+// Grants is what the role, the default grants and the overrides grant at the
+// moment, resolved; none while nobody holds the Membership. Without the second
+// factor that the Organization wants, each is there with that reason, and
+// reaches nothing.
 func (f Facts) Grants() []grant.Grant {
 	at := f.situation()
 	if at != active && at != factorless {
 		return nil
 	}
-	role, _ := f.Organization.Role(f.Membership.Spec.Role)
+	role, _ := f.Organization.Role(f.role())
 	overrides := f.Membership.Spec.Permissions
-	grants := grant.Resolve(f.Organization, Effective(role, overrides), f.Cluster)
+	grants := grant.Resolve(f.Organization, Effective(f.Organization, role, overrides), f.Cluster)
 	if at == factorless {
 		grants = withheld(grants)
 	}
+	for i := range grants {
+		if grants[i].Manages && len(grants[i].Namespaces) > 0 {
+			grants[i] = f.managing(grants[i], role)
+		}
+	}
 	return append(grants, grant.Misnamed(f.Organization, overrides)...)
+}
+
+// managing is a grant that lets people manage people: not to guests, and not to
+// anyone new by a spec that nobody was asked about.
+func (f Facts) managing(g grant.Grant, role accountsv1.Role) grant.Grant {
+	if role.Standing == accountsv1.StandingGuest {
+		g.Namespaces, g.Reason = nil, accountsv1.ReasonGuest
+		g.Message = fmt.Sprintf("ClusterRole %s manages people, which guests do not; take the grant from role %s and from the overrides.", g.ClusterRole, role.Name)
+		return g
+	}
+	if f.vetted() {
+		return g
+	}
+	given := slices.DeleteFunc(slices.Clone(g.Namespaces), func(namespace string) bool {
+		want := grant.RoleBindings(f.Membership, f.Account.Name, []grant.Grant{{ClusterRole: g.ClusterRole, Namespaces: []string{namespace}}})
+		return len(f.toApply(want)) > 0
+	})
+	if len(given) == len(g.Namespaces) {
+		return g
+	}
+	g.Namespaces, g.Reason = given, accountsv1.ReasonPoliciesMissing
+	g.Message = "Usher's policies are missing, so that nobody new gets what manages people; apply config/policy of this version of Usher."
+	if len(f.Guard.Missing) == 0 {
+		g.Message = "This was asked for before Usher's policies came into force, or just then; whoever may assign the role must suspend the Membership and make it Active again."
+	}
+	return g
+}
+
+// vetted tells whether the API server asked whether who wrote the spec may
+// assign the role. Founders are named by who writes Organizations.
+func (f Facts) vetted() bool {
+	spec := f.Membership.Spec
+	founder := slices.ContainsFunc(f.Organization.Spec.Founders, func(founder accountsv1.Founder) bool {
+		return string(founder.Name) == f.Membership.Name && founder.Email == spec.Email && founder.Role == spec.Role && len(spec.Permissions) == 0
+	})
+	return founder || f.Guard.Vetted(f.Membership)
+}
+
+// retained tells whether the Membership is to go on as that of an owner, though
+// its manifest is gone or asks for less: the Organization still counts on it.
+func (f Facts) retained() bool {
+	m := f.Membership
+	_, listed := f.owner()
+	if !listed || f.account() == nil {
+		return false
+	}
+	return m.DeletionTimestamp != nil || m.Spec.State == accountsv1.MembershipSwitchSuspended || !f.Organization.Owns(m.Spec.Role)
+}
+
+// owner is the entry among the owners of the Organization, while that lives.
+func (f Facts) owner() (accountsv1.OwnerStatus, bool) {
+	org, m := f.Organization, f.Membership
+	if org == nil || org.DeletionTimestamp != nil || string(org.Spec.Namespace) != m.Namespace || f.HomeTaken {
+		return accountsv1.OwnerStatus{}, false
+	}
+	return org.Owner(m.Name)
+}
+
+// lastOwner tells whether the Organization has no owner but this one.
+func (f Facts) lastOwner() bool {
+	_, listed := f.owner()
+	return listed && len(f.Organization.Status.Owners) == 1 && f.account() != nil
+}
+
+// role is the role that counts: that of the spec or, of an owner who is
+// retained, the one that makes them an owner.
+func (f Facts) role() accountsv1.CatalogueName {
+	if f.retained() && !f.Organization.Owns(f.Membership.Spec.Role) {
+		owner, _ := f.owner()
+		return owner.Role
+	}
+	return f.Membership.Spec.Role
 }
 
 // account is the Account that holds the Membership: not one that is going, and
@@ -191,7 +276,7 @@ func (f Facts) held() bool {
 }
 
 func (f Facts) roleExists() bool {
-	_, found := f.Organization.Role(f.Membership.Spec.Role)
+	_, found := f.Organization.Role(f.role())
 	return found
 }
 

@@ -12,12 +12,12 @@ import (
 	"github.com/usher-dev/usher/internal/grant"
 )
 
-// Effective is what a person has: the role's grants and every Allow, without
-// any Deny. Deny wins whatever the order. Names need not exist in the
+// Effective is what a person has: the role's grants, the default grants unless
+// the person is a guest, and every Allow, without any Deny. Deny wins whatever the order. Names need not exist in the
 // catalogue; a Deny of something that nobody grants is no entry.
-func Effective(role accountsv1.Role, overrides []accountsv1.PermissionOverride) []grant.Pair {
+func Effective(org *accountsv1.Organization, role accountsv1.Role, overrides []accountsv1.PermissionOverride) []grant.Pair {
 	pairs := map[grant.Pair]struct{}{}
-	for _, g := range role.Grants {
+	for _, g := range org.Grants(role) {
 		for _, resource := range g.Resources {
 			pairs[grant.Pair{Permission: g.Permission, Resource: resource}] = struct{}{}
 		}

@@ -106,7 +106,7 @@ func withheld(grants []grant.Grant) []grant.Grant {
 	all := make([]grant.Grant, len(grants))
 	for i, g := range grants {
 		all[i] = grant.Grant{
-			Pair: g.Pair, Group: g.Group, Reason: accountsv1.ReasonTwoFactorRequired,
+			Pair: g.Pair, ClusterRole: g.ClusterRole, Group: g.Group, Reason: accountsv1.ReasonTwoFactorRequired,
 			Message: "Access follows once the person has set up a second factor on the account page of the portal.",
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"pgregory.net/rapid"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/grant"
@@ -44,7 +43,11 @@ func someFacts(changes ...func(*Facts)) Facts {
 				Roles:       []accountsv1.Role{{Name: "developer", Grants: []accountsv1.Grant{{Permission: "deploy", Resources: []accountsv1.CatalogueName{"staging"}}}}},
 			},
 		},
-		Cluster: grant.Cluster{Namespaces: []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "staging"}}}, Own: "usher-system"},
+		Cluster: grant.Cluster{
+			Namespaces:   []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "staging"}}},
+			ClusterRoles: map[string]grant.ClusterRole{"edit": {Exists: true, Bindable: true}},
+			Own:          "usher-system",
+		},
 	}
 	for _, change := range changes {
 		change(&f)
@@ -375,41 +378,4 @@ func planned(p Plan) []string {
 		add("look again after "+p.After.String(), 1)
 	}
 	return steps
-}
-
-func TestEffective(t *testing.T) {
-	names := rapid.SampledFrom([]accountsv1.CatalogueName{"a", "b", "c"})
-	resources := rapid.SliceOfNDistinct(names, 1, 3, rapid.ID[accountsv1.CatalogueName])
-	override := rapid.Custom(func(t *rapid.T) accountsv1.PermissionOverride {
-		return accountsv1.PermissionOverride{
-			Effect:     rapid.SampledFrom([]accountsv1.Effect{"Allow", "Deny"}).Draw(t, "effect"),
-			Permission: names.Draw(t, "permission"), Resources: resources.Draw(t, "resources"),
-		}
-	})
-	rapid.Check(t, func(t *rapid.T) {
-		role := accountsv1.Role{Grants: rapid.SliceOf(rapid.Custom(func(t *rapid.T) accountsv1.Grant {
-			return accountsv1.Grant{Permission: names.Draw(t, "permission"), Resources: resources.Draw(t, "resources")}
-		})).Draw(t, "grants")}
-		overrides := rapid.SliceOf(override).Draw(t, "overrides")
-		before := Effective(role, overrides)
-
-		shuffled := rapid.Permutation(overrides).Draw(t, "another order")
-		if diff := cmp.Diff(before, Effective(role, shuffled)); diff != "" {
-			t.Fatalf("the order matters:\n%s", diff)
-		}
-		deny := override.Draw(t, "a Deny")
-		deny.Effect = "Deny"
-		after := Effective(role, append(slices.Clone(overrides), deny))
-		for _, pair := range after {
-			if !slices.Contains(before, pair) {
-				t.Fatalf("a Deny added %v", pair)
-			}
-			if pair.Permission == deny.Permission && slices.Contains(deny.Resources, pair.Resource) {
-				t.Fatalf("a Deny left %v", pair)
-			}
-		}
-		if left := Effective(accountsv1.Role{}, nil); len(left) != 0 {
-			t.Fatalf("without any grant there is %v", left)
-		}
-	})
 }

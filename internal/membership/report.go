@@ -28,7 +28,7 @@ type verdict struct {
 
 // Report says where the Membership stands.
 func Report(f Facts) accountsv1.MembershipStatus {
-	status := accountsv1.MembershipStatus{Grants: f.grantStatus()}
+	status := accountsv1.MembershipStatus{Grants: f.grantStatus(), Guard: f.Guard.Keep(f.Membership)}
 	v := f.verdict(status.Grants)
 	generation := f.Membership.Generation
 	c := condition.New(f.Now, generation, f.Membership.Status.Conditions)
@@ -40,6 +40,12 @@ func Report(f Facts) accountsv1.MembershipStatus {
 		accountsv1.ReasonReconciled, invitation.NotAccepted(v.reason), v.message)
 	if missing := f.missingFactor(); missing.reason != "" {
 		c.True(accountsv1.ConditionTwoFactorMissing, missing.reason, missing.message())
+	}
+	if f.Membership.Spec.State == accountsv1.MembershipSwitchSuspended {
+		c.True(accountsv1.ConditionSuspended, accountsv1.ReasonSuspended, "The Membership is suspended, because spec.state says so.")
+	}
+	if f.lastOwner() {
+		c.True(accountsv1.ConditionLastOwner, accountsv1.ReasonLastOwner, f.lastOwnerMessage())
 	}
 	status.Conditions = c.List()
 	status.ObservedGeneration = &generation
@@ -90,6 +96,11 @@ func (f Facts) verdict(grants []accountsv1.GrantStatus) verdict {
 			message: "The person was invited before the status was lost, and is not mailed again by itself; annotate the Organization with " +
 				accountsv1.ReleaseMailAnnotation + " to mail all of its kind, or this one with " + accountsv1.ResendAnnotation + ".",
 		}
+	case suspended:
+		return verdict{
+			state: accountsv1.MembershipInactive, set: (*condition.Set).Ready, reason: accountsv1.ReasonSuspended,
+			message: "The Membership is suspended: nothing is granted and nobody is invited; set spec.state to Active to go on.",
+		}
 	case disabled, seatless, factorless, active:
 		return f.holderVerdict(grants)
 	case uninvited:
@@ -121,8 +132,27 @@ func (f Facts) holderVerdict(grants []accountsv1.GrantStatus) verdict {
 			message: f.missingFactor().message(),
 		}
 	default:
+		if f.retained() {
+			return f.retainedVerdict()
+		}
 		return activeVerdict(grants)
 	}
+}
+
+// retainedVerdict is the verdict on an owner who is to go: the Organization lets
+// them go when it has another, and says so in its list of owners.
+func (f Facts) retainedVerdict() verdict {
+	v := verdict{state: accountsv1.MembershipActive, accepted: true}
+	if f.lastOwner() {
+		v.set, v.reason, v.message = (*condition.Set).Stalled, accountsv1.ReasonLastOwner, f.lastOwnerMessage()
+		return v
+	}
+	v.set, v.reason, v.message = (*condition.Set).Reconciling, accountsv1.ReasonRollingOut, "The Organization is about to let this owner go."
+	return v
+}
+
+func (f Facts) lastOwnerMessage() string {
+	return fmt.Sprintf("Organization %s has no other owner, and does not let the last one go; give somebody else a role whose standing is Owner.", f.Organization.Name)
 }
 
 func activeVerdict(grants []accountsv1.GrantStatus) verdict {
@@ -194,7 +224,7 @@ func (f Facts) grantStatus() []accountsv1.GrantStatus {
 
 func (f Facts) oneGrant(g grant.Grant) accountsv1.GrantStatus {
 	s := accountsv1.GrantStatus{
-		Permission: g.Permission, Resource: g.Resource, Group: g.Group,
+		Permission: g.Permission, Resource: g.Resource, ClusterRole: g.ClusterRole, Group: g.Group,
 		State: accountsv1.GrantInForce, Reason: g.Reason, Message: g.Message,
 	}
 	for _, want := range grant.RoleBindings(f.Membership, f.Account.Name, []grant.Grant{g}) {

@@ -21,7 +21,7 @@ func (f Facts) founders() (found []accountsv1.Membership, record string) {
 	}
 	made := strings.FieldsFunc(org.Annotations[accountsv1.FoundersAnnotation], func(r rune) bool { return r == ',' })
 	for _, founder := range org.Spec.Founders {
-		if slices.Contains(made, string(founder.Name)) || !f.owns(founder.Role) {
+		if slices.Contains(made, string(founder.Name)) || !org.Owns(founder.Role) {
 			continue
 		}
 		found = append(found, accountsv1.Membership{
@@ -47,14 +47,9 @@ func (f Facts) founders() (found []accountsv1.Membership, record string) {
 func (f Facts) roleless() []string {
 	var names []string
 	for _, founder := range f.Organization.Spec.Founders {
-		if !f.owns(founder.Role) {
+		if !f.Organization.Owns(founder.Role) {
 			names = append(names, string(founder.Name))
 		}
 	}
 	return names
-}
-
-func (f Facts) owns(role accountsv1.CatalogueName) bool {
-	r, found := f.Organization.Role(role)
-	return found && r.Standing == accountsv1.StandingOwner
 }

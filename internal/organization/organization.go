@@ -19,19 +19,18 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/condition"
+	"github.com/usher-dev/usher/internal/grant"
+	"github.com/usher-dev/usher/internal/guard"
 )
 
-// recheck is how long to wait before an invalid catalogue is looked at again:
-// Usher's own rights can change without any event.
-const recheck = time.Minute
-
-// ClusterRole is what is known of a ClusterRole that the catalogue names.
-type ClusterRole struct {
-	// Exists tells whether there is one.
-	Exists bool
-	// Bindable tells whether Usher's rights allow it to bind it.
-	Bindable bool
-}
+const (
+	// recheck is how long to wait before ClusterRoles are looked at again:
+	// Usher's own rights can change without any event.
+	recheck = time.Minute
+	// recount is how long to wait before it is counted again how far a change
+	// of the catalogue is.
+	recount = time.Second
+)
 
 // Facts is everything that decides about an Organization.
 type Facts struct {
@@ -45,9 +44,15 @@ type Facts struct {
 	// Namespace is the home namespace; nil if it does not exist.
 	Namespace *corev1.Namespace
 	// ClusterRoles that the catalogue names, by name.
-	ClusterRoles map[string]ClusterRole
+	ClusterRoles map[string]grant.ClusterRole
+	// Guard is what is known of the policies that Usher is installed with.
+	Guard guard.State
 	// Seats are those of the Organization as they are to be.
 	Seats accountsv1.SeatsStatus
+	// Owners are those of the Organization as they are to be.
+	Owners []accountsv1.OwnerStatus
+	// Rollout is how far a change of the catalogue is; zero: at its end.
+	Rollout accountsv1.RolloutStatus
 	// Mail says what is amiss with the Organization's own mail; zero: nothing.
 	Mail MailFault
 	// Held is how many people are not mailed because their invitations came
@@ -93,7 +98,12 @@ func Decide(f Facts) Plan {
 	}
 	plan := Plan{AddFinalizer: !hasFinalizer, CreateNamespace: f.Namespace == nil && f.HomeTaken == ""}
 	plan.Found, plan.RecordFounders = f.founders()
-	if reason, _ := f.catalogue(); reason != "" {
+	switch {
+	case f.Rollout.Members != 0:
+		plan.After = recount
+	case len(f.Guard.Missing) > 0:
+		plan.After = guard.Settling
+	case len(f.ClusterRoles) > 0:
 		plan.After = recheck
 	}
 	return plan
@@ -114,8 +124,12 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 		c.Reconciling(namespaceReason, namespaceMessage)
 	case catalogueReason != "":
 		c.Stalled(catalogueReason, catalogueMessage)
+	case len(f.Guard.Missing) > 0:
+		c.Stalled(accountsv1.ReasonPoliciesMissing, f.policies())
 	case f.Mail.Reason != "":
 		c.Stalled(f.Mail.Reason, f.Mail.Message)
+	case f.Rollout.Members != 0:
+		c.Reconciling(accountsv1.ReasonRollingOut, "A change of the catalogue goes out to the members; status.rollout says how far it is.")
 	default:
 		c.Ready(accountsv1.ReasonReconciled, "The home namespace exists and everything in the catalogue can be granted.")
 	}
@@ -123,6 +137,7 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 		cmp.Or(namespaceMessage, "The home namespace exists."))
 	c.Either(accountsv1.ConditionCatalogueValid, catalogueReason == "", accountsv1.ReasonReconciled, catalogueReason,
 		cmp.Or(catalogueMessage, "Everything in the catalogue can be granted."))
+	c.Either(accountsv1.ConditionPoliciesInForce, len(f.Guard.Missing) == 0, accountsv1.ReasonReconciled, accountsv1.ReasonPoliciesMissing, f.policies())
 	c.Either(accountsv1.ConditionMailValid, f.Mail.Reason == "", accountsv1.ReasonReconciled, f.Mail.Reason,
 		cmp.Or(f.Mail.Message, "The Organization's mail settings and wording can be used."))
 	if f.Held > 0 {
@@ -130,7 +145,16 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 			"%d people were invited before their status was lost, and are not mailed again by themselves; annotate the Organization with %s to mail them.",
 			f.Held, accountsv1.ReleaseMailAnnotation))
 	}
-	return accountsv1.OrganizationStatus{Conditions: c.List(), ObservedGeneration: &generation, Seats: f.Seats}
+	return accountsv1.OrganizationStatus{Conditions: c.List(), ObservedGeneration: &generation, Seats: f.Seats, Owners: f.Owners, Rollout: f.Rollout}
+}
+
+// policies says whether Usher's policies are in force and, if not, what to do.
+func (f Facts) policies() string {
+	if len(f.Guard.Missing) == 0 {
+		return "The policies that Usher is installed with are in force."
+	}
+	return "Apply config/policy of this version of Usher, because these ValidatingAdmissionPolicies are absent, not enforced or changed: " +
+		list(slices.Clone(f.Guard.Missing)) + "."
 }
 
 // HomeHolder picks, among the Organizations that name the same home namespace,
@@ -176,15 +200,18 @@ func (f Facts) catalogue() (reason, message string) {
 		reason, message string
 		names           []string
 	}{
-		{accountsv1.ReasonUnknownPermission, "Declare in spec.permissions what roles grant", f.unknownPermissions()},
-		{accountsv1.ReasonUnknownResource, "Declare in spec.resources what roles grant on", f.unknownResources()},
+		{accountsv1.ReasonUnknownPermission, "Declare in spec.permissions what is granted", f.unknownPermissions()},
+		{accountsv1.ReasonUnknownResource, "Declare in spec.resources what is granted on", f.unknownResources()},
 		{accountsv1.ReasonUnknownRole, "Give these founders a role of spec.roles whose standing is Owner", f.roleless()},
 		{accountsv1.ReasonInvalidDomain, "Write these domains anew, such as example.com", f.invalidDomains()},
 		{accountsv1.ReasonInvalidSelector, "Write the label selectors of these resources anew", f.invalidSelectors()},
-		{accountsv1.ReasonClusterRoleNotFound, "Make these ClusterRoles, or name others", f.clusterRoles(func(c ClusterRole) bool { return !c.Exists })},
+		{accountsv1.ReasonClusterRoleNotFound, "Make these ClusterRoles, or name others", f.clusterRoles(func(c grant.ClusterRole) bool { return !c.Exists })},
 		{
 			accountsv1.ReasonBindForbidden, "Allow Usher to bind these ClusterRoles (resourceNames of the ClusterRole usher-grantable)",
-			f.clusterRoles(func(c ClusterRole) bool { return !c.Bindable }),
+			f.clusterRoles(func(c grant.ClusterRole) bool { return !c.Bindable }),
+		},
+		{
+			accountsv1.ReasonClusterRoleTooPowerful, "Take out of these ClusterRoles what nobody is given through Usher, or name others", f.excessive(),
 		},
 	} {
 		if len(fault.names) > 0 {
@@ -200,13 +227,11 @@ func (f Facts) unknownPermissions() []string {
 		declared[p.Name] = true
 	}
 	var unknown []string
-	for _, role := range f.Organization.Spec.Roles {
-		for _, g := range role.Grants {
-			if !declared[g.Permission] {
-				unknown = append(unknown, fmt.Sprintf("%s (role %s)", g.Permission, role.Name))
-			}
+	f.eachGrant(func(where string, g accountsv1.Grant) {
+		if !declared[g.Permission] {
+			unknown = append(unknown, fmt.Sprintf("%s (%s)", g.Permission, where))
 		}
-	}
+	})
 	return unknown
 }
 
@@ -216,16 +241,26 @@ func (f Facts) unknownResources() []string {
 		declared[r.Name] = true
 	}
 	var unknown []string
-	for _, role := range f.Organization.Spec.Roles {
-		for _, g := range role.Grants {
-			for _, resource := range g.Resources {
-				if !declared[resource] {
-					unknown = append(unknown, fmt.Sprintf("%s (role %s)", resource, role.Name))
-				}
+	f.eachGrant(func(where string, g accountsv1.Grant) {
+		for _, resource := range g.Resources {
+			if !declared[resource] {
+				unknown = append(unknown, fmt.Sprintf("%s (%s)", resource, where))
 			}
 		}
-	}
+	})
 	return unknown
+}
+
+// eachGrant goes through all grants of the catalogue, and says where they are.
+func (f Facts) eachGrant(do func(where string, g accountsv1.Grant)) {
+	for _, role := range f.Organization.Spec.Roles {
+		for _, g := range role.Grants {
+			do(fmt.Sprintf("role %s", role.Name), g)
+		}
+	}
+	for _, g := range f.Organization.Spec.DefaultGrants {
+		do("default grants", g)
+	}
 }
 
 func (f Facts) invalidSelectors() []string {
@@ -249,8 +284,17 @@ func (f Facts) invalidDomains() []string {
 }
 
 // clusterRoles are those that the catalogue names and that are amiss.
-func (f Facts) clusterRoles(amiss func(ClusterRole) bool) []string {
+func (f Facts) clusterRoles(amiss func(grant.ClusterRole) bool) []string {
 	return slices.DeleteFunc(NamedClusterRoles(f.Organization), func(name string) bool { return !amiss(f.ClusterRoles[name]) })
+}
+
+// excessive are the ClusterRoles that nobody is given, with the reason.
+func (f Facts) excessive() []string {
+	names := f.clusterRoles(func(c grant.ClusterRole) bool { return c.Excess != "" })
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s (%s)", name, f.ClusterRoles[name].Excess)
+	}
+	return names
 }
 
 // list joins names, sorted and each once; beyond the tenth it only counts.

@@ -4,6 +4,7 @@
 package organization
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/grant"
+	"github.com/usher-dev/usher/internal/guard"
 )
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -32,12 +35,19 @@ func someFacts(changes ...func(*Facts)) Facts {
 			},
 		},
 		Namespace:    &corev1.Namespace{},
-		ClusterRoles: map[string]ClusterRole{"edit": {true, true}, "view": {true, true}},
+		ClusterRoles: map[string]grant.ClusterRole{"edit": {Exists: true, Bindable: true}, "view": {Exists: true, Bindable: true}},
 	}
 	for _, change := range changes {
 		change(&f)
 	}
 	return f
+}
+
+func policiesMissing(f *Facts) { f.Guard.Missing = []string{"usher-records", "usher-assign"} }
+
+func rollingOut(f *Facts) {
+	updated := int32(4)
+	f.Rollout = accountsv1.RolloutStatus{Members: 10, Updated: &updated}
 }
 
 // TestEverySituation is the state table: what Usher does, and what it says.
@@ -47,20 +57,20 @@ func TestEverySituation(t *testing.T) {
 		plan  Plan
 		ready string
 	}{
-		"in order": {someFacts(), Plan{}, "True Reconciled"},
+		"in order": {someFacts(), Plan{After: recheck}, "True Reconciled"},
 		"new": {
 			someFacts(func(f *Facts) { f.Organization.Finalizers, f.Namespace = nil, nil }),
-			Plan{AddFinalizer: true, CreateNamespace: true},
+			Plan{AddFinalizer: true, CreateNamespace: true, After: recheck},
 			"True Reconciled",
 		},
 		"the home of an older one": {
 			someFacts(func(f *Facts) { f.HomeTaken, f.Namespace = "first", nil }),
-			Plan{},
+			Plan{After: recheck},
 			"False NamespaceTaken Stalled",
 		},
 		"its home is being deleted": {
 			someFacts(func(f *Facts) { f.Namespace.DeletionTimestamp = &metav1.Time{Time: noon} }),
-			Plan{},
+			Plan{After: recheck},
 			"False NamespaceTerminating Reconciling",
 		},
 		"an unknown permission": {
@@ -82,7 +92,7 @@ func TestEverySituation(t *testing.T) {
 			"False ClusterRoleNotFound Stalled",
 		},
 		"a ClusterRole that may not be bound": {
-			someFacts(func(f *Facts) { f.ClusterRoles["view"] = ClusterRole{Exists: true} }),
+			someFacts(func(f *Facts) { f.ClusterRoles["view"] = grant.ClusterRole{Exists: true} }),
 			Plan{After: recheck},
 			"False BindForbidden Stalled",
 		},
@@ -100,12 +110,12 @@ func TestEverySituation(t *testing.T) {
 			someFacts(func(f *Facts) {
 				f.Organization.Spec.AllowedDomains, f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.com", "bücher.example"}, []accountsv1.DomainName{"mail.example.com"}
 			}),
-			Plan{},
+			Plan{After: recheck},
 			"True Reconciled",
 		},
 		"mail settings that cannot be used": {
 			someFacts(func(f *Facts) { f.Mail = MailFault{accountsv1.ReasonMailServerInvalid, "Put the password there."} }),
-			Plan{},
+			Plan{After: recheck},
 			"False MailServerInvalid Stalled",
 		},
 		"mail settings that cannot be used, and a catalogue with a fault": {
@@ -115,7 +125,71 @@ func TestEverySituation(t *testing.T) {
 			Plan{After: recheck},
 			"False UnknownResource Stalled",
 		},
-		"mail that is held": {someFacts(func(f *Facts) { f.Held = 3 }), Plan{}, "True Reconciled MailHeld"},
+		"mail that is held": {someFacts(func(f *Facts) { f.Held = 3 }), Plan{After: recheck}, "True Reconciled MailHeld"},
+		"a ClusterRole that holds too much": {
+			someFacts(func(f *Facts) {
+				f.ClusterRoles["edit"] = grant.ClusterRole{Exists: true, Bindable: true, Excess: "escalate on clusterroles"}
+			}),
+			Plan{After: recheck},
+			"False ClusterRoleTooPowerful Stalled",
+		},
+		"a ClusterRole that holds too much, and one that may not be bound": {
+			someFacts(func(f *Facts) {
+				f.ClusterRoles["edit"] = grant.ClusterRole{Exists: true, Bindable: true, Excess: "escalate on clusterroles"}
+				f.ClusterRoles["view"] = grant.ClusterRole{Exists: true}
+			}),
+			Plan{After: recheck},
+			"False BindForbidden Stalled",
+		},
+		"default grants of an unknown permission": {
+			someFacts(func(f *Facts) {
+				f.Organization.Spec.DefaultGrants = []accountsv1.Grant{{Permission: "fly", Resources: []accountsv1.CatalogueName{"staging"}}}
+			}),
+			Plan{After: recheck},
+			"False UnknownPermission Stalled",
+		},
+		"default grants on an unknown resource": {
+			someFacts(func(f *Facts) {
+				f.Organization.Spec.DefaultGrants = []accountsv1.Grant{{Permission: "look", Resources: []accountsv1.CatalogueName{"moon"}}}
+			}),
+			Plan{After: recheck},
+			"False UnknownResource Stalled",
+		},
+		"policies that are missing": {someFacts(policiesMissing), Plan{After: guard.Settling}, "False PoliciesMissing Stalled"},
+		"policies that are missing, and a catalogue with a fault": {
+			someFacts(policiesMissing, func(f *Facts) { f.Organization.Spec.Resources = nil }),
+			Plan{After: guard.Settling},
+			"False UnknownResource Stalled",
+		},
+		"policies that are missing, and mail settings that cannot be used": {
+			someFacts(policiesMissing, func(f *Facts) { f.Mail = MailFault{accountsv1.ReasonMailServerInvalid, "Mend it."} }),
+			Plan{After: guard.Settling},
+			"False PoliciesMissing Stalled",
+		},
+		"policies that are missing, and nothing that it grants": {
+			someFacts(policiesMissing, func(f *Facts) { f.ClusterRoles = nil; f.Organization.Spec.Permissions = nil; f.Organization.Spec.Roles = nil }),
+			Plan{After: guard.Settling},
+			"False PoliciesMissing Stalled",
+		},
+		"a change that goes out": {someFacts(rollingOut), Plan{After: recount}, "False RollingOut Reconciling"},
+		"a change that goes out, while policies are missing": {
+			someFacts(rollingOut, policiesMissing), Plan{After: recount}, "False PoliciesMissing Stalled",
+		},
+		"a change that goes out, and a catalogue with a fault": {
+			someFacts(rollingOut, func(f *Facts) { f.Organization.Spec.Resources = nil }),
+			Plan{After: recount},
+			"False UnknownResource Stalled",
+		},
+		"nothing to look at again": {
+			someFacts(func(f *Facts) { f.ClusterRoles = nil; f.Organization.Spec.Permissions = nil; f.Organization.Spec.Roles = nil }),
+			Plan{},
+			"True Reconciled",
+		},
+		"going, while a change goes out and policies are missing": {
+			someFacts(rollingOut, policiesMissing, func(f *Facts) { f.Organization.DeletionTimestamp, f.BindingsLeft = &metav1.Time{Time: noon}, true }),
+			Plan{},
+			"False Deleting Reconciling",
+		},
 		"going, and access is there": {someFacts(func(f *Facts) {
 			f.Organization.DeletionTimestamp, f.BindingsLeft = &metav1.Time{Time: noon}, true
 		}), Plan{}, "False Deleting Reconciling"},
@@ -155,19 +229,23 @@ func TestEachConditionIsAboutOneThing(t *testing.T) {
 		want  map[string]string
 	}{
 		"in order": {someFacts(), map[string]string{
-			"NamespaceReady": "True Reconciled", "CatalogueValid": "True Reconciled", "MailValid": "True Reconciled", "MailHeld": "",
+			"NamespaceReady": "True Reconciled", "CatalogueValid": "True Reconciled", "PoliciesInForce": "True Reconciled", "MailValid": "True Reconciled", "MailHeld": "",
+		}},
+		"policies": {someFacts(policiesMissing), map[string]string{
+			"NamespaceReady": "True Reconciled", "CatalogueValid": "True Reconciled", "PoliciesInForce": "False PoliciesMissing", "MailValid": "True Reconciled", "MailHeld": "",
 		}},
 		"everything at once": {
-			someFacts(func(f *Facts) {
+			someFacts(policiesMissing, rollingOut, func(f *Facts) {
 				f.HomeTaken, f.Organization.Spec.Resources, f.Held = "first", nil, 2
 				f.Mail = MailFault{accountsv1.ReasonChatInvalid, "Write the URL of a chat."}
 			}),
 			map[string]string{
-				"NamespaceReady": "False NamespaceTaken", "CatalogueValid": "False UnknownResource", "MailValid": "False ChatInvalid", "MailHeld": "True MailHeld",
+				"NamespaceReady": "False NamespaceTaken", "CatalogueValid": "False UnknownResource", "PoliciesInForce": "False PoliciesMissing",
+				"MailValid": "False ChatInvalid", "MailHeld": "True MailHeld",
 			},
 		},
 		"a domain": {someFacts(func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"x"} }), map[string]string{
-			"NamespaceReady": "True Reconciled", "CatalogueValid": "False InvalidDomain", "MailValid": "True Reconciled", "MailHeld": "",
+			"NamespaceReady": "True Reconciled", "CatalogueValid": "False InvalidDomain", "PoliciesInForce": "True Reconciled", "MailValid": "True Reconciled", "MailHeld": "",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -209,6 +287,51 @@ func TestSeatsGoIntoTheStatusAsTheyAre(t *testing.T) {
 	before := someFacts(func(f *Facts) { f.Organization.Status.Seats = seats })
 	if got := Report(before).Seats; got.Taken != nil || got.Holders != nil {
 		t.Errorf("seats stay that are no more: %+v", got)
+	}
+}
+
+func TestOwnersAndRolloutGoIntoTheStatusAsTheyAre(t *testing.T) {
+	f := someFacts(rollingOut, func(f *Facts) { f.Owners = []accountsv1.OwnerStatus{{Name: "ada", Role: "owner"}} })
+	status := Report(f)
+	if diff := cmp.Diff(f.Owners, status.Owners); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if diff := cmp.Diff(f.Rollout, status.Rollout); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	f = someFacts(func(f *Facts) { f.Organization.Status = status })
+	if again := Report(f); again.Owners != nil || again.Rollout.Members != 0 {
+		t.Errorf("what is over stays: %+v", again)
+	}
+}
+
+func TestAMessageSaysWhatIsAmissAndWhatToDo(t *testing.T) {
+	tooMuch := func(f *Facts) {
+		f.ClusterRoles["edit"] = grant.ClusterRole{Exists: true, Bindable: true, Excess: "escalate on clusterroles"}
+	}
+	for name, c := range map[string]struct {
+		facts     Facts
+		condition string
+		parts     []string
+	}{
+		"policies":      {someFacts(policiesMissing), "PoliciesInForce", []string{"Apply config/policy", "usher-assign, usher-records"}},
+		"a ClusterRole": {someFacts(tooMuch), "CatalogueValid", []string{"Take out of these ClusterRoles", "edit (escalate on clusterroles)"}},
+		"a default grant": {someFacts(func(f *Facts) {
+			f.Organization.Spec.DefaultGrants = []accountsv1.Grant{{Permission: "look", Resources: []accountsv1.CatalogueName{"moon"}}}
+		}), "CatalogueValid", []string{"Declare in spec.resources", "moon (default grants)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			missing := slices.Clone(c.facts.Guard.Missing)
+			got := meta.FindStatusCondition(Report(c.facts).Conditions, c.condition)
+			for _, part := range c.parts {
+				if !strings.Contains(got.Message, part) {
+					t.Errorf("%q is not in: %s", part, got.Message)
+				}
+			}
+			if diff := cmp.Diff(missing, c.facts.Guard.Missing); diff != "" {
+				t.Errorf("to report has changed what was seen: -before +after\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -98,19 +98,21 @@ func (m *member) belonging(key string) (account.Belonging, bool) {
 	return m.belongings[at], true
 }
 
-// onlyOwner tells whether the Membership is that of the only owner of its
-// Organization who has an account.
+// onlyOwner tells whether the Organization has no owner but this Membership, by
+// the list that the controller keeps. An owner who is not let go stays whatever
+// the page says, so that it must not promise more. The list is empty for a moment
+// after the first owner joined: then nobody else can be counted on.
 func (s *store) onlyOwner(ctx context.Context, b account.Belonging) (bool, error) {
-	if !account.IsOwner(b) {
-		return false, nil
+	org, err := get[accountsv1.Organization](ctx, s.live, client.ObjectKeyFromObject(b.Organization))
+	if err != nil {
+		return false, fmt.Errorf("read the owners of an organization: %w", err)
 	}
-	var all accountsv1.MembershipList
-	if err := s.reader.List(ctx, &all, client.InNamespace(b.Membership.Namespace)); err != nil {
-		return false, fmt.Errorf("list the members of an organization: %w", err)
+	if org == nil || org.DeletionTimestamp != nil {
+		return false, nil // it keeps nobody
 	}
-	return !slices.ContainsFunc(all.Items, func(m accountsv1.Membership) bool {
-		return m.Name != b.Membership.Name && m.Spec.OrganizationRef == b.Membership.Spec.OrganizationRef &&
-			m.DeletionTimestamp == nil && m.Status.State == accountsv1.MembershipActive &&
-			account.IsOwner(account.Belonging{Membership: &m, Organization: b.Organization})
-	}), nil
+	if len(org.Status.Owners) == 0 {
+		return account.IsOwner(account.Belonging{Membership: b.Membership, Organization: org}), nil
+	}
+	_, owns := org.Owner(b.Membership.Name)
+	return owns && len(org.Status.Owners) == 1, nil
 }

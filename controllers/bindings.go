@@ -1,0 +1,166 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/grant"
+	"github.com/usher-dev/usher/internal/membership"
+)
+
+// bindings are the RoleBindings made for a Membership, whether or not somebody
+// has stripped their labels. Before the Membership goes they are read past the
+// cache too, which may not have the newest yet.
+func (r *MembershipReconciler) bindings(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) ([]rbacv1.RoleBinding, error) {
+	var labelled, named rbacv1.RoleBindingList
+	labels := client.MatchingLabels(grant.Labels(m.Namespace, m.Name))
+	if m.DeletionTimestamp != nil {
+		if err := r.Live.List(ctx, &labelled, labels); err != nil {
+			return nil, err
+		}
+	} else if err := r.List(ctx, &labelled, client.MatchingFields{byMembership: client.ObjectKeyFromObject(m).String()}); err != nil {
+		return nil, err
+	}
+	if org == nil || string(org.Spec.Namespace) == m.Namespace { // the name says nothing of the namespace
+		key := bindingKey(string(m.Spec.OrganizationRef.Name), m.Name)
+		if err := r.List(ctx, &named, client.MatchingFields{byName: key}); err != nil {
+			return nil, err
+		}
+	}
+	all := slices.DeleteFunc(append(labelled.Items, named.Items...), func(b rbacv1.RoleBinding) bool { return !grant.Made(&b, m) })
+	slices.SortStableFunc(all, func(a, b rbacv1.RoleBinding) int { return cmp.Compare(a.UID, b.UID) })
+	return slices.CompactFunc(all, func(a, b rbacv1.RoleBinding) bool { return a.UID == b.UID }), nil
+}
+
+// bindingKey stands for whoever holds a Membership of an Organization in the
+// names of RoleBindings.
+func bindingKey(organization, membership string) string { return organization + ":" + membership }
+
+// trimBinding keeps of a RoleBinding in the cache what Usher needs: of those
+// that it did not make, nothing but that they are there.
+func trimBinding(o any) (any, error) {
+	b, isBinding := o.(*rbacv1.RoleBinding)
+	if !isBinding {
+		return o, nil
+	}
+	_, _, named := grant.ParseBindingName(b.Name)
+	if named || b.Labels[accountsv1.ManagedByLabel] == accountsv1.ManagedByValue {
+		for i := range b.ManagedFields {
+			b.ManagedFields[i].FieldsV1 = nil
+		}
+		return b, nil
+	}
+	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{
+		Namespace: b.Namespace, Name: b.Name, UID: b.UID, ResourceVersion: b.ResourceVersion,
+	}}, nil
+}
+
+func (r *MembershipReconciler) deleteAll(ctx context.Context, bindings []rbacv1.RoleBinding) error {
+	for i := range bindings {
+		b := &bindings[i]
+		if err := r.Pace.Wait(ctx); err != nil {
+			return err
+		}
+		if err := r.Delete(ctx, b, client.Preconditions{UID: &b.UID}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("withdrawing RoleBinding %s/%s: %w", b.Namespace, b.Name, err)
+		}
+	}
+	return nil
+}
+
+// applyAll applies RoleBindings. What the API server refuses for good is a
+// failure to report; all else is an error to try again.
+func (r *MembershipReconciler) applyAll(ctx context.Context, m *accountsv1.Membership, bindings []rbacv1.RoleBinding) (map[string]membership.Failure, error) {
+	failures := map[string]membership.Failure{}
+	var errs []error
+	for i := range bindings {
+		b := &bindings[i]
+		if failure, err := r.apply(ctx, m, b); err != nil {
+			errs = append(errs, fmt.Errorf("applying RoleBinding %s/%s: %w", b.Namespace, b.Name, err))
+		} else if failure.Reason != "" {
+			failures[b.Namespace+"/"+b.Name] = failure
+		}
+	}
+	return failures, errors.Join(errs...)
+}
+
+func (r *MembershipReconciler) apply(ctx context.Context, m *accountsv1.Membership, b *rbacv1.RoleBinding) (membership.Failure, error) {
+	existing, err := find(ctx, r.Live, client.ObjectKeyFromObject(b), &rbacv1.RoleBinding{})
+	if err != nil {
+		return membership.Failure{}, err
+	}
+	if existing != nil && !grant.Made(existing, m) {
+		return membership.Failure{
+			Reason: accountsv1.ReasonBindingConflict,
+			Message: fmt.Sprintf("RoleBinding %s in namespace %s is held by %s, and Usher does not take it over; remove or rename it.",
+				b.Name, b.Namespace, holders(existing)),
+		}, nil
+	}
+	if err := r.Pace.Wait(ctx); err != nil {
+		return membership.Failure{}, err
+	}
+	err = r.Apply(ctx, applyConfiguration(b), client.FieldOwner(accountsv1.FieldManager), client.ForceOwnership)
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsNotFound(err), apierrors.IsInvalid(err):
+		return membership.Failure{
+			Reason:  accountsv1.ReasonBindingFailed,
+			Message: fmt.Sprintf("The API server refuses RoleBinding %s in namespace %s.", b.Name, b.Namespace),
+		}, nil
+	}
+	return membership.Failure{}, err
+}
+
+// holders says who wrote an object, as they called themselves.
+func holders(o client.Object) string {
+	var names []string
+	for _, f := range o.GetManagedFields() {
+		names = append(names, strconv.Quote(f.Manager))
+	}
+	if len(names) == 0 {
+		return "somebody else"
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+// withdrawStrays deletes what is left of a Membership that went without its
+// finalizer being honoured.
+func (r *MembershipReconciler) withdrawStrays(ctx context.Context, key types.NamespacedName) error {
+	var strays rbacv1.RoleBindingList
+	if err := r.List(ctx, &strays, client.MatchingFields{byMembership: key.String()}); err != nil || len(strays.Items) == 0 {
+		return err
+	}
+	if m, err := find(ctx, r.Live, key, &accountsv1.Membership{}); err != nil || m != nil {
+		return err
+	}
+	return r.deleteAll(ctx, slices.DeleteFunc(strays.Items, func(b rbacv1.RoleBinding) bool {
+		gone := &accountsv1.Membership{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+		gone.Spec.OrganizationRef.Name = accountsv1.CatalogueName(b.Labels[accountsv1.OrganizationLabel])
+		return !grant.Made(&b, gone)
+	}))
+}
+
+func applyConfiguration(b *rbacv1.RoleBinding) *rbacv1ac.RoleBindingApplyConfiguration {
+	config := rbacv1ac.RoleBinding(b.Name, b.Namespace).WithLabels(b.Labels).WithRoleRef(
+		rbacv1ac.RoleRef().WithAPIGroup(b.RoleRef.APIGroup).WithKind(b.RoleRef.Kind).WithName(b.RoleRef.Name))
+	for _, s := range b.Subjects {
+		config.WithSubjects(rbacv1ac.Subject().WithAPIGroup(s.APIGroup).WithKind(s.Kind).WithName(s.Name))
+	}
+	return config
+}

@@ -1,0 +1,166 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/grant"
+	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/organization"
+	"github.com/usher-dev/usher/internal/seat"
+)
+
+func (r *OrganizationReconciler) observe(ctx context.Context, org *accountsv1.Organization) (organization.Facts, error) {
+	facts := organization.Facts{Now: r.Clock.Now(), Organization: org}
+	var err error
+	if facts.HomeTaken, err = homeTakenBy(ctx, r, org); err != nil {
+		return facts, err
+	}
+	facts.Namespace, err = find(ctx, r, types.NamespacedName{Name: string(org.Spec.Namespace)}, &corev1.Namespace{})
+	if err != nil {
+		return facts, err
+	}
+	if facts.Guard, err = r.Policies.state(ctx, facts.Now); err != nil {
+		return facts, err
+	}
+	cluster, err := cluster(ctx, r, r.ClusterRoles, r.Namespace, org)
+	if err != nil {
+		return facts, err
+	}
+	facts.ClusterRoles = cluster.ClusterRoles
+	if facts.Mail, err = r.Settings.Fault(ctx, org); err != nil {
+		return facts, err
+	}
+	facts.Held = r.held(ctx, org)
+	if facts.Seats, err = r.seats(ctx, org); err != nil {
+		return facts, err
+	}
+	if org.DeletionTimestamp != nil {
+		facts.BindingsLeft, err = bindingsLeft(ctx, r.Live, accountsv1.OrganizationLabel, org.Name)
+		return facts, err
+	}
+	if facts.HomeTaken != "" || facts.Namespace == nil || facts.Namespace.DeletionTimestamp != nil {
+		return facts, nil
+	}
+	if facts.Owners, err = r.owners(ctx, org); err != nil {
+		return facts, err
+	}
+	facts.Rollout, err = r.rollout(ctx, org, cluster)
+	return facts, err
+}
+
+// owners says who is to be in the list of owners. Nobody is taken out of it on
+// what the cache shows: it may lack that the one who stays is going by now.
+func (r *OrganizationReconciler) owners(ctx context.Context, org *accountsv1.Organization) ([]accountsv1.OwnerStatus, error) {
+	if !org.HasOwners() {
+		return nil, nil
+	}
+	shown, err := r.persons(ctx, r, org)
+	if err != nil {
+		return nil, err
+	}
+	if owners := organization.Owners(org, shown); slices.Equal(owners, org.Status.Owners) {
+		return owners, nil
+	}
+	people, err := r.persons(ctx, r.Live, org)
+	return organization.Owners(org, people), err
+}
+
+// persons reads the Memberships that Accounts hold and that are, or were, those
+// of owners.
+func (r *OrganizationReconciler) persons(ctx context.Context, reader client.Reader, org *accountsv1.Organization) ([]organization.Person, error) {
+	var memberships accountsv1.MembershipList
+	if err := reader.List(ctx, &memberships, client.InNamespace(org.Spec.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	var people []organization.Person
+	for i := range memberships.Items {
+		m := &memberships.Items[i]
+		if string(m.Spec.OrganizationRef.Name) != org.Name || !isOwner(org, m) {
+			continue
+		}
+		holder, err := findHolder(ctx, r, client.ObjectKeyFromObject(m), m.Spec.Email)
+		if err == nil && holder != nil {
+			holder, err = find(ctx, reader, client.ObjectKeyFromObject(holder), &accountsv1.Account{})
+		}
+		if err != nil {
+			return nil, err
+		}
+		if holder == nil || holder.DeletionTimestamp != nil {
+			continue
+		}
+		leaving := slices.Contains(holder.Status.Leaving, accountsv1.MembershipReference{
+			Namespace: org.Spec.Namespace, Name: accountsv1.CatalogueName(m.Name),
+		})
+		people = append(people, organization.Person{Membership: m, Leaving: leaving})
+	}
+	return people, nil
+}
+
+// rollout counts how far a change of the catalogue is.
+func (r *OrganizationReconciler) rollout(ctx context.Context, org *accountsv1.Organization, cluster grant.Cluster) (accountsv1.RolloutStatus, error) {
+	var memberships accountsv1.MembershipList
+	err := r.List(ctx, &memberships, client.MatchingFields{byOrganization: org.Name}, client.UnsafeDisableDeepCopy)
+	return membership.Rollout(org, memberships.Items, cluster), err
+}
+
+// held counts the people whose mail is held.
+func (r *OrganizationReconciler) held(ctx context.Context, org *accountsv1.Organization) int {
+	names := map[string]struct{}{}
+	for _, list := range []client.ObjectList{&accountsv1.MembershipList{}, &accountsv1.InvitationList{}} {
+		for _, held := range requests(ctx, r, list, client.MatchingFields{byHeld: org.Name}) {
+			names[held.Name] = struct{}{}
+		}
+	}
+	return len(names)
+}
+
+// seats says who is to have the seats. A seat is not given out, or taken, on
+// what the cache shows: it may lack somebody who has one by now.
+func (r *OrganizationReconciler) seats(ctx context.Context, org *accountsv1.Organization) (accountsv1.SeatsStatus, error) {
+	if org.Spec.Seats == 0 {
+		return accountsv1.SeatsStatus{}, nil
+	}
+	shown, err := r.people(ctx, r, org, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return org.Status.Seats, err
+	}
+	if seats := seat.Assign(org, shown); equality.Semantic.DeepEqual(seats, org.Status.Seats) {
+		return seats, nil
+	}
+	people, err := r.people(ctx, r.Live, org)
+	if err != nil {
+		return org.Status.Seats, err
+	}
+	return seat.Assign(org, people), nil
+}
+
+// people reads who could have a seat. An Invitation that was accepted makes its
+// Membership before it goes: read in this order, one of the two is seen.
+func (r *OrganizationReconciler) people(
+	ctx context.Context, reader client.Reader, org *accountsv1.Organization, options ...client.ListOption,
+) (seat.People, error) {
+	home := string(org.Spec.Namespace)
+	options = append(options, client.InNamespace(home))
+	var (
+		invitations accountsv1.InvitationList
+		memberships accountsv1.MembershipList
+		accounts    accountsv1.AccountList
+	)
+	err := errors.Join(
+		reader.List(ctx, &invitations, options...),
+		reader.List(ctx, &memberships, options...),
+		r.List(ctx, &accounts, client.MatchingFields{byNamespace: home}),
+	)
+	return seat.People{Invitations: invitations.Items, Memberships: memberships.Items, Accounts: accounts.Items}, err
+}

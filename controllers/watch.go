@@ -1,0 +1,214 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"slices"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/seat"
+)
+
+// requests makes a reconcile request for each object of a list that the
+// options select.
+func requests(ctx context.Context, r client.Reader, list client.ObjectList, options ...client.ListOption) []reconcile.Request {
+	if err := r.List(ctx, list, options...); err != nil {
+		return nil // a cache fails to list only while the process stops
+	}
+	var found []reconcile.Request
+	_ = meta.EachListItem(list, func(item runtime.Object) error {
+		found = append(found, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(item.(client.Object))})
+		return nil
+	})
+	return found
+}
+
+// whenOrganizationChanges asks for the objects of an Organization that a change
+// of it is about: all of them, or those whose seats were given or taken.
+func whenOrganizationChanges(r client.Reader, list func() client.ObjectList) handler.EventHandler {
+	all := func(ctx context.Context, org client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		addUnhurried(q, requests(ctx, r, list(), client.MatchingFields{byOrganization: org.GetName()})...)
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			all(ctx, e.Object, q)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			all(ctx, e.Object, q)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			before, after := e.ObjectOld.(*accountsv1.Organization), e.ObjectNew.(*accountsv1.Organization)
+			if concernsAll(before, after) {
+				all(ctx, after, q)
+				return
+			}
+			names := append(seat.Changed(before.Status.Seats, after.Status.Seats), changedOwners(before.Status.Owners, after.Status.Owners)...)
+			for _, name := range names {
+				q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: string(after.Spec.Namespace), Name: name}})
+			}
+		},
+	}
+}
+
+// concernsAll tells whether a change of an Organization is about everybody in it.
+func concernsAll(before, after *accountsv1.Organization) bool {
+	full := func(org *accountsv1.Organization) bool {
+		taken := org.Status.Seats.Taken
+		return taken != nil && *taken >= org.Spec.Seats
+	}
+	return before.Generation != after.Generation ||
+		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+		before.Annotations[accountsv1.ReleaseMailAnnotation] != after.Annotations[accountsv1.ReleaseMailAnnotation] ||
+		full(before) != full(after) ||
+		message(before, accountsv1.ConditionCatalogueValid) != message(after, accountsv1.ConditionCatalogueValid) ||
+		message(before, accountsv1.ConditionPoliciesInForce) != message(after, accountsv1.ConditionPoliciesInForce)
+}
+
+// message is what a condition says. Usher's own rights, and its policies, change
+// what can be granted without a change of the spec.
+func message(org *accountsv1.Organization, conditionType string) string {
+	if c := meta.FindStatusCondition(org.Status.Conditions, conditionType); c != nil {
+		return c.Message
+	}
+	return ""
+}
+
+// changedOwners are the owners whom a change of the list is about. Whether
+// somebody is the only one is about that one, whoever else it is that changed.
+func changedOwners(before, after []accountsv1.OwnerStatus) []string {
+	if slices.Equal(before, after) {
+		return nil
+	}
+	var names []string
+	for _, owner := range slices.Concat(before, after) {
+		inBoth := slices.Contains(before, owner) && slices.Contains(after, owner)
+		if !inBoth || len(before) == 1 || len(after) == 1 {
+			names = append(names, string(owner.Name))
+		}
+	}
+	return names
+}
+
+// addUnhurried asks for objects after those that something of their own has
+// happened to: a change of a catalogue must not keep the one of a person waiting.
+func addUnhurried(q workqueue.TypedRateLimitingInterface[reconcile.Request], found ...reconcile.Request) {
+	if queue, prioritizes := q.(priorityqueue.PriorityQueue[reconcile.Request]); prioritizes {
+		low := handler.LowPriority
+		queue.AddWithOpts(priorityqueue.AddOpts{Priority: &low}, found...)
+		return
+	}
+	for _, req := range found {
+		q.Add(req)
+	}
+}
+
+// unhurried asks, whatever happens to an object, for those that it concerns.
+func unhurried(concerned handler.MapFunc) handler.EventHandler {
+	ask := func(ctx context.Context, o client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		addUnhurried(q, concerned(ctx, o)...)
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			ask(ctx, e.Object, q)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			ask(ctx, e.ObjectNew, q)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			ask(ctx, e.Object, q)
+		},
+	}
+}
+
+// whenClusterRoleChanges asks for those whom a ClusterRole concerns. Where it is
+// the one that says what Usher may bind, it asks once more when the API server
+// surely knows of it.
+func whenClusterRoleChanges(roles *ClusterRoles, concerned handler.MapFunc) handler.EventHandler {
+	ask := func(ctx context.Context, o client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		if o.GetName() != accountsv1.GrantableName {
+			addUnhurried(q, concerned(ctx, o)...)
+			return
+		}
+		roles.forget()
+		found := concerned(ctx, o)
+		addUnhurried(q, found...)
+		for _, req := range found {
+			q.AddAfter(req, rightsSettle+rightsSettle/10)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			if !e.IsInInitialList { // everybody is looked at then anyway
+				ask(ctx, e.Object, q)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			if before, after := e.ObjectOld.(*rbacv1.ClusterRole), e.ObjectNew.(*rbacv1.ClusterRole); !equality.Semantic.DeepEqual(before.Rules, after.Rules) {
+				ask(ctx, e.ObjectNew, q)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			ask(ctx, e.Object, q)
+		},
+	}
+}
+
+// sameName asks for the object of the same namespace and name.
+func sameName(_ context.Context, o client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(o)}}
+}
+
+// theRecorded asks for the Memberships in an Account's record, or for the
+// Invitations of the same name.
+func theRecorded(_ context.Context, account client.Object) []reconcile.Request {
+	return requestsOf(recorded(account)...)
+}
+
+// requestsOf makes a reconcile request for each name that there is.
+func requestsOf(names ...types.NamespacedName) []reconcile.Request {
+	var found []reconcile.Request
+	for _, n := range names {
+		if n.Name != "" {
+			found = append(found, reconcile.Request{NamespacedName: n})
+		}
+	}
+	return found
+}
+
+// whenGone lets through the events of objects that are gone.
+func whenGone() builder.WatchesOption {
+	return builder.WithPredicates(predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	})
+}
+
+// whenOwnersChange lets through the events of Organizations whose owners are
+// not the same any more.
+func whenOwnersChange() builder.WatchesOption {
+	return builder.WithPredicates(predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, after := e.ObjectOld.(*accountsv1.Organization), e.ObjectNew.(*accountsv1.Organization)
+			return !slices.Equal(before.Status.Owners, after.Status.Owners)
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	})
+}

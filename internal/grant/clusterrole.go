@@ -1,0 +1,136 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package grant
+
+import (
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/quote"
+)
+
+// longestExcess is how many characters of a rule are told.
+const longestExcess = 120
+
+// ClusterRole is what is known of a ClusterRole that a catalogue names.
+type ClusterRole struct {
+	// Exists tells whether there is one.
+	Exists bool
+	// Bindable tells whether Usher's rights allow it to bind it.
+	Bindable bool
+	// Excess says what it holds that nobody is given through Usher, such as
+	// "escalate on clusterroles"; empty: nothing.
+	Excess string
+	// Manages tells whether it lets whoever has it manage the people of an
+	// Organization.
+	Manages bool
+}
+
+// Inspect says what the rules of a ClusterRole amount to: see ClusterRole for
+// excess and manages. The order of the rules does not matter, and names of
+// resources narrow nothing: the object may be made by that name later.
+func Inspect(rules []rbacv1.PolicyRule) (excess string, manages bool) {
+	var found []string
+	for _, rule := range rules {
+		found = append(found, wildcards(&rule)...)
+		for _, p := range neverGiven {
+			found = append(found, p.heldBy(&rule)...)
+		}
+		manages = manages || managesPeople(&rule)
+	}
+	if len(found) == 0 {
+		return "", manages
+	}
+	return quote.Shorten(quote.Line(slices.Min(found)), longestExcess), manages
+}
+
+// wildcards are those of a rule. What they cover can grow.
+func wildcards(rule *rbacv1.PolicyRule) (found []string) {
+	if slices.Contains(rule.Verbs, rbacv1.VerbAll) {
+		found = append(found, "the verb *")
+	}
+	if slices.Contains(rule.APIGroups, rbacv1.APIGroupAll) {
+		found = append(found, "the API group *")
+	}
+	for _, resource := range rule.Resources {
+		if resource == rbacv1.ResourceAll || strings.HasPrefix(resource, "*/") {
+			found = append(found, "the resource "+resource)
+		}
+	}
+	for _, url := range rule.NonResourceURLs {
+		prefix, wild := strings.CutSuffix(url, rbacv1.NonResourceAll)
+		if prefix = strings.TrimRight(prefix, "*"); wild && (prefix == "" || prefix == "/") {
+			found = append(found, "the URL "+rbacv1.NonResourceAll)
+		}
+	}
+	return found
+}
+
+// power is something that a rule may allow: any of the verbs on any of the
+// resources of any of the groups.
+type power struct {
+	group, resource, verb func(string) bool
+}
+
+// neverGiven is what nobody is given through Usher, besides wildcards. Each is
+// a way to more than the rule itself allows.
+var neverGiven = []power{
+	{group: is(rbacv1.GroupName), resource: is("roles", "clusterroles"), verb: is("bind", "escalate")},
+	// The built-in ClusterRole edit lets people act as the service accounts of
+	// a namespace.
+	{group: is(""), resource: not(is("serviceaccounts")), verb: is("impersonate")},
+	{group: not(is("")), resource: anything, verb: is("impersonate")},
+	{group: anything, resource: anything, verb: constrainedImpersonation},
+	{group: is("certificates.k8s.io"), resource: is("signers"), verb: is("approve", "attest", "sign")},
+	{group: is(accountsv1.GroupVersion.Group), resource: ofUsherAlone, verb: not(reads)},
+	{group: is(accountsv1.GroupVersion.Group), resource: anything, verb: is("answer")},
+}
+
+// heldBy says in what a rule allows it, such as "bind on roles": the first verb
+// and the first resource of those that do.
+func (p power) heldBy(rule *rbacv1.PolicyRule) []string {
+	verbs, resources := matching(rule.Verbs, p.verb), matching(rule.Resources, p.resource)
+	if len(verbs) == 0 || len(resources) == 0 || !slices.ContainsFunc(rule.APIGroups, p.group) {
+		return nil
+	}
+	return []string{slices.Min(verbs) + " on " + slices.Min(resources)}
+}
+
+func matching(names []string, match func(string) bool) []string {
+	return slices.DeleteFunc(slices.Clone(names), not(match))
+}
+
+// managesPeople tells whether a rule lets somebody write anything of Usher's.
+func managesPeople(rule *rbacv1.PolicyRule) bool {
+	return len(rule.Resources) > 0 && slices.ContainsFunc(rule.Verbs, not(reads)) &&
+		slices.ContainsFunc(rule.APIGroups, is(accountsv1.GroupVersion.Group, rbacv1.APIGroupAll))
+}
+
+var reads = is("get", "list", "watch")
+
+// ofUsherAlone tells whether a resource is written by Usher and by cluster
+// administrators alone.
+func ofUsherAlone(resource string) bool {
+	kind, sub, _ := strings.Cut(resource, "/")
+	return is("accounts", "organizations")(kind) || is("status", "finalizers")(sub)
+}
+
+// constrainedImpersonation tells whether a verb is one of KEP-5284, such as
+// impersonate:user-info and impersonate-on:user-info:list.
+func constrainedImpersonation(verb string) bool {
+	return strings.HasPrefix(verb, "impersonate:") || strings.HasPrefix(verb, "impersonate-on:")
+}
+
+func anything(string) bool { return true }
+
+func is(names ...string) func(string) bool {
+	return func(s string) bool { return slices.Contains(names, s) }
+}
+
+func not(f func(string) bool) func(string) bool {
+	return func(s string) bool { return !f(s) }
+}

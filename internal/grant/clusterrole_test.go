@@ -1,0 +1,195 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package grant
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"pgregory.net/rapid"
+)
+
+// rule writes a rule the short way: lists are separated by spaces, and "core"
+// is the core group.
+func rule(verbs, groups, resources string) rbacv1.PolicyRule {
+	r := rbacv1.PolicyRule{Verbs: strings.Fields(verbs), APIGroups: strings.Fields(groups), Resources: strings.Fields(resources)}
+	for i, group := range r.APIGroups {
+		if group == "core" {
+			r.APIGroups[i] = ""
+		}
+	}
+	return r
+}
+
+const (
+	reading = "get list watch"
+	writing = "create delete deletecollection patch update"
+	usher   = "accounts.usher.dev"
+)
+
+// The rules that Kubernetes 1.36 gives to its own ClusterRoles.
+var (
+	viewRules = []rbacv1.PolicyRule{
+		rule(reading, "core", "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status"),
+		rule(reading, "core", "bindings limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status"),
+		rule(reading, "core", "namespaces"),
+		rule(reading, "core events.k8s.io", "events"),
+		rule(reading, "apps", "controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status statefulsets statefulsets/status"),
+		rule(reading, "batch", "cronjobs cronjobs/status jobs jobs/status"),
+		rule(reading, "networking.k8s.io", "ingresses ingresses/status networkpolicies"),
+	}
+	editRules = append(slices.Clone(viewRules),
+		rule(reading, "core", "pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy"),
+		rule("impersonate", "core", "serviceaccounts"),
+		rule(writing, "core", "pods pods/attach pods/exec pods/portforward pods/proxy"),
+		rule("create", "core", "pods/eviction"),
+		rule(writing, "core", "configmaps persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy"),
+		rule("create", "core", "serviceaccounts/token"),
+		rule(writing, "core events.k8s.io", "events"),
+		rule(writing, "apps", "daemonsets deployments deployments/rollback deployments/scale replicasets statefulsets"),
+		rule(writing+" "+reading, "coordination.k8s.io", "leases"),
+	)
+	adminRules = append(slices.Clone(editRules),
+		rule("create", "authorization.k8s.io", "localsubjectaccessreviews"),
+		rule(writing+" "+reading, "rbac.authorization.k8s.io", "rolebindings roles"),
+	)
+	clusterAdminRules = []rbacv1.PolicyRule{
+		rule("*", "*", "*"),
+		{Verbs: []string{"*"}, NonResourceURLs: []string{"*"}},
+	}
+)
+
+func TestInspect(t *testing.T) {
+	cases := map[string]struct {
+		rules   []rbacv1.PolicyRule
+		excess  string
+		manages bool
+	}{
+		"no rules":      {},
+		"view":          {rules: viewRules},
+		"edit":          {rules: editRules},
+		"admin":         {rules: adminRules},
+		"cluster-admin": {rules: clusterAdminRules, excess: "the API group *", manages: true},
+
+		"every verb on one thing":               {rules: []rbacv1.PolicyRule{rule("*", "apps", "deployments")}, excess: "the verb *"},
+		"every resource, to read":               {rules: []rbacv1.PolicyRule{rule("get", "core", "*")}, excess: "the resource *"},
+		"a subresource of every resource":       {rules: []rbacv1.PolicyRule{rule("get", "apps", "*/scale")}, excess: "the resource */scale"},
+		"every API group, to read":              {rules: []rbacv1.PolicyRule{rule("get", "*", "pods")}, excess: "the API group *"},
+		"every API group, to write":             {rules: []rbacv1.PolicyRule{rule("create", "*", "pods")}, excess: "the API group *", manages: true},
+		"an asterisk that RBAC takes literally": {rules: []rbacv1.PolicyRule{rule("get*", "apps*", "deployments/*")}},
+		"every verb on one URL":                 {rules: []rbacv1.PolicyRule{{Verbs: []string{"*"}, NonResourceURLs: []string{"/healthz"}}}, excess: "the verb *"},
+		"every URL":                             {rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"*"}}}, excess: "the URL *"},
+		"every URL, in other words":             {rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/*"}}}, excess: "the URL *"},
+		"every URL, with two asterisks":         {rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/**"}}}, excess: "the URL *"},
+		"some URLs":                             {rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/healthz", "/", "/api/*"}}}},
+
+		"binds Roles":                          {rules: []rbacv1.PolicyRule{rule("bind get", "rbac.authorization.k8s.io", "roles")}, excess: "bind on roles"},
+		"escalates ClusterRoles":               {rules: []rbacv1.PolicyRule{rule("escalate", "rbac.authorization.k8s.io", "rolebindings clusterroles")}, excess: "escalate on clusterroles"},
+		"binds one ClusterRole":                {rules: []rbacv1.PolicyRule{{Verbs: []string{"bind"}, APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"}, ResourceNames: []string{"view"}}}, excess: "bind on clusterroles"},
+		"binds what is called so elsewhere":    {rules: []rbacv1.PolicyRule{rule("bind escalate", "crm.example.com", "roles clusterroles")}},
+		"escalates in capitals, which is none": {rules: []rbacv1.PolicyRule{rule("Escalate", "rbac.authorization.k8s.io", "clusterroles"), rule("escalate", "rbac.authorization.k8s.io", "ClusterRoles")}},
+
+		"acts as service accounts":                        {rules: []rbacv1.PolicyRule{rule("impersonate", "core", "serviceaccounts")}},
+		"acts as users":                                   {rules: []rbacv1.PolicyRule{rule("impersonate", "core", "serviceaccounts users")}, excess: "impersonate on users"},
+		"acts as groups":                                  {rules: []rbacv1.PolicyRule{rule("impersonate", "core", "groups")}, excess: "impersonate on groups"},
+		"acts with other scopes":                          {rules: []rbacv1.PolicyRule{rule("impersonate", "authentication.k8s.io", "userextras/scopes")}, excess: "impersonate on userextras/scopes"},
+		"acts as service accounts of another group":       {rules: []rbacv1.PolicyRule{rule("impersonate", "core authentication.k8s.io", "serviceaccounts")}, excess: "impersonate on serviceaccounts"},
+		"acts as users, as constrained impersonation":     {rules: []rbacv1.PolicyRule{rule("impersonate:user-info", "authentication.k8s.io", "users")}, excess: "impersonate:user-info on users"},
+		"acts on Pods, as constrained impersonation":      {rules: []rbacv1.PolicyRule{rule("impersonate-on:user-info:list", "core", "pods")}, excess: "impersonate-on:user-info:list on pods"},
+		"approves certificates":                           {rules: []rbacv1.PolicyRule{rule("approve", "certificates.k8s.io", "signers")}, excess: "approve on signers"},
+		"signs certificates":                              {rules: []rbacv1.PolicyRule{rule("sign", "certificates.k8s.io", "signers")}, excess: "sign on signers"},
+		"attests trust":                                   {rules: []rbacv1.PolicyRule{rule("attest", "certificates.k8s.io", "signers")}, excess: "attest on signers"},
+		"reads everything of Usher's":                     {rules: []rbacv1.PolicyRule{rule(reading, usher, "accounts accounts/status organizations memberships memberships/status invitations")}},
+		"manages people":                                  {rules: []rbacv1.PolicyRule{rule(writing, usher, "memberships invitations")}, manages: true},
+		"hands out roles":                                 {rules: []rbacv1.PolicyRule{rule("assign", usher, "roles permissions")}, manages: true},
+		"hands out one role":                              {rules: []rbacv1.PolicyRule{{Verbs: []string{"assign"}, APIGroups: []string{usher}, Resources: []string{"roles"}, ResourceNames: []string{"member"}}}, manages: true},
+		"deletes people among what is read":               {rules: append(slices.Clone(viewRules), rule("get delete", "apps "+usher, "memberships")), manages: true},
+		"reads Usher's in capitals, which is no reading":  {rules: []rbacv1.PolicyRule{rule("Get", usher, "memberships")}, manages: true},
+		"writes a group that only looks like Usher's":     {rules: []rbacv1.PolicyRule{rule("update", "Accounts.usher.dev usher.dev evil.accounts.usher.dev", "memberships accounts")}},
+		"writes Accounts":                                 {rules: []rbacv1.PolicyRule{rule("get patch", usher, "memberships accounts")}, excess: "patch on accounts", manages: true},
+		"writes Organizations":                            {rules: []rbacv1.PolicyRule{rule("deletecollection", usher, "organizations")}, excess: "deletecollection on organizations", manages: true},
+		"writes part of an Account":                       {rules: []rbacv1.PolicyRule{rule("create", usher, "accounts/reset")}, excess: "create on accounts/reset", manages: true},
+		"writes a status":                                 {rules: []rbacv1.PolicyRule{rule("update", usher, "memberships/status")}, excess: "update on memberships/status", manages: true},
+		"writes finalizers":                               {rules: []rbacv1.PolicyRule{rule("update", usher, "invitations/finalizers")}, excess: "update on invitations/finalizers", manages: true},
+		"writes every status":                             {rules: []rbacv1.PolicyRule{rule("update", usher, "*/status")}, excess: "the resource */status", manages: true},
+		"answers for others":                              {rules: []rbacv1.PolicyRule{rule("answer", usher, "invitations")}, excess: "answer on invitations", manages: true},
+		"answers something else":                          {rules: []rbacv1.PolicyRule{rule("answer", "phone.example.com", "calls")}},
+		"writes a status of somebody else's":              {rules: []rbacv1.PolicyRule{rule("update", "apps", "deployments/status deployments/finalizers")}},
+		"a rule without resources, which allows nothing":  {rules: []rbacv1.PolicyRule{rule("update bind impersonate", usher+" rbac.authorization.k8s.io", "")}},
+		"a rule without verbs, which allows nothing":      {rules: []rbacv1.PolicyRule{rule("", usher, "accounts")}},
+		"a rule without API groups, which allows nothing": {rules: []rbacv1.PolicyRule{rule("update bind impersonate", "", "accounts clusterroles users")}},
+
+		"a name that breaks the line": {rules: []rbacv1.PolicyRule{{Verbs: []string{"impersonate"}, APIGroups: []string{""}, Resources: []string{"a\nb\u202e"}}}, excess: "impersonate on a b"},
+		"the first of several": {rules: []rbacv1.PolicyRule{
+			rule("update", usher, "organizations accounts"), rule("escalate bind", "rbac.authorization.k8s.io", "roles clusterroles"),
+		}, excess: "bind on clusterroles", manages: true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			excess, manages := Inspect(c.rules)
+			if excess != c.excess || manages != c.manages {
+				t.Errorf("excess %q, manages %v; want %q, %v", excess, manages, c.excess, c.manages)
+			}
+		})
+	}
+}
+
+func TestInspectTellsNoMoreThanFitsAStatus(t *testing.T) {
+	excess, _ := Inspect([]rbacv1.PolicyRule{rule("impersonate", "core", strings.Repeat("ü", 100_000))})
+	if n := len([]rune(excess)); n != 120 {
+		t.Errorf("%d characters", n)
+	}
+}
+
+// someRule is any rule made of what decides, and of what looks like it.
+func someRule() *rapid.Generator[rbacv1.PolicyRule] {
+	some := func(names ...string) *rapid.Generator[[]string] {
+		return rapid.SliceOfN(rapid.SampledFrom(names), 0, 3)
+	}
+	return rapid.Custom(func(t *rapid.T) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{
+			Verbs:           some("get", "list", "update", "bind", "escalate", "impersonate", "impersonate:user-info", "assign", "answer", "approve", "*", "Get").Draw(t, "verbs"),
+			APIGroups:       some("", "apps", usher, rbacv1.GroupName, "certificates.k8s.io", "*").Draw(t, "groups"),
+			Resources:       some("pods", "roles", "clusterroles", "serviceaccounts", "users", "accounts", "memberships", "memberships/status", "signers", "*", "*/status").Draw(t, "resources"),
+			ResourceNames:   some("view", "jane-doe").Draw(t, "names"),
+			NonResourceURLs: some("/healthz", "/*", "*").Draw(t, "urls"),
+		}
+	})
+}
+
+func TestAddingARuleTakesNothingAway(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rules := rapid.SliceOfN(someRule(), 0, 5).Draw(t, "rules")
+		excess, manages := Inspect(rules)
+		at := rapid.IntRange(0, len(rules)).Draw(t, "at")
+		more, managesMore := Inspect(slices.Insert(slices.Clone(rules), at, someRule().Draw(t, "rule")))
+		if excess != "" && (more == "" || more > excess) {
+			t.Errorf("excess was %q, is %q", excess, more)
+		}
+		if manages && !managesMore {
+			t.Error("no longer manages")
+		}
+	})
+}
+
+func TestTheOrderOfRulesDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rules := rapid.SliceOfN(someRule(), 0, 5).Draw(t, "rules")
+		excess, manages := Inspect(rules)
+		shuffled := rapid.Permutation(rules).Draw(t, "shuffled")
+		for i := range shuffled {
+			r := shuffled[i].DeepCopy()
+			slices.Reverse(r.Verbs)
+			slices.Reverse(r.APIGroups)
+			slices.Reverse(r.Resources)
+			r.ResourceNames = nil
+			shuffled[i] = *r
+		}
+		if e, m := Inspect(shuffled); e != excess || m != manages {
+			t.Errorf("excess %q and manages %v became %q and %v", excess, manages, e, m)
+		}
+	})
+}
