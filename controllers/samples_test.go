@@ -305,6 +305,14 @@ var _ = Describe("The sample of shared mailboxes", func() {
 			"get secrets/mailbox-credentials"+info)
 	})
 
+	It("invites by mail, and with a link to hand over, in the language of the invitation", Label("E4", "E5"), func(ctx SpecContext) {
+		inv := w.invitation("john-roe")
+		eventually(ctx, inv, haveState("Pending"), beReady(), HaveField("Status.Attempt.Language", BeEquivalentTo("it")))
+		var secret corev1.Secret
+		Expect(k8s.Get(ctx, w.key("john-roe-link"), &secret)).To(Succeed())
+		Expect(string(secret.Data[accountsv1.LinkKey])).To(Equal(letters.Link(string(inv.Spec.Email))))
+	})
+
 	It("has one more mailbox, for whom the team's are, as soon as it is labelled, and none more once it is not", func(ctx SpecContext) {
 		jane := w.joins(ctx, "jane-doe")
 		before := []string{"shared-mail-reader" + info, "shared-mail-sender" + info, "shared-mail-reader" + english, "shared-mail-reader" + other}

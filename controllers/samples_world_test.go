@@ -62,14 +62,14 @@ func applied(ctx context.Context, objects ...*unstructured.Unstructured) {
 	for _, o := range objects {
 		Expect(k8s.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), client.FieldOwner("kubectl"))).To(Succeed(), o.GetName())
 		if o.GetKind() != "Namespace" {
-			DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(k8s.Delete(ctx, o))).To(Succeed()) })
+			DeferCleanup(func(ctx context.Context) { Expect(client.IgnoreNotFound(k8s.Delete(ctx, o))).To(Succeed()) })
 		}
 	}
 }
 
 // emptied deletes, after the spec, the Organization and all that is left of its people.
 func (w world) emptied() {
-	DeferCleanup(func(ctx SpecContext) {
+	DeferCleanup(func(ctx context.Context) {
 		org := w.organization()
 		Expect(client.IgnoreNotFound(k8s.Delete(ctx, org))).To(Succeed())
 		for _, kind := range []client.Object{&accountsv1.Membership{}, &accountsv1.Invitation{}} {
