@@ -115,7 +115,14 @@ func (r *MembershipReconciler) apply(ctx context.Context, m *accountsv1.Membersh
 	if err := r.Pace.Wait(ctx); err != nil {
 		return membership.Failure{}, err
 	}
-	err = r.Apply(ctx, applyConfiguration(b), client.FieldOwner(accountsv1.FieldManager), client.ForceOwnership)
+	// What somebody makes in its place meanwhile is not taken over: by its UID
+	// only the one just seen is forced and, where there was none, none is.
+	config, options := applyConfiguration(b), []client.ApplyOption{client.FieldOwner(accountsv1.FieldManager)}
+	if existing != nil {
+		config.WithUID(existing.UID)
+		options = append(options, client.ForceOwnership)
+	}
+	err = r.Apply(ctx, config, options...)
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err), apierrors.IsInvalid(err):
 		return membership.Failure{
@@ -149,11 +156,16 @@ func (r *MembershipReconciler) withdrawStrays(ctx context.Context, key types.Nam
 	if m, err := find(ctx, r.Live, key, &accountsv1.Membership{}); err != nil || m != nil {
 		return err
 	}
-	return r.deleteAll(ctx, slices.DeleteFunc(strays.Items, func(b rbacv1.RoleBinding) bool {
-		gone := &accountsv1.Membership{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
-		gone.Spec.OrganizationRef.Name = accountsv1.CatalogueName(b.Labels[accountsv1.OrganizationLabel])
-		return !grant.Made(&b, gone)
-	}))
+	return r.deleteAll(ctx, slices.DeleteFunc(strays.Items, func(b rbacv1.RoleBinding) bool { return !madeAsItSays(&b) }))
+}
+
+// madeAsItSays tells whether Usher made a RoleBinding for the Membership that its
+// labels name. One that somebody planted under such labels has another name.
+func madeAsItSays(b *rbacv1.RoleBinding) bool {
+	said, m := membershipOf(b), &accountsv1.Membership{}
+	m.Namespace, m.Name = said.Namespace, said.Name
+	m.Spec.OrganizationRef.Name = accountsv1.CatalogueName(b.Labels[accountsv1.OrganizationLabel])
+	return grant.Made(b, m)
 }
 
 func applyConfiguration(b *rbacv1.RoleBinding) *rbacv1ac.RoleBindingApplyConfiguration {

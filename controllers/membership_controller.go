@@ -33,7 +33,7 @@ const recheckFailures = time.Minute
 // RoleBindings true until the Membership goes.
 type MembershipReconciler struct {
 	client.Client
-	// Live reads past the cache, which holds no RoleBindings but Usher's own.
+	// Live reads past the cache, which may not have the newest yet.
 	Live client.Reader
 	// Clock tells the time.
 	Clock clock.PassiveClock
@@ -62,7 +62,7 @@ func (r *MembershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Organization{}, whenOrganizationChanges(r, func() client.ObjectList { return &accountsv1.MembershipList{} })).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.reachingNamespace)).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.ofBinding)).
-		Watches(&rbacv1.ClusterRole{}, whenClusterRoleChanges(r.ClusterRoles, r.naming)).
+		Watches(&rbacv1.ClusterRole{}, whenClusterRoleChanges(r.ClusterRoles, r.naming, r.everybody)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
 }
@@ -93,9 +93,6 @@ func (r *MembershipReconciler) everybody(ctx context.Context, _ client.Object) [
 // naming asks for the members of the Organizations whose catalogue names a
 // ClusterRole.
 func (r *MembershipReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
-	if role.GetName() == accountsv1.GrantableName {
-		return r.everybody(ctx, role)
-	}
 	var orgs accountsv1.OrganizationList
 	if err := r.List(ctx, &orgs, client.MatchingFields{byClusterRole: role.GetName()}); err != nil {
 		return nil // a cache fails to list only while the process stops

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -107,14 +108,23 @@ func findIn[T interface {
 }
 
 // bindingsLeft tells whether there are RoleBindings of Usher's with a label. It
-// wants a reader past the cache, which may not have the newest yet.
+// wants a reader past the cache, which may not have the newest yet. It goes on
+// until it finds one, because anybody may plant RoleBindings with such labels.
 func bindingsLeft(ctx context.Context, live client.Reader, label, value string) (bool, error) {
-	var left rbacv1.RoleBindingList
-	err := live.List(ctx, &left, client.Limit(1), client.MatchingLabels{
-		accountsv1.ManagedByLabel: accountsv1.ManagedByValue,
-		label:                     value,
-	})
-	return len(left.Items) > 0, err
+	const page = 50
+	labels := client.MatchingLabels{accountsv1.ManagedByLabel: accountsv1.ManagedByValue, label: value}
+	for next := ""; ; {
+		var left rbacv1.RoleBindingList
+		if err := live.List(ctx, &left, labels, client.Limit(page), client.Continue(next)); err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(left.Items, func(b rbacv1.RoleBinding) bool { return madeAsItSays(&b) }) {
+			return true, nil
+		}
+		if next = left.Continue; next == "" {
+			return false, nil
+		}
+	}
 }
 
 // cluster reads what the grants of an Organization depend on.

@@ -67,7 +67,7 @@ func (r *OrganizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.bringing)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.bringing)).
 		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.left)).
-		Watches(&rbacv1.ClusterRole{}, whenClusterRoleChanges(r.ClusterRoles, r.naming)).
+		Watches(&rbacv1.ClusterRole{}, whenClusterRoleChanges(r.ClusterRoles, r.naming, r.everything)).
 		Watches(&admissionregistrationv1.ValidatingAdmissionPolicy{}, unhurried(r.everything), r.Policies.concern()).
 		Watches(&admissionregistrationv1.ValidatingAdmissionPolicyBinding{}, unhurried(r.everything), r.Policies.concern()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
@@ -87,9 +87,6 @@ func (r *OrganizationReconciler) atHome(ctx context.Context, namespace client.Ob
 
 // naming asks for the Organizations whose catalogue names a ClusterRole.
 func (r *OrganizationReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
-	if role.GetName() == accountsv1.GrantableName {
-		return r.everything(ctx, role)
-	}
 	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byClusterRole: role.GetName()})
 }
 

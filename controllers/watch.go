@@ -136,17 +136,17 @@ func unhurried(concerned handler.MapFunc) handler.EventHandler {
 	}
 }
 
-// whenClusterRoleChanges asks for those whom a ClusterRole concerns. Where it is
-// the one that says what Usher may bind, it asks once more when the API server
-// surely knows of it.
-func whenClusterRoleChanges(roles *ClusterRoles, concerned handler.MapFunc) handler.EventHandler {
-	ask := func(ctx context.Context, o client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-		if o.GetName() != accountsv1.GrantableName {
-			addUnhurried(q, concerned(ctx, o)...)
+// whenClusterRoleChanges asks for those whose catalogue names a ClusterRole, and
+// for everybody where it is one that says what Usher may bind: then once more
+// when the API server surely knows of it.
+func whenClusterRoleChanges(roles *ClusterRoles, naming, everybody handler.MapFunc) handler.EventHandler {
+	ask := func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request], seen ...client.Object) {
+		if !slices.ContainsFunc(seen, lendsRights) {
+			addUnhurried(q, naming(ctx, seen[0])...)
 			return
 		}
 		roles.forget()
-		found := concerned(ctx, o)
+		found := everybody(ctx, seen[0])
 		addUnhurried(q, found...)
 		for _, req := range found {
 			q.AddAfter(req, rightsSettle+rightsSettle/10)
@@ -155,18 +155,26 @@ func whenClusterRoleChanges(roles *ClusterRoles, concerned handler.MapFunc) hand
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			if !e.IsInInitialList { // everybody is looked at then anyway
-				ask(ctx, e.Object, q)
+				ask(ctx, q, e.Object)
 			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			if before, after := e.ObjectOld.(*rbacv1.ClusterRole), e.ObjectNew.(*rbacv1.ClusterRole); !equality.Semantic.DeepEqual(before.Rules, after.Rules) {
-				ask(ctx, e.ObjectNew, q)
+				ask(ctx, q, before, after)
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			ask(ctx, e.Object, q)
+			ask(ctx, q, e.Object)
 		},
 	}
+}
+
+// lendsRights tells whether a ClusterRole lets somebody bind others, which may
+// be Usher.
+func lendsRights(role client.Object) bool {
+	return slices.ContainsFunc(role.(*rbacv1.ClusterRole).Rules, func(r rbacv1.PolicyRule) bool {
+		return slices.Contains(r.Verbs, "bind") || slices.Contains(r.Verbs, rbacv1.VerbAll)
+	})
 }
 
 // sameName asks for the object of the same namespace and name.

@@ -114,7 +114,8 @@ const (
 	// ReasonResourceNotFound says that the Organization has no such resource.
 	ReasonResourceNotFound = "ResourceNotFound"
 
-	// ReasonNamespaceNotFound says that no namespace of the resource exists.
+	// ReasonNamespaceNotFound says that a namespace that the resource names does
+	// not exist.
 	ReasonNamespaceNotFound = "NamespaceNotFound"
 
 	// ReasonBindingConflict says that somebody else has a RoleBinding of the
@@ -141,7 +142,7 @@ type MembershipSwitch string
 const (
 	// MembershipSwitchActive: the person has, or is invited to, what is declared.
 	MembershipSwitchActive MembershipSwitch = "Active"
-	// MembershipSwitchSuspended: nobody is invited and nothing is granted.
+	// MembershipSwitchSuspended: nothing is granted, and no invitation is made.
 	MembershipSwitchSuspended MembershipSwitch = "Suspended"
 )
 
@@ -250,8 +251,9 @@ type MembershipSpec struct {
 	// +required
 	Role CatalogueName `json:"role,omitempty"`
 
-	// state is Active, or Suspended, where nothing is granted and nobody is
-	// invited until it is Active again; a seat stays taken. Unset: Active.
+	// state is Active, or Suspended, where nothing is granted until it is Active
+	// again, and nobody is invited. An invitation that is out can be accepted,
+	// and whoever has a seat keeps it. Unset: Active.
 	// +optional
 	State MembershipSwitch `json:"state,omitempty"`
 

@@ -58,7 +58,7 @@ type OwnerStatus struct {
 
 // RolloutStatus is how far a change of the catalogue is.
 type RolloutStatus struct {
-	// members is how many Memberships somebody holds.
+	// members is how many Memberships are Active.
 	// +kubebuilder:validation:Minimum=1
 	// +required
 	Members int32 `json:"members,omitempty"`

@@ -125,7 +125,7 @@ func (c ClusterRole) refusal(name string) (reason, message string) {
 			fmt.Sprintf("There is no ClusterRole %s; make it, or name another one in the Organization.", name)
 	case !c.Bindable:
 		return accountsv1.ReasonBindForbidden,
-			fmt.Sprintf("Usher may not bind ClusterRole %s; name it in the ClusterRole %s.", name, accountsv1.GrantableName)
+			fmt.Sprintf("Usher may not bind ClusterRole %s; name it in the ClusterRole %s, or in one of your own.", name, accountsv1.GrantableName)
 	case c.Excess != "":
 		return accountsv1.ReasonClusterRoleTooPowerful,
 			fmt.Sprintf("ClusterRole %s is given to nobody, because it holds %s; take that out of it, or name another one in the Organization.", name, c.Excess)
@@ -133,9 +133,10 @@ func (c ClusterRole) refusal(name string) (reason, message string) {
 	return "", ""
 }
 
-// Manages tells whether a role of the Organization lets people manage people.
+// Manages tells whether a role of the Organization lets people manage people,
+// which guests never do.
 func Manages(org *accountsv1.Organization, role accountsv1.Role, roles map[string]ClusterRole) bool {
-	return slices.ContainsFunc(org.Grants(role), func(g accountsv1.Grant) bool {
+	return role.Standing != accountsv1.StandingGuest && slices.ContainsFunc(org.Grants(role), func(g accountsv1.Grant) bool {
 		return slices.ContainsFunc(org.Spec.Permissions, func(p accountsv1.Permission) bool {
 			return p.Name == g.Permission && roles[p.ClusterRole].Manages
 		})

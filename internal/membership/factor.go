@@ -35,7 +35,7 @@ func (f Facts) missingFactor() missingFactor {
 	a, org := f.account(), f.Organization
 	missed := meta.FindStatusCondition(f.Membership.Status.Conditions, accountsv1.ConditionTwoFactorMissing)
 	switch {
-	case a == nil || f.Membership.DeletionTimestamp != nil:
+	case a == nil || f.Membership.DeletionTimestamp != nil && !f.retained():
 		return missingFactor{}
 	case org == nil || org.DeletionTimestamp != nil:
 		if missed == nil {

@@ -44,7 +44,7 @@ func someFacts(changes ...func(*Facts)) Facts {
 			},
 		},
 		Cluster: grant.Cluster{
-			Namespaces:   []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "staging"}}},
+			Namespaces:   []corev1.Namespace{namespace("staging")},
 			ClusterRoles: map[string]grant.ClusterRole{"edit": {Exists: true, Bindable: true}},
 			Own:          "usher-system",
 		},
@@ -53,6 +53,10 @@ func someFacts(changes ...func(*Facts)) Facts {
 		change(&f)
 	}
 	return f
+}
+
+func namespace(name string) corev1.Namespace {
+	return corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
 func invitedAs(state accountsv1.InvitationState, status metav1.ConditionStatus, reason string) func(*Facts) {

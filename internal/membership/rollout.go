@@ -10,8 +10,8 @@ import (
 	"github.com/usher-dev/usher/internal/grant"
 )
 
-// ofThePerson are the reasons for which a grant that can be given is withheld
-// from one person.
+// ofThePerson are the reasons for which a grant that can be given, in some
+// namespace at least, is withheld from one person.
 var ofThePerson = []string{
 	accountsv1.ReasonBindingConflict, accountsv1.ReasonBindingFailed, accountsv1.ReasonGuest, accountsv1.ReasonPoliciesMissing,
 }
@@ -71,7 +71,7 @@ func fulfils(have accountsv1.GrantStatus, wanted grant.Grant) bool {
 		return false
 	}
 	if have.State == accountsv1.GrantWithheld {
-		return have.Reason == wanted.Reason || wanted.Reason == "" && slices.Contains(ofThePerson, have.Reason)
+		return have.Reason == wanted.Reason || len(wanted.Namespaces) > 0 && slices.Contains(ofThePerson, have.Reason)
 	}
 	return wanted.Reason == "" && slices.EqualFunc(have.Namespaces, wanted.Namespaces[:min(len(wanted.Namespaces), mostNamespaces)],
 		func(h accountsv1.NamespaceName, w string) bool { return string(h) == w })

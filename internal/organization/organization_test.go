@@ -167,7 +167,11 @@ func TestEverySituation(t *testing.T) {
 			"False PoliciesMissing Stalled",
 		},
 		"policies that are missing, and nothing that it grants": {
-			someFacts(policiesMissing, func(f *Facts) { f.ClusterRoles = nil; f.Organization.Spec.Permissions = nil; f.Organization.Spec.Roles = nil }),
+			someFacts(policiesMissing, func(f *Facts) {
+				f.ClusterRoles = nil
+				f.Organization.Spec.Permissions = nil
+				f.Organization.Spec.Roles = nil
+			}),
 			Plan{After: guard.Settling},
 			"False PoliciesMissing Stalled",
 		},
@@ -181,7 +185,11 @@ func TestEverySituation(t *testing.T) {
 			"False UnknownResource Stalled",
 		},
 		"nothing to look at again": {
-			someFacts(func(f *Facts) { f.ClusterRoles = nil; f.Organization.Spec.Permissions = nil; f.Organization.Spec.Roles = nil }),
+			someFacts(func(f *Facts) {
+				f.ClusterRoles = nil
+				f.Organization.Spec.Permissions = nil
+				f.Organization.Spec.Roles = nil
+			}),
 			Plan{},
 			"True Reconciled",
 		},

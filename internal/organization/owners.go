@@ -27,31 +27,33 @@ type Person struct {
 // Nobody who is listed loses access before being taken out of the list. So it is
 // the one place where removals meet: somebody is taken out only where another
 // one, who was in the list before, stays in it. Where nobody else stays, one of
-// those who want to go is kept.
+// those who want to go is kept: the first, who has been in the list for longest.
+// Whoever has just joined may have lost access in that very moment, by a look at
+// the list as it was before.
 func Owners(org *accountsv1.Organization, people []Person) []accountsv1.OwnerStatus {
 	if org.DeletionTimestamp != nil {
 		return nil
 	}
-	var staying, going, joining []accountsv1.OwnerStatus
-	for _, p := range byReadiness(people) {
+	var last, staying, unseen, joining []accountsv1.OwnerStatus
+	for _, p := range inTurn(org, people) {
 		m := p.Membership
 		listed, isListed := org.Owner(m.Name)
-		switch {
-		case owns(org, p) && isListed:
+		switch stays := owns(org, p); {
+		case stays && isListed && seen(m):
 			staying = append(staying, entry(m))
-		case owns(org, p):
+		case stays && isListed:
+			unseen = append(unseen, entry(m))
+		case stays && seen(m):
 			joining = append(joining, entry(m))
-		case isListed && org.Owns(listed.Role):
-			going = append(going, listed)
+		case isListed && org.Owns(listed.Role) && len(last)+len(unseen) == 0:
+			last = append(last, listed)
 		}
 	}
-	owners := slices.Concat(staying, joining)
-	if len(staying) == 0 && len(going) > 0 {
-		owners = slices.Concat(going[:1], joining)
+	if len(staying) > 0 {
+		last = nil
 	}
-	owners = owners[:min(len(owners), mostOwners)]
-	slices.SortFunc(owners, func(a, b accountsv1.OwnerStatus) int { return cmp.Compare(a.Name, b.Name) })
-	return owners
+	owners := slices.Concat(last, staying, unseen, joining)
+	return owners[:min(len(owners), mostOwners)]
 }
 
 // owns tells whether somebody is an owner, and is to stay one.
@@ -65,19 +67,30 @@ func entry(m *accountsv1.Membership) accountsv1.OwnerStatus {
 	return accountsv1.OwnerStatus{Name: accountsv1.CatalogueName(m.Name), Role: m.Spec.Role}
 }
 
-// byReadiness puts those first who can be kept best: whose access is in force,
-// and whose deletion has not begun, which nobody can take back.
-func byReadiness(people []Person) []Person {
-	rank := func(p Person) int {
-		switch {
-		case p.Membership.Status.State != accountsv1.MembershipActive:
-			return 2
-		case p.Membership.DeletionTimestamp != nil:
-			return 1
+// seen tells whether the Membership was looked at as it is. Before, it may be
+// losing access for what it asked for until a moment ago.
+func seen(m *accountsv1.Membership) bool {
+	observed := m.Status.ObservedGeneration
+	return observed != nil && *observed == m.Generation
+}
+
+// inTurn puts those first whose access is in force, and among them those who are
+// in the list, in its order.
+func inTurn(org *accountsv1.Organization, people []Person) []Person {
+	place := func(p Person) int {
+		i := slices.IndexFunc(org.Status.Owners, func(o accountsv1.OwnerStatus) bool { return string(o.Name) == p.Membership.Name })
+		if i < 0 {
+			return len(org.Status.Owners)
 		}
-		return 0
+		return i
+	}
+	inForce := func(p Person) int {
+		if p.Membership.Status.State == accountsv1.MembershipActive {
+			return 0
+		}
+		return 1
 	}
 	return slices.SortedFunc(slices.Values(people), func(a, b Person) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Membership.Name, b.Membership.Name))
+		return cmp.Or(cmp.Compare(inForce(a), inForce(b)), cmp.Compare(place(a), place(b)), cmp.Compare(a.Membership.Name, b.Membership.Name))
 	})
 }

@@ -184,7 +184,11 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 		expectEachWay(ctx, user, m, keep, Succeed(), "the one")
 		expectEachWay(ctx, user, other, keep, beForbiddenAs(theFinalizer), "another")
 		expectEachWay(ctx, user, there, keep, beForbiddenAs(theFinalizer), "elsewhere")
-		expectEachWay(ctx, user, inv, keep, beForbiddenAs(theFinalizer), "another kind")
+
+		const ofMemberships = "usher:keeps-memberships"
+		may(ctx, ofMemberships, "", right("get,update,patch", "memberships,invitations"), right("update", "memberships/finalizers"))
+		expectEachWay(ctx, ofMemberships, other, keep, Succeed(), "any Membership")
+		expectEachWay(ctx, ofMemberships, inv, keep, beForbiddenAs(theFinalizer), "another kind")
 	})
 
 	It("are which Membership an Invitation was made for", func(ctx SpecContext) {

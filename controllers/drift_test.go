@@ -1,0 +1,288 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"maps"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// mallory is somebody who writes RoleBindings of Usher's.
+const mallory = client.FieldOwner("mallory")
+
+var malloryHerself = rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "mallory"}
+
+// generated are all RoleBindings that Usher made for an Organization.
+func (w world) generated(ctx context.Context) []rbacv1.RoleBinding {
+	GinkgoHelper()
+	var list rbacv1.RoleBindingList
+	Expect(k8s.List(ctx, &list, client.MatchingLabels{accountsv1.OrganizationLabel: w.name})).To(Succeed())
+	return list.Items
+}
+
+// beTrueAgain waits until a RoleBinding is as Usher made it.
+func beTrueAgain(ctx context.Context, want *rbacv1.RoleBinding) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		var have rbacv1.RoleBinding
+		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(want), &have)).To(Succeed())
+		g.Expect(have.Labels).To(Equal(want.Labels))
+		g.Expect(have.RoleRef).To(Equal(want.RoleRef))
+		g.Expect(have.Subjects).To(Equal(want.Subjects))
+		g.Expect(have.DeletionTimestamp).To(BeNil())
+	}, "5s").Should(Succeed())
+}
+
+// stripped takes from a RoleBinding what tells that Usher made it.
+func stripped(ctx context.Context, b *rbacv1.RoleBinding, labels, managers bool) {
+	GinkgoHelper()
+	change(ctx, b, func(b *rbacv1.RoleBinding) {
+		if labels {
+			b.Labels = nil
+		}
+		if managers {
+			b.ManagedFields = []metav1.ManagedFieldsEntry{{}} // which resets them
+		}
+	})
+}
+
+// usurp makes a RoleBinding anew as somebody else, before Usher can.
+func usurp(ctx context.Context, b *rbacv1.RoleBinding) *rbacv1.RoleBinding {
+	GinkgoHelper()
+	theirs := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.Name},
+		RoleRef:    b.RoleRef, Subjects: []rbacv1.Subject{malloryHerself},
+	}
+	Eventually(func() error {
+		if err := k8s.Delete(ctx, b.DeepCopy()); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		theirs.ResourceVersion = ""
+		return k8s.Create(ctx, theirs, mallory)
+	}).Should(Succeed())
+	return theirs
+}
+
+var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
+	var w world
+	var jane *accountsv1.Account
+	var all []rbacv1.RoleBinding
+
+	// Jane has several grants, in several namespaces.
+	BeforeEach(func(ctx SpecContext) {
+		w = aWorld().settled(ctx)
+		create(ctx, namespace(w.production()))
+		w.reorganize(ctx, func(o *accountsv1.Organization) {
+			o.Spec.Resources = append(o.Spec.Resources, named("live", w.production(), w.name))
+			o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("deploy", "staging", "live"), grantOn("look", "staging", "live")}
+		})
+		jane = w.enlist(ctx, "jane", "developer")
+		eventually(ctx, w.membership("jane"), beReady())
+		all = w.generated(ctx)
+		Expect(all).To(HaveLen(6))
+	})
+
+	DescribeTable("is true again within seconds", func(ctx SpecContext, drift func(context.Context, *rbacv1.RoleBinding)) {
+		for i := range all {
+			drift(ctx, all[i].DeepCopy())
+			beTrueAgain(ctx, &all[i])
+		}
+		Expect(w.generated(ctx)).To(HaveLen(len(all)))
+		eventually(ctx, w.membership("jane"), haveState("Active"), beReady())
+	},
+		Entry("when nobody is its subject any more", func(ctx context.Context, b *rbacv1.RoleBinding) {
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
+		}),
+		Entry("when somebody else is its subject", func(ctx context.Context, b *rbacv1.RoleBinding) {
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = []rbacv1.Subject{malloryHerself} })
+		}),
+		Entry("when somebody is its subject besides", func(ctx context.Context, b *rbacv1.RoleBinding) {
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = append(b.Subjects, malloryHerself) })
+		}),
+		Entry("when it is said to be for another Membership", func(ctx context.Context, b *rbacv1.RoleBinding) {
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.MembershipNameLabel] = "john" })
+		}),
+		Entry("when it is said to be for another Account", func(ctx context.Context, b *rbacv1.RoleBinding) {
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.AccountLabel] = "mallory" })
+		}),
+		Entry("when its labels are taken away", func(ctx context.Context, b *rbacv1.RoleBinding) { stripped(ctx, b, true, false) }),
+		Entry("when its labels are taken away and mallory is its subject", func(ctx context.Context, b *rbacv1.RoleBinding) {
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels, b.Subjects = nil, []rbacv1.Subject{malloryHerself} })
+		}),
+		Entry("when it is deleted", func(ctx context.Context, b *rbacv1.RoleBinding) { Expect(k8s.Delete(ctx, b)).To(Succeed()) }),
+		Entry("when another manager takes its subjects over, by force", func(ctx context.Context, b *rbacv1.RoleBinding) {
+			Expect(k8s.Apply(ctx, rbacv1ac.RoleBinding(b.Name, b.Namespace).
+				WithRoleRef(rbacv1ac.RoleRef().WithAPIGroup(b.RoleRef.APIGroup).WithKind(b.RoleRef.Kind).WithName(b.RoleRef.Name)).
+				WithSubjects(rbacv1ac.Subject().WithAPIGroup(rbacv1.GroupName).WithKind(rbacv1.UserKind).WithName("mallory")).
+				WithLabels(map[string]string{accountsv1.AccountLabel: "mallory"}),
+				mallory, client.ForceOwnership)).To(Succeed())
+		}),
+		Entry("when nobody is known to manage it, and somebody else is its subject", func(ctx context.Context, b *rbacv1.RoleBinding) {
+			stripped(ctx, b, false, true)
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = []rbacv1.Subject{malloryHerself} })
+		}),
+		Entry("when it is made again, with other rights, under Usher's labels", func(ctx context.Context, b *rbacv1.RoleBinding) {
+			theirs := &rbacv1.RoleBinding{
+				ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.Name, Labels: maps.Clone(b.Labels)},
+				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+				Subjects:   []rbacv1.Subject{malloryHerself},
+			}
+			Expect(k8s.Delete(ctx, b)).To(Succeed())
+			if err := k8s.Create(ctx, theirs, mallory); !apierrors.IsAlreadyExists(err) { // Usher may be faster
+				Expect(err).NotTo(HaveOccurred())
+			}
+		}),
+	)
+
+	It("that somebody else made in its place is left alone and named with its holder, and is Usher's again once that is gone", func(ctx SpecContext) {
+		m := w.membership("jane")
+		for i := range all {
+			theirs := usurp(ctx, &all[i])
+			eventuallyWithin(ctx, "5s", m, haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
+				haveCondition("PermissionsApplied", metav1.ConditionFalse, "GrantsWithheld"),
+				haveMessage("Ready", `RoleBinding `+theirs.Name+` in namespace `+theirs.Namespace+` is held by "mallory"`),
+				HaveField("Status.Grants", ContainElement(And(HaveField("State", BeEquivalentTo("Withheld")), HaveField("Reason", "BindingConflict")))))
+			before := theirs.ResourceVersion
+			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(theirs), theirs)).To(Succeed())
+			Expect(theirs.ResourceVersion).To(Equal(before), "nobody writes what is not theirs")
+			Expect(w.generated(ctx)).To(HaveLen(len(all)-1), "one conflict keeps back nothing else")
+
+			Expect(k8s.Delete(ctx, theirs)).To(Succeed())
+			beTrueAgain(ctx, &all[i])
+			eventually(ctx, m, haveState("Active"), beReady())
+		}
+	})
+
+	It("is nobody's that Usher knows without its labels and its manager, which the Membership says", func(ctx SpecContext) {
+		lost := all[0].DeepCopy()
+		whileAway(func() { stripped(ctx, lost, true, true) })
+		m := w.membership("jane")
+		eventually(ctx, m, haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
+			haveMessage("Ready", "RoleBinding "+lost.Name+" in namespace "+lost.Namespace+" is held by"))
+		Expect(k8s.Delete(ctx, lost)).To(Succeed())
+		beTrueAgain(ctx, &all[0])
+		eventually(ctx, m, haveState("Active"), beReady())
+	})
+
+	It("is known by its labels alone after a restore that lost who manages it", Label("K1"), func(ctx SpecContext) {
+		whileAway(func() {
+			for i := range all {
+				stripped(ctx, all[i].DeepCopy(), false, true)
+			}
+		})
+		m := w.membership("jane")
+		quiet(ctx)
+		eventually(ctx, m, haveState("Active"), beReady(), haveCondition("PermissionsApplied", metav1.ConditionTrue, "Reconciled"))
+		Expect(w.generated(ctx)).To(HaveLen(len(all)))
+		Expect(k8s.Delete(ctx, m)).To(Succeed())
+		eventuallyGone(ctx, m)
+		Expect(reach(ctx, jane)).To(BeEmpty())
+	})
+
+	It("goes with its Membership, though its labels were stripped and the Membership deleted while no Usher ran", Label("K4", "B8"), func(ctx SpecContext) {
+		m := w.membership("jane")
+		whileAway(func() {
+			for i := range all {
+				stripped(ctx, all[i].DeepCopy(), true, false)
+			}
+			Expect(k8s.Delete(ctx, m)).To(Succeed())
+		})
+		eventuallyGone(ctx, m)
+		Expect(reach(ctx, jane)).To(BeEmpty())
+	})
+
+	It("goes when its role grants less, though its labels were stripped while no Usher ran", Label("K4"), func(ctx SpecContext) {
+		whileAway(func() {
+			for i := range all {
+				stripped(ctx, all[i].DeepCopy(), true, false)
+			}
+			change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("look", "staging")} })
+		})
+		w.comesToHave(ctx, "jane", jane, "view in "+w.staging())
+	})
+})
+
+var _ = Describe("A RoleBinding that somebody planted", func() {
+	var w world
+
+	// plant makes a RoleBinding with the labels of Jane's, and another name.
+	plant := func(ctx context.Context, name string) *rbacv1.RoleBinding {
+		GinkgoHelper()
+		planted := &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.staging(), Name: name, Labels: maps.Clone(bindings(ctx, w.staging())[0].Labels)},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
+			Subjects:   []rbacv1.Subject{malloryHerself},
+		}
+		create(ctx, planted)
+		return planted
+	}
+
+	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+
+	DescribeTable("under Usher's labels is left alone, and holds up nothing", Label("K4"), func(ctx SpecContext, name string) {
+		jane := w.enlist(ctx, "jane", "developer")
+		planted := plant(ctx, name)
+		poke(ctx, w.membership("jane"))
+		quiet(ctx)
+		w.comesToHave(ctx, "jane", jane, "edit in "+w.staging())
+		m, org := w.membership("jane"), w.organization()
+		Expect(k8s.Delete(ctx, m)).To(Succeed())
+		eventuallyGone(ctx, m)
+		Expect(k8s.Delete(ctx, jane)).To(Succeed())
+		eventuallyGone(ctx, jane)
+		Expect(k8s.Delete(ctx, org)).To(Succeed())
+		eventuallyGone(ctx, org)
+		before := planted.ResourceVersion
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(planted), planted)).To(Succeed())
+		Expect(planted.ResourceVersion).To(Equal(before))
+	},
+		Entry("with a name of its own", "planted"),
+		Entry("with a name as Usher's, of another Organization", "usher:other:jane:edit"),
+	)
+})
+
+var _ = Describe("A system namespace", Label("C1"), func() {
+	It("is in no resource, whether that names it or selects it", func(ctx SpecContext) {
+		w := aWorld().settled(ctx)
+		system := []string{usherNamespace, "kube-system", "kube-public", "kube-node-lease"}
+		for _, name := range system {
+			labelled := namespace(name)
+			change(ctx, labelled, func(n *corev1.Namespace) { metav1.SetMetaDataLabel(&n.ObjectMeta, "example.com/team", w.name) })
+			DeferCleanup(func(ctx SpecContext) {
+				change(ctx, labelled, func(n *corev1.Namespace) { delete(n.Labels, "example.com/team") })
+			})
+		}
+		w.reorganize(ctx, func(o *accountsv1.Organization) {
+			o.Spec.Resources = append(o.Spec.Resources, named("usher", usherNamespace), accountsv1.Resource{
+				Name: "team", Namespaces: accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"example.com/team": w.name}}},
+			})
+			o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("deploy", "usher", "team")}
+		})
+		jane := w.enlist(ctx, "jane", "developer")
+		w.comesToHave(ctx, "jane", jane, "deploy on usher: NamespaceNotFound")
+		change(ctx, namespace(w.staging()), func(n *corev1.Namespace) { metav1.SetMetaDataLabel(&n.ObjectMeta, "example.com/team", w.name) })
+		w.comesToHave(ctx, "jane", jane, "deploy on usher: NamespaceNotFound", "edit in "+w.staging())
+		for _, name := range system {
+			Expect(bindings(ctx, name)).To(BeEmpty())
+		}
+
+		for _, name := range system[1:] {
+			org := w.organization()
+			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
+			org.Spec.Resources = append(org.Spec.Resources, named("system", name))
+			Expect(k8s.Update(ctx, org)).To(MatchError(ContainSubstring("system namespace")))
+		}
+	})
+})

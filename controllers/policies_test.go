@@ -1,0 +1,285 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	gomegatypes "github.com/onsi/gomega/types"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/config/policy"
+	"github.com/usher-dev/usher/internal/guard"
+)
+
+// installed are all policies and their bindings, as config/policy has them.
+func installed() (all []client.Object) {
+	GinkgoHelper()
+	policies, bindings, err := policy.All()
+	Expect(err).NotTo(HaveOccurred())
+	for i := range policies {
+		all = append(all, &policies[i])
+	}
+	for i := range bindings {
+		all = append(all, &bindings[i])
+	}
+	return all
+}
+
+// vetting waits until Usher's policies are in force, and a Membership made from
+// now on is younger than they are.
+func vetting(ctx context.Context) {
+	GinkgoHelper()
+	var since time.Time
+	for _, o := range installed() {
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(o), o)).To(Succeed())
+		if at := o.GetCreationTimestamp().Add(guard.Settling); at.After(since) {
+			since = at
+		}
+	}
+	Eventually(time.Now).Should(BeTemporally(">=", since.Add(time.Second)))
+}
+
+// gap takes policies, or their bindings, away until restore, or the end of the spec.
+func gap(ctx context.Context, objects ...client.Object) {
+	GinkgoHelper()
+	DeferCleanup(restore)
+	for _, o := range objects {
+		Expect(k8s.Delete(ctx, o)).To(Succeed())
+	}
+}
+
+// restore makes the policies anew that are absent or changed, and waits until
+// every Organization says that they are in force.
+func restore(ctx context.Context) {
+	GinkgoHelper()
+	for _, o := range installed() {
+		there := o.DeepCopyObject().(client.Object)
+		err := k8s.Get(ctx, client.ObjectKeyFromObject(o), there)
+		if err == nil && there.GetGeneration() == 1 {
+			continue
+		}
+		Expect(client.IgnoreNotFound(err)).To(Succeed())
+		Expect(client.IgnoreNotFound(k8s.Delete(ctx, there))).To(Succeed())
+		Eventually(func() error {
+			o.SetResourceVersion("")
+			return k8s.Create(ctx, o)
+		}).Should(Succeed())
+	}
+	vetting(ctx)
+	Eventually(func(g Gomega) {
+		var all accountsv1.OrganizationList
+		g.Expect(k8s.List(ctx, &all)).To(Succeed())
+		for i := range all.Items {
+			if org := &all.Items[i]; org.DeletionTimestamp == nil {
+				g.Expect(org).To(haveCondition("PoliciesInForce", metav1.ConditionTrue, "Reconciled"), org.Name)
+			}
+		}
+	}, "15s").Should(Succeed())
+}
+
+func thePolicy(name string) client.Object {
+	return &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
+}
+
+func theBinding(name string) client.Object {
+	return &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}}
+}
+
+// missPolicies says that an Organization misses policies, and which.
+func missPolicies(names ...string) gomegatypes.GomegaMatcher {
+	as := []gomegatypes.GomegaMatcher{
+		haveCondition("PoliciesInForce", metav1.ConditionFalse, "PoliciesMissing"),
+		haveCondition("Ready", metav1.ConditionFalse, "PoliciesMissing"), haveCondition("Stalled", metav1.ConditionTrue, "PoliciesMissing"),
+	}
+	for _, name := range names {
+		as = append(as, haveMessage("PoliciesInForce", name), haveMessage("Ready", name))
+	}
+	return And(as...)
+}
+
+// withhold says that a Membership does not give what manages people, as nobody
+// was asked.
+func withhold(why string) gomegatypes.GomegaMatcher {
+	return And(
+		haveCondition("Ready", metav1.ConditionFalse, "GrantsWithheld"), haveCondition("PermissionsApplied", metav1.ConditionFalse, "GrantsWithheld"),
+		HaveField("Status.Grants", ContainElement(And(
+			HaveField("Permission", BeEquivalentTo("manage")), HaveField("State", BeEquivalentTo("Withheld")),
+			HaveField("Reason", "PoliciesMissing"), HaveField("Message", ContainSubstring(why)),
+		))))
+}
+
+const (
+	whileMissing = "apply config/policy"
+	sinceMissing = "suspend the Membership and make it Active again"
+)
+
+// allow gives one person what manages people, on top of their role.
+func allow(m *accountsv1.Membership) {
+	m.Spec.Permissions = []accountsv1.PermissionOverride{{
+		Permission: "manage", Resources: []accountsv1.CatalogueName{"home"}, Effect: accountsv1.EffectAllow,
+	}}
+}
+
+var _ = Describe("Policies of Usher's that are missing", Serial, Label("K6", "C1"), func() {
+	var w world
+
+	BeforeEach(func(ctx SpecContext) { w = aWorld().governed(ctx) })
+
+	It("are named by every Organization, be they absent, unbound, changed or not enforced", func(ctx SpecContext) {
+		org, other := w.organization(), aWorld().settled(ctx).organization()
+		eventually(ctx, org, haveCondition("PoliciesInForce", metav1.ConditionTrue, "Reconciled"))
+		var missing []string
+		gap(ctx)
+		for i, o := range installed() {
+			unbind, isBinding := o.(*admissionregistrationv1.ValidatingAdmissionPolicyBinding)
+			if isBinding {
+				break
+			}
+			switch i % 4 {
+			case 0:
+				Expect(k8s.Delete(ctx, o)).To(Succeed())
+			case 1:
+				Expect(k8s.Delete(ctx, theBinding(o.GetName()))).To(Succeed())
+			case 2:
+				change(ctx, o.(*admissionregistrationv1.ValidatingAdmissionPolicy), func(p *admissionregistrationv1.ValidatingAdmissionPolicy) {
+					p.Spec.MatchConditions = append(p.Spec.MatchConditions, admissionregistrationv1.MatchCondition{Name: "never", Expression: "false"})
+				})
+			case 3:
+				unbind = theBinding(o.GetName()).(*admissionregistrationv1.ValidatingAdmissionPolicyBinding)
+				change(ctx, unbind, func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+					b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Audit}
+				})
+			}
+			missing = append(missing, o.GetName())
+			eventuallyWithin(ctx, "5s", org, missPolicies(missing...))
+			eventuallyWithin(ctx, "5s", other, missPolicies(missing...))
+		}
+		Expect(missing).To(ContainElements("usher-assign", "usher-owners", "usher-records"))
+		Expect(health(ctx, org)).To(BeEquivalentTo("Failed"))
+		restore(ctx)
+		eventually(ctx, org, beReady())
+		eventually(ctx, other, beReady())
+	})
+
+	DescribeTable("let nobody new manage people, until somebody who may says so again", func(ctx SpecContext, missing client.Object) {
+		ada, hers := w.owner(ctx, "ada")
+		_, johns := w.joined(ctx, "john", "developer")
+		_, pauls := w.joined(ctx, "paul", "developer")
+		rose := w.membership("rose")
+		rose.Spec.Role = "deputy"
+		create(ctx, rose)
+		eventually(ctx, rose, haveState("Invited"), beReady())
+		w.has(ctx, "ada", hers, w.managing())
+
+		gap(ctx, missing)
+		eventually(ctx, w.organization(), missPolicies(missing.GetName()))
+		mary, marys := w.joined(ctx, "mary", "deputy")
+		roses := w.accept(ctx, "rose", w.name+"-rose")
+		john, paul := w.membership("john"), w.membership("paul")
+		change(ctx, john, allow)
+		change(ctx, paul, func(m *accountsv1.Membership) { m.Spec.Role = "deputy" })
+		_, neds := w.joined(ctx, "ned", "developer")
+		without := map[string]*accountsv1.Membership{"mary": mary, "rose": rose, "john": john, "paul": paul}
+		nothingNew := func(why string) {
+			for _, m := range without {
+				eventually(ctx, m, haveState("Active"), withhold(why))
+			}
+			quiet(ctx)
+			w.has(ctx, "ada", hers, w.managing())
+			w.has(ctx, "mary", marys)
+			w.has(ctx, "rose", roses)
+			w.has(ctx, "paul", pauls)
+			w.has(ctx, "john", johns, "edit in "+w.staging())
+			w.has(ctx, "ned", neds, "edit in "+w.staging())
+			eventually(ctx, ada, haveState("Active"), beReady())
+			eventually(ctx, w.membership("ned"), haveState("Active"), beReady())
+		}
+		nothingNew(whileMissing)
+
+		restore(ctx)
+		eventually(ctx, w.organization(), beReady())
+		nothingNew(sinceMissing)
+		_, kates := w.joined(ctx, "kate", "deputy")
+		w.has(ctx, "kate", kates, w.managing())
+		for _, m := range without {
+			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended })
+			eventually(ctx, m, haveState("Inactive"), haveCondition("Ready", metav1.ConditionTrue, "Suspended"))
+			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchActive })
+			eventually(ctx, m, haveState("Active"), beReady())
+		}
+		w.has(ctx, "mary", marys, w.managing())
+		w.has(ctx, "rose", roses, w.managing())
+		w.has(ctx, "paul", pauls, w.managing())
+		w.has(ctx, "john", johns, "edit in "+w.staging(), w.managing())
+	},
+		Entry("the policy about roles", thePolicy("usher-assign")),
+		Entry("what binds it", theBinding("usher-assign")),
+		Entry("any other policy", thePolicy("usher-owners")),
+	)
+
+	It("let no Invitation by hand bring in who manages people", func(ctx SpecContext) {
+		byHand := func(person string, role accountsv1.CatalogueName) *accountsv1.Invitation {
+			inv := w.invitation(person)
+			inv.Spec.Role = role
+			create(ctx, inv)
+			return inv
+		}
+		early := byHand("rose", "deputy")
+		eventually(ctx, early, haveState("Pending"), beReady())
+		roses := w.halfMade(ctx, "rose", w.name+"-rose")
+
+		gap(ctx, thePolicy("usher-assign"))
+		eventually(ctx, w.organization(), missPolicies("usher-assign"))
+		w.acceptWith(ctx, "rose", roses)
+		late := byHand("mary", "deputy")
+		other := byHand("john", "developer")
+		eventually(ctx, late, haveState("Failed"), haveCondition("Ready", metav1.ConditionFalse, "PoliciesMissing"))
+		eventually(ctx, early, haveState("Failed"), haveCondition("Ready", metav1.ConditionFalse, "PoliciesMissing"))
+		eventually(ctx, other, haveState("Pending"), beReady())
+		w.accept(ctx, "john", w.name+"-john")
+		eventually(ctx, w.membership("john"), haveState("Active"), beReady())
+
+		restore(ctx)
+		quiet(ctx)
+		for _, inv := range []*accountsv1.Invitation{early, late} {
+			eventually(ctx, inv, haveState("Failed"), haveCondition("Ready", metav1.ConditionFalse, "PoliciesMissing"), haveMessage("Ready", "make it anew"))
+			Expect(apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(inv), w.membership(inv.Name)))).To(BeTrue(), inv.Name)
+		}
+		Expect(w.mailed()).To(And(HaveKeyWithValue(string(w.email("rose")), 1), Not(HaveKey(string(w.email("mary"))))))
+		Expect(bound(ctx, roses)).To(BeEmpty())
+
+		Expect(k8s.Delete(ctx, late)).To(Succeed())
+		eventuallyGone(ctx, late)
+		anew := byHand("mary", "deputy")
+		eventually(ctx, anew, haveState("Pending"), beReady())
+		marys := w.accept(ctx, "mary", w.name+"-mary")
+		eventually(ctx, w.membership("mary"), haveState("Active"), beReady())
+		w.has(ctx, "mary", marys, w.managing())
+	})
+
+	It("do not keep the founders of an Organization waiting", func(ctx SpecContext) {
+		gap(ctx, thePolicy("usher-assign"))
+		eventually(ctx, w.organization(), missPolicies("usher-assign"))
+		w.reorganize(ctx, func(o *accountsv1.Organization) {
+			o.Spec.Founders = []accountsv1.Founder{{Name: "ada", Email: w.email("ada"), Role: "owner"}}
+		})
+		ada := w.membership("ada")
+		eventually(ctx, ada, haveState("Invited"), beReady())
+		hers := w.accept(ctx, "ada", w.name+"-ada")
+		eventually(ctx, ada, haveState("Active"), beReady())
+		w.has(ctx, "ada", hers, w.managing())
+
+		restore(ctx)
+		eventually(ctx, ada, haveState("Active"), beReady())
+		w.has(ctx, "ada", hers, w.managing())
+	})
+})

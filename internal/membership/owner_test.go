@@ -1,0 +1,117 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package membership
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/guard"
+)
+
+func demotes(f *Facts) { f.Membership.Spec.Role = "developer" }
+
+func roleGone(f *Facts) {
+	f.Organization.Spec.Roles = slices.DeleteFunc(f.Organization.Spec.Roles, func(r accountsv1.Role) bool { return r.Name == "owner" })
+}
+
+func noOwnersRole(f *Facts) {
+	for i := range f.Organization.Spec.Roles {
+		f.Organization.Spec.Roles[i].Standing = accountsv1.StandingMember
+	}
+}
+
+func organizationGoing(f *Facts) { f.Organization.DeletionTimestamp = &metav1.Time{Time: noon} }
+
+func TestTheLastOwnerKeepsWhatOwnersHave(t *testing.T) {
+	held, last := heldBy("jane", "jane@example.com"), owning("jane")
+	kept := says{"Active", "False LastOwner Stalled LastOwner", "True Accepted", nil}
+	keptSuspended := says{"Active", "False LastOwner Stalled Suspended LastOwner", "True Accepted", nil}
+	situations{
+		"nothing is asked for":                 {someFacts(held, last, bound(toOwn)), says{"Active", "True Reconciled LastOwner", "True Accepted", nil}},
+		"deleted":                              {someFacts(held, last, bound(toOwn), going), kept},
+		"deleted, with its Invitation":         {someFacts(held, invitedAs("Active", "True", "Accepted"), last, bound(toOwn), going), kept},
+		"deleted, without its finalizer":       {someFacts(held, last, bound(toOwn), going, func(f *Facts) { f.Membership.Finalizers = nil }), kept},
+		"demoted":                              {someFacts(held, last, bound(toOwn), demotes), kept},
+		"demoted to a role that is none":       {someFacts(held, last, bound(toOwn), func(f *Facts) { f.Membership.Spec.Role = "pilot" }), kept},
+		"suspended":                            {someFacts(held, last, bound(toOwn), suspends), keptSuspended},
+		"deleted, demoted and suspended":       {someFacts(held, last, bound(toOwn), going, demotes, suspends), keptSuspended},
+		"demoted, and its binding was deleted": {someFacts(held, last, demotes), says{"Active", "False LastOwner Stalled LastOwner", "True Accepted", []string{"apply binding"}}},
+		"deleted, and its binding was edited": {
+			someFacts(held, last, bound(toOwn), going, func(f *Facts) { f.Bindings[0].Subjects = nil }),
+			says{"Active", "False LastOwner Stalled LastOwner", "True Accepted", []string{"apply binding"}},
+		},
+		"demoted, and has what the new role grants": {
+			someFacts(held, last, bound(toOwn), demotes, bound(asItShould)),
+			says{"Active", "False LastOwner Stalled LastOwner", "True Accepted", []string{"delete binding"}},
+		},
+		"given another owner's role":                         {someFacts(held, last, bound(toOwn), func(f *Facts) { f.Membership.Spec.Role = "partner" }), says{"Active", "True Reconciled LastOwner", "True Accepted", []string{"delete binding"}}},
+		"deleted, and the seat was given to another":         {someFacts(held, last, bound(toOwn), going, seats(1, "john")), kept},
+		"suspended, and the seat was given to another":       {someFacts(held, last, bound(toOwn), suspends, seats(1, "john")), keptSuspended},
+		"deleted, one of two":                                {someFacts(held, owning("jane", "john"), bound(toOwn), going), says{"Active", "False RollingOut Reconciling", "True Accepted", nil}},
+		"suspended, one of two":                              {someFacts(held, owning("jane", "john"), bound(toOwn), suspends), says{"Active", "False RollingOut Reconciling Suspended", "True Accepted", nil}},
+		"nothing is asked for, one of two":                   {someFacts(held, owning("jane", "john"), bound(toOwn)), says{"Active", "True Reconciled", "True Accepted", nil}},
+		"deleted, and without a second factor that is due":   {someFacts(held, last, bound(toOwn), factorRequired, wasInvited, going), says{"Inactive", "True TwoFactorRequired LastOwner TwoFactorMissing", "True Accepted", []string{"delete binding"}}},
+		"suspended, and without a second factor that is due": {someFacts(held, last, bound(toOwn), factorRequired, wasInvited, suspends), says{"Inactive", "True TwoFactorRequired Suspended LastOwner TwoFactorMissing", "True Accepted", []string{"delete binding"}}},
+	}.check(t)
+}
+
+func TestAnOwnerWhomTheListDoesNotNameAnyMoreIsLetGo(t *testing.T) {
+	held := heldBy("jane", "jane@example.com")
+	deleting := says{"Inactive", "False Deleting Reconciling", "False Deleting", []string{"delete binding"}}
+	situations{
+		"deleted":                           {someFacts(held, owning("john"), bound(toOwn), going), deleting},
+		"deleted, where nobody is listed":   {someFacts(held, owning(), bound(toOwn), going), deleting},
+		"deleted, and nothing is left":      {someFacts(owning("john"), going), says{"Inactive", "False Deleting Reconciling", "False Deleting", []string{"remove finalizer"}}},
+		"demoted":                           {someFacts(held, owning("john"), bound(toOwn), demotes), says{"Active", "True Reconciled", "True Accepted", []string{"apply binding", "delete binding"}}},
+		"the Organization is going too":     {someFacts(held, owning("jane"), bound(toOwn), going, organizationGoing), deleting},
+		"the Organization is gone":          {someFacts(held, owning("jane"), bound(toOwn), going, func(f *Facts) { f.Organization = nil }), deleting},
+		"the Organization is going":         {someFacts(held, owning("jane"), bound(toOwn), organizationGoing), says{"Inactive", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", []string{"delete binding"}}},
+		"its home is another's":             {someFacts(held, owning("jane"), bound(toOwn), going, func(f *Facts) { f.HomeTaken = true }), deleting},
+		"it is not in the home namespace":   {someFacts(held, owning("jane"), bound(toOwn), going, func(f *Facts) { f.Organization.Spec.Namespace = "other" }), deleting},
+		"its Account is gone":               {someFacts(owning("jane"), bound(toOwn), going), deleting},
+		"its Account is going":              {someFacts(held, owning("jane"), bound(toOwn), going, func(f *Facts) { f.Account.DeletionTimestamp = &metav1.Time{Time: noon} }), deleting},
+		"its Account holds it for another":  {someFacts(heldBy("mallory", "mallory@example.com"), owning("jane"), bound(toOwn), going), deleting},
+		"its role is gone, and it is there": {someFacts(held, owning("jane"), bound(toOwn), roleGone), says{"Failed", "False RoleNotFound Stalled LastOwner", "False RoleNotFound", []string{"delete binding"}}},
+		"its Account is disabled":           {someFacts(held, owning("jane"), bound(toOwn), switchedOff), says{"Inactive", "True AccountDisabled LastOwner", "False AccountDisabled", []string{"delete binding"}}},
+		"its Account is disabled, and it was deleted": {someFacts(held, owning("jane"), bound(toOwn), switchedOff, going), says{
+			"Inactive", "True AccountDisabled LastOwner", "False AccountDisabled", []string{"delete binding"},
+		}},
+		"its role is an owner's no more, and it was suspended": {someFacts(held, owning("jane"), noOwnersRole, suspends), says{
+			"Active", "False LastOwner Stalled Suspended LastOwner", "True Accepted", []string{"apply binding"},
+		}},
+	}.check(t)
+}
+
+func TestTheLastOwnerIsToldWhatToDo(t *testing.T) {
+	f := someFacts(heldBy("jane", "jane@example.com"), owning("jane"), bound(toOwn), going)
+	status := Report(f)
+	for _, condition := range []string{"Ready", "Stalled", "LastOwner"} {
+		got := meta.FindStatusCondition(status.Conditions, condition)
+		if got == nil || !strings.Contains(got.Message, "acme has no other owner") || !strings.Contains(got.Message, "standing is Owner") {
+			t.Errorf("%s says: %+v", condition, got)
+		}
+	}
+	if status.AccountRef.Name != "jane" || len(status.Grants) != 1 || status.Grants[0].State != accountsv1.GrantInForce {
+		t.Errorf("what they keep is not there: %+v", status)
+	}
+}
+
+// What was asked for of the last owner, by a spec that nobody was asked about,
+// gives nothing new.
+func TestTheLastOwnerGetsNothingNewWhileThePoliciesAreMissing(t *testing.T) {
+	f := someFacts(heldBy("jane", "jane@example.com"), owning("jane"), going, func(f *Facts) { f.Guard = guard.State{Missing: []string{"usher-assign"}} })
+	if plan := Decide(f); len(plan.Apply) > 0 {
+		t.Errorf("%s is new", plan.Apply[0].Name)
+	}
+	f = someFacts(heldBy("jane", "jane@example.com"), owning("jane"), bound(toOwn), going, func(f *Facts) { f.Guard = guard.State{Missing: []string{"usher-assign"}} })
+	if plan := Decide(f); len(plan.Delete) > 0 {
+		t.Errorf("%s is withdrawn", plan.Delete[0].Name)
+	}
+}

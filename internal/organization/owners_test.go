@@ -1,0 +1,137 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package organization
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// owner is somebody with the role of an owner, whose Membership was looked at.
+func owner(name string, changes ...func(*Person)) Person {
+	generation := int64(1)
+	p := Person{Membership: &accountsv1.Membership{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name, Generation: generation},
+		Spec:       accountsv1.MembershipSpec{Role: "owner"},
+		Status:     accountsv1.MembershipStatus{State: accountsv1.MembershipActive, ObservedGeneration: &generation},
+	}}
+	for _, change := range changes {
+		change(&p)
+	}
+	return p
+}
+
+func deleted(p *Person)   { p.Membership.DeletionTimestamp = &metav1.Time{Time: noon} }
+func demoted(p *Person)   { p.Membership.Spec.Role = "developer" }
+func suspended(p *Person) { p.Membership.Spec.State = accountsv1.MembershipSwitchSuspended }
+func leaving(p *Person)   { p.Leaving = true }
+func edited(p *Person)    { p.Membership.Generation++ }
+func partner(p *Person)   { p.Membership.Spec.Role = "partner" }
+
+func inactive(p *Person) { p.Membership.Status.State = accountsv1.MembershipInactive }
+
+// owned is an Organization that lists these owners, and changes.
+func owned(listed string, changes ...func(*accountsv1.Organization)) *accountsv1.Organization {
+	org := someFacts().Organization
+	org.Spec.Roles = append(org.Spec.Roles, accountsv1.Role{Name: "owner", Standing: "Owner"}, accountsv1.Role{Name: "partner", Standing: "Owner"})
+	for name := range strings.FieldsSeq(listed) {
+		org.Status.Owners = append(org.Status.Owners, accountsv1.OwnerStatus{Name: accountsv1.CatalogueName(name), Role: "owner"})
+	}
+	for _, change := range changes {
+		change(org)
+	}
+	return org
+}
+
+func TestOwners(t *testing.T) {
+	for name, c := range map[string]struct {
+		org    *accountsv1.Organization
+		people []Person
+		want   string
+	}{
+		"nobody yet":                    {owned(""), nil, ""},
+		"the first":                     {owned(""), []Person{owner("ada")}, "ada=owner"},
+		"some at once, by name":         {owned(""), []Person{owner("bob"), owner("ada")}, "ada=owner bob=owner"},
+		"none that is another's role":   {owned(""), []Person{owner("ada", demoted)}, ""},
+		"none that is no member yet":    {owned(""), []Person{owner("ada", inactive)}, ""},
+		"none that is going":            {owned(""), []Person{owner("ada", deleted)}, ""},
+		"none that is suspended":        {owned(""), []Person{owner("ada", suspended)}, ""},
+		"none that leaves":              {owned(""), []Person{owner("ada", leaving)}, ""},
+		"none that was not seen so yet": {owned(""), []Person{owner("ada", edited)}, ""},
+
+		"as it is":                                {owned("ada bob"), []Person{owner("ada"), owner("bob")}, "ada=owner bob=owner"},
+		"as it is, not by name":                   {owned("bob ada"), []Person{owner("ada"), owner("bob")}, "bob=owner ada=owner"},
+		"another owner's role":                    {owned("ada"), []Person{owner("ada", partner)}, "ada=partner"},
+		"one goes, and another stays":             {owned("ada bob"), []Person{owner("ada", deleted), owner("bob")}, "bob=owner"},
+		"one is demoted, and another stays":       {owned("ada bob"), []Person{owner("ada", demoted), owner("bob")}, "bob=owner"},
+		"one is suspended, and another stays":     {owned("ada bob"), []Person{owner("ada", suspended), owner("bob")}, "bob=owner"},
+		"one leaves, and another stays":           {owned("ada bob"), []Person{owner("ada", leaving), owner("bob")}, "bob=owner"},
+		"one has no access, and another stays":    {owned("ada bob"), []Person{owner("ada", inactive), owner("bob")}, "bob=owner"},
+		"one's Account is gone":                   {owned("ada bob"), []Person{owner("bob")}, "bob=owner"},
+		"everybody's Account is gone":             {owned("ada bob"), nil, ""},
+		"the last one is deleted":                 {owned("ada"), []Person{owner("ada", deleted)}, "ada=owner"},
+		"the last one is demoted":                 {owned("ada"), []Person{owner("ada", demoted)}, "ada=owner"},
+		"the last one is suspended":               {owned("ada"), []Person{owner("ada", suspended)}, "ada=owner"},
+		"the last one leaves":                     {owned("ada"), []Person{owner("ada", leaving)}, "ada=owner"},
+		"the last one has no access":              {owned("ada"), []Person{owner("ada", inactive)}, "ada=owner"},
+		"two in the same instant":                 {owned("bob ada"), []Person{owner("ada", deleted), owner("bob", deleted)}, "bob=owner"},
+		"two at once, one of them without access": {owned("ada bob"), []Person{owner("ada", demoted, inactive), owner("bob", deleted)}, "bob=owner"},
+
+		"the last one goes when another comes":           {owned("ada"), []Person{owner("ada", deleted), owner("bob")}, "ada=owner bob=owner"},
+		"and is let go in the next step":                 {owned("ada bob"), []Person{owner("ada", deleted), owner("bob")}, "bob=owner"},
+		"one who was not seen as they are stays":         {owned("ada bob"), []Person{owner("ada", edited), owner("bob")}, "bob=owner ada=owner"},
+		"but nobody is let go because of them":           {owned("ada bob"), []Person{owner("ada", deleted), owner("bob", edited)}, "ada=owner bob=owner"},
+		"unless they have been there for longer":         {owned("bob ada"), []Person{owner("ada", deleted), owner("bob", edited)}, "bob=owner"},
+		"the role of the last one is gone":               {owned("ada", without("owner")), []Person{owner("ada")}, ""},
+		"the role of the last one is an owner's no more": {owned("ada", func(o *accountsv1.Organization) { o.Spec.Roles[1].Standing = "Member" }), []Person{owner("ada")}, ""},
+		"the Organization is going": {
+			owned("ada", func(o *accountsv1.Organization) { o.DeletionTimestamp = &metav1.Time{Time: noon} }), []Person{owner("ada")}, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := listed(Owners(c.org, c.people)); got != c.want {
+				t.Errorf("%q, not %q", got, c.want)
+			}
+		})
+	}
+}
+
+func without(role accountsv1.CatalogueName) func(*accountsv1.Organization) {
+	return func(o *accountsv1.Organization) {
+		for i := range o.Spec.Roles {
+			if o.Spec.Roles[i].Name == role {
+				o.Spec.Roles[i].Name = "gone"
+			}
+		}
+	}
+}
+
+func listed(owners []accountsv1.OwnerStatus) string {
+	var list []string
+	for _, o := range owners {
+		list = append(list, fmt.Sprintf("%s=%s", o.Name, o.Role))
+	}
+	return strings.Join(list, " ")
+}
+
+func TestAHundredOwnersAreListedAndStay(t *testing.T) {
+	org, people := owned(""), []Person{}
+	for i := range 120 {
+		people = append(people, owner(fmt.Sprintf("owner-%03d", 200-i)))
+	}
+	org.Status.Owners = Owners(org, people)
+	if got := len(org.Status.Owners); got != mostOwners {
+		t.Fatalf("%d are listed", got)
+	}
+	before := listed(org.Status.Owners)
+	people = append(people, owner("ada"))
+	if got := listed(Owners(org, people)); got != before {
+		t.Errorf("one that comes later takes a place: %s", got)
+	}
+}
