@@ -59,7 +59,7 @@ func (r *AccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&accountsv1.Account{}).
 		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(r.ofInvitation)).
 		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.ofMembership)).
-		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOrganization), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&accountsv1.Organization{}, unhurried(r.ofOrganization), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOwners), whenOwnersChange()).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(subjectOf), whenGone()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).

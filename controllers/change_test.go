@@ -39,7 +39,8 @@ func named(resource accountsv1.CatalogueName, namespaces ...string) accountsv1.R
 
 func (w world) production() string { return w.name + "-production" }
 
-// enlist makes somebody a member, and waits until the person is in.
+// enlist makes somebody a member, and waits until the person is in and has the
+// last mail about it.
 func (w world) enlist(ctx context.Context, person string, role accountsv1.CatalogueName, overrides ...accountsv1.PermissionOverride) *accountsv1.Account {
 	GinkgoHelper()
 	m := w.membership(person)
@@ -48,7 +49,15 @@ func (w world) enlist(ctx context.Context, person string, role accountsv1.Catalo
 	eventually(ctx, m, haveState("Invited"), beReady())
 	a := w.accept(ctx, person, w.name+"-"+person)
 	eventually(ctx, m, haveState("Active"))
+	w.confirmed(ctx, person)
 	return a
+}
+
+// confirmed waits until somebody who accepted has it in writing.
+func (w world) confirmed(ctx context.Context, person string) {
+	GinkgoHelper()
+	eventually(ctx, w.invitation(person), haveState("Active"), HaveField("Status.Deliveries",
+		ContainElement(And(HaveField("Purpose", accountsv1.PurposeConfirmation), HaveField("Result", accountsv1.DeliverySent)))))
 }
 
 // reach is what somebody has by the RoleBindings of all namespaces, whoever made
@@ -311,7 +320,9 @@ var _ = Describe("Access follows", func() {
 		m := w.membership("jane")
 		eventually(ctx, m, haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
 			haveMessage("Ready", "no resource production; declare it there first"))
-		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Resources = append(o.Spec.Resources, named("production", w.production())) })
+		w.reorganize(ctx, func(o *accountsv1.Organization) {
+			o.Spec.Resources = append(o.Spec.Resources, named("production", w.production()))
+		})
 		w.comesToHave(ctx, "jane", jane, edit, in("view", w.production()))
 		eventually(ctx, m, haveState("Active"), beReady())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Resources = o.Spec.Resources[:1] })

@@ -61,7 +61,9 @@ var _ = Describe("A ClusterRole of the catalogue", Serial, func() {
 		here, home = pilot.Name+" in "+w.staging(), pilot.Name+" in "+w.name
 		original := &rbacv1.ClusterRole{}
 		Expect(k8s.Get(ctx, client.ObjectKey{Name: accountsv1.GrantableName}, original)).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) { grantable(ctx, func([]string) []string { return original.Rules[0].ResourceNames }) })
+		DeferCleanup(func(ctx SpecContext) {
+			grantable(ctx, func([]string) []string { return original.Rules[0].ResourceNames })
+		})
 		grantable(ctx, w.withPilot)
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Resources = append(o.Spec.Resources, named("home", w.name))

@@ -165,7 +165,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		}
 	})
 
-	It("is nobody's that Usher knows without its labels and its manager, which the Membership says", func(ctx SpecContext) {
+	It("is nobody's that Usher knows without its labels and its manager, which the Membership says", Serial, func(ctx SpecContext) {
 		lost := all[0].DeepCopy()
 		whileAway(func() { stripped(ctx, lost, true, true) })
 		m := w.membership("jane")
@@ -176,7 +176,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		eventually(ctx, m, haveState("Active"), beReady())
 	})
 
-	It("is known by its labels alone after a restore that lost who manages it", Label("K1"), func(ctx SpecContext) {
+	It("is known by its labels alone after a restore that lost who manages it", Serial, Label("K1"), func(ctx SpecContext) {
 		whileAway(func() {
 			for i := range all {
 				stripped(ctx, all[i].DeepCopy(), false, true)
@@ -191,7 +191,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		Expect(reach(ctx, jane)).To(BeEmpty())
 	})
 
-	It("goes with its Membership, though its labels were stripped and the Membership deleted while no Usher ran", Label("K4", "B8"), func(ctx SpecContext) {
+	It("goes with its Membership, though its labels were stripped and the Membership deleted while no Usher ran", Serial, Label("K4", "B8"), func(ctx SpecContext) {
 		m := w.membership("jane")
 		whileAway(func() {
 			for i := range all {
@@ -203,12 +203,14 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		Expect(reach(ctx, jane)).To(BeEmpty())
 	})
 
-	It("goes when its role grants less, though its labels were stripped while no Usher ran", Label("K4"), func(ctx SpecContext) {
+	It("goes when its role grants less, though its labels were stripped while no Usher ran", Serial, Label("K4"), func(ctx SpecContext) {
 		whileAway(func() {
 			for i := range all {
 				stripped(ctx, all[i].DeepCopy(), true, false)
 			}
-			change(ctx, w.organization(), func(o *accountsv1.Organization) { o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("look", "staging")} })
+			change(ctx, w.organization(), func(o *accountsv1.Organization) {
+				o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("look", "staging")}
+			})
 		})
 		w.comesToHave(ctx, "jane", jane, "view in "+w.staging())
 	})

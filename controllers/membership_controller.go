@@ -60,8 +60,8 @@ func (r *MembershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(sameName)).
 		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(theRecorded)).
 		Watches(&accountsv1.Organization{}, whenOrganizationChanges(r, func() client.ObjectList { return &accountsv1.MembershipList{} })).
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.reachingNamespace)).
-		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.ofBinding)).
+		Watches(&corev1.Namespace{}, whenNamespaceChanges(r.reachingNamespace)).
+		Watches(&rbacv1.RoleBinding{}, afterPause(r.ofBinding)).
 		Watches(&rbacv1.ClusterRole{}, whenClusterRoleChanges(r.ClusterRoles, r.naming, r.everybody)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
@@ -184,10 +184,11 @@ func (r *MembershipReconciler) observe(ctx context.Context, m *accountsv1.Member
 }
 
 // freshOwners reads the owners past the cache where a manifest may ask for less
-// than before: an owner must not lose access on old news.
+// than before, and where an owner is kept: nobody must lose access on old news.
 func (r *MembershipReconciler) freshOwners(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) error {
 	seen := m.Status.ObservedGeneration
-	if m.DeletionTimestamp == nil && seen != nil && *seen == m.Generation || !org.HasOwners() {
+	changed := m.DeletionTimestamp != nil || seen == nil || *seen != m.Generation
+	if !org.HasOwners() || !changed && !membership.IsRetained(m) {
 		return nil
 	}
 	fresh, err := find(ctx, r.Live, client.ObjectKeyFromObject(org), &accountsv1.Organization{})

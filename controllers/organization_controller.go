@@ -61,7 +61,7 @@ func (r *OrganizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&accountsv1.Organization{}).
 		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.atHome)).
-		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(organizationOf), whenGone()).
+		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.going), whenGone()).
 		Watches(&accountsv1.Membership{}, r.whenSomebodyCounts()).
 		Watches(&accountsv1.Invitation{}, r.whenSomebodyCounts()).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.bringing)).
@@ -104,8 +104,14 @@ func (r *OrganizationReconciler) left(ctx context.Context, o client.Object) []re
 	return found
 }
 
-func organizationOf(_ context.Context, binding client.Object) []reconcile.Request {
+// going asks for the Organization that a RoleBinding was made for where it is
+// being deleted, which waits for the last of them.
+func (r *OrganizationReconciler) going(ctx context.Context, binding client.Object) []reconcile.Request {
 	name, _, _ := grant.ParseBindingName(binding.GetName())
+	org, err := find(ctx, r, types.NamespacedName{Name: name}, &accountsv1.Organization{})
+	if err != nil || org == nil || org.DeletionTimestamp == nil {
+		return nil // a cache fails to read only while the process stops
+	}
 	return requestsOf(types.NamespacedName{Name: name})
 }
 

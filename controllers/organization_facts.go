@@ -96,13 +96,15 @@ func (r *OrganizationReconciler) persons(ctx context.Context, reader client.Read
 		if err != nil {
 			return nil, err
 		}
-		if holder == nil || holder.DeletionTimestamp != nil {
+		if holder == nil || holder.DeletionTimestamp != nil || !membership.Holds(holder, client.ObjectKeyFromObject(m), m.Spec.Email) {
 			continue
 		}
 		leaving := slices.Contains(holder.Status.Leaving, accountsv1.MembershipReference{
 			Namespace: org.Spec.Namespace, Name: accountsv1.CatalogueName(m.Name),
 		})
-		people = append(people, organization.Person{Membership: m, Leaving: leaving})
+		people = append(people, organization.Person{
+			Membership: m, Leaving: leaving, Disabled: holder.Spec.State == accountsv1.AccountSwitchDisabled,
+		})
 	}
 	return people, nil
 }

@@ -6,7 +6,9 @@ package controllers_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -127,6 +129,30 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		turn(ctx, disabled, accountsv1.AccountSwitchActive)
 		eventuallyGone(ctx, ada)
 		w.has(ctx, "grace", disabled, w.managing())
+	})
+
+	It("keep the last one, whatever the list was when a controller last heard of it", func(ctx SpecContext) {
+		ada, hers := w.owner(ctx, "ada")
+		thaw := make(chan struct{})
+		stop := startUsher(context.WithoutCancel(ctx), through(func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(r)
+			if err == nil && r.URL.Query().Get("watch") == "true" && strings.HasSuffix(r.URL.Path, "/organizations") {
+				response.Body = frozen{response.Body, r.Context().Done(), thaw}
+			}
+			return response, err
+		}), postbox(), 4)
+		DeferCleanup(func() {
+			close(thaw)
+			stop()
+		})
+		grace, too := w.owner(ctx, "grace")
+		throne := watchThrone(ctx)
+		isDeleted(ctx, ada, hers)
+		eventually(ctx, w.organization(), haveOwners("grace"))
+		isDeleted(ctx, grace, too)
+		eventually(ctx, grace, haveState("Active"), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"))
+		Consistently(throne.vacancies, "1s").Should(BeEmpty())
+		w.has(ctx, "grace", too, w.managing())
 	})
 
 	DescribeTable("go with it", func(ctx SpecContext, wait bool, order ...int) {
@@ -259,7 +285,7 @@ func (p *palace) overturn(ctx context.Context, round int) {
 	if round%3 == 2 {
 		come = Or(haveOwner(heirs[0].Name), haveOwner(heirs[1].Name))
 	}
-	Eventually(p.organizationNow).WithContext(ctx).WithTimeout(30*time.Second).WithPolling(5 * time.Millisecond).Should(come)
+	Eventually(p.organizationNow).WithContext(ctx).WithTimeout(30 * time.Second).WithPolling(5 * time.Millisecond).Should(come)
 
 	ways := []parting{isDeleted, isDemoted, isSuspended, leaves}
 	var gone sync.WaitGroup
@@ -270,7 +296,7 @@ func (p *palace) overturn(ctx context.Context, round int) {
 		})
 	}
 	gone.Wait()
-	Eventually(p.oneIsLeft).WithContext(ctx).WithTimeout(30 * time.Second).WithPolling(20 * time.Millisecond).Should(Succeed())
+	Eventually(func(g Gomega) { p.oneIsLeft(ctx, g) }).WithTimeout(30 * time.Second).WithPolling(20 * time.Millisecond).Should(Succeed())
 	for i := range heirs {
 		if round > 0 {
 			old := p.membership(heir(i, round-1))
@@ -286,7 +312,7 @@ func (p *palace) organizationNow(ctx context.Context) (*accountsv1.Organization,
 
 // oneIsLeft tells that the Organization counts on one owner, who has access, and
 // that nobody else has it.
-func (p *palace) oneIsLeft(g Gomega, ctx context.Context) {
+func (p *palace) oneIsLeft(ctx context.Context, g Gomega) {
 	org, err := p.organizationNow(ctx)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(org.Status.Owners).To(HaveLen(1))

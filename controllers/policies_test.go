@@ -86,11 +86,11 @@ func restore(ctx context.Context) {
 	}, "15s").Should(Succeed())
 }
 
-func thePolicy(name string) client.Object {
+func thePolicy(name string) *admissionregistrationv1.ValidatingAdmissionPolicy {
 	return &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
-func theBinding(name string) client.Object {
+func theBinding(name string) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
 	return &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
@@ -140,22 +140,21 @@ var _ = Describe("Policies of Usher's that are missing", Serial, Label("K6", "C1
 		var missing []string
 		gap(ctx)
 		for i, o := range installed() {
-			unbind, isBinding := o.(*admissionregistrationv1.ValidatingAdmissionPolicyBinding)
-			if isBinding {
+			p, isPolicy := o.(*admissionregistrationv1.ValidatingAdmissionPolicy)
+			if !isPolicy {
 				break
 			}
 			switch i % 4 {
 			case 0:
-				Expect(k8s.Delete(ctx, o)).To(Succeed())
+				Expect(k8s.Delete(ctx, p)).To(Succeed())
 			case 1:
-				Expect(k8s.Delete(ctx, theBinding(o.GetName()))).To(Succeed())
+				Expect(k8s.Delete(ctx, theBinding(p.Name))).To(Succeed())
 			case 2:
-				change(ctx, o.(*admissionregistrationv1.ValidatingAdmissionPolicy), func(p *admissionregistrationv1.ValidatingAdmissionPolicy) {
+				change(ctx, p, func(p *admissionregistrationv1.ValidatingAdmissionPolicy) {
 					p.Spec.MatchConditions = append(p.Spec.MatchConditions, admissionregistrationv1.MatchCondition{Name: "never", Expression: "false"})
 				})
 			case 3:
-				unbind = theBinding(o.GetName()).(*admissionregistrationv1.ValidatingAdmissionPolicyBinding)
-				change(ctx, unbind, func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+				change(ctx, theBinding(p.Name), func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
 					b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Audit}
 				})
 			}
@@ -223,8 +222,17 @@ var _ = Describe("Policies of Usher's that are missing", Serial, Label("K6", "C1
 	},
 		Entry("the policy about roles", thePolicy("usher-assign")),
 		Entry("what binds it", theBinding("usher-assign")),
-		Entry("any other policy", thePolicy("usher-owners")),
 	)
+
+	It("let somebody new manage people as soon as they are back, where the API server asked about it meanwhile", func(ctx SpecContext) {
+		gap(ctx, thePolicy("usher-owners"), theBinding("usher-records"))
+		eventually(ctx, w.organization(), missPolicies("usher-owners", "usher-records"))
+		mary, marys := w.joined(ctx, "mary", "deputy")
+		eventually(ctx, mary, haveState("Active"), withhold(whileMissing))
+		restore(ctx)
+		eventually(ctx, mary, haveState("Active"), beReady())
+		w.has(ctx, "mary", marys, w.managing())
+	})
 
 	It("let no Invitation by hand bring in who manages people", func(ctx SpecContext) {
 		byHand := func(person string, role accountsv1.CatalogueName) *accountsv1.Invitation {

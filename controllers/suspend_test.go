@@ -15,10 +15,10 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// suspend suspends the Membership of somebody, or makes it active again.
-func (w world) suspend(ctx context.Context, person string, to accountsv1.MembershipSwitch) {
+// turnJane suspends the Membership of Jane, or makes it active again.
+func (w world) turnJane(ctx context.Context, to accountsv1.MembershipSwitch) {
 	GinkgoHelper()
-	change(ctx, w.membership(person), func(m *accountsv1.Membership) { m.Spec.State = to })
+	change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.State = to })
 }
 
 // beSuspended is what a suspended Membership is: nothing more is to do, and nothing is granted.
@@ -56,7 +56,7 @@ var _ = Describe("A Membership that is suspended", Label("D7"), func() {
 		quiet(ctx)
 		mails := w.mailed()
 
-		w.suspend(ctx, "jane", accountsv1.MembershipSwitchSuspended)
+		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
 		w.comesToHave(ctx, "jane", jane)
 		m := w.membership("jane")
 		eventually(ctx, m, beSuspended(), HaveField("Status.AccountRef.Name", BeEquivalentTo(jane.Name)))
@@ -65,7 +65,7 @@ var _ = Describe("A Membership that is suspended", Label("D7"), func() {
 		Expect(w.taken(ctx)).To(ConsistOf("jane"))
 		eventually(ctx, john, haveState("Failed"), haveCondition("Ready", metav1.ConditionFalse, "SeatsExhausted"))
 
-		w.suspend(ctx, "jane", accountsv1.MembershipSwitchActive)
+		w.turnJane(ctx, accountsv1.MembershipSwitchActive)
 		w.comesToHave(ctx, "jane", jane, everything...)
 		eventually(ctx, m, haveState("Active"), beReady(), beNotSuspended(), haveCondition("PermissionsApplied", metav1.ConditionTrue, "Reconciled"))
 		quiet(ctx)
@@ -74,7 +74,7 @@ var _ = Describe("A Membership that is suspended", Label("D7"), func() {
 
 	It("gives back what its role grants by then", func(ctx SpecContext) {
 		jane := w.enlist(ctx, "jane", "developer")
-		w.suspend(ctx, "jane", accountsv1.MembershipSwitchSuspended)
+		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
 		w.comesToHave(ctx, "jane", jane)
 		change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
@@ -82,7 +82,7 @@ var _ = Describe("A Membership that is suspended", Label("D7"), func() {
 		})
 		quiet(ctx)
 		w.comesToHave(ctx, "jane", jane)
-		w.suspend(ctx, "jane", "") // as it was before: unset is Active
+		w.turnJane(ctx, "") // as it was before: unset is Active
 		w.comesToHave(ctx, "jane", jane, "view in "+w.staging(), "group grafana-editors")
 	})
 
@@ -94,7 +94,7 @@ var _ = Describe("A Membership that is suspended", Label("D7"), func() {
 		Expect(health(ctx, m)).To(BeEquivalentTo("Current"))
 		quiet(ctx)
 		Expect(w.mailed()).To(BeEmpty())
-		w.suspend(ctx, "jane", accountsv1.MembershipSwitchActive)
+		w.turnJane(ctx, accountsv1.MembershipSwitchActive)
 		eventually(ctx, m, haveState("Invited"), beReady(), beNotSuspended())
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
@@ -102,28 +102,28 @@ var _ = Describe("A Membership that is suspended", Label("D7"), func() {
 	It("keeps the invitation that is out, mails it no second time, and gives whoever accepts it nothing", func(ctx SpecContext) {
 		w.limited(ctx, 1)
 		m := w.invited(ctx, "jane")
-		w.suspend(ctx, "jane", accountsv1.MembershipSwitchSuspended)
+		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
 		eventually(ctx, m, beSuspended(), haveCondition("Pending", metav1.ConditionFalse, "Suspended"))
 		quiet(ctx)
 		Expect(w.taken(ctx)).To(ConsistOf("jane"))
-		w.suspend(ctx, "jane", accountsv1.MembershipSwitchActive)
+		w.turnJane(ctx, accountsv1.MembershipSwitchActive)
 		eventually(ctx, m, haveState("Invited"), beReady(), beNotSuspended(), haveCondition("Pending", metav1.ConditionTrue, "AwaitingAcceptance"))
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 
-		w.suspend(ctx, "jane", accountsv1.MembershipSwitchSuspended)
+		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
 		eventually(ctx, m, beSuspended())
 		jane := w.accept(ctx, "jane", w.name+"-jane")
 		eventually(ctx, m, beSuspended(), HaveField("Status.AccountRef.Name", BeEquivalentTo(jane.Name)))
 		quiet(ctx)
 		Expect(reach(ctx, jane)).To(BeEmpty())
-		w.suspend(ctx, "jane", accountsv1.MembershipSwitchActive)
+		w.turnJane(ctx, accountsv1.MembershipSwitchActive)
 		w.comesToHave(ctx, "jane", jane, "edit in "+w.staging())
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 
 	It("goes when it is deleted, and leaves nothing", Label("B8", "K4"), func(ctx SpecContext) {
 		jane := w.enlist(ctx, "jane", "developer")
-		w.suspend(ctx, "jane", accountsv1.MembershipSwitchSuspended)
+		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
 		m := w.membership("jane")
 		eventually(ctx, m, beSuspended())
 		Expect(k8s.Delete(ctx, m)).To(Succeed())

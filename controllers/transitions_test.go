@@ -91,14 +91,15 @@ func (w world) picture(ctx context.Context) []string {
 	return all
 }
 
-// timeless leaves out times and generations.
+// timeless leaves out times and generations, and what is empty without them.
 func timeless(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
 		kept := map[string]any{}
 		for key, v := range value {
-			if key != "observedGeneration" && key != "generation" && key != "since" && !strings.HasSuffix(key, "Time") && !strings.HasSuffix(key, "Times") {
-				kept[key] = timeless(v)
+			isTime := key == "observedGeneration" || key == "generation" || key == "since" || strings.HasSuffix(key, "Time") || strings.HasSuffix(key, "Times")
+			if v = timeless(v); !isTime && v != nil {
+				kept[key] = v
 			}
 		}
 		if len(kept) == 0 {
@@ -126,7 +127,9 @@ func comesBack[T client.Object](ctx context.Context, w world, plural string, o T
 		return sent
 	}
 	before, mails := w.picture(ctx), mailed()
-	looked := func() { eventually(ctx, o, HaveField("Status.ObservedGeneration", HaveValue(Equal(o.GetGeneration())))) }
+	looked := func() {
+		eventually(ctx, o, HaveField("Status.ObservedGeneration", HaveValue(Equal(o.GetGeneration()))))
+	}
 	for _, field := range slices.Sorted(maps.Keys(rows)) {
 		row := rows[field]
 		By(plural + " spec." + field)
@@ -183,11 +186,14 @@ var _ = Describe("A field that is changed and changed back", Label("K1"), Ordere
 		eventually(ctx, w.membership("ada"), haveState("Invited"), beReady())
 		w.accept(ctx, "ada", w.name+"-ada")
 		eventually(ctx, w.membership("ada"), haveState("Active"), beReady())
+		w.confirmed(ctx, "ada")
 		w.enlist(ctx, "jane", "developer", overrideOn("Allow", "look", "staging"))
 		john := w.membership("john")
 		john.Spec.Permissions = []accountsv1.PermissionOverride{overrideOn("Allow", "look", "staging")}
 		create(ctx, john)
 		eventually(ctx, john, haveState("Invited"), beReady())
+		eventually(ctx, w.invitation("jane"), HaveField("Status.Deliveries",
+			ContainElement(And(HaveField("Purpose", accountsv1.PurposeJoined), HaveField("Result", accountsv1.DeliverySent)))))
 		eventually(ctx, w.membership("jane"), haveState("Active"), beReady())
 		eventually(ctx, w.organization(), beReady(), HaveField("Status.Owners", HaveLen(1)))
 		quiet(ctx)
@@ -326,13 +332,15 @@ func (w world) organizationTransitions() map[string]transition[*accountsv1.Organ
 		return &s.Mail
 	}
 	maps.Copy(rows, map[string]transition[*accountsv1.Organization]{
-		"namespace":                    moved,
-		"displayName":                  plain(func(s *accountsv1.OrganizationSpec) { s.DisplayName = "" }),
-		"invitationValiditySeconds":    plain(func(s *accountsv1.OrganizationSpec) { s.InvitationValiditySeconds = 60 }),
-		"language":                     plain(func(s *accountsv1.OrganizationSpec) { s.Language = "it" }),
-		"addressMatch":                 plain(func(s *accountsv1.OrganizationSpec) { s.AddressMatch = accountsv1.AddressMatchAnyAddress }),
-		"allowedDomains":               seen(func(s *accountsv1.OrganizationSpec) { s.AllowedDomains = []accountsv1.DomainName{"example.net"} }, uninvitable),
-		"deniedDomains":                seen(func(s *accountsv1.OrganizationSpec) { s.DeniedDomains = []accountsv1.DomainName{accountsv1.DomainName(w.name + ".example")} }, uninvitable),
+		"namespace":                 moved,
+		"displayName":               plain(func(s *accountsv1.OrganizationSpec) { s.DisplayName = "" }),
+		"invitationValiditySeconds": plain(func(s *accountsv1.OrganizationSpec) { s.InvitationValiditySeconds = 60 }),
+		"language":                  plain(func(s *accountsv1.OrganizationSpec) { s.Language = "it" }),
+		"addressMatch":              plain(func(s *accountsv1.OrganizationSpec) { s.AddressMatch = accountsv1.AddressMatchAnyAddress }),
+		"allowedDomains":            seen(func(s *accountsv1.OrganizationSpec) { s.AllowedDomains = []accountsv1.DomainName{"example.net"} }, uninvitable),
+		"deniedDomains": seen(func(s *accountsv1.OrganizationSpec) {
+			s.DeniedDomains = []accountsv1.DomainName{accountsv1.DomainName(w.name + ".example")}
+		}, uninvitable),
 		"qualifier":                    plain(func(s *accountsv1.OrganizationSpec) { s.Qualifier = "acme" }),
 		"legalEntity":                  plain(func(s *accountsv1.OrganizationSpec) { s.LegalEntity = "Acme S.p.A." }),
 		"supportContact":               plain(func(s *accountsv1.OrganizationSpec) { s.SupportContact = "help@acme.example" }),

@@ -5,7 +5,9 @@ package controllers
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -28,7 +30,7 @@ import (
 // requests makes a reconcile request for each object of a list that the
 // options select.
 func requests(ctx context.Context, r client.Reader, list client.ObjectList, options ...client.ListOption) []reconcile.Request {
-	if err := r.List(ctx, list, options...); err != nil {
+	if err := r.List(ctx, list, slices.Concat(options, []client.ListOption{client.UnsafeDisableDeepCopy})...); err != nil {
 		return nil // a cache fails to list only while the process stops
 	}
 	var found []reconcile.Request
@@ -132,6 +134,59 @@ func unhurried(concerned handler.MapFunc) handler.EventHandler {
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			ask(ctx, e.Object, q)
+		},
+	}
+}
+
+// bindingPause is how long after an event of a RoleBinding its Membership is
+// looked at. Most are Usher's own doing, and the status that it writes next asks
+// for the same: on the older one, which the cache has until then, it would be
+// written once more, and refused.
+const bindingPause = 100 * time.Millisecond
+
+// afterPause asks, whatever happens to an object, for those that it concerned and
+// concerns, a moment later.
+func afterPause(concerned handler.MapFunc) handler.EventHandler {
+	ask := func(ctx context.Context, o client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		for _, req := range concerned(ctx, o) {
+			q.AddAfter(req, bindingPause)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			if e.IsInInitialList {
+				addUnhurried(q, concerned(ctx, e.Object)...)
+				return
+			}
+			ask(ctx, e.Object, q)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			ask(ctx, e.ObjectOld, q)
+			ask(ctx, e.ObjectNew, q)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			ask(ctx, e.Object, q)
+		},
+	}
+}
+
+// whenNamespaceChanges asks for those whom a namespace concerns, by the labels
+// that it had and by those that it has.
+func whenNamespaceChanges(concerned handler.MapFunc) handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			if !e.IsInInitialList { // everybody is looked at then anyway
+				addUnhurried(q, concerned(ctx, e.Object)...)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			before, after := e.ObjectOld, e.ObjectNew
+			if !maps.Equal(before.GetLabels(), after.GetLabels()) || before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() {
+				addUnhurried(q, append(concerned(ctx, before), concerned(ctx, after)...)...)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			addUnhurried(q, concerned(ctx, e.Object)...)
 		},
 	}
 }

@@ -28,8 +28,9 @@ type OrganizationStatus struct {
 	// +optional
 	Seats SeatsStatus `json:"seats,omitempty,omitzero"`
 
-	// owners are the owners by name: the first 100 of them. Nobody in it loses
-	// access before being taken out of it, and the last is not taken out.
+	// owners are the owners, in the order in which they became that: the first
+	// 100 of them. Nobody in it loses access before being taken out of it, and
+	// the last is not taken out.
 	// Unset: there is none.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100

@@ -80,6 +80,15 @@ func twoFactor(status accountsv1.TwoFactor, annotation string) func(*Facts) {
 	}
 }
 
+// retained has Organizations count on the Memberships as those of owners.
+func retained(namespaces ...string) func(*Facts) {
+	return func(f *Facts) {
+		for _, n := range namespaces {
+			f.Retained = append(f.Retained, types.NamespacedName{Namespace: n, Name: "jane"})
+		}
+	}
+}
+
 func leaving(namespaces ...accountsv1.NamespaceName) func(*Facts) {
 	return func(f *Facts) {
 		for _, n := range namespaces {
@@ -161,6 +170,17 @@ func TestEverySituationOfSomebodysAccount(t *testing.T) {
 		"leaving": {janes(leaving("acme")), "record , left [acme/jane]", "Active", ""},
 		"leaving one of two": {
 			janes(belongsTo(globex), leaving("globex")), "record acme/jane, left [globex/jane]", "Active", "",
+		},
+		"leaving, as an owner who is kept": {janes(leaving("acme"), retained("acme")), "wait", "Active", ""},
+		"leaving one of two, and the other is kept": {
+			janes(belongsTo(globex), leaving("globex"), retained("acme")), "record acme/jane, left [globex/jane]", "Active", "",
+		},
+		"leaving two, one of them as an owner who is kept": {
+			janes(belongsTo(globex), leaving("acme", "globex"), retained("globex")), "record globex/jane, left [acme/jane]", "Active", "",
+		},
+		"leaving, as the owner of another who is kept": {janes(leaving("acme"), retained("globex")), "record , left [acme/jane]", "Active", ""},
+		"leaving, as an owner who is kept, and the Membership is going": {
+			janes(leaving("acme"), retained("acme"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }), "record ", "Active", "",
 		},
 		"has left": {janes(record(""), leaving("acme")), "wait", "Active", ""},
 		"leaving, and its acceptance is not carried out": {

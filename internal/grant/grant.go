@@ -112,9 +112,18 @@ func resolve(org *accountsv1.Organization, pair Pair, cluster Cluster) Grant {
 		g.Message = fmt.Sprintf("ClusterRole %s manages people, and is given in namespace %s alone; grant it on a resource that is that namespace and no other.", name, home)
 	case len(g.Missing) > 0:
 		g.Reason = accountsv1.ReasonNamespaceNotFound
-		g.Message = fmt.Sprintf("Namespace %s does not exist, or is being deleted; access to it follows once it exists.", strings.Join(g.Missing, ", "))
+		g.Message = fmt.Sprintf("Namespace %s does not exist, or is being deleted; access to it follows once it exists.", few(g.Missing))
 	}
 	return g
+}
+
+// few joins names; beyond the tenth it only counts.
+func few(names []string) string {
+	const most = 10
+	if more := len(names) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // refusal says why a ClusterRole is not bound at all, if it is not.

@@ -142,7 +142,13 @@ func TestWhoWantsASeat(t *testing.T) {
 func TestWhichRolesTakeSeats(t *testing.T) {
 	org := someFacts(seats(3)).Organization
 	org.Spec.Roles[1].Seat = accountsv1.SeatFree
-	for role, want := range map[accountsv1.CatalogueName]bool{"developer": true, "observer": false, "astronaut": true} {
+	org.Spec.Roles = append(org.Spec.Roles,
+		accountsv1.Role{Name: "partner", Standing: accountsv1.StandingGuest},
+		accountsv1.Role{Name: "consultant", Standing: accountsv1.StandingGuest, Seat: accountsv1.SeatCounted},
+		accountsv1.Role{Name: "owner", Standing: accountsv1.StandingOwner})
+	for role, want := range map[accountsv1.CatalogueName]bool{
+		"developer": true, "observer": false, "astronaut": true, "partner": false, "consultant": true, "owner": true,
+	} {
 		if got := Counted(org, role); got != want {
 			t.Errorf("%s: %v", role, got)
 		}

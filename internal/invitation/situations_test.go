@@ -54,7 +54,7 @@ func TestEverySituation(t *testing.T) {
 		"that, and it is history": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Active"), accepting, nobodyAsked), says{
 			"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
 		}},
-		"that, and it is being deleted": {someFacts(nobodyAsked, going), says{"", "", "", "", "wait"}},
+		"that, and it is being deleted":                         {someFacts(nobodyAsked, going), says{"", "", "", "", "wait"}},
 		"that, and the Membership that it was made for is gone": {someFacts(madeFor, nobodyAsked), says{"", "", "", "", "delete"}},
 		"the Membership of its name is for another address": {
 			someFacts(withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" })), says{

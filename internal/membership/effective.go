@@ -13,8 +13,9 @@ import (
 )
 
 // Effective is what a person has: the role's grants, the default grants unless
-// the person is a guest, and every Allow, without any Deny. Deny wins whatever the order. Names need not exist in the
-// catalogue; a Deny of something that nobody grants is no entry.
+// the person is a guest, and every Allow, without any Deny. Deny wins whatever
+// the order. Names need not exist in the catalogue; a Deny of something that
+// nobody grants is no entry.
 func Effective(org *accountsv1.Organization, role accountsv1.Role, overrides []accountsv1.PermissionOverride) []grant.Pair {
 	pairs := map[grant.Pair]struct{}{}
 	for _, g := range org.Grants(role) {

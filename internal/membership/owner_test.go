@@ -31,60 +31,59 @@ func organizationGoing(f *Facts) { f.Organization.DeletionTimestamp = &metav1.Ti
 
 func TestTheLastOwnerKeepsWhatOwnersHave(t *testing.T) {
 	held, last := heldBy("jane", "jane@example.com"), owning("jane")
-	kept := says{"Active", "False LastOwner Stalled LastOwner", "True Accepted", nil}
-	keptSuspended := says{"Active", "False LastOwner Stalled Suspended LastOwner", "True Accepted", nil}
+	kept := says{"Active", "False LastOwner +Stalled +LastOwner", "True Accepted", nil}
 	situations{
-		"nothing is asked for":                 {someFacts(held, last, bound(toOwn)), says{"Active", "True Reconciled LastOwner", "True Accepted", nil}},
+		"nothing is asked for":                 {someFacts(held, last, bound(toOwn)), says{"Active", "True Reconciled +LastOwner", "True Accepted", nil}},
 		"deleted":                              {someFacts(held, last, bound(toOwn), going), kept},
 		"deleted, with its Invitation":         {someFacts(held, invitedAs("Active", "True", "Accepted"), last, bound(toOwn), going), kept},
 		"deleted, without its finalizer":       {someFacts(held, last, bound(toOwn), going, func(f *Facts) { f.Membership.Finalizers = nil }), kept},
 		"demoted":                              {someFacts(held, last, bound(toOwn), demotes), kept},
 		"demoted to a role that is none":       {someFacts(held, last, bound(toOwn), func(f *Facts) { f.Membership.Spec.Role = "pilot" }), kept},
-		"suspended":                            {someFacts(held, last, bound(toOwn), suspends), keptSuspended},
-		"deleted, demoted and suspended":       {someFacts(held, last, bound(toOwn), going, demotes, suspends), keptSuspended},
-		"demoted, and its binding was deleted": {someFacts(held, last, demotes), says{"Active", "False LastOwner Stalled LastOwner", "True Accepted", []string{"apply binding"}}},
+		"suspended":                            {someFacts(held, last, bound(toOwn), suspends), kept},
+		"deleted, demoted and suspended":       {someFacts(held, last, bound(toOwn), going, demotes, suspends), kept},
+		"demoted, and its binding was deleted": {someFacts(held, last, demotes), says{"Active", "False LastOwner +Stalled +LastOwner", "True Accepted", []string{"apply binding"}}},
 		"deleted, and its binding was edited": {
 			someFacts(held, last, bound(toOwn), going, func(f *Facts) { f.Bindings[0].Subjects = nil }),
-			says{"Active", "False LastOwner Stalled LastOwner", "True Accepted", []string{"apply binding"}},
+			says{"Active", "False LastOwner +Stalled +LastOwner", "True Accepted", []string{"apply binding"}},
 		},
 		"demoted, and has what the new role grants": {
 			someFacts(held, last, bound(toOwn), demotes, bound(asItShould)),
-			says{"Active", "False LastOwner Stalled LastOwner", "True Accepted", []string{"delete binding"}},
+			says{"Active", "False LastOwner +Stalled +LastOwner", "True Accepted", []string{"delete binding"}},
 		},
-		"given another owner's role":                         {someFacts(held, last, bound(toOwn), func(f *Facts) { f.Membership.Spec.Role = "partner" }), says{"Active", "True Reconciled LastOwner", "True Accepted", []string{"delete binding"}}},
+		"given another owner's role":                         {someFacts(held, last, bound(toOwn), func(f *Facts) { f.Membership.Spec.Role = "partner" }), says{"Active", "True Reconciled +LastOwner", "True Accepted", []string{"delete binding"}}},
 		"deleted, and the seat was given to another":         {someFacts(held, last, bound(toOwn), going, seats(1, "john")), kept},
-		"suspended, and the seat was given to another":       {someFacts(held, last, bound(toOwn), suspends, seats(1, "john")), keptSuspended},
-		"deleted, one of two":                                {someFacts(held, owning("jane", "john"), bound(toOwn), going), says{"Active", "False RollingOut Reconciling", "True Accepted", nil}},
-		"suspended, one of two":                              {someFacts(held, owning("jane", "john"), bound(toOwn), suspends), says{"Active", "False RollingOut Reconciling Suspended", "True Accepted", nil}},
+		"suspended, and the seat was given to another":       {someFacts(held, last, bound(toOwn), suspends, seats(1, "john")), kept},
+		"deleted, one of two":                                {someFacts(held, owning("jane", "john"), bound(toOwn), going), says{"Active", "False RollingOut +Reconciling", "True Accepted", nil}},
+		"suspended, one of two":                              {someFacts(held, owning("jane", "john"), bound(toOwn), suspends), says{"Active", "False RollingOut +Reconciling", "True Accepted", nil}},
 		"nothing is asked for, one of two":                   {someFacts(held, owning("jane", "john"), bound(toOwn)), says{"Active", "True Reconciled", "True Accepted", nil}},
-		"deleted, and without a second factor that is due":   {someFacts(held, last, bound(toOwn), factorRequired, wasInvited, going), says{"Inactive", "True TwoFactorRequired LastOwner TwoFactorMissing", "True Accepted", []string{"delete binding"}}},
-		"suspended, and without a second factor that is due": {someFacts(held, last, bound(toOwn), factorRequired, wasInvited, suspends), says{"Inactive", "True TwoFactorRequired Suspended LastOwner TwoFactorMissing", "True Accepted", []string{"delete binding"}}},
+		"deleted, and without a second factor that is due":   {someFacts(held, last, bound(toOwn), factorRequired, wasInvited, going), says{"Inactive", "True TwoFactorRequired +LastOwner +TwoFactorMissing", "True Accepted", []string{"delete binding"}}},
+		"suspended, and without a second factor that is due": {someFacts(held, last, bound(toOwn), factorRequired, wasInvited, suspends), says{"Inactive", "True TwoFactorRequired +LastOwner +TwoFactorMissing", "True Accepted", []string{"delete binding"}}},
 	}.check(t)
 }
 
 func TestAnOwnerWhomTheListDoesNotNameAnyMoreIsLetGo(t *testing.T) {
 	held := heldBy("jane", "jane@example.com")
-	deleting := says{"Inactive", "False Deleting Reconciling", "False Deleting", []string{"delete binding"}}
+	deleting := says{"Inactive", "False Deleting +Reconciling", "False Deleting", []string{"delete binding"}}
 	situations{
 		"deleted":                           {someFacts(held, owning("john"), bound(toOwn), going), deleting},
 		"deleted, where nobody is listed":   {someFacts(held, owning(), bound(toOwn), going), deleting},
-		"deleted, and nothing is left":      {someFacts(owning("john"), going), says{"Inactive", "False Deleting Reconciling", "False Deleting", []string{"remove finalizer"}}},
+		"deleted, and nothing is left":      {someFacts(owning("john"), going), says{"Inactive", "False Deleting +Reconciling", "False Deleting", []string{"remove finalizer"}}},
 		"demoted":                           {someFacts(held, owning("john"), bound(toOwn), demotes), says{"Active", "True Reconciled", "True Accepted", []string{"apply binding", "delete binding"}}},
 		"the Organization is going too":     {someFacts(held, owning("jane"), bound(toOwn), going, organizationGoing), deleting},
 		"the Organization is gone":          {someFacts(held, owning("jane"), bound(toOwn), going, func(f *Facts) { f.Organization = nil }), deleting},
-		"the Organization is going":         {someFacts(held, owning("jane"), bound(toOwn), organizationGoing), says{"Inactive", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", []string{"delete binding"}}},
+		"the Organization is going":         {someFacts(held, owning("jane"), bound(toOwn), organizationGoing), says{"Inactive", "False OrganizationNotFound +Reconciling", "False OrganizationNotFound", []string{"delete binding"}}},
 		"its home is another's":             {someFacts(held, owning("jane"), bound(toOwn), going, func(f *Facts) { f.HomeTaken = true }), deleting},
 		"it is not in the home namespace":   {someFacts(held, owning("jane"), bound(toOwn), going, func(f *Facts) { f.Organization.Spec.Namespace = "other" }), deleting},
 		"its Account is gone":               {someFacts(owning("jane"), bound(toOwn), going), deleting},
 		"its Account is going":              {someFacts(held, owning("jane"), bound(toOwn), going, func(f *Facts) { f.Account.DeletionTimestamp = &metav1.Time{Time: noon} }), deleting},
 		"its Account holds it for another":  {someFacts(heldBy("mallory", "mallory@example.com"), owning("jane"), bound(toOwn), going), deleting},
-		"its role is gone, and it is there": {someFacts(held, owning("jane"), bound(toOwn), roleGone), says{"Failed", "False RoleNotFound Stalled LastOwner", "False RoleNotFound", []string{"delete binding"}}},
-		"its Account is disabled":           {someFacts(held, owning("jane"), bound(toOwn), switchedOff), says{"Inactive", "True AccountDisabled LastOwner", "False AccountDisabled", []string{"delete binding"}}},
+		"its role is gone, and it is there": {someFacts(held, owning("jane"), bound(toOwn), roleGone), says{"Failed", "False RoleNotFound +Stalled +LastOwner", "False RoleNotFound", []string{"delete binding"}}},
+		"its Account is disabled":           {someFacts(held, owning("jane"), bound(toOwn), switchedOff), says{"Inactive", "True AccountDisabled +LastOwner", "False AccountDisabled", []string{"delete binding"}}},
 		"its Account is disabled, and it was deleted": {someFacts(held, owning("jane"), bound(toOwn), switchedOff, going), says{
-			"Inactive", "True AccountDisabled LastOwner", "False AccountDisabled", []string{"delete binding"},
+			"Inactive", "True AccountDisabled +LastOwner", "False AccountDisabled", []string{"delete binding"},
 		}},
 		"its role is an owner's no more, and it was suspended": {someFacts(held, owning("jane"), noOwnersRole, suspends), says{
-			"Active", "False LastOwner Stalled Suspended LastOwner", "True Accepted", []string{"apply binding"},
+			"Active", "False LastOwner +Stalled +LastOwner", "True Accepted", []string{"apply binding"},
 		}},
 	}.check(t)
 }

@@ -13,10 +13,18 @@ import (
 	"github.com/usher-dev/usher/internal/condition"
 	"github.com/usher-dev/usher/internal/grant"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/quote"
 )
 
-// mostNamespaces is how many namespaces of a grant are listed.
-const mostNamespaces = 100
+const (
+	// mostGrants is how many grants are listed.
+	mostGrants = 4096
+	// mostNamespaces is how many namespaces of a grant are listed.
+	mostNamespaces = 100
+	// longestMessage is how many characters the API takes of what is said about
+	// a grant. Somebody else's names can be in it.
+	longestMessage = 1024
+)
 
 // verdict is what Report says about one situation.
 type verdict struct {
@@ -41,7 +49,7 @@ func Report(f Facts) accountsv1.MembershipStatus {
 	if missing := f.missingFactor(); missing.reason != "" {
 		c.True(accountsv1.ConditionTwoFactorMissing, missing.reason, missing.message())
 	}
-	if f.Membership.Spec.State == accountsv1.MembershipSwitchSuspended {
+	if f.Membership.Spec.State == accountsv1.MembershipSwitchSuspended && !f.retained() {
 		c.True(accountsv1.ConditionSuspended, accountsv1.ReasonSuspended, "The Membership is suspended, because spec.state says so.")
 	}
 	if f.lastOwner() {
@@ -139,6 +147,14 @@ func (f Facts) holderVerdict(grants []accountsv1.GrantStatus) verdict {
 	}
 }
 
+// IsRetained tells whether a Membership was, when it was last looked at, that of
+// an owner who is to go. It goes by Pending, which has the reason of Ready and is
+// not touched where a look fails.
+func IsRetained(m *accountsv1.Membership) bool {
+	pending := meta.FindStatusCondition(m.Status.Conditions, accountsv1.ConditionPending)
+	return pending != nil && (pending.Reason == accountsv1.ReasonLastOwner || pending.Reason == accountsv1.ReasonRollingOut)
+}
+
 // retainedVerdict is the verdict on an owner who is to go: the Organization lets
 // them go when it has another, and says so in its list of owners.
 func (f Facts) retainedVerdict() verdict {
@@ -219,7 +235,7 @@ func (f Facts) grantStatus() []accountsv1.GrantStatus {
 	if len(list) == 0 {
 		return nil
 	}
-	return list
+	return list[:min(len(list), mostGrants)]
 }
 
 func (f Facts) oneGrant(g grant.Grant) accountsv1.GrantStatus {
@@ -237,5 +253,6 @@ func (f Facts) oneGrant(g grant.Grant) accountsv1.GrantStatus {
 	if s.Reason != "" {
 		s.State = accountsv1.GrantWithheld
 	}
+	s.Message = quote.Shorten(s.Message, longestMessage)
 	return s
 }

@@ -38,7 +38,7 @@ func (s situations) check(t *testing.T) {
 			got := says{string(status.State), shown(status.Conditions, "Ready"), shown(status.Conditions, "Active"), planned(Decide(c.facts))}
 			for _, extra := range []string{"Reconciling", "Stalled", "Suspended", "LastOwner", "TwoFactorMissing"} {
 				if meta.IsStatusConditionTrue(status.Conditions, extra) {
-					got.ready += " " + extra
+					got.ready += " +" + extra
 				}
 			}
 			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(says{})); diff != "" {
@@ -56,9 +56,16 @@ func (s situations) check(t *testing.T) {
 	}
 }
 
+// reporter is a test, or one round of a property.
+type reporter interface {
+	Helper()
+	Error(args ...any)
+	Errorf(format string, args ...any)
+}
+
 // keepsKstatus checks that Ready is there, that it is False exactly where one of
 // Reconciling and Stalled is True, and that each condition says something.
-func keepsKstatus(t *testing.T, status accountsv1.MembershipStatus) {
+func keepsKstatus(t reporter, status accountsv1.MembershipStatus) {
 	t.Helper()
 	ready := meta.FindStatusCondition(status.Conditions, "Ready")
 	reconciling, stalled := meta.FindStatusCondition(status.Conditions, "Reconciling"), meta.FindStatusCondition(status.Conditions, "Stalled")
@@ -82,7 +89,7 @@ func suspends(f *Facts) { f.Membership.Spec.State = accountsv1.MembershipSwitchS
 func TestWhoIsSuspendedHasNothingAndIsNotInvited(t *testing.T) {
 	held := heldBy("jane", "jane@example.com")
 	isSuspended := func(plan ...string) says {
-		return says{"Inactive", "True Suspended Suspended", "False Suspended", plan}
+		return says{"Inactive", "True Suspended +Suspended", "False Suspended", plan}
 	}
 	situations{
 		"new":                                 {someFacts(suspends, func(f *Facts) { f.Membership.Finalizers = nil }), isSuspended("add finalizer")},
@@ -94,12 +101,12 @@ func TestWhoIsSuspendedHasNothingAndIsNotInvited(t *testing.T) {
 		"taken up, and the Account disabled":  {someFacts(held, bound(asItShould), suspends, switchedOff), isSuspended("delete binding")},
 		"taken up, without a seat":            {someFacts(held, suspends, seats(1, "john")), isSuspended()},
 		"taken up, and the Account is gone":   {someFacts(suspends, bound(asItShould), invitedAs("Active", "True", "Accepted")), isSuspended("delete binding")},
-		"taken up, without a second factor":   {someFacts(held, wasInvited, factorRequired, suspends), says{"Inactive", "True Suspended Suspended TwoFactorMissing", "False Suspended", nil}},
+		"taken up, without a second factor":   {someFacts(held, wasInvited, factorRequired, suspends), says{"Inactive", "True Suspended +Suspended +TwoFactorMissing", "False Suspended", nil}},
 		"its Invitation is for another":       {someFacts(suspends, invitedAs("Pending", "True", "x"), func(f *Facts) { f.Invitation.Spec.Email = "john@example.com" }), isSuspended()},
-		"its role is gone":                    {someFacts(held, bound(asItShould), suspends, func(f *Facts) { f.Membership.Spec.Role = "pilot" }), says{"Failed", "False RoleNotFound Stalled Suspended", "False RoleNotFound", []string{"delete binding"}}},
-		"it is going":                         {someFacts(held, bound(asItShould), suspends, going), says{"Inactive", "False Deleting Reconciling Suspended", "False Deleting", []string{"delete binding"}}},
+		"its role is gone":                    {someFacts(held, bound(asItShould), suspends, func(f *Facts) { f.Membership.Spec.Role = "pilot" }), says{"Failed", "False RoleNotFound +Stalled +Suspended", "False RoleNotFound", []string{"delete binding"}}},
+		"it is going":                         {someFacts(held, bound(asItShould), suspends, going), says{"Inactive", "False Deleting +Reconciling +Suspended", "False Deleting", []string{"delete binding"}}},
 		"taken up, and active again":          {someFacts(held, suspends, func(f *Facts) { f.Membership.Spec.State = accountsv1.MembershipSwitchActive }), says{"Active", "True Reconciled", "True Accepted", []string{"apply binding"}}},
-		"new, and active again":               {someFacts(suspends, func(f *Facts) { f.Membership.Spec.State = "" }), says{"Invited", "False Sending Reconciling", "False NotAccepted", []string{"invite"}}},
+		"new, and active again":               {someFacts(suspends, func(f *Facts) { f.Membership.Spec.State = "" }), says{"Invited", "False Sending +Reconciling", "False NotAccepted", []string{"invite"}}},
 		"an owner like others, who is let go": {someFacts(held, owning(), bound(toOwn), suspends), isSuspended("delete binding")},
 	}.check(t)
 }

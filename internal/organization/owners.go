@@ -19,6 +19,9 @@ type Person struct {
 	Membership *accountsv1.Membership
 	// Leaving tells whether the person has asked to leave.
 	Leaving bool
+	// Disabled tells whether nobody can sign in to the Account. Whoever cannot
+	// is not the one whom the Organization counts on.
+	Disabled bool
 }
 
 // Owners is the list of owners as it is to be, from the one that there is and
@@ -59,7 +62,7 @@ func Owners(org *accountsv1.Organization, people []Person) []accountsv1.OwnerSta
 // owns tells whether somebody is an owner, and is to stay one.
 func owns(org *accountsv1.Organization, p Person) bool {
 	m := p.Membership
-	return m.DeletionTimestamp == nil && !p.Leaving && m.Spec.State != accountsv1.MembershipSwitchSuspended &&
+	return m.DeletionTimestamp == nil && !p.Leaving && !p.Disabled && m.Spec.State != accountsv1.MembershipSwitchSuspended &&
 		org.Owns(m.Spec.Role) && m.Status.State == accountsv1.MembershipActive
 }
 
@@ -85,7 +88,7 @@ func inTurn(org *accountsv1.Organization, people []Person) []Person {
 		return i
 	}
 	inForce := func(p Person) int {
-		if p.Membership.Status.State == accountsv1.MembershipActive {
+		if p.Membership.Status.State == accountsv1.MembershipActive && !p.Disabled {
 			return 0
 		}
 		return 1

@@ -34,6 +34,8 @@ func leaving(p *Person)   { p.Leaving = true }
 func edited(p *Person)    { p.Membership.Generation++ }
 func partner(p *Person)   { p.Membership.Spec.Role = "partner" }
 
+func disabled(p *Person) { p.Disabled = true }
+
 func inactive(p *Person) { p.Membership.Status.State = accountsv1.MembershipInactive }
 
 // owned is an Organization that lists these owners, and changes.
@@ -64,6 +66,11 @@ func TestOwners(t *testing.T) {
 		"none that is suspended":        {owned(""), []Person{owner("ada", suspended)}, ""},
 		"none that leaves":              {owned(""), []Person{owner("ada", leaving)}, ""},
 		"none that was not seen so yet": {owned(""), []Person{owner("ada", edited)}, ""},
+
+		"none whose Account is disabled": {owned(""), []Person{owner("ada", disabled)}, ""},
+		"one's Account is disabled, which its Membership does not say yet, and another stays": {owned("ada bob"), []Person{owner("ada", disabled), owner("bob")}, "bob=owner"},
+		"one's Account is disabled, and another goes in the same instant":                     {owned("ada bob"), []Person{owner("ada", disabled), owner("bob", deleted)}, "bob=owner"},
+		"the last one's Account is disabled":                                                  {owned("ada"), []Person{owner("ada", disabled)}, "ada=owner"},
 
 		"as it is":                                {owned("ada bob"), []Person{owner("ada"), owner("bob")}, "ada=owner bob=owner"},
 		"as it is, not by name":                   {owned("bob ada"), []Person{owner("ada"), owner("bob")}, "bob=owner ada=owner"},
