@@ -25,16 +25,11 @@ import (
 )
 
 // bindings are the RoleBindings made for a Membership, whether or not somebody
-// has stripped their labels. Before the Membership goes they are read past the
-// cache too, which may not have the newest yet.
+// has stripped their labels. Once the cache has none of a Membership that is going,
+// they are read past it, which may not have the newest yet.
 func (r *MembershipReconciler) bindings(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) ([]rbacv1.RoleBinding, error) {
 	var labelled, named rbacv1.RoleBindingList
-	labels := client.MatchingLabels(grant.Labels(m.Namespace, m.Name))
-	if m.DeletionTimestamp != nil {
-		if err := r.Live.List(ctx, &labelled, labels); err != nil {
-			return nil, err
-		}
-	} else if err := r.List(ctx, &labelled, client.MatchingFields{byMembership: client.ObjectKeyFromObject(m).String()}); err != nil {
+	if err := r.List(ctx, &labelled, client.MatchingFields{byMembership: client.ObjectKeyFromObject(m).String()}); err != nil {
 		return nil, err
 	}
 	if org == nil || string(org.Spec.Namespace) == m.Namespace { // the name says nothing of the namespace
@@ -43,14 +38,22 @@ func (r *MembershipReconciler) bindings(ctx context.Context, m *accountsv1.Membe
 			return nil, err
 		}
 	}
-	all := slices.DeleteFunc(append(labelled.Items, named.Items...), func(b rbacv1.RoleBinding) bool { return !grant.Made(&b, m) })
+	foreign := func(b rbacv1.RoleBinding) bool { return !grant.Made(&b, m) }
+	all := slices.DeleteFunc(append(labelled.Items, named.Items...), foreign)
+	if m.DeletionTimestamp != nil && len(all) == 0 {
+		var newest rbacv1.RoleBindingList
+		if err := r.Live.List(ctx, &newest, client.MatchingLabels(grant.Labels(m.Namespace, m.Name))); err != nil {
+			return nil, err
+		}
+		all = slices.DeleteFunc(newest.Items, foreign)
+	}
 	slices.SortStableFunc(all, func(a, b rbacv1.RoleBinding) int { return cmp.Compare(a.UID, b.UID) })
 	return slices.CompactFunc(all, func(a, b rbacv1.RoleBinding) bool { return a.UID == b.UID }), nil
 }
 
 // bindingKey stands for whoever holds a Membership of an Organization in the
 // names of RoleBindings.
-func bindingKey(organization, membership string) string { return organization + ":" + membership }
+func bindingKey(organization, name string) string { return organization + ":" + name }
 
 // trimBinding keeps of a RoleBinding in the cache what Usher needs: of those
 // that it did not make, nothing but that they are there.

@@ -4,12 +4,14 @@
 package controllers_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	kstatus "github.com/fluxcd/cli-utils/pkg/kstatus/status"
@@ -167,32 +169,57 @@ func words(conditions []metav1.Condition) []string {
 	return all
 }
 
+// audited is what has been read of the audit log.
+var audited struct {
+	sync.Mutex
+	offset int64
+	writes []string
+}
+
 // writes are all that Usher has changed so far, from the API server's own
-// audit log: "verb resource name".
+// audit log: "verb resource name". A line that is being written is left for the
+// next time.
 func writes() []string {
 	GinkgoHelper()
-	raw, err := os.ReadFile(auditLog)
+	audited.Lock()
+	defer audited.Unlock()
+	log, err := os.Open(auditLog)
 	Expect(err).NotTo(HaveOccurred())
-	var all []string
-	for line := range strings.Lines(string(raw)) {
-		var event struct {
-			Verb, Stage string
-			User        struct{ Username string }
-			ObjectRef   struct{ Resource, Subresource, Name string }
-
-			ResponseStatus struct{ Code int }
+	defer func() { Expect(log.Close()).To(Succeed()) }()
+	_, err = log.Seek(audited.offset, io.SeekStart)
+	Expect(err).NotTo(HaveOccurred())
+	for lines := bufio.NewReader(log); ; {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			Expect(err).To(MatchError(io.EOF))
+			return slices.Clone(audited.writes)
 		}
-		Expect(json.Unmarshal([]byte(line), &event)).To(Succeed())
-		resource := event.ObjectRef.Resource
-		if event.Stage != "ResponseComplete" || event.User.Username != usherUser || event.ResponseStatus.Code >= 300 || resource == "selfsubjectaccessreviews" {
-			continue
+		audited.offset += int64(len(line))
+		if write, isWrite := writeIn(line); isWrite {
+			audited.writes = append(audited.writes, write)
 		}
-		if event.ObjectRef.Subresource != "" {
-			resource += "/" + event.ObjectRef.Subresource
-		}
-		all = append(all, event.Verb+" "+resource+" "+event.ObjectRef.Name)
 	}
-	return all
+}
+
+// writeIn is what Usher changed, by one line of the audit log.
+func writeIn(line []byte) (write string, isWrite bool) {
+	GinkgoHelper()
+	var event struct {
+		Verb, Stage string
+		User        struct{ Username string }
+		ObjectRef   struct{ Resource, Subresource, Name string }
+
+		ResponseStatus struct{ Code int }
+	}
+	Expect(json.Unmarshal(line, &event)).To(Succeed())
+	resource := event.ObjectRef.Resource
+	if event.Stage != "ResponseComplete" || event.User.Username != usherUser || event.ResponseStatus.Code >= 300 || resource == "selfsubjectaccessreviews" {
+		return "", false
+	}
+	if event.ObjectRef.Subresource != "" {
+		resource += "/" + event.ObjectRef.Subresource
+	}
+	return event.Verb + " " + resource + " " + event.ObjectRef.Name, true
 }
 
 // told waits until so many events about somebody's Invitation are written: that

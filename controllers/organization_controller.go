@@ -58,7 +58,7 @@ var _ reconcile.Reconciler = (*OrganizationReconciler)(nil)
 // that decides about an Organization.
 func (r *OrganizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&accountsv1.Organization{}).
+		For(&accountsv1.Organization{}, unlessProgress()).
 		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.atHome)).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.going), whenGone()).

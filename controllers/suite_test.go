@@ -38,6 +38,7 @@ import (
 	"github.com/usher-dev/usher/controllers"
 	"github.com/usher-dev/usher/hack/inbox"
 	"github.com/usher-dev/usher/internal/chat"
+	"github.com/usher-dev/usher/internal/guard"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
 )
@@ -104,6 +105,7 @@ var _ = BeforeSuite(func() {
 	Expect(k8s.Create(context.Background(), own)).To(Succeed())
 
 	install(context.Background(), filepath.Join("..", "config", "rbac"), filepath.Join("..", "config", "policy"))
+	installed := time.Now()
 	user, err := env.AddUser(envtest.User{
 		Name:   usherUser,
 		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + usherNamespace, "system:authenticated"},
@@ -120,6 +122,9 @@ var _ = BeforeSuite(func() {
 
 	stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
 	DeferCleanup(func() { stopUsher() })
+	// What is written in the second in which the policies come into force counts
+	// as written before.
+	Eventually(func() time.Duration { return time.Since(installed) }).WithTimeout(time.Minute).Should(BeNumerically(">", guard.Settling+2*time.Second))
 })
 
 // install makes what the manifests of directories say, as kustomize would.

@@ -275,3 +275,16 @@ func whenOwnersChange() builder.WatchesOption {
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	})
 }
+
+// unlessProgress leaves out the events of Organizations that only say how far a
+// change of the catalogue is: it is counted again in its own time.
+func unlessProgress() builder.ForOption {
+	still := func(o client.Object) *accountsv1.Organization {
+		org := *o.(*accountsv1.Organization)
+		org.ResourceVersion, org.ManagedFields, org.Status.Rollout = "", nil, accountsv1.RolloutStatus{}
+		return &org
+	}
+	return builder.WithPredicates(predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return !equality.Semantic.DeepEqual(still(e.ObjectOld), still(e.ObjectNew))
+	}})
+}

@@ -57,7 +57,7 @@ func Decide(f Facts) Plan {
 	switch at {
 	case noKey:
 		return f.untilExpiry(Plan{After: recheckKeys})
-	case addressNotAllowed, rivalled, seatless, seatUnknown:
+	case addressNotAllowed, rivalled, seatless, seatUnknown, suspended:
 		return f.untilExpiry(Plan{})
 	case limited:
 		return Plan{After: f.nextMailing().Sub(f.Now)}

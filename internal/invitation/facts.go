@@ -103,6 +103,7 @@ const (
 	noKey
 
 	// Being mailed.
+	suspended
 	limited
 	unclaimed
 	renewed
@@ -192,6 +193,15 @@ func (f Facts) obstacle() (situation, bool) {
 }
 
 func (f Facts) mailing() situation {
+	at := f.nextMail()
+	isSuspended := f.Membership != nil && f.Membership.Spec.State == accountsv1.MembershipSwitchSuspended
+	if isSuspended && at != sent && at != inFlight { // what is out, or on its way, stays good
+		return suspended
+	}
+	return at
+}
+
+func (f Facts) nextMail() situation {
 	switch {
 	case !f.Invitation.Status.Attempt.Begun() && len(f.Gone) > 0 && !f.nextMailing().IsZero():
 		return limited

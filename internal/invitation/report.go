@@ -154,6 +154,15 @@ func (f Facts) mailVerdict(at situation) verdict {
 		}
 	case rivalled:
 		return verdict{accountsv1.InvitationFailed, stalled, f.Rival.Reason, f.Rival.message()}
+	case suspended:
+		state := accountsv1.InvitationSending
+		if handedOver(f.Invitation) {
+			state = accountsv1.InvitationPending
+		}
+		return verdict{
+			state, ready, accountsv1.ReasonSuspended,
+			"The Membership of the same name is suspended; the link goes out once its spec.state is Active.",
+		}
 	case limited:
 		return verdict{
 			accountsv1.InvitationSending, reconciling, accountsv1.ReasonResendLimited,

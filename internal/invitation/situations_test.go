@@ -120,6 +120,16 @@ func TestEverySituation(t *testing.T) {
 		"made for a Membership": {someFacts(madeFor, withMembership(same)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1",
 		}},
+		"made for a Membership that is suspended": {someFacts(madeFor, withMembership(suspends)), says{
+			"Sending", "True Suspended", "False Suspended", "False Suspended", "wait",
+		}},
+		"the mail server could not take it, and the Membership was suspended": {
+			someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1), withMembership(suspends)),
+			says{"Sending", "True Suspended", "False Suspended", "False Suspended", "wait 168h0m0s"},
+		},
+		"the mail is out, and the Membership was suspended": {someFacts(tried(me, accountsv1.DeliverySent, 1), withMembership(suspends)), says{
+			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
+		}},
 		"declined": {someFacts(tried(me, accountsv1.DeliverySent, 1), declining), says{
 			"Declined", "True Declined", "False Declined", "False Declined", "wait",
 		}},
@@ -186,4 +196,10 @@ func TestHowLongAnInvitationIsValid(t *testing.T) {
 			t.Errorf("of %d seconds, it is valid for %s", seconds, got)
 		}
 	}
+}
+
+// suspends is a Membership that is for the same person, and suspended.
+func suspends(m *accountsv1.Membership) {
+	same(m)
+	m.Spec.State = accountsv1.MembershipSwitchSuspended
 }

@@ -78,6 +78,7 @@ func rows() []row {
 		{"an attempt was begun for the first time", someFacts(out, func(f *Facts) { f.Invitation.Annotations = nil })},
 		{"it was not taken this time", someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1))},
 		{"one channel took it, and another did not this time", someFacts(by("Email", "SMS"), out, delivered("sms", "TemporaryFailure"))},
+		{"its Membership is suspended, and it has not been taken", someFacts(madeFor, withMembership(suspends))},
 		{"it was taken", someFacts(out)},
 		{"one channel took it, and another refused it for good", someFacts(by("Email", "SMS"), out, delivered("sms", "Refused"))},
 		{"somebody asks for a resend", someFacts(out, asked(aRequest))},
