@@ -66,6 +66,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (default: 30s).
 		for target in $$(grep -rhoE --include='*_test.go' '^func Fuzz\w+' $$package | cut -d' ' -f2); do \
 			go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-30s} || exit 1; done; done
 
+.PHONY: bench-pace
+bench-pace: control-plane ## Measure how fast access follows for MEMBERS people (default: 1000).
+	USHER_PACE_MEMBERS=$${MEMBERS:-1000} $(GO_TEST) ./test/pace -v -ginkgo.v -ginkgo.no-color
+
 .PHONY: e2e
 e2e: control-plane build chromium ## Run the end-to-end specs: browser, kubectl, SMTP.
 	$(GO_TEST) ./test/e2e/...

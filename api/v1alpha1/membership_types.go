@@ -83,7 +83,8 @@ const (
 
 // Reasons of a Membership whose manifest asks for less than there was.
 const (
-	// ReasonSuspended says that spec.state is Suspended.
+	// ReasonSuspended says that spec.state is Suspended; of an Invitation, that of
+	// its Membership.
 	ReasonSuspended = "Suspended"
 
 	// ReasonLastOwner says that the Organization would be left without an

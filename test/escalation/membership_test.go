@@ -1,0 +1,226 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package escalation_test
+
+import (
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// roleAttempts hand out roles.
+func roleAttempts() (list []attempt) {
+	for role, verbs := range map[string][]verb{"owner": changing, "manager": partly, "observer": wholly, "unknown": partly} {
+		list = append(list, attempt{
+			name: "a developer becomes " + role, kind: memberships, verbs: verbs, pool: "member", key: atHome,
+			change: set(role, "spec", "role"),
+		})
+	}
+	for _, role := range []string{"owner", "manager", "developer", "guest", "unknown"} {
+		list = append(list, attempt{
+			name: "somebody new is " + role, kind: memberships, verbs: making, pool: "outsider", key: freshIn(home), change: offered(role),
+		})
+	}
+	return append(list,
+		attempt{
+			name: "a guest becomes developer", kind: memberships, verbs: wholly, pool: "guest", key: atHome,
+			change: set("developer", "spec", "role"),
+		},
+		attempt{name: "a developer goes", kind: memberships, verbs: []verb{deletes, deletesAll}, pool: "member", key: atHome, change: nothing},
+		attempt{name: "a guest goes", kind: memberships, verbs: []verb{deletes, deletesAll}, pool: "guest", key: atHome, change: nothing},
+	)
+}
+
+// overrideAttempts allow permissions on top of roles, and take Denies away.
+func overrideAttempts() []attempt {
+	allowed := func(name string, verbs []verb, pool, permission, resource string) attempt {
+		return attempt{
+			name: name, kind: memberships, verbs: verbs, pool: pool, key: atHome, change: overriding("Allow", permission, resource),
+		}
+	}
+	undenied := attempt{
+		name: "a Deny goes", kind: memberships, verbs: removing, pool: "denied", key: atHome, change: unset("spec", "permissions"),
+	}
+	return []attempt{
+		allowed("Allow of a managing permission", changing, "member", "own", "home"),
+		allowed("Allow of what assigns roles", wholly, "member", "assign-some", "home"),
+		allowed("Allow of one that the role has not", partly, "member", "operate", "staging"),
+		allowed("Allow of one that the role has elsewhere", wholly, "member", "deploy", "home"),
+		allowed("Allow of a managing permission to a guest", partly, "guest", "own", "home"),
+		allowed("Allow of a managing permission elsewhere", wholly, "member", "own", "staging"),
+		undenied,
+		{
+			name: "somebody new with an Allow", kind: memberships, verbs: making, pool: "outsider", key: freshIn(home),
+			change: changes(offered("developer"), overriding("Allow", "own", "home")),
+		},
+	}
+}
+
+// ownAttempts are about the Membership of whoever tries.
+func ownAttempts() []attempt {
+	own := func(name string, verbs []verb, change func(trier, *unstructured.Unstructured)) attempt {
+		return attempt{name: name, kind: memberships, verbs: verbs, by: members, key: theirOwn, change: change}
+	}
+	return []attempt{
+		own("their own role is owner", wholly, set("owner", "spec", "role")),
+		own("their own role is manager", []verb{merges}, set("manager", "spec", "role")),
+		own("their own role is developer", []verb{patches}, set("developer", "spec", "role")),
+		own("they allow themselves to own", []verb{patches}, overriding("Allow", "own", "home")),
+		own("they allow themselves to operate", []verb{updates}, overriding("Allow", "operate", "staging")),
+		own("they deny themselves", []verb{merges}, overriding("Deny", "look", "staging")),
+		own("they suspend themselves", []verb{applies}, set("Suspended", "spec", "state")),
+		own("they delete themselves", []verb{deletes}, nothing),
+	}
+}
+
+// tenantAttempts name acme in namespaces that are not its home.
+func tenantAttempts() (list []attempt) {
+	for _, namespace := range []string{otherHome, staging, "kube-system"} {
+		list = append(list, attempt{
+			name: "a Membership of acme elsewhere", kind: memberships, verbs: making, pool: "outsider", key: freshIn(namespace), change: offered("owner"),
+		})
+	}
+	return append(list,
+		attempt{
+			name: "an Invitation to acme elsewhere", kind: invitations, verbs: making, pool: "outsider", key: freshIn(otherHome), change: offered("owner"),
+		},
+		attempt{
+			name: "a Membership of another tenant at home", kind: memberships, verbs: making, pool: "outsider", key: freshIn(home),
+			change: changes(offered("owner"), set(otherHome, "spec", "organizationRef", "name")), empty: true,
+		},
+		attempt{
+			name: "the outsider makes themselves an owner", kind: memberships, verbs: making, by: []*actor{outsider, clerk, impostor}, key: freshIn(home),
+			change: func(_ trier, o *unstructured.Unstructured) { offer(o, "owner", "oscar") },
+		},
+	)
+}
+
+// invitationAttempts invite by hand.
+func invitationAttempts() (list []attempt) {
+	for _, role := range []string{"owner", "manager", "developer", "guest", "unknown"} {
+		list = append(list, attempt{
+			name: "an Invitation to be " + role, kind: invitations, verbs: making, pool: "outsider", key: freshIn(home), change: offered(role),
+		})
+	}
+	for _, role := range []string{"owner", "developer"} {
+		list = append(list, attempt{
+			name: "an Invitation for oneself to be " + role, kind: invitations, verbs: making, by: members, key: freshIn(home),
+			change: offeredThemselves(role), empty: true,
+		})
+	}
+	return append(list,
+		attempt{
+			name: "an Invitation with the name of a member", kind: invitations, verbs: making, pool: "member", key: atHome,
+			change: offered("owner"), empty: true,
+		},
+		attempt{
+			name: "an Invitation is taken back", kind: invitations, verbs: []verb{deletes, deletesAll}, pool: "invited", key: atHome, change: nothing,
+		},
+	)
+}
+
+// recordAttempts change what Usher keeps in metadata.
+func recordAttempts() []attempt {
+	annotated := func(key, value string) func(trier, *unstructured.Unstructured) {
+		return func(_ trier, o *unstructured.Unstructured) { annotate(o, key, value) }
+	}
+	owned := func(ref map[string]any) func(trier, *unstructured.Unstructured) {
+		return set([]any{ref}, "metadata", "ownerReferences")
+	}
+	ghost := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "name": "ghost", "uid": "ghost"}
+	boss := map[string]any{"apiVersion": accountsGroup + "/v1alpha1", "kind": "Membership", "name": "ada", "uid": "ghost"}
+	onMember := func(name string, verbs []verb, change func(trier, *unstructured.Unstructured)) attempt {
+		return attempt{name: name, kind: memberships, verbs: verbs, pool: "member", key: atHome, change: change}
+	}
+	onInvitation := func(name string, verbs []verb, change func(trier, *unstructured.Unstructured)) attempt {
+		return attempt{name: name, kind: invitations, verbs: verbs, pool: "invited", key: atHome, change: change}
+	}
+	return []attempt{
+		onMember("the finalizer goes", removing, unset("metadata", "finalizers")),
+		onMember("a record is forged", partly, annotated("founders", "moe-1")),
+		onMember("an owner that does not exist", wholly, owned(ghost)),
+		onMember("Usher's labels", partly, set("usher", "metadata", "labels", "app.kubernetes.io/managed-by")),
+		onInvitation("made for a Membership, it says", wholly, annotated("made-for-membership", "ada")),
+		onInvitation("mailed already, it says", partly, annotated("mailed", "2027-01-15T08:00:00Z")),
+		onInvitation("owned by a Membership", partly, owned(boss)),
+		{
+			name: "somebody new with a record", kind: memberships, verbs: making, pool: "outsider", key: freshIn(home),
+			change: changes(offered("guest"), annotated("founders", "x")),
+		},
+		{
+			name: "an Account holds a Membership, it says", kind: accounts, verbs: partly, pool: "outsider", key: clusterWide,
+			change: annotated("memberships", home+"/gil-4=gil-4@example.com"), role: "guest",
+		},
+		{
+			name: "the founders are to be made again", kind: organizations, verbs: []verb{updates, merges}, once: true, key: named(home),
+			change: unset("metadata", "annotations"),
+		},
+	}
+}
+
+func annotate(o *unstructured.Unstructured, key, value string) {
+	annotations := o.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[accountsGroup+"/"+key] = value
+	o.SetAnnotations(annotations)
+}
+
+// accountUIDs are those of everybody's Account, by name.
+var accountUIDs = map[string]types.UID{}
+
+// statusAttempts forge what Usher says, and what people answered.
+func statusAttempts() []attempt {
+	onMember := func(name string, verbs []verb, change func(trier, *unstructured.Unstructured)) attempt {
+		return attempt{name: name, kind: memberships, sub: "status", verbs: verbs, pool: "member", key: atHome, change: change}
+	}
+	acceptance := func(account string) map[string]any {
+		return map[string]any{
+			"accountRef": map[string]any{"name": account, "uid": string(accountUIDs[account])}, "acceptedTime": "2026-01-01T00:00:00Z",
+		}
+	}
+	condition := map[string]any{
+		"type": "LastOwner", "status": "True", "reason": "LastOwner", "message": "Forged.", "lastTransitionTime": "2026-01-01T00:00:00Z",
+	}
+	inForce := map[string]any{
+		"permission": "own", "resource": "home", "state": "InForce", "clusterRole": "usher-organization-owner", "namespaces": []any{home},
+	}
+	return []attempt{
+		onMember("accountRef is the sender's", changing, func(t trier, o *unstructured.Unstructured) {
+			put(o, map[string]any{"name": or(t.who.member, "olive-1")}, "status", "accountRef")
+		}),
+		onMember("guard is old", wholly, set(map[string]any{"since": "2026-01-01T00:00:00Z", "generation": int64(1)}, "status", "guard")),
+		onMember("LastOwner is True", partly, set([]any{condition}, "status", "conditions")),
+		onMember("grants are in force", wholly, set([]any{inForce}, "status", "grants")),
+		{
+			name: "an Invitation is accepted", kind: invitations, sub: "status", verbs: changing, pool: "invited", key: atHome, role: "owner",
+			change: func(t trier, o *unstructured.Unstructured) { put(o, acceptance(t.picked), "status", "acceptance") },
+		},
+		{
+			name: "an Invitation is accepted by somebody else", kind: invitations, sub: "status", verbs: wholly, pool: "invited", key: atHome,
+			change: func(t trier, o *unstructured.Unstructured) {
+				put(o, acceptance(or(t.who.member, "olive-1")), "status", "acceptance")
+			},
+		},
+		{
+			name: "a guest is among the owners", kind: organizations, sub: "status", verbs: changing, once: true, pool: "guest", key: named(home),
+			change: func(t trier, o *unstructured.Unstructured) {
+				list, _, _ := unstructured.NestedSlice(o.Object, "status", "owners")
+				put(o, append(list, map[string]any{"name": t.picked, "role": "owner"}), "status", "owners")
+			},
+		},
+		{
+			name: "an Account has a second factor", kind: accounts, sub: "status", verbs: partly, pool: "outsider", key: clusterWide,
+			change: set("Enrolled", "status", "twoFactor"),
+		},
+	}
+}
+
+// or is the first name that there is.
+func or(name, otherwise string) string {
+	if name == "" {
+		return otherwise
+	}
+	return name
+}

@@ -1,0 +1,178 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package escalation_test
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// right is what RBAC allows somebody besides cluster administrators.
+type right struct {
+	who        []*actor
+	group      string
+	resources  string
+	namespaces string
+	verbs      string
+}
+
+// rights is all that RBAC is to let pass, in words of its own.
+var rights = []right{
+	{[]*actor{owner, manager}, accountsGroup, "memberships,invitations", home, "create,update,patch,delete"},
+	{[]*actor{outsider}, accountsGroup, "memberships,invitations", otherHome, "create,update,patch,delete"},
+	{
+		[]*actor{clerk, impostor},
+		accountsGroup, "memberships,memberships/status,invitations,invitations/status", home + "," + staging,
+		"create,update,patch,delete,deletecollection",
+	},
+	{[]*actor{clerk, impostor}, rbacGroup, "rolebindings", home + "," + staging, "delete"},
+}
+
+// assignable are the roles that somebody may hand out, by namespace; a star
+// stands for all of them, and for all permissions.
+var assignable = map[*actor]map[string]string{
+	owner: {home: "*"}, manager: {home: "developer,guest"}, outsider: {otherHome: "*"},
+}
+
+// expected tells whether the request is to be accepted.
+func (r request) expected(policiesInForce bool) bool {
+	if r.who == clusterAdmin {
+		return true
+	}
+	verbs := map[verb][]string{
+		creates: {"create"}, updates: {"update"}, merges: {"patch"}, patches: {"patch"}, applies: {"patch"},
+		deletes: {"delete"}, deletesAll: {"deletecollection"},
+	}[r.verb]
+	if r.verb == applies && r.before == nil {
+		verbs = append(verbs, "create")
+	}
+	for _, v := range verbs {
+		if !r.rbacAllows(v) {
+			return false
+		}
+	}
+	return !policiesInForce || r.policiesAllow()
+}
+
+func (r request) rbacAllows(k8sVerb string) bool {
+	resource := r.kind.resource
+	if r.sub != "" {
+		resource += "/" + r.sub
+	}
+	return slices.ContainsFunc(rights, func(has right) bool {
+		return slices.Contains(has.who, r.who) && has.group == r.kind.group && isOneOf(resource, split(has.resources)...) &&
+			isOneOf(r.object().GetNamespace(), split(has.namespaces)...) && isOneOf(k8sVerb, split(has.verbs)...)
+	})
+}
+
+// policiesAllow is about those who are no cluster administrators, and are let
+// pass by RBAC.
+func (r request) policiesAllow() bool {
+	if r.kind != memberships && r.kind != invitations {
+		return true
+	}
+	return !r.touchesRecords() && (!r.handsOut() || r.mayAssign() && !r.ownMembership())
+}
+
+// handsOut tells whether the request is about who has what.
+func (r request) handsOut() bool {
+	return r.sub == "status" || r.before == nil || r.after == nil || r.changed("spec") || r.gainsOwner()
+}
+
+func (r request) gainsOwner() bool {
+	return r.changed("metadata.ownerReferences") && len(r.after.GetOwnerReferences()) > 0
+}
+
+func (r request) mayAssign() bool {
+	may := assignable[r.who][r.object().GetNamespace()]
+	if may == "*" {
+		return true
+	}
+	for _, o := range []*unstructured.Unstructured{r.before, r.after} {
+		if role := text(o, "spec", "role"); o != nil && !isOneOf(role, split(may)...) {
+			return false
+		}
+	}
+	before := allowedIn(r.before)
+	return !slices.ContainsFunc(allowedIn(r.after), func(g granted) bool { return !slices.Contains(before, g) })
+}
+
+func (r request) ownMembership() bool {
+	return r.kind == memberships && r.sub == "" && r.before != nil &&
+		r.who.user == userOf(text(r.before, "status", "accountRef", "name"))
+}
+
+// touchesRecords tells whether what Usher keeps in metadata is changed.
+func (r request) touchesRecords() bool {
+	if r.sub != "" || r.after == nil {
+		return false
+	}
+	kept := func(o *unstructured.Unstructured) (found []string) {
+		if o == nil {
+			return nil
+		}
+		for key, value := range o.GetAnnotations() {
+			if strings.HasPrefix(key, accountsGroup+"/") {
+				found = append(found, key+"="+value)
+			}
+		}
+		if r.before != nil { // an object may be made with the finalizer
+			found = append(found, o.GetFinalizers()...)
+		}
+		if r.kind == invitations {
+			for _, ref := range o.GetOwnerReferences() {
+				found = append(found, ref.Kind+string(ref.UID))
+			}
+		}
+		slices.Sort(found)
+		return found
+	}
+	return !slices.Equal(kept(r.before), kept(r.after))
+}
+
+// allowedIn are the permissions that a Membership allows on top of the role.
+func allowedIn(o *unstructured.Unstructured) []granted {
+	if o == nil {
+		return nil
+	}
+	list, _, _ := unstructured.NestedSlice(o.Object, "spec", "permissions")
+	var found []granted
+	for _, item := range list {
+		override, _ := item.(map[string]any)
+		resources, _ := override["resources"].([]any)
+		for _, resource := range resources {
+			permission, _ := override["permission"].(string)
+			if name, isText := resource.(string); isText && override["effect"] == "Allow" {
+				found = append(found, granted{permission, name})
+			}
+		}
+	}
+	return found
+}
+
+// gift is what somebody may have because of a request that was to be accepted.
+type gift struct {
+	person string
+	has    holdings
+}
+
+// gives is what a request gives away that its sender was free to give.
+func (r request) gives() []gift {
+	if r.after == nil || r.sub != "" || r.kind != memberships && r.kind != invitations ||
+		r.after.GetNamespace() != home || text(r.after, "spec", "organizationRef", "name") != home {
+		return nil
+	}
+	return []gift{{personOf(text(r.after, "spec", "email")), worthOf(text(r.after, "spec", "role"), allowedIn(r.after)...)}}
+}
+
+// text reads a field; what is not there is empty.
+func text(o *unstructured.Unstructured, path ...string) string {
+	if o == nil {
+		return ""
+	}
+	value, _, _ := unstructured.NestedString(o.Object, path...)
+	return value
+}

@@ -1,0 +1,232 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package escalation_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+// longestBatch is how many cases there are between two measurements at the most.
+const longestBatch = 150
+
+// run carries out cases, batch by batch. Each case of a batch has objects and
+// accomplices of its own, so that they do not get in each other's way.
+type run struct {
+	policiesInForce bool
+	batch           []trial
+	// done are the cases of the batch that were accepted.
+	done []trial
+	// used are the objects, and the people, that something was done to.
+	used map[string]bool
+	// gifts are what people may have more than before.
+	gifts map[string]holdings
+
+	counts    map[string]*count
+	surprises []string
+	gains     []string
+}
+
+// count is a line of the table.
+type count struct{ cases, accepted, refused, gains, batches int }
+
+func newRun(policiesInForce bool) *run {
+	return &run{policiesInForce: policiesInForce, used: map[string]bool{}, gifts: map[string]holdings{}, counts: map[string]*count{}}
+}
+
+// all carries out cases, and reports what came out otherwise than expected.
+func (r *run) all(ctx context.Context, cases []trial) {
+	GinkgoHelper()
+	for _, t := range cases {
+		ready, free := r.ready(t)
+		if !free || len(r.batch) == longestBatch {
+			r.close(ctx)
+			ready, free = r.ready(t)
+			Expect(free).To(BeTrue(), "nothing is left for %s", t)
+		}
+		r.try(ctx, ready)
+	}
+	r.close(ctx)
+	surprises, gains := r.surprises, r.gains
+	r.surprises, r.gains = nil, nil
+	Expect(gains).To(BeEmpty(), "nobody gains anything")
+	Expect(surprises).To(BeEmpty(), "accepted and refused as they should be")
+}
+
+// ready picks what a case needs, unless something of it has been used.
+func (r *run) ready(t trial) (_ trial, free bool) {
+	if r.used[t.who.member] && t.who.member != "" {
+		return t, false
+	}
+	candidates := []string{""}
+	if t.pool != "" {
+		candidates = pools[t.pool]
+	}
+	for _, picked := range candidates {
+		if picked != "" && r.used[picked] {
+			continue
+		}
+		if ready := t.picking(picked); !r.used[ready.key.String()] {
+			return ready, true
+		}
+	}
+	return t, false
+}
+
+func (r *run) try(ctx context.Context, t trial) {
+	GinkgoHelper()
+	sent, accepted, err := t.tried(ctx)
+	Expect(err).NotTo(HaveOccurred(), t.String())
+	r.batch = append(r.batch, t)
+	c := r.counted(t.what)
+	c.cases++
+	expected := sent.expected(r.policiesInForce) && !t.invalid
+	if accepted {
+		c.accepted++
+	} else {
+		c.refused++
+	}
+	if accepted != expected {
+		r.surprises = append(r.surprises, fmt.Sprintf("accepted: %t, expected: %t, of %s", accepted, expected, t))
+	}
+	if !accepted {
+		return
+	}
+	r.done = append(r.done, t)
+	r.use(t, sent)
+	if !expected || t.empty || !r.policiesInForce {
+		return
+	}
+	gifts := sent.gives()
+	if t.who == clusterAdmin && t.role != "" {
+		gifts = append(gifts, gift{t.picked, worthOf(t.role)})
+	}
+	for _, g := range gifts {
+		r.gifts[userOf(g.person)] = union(r.gifts[userOf(g.person)], g.has)
+	}
+}
+
+// use notes what an accepted case has changed.
+func (r *run) use(t trial, sent request) {
+	if sent.after != nil && sent.before != nil && !slices.ContainsFunc(parts, sent.changed) {
+		return
+	}
+	r.used[t.key.String()], r.used[t.picked] = true, true
+	if t.kind == memberships && t.key.Namespace == home {
+		r.used[t.key.Name] = true
+	}
+}
+
+func (r *run) counted(what string) *count {
+	if r.counts[what] == nil {
+		r.counts[what] = &count{}
+	}
+	return r.counts[what]
+}
+
+// close measures what has come of a batch, and puts everything back.
+func (r *run) close(ctx context.Context) {
+	GinkgoHelper()
+	if len(r.batch) == 0 {
+		return
+	}
+	batch, done := r.batch, r.done
+	more := r.measure(ctx)
+	r.counted(batch[0].what).batches++
+	if len(done) > 0 {
+		restore(ctx)
+	}
+	r.batch, r.done = nil, nil
+	clear(r.used)
+	if len(more) > 0 {
+		r.attribute(ctx, batch, done, more)
+	}
+	clear(r.gifts)
+}
+
+// measure waits until Usher is done, has the accomplices accept what is offered
+// to them, and says who may do more than they should.
+func (r *run) measure(ctx context.Context) []string {
+	GinkgoHelper()
+	if len(r.done) > 0 {
+		settle(ctx)
+		if acceptEverything(ctx) {
+			settle(ctx)
+		}
+	}
+	var more []string
+	for user, has := range takeCensus(ctx, watched(r.used)) {
+		may := union(baseline[user], r.gifts[user])
+		if !r.policiesInForce {
+			may = union(may, catalogueWorth())
+		}
+		if gained := has.without(may); len(gained) > 0 {
+			more = append(more, fmt.Sprintf("%s may %v", user, gained))
+		}
+	}
+	slices.Sort(more)
+	return more
+}
+
+// tellAtMost is how many gains are told one by one: where there are more, there
+// is one cause to all of them.
+const tellAtMost = 5
+
+// attribute finds out which case of a batch a gain is from, by doing them again
+// one by one.
+func (r *run) attribute(ctx context.Context, batch, done []trial, more []string) {
+	GinkgoHelper()
+	found := false
+	for _, t := range done {
+		if len(r.gains) >= tellAtMost {
+			return
+		}
+		alone := newRun(r.policiesInForce)
+		alone.try(ctx, t.picking(t.picked))
+		gained := alone.measure(ctx)
+		restore(ctx)
+		if len(gained) > 0 {
+			found = true
+			r.counted(t.what).gains++
+			r.gains = append(r.gains, fmt.Sprintf("%s: %s", t, strings.Join(gained, "; ")))
+		}
+	}
+	if !found {
+		r.counted(batch[0].what).gains++
+		r.gains = append(r.gains, fmt.Sprintf("%s and %d more, together: %s", batch[0], len(batch)-1, strings.Join(more, "; ")))
+	}
+}
+
+// table says what came out.
+func (r *run) table() string {
+	var b strings.Builder
+	total := count{}
+	line := func(what string, c count) {
+		fmt.Fprintf(&b, "%-22s%8d%10d%9d%9d%7d\n", what, c.cases, c.accepted, c.refused, c.batches, c.gains)
+	}
+	fmt.Fprintf(&b, "%-22s%8s%10s%9s%9s%7s\n", "tried", "cases", "accepted", "refused", "measured", "gains")
+	for _, part := range matrix {
+		c := r.counts[part.what]
+		if c == nil {
+			continue
+		}
+		line(part.what, *c)
+		total.cases, total.accepted, total.refused = total.cases+c.cases, total.accepted+c.accepted, total.refused+c.refused
+		total.batches, total.gains = total.batches+c.batches, total.gains+c.gains
+	}
+	line("all", total)
+	return b.String()
+}
+
+func (r *run) cases() (n int) {
+	for _, c := range r.counts {
+		n += c.cases
+	}
+	return n
+}

@@ -1,0 +1,111 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package escalation_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// quiet is how long nobody writes anything when Usher is done.
+const quiet = 150 * time.Millisecond
+
+// settle waits until Usher has seen everything, and writes no more.
+func settle(ctx context.Context) {
+	GinkgoHelper()
+	var last string
+	var since time.Time
+	Eventually(ctx, func() (string, error) {
+		revision, err := revision(ctx)
+		if err != nil {
+			return "", err
+		}
+		if revision != last {
+			last, since = revision, time.Now()
+		}
+		if time.Since(since) < quiet {
+			return "somebody still writes", nil
+		}
+		return behind(ctx)
+	}).Should(BeEmpty())
+}
+
+// revision is that of the whole cluster: any write makes it another one.
+func revision(ctx context.Context) (string, error) {
+	var list corev1.ConfigMapList
+	err := admin.List(ctx, &list, client.InNamespace("default"), client.Limit(1))
+	return list.ResourceVersion, err
+}
+
+// behind names an object that is going, or that Usher has not seen as it is.
+func behind(ctx context.Context) (string, error) {
+	for _, k := range []kind{memberships, organizations, accounts, invitations} {
+		list := k.list()
+		if err := admin.List(ctx, list); err != nil {
+			return "", err
+		}
+		for i := range list.Items {
+			o := &list.Items[i]
+			observed, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
+			if o.GetDeletionTimestamp() != nil || observed != o.GetGeneration() {
+				return fmt.Sprintf("%s %s/%s is not done", k.kind, o.GetNamespace(), o.GetName()), nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// acceptEverything has everybody with an Account accept the Invitations that are
+// open to them, but for those who were invited from the start. The portal writes
+// it, which lets nobody answer what has failed, such as an Invitation for whom is
+// a member already.
+func acceptEverything(ctx context.Context) (any bool) {
+	GinkgoHelper()
+	var list accountsv1.InvitationList
+	Expect(admin.List(ctx, &list)).To(Succeed())
+	for i := range list.Items {
+		inv := &list.Items[i]
+		person := personOf(string(inv.Spec.Email))
+		uid := accountUIDs[person]
+		if uid == "" || inv.Status.Acceptance.Given() || slices.Contains(pools["invited"], person) ||
+			!isOneOf(inv.Status.State, accountsv1.InvitationSending, accountsv1.InvitationPending) {
+			continue
+		}
+		at := metav1.Now().Rfc3339Copy()
+		inv.Status.Acceptance = accountsv1.Acceptance{
+			AccountRef: accountsv1.AcceptedAccountReference{Name: accountsv1.AccountName(person), UID: string(uid)}, AcceptedTime: &at,
+		}
+		Expect(portal.api.Status().Update(ctx, inv)).To(Succeed(), "%v", inv)
+		any = true
+	}
+	return any
+}
+
+// waitForPolicies waits until Usher says of each Organization whether the
+// policies are in force.
+func waitForPolicies(ctx context.Context, status metav1.ConditionStatus) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		var list accountsv1.OrganizationList
+		g.Expect(admin.List(ctx, &list)).To(Succeed())
+		for i := range list.Items {
+			c := meta.FindStatusCondition(list.Items[i].Status.Conditions, accountsv1.ConditionPoliciesInForce)
+			g.Expect(c).NotTo(BeNil())
+			g.Expect(c.Status).To(Equal(status), "%s: %s", list.Items[i].Name, c.Message)
+		}
+		g.Expect(list.Items).NotTo(BeEmpty())
+	}).Should(Succeed())
+}

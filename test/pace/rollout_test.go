@@ -1,0 +1,90 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package pace_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// permitted is how many RoleBindings may be written or deleted in a second:
+// Usher's own bound, and those that were held up on their way to the API server.
+const permitted = 500 + 500/10
+
+// progress is what an Organization says about itself, one state after another.
+type progress struct {
+	mu     sync.Mutex
+	states []accountsv1.OrganizationStatus
+}
+
+func (p *progress) follow(ctx context.Context) {
+	GinkgoHelper()
+	follow(ctx, &accountsv1.OrganizationList{}, func(event watch.Event) {
+		if org, is := event.Object.(*accountsv1.Organization); is {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.states = append(p.states, org.Status)
+		}
+	}, client.MatchingFields{"metadata.name": acme})
+}
+
+// seen are the states of a roll-out, without the ones before and after it.
+func (p *progress) seen() []accountsv1.OrganizationStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(p.states), func(s accountsv1.OrganizationStatus) bool { return s.Rollout.Members == 0 })
+}
+
+// goesOn tells whether the roll-out has reached some, and not everybody.
+func (p *progress) goesOn() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.states) == 0 {
+		return false
+	}
+	rollout := p.states[len(p.states)-1].Rollout
+	return rollout.Members != 0 && rollout.Updated != nil && *rollout.Updated > 0 && *rollout.Updated < rollout.Members
+}
+
+func (p *progress) String() string {
+	var text string
+	for _, s := range p.seen() {
+		text += fmt.Sprintf(" %d/%d", *s.Rollout.Updated, s.Rollout.Members)
+	}
+	return text
+}
+
+// updated is how many had what the catalogue says, one state after another.
+func (p *progress) updated() []int {
+	var updated []int
+	for _, s := range p.seen() {
+		updated = append(updated, int(*s.Rollout.Updated))
+	}
+	return updated
+}
+
+// now is what the Organization says last.
+func (p *progress) now() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return saysReady(p.states[len(p.states)-1])
+}
+
+// saysReady is the status and the reason of the condition Ready.
+func saysReady(s accountsv1.OrganizationStatus) string {
+	c := apimeta.FindStatusCondition(s.Conditions, accountsv1.ConditionReady)
+	if c == nil {
+		return ""
+	}
+	return string(c.Status) + " " + c.Reason
+}
