@@ -33,6 +33,7 @@ var _ = Describe("The manifest of an Organization", func() {
 		By("being told who joins, and not coming back once they were removed")
 		acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		acme.mail("ada", joined)
+		acme.join(ctx, "june", "owner", acme.unique("june")) // the last owner would stay
 		kubectl(ctx, "delete", "membership", "ada", "-n", acme.name)
 		apply(ctx, acme.manifest(founders, "language: it"))
 		Eventually(kubectl).WithArguments(ctx, "get", "organization", acme.name, "-o",
