@@ -31,7 +31,7 @@ const (
 	audits = auditor + " in " + staging
 )
 
-var _ = Describe("Access in an Organization of many", Ordered, Serial, func() {
+var _ = Describe("Access in an Organization of many", Ordered, ContinueOnFailure, Serial, func() {
 	BeforeAll(func(ctx SpecContext) {
 		began := time.Now()
 		settle(ctx)
