@@ -115,6 +115,9 @@ func (r *MembershipReconciler) apply(ctx context.Context, m *accountsv1.Membersh
 				b.Name, b.Namespace, holders(existing)),
 		}, nil
 	}
+	if existing != nil && grant.SameBinding(existing, b) {
+		return membership.Failure{}, nil // the cache does not have it yet
+	}
 	if err := r.Pace.Wait(ctx); err != nil {
 		return membership.Failure{}, err
 	}
