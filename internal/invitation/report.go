@@ -115,7 +115,7 @@ func (f Facts) verdict(at situation) verdict {
 
 // mailVerdict is the verdict where mail is the matter.
 func (f Facts) mailVerdict(at situation) verdict {
-	ready, reconciling, stalled := (*condition.Set).Ready, (*condition.Set).Reconciling, (*condition.Set).Stalled
+	ready, stalled := (*condition.Set).Ready, (*condition.Set).Stalled
 	again := "; annotate the Invitation or its Membership with " + accountsv1.ResendAnnotation + " to invite again."
 	switch at {
 	case sent:
@@ -154,32 +154,34 @@ func (f Facts) mailVerdict(at situation) verdict {
 		}
 	case rivalled:
 		return verdict{accountsv1.InvitationFailed, stalled, f.Rival.Reason, f.Rival.message()}
+	default:
+		return f.waitingVerdict(at)
+	}
+}
+
+// waitingVerdict is the verdict while the link is on its way, or waits to be.
+func (f Facts) waitingVerdict(at situation) verdict {
+	ready, reconciling := (*condition.Set).Ready, (*condition.Set).Reconciling
+	// An attempt that is new makes the link that is out a dead one.
+	state := accountsv1.InvitationSending
+	if handedOver(f.Invitation) && (at == suspended || at == failedTry || at == inFlight) {
+		state = accountsv1.InvitationPending
+	}
+	switch at {
 	case suspended:
-		state := accountsv1.InvitationSending
-		if handedOver(f.Invitation) {
-			state = accountsv1.InvitationPending
-		}
 		return verdict{
 			state, ready, accountsv1.ReasonSuspended,
 			"The Membership of the same name is suspended; the link goes out once its spec.state is Active.",
 		}
 	case limited:
 		return verdict{
-			accountsv1.InvitationSending, reconciling, accountsv1.ReasonResendLimited,
+			state, reconciling, accountsv1.ReasonResendLimited,
 			fmt.Sprintf("The address was mailed %d times within a day, by Invitations that were made anew; it is mailed again at %s.",
 				MostMailings, f.nextMailing().UTC().Format(time.RFC3339)),
 		}
 	case failedTry:
-		state := accountsv1.InvitationSending
-		if handedOver(f.Invitation) {
-			state = accountsv1.InvitationPending
-		}
 		return verdict{state, reconciling, accountsv1.ReasonTemporaryFailure, f.outcomes()}
 	default:
-		state := accountsv1.InvitationSending
-		if handedOver(f.Invitation) && at == inFlight {
-			state = accountsv1.InvitationPending
-		}
 		return verdict{state, reconciling, accountsv1.ReasonSending, "The link is on its way."}
 	}
 }
