@@ -14,13 +14,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -126,30 +124,19 @@ func (r *OrganizationReconciler) bringing(ctx context.Context, o client.Object) 
 // whenSomebodyCounts asks for the Organization of a Membership or an
 // Invitation when that is about its seats, or about mail that is held.
 func (r *OrganizationReconciler) whenSomebodyCounts() handler.EventHandler {
-	ask := func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request], seen ...client.Object) {
-		key := types.NamespacedName{Name: organizationNamedBy(seen[0])}
+	return upon(func(ctx context.Context, q queue, c change) {
+		key := types.NamespacedName{Name: organizationNamedBy(c.newest())}
 		org, err := find(ctx, r, key, &accountsv1.Organization{})
 		if err != nil || org == nil {
 			return // a cache fails to read only while the process stops
 		}
-		isHeld := func(o client.Object) bool {
-			return len(heldOf(o.(reported), accountsv1.OrganizationReference{Name: "any"})) > 0
+		counts := func(o client.Object) bool {
+			return isOwner(org, o) || len(heldOf(o.(reported), accountsv1.OrganizationReference{Name: "any"})) > 0
 		}
-		if org.Spec.Seats != 0 || isHeld(seen[0]) || isHeld(seen[len(seen)-1]) || slices.ContainsFunc(seen, func(o client.Object) bool { return isOwner(org, o) }) {
+		if org.Spec.Seats != 0 || slices.ContainsFunc(c.seen(), counts) {
 			q.Add(reconcile.Request{NamespacedName: key})
 		}
-	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			ask(ctx, q, e.Object)
-		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			ask(ctx, q, e.ObjectOld, e.ObjectNew)
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			ask(ctx, q, e.Object)
-		},
-	}
+	})
 }
 
 // organizationNamedBy is the Organization of a Membership or an Invitation.

@@ -41,31 +41,61 @@ func requests(ctx context.Context, r client.Reader, list client.ObjectList, opti
 	return found
 }
 
+// queue takes requests to reconcile.
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// change is what happened to an object.
+type change struct {
+	// before is nil where the object is new, after where it is gone.
+	before, after client.Object
+	// initial: nothing happened, but that Usher was started. Everybody is looked
+	// at then anyway.
+	initial bool
+}
+
+// newest is the object as it was last seen.
+func (c change) newest() client.Object {
+	if c.after == nil {
+		return c.before
+	}
+	return c.after
+}
+
+// seen is the object as it was, where there was one, and as it is, where there is.
+func (c change) seen() []client.Object {
+	return slices.DeleteFunc([]client.Object{c.before, c.after}, func(o client.Object) bool { return o == nil })
+}
+
+// upon has every change of an object asked about.
+func upon(ask func(ctx context.Context, q queue, c change)) handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+			ask(ctx, q, change{after: e.Object, initial: e.IsInInitialList})
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+			ask(ctx, q, change{before: e.ObjectOld, after: e.ObjectNew})
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
+			ask(ctx, q, change{before: e.Object})
+		},
+	}
+}
+
 // whenOrganizationChanges asks for the objects of an Organization that a change
 // of it is about: all of them, or those whose seats were given or taken.
 func whenOrganizationChanges(r client.Reader, list func() client.ObjectList) handler.EventHandler {
-	all := func(ctx context.Context, org client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-		addUnhurried(q, requests(ctx, r, list(), client.MatchingFields{byOrganization: org.GetName()})...)
-	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			all(ctx, e.Object, q)
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			all(ctx, e.Object, q)
-		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			before, after := e.ObjectOld.(*accountsv1.Organization), e.ObjectNew.(*accountsv1.Organization)
-			if concernsAll(before, after) {
-				all(ctx, after, q)
-				return
-			}
-			names := append(seat.Changed(before.Status.Seats, after.Status.Seats), changedOwners(before.Status.Owners, after.Status.Owners)...)
-			for _, name := range names {
-				q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: string(after.Spec.Namespace), Name: name}})
-			}
-		},
-	}
+	return upon(func(ctx context.Context, q queue, c change) {
+		before, existed := c.before.(*accountsv1.Organization)
+		after, exists := c.after.(*accountsv1.Organization)
+		if !existed || !exists || concernsAll(before, after) {
+			addUnhurried(q, requests(ctx, r, list(), client.MatchingFields{byOrganization: c.newest().GetName()})...)
+			return
+		}
+		names := append(seat.Changed(before.Status.Seats, after.Status.Seats), changedOwners(before.Status.Owners, after.Status.Owners)...)
+		for _, name := range names {
+			q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: string(after.Spec.Namespace), Name: name}})
+		}
+	})
 }
 
 // concernsAll tells whether a change of an Organization is about everybody in it.
@@ -109,7 +139,7 @@ func changedOwners(before, after []accountsv1.OwnerStatus) []string {
 
 // addUnhurried asks for objects after those that something of their own has
 // happened to: a change of a catalogue must not keep the one of a person waiting.
-func addUnhurried(q workqueue.TypedRateLimitingInterface[reconcile.Request], found ...reconcile.Request) {
+func addUnhurried(q queue, found ...reconcile.Request) {
 	if queue, prioritizes := q.(priorityqueue.PriorityQueue[reconcile.Request]); prioritizes {
 		low := handler.LowPriority
 		queue.AddWithOpts(priorityqueue.AddOpts{Priority: &low}, found...)
@@ -122,20 +152,7 @@ func addUnhurried(q workqueue.TypedRateLimitingInterface[reconcile.Request], fou
 
 // unhurried asks, whatever happens to an object, for those that it concerns.
 func unhurried(concerned handler.MapFunc) handler.EventHandler {
-	ask := func(ctx context.Context, o client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-		addUnhurried(q, concerned(ctx, o)...)
-	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			ask(ctx, e.Object, q)
-		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			ask(ctx, e.ObjectNew, q)
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			ask(ctx, e.Object, q)
-		},
-	}
+	return upon(func(ctx context.Context, q queue, c change) { addUnhurried(q, concerned(ctx, c.newest())...) })
 }
 
 // bindingPause is how long after an event of a RoleBinding its Membership is
@@ -147,81 +164,58 @@ const bindingPause = 100 * time.Millisecond
 // afterPause asks, whatever happens to an object, for those that it concerned and
 // concerns, a moment later.
 func afterPause(concerned handler.MapFunc) handler.EventHandler {
-	ask := func(ctx context.Context, o client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-		for _, req := range concerned(ctx, o) {
-			q.AddAfter(req, bindingPause)
-		}
-	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			if e.IsInInitialList {
-				addUnhurried(q, concerned(ctx, e.Object)...)
-				return
+	return upon(func(ctx context.Context, q queue, c change) {
+		for _, o := range c.seen() {
+			if c.initial {
+				addUnhurried(q, concerned(ctx, o)...)
+				continue
 			}
-			ask(ctx, e.Object, q)
-		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			ask(ctx, e.ObjectOld, q)
-			ask(ctx, e.ObjectNew, q)
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			ask(ctx, e.Object, q)
-		},
-	}
+			for _, req := range concerned(ctx, o) {
+				q.AddAfter(req, bindingPause)
+			}
+		}
+	})
 }
 
 // whenNamespaceChanges asks for those whom a namespace concerns, by the labels
 // that it had and by those that it has.
 func whenNamespaceChanges(concerned handler.MapFunc) handler.EventHandler {
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			if !e.IsInInitialList { // everybody is looked at then anyway
-				addUnhurried(q, concerned(ctx, e.Object)...)
-			}
-		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			before, after := e.ObjectOld, e.ObjectNew
-			if !maps.Equal(before.GetLabels(), after.GetLabels()) || before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() {
-				addUnhurried(q, append(concerned(ctx, before), concerned(ctx, after)...)...)
-			}
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			addUnhurried(q, concerned(ctx, e.Object)...)
-		},
+	same := func(before, after client.Object) bool {
+		return before != nil && after != nil && maps.Equal(before.GetLabels(), after.GetLabels()) &&
+			before.GetDeletionTimestamp().IsZero() == after.GetDeletionTimestamp().IsZero()
 	}
+	return upon(func(ctx context.Context, q queue, c change) {
+		if c.initial || same(c.before, c.after) {
+			return
+		}
+		for _, o := range c.seen() {
+			addUnhurried(q, concerned(ctx, o)...)
+		}
+	})
 }
 
 // whenClusterRoleChanges asks for those whose catalogue names a ClusterRole, and
 // for everybody where it is one that says what Usher may bind: then once more
 // when the API server surely knows of it.
 func whenClusterRoleChanges(roles *ClusterRoles, naming, everybody handler.MapFunc) handler.EventHandler {
-	ask := func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request], seen ...client.Object) {
-		if !slices.ContainsFunc(seen, lendsRights) {
-			addUnhurried(q, naming(ctx, seen[0])...)
-			return
-		}
-		roles.forget()
-		found := everybody(ctx, seen[0])
-		addUnhurried(q, found...)
-		for _, req := range found {
-			q.AddAfter(req, rightsSettle+rightsSettle/10)
-		}
+	same := func(before, after client.Object) bool {
+		return before != nil && after != nil &&
+			equality.Semantic.DeepEqual(before.(*rbacv1.ClusterRole).Rules, after.(*rbacv1.ClusterRole).Rules)
 	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			if !e.IsInInitialList { // everybody is looked at then anyway
-				ask(ctx, q, e.Object)
+	return upon(func(ctx context.Context, q queue, c change) {
+		switch {
+		case c.initial || same(c.before, c.after):
+		case !slices.ContainsFunc(c.seen(), lendsRights):
+			addUnhurried(q, naming(ctx, c.newest())...)
+		default:
+			roles.forget()
+			found := everybody(ctx, c.newest())
+			addUnhurried(q, found...)
+			for _, req := range found {
+				q.AddAfter(req, rightsSettle+rightsSettle/10)
 			}
-		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			if before, after := e.ObjectOld.(*rbacv1.ClusterRole), e.ObjectNew.(*rbacv1.ClusterRole); !equality.Semantic.DeepEqual(before.Rules, after.Rules) {
-				ask(ctx, q, before, after)
-			}
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			ask(ctx, q, e.Object)
-		},
-	}
+		}
+	})
 }
 
 // lendsRights tells whether a ClusterRole lets somebody bind others, which may
