@@ -68,15 +68,9 @@ func dies(ctx context.Context, w world, a *accountsv1.Account, p *process, doubl
 		return all
 	}
 	stop := p.start(ctx)
-	Eventually(func() bool {
-		select {
-		case <-p.dead:
-			died = true
-		default:
-		}
-		return died || len(told()) == 2
-	}).Should(BeTrue())
+	Eventually(func() bool { return p.isDead() || len(told()) == 2 }).Should(BeTrue())
 	stop()
+	died = p.isDead() // asked of a process at rest: the last record is seen before the death that follows it
 	if died {
 		stop = newProcess(0, false).start(ctx)
 		defer stop()

@@ -54,7 +54,7 @@ func newProcess(at int, after bool) *process {
 func (p *process) call(what string, do func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.crashed() {
+	if p.isDead() {
 		return errCrashed
 	}
 	if p.of == "" || p.of == what {
@@ -73,7 +73,14 @@ func (p *process) call(what string, do func() error) error {
 	return err
 }
 
-func (p *process) crashed() bool { return p.point != "" }
+func (p *process) isDead() bool {
+	select {
+	case <-p.dead:
+		return true
+	default:
+		return false
+	}
+}
 
 func (p *process) die(what string) {
 	p.point, p.pending = what, maps.Clone(p.sent)
@@ -334,5 +341,5 @@ func survives(ctx context.Context, p *process, want []string, doubled map[string
 			doubled[strings.ReplaceAll(p.point, w.name, "acme")]++
 		}
 	}
-	return p.crashed()
+	return p.isDead()
 }
