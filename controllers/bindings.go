@@ -80,8 +80,12 @@ func (r *MembershipReconciler) deleteAll(ctx context.Context, bindings []rbacv1.
 		if err := r.Pace.Wait(ctx); err != nil {
 			return err
 		}
-		if err := r.Delete(ctx, b, client.Preconditions{UID: &b.UID}); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("withdrawing RoleBinding %s/%s: %w", b.Namespace, b.Name, err)
+		r.withdrawn.Store(b.UID, nil)
+		if err := r.Delete(ctx, b, client.Preconditions{UID: &b.UID}); err != nil {
+			r.withdrawn.Delete(b.UID)
+			if client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("withdrawing RoleBinding %s/%s: %w", b.Namespace, b.Name, err)
+			}
 		}
 	}
 	return nil

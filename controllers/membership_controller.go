@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -46,8 +47,15 @@ type MembershipReconciler struct {
 	// Pace is how fast RoleBindings are written, so that a change of a catalogue
 	// leaves the API server time for others.
 	Pace *rate.Limiter
+	// Prompt is how many reports of what a catalogue's change came to are saved at
+	// once; the others wait, so that access of everybody comes first.
+	Prompt *rate.Limiter
 	// Workers is how many Memberships are worked on at a time.
 	Workers int
+
+	// withdrawn are the UIDs of RoleBindings that were deleted here, until the
+	// cache tells so.
+	withdrawn sync.Map
 }
 
 var _ reconcile.Reconciler = (*MembershipReconciler)(nil)
@@ -61,10 +69,20 @@ func (r *MembershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(theRecorded)).
 		Watches(&accountsv1.Organization{}, whenOrganizationChanges(r, func() client.ObjectList { return &accountsv1.MembershipList{} })).
 		Watches(&corev1.Namespace{}, whenNamespaceChanges(r.reachingNamespace)).
-		Watches(&rbacv1.RoleBinding{}, afterPause(r.ofBinding)).
+		Watches(&rbacv1.RoleBinding{}, afterPause(r.ofBinding, r.isOwnDoing)).
 		Watches(&rbacv1.ClusterRole{}, whenClusterRoleChanges(r.ClusterRoles, r.naming, r.everybody)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
+}
+
+// isOwnDoing tells whether an event of a RoleBinding says no more than that it was
+// applied, or withdrawn, here: there is nothing to repair.
+func (r *MembershipReconciler) isOwnDoing(c change) bool {
+	if c.after != nil {
+		return c.before == nil && grant.Applied(c.after.(*rbacv1.RoleBinding))
+	}
+	_, withdrawn := r.withdrawn.LoadAndDelete(c.before.GetUID())
+	return withdrawn
 }
 
 // ofBinding asks for the Memberships that a RoleBinding was made for, by its
@@ -148,8 +166,11 @@ func (r *MembershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	if plan.RemoveFinalizer {
 		return ctrl.Result{}, err
 	}
-	m.Status = membership.Report(facts)
-	result.RequeueAfter = plan.After
+	report := membership.Report(facts)
+	if err == nil && membership.CanWait(facts, plan, report) && !r.Prompt.Allow() {
+		return ctrl.Result{RequeueAfter: reportPause, Priority: new(reportPriority)}, nil
+	}
+	m.Status, result.RequeueAfter = report, plan.After
 	if len(facts.Failures) > 0 && (plan.After == 0 || plan.After > recheckFailures) {
 		result.RequeueAfter = recheckFailures
 	}

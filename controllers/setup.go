@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -19,10 +20,6 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// bindingsPerSecond is how many RoleBindings are written or deleted in a second
-// at the most.
-const bindingsPerSecond = 500
-
 // Options is what the reconcilers need besides a manager.
 type Options struct {
 	// Clock tells the time.
@@ -33,6 +30,10 @@ type Options struct {
 	Namespace string
 	// Workers is how many objects of each kind are worked on at a time.
 	Workers int
+	// BindingsPerSecond is how many RoleBindings are written or deleted in a
+	// second at the most, so that a change of a catalogue leaves the API server
+	// time for others; 0: 500.
+	BindingsPerSecond int
 }
 
 // Setup adds all reconcilers to a manager whose cache has CachedObjects.
@@ -49,6 +50,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	roles := &ClusterRoles{Client: c, Clock: o.Clock}
+	pace := rate.Limit(cmp.Or(o.BindingsPerSecond, 500))
 	return errors.Join(
 		(&OrganizationReconciler{
 			Client: c, Live: live, Clock: o.Clock, Events: recorder, Settings: o.Post.Settings,
@@ -56,7 +58,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		}).SetupWithManager(mgr),
 		(&MembershipReconciler{
 			Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace,
-			ClusterRoles: roles, Policies: policies, Pace: rate.NewLimiter(bindingsPerSecond, o.Workers), Workers: o.Workers,
+			ClusterRoles: roles, Policies: policies, Workers: o.Workers,
+			Pace: rate.NewLimiter(pace, o.Workers), Prompt: rate.NewLimiter(promptReports, promptReports),
 		}).SetupWithManager(mgr),
 		(&InvitationReconciler{
 			Client: c, Live: live, Clock: o.Clock, Events: recorder, Post: o.Post,

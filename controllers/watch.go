@@ -140,13 +140,30 @@ func changedOwners(before, after []accountsv1.OwnerStatus) []string {
 // addUnhurried asks for objects after those that something of their own has
 // happened to: a change of a catalogue must not keep the one of a person waiting.
 func addUnhurried(q queue, found ...reconcile.Request) {
+	add(q, handler.LowPriority, 0, found)
+}
+
+// A change of the catalogue is to reach everybody within reportPause, and the
+// reports of what it came to, which cost more than the access, wait as long: all
+// but so many a second, which are enough for a small Organization. Then they go
+// before what is left of the change, so that they tell how far it is.
+const (
+	reportPause    = 5 * time.Second
+	promptReports  = 20
+	reportPriority = handler.LowPriority / 2
+)
+
+func addReports(q queue, found ...reconcile.Request) {
+	add(q, reportPriority, reportPause, found)
+}
+
+func add(q queue, priority int, after time.Duration, found []reconcile.Request) {
 	if queue, prioritizes := q.(priorityqueue.PriorityQueue[reconcile.Request]); prioritizes {
-		low := handler.LowPriority
-		queue.AddWithOpts(priorityqueue.AddOpts{Priority: &low}, found...)
+		queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority, After: after}, found...)
 		return
 	}
 	for _, req := range found {
-		q.Add(req)
+		q.AddAfter(req, after)
 	}
 }
 
@@ -161,17 +178,22 @@ func unhurried(concerned handler.MapFunc) handler.EventHandler {
 // written once more, and refused.
 const bindingPause = 100 * time.Millisecond
 
-// afterPause asks, whatever happens to an object, for those that it concerned and
-// concerns, a moment later.
-func afterPause(concerned handler.MapFunc) handler.EventHandler {
+// afterPause asks, whatever happens to a RoleBinding, for those that it concerned
+// and concerns: a moment later, and where it is Usher's own doing, in time for
+// the report.
+func afterPause(concerned handler.MapFunc, ours func(change) bool) handler.EventHandler {
 	return upon(func(ctx context.Context, q queue, c change) {
 		for _, o := range c.seen() {
-			if c.initial {
-				addUnhurried(q, concerned(ctx, o)...)
-				continue
-			}
-			for _, req := range concerned(ctx, o) {
-				q.AddAfter(req, bindingPause)
+			found := concerned(ctx, o)
+			switch {
+			case c.initial:
+				addUnhurried(q, found...)
+			case ours(c):
+				addReports(q, found...)
+			default:
+				for _, req := range found {
+					q.AddAfter(req, bindingPause)
+				}
 			}
 		}
 	})

@@ -61,10 +61,14 @@ func Made(b *rbacv1.RoleBinding, m *accountsv1.Membership) bool {
 	if !found || organization != string(m.Spec.OrganizationRef.Name) || name != m.Name {
 		return false
 	}
-	applied := slices.ContainsFunc(b.ManagedFields, func(f metav1.ManagedFieldsEntry) bool {
+	return Applied(b) || labels.SelectorFromSet(Labels(m.Namespace, m.Name)).Matches(labels.Set(b.Labels))
+}
+
+// Applied tells whether something in a RoleBinding was applied as Usher.
+func Applied(b *rbacv1.RoleBinding) bool {
+	return slices.ContainsFunc(b.ManagedFields, func(f metav1.ManagedFieldsEntry) bool {
 		return f.Manager == accountsv1.FieldManager && f.Operation == metav1.ManagedFieldsOperationApply
 	})
-	return applied || labels.SelectorFromSet(Labels(m.Namespace, m.Name)).Matches(labels.Set(b.Labels))
 }
 
 // Labels are on every RoleBinding made for the Membership, and on no other.

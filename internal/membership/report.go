@@ -64,6 +64,15 @@ func Report(f Facts) accountsv1.MembershipStatus {
 	return status
 }
 
+// CanWait tells whether a report can be saved a moment later, after access of
+// others: RoleBindings were changed as planned for somebody whose own manifest and
+// state are as they were, as a change of the catalogue does to everybody at once.
+func CanWait(f Facts, p Plan, report accountsv1.MembershipStatus) bool {
+	was := f.Membership.Status
+	return len(p.Apply)+len(p.Delete) > 0 && len(f.Failures) == 0 &&
+		was.ObservedGeneration != nil && *was.ObservedGeneration == f.Membership.Generation && was.State == report.State
+}
+
 func (f Facts) verdict(grants []accountsv1.GrantStatus) verdict {
 	spec := f.Membership.Spec
 	org := spec.OrganizationRef.Name

@@ -17,9 +17,9 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// permitted is how many RoleBindings may be written or deleted in a second:
-// Usher's own bound, and those that were held up on their way to the API server.
-const permitted = 500 + 500/10
+// permitted is how many RoleBindings may be written or deleted in a second: as
+// Usher is told, and those that were held up on their way to the API server.
+func permitted() int { return perSecond() + perSecond()/10 }
 
 // progress is what an Organization says about itself, one state after another.
 type progress struct {

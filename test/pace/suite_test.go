@@ -109,6 +109,11 @@ func mayBind(ctx context.Context, clusterRole string) {
 	Expect(admin.Update(ctx, grantable)).To(Succeed())
 }
 
+// perSecond is how many RoleBindings Usher may write in a second: 500 for a
+// thousand members, and as much less for fewer, so that it is what a change of
+// the catalogue waits for.
+func perSecond() int { return size / 2 }
+
 // startUsher runs all controllers until the suite is over.
 func startUsher(ctx context.Context) {
 	GinkgoHelper()
@@ -125,6 +130,7 @@ func startUsher(ctx context.Context) {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	Expect(controllers.Setup(running, mgr, controllers.Options{
 		Clock: clock.RealClock{}, Namespace: cluster.Namespace, Workers: workers, Post: nobodysPost(mgr.GetClient()),
+		BindingsPerSecond: perSecond(),
 	})).To(Succeed())
 	stopped := make(chan error, 1)
 	go func() { stopped <- mgr.Start(running) }()
