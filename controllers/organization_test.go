@@ -81,9 +81,14 @@ var _ = Describe("An Organization", func() {
 		eventually(ctx, first, beReady())
 		create(ctx, second)
 		eventually(ctx, second, haveCondition("NamespaceReady", metav1.ConditionFalse, "NamespaceTaken"), haveMessage("Ready", first.Name))
+		jane := w.membership("jane")
+		jane.Spec.OrganizationRef.Name = accountsv1.CatalogueName(second.Name)
+		create(ctx, jane)
+		eventually(ctx, jane, haveState("Failed"), haveCondition("Ready", metav1.ConditionFalse, "WrongNamespace"))
 		Expect(k8s.Delete(ctx, first)).To(Succeed())
 		eventuallyGone(ctx, first)
 		eventually(ctx, second, beReady())
+		eventually(ctx, jane, haveState("Invited"), beReady())
 	})
 
 	It("withdraws all its members' access before it is gone, and gives it back when it returns", Label("K1", "K4"), func(ctx SpecContext) {

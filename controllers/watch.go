@@ -108,12 +108,13 @@ func concernsAll(before, after *accountsv1.Organization) bool {
 		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
 		before.Annotations[accountsv1.ReleaseMailAnnotation] != after.Annotations[accountsv1.ReleaseMailAnnotation] ||
 		full(before) != full(after) ||
+		message(before, accountsv1.ConditionNamespaceReady) != message(after, accountsv1.ConditionNamespaceReady) ||
 		message(before, accountsv1.ConditionCatalogueValid) != message(after, accountsv1.ConditionCatalogueValid) ||
 		message(before, accountsv1.ConditionPoliciesInForce) != message(after, accountsv1.ConditionPoliciesInForce)
 }
 
-// message is what a condition says. Usher's own rights, and its policies, change
-// what can be granted without a change of the spec.
+// message is what a condition says. Who holds the home namespace, Usher's own
+// rights, and its policies, change what can be granted without a change of the spec.
 func message(org *accountsv1.Organization, conditionType string) string {
 	if c := meta.FindStatusCondition(org.Status.Conditions, conditionType); c != nil {
 		return c.Message
