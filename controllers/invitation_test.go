@@ -163,6 +163,29 @@ var _ = Describe("An Invitation", func() {
 		eventually(ctx, inv, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "MembershipConflict"))
 	})
 
+	DescribeTable("brings nobody into a Membership that whoever wrote it could not have written", Label("K6"),
+		func(ctx SpecContext, change func(*accountsv1.Membership)) {
+			inv := w.invitation("jane")
+			inv.Spec.Role = "observer"
+			create(ctx, inv)
+			eventually(ctx, inv, haveState("Pending"))
+			m := w.membership("jane")
+			m.Spec.Role = "observer"
+			change(m)
+			create(ctx, m)
+			eventually(ctx, m, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "InvitationConflict"))
+			w.accept(ctx, "jane", w.name+"-mallory")
+			eventually(ctx, inv, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "MembershipConflict"))
+			Expect(k8s.Delete(ctx, inv)).To(Succeed())
+			eventually(ctx, m, haveState("Invited"), beReady())
+			Expect(bindings(ctx, w.staging())).To(BeEmpty())
+		},
+		Entry("because of its role", func(m *accountsv1.Membership) { m.Spec.Role = "developer" }),
+		Entry("because of what it allows", func(m *accountsv1.Membership) {
+			m.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: accountsv1.EffectAllow, Permission: "deploy", Resources: []accountsv1.CatalogueName{"staging"}}}
+		}),
+	)
+
 	It("keeps one connection to the mail server for each worker, however many mails there are", func(ctx SpecContext) {
 		before := letters.Connections()
 		for range 40 {

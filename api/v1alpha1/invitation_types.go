@@ -42,7 +42,7 @@ const (
 	ReasonLinkKeysInvalid = "LinkKeysInvalid"
 
 	// ReasonMembershipConflict says that the Membership of the same name is
-	// for another address.
+	// for another address or role.
 	ReasonMembershipConflict = "MembershipConflict"
 
 	// ReasonAddressMismatch says that the Account that accepted has another

@@ -77,7 +77,7 @@ const (
 	ReasonNoAccount = "NoAccount"
 
 	// ReasonInvitationConflict says that the Invitation of the same name is
-	// for another address.
+	// for another address or role.
 	ReasonInvitationConflict = "InvitationConflict"
 )
 

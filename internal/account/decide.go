@@ -213,8 +213,8 @@ func (f Facts) record() (record string, left []types.NamespacedName) {
 // out, or cannot be.
 func (f Facts) taken(a Acceptance) (entry membership.Held, found bool) {
 	m := a.Membership
-	if m == nil || m.DeletionTimestamp != nil || m.Spec.Email != a.Invitation.Spec.Email ||
-		m.Spec.OrganizationRef != a.Invitation.Spec.OrganizationRef || !a.MayAccept(f.Account.Spec.Email) || invitation.IsHistory(a.Invitation) {
+	if m == nil || m.DeletionTimestamp != nil || !invitation.Fits(a.Invitation, m) ||
+		!a.MayAccept(f.Account.Spec.Email) || invitation.IsHistory(a.Invitation) {
 		return entry, false
 	}
 	entry.NamespacedName = types.NamespacedName{Namespace: m.Namespace, Name: m.Name}

@@ -51,7 +51,7 @@ func accepted(change func(*Acceptance)) func(*Facts) {
 	return func(f *Facts) {
 		a := Acceptance{
 			Invitation: &accountsv1.Invitation{
-				Spec:   accountsv1.InvitationSpec{Email: "jane@example.com"},
+				ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "jane"}, Spec: accountsv1.InvitationSpec{Email: "jane@example.com"},
 				Status: accountsv1.InvitationStatus{State: accountsv1.InvitationPending},
 			},
 			Membership: &accountsv1.Membership{
@@ -113,6 +113,10 @@ func TestEverySituation(t *testing.T) {
 		},
 		"accepted, and the Membership is of another Organization": {
 			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) { a.Membership.Spec.OrganizationRef.Name = "beta" })),
+			"wait 1h0m0s", "Pending", "False NotAccepted",
+		},
+		"accepted, by an Invitation of another role, and the Membership was there": {
+			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) { a.Membership.Spec.Role = "owner" })),
 			"wait 1h0m0s", "Pending", "False NotAccepted",
 		},
 		"accepted, and the Membership is going": {

@@ -294,11 +294,9 @@ func AddressRules(org *accountsv1.Organization) address.Rules {
 	return rules
 }
 
-// conflicting tells whether the Membership of the same name is for somebody else.
-func (f Facts) conflicting() bool {
-	m, spec := f.Membership, f.Invitation.Spec
-	return m != nil && (m.Spec.Email != spec.Email || m.Spec.OrganizationRef != spec.OrganizationRef)
-}
+// conflicting tells whether the Membership of the same name is one that the
+// Invitation cannot be for.
+func (f Facts) conflicting() bool { return f.Membership != nil && !Fits(f.Invitation, f.Membership) }
 
 func (f Facts) roleExists() bool {
 	_, found := f.Organization.Role(f.Role())

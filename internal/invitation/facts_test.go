@@ -138,7 +138,7 @@ func withMembership(change func(*accountsv1.Membership)) func(*Facts) {
 		f.Membership = &accountsv1.Membership{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "jane", UID: "m1"},
 			Spec: accountsv1.MembershipSpec{
-				OrganizationRef: f.Invitation.Spec.OrganizationRef, Email: f.Invitation.Spec.Email, Role: "observer",
+				OrganizationRef: f.Invitation.Spec.OrganizationRef, Email: f.Invitation.Spec.Email, Role: f.Invitation.Spec.Role,
 			},
 		}
 		change(f.Membership)
@@ -151,6 +151,11 @@ func madeFor(f *Facts) {
 }
 
 func same(*accountsv1.Membership) {}
+
+// allowing has the Membership allow more than its role.
+func allowing(m *accountsv1.Membership) {
+	m.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: accountsv1.EffectAllow, Permission: "own", Resources: []accountsv1.CatalogueName{"home"}}}
+}
 
 // step does what is to be done next and, if that is to send, has the try end
 // like this; an empty result is a try that nobody knows the end of.

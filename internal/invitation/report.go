@@ -96,7 +96,7 @@ func (f Facts) verdict(at situation) verdict {
 	case membershipConflict:
 		return verdict{
 			accountsv1.InvitationFailed, stalled, accountsv1.ReasonMembershipConflict,
-			"The Membership of the same name is for another address or Organization; give the Invitation another name.",
+			"The Membership of the same name is for another address, Organization or role, or allows more than the role; give the Invitation another name.",
 		}
 	case seatless:
 		return verdict{

@@ -61,6 +61,24 @@ func TestEverySituation(t *testing.T) {
 				"Failed", "False MembershipConflict Stalled", "False MembershipConflict", "False MembershipConflict", "wait",
 			},
 		},
+		"somebody applied it, and the Membership of its name has another role": {
+			someFacts(withMembership(func(m *accountsv1.Membership) { m.Spec.Role = "observer" })), says{
+				"Failed", "False MembershipConflict Stalled", "False MembershipConflict", "False MembershipConflict", "wait",
+			},
+		},
+		"somebody applied it, and the Membership of its name allows more": {
+			someFacts(withMembership(allowing)), says{
+				"Failed", "False MembershipConflict Stalled", "False MembershipConflict", "False MembershipConflict", "wait",
+			},
+		},
+		"Usher made it, and its Membership has another role and allows more by now": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), withMembership(func(m *accountsv1.Membership) {
+				m.Spec.Role = "observer"
+				allowing(m)
+			}), madeFor), says{
+				"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
+			},
+		},
 		"there is no key to make links with": {someFacts(func(f *Facts) { f.KeyFault = "the link keys are empty" }), says{
 			"Failed", "False LinkKeysInvalid Stalled", "False LinkKeysInvalid", "False LinkKeysInvalid", "wait 1m0s",
 		}},

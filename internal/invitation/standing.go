@@ -5,6 +5,7 @@ package invitation
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -137,8 +138,19 @@ func (o Offer) withdrawn() bool {
 	if m == nil {
 		return MadeForMembership(o.Invitation)
 	}
-	return m.DeletionTimestamp != nil || m.Spec.Email != o.Invitation.Spec.Email ||
-		m.Spec.OrganizationRef != o.Invitation.Spec.OrganizationRef
+	return m.DeletionTimestamp != nil || !Fits(o.Invitation, m)
+}
+
+// Fits tells whether an Invitation is one for the Membership of its name. The
+// Membership's role and permissions count, so that of an Invitation that somebody
+// applied by hand they must be the very ones that its requester may hand out: that
+// role, and nothing allowed on top.
+func Fits(inv *accountsv1.Invitation, m *accountsv1.Membership) bool {
+	if m.Spec.Email != inv.Spec.Email || m.Spec.OrganizationRef != inv.Spec.OrganizationRef {
+		return false
+	}
+	more := slices.ContainsFunc(m.Spec.Permissions, func(o accountsv1.PermissionOverride) bool { return o.Effect == accountsv1.EffectAllow })
+	return MadeForMembership(inv) || IsHistory(inv) || m.Spec.Role == inv.Spec.Role && !more
 }
 
 // HasExpired tells whether the current attempt's time is over: from the very

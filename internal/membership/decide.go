@@ -113,7 +113,7 @@ func (f Facts) situation() situation {
 		return active
 	case inv == nil || inv.DeletionTimestamp != nil:
 		return uninvited
-	case inv.Spec.Email != m.Spec.Email || inv.Spec.OrganizationRef != m.Spec.OrganizationRef:
+	case !invitation.Fits(inv, m):
 		return invitationConflict
 	case inv.Status.State == accountsv1.InvitationActive:
 		return accountGone

@@ -67,6 +67,13 @@ func invitedAs(state accountsv1.InvitationState, status metav1.ConditionStatus, 
 	}
 }
 
+// byHand has somebody have applied the Invitation, for a role.
+func byHand(role accountsv1.CatalogueName) func(*Facts) {
+	return func(f *Facts) {
+		f.Invitation.Annotations, f.Invitation.OwnerReferences, f.Invitation.Spec.Role = nil, nil, role
+	}
+}
+
 func heldBy(name, email string) func(*Facts) {
 	return func(f *Facts) {
 		record := map[string]string{accountsv1.MembershipsAnnotation: "acme/jane"}
@@ -247,6 +254,16 @@ func TestEverySituation(t *testing.T) {
 		"its Invitation is for another address": {
 			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), func(f *Facts) { f.Invitation.Spec.Email = "john@example.com" }), want{
 				"Failed", "False InvitationConflict Stalled", "False InvitationConflict", nil,
+			},
+		},
+		"an Invitation by hand is for a lesser role": {
+			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), byHand("observer")), want{
+				"Failed", "False InvitationConflict Stalled", "False InvitationConflict", nil,
+			},
+		},
+		"nobody holds it any more, and had come by an Invitation of another role": {
+			someFacts(invitedAs("Active", "False", "Accepted"), byHand("observer")), want{
+				"Inactive", "True NoAccount", "False NoAccount", nil,
 			},
 		},
 		"taken up a moment ago": {someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), held), want{

@@ -100,7 +100,7 @@ func (f Facts) verdict(grants []accountsv1.GrantStatus) verdict {
 	case invitationConflict:
 		return verdict{
 			state: accountsv1.MembershipFailed, set: (*condition.Set).Stalled, reason: accountsv1.ReasonInvitationConflict,
-			message: "The Invitation of the same name is for another address or Organization; delete it, or give the Membership another name.",
+			message: "The Invitation of the same name is for another address, Organization or role, or does not allow as much; delete it, and Usher makes one, or give the Membership another name.",
 		}
 	case accountGone:
 		return verdict{
