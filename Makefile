@@ -53,7 +53,7 @@ clean: ## Delete bin/: what was built, the tools, the control plane.
 ##@ Checks
 
 .PHONY: test
-test: control-plane build ## Run all specs but the end-to-end ones.
+test: control-plane build ## Run all specs but the end-to-end ones and those against servers.
 	$(GO_TEST) $$(go list ./... | grep -v -e '/test/e2e' -e '/test/servers')
 
 .PHONY: servers

@@ -108,7 +108,7 @@ func (r *OrganizationReconciler) going(ctx context.Context, binding client.Objec
 	name, _, _ := grant.ParseBindingName(binding.GetName())
 	org, err := find(ctx, r, types.NamespacedName{Name: name}, &accountsv1.Organization{})
 	if err != nil || org == nil || org.DeletionTimestamp == nil {
-		return nil // a cache fails to read only while the process stops
+		return nil // nothing waits for it; a cache fails to read only while the process stops
 	}
 	return requestsOf(types.NamespacedName{Name: name})
 }
@@ -128,7 +128,7 @@ func (r *OrganizationReconciler) whenSomebodyCounts() handler.EventHandler {
 		key := types.NamespacedName{Name: organizationNamedBy(c.newest())}
 		org, err := find(ctx, r, key, &accountsv1.Organization{})
 		if err != nil || org == nil {
-			return // a cache fails to read only while the process stops
+			return // no such Organization; a cache fails to read only while the process stops
 		}
 		counts := func(o client.Object) bool {
 			return isOwner(org, o) || len(heldOf(o.(reported), accountsv1.OrganizationReference{Name: "any"})) > 0

@@ -1,8 +1,8 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cluster runs a Kubernetes control plane on this machine for the demo and the end-to-end
-// specs: a real API server with RBAC, admission and garbage collection, and no nodes, so that nothing
+// Package cluster runs a Kubernetes control plane on this machine for the demo and the specs
+// in test/: a real API server with RBAC, admission and garbage collection, and no nodes, so that nothing
 // is ever scheduled. It must not import anything of the operator: what it knows of it are the
 // manifests in config/.
 package cluster
@@ -155,9 +155,6 @@ func (c *Cluster) Stop() error {
 
 // Admin is the configuration of somebody who may do everything.
 func (c *Cluster) Admin() *rest.Config { return rest.CopyConfig(c.admin) }
-
-// Dir is the cluster's own directory, which goes with it.
-func (c *Cluster) Dir() string { return c.dir }
 
 func (c *Cluster) program(name string) string { return filepath.Join(c.opts.BinDir, name) }
 

@@ -1,0 +1,60 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/grant"
+	"github.com/usher-dev/usher/internal/membership"
+)
+
+func (r *MembershipReconciler) observe(ctx context.Context, m *accountsv1.Membership) (membership.Facts, error) {
+	facts := membership.Facts{Now: r.Clock.Now(), Membership: m, Cluster: grant.Cluster{Own: r.Namespace}}
+	key := client.ObjectKeyFromObject(m)
+	org, homeTaken, err := findOrganization(ctx, r, m.Spec.OrganizationRef.Name)
+	if err != nil {
+		return facts, err
+	}
+	facts.Organization, facts.HomeTaken = org, homeTaken != ""
+	if facts.Invitation, err = find(ctx, r, key, &accountsv1.Invitation{}); err != nil {
+		return facts, err
+	}
+	if facts.Account, err = findHolder(ctx, r, key, m.Spec.Email); err != nil {
+		return facts, err
+	}
+	if facts.Bindings, err = r.bindings(ctx, m, org); err != nil {
+		return facts, err
+	}
+	if facts.Guard, err = r.Policies.state(ctx, facts.Now); err != nil || org == nil {
+		return facts, err
+	}
+	if err := r.freshOwners(ctx, m, org); err != nil {
+		return facts, err
+	}
+	facts.Cluster, err = cluster(ctx, r, r.ClusterRoles, r.Namespace, org)
+	return facts, err
+}
+
+// freshOwners reads the owners past the cache where a manifest may ask for less
+// than before, and where an owner is kept: nobody must lose access on old news.
+func (r *MembershipReconciler) freshOwners(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) error {
+	seen := m.Status.ObservedGeneration
+	changed := m.DeletionTimestamp != nil || seen == nil || *seen != m.Generation
+	if !org.HasOwners() || !changed && !membership.IsRetained(m) {
+		return nil
+	}
+	fresh, err := find(ctx, r.Live, client.ObjectKeyFromObject(org), &accountsv1.Organization{})
+	if err != nil || fresh == nil {
+		return err
+	}
+	org.Status.Owners = fresh.Status.Owners
+	return nil
+}
+
+// act carries a plan out. It goes on after a RoleBinding that cannot be
+// applied, so that one does not keep back the others.
