@@ -30,9 +30,6 @@ var skeleton = strings.NewReplacer(
 
 func isDash(r rune) bool { return r == '-' }
 
-// Confusable tells whether two user names are different and look alike.
-func Confusable(a, b string) bool { return a != b && Skeleton(a) == Skeleton(b) }
-
 // looksLike gives the letter from a to z that a letter beyond ASCII can be taken
 // for, or nothing. The letters are those of confusables.txt that are on
 // keyboards, and all that are only another form of a letter (NFKC).

@@ -20,8 +20,8 @@ const fallback = "member"
 // back only if there are no more to be found.
 //
 // It asks taken about the chosen part alone, at most once for each name. Who
-// answers knows the qualifier, and says yes also for a name that is Confusable
-// with one that somebody has.
+// answers knows the qualifier, and says yes also for a name that has the Skeleton
+// of one that somebody has.
 //
 // Letters lose their marks, whatever the language: Müller becomes muller, since
 // nothing tells a German name, which would be mueller, from a Turkish one. Other

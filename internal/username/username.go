@@ -35,7 +35,7 @@ const (
 // lower case: whoever is kind to capitals turns them before.
 //
 // Letters of other scripts are refused, and so there are no look-alikes from
-// them; those within a to z and 0 to 9 are for Confusable.
+// them; those within a to z and 0 to 9 are for Skeleton.
 func Check(name string) error { return CheckWith(name, "") }
 
 // CheckWith is Check for the chosen part of a name with a qualifier; an empty
