@@ -6,6 +6,7 @@ package mail_test
 import (
 	"errors"
 	"html"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +69,18 @@ var accountMails = map[string]func(language.Tag, facts) (mail.Content, error){
 // onlyLinks are the addresses that these mails lead to.
 var onlyLinks = map[string]string{
 	"reset": aResetLink, "locked": aResetURL, "password": aResetURL, "factor": aResetURL, "usernames": aSignInURL,
+	"confirmation": aSignInURL,
+}
+
+// mailsWithContact are all mails that say whom the person can turn to.
+func mailsWithContact() map[string]func(language.Tag, facts) (mail.Content, error) {
+	all := maps.Clone(accountMails)
+	all["confirmation"] = func(tag language.Tag, f facts) (mail.Content, error) {
+		d := aConfirmation()
+		d.SignInURL, d.SupportContact = f.signInURL, f.contact
+		return mail.Templates{}.Confirmation(tag, d)
+	}
+	return all
 }
 
 func TestAccountMails(t *testing.T) {
@@ -217,7 +230,7 @@ func TestSupportContact(t *testing.T) {
 		"a template":                   {"{{.Link}}", "{{.Link}}"},
 		"too much":                     {strings.Repeat("é", 400), strings.Repeat("é", 299) + "…"},
 	} {
-		for kind, write := range accountMails {
+		for kind, write := range mailsWithContact() {
 			t.Run(name+" in "+kind, func(t *testing.T) {
 				t.Parallel()
 				f := someFacts()
@@ -240,7 +253,7 @@ func TestSupportContact(t *testing.T) {
 
 func TestNoSupportContact(t *testing.T) {
 	t.Parallel()
-	for kind, write := range accountMails {
+	for kind, write := range mailsWithContact() {
 		for _, nobody := range []string{"", " \r\n\t", "\u202e"} {
 			f := someFacts()
 			f.contact = nobody

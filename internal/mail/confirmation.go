@@ -31,6 +31,8 @@ type ConfirmationData struct {
 	PortalURL string
 	// SignInURL is the absolute http(s) URL of the page to sign in at. It is required.
 	SignInURL string
+	// SupportContact is as in ResetData.
+	SupportContact string
 }
 
 // Confirmation writes the mail to a person who has accepted an invitation.
@@ -53,6 +55,7 @@ func (d ConfirmationData) letter(tag language.Tag) (letter, error) {
 		"KubernetesUser": c.name("Kubernetes user name", d.KubernetesUser),
 		"PortalURL":      c.link("address of the portal", d.PortalURL),
 		"SignInURL":      c.link("address of the sign-in page", d.SignInURL),
+		"SupportContact": contact(d.SupportContact),
 	}
 	var permissions []string
 	for _, p := range d.Permissions {

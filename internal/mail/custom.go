@@ -68,7 +68,10 @@ type wording struct {
 // Permissions listed with "- ", and in HTML they are several lines. In joined and declined, Person is the
 // name, or else the address. In HTML a value is the text between elements, or, for Link, PortalURL and
 // SignInURL, a whole href in quotes. An invitation must show Link, and a code must show Code, whatever the
-// other values are; a subject must show neither.
+// other values are; a subject must show neither. These two are secrets: they stand between white space, or
+// the edges of blocks, wherever they are shown, so that no mail program takes them for a part of another
+// address. A mail in which one of them could be carried to another server all the same, because of its
+// other values, is in the built-in wording.
 func ParseTemplates(data map[string]string) (Templates, []TemplateError) {
 	var errs []TemplateError
 	sets := map[string]map[string]string{} // by the name of the wording, then by file

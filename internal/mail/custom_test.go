@@ -66,7 +66,7 @@ func TestOwnWordingOfEveryMessageCanSayEverything(t *testing.T) {
 	t.Parallel()
 	for message, fields := range map[string]string{
 		"invitation":   "InvitedBy Link Message Name Organization Role ValidUntil",
-		"confirmation": "Address KubernetesUser Name Organization Permissions PortalURL Role SignInURL UserName",
+		"confirmation": "Address KubernetesUser Name Organization Permissions PortalURL Role SignInURL SupportContact UserName",
 		"joined":       "Address Name Organization Person Role UserName",
 		"declined":     "Address Name Organization Person Reason Role",
 		"code":         "Code Minutes Name Organization",
@@ -75,7 +75,7 @@ func TestOwnWordingOfEveryMessageCanSayEverything(t *testing.T) {
 			t.Parallel()
 			var all strings.Builder
 			for field := range strings.FieldsSeq(fields) {
-				all.WriteString(field + "={{." + field + "}}\n")
+				all.WriteString(field + ": {{." + field + "}}\n")
 			}
 			templates := parse(t, map[string]string{
 				message + ".subject": "About {{.Organization}}", message + ".txt": all.String(), message + ".html": all.String(),
@@ -90,7 +90,7 @@ func TestOwnWordingOfEveryMessageCanSayEverything(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(c.Text, "=\n") {
+			if strings.Contains(c.Text, ": \n") {
 				t.Errorf("a value is empty:\n%s", c.Text)
 			}
 			_, errs := mail.ParseTemplates(map[string]string{
@@ -197,6 +197,7 @@ func TestTemplatesThatAreRefused(t *testing.T) {
 		"a subject of two lines":         {"joined.subject", "a\nb", "joined.subject line 1: a subject is one line"},
 		"a link in a subject":            {"invitation.subject", "Hi {{.Link}}", "invitation.subject line 1: a subject must not show .Link, which is a secret: it is seen on locked screens"},
 		"a code in a subject":            {"code.subject", "{{with .Code}}{{.}}{{end}} is it", "code.subject line 1: a subject must not show .Code, which is a secret: it is seen on locked screens"},
+		"a block in a text":              {"invitation.txt", link + "https://evil.example/?<p>{{.Link}}", "invitation.txt line 2: " + apartInText},
 		"no code":                        {"code.txt", "Hi", "code.txt: must show {{.Code}} outside of any if and with"},
 		"an unknown message": {"invite.txt", link, "invite.txt: there is no template of this name; write a message (invitation, confirmation, joined, declined or code), " +
 			"then a language if you like (en, it, fr, de, es or pt), then subject, txt or html, such as invitation.de.txt"},
@@ -265,15 +266,15 @@ func TestTemplatesThatAreTaken(t *testing.T) {
 		"trimmed spaces":        {"a  {{- .Name -}}  b", "aAda Lovelaceb"},
 		"parentheses":           {"{{(.Name)}}", "Ada Lovelace"},
 		"a date":                {"{{.ValidUntil}}", "Samstag, 28. November 2026, 18:10 Uhr UTC"},
-		"64 KiB":                {strings.Repeat("a", 64<<10-len("{{.Link}}")), strings.Repeat("a", 64<<10-len("{{.Link}}"))},
+		"64 KiB":                {strings.Repeat("a", 64<<10-len("\n{{.Link}}")), strings.Repeat("a", 64<<10-len("\n{{.Link}}"))},
 		"500 values":            {strings.Repeat("{{.Name}}", 499), strings.Repeat("Ada Lovelace", 499)},
 		"values with no markup": {"{{.Role}}", "Developer <Staging>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			templates := parse(t, without(ownInvitation("invitation.txt", c.source+"{{.Link}}"), "invitation.html"))
+			templates := parse(t, without(ownInvitation("invitation.txt", c.source+"\n{{.Link}}"), "invitation.html"))
 			got, err := templates.Invitation("de", anInvitation())
-			if want := c.want + anInvitation().Link; err != nil || got.Text != want {
+			if want := c.want + "\n" + anInvitation().Link; err != nil || got.Text != want {
 				t.Errorf("got %q, %v, want %q", got.Text, err, want)
 			}
 		})

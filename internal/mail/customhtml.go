@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"text/template/parse"
+
+	"github.com/usher-dev/usher/internal/quote"
 )
 
 var (
@@ -22,22 +24,54 @@ var (
 	// tagSplit is a text that ends within the name of an element, so that nobody can tell which it is.
 	tagSplit = regexp.MustCompile(`</?[0-9A-Za-z:-]*$`)
 
-	// unwanted are elements that act by themselves or carry what stands in them elsewhere, which mail
-	// programs drop at best, and those whose text may hold a "<" (see textFaults).
-	unwanted = regexp.MustCompile(
-		`(?i)<(script|iframe|frameset|frame|object|embed|applet|form|base|link|svg|math|title|textarea)\b`)
+	// anyTag is how a tag begins, with the name of the element.
+	anyTag = regexp.MustCompile(`</?([A-Za-z][^ \t\n\f\r/>]*)`)
 )
+
+// shape is how an element stands in a text.
+type shape int
+
+const (
+	inline  shape = iota + 1 // within a line
+	block                    // apart from what is before, behind and in it
+	outside                  // of the text, or dropped wherever it stands in the wrong place
+)
+
+// elements are those that a mail can have. All others act by themselves, carry what stands in them
+// elsewhere, hide it, or have a text in which a "<" begins no tag; mail programs drop them at best.
+var elements = shapes(map[shape]string{
+	inline: "a abbr acronym b bdi bdo big cite code del dfn em font i img ins kbd mark q s samp small span " +
+		"strike strong sub sup time tt u var wbr",
+	block: "address article aside blockquote br caption center dd div dl dt figcaption figure footer " +
+		"h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre section table td th ul",
+	outside: "body col colgroup head html meta style tbody tfoot thead tr",
+})
+
+func shapes(names map[shape]string) map[string]shape {
+	out := map[string]shape{}
+	for shape, all := range names {
+		for name := range strings.FieldsSeq(all) {
+			out[name] = shape
+		}
+	}
+	return out
+}
 
 // textFaults finds what is not allowed in the text between actions, and says where in the text. For each
 // "<" that begins no tag html/template looks at all that follows, so that it takes seconds for some
 // 10000 of them.
 func textFaults(text []byte, found func(at int, reason string)) {
-	for _, element := range unwanted.FindAllSubmatchIndex(text, maxFaults) {
-		found(element[0], fmt.Sprintf("an element <%s> is not allowed in a mail", text[element[2]:element[3]]))
-	}
 	if split := tagSplit.FindIndex(text); split != nil {
 		found(split[0], "write the name of an element as a whole, without {{ within")
 		text = text[:split[0]]
+	}
+	unwanted := 0
+	for _, tag := range anyTag.FindAllSubmatchIndex(text, -1) {
+		name := text[tag[2]:tag[3]]
+		if _, known := elements[string(bytes.ToLower(name))]; !known && unwanted < maxFaults {
+			unwanted++
+			found(tag[0], fmt.Sprintf("an element <%s> is not allowed in a mail", quote.Shorten(quote.Line(string(name)), maxQuoted)))
+		}
 	}
 	const doctype = "<!doctype"
 	for at, c := range text {
@@ -97,7 +131,7 @@ func (c *htmlCheck) value(n *parse.ActionNode, before, after string) {
 	case "htmlescaper":
 	case "urlfilter urlnormalizer attrescaper":
 		name, sole := soleField(n.Pipe)
-		if quote := hrefBegins.FindStringSubmatch(before); quote == nil || !strings.HasPrefix(after, quote[1]) {
+		if href := hrefBegins.FindStringSubmatch(before); href == nil || !strings.HasPrefix(after, href[1]) {
 			c.fault(lineOf(c.source, n), placesAllowed)
 		} else if !sole || !slices.Contains(c.links, name) {
 			c.fault(lineOf(c.source, n), "this value is no address that a href can have")

@@ -100,10 +100,10 @@ func TestHTMLThatIsTaken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			templates := parse(t, ownInvitation("invitation.html", c.source+"{{.Link}}"))
+			templates := parse(t, ownInvitation("invitation.html", c.source+"\n{{.Link}}"))
 			got, err := templates.Invitation("en", anInvitation())
-			if err != nil || got.HTML != c.want+link {
-				t.Errorf("got  %q, %v\nwant %q", got.HTML, err, c.want+link)
+			if err != nil || got.HTML != c.want+"\n"+link {
+				t.Errorf("got  %q, %v\nwant %q", got.HTML, err, c.want+"\n"+link)
 			}
 		})
 	}

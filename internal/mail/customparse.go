@@ -67,14 +67,18 @@ func parseText(kind, file, source string) (*texttemplate.Template, []fault) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
+	var written []string
 	t, err := texttemplate.New(file).AddParseTree(file, tree)
 	if err == nil {
-		err = try(kind, file, func(w io.Writer, l letter) error { return t.Execute(w, l.inPlainText().values) })
+		written, err = try(kind, file, func(w io.Writer, l letter) error { return t.Execute(w, l.inPlainText().values) })
 	}
 	if err != nil {
 		return nil, []fault{{0, quote.Shorten(quote.Line(err.Error()), maxReplyText)}}
 	}
-	return t, nil
+	if faults = asideFaults(vocabularies[kind], file, source, tree); len(faults) > 0 {
+		return nil, faults
+	}
+	return t, writtenFaults(kind, file, written)
 }
 
 func parseHTML(kind, source string) (*htmltemplate.Template, []fault) {
@@ -82,10 +86,11 @@ func parseHTML(kind, source string) (*htmltemplate.Template, []fault) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
+	var written []string
 	t, err := htmltemplate.New(fileHTML).AddParseTree(fileHTML, tree)
 	if err == nil {
 		// The first execution is what makes html/template look at where each value stands.
-		err = try(kind, fileHTML, func(w io.Writer, l letter) error { return t.Execute(w, l.values) })
+		written, err = try(kind, fileHTML, func(w io.Writer, l letter) error { return t.Execute(w, l.values) })
 	}
 	if escape, ok := errors.AsType[*htmltemplate.Error](err); ok {
 		return nil, []fault{{escape.Line, quote.Shorten(quote.Line(escape.Description), maxReplyText)}}
@@ -95,19 +100,38 @@ func parseHTML(kind, source string) (*htmltemplate.Template, []fault) {
 	}
 	check := htmlCheck{vocabulary: vocabularies[kind], source: source}
 	check.list(tree.Root)
-	return t, check.faults
+	// By now the tree has no comments any more.
+	check.faults = append(check.faults, asideFaults(vocabularies[kind], fileHTML, source, tree)...)
+	if len(check.faults) > 0 {
+		return nil, check.faults
+	}
+	return t, writtenFaults(kind, fileHTML, written)
 }
 
 // try writes the samples of a message with a template that was checked.
-func try(kind, file string, execute func(io.Writer, letter) error) error {
+func try(kind, file string, execute func(io.Writer, letter) error) (written []string, err error) {
 	v := vocabularies[kind]
-	for _, l := range []letter{v.full, v.bare} {
+	for _, l := range v.samples() {
 		var b strings.Builder
 		if err := execute(&b, l); err != nil {
-			return err
+			return nil, err
 		}
 		if file != fileSubject && !strings.Contains(b.String(), l.values[v.must]) {
-			return fmt.Errorf("does not show {{.%s}}", v.must)
+			return nil, fmt.Errorf("does not show {{.%s}}", v.must)
+		}
+		written = append(written, b.String())
+	}
+	return written, nil
+}
+
+// writtenFaults looks at the samples that try has written.
+func writtenFaults(kind, file string, written []string) []fault {
+	v := vocabularies[kind]
+	for i, l := range v.samples() {
+		for _, secret := range v.secrets {
+			if reason := carriesIn(l, secret, file, written[i]); reason != "" {
+				return []fault{{0, reason}}
+			}
 		}
 	}
 	return nil

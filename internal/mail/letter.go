@@ -52,9 +52,18 @@ type letter struct {
 
 func (t Templates) write(l letter) (Content, error) {
 	for _, key := range []string{l.kind + "." + l.tag.String(), l.kind} {
-		if own, found := t.own[key]; found {
-			return own.write(l)
+		own, found := t.own[key]
+		if !found {
+			continue
 		}
+		c, err := own.write(l)
+		if err != nil {
+			return Content{}, err
+		}
+		if carries(l, c) == "" {
+			return c, nil
+		}
+		break // the built-in wording is safe with any values
 	}
 	p := page{l}
 	var text, html strings.Builder

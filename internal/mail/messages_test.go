@@ -27,6 +27,7 @@ func aConfirmation() mail.ConfirmationData {
 		Permissions:    []string{"Deploy applications: Staging, Production", "Read <logs>"},
 		PortalURL:      "https://usher.example.org/?a=1&b=2",
 		SignInURL:      "https://usher.example.org/sign-in?a=1&b=2",
+		SupportContact: "Acme & Söhne, help@acme.example or +41 44 555 01 23",
 	}
 }
 
@@ -51,7 +52,7 @@ func aCode() mail.CodeData {
 // messages are all messages but the invitation, each with all of its data and with what is required.
 func messages() map[string]func(mail.Templates, language.Tag) (mail.Content, error) {
 	bareConfirmation, bareJoined, bareDeclined, bareCode := aConfirmation(), aNewMember(), aRefusal(), aCode()
-	bareConfirmation.Name, bareConfirmation.Permissions = "", nil
+	bareConfirmation.Name, bareConfirmation.Permissions, bareConfirmation.SupportContact = "", nil, ""
 	bareJoined.Name = ""
 	bareDeclined.Name, bareDeclined.Reason = "", ""
 	bareCode.Name, bareCode.Minutes = "", 1
@@ -138,7 +139,8 @@ func isInOrder(t *testing.T, where string, c mail.Content) {
 	if strings.Contains(c.HTML, "<b>") || strings.Contains(c.HTML, "<Staging>") || strings.Contains(c.HTML, "<logs>") {
 		t.Errorf("%s: a name is markup:\n%s", where, c.HTML)
 	}
-	if strings.Contains(c.Text, "\n\n\n") || strings.HasPrefix(c.Text, "\n") || !strings.HasSuffix(c.Text, ".\n") {
+	if strings.Contains(c.Text, "\n\n\n") || strings.HasPrefix(c.Text, "\n") ||
+		!strings.HasSuffix(c.Text, ".\n") && !strings.HasSuffix(c.Text, ": "+aConfirmation().SupportContact+"\n") {
 		t.Errorf("%s: the lines of the text are not in order:\n%q", where, c.Text)
 	}
 	writes(t, c)

@@ -15,7 +15,8 @@ import (
 type vocabulary struct {
 	// must is the value that text and HTML have to show; empty if there is none.
 	must string
-	// secrets are the values that a subject must not show: it is on every locked screen.
+	// secrets are the values that a subject must not show, as it is on every locked screen, and that must
+	// stand alone, so that they are no part of an address.
 	secrets []string
 	// links are the values that can be a href.
 	links []string
@@ -25,6 +26,9 @@ type vocabulary struct {
 
 // fields are the names of the values, sorted.
 func (v vocabulary) fields() []string { return slices.Sorted(maps.Keys(v.full.values)) }
+
+// samples are a letter that says everything and one that says little.
+func (v vocabulary) samples() []letter { return []letter{v.full, v.bare} }
 
 // required tells whether a value is never empty.
 func (v vocabulary) required(field string) bool { return v.bare.values[field] != "" }
@@ -44,7 +48,7 @@ var vocabularies = map[string]vocabulary{
 		full: sample(ConfirmationData{
 			Organization: "Acme", Role: "Developer", Name: "Jane Doe", UserName: "jane", Address: sampleAddress,
 			KubernetesUser: "usher:jane", Permissions: []string{"Deploy applications: Staging", "Read logs"},
-			PortalURL: sampleURL, SignInURL: sampleURL,
+			PortalURL: sampleURL, SignInURL: sampleURL, SupportContact: "help@example.com",
 		}),
 		bare: sample(ConfirmationData{
 			Organization: "Acme", Role: "Developer", UserName: "jane", Address: sampleAddress,
