@@ -26,9 +26,9 @@ func (p *Post) message(ctx context.Context, f invitation.Facts, d accountsv1.Del
 	if err != nil {
 		return mail.Message{}, err
 	}
-	sender, err := netmail.ParseAddress(f.Invitation.Status.Attempt.Sender)
+	sender, err := netmail.ParseAddress(senderOf(f.Invitation, d))
 	if err != nil {
-		return mail.Message{}, fmt.Errorf("the sender of the attempt cannot be read: %w", err)
+		return mail.Message{}, fmt.Errorf("the sender that was claimed cannot be read: %w", err)
 	}
 	to := netmail.Address{Address: d.Recipient}
 	if d.Purpose == accountsv1.PurposeInvitation || d.Purpose == accountsv1.PurposeConfirmation {
@@ -47,7 +47,7 @@ func (p *Post) content(ctx context.Context, f invitation.Facts, d accountsv1.Del
 	}
 	switch d.Purpose {
 	case accountsv1.PurposeConfirmation:
-		return templates.Confirmation(tag, p.confirmation(inv, d))
+		return templates.Confirmation(tag, p.confirmation(f, d))
 	case accountsv1.PurposeJoined:
 		return templates.Joined(tag, joined(inv))
 	case accountsv1.PurposeDeclined:
@@ -105,8 +105,13 @@ func (p *Post) link(ctx context.Context, inv *accountsv1.Invitation) (string, er
 	return LinkURL(p.PortalURL, link), nil
 }
 
-func (p *Post) confirmation(inv *accountsv1.Invitation, d accountsv1.Delivery) mail.ConfirmationData {
+func (p *Post) confirmation(f invitation.Facts, d accountsv1.Delivery) mail.ConfirmationData {
+	inv, contact := f.Invitation, ""
+	if f.Organization != nil {
+		contact = string(f.Organization.Spec.SupportContact)
+	}
 	return mail.ConfirmationData{
+		SupportContact: contact,
 		Organization:   string(inv.Status.Attempt.Organization),
 		Role:           string(inv.Status.Attempt.Role),
 		Name:           nameOf(inv),

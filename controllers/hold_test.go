@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/invitation"
 )
 
 // restored is an object as a backup brings it back: with a new UID, and without
@@ -142,6 +143,39 @@ var _ = Describe("A restore that lost every status", func() {
 		Expect(w.access(ctx)).To(ConsistOf("edit for usher:" + a.Name))
 		quiet(ctx)
 		Expect(letters.For(string(w.email("jane")))).To(HaveLen(2), "the invitation and the confirmation of the first time")
+		eventuallyGone(ctx, inv) // it was made for a Membership that is no more
+	})
+
+	It("lets no used link work again where an Invitation is still the same", Label("K1", "A7"), func(ctx SpecContext) {
+		w.active(ctx)
+		inv := w.invitation("jane")
+		eventually(ctx, inv, haveState("Active"))
+		quiet(ctx)
+		attempt, uid := inv.Status.Attempt, string(inv.UID)
+		text, err := keys.DeriveLink(uid, attempt)
+		Expect(err).NotTo(HaveOccurred())
+		used, err := invitation.ParseLink(text)
+		Expect(err).NotTo(HaveOccurred())
+		for _, lost := range []struct {
+			left   accountsv1.InvitationStatus
+			wanted invitation.Standing
+		}{
+			{accountsv1.InvitationStatus{Attempt: attempt, ExpirationTime: inv.Status.ExpirationTime}, invitation.Used}, // all but the mailing
+			{accountsv1.InvitationStatus{}, invitation.Unknown},
+		} {
+			stopUsher()
+			changeStatus(ctx, inv, func(inv *accountsv1.Invitation) { inv.Status = lost.left })
+			org := w.organization()
+			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
+			offer := invitation.Offer{Invitation: inv, Organization: org, Membership: w.membership("jane"), TakenUp: true}
+			Expect(offer.Check(used, keys, now.Now())).To(Equal(lost.wanted), "before the controller has looked")
+			stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
+			eventually(ctx, inv, haveState("Active"), beReady(), HaveField("UID", BeEquivalentTo(uid)))
+			quiet(ctx)
+			Expect(w.standings(ctx)).To(ConsistOf(lost.wanted))
+			eventually(ctx, w.membership("jane"), haveState("Active"), beReady())
+			Expect(letters.For(string(w.email("jane")))).To(HaveLen(2), "the invitation and the confirmation of the first time")
+		}
 	})
 })
 

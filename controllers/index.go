@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,6 +17,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/grant"
+	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/membership"
 	"github.com/usher-dev/usher/internal/organization"
 )
@@ -30,8 +32,10 @@ const (
 	byClusterRole  = "clusterRole"
 	byAddress      = "address"
 	byInvited      = "invited"
+	byTelephone    = "telephone"
 	byHeld         = "held"
 	byName         = "name"
+	bySubject      = "subject"
 )
 
 // index is one way to look objects of a kind up in the cache.
@@ -86,6 +90,9 @@ func invitationIndexes() []index {
 		{&accountsv1.Invitation{}, byAddress, func(o client.Object) []string {
 			return []string{address.Key(string(o.(*accountsv1.Invitation).Spec.Email))}
 		}},
+		{&accountsv1.Invitation{}, byTelephone, func(o client.Object) []string {
+			return present(invitation.Telephone(o.(*accountsv1.Invitation)))
+		}},
 		{&accountsv1.Invitation{}, byHeld, func(o client.Object) []string {
 			return heldOf(o.(*accountsv1.Invitation), o.(*accountsv1.Invitation).Spec.OrganizationRef)
 		}},
@@ -136,6 +143,13 @@ func roleBindingIndexes() []index {
 			}
 			return []string{bindingKey(organization, name)}
 		}},
+		{&rbacv1.RoleBinding{}, bySubject, func(o client.Object) []string {
+			b := o.(*rbacv1.RoleBinding)
+			if _, _, named := grant.ParseBindingName(b.Name); !named || !grant.Applied(b) {
+				return nil
+			}
+			return subjectsOf(b)
+		}},
 	}
 }
 
@@ -170,6 +184,18 @@ func membershipOf(binding client.Object) types.NamespacedName {
 		Namespace: labels[accountsv1.MembershipNamespaceLabel],
 		Name:      labels[accountsv1.MembershipNameLabel],
 	}
+}
+
+// subjectsOf are the Accounts that a RoleBinding grants something to.
+func subjectsOf(b *rbacv1.RoleBinding) []string {
+	var names []string
+	for _, s := range b.Subjects {
+		if name, is := strings.CutPrefix(s.Name, accountsv1.AccountUserPrefix); is && s.Kind == rbacv1.UserKind {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func present(value string) []string {

@@ -12,15 +12,18 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
+	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
@@ -43,6 +46,9 @@ type InvitationReconciler struct {
 	Policies *Policies
 	// Workers is how many Invitations are worked on at a time.
 	Workers int
+
+	// lanes keep some of the workers free.
+	lanes lanes
 }
 
 var _ reconcile.Reconciler = (*InvitationReconciler)(nil)
@@ -50,6 +56,7 @@ var _ reconcile.Reconciler = (*InvitationReconciler)(nil)
 // SetupWithManager makes the manager call Reconcile when something changes
 // that decides about an Invitation.
 func (r *InvitationReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.lanes.most = max(1, r.Workers-1)
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Invitation{}).
 		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
@@ -59,8 +66,15 @@ func (r *InvitationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.toAddress)).
 		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.acceptedBy)).
 		Watches(&accountsv1.Organization{}, whenOrganizationChanges(r, func() client.ObjectList { return &accountsv1.InvitationList{} })).
+		WatchesRawSource(source.Func(r.wakeWaiting)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
+}
+
+// wakeWaiting has Invitations looked at again for whose message a lane has come free.
+func (r *InvitationReconciler) wakeWaiting(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	r.lanes.wake = queue.Add
+	return nil
 }
 
 // rivals asks for the other Invitations to the same address in the Organization.
@@ -122,8 +136,12 @@ func (r *InvitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	case plan.Withdraw != nil:
 		err = r.withdraw(ctx, inv, *plan.Withdraw)
 	case plan.Claim != nil:
-		err = r.deliver(ctx, status, facts, *plan.Claim)
+		var busy bool
+		busy, err = r.deliver(ctx, status, facts, *plan.Claim)
 		plan = invitation.Decide(r.lookAgain(facts))
+		if busy {
+			plan.After = lanePause
+		}
 	}
 	inv.Status = invitation.Report(r.lookAgain(facts))
 	return ctrl.Result{RequeueAfter: plan.After}, err
@@ -136,39 +154,49 @@ func (r *InvitationReconciler) lookAgain(f invitation.Facts) invitation.Facts {
 }
 
 // deliver is claim → send → record. The claim goes to the API server before
-// anything goes out; the record is written right after the answer.
-func (r *InvitationReconciler) deliver(ctx context.Context, status *tracker, f invitation.Facts, claim invitation.Claim) error {
+// anything goes out; the record is written right after the answer. If whatever
+// the message goes by is busy, nothing is claimed.
+func (r *InvitationReconciler) deliver(ctx context.Context, status *tracker, f invitation.Facts, claim invitation.Claim) (busy bool, err error) {
 	inv := f.Invitation
 	unclaimed := *inv.Status.DeepCopy()
 	validity := invitation.DefaultValidity
 	if f.Organization != nil {
 		validity = invitation.Validity(f.Organization)
 	}
+	if claim.Attempt == nil && claim.MessageID != "" && f.Sender != inv.Status.Attempt.Sender {
+		claim.Sender = f.Sender
+	}
 	invitation.Begin(&inv.Status, claim, validity)
+	leave, free := r.lanes.enter(r.Post.laneOf(f, invitation.Delivery(inv, claim.Name)), client.ObjectKeyFromObject(inv))
+	if !free {
+		inv.Status = unclaimed
+		return true, nil
+	}
+	defer leave()
 	inv.Status = invitation.Report(f)
 	if err := status.save(ctx); err != nil {
 		// Not known to be claimed is not claimed.
 		inv.Status = unclaimed
-		return err
+		return false, err
 	}
 	if claim.Attempt != nil {
-		r.Post.mailed.add(invitedKey(inv.Spec.OrganizationRef, inv.Spec.Email), claim.Attempt.ClaimTime.Time)
+		r.Post.mailed.note(inv, r.Clock.Now())
 	}
 	result, answer := r.Post.send(ctx, f, claim.Name)
 	invitation.End(&inv.Status, claim.Name, result, answer, r.Clock.Now())
 	r.Post.remember(inv, claim.Name, false)
 	inv.Status = invitation.Report(r.lookAgain(f))
 	if err := status.save(context.WithoutCancel(ctx)); err != nil {
-		return err
+		return false, err
 	}
 	r.Post.remember(inv, claim.Name, true)
 	r.tellDelivery(inv, claim.Name)
-	return nil
+	return false, nil
 }
 
 // withdraw deletes the Secret with a link that is dead.
 func (r *InvitationReconciler) withdraw(ctx context.Context, inv *accountsv1.Invitation, d accountsv1.Delivery) error {
-	if err := r.Post.Links.Remove(ctx, inv, d.Recipient); err != nil {
+	if err := r.Post.links.remove(ctx, inv, d.Recipient); err != nil {
 		return err
 	}
 	invitation.End(&inv.Status, d.Name, accountsv1.DeliveryWithdrawn, "", r.Clock.Now())
@@ -194,6 +222,11 @@ func (r *InvitationReconciler) tellDelivery(inv *accountsv1.Invitation, name str
 	}
 	switch d.Result {
 	case accountsv1.DeliverySent:
+		if delivery.Spent(d) {
+			r.Events.Eventf(inv, nil, "Warning", accountsv1.ReasonUnconfirmed, "Deliver",
+				"%s to %s: handed over, but never confirmed; if it did not arrive, send it again", d.Medium, d.Recipient)
+			return
+		}
 		r.Events.Eventf(inv, nil, "Normal", accountsv1.ReasonSent, "Deliver", "%s to %s: handed over", d.Medium, d.Recipient)
 	case accountsv1.DeliveryRefused:
 		r.Events.Eventf(inv, nil, "Warning", accountsv1.ReasonRefused, "Deliver", "%s to %s: refused for good", d.Medium, d.Recipient)

@@ -7,7 +7,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -66,10 +65,9 @@ func (r *InvitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 	if facts.Rival, err = r.rival(ctx, inv); err != nil {
 		return none, err
 	}
-	if facts.Mailings, err = r.mailings(ctx, inv); err != nil {
+	if facts, err = r.withMailings(ctx, facts); err != nil {
 		return none, err
 	}
-	facts.Gone = r.Post.mailed.without(invitedKey(inv.Spec.OrganizationRef, inv.Spec.Email), facts.Mailings)
 	return r.withAudience(ctx, facts)
 }
 
@@ -147,19 +145,43 @@ func (r *InvitationReconciler) rival(ctx context.Context, inv *accountsv1.Invita
 	return invitation.FindRival(inv, others), nil
 }
 
-// mailings are when the address was mailed invitations to, in all Organizations.
-func (r *InvitationReconciler) mailings(ctx context.Context, inv *accountsv1.Invitation) ([]time.Time, error) {
-	var same accountsv1.InvitationList
-	if err := r.List(ctx, &same, client.MatchingFields{byAddress: address.Key(string(inv.Spec.Email))}); err != nil {
-		return nil, err
+// withMailings adds when the address was mailed, and the telephone texted, by all
+// Organizations.
+func (r *InvitationReconciler) withMailings(ctx context.Context, f invitation.Facts) (invitation.Facts, error) {
+	inv := f.Invitation
+	r.Post.mailed.note(inv, f.Now)
+	var err error
+	if f.Mailings, err = r.mailings(ctx, inv, byAddress, address.Key(string(inv.Spec.Email))); err != nil {
+		return f, err
 	}
-	var times []time.Time
+	if number := invitation.Telephone(inv); number != "" {
+		f.Texts, err = r.mailings(ctx, inv, byTelephone, number)
+	}
+	return f, err
+}
+
+// mailings are when invitations were sent to an address, or to a number, as an
+// index knows it.
+func (r *InvitationReconciler) mailings(ctx context.Context, inv *accountsv1.Invitation, index, recipient string) (invitation.Mailings, error) {
+	var same accountsv1.InvitationList
+	if err := r.List(ctx, &same, client.MatchingFields{index: recipient}); err != nil {
+		return invitation.Mailings{}, err
+	}
+	known, all := mailingsOf(inv), invitation.Mailings{All: invitation.MailingsOf(inv)}
 	for i := range same.Items {
-		if same.Items[i].UID != inv.UID {
-			times = append(times, invitation.MailingsOf(&same.Items[i])...)
+		other := &same.Items[i]
+		if other.UID == inv.UID {
+			continue // the cache can be behind
+		}
+		known = append(known, mailingsOf(other)...)
+		all.All = append(all.All, invitation.MailingsOf(other)...)
+		if other.Spec.OrganizationRef == inv.Spec.OrganizationRef {
+			all.Near = append(all.Near, invitation.MailingsOf(other)...)
 		}
 	}
-	return append(times, invitation.MailingsOf(inv)...), nil
+	gone := r.Post.mailed.without(recipientKey(inv, recipient), known)
+	all.All, all.Near = append(all.All, gone...), append(all.Near, gone...)
+	return all, nil
 }
 
 // withAudience adds who is told about an answer, when there is a new one.

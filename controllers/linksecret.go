@@ -16,10 +16,10 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// LinkSecrets keeps links in Secrets beside their Invitations. It can neither
+// linkSecrets keeps links in Secrets beside their Invitations. It can neither
 // read a Secret nor, held by a ValidatingAdmissionPolicy, touch one of another
 // type.
-type LinkSecrets struct{ Client client.Client }
+type linkSecrets struct{ client client.Client }
 
 // foreignSecretError says that the name of a Secret is somebody else's.
 type foreignSecretError struct{ name string }
@@ -28,27 +28,30 @@ func (e *foreignSecretError) Error() string {
 	return fmt.Sprintf("Secret %s is somebody else's; remove or rename it, and ask for a resend", e.name)
 }
 
-// Write puts a link into the Secret of an Invitation, which goes with it.
-func (l LinkSecrets) Write(ctx context.Context, inv *accountsv1.Invitation, secret, link string) error {
+// Permanent is true: Usher never writes over it.
+func (*foreignSecretError) Permanent() bool { return true }
+
+// write puts a link into the Secret of an Invitation, which goes with it.
+func (l linkSecrets) write(ctx context.Context, inv *accountsv1.Invitation, secret, link string) error {
 	config := corev1ac.Secret(secret, inv.Namespace).
 		WithType(corev1.SecretType(accountsv1.LinkSecretType)).
 		WithLabels(map[string]string{accountsv1.ManagedByLabel: accountsv1.ManagedByValue}).
 		WithOwnerReferences(metav1ac.OwnerReference().
 			WithAPIVersion(accountsv1.GroupVersion.String()).WithKind("Invitation").WithName(inv.Name).WithUID(inv.UID)).
 		WithData(map[string][]byte{accountsv1.LinkKey: []byte(link)})
-	err := l.Client.Apply(ctx, config, client.FieldOwner(accountsv1.FieldManager), client.ForceOwnership)
+	err := l.client.Apply(ctx, config, client.FieldOwner(accountsv1.FieldManager), client.ForceOwnership)
 	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
 		return &foreignSecretError{secret}
 	}
 	return err
 }
 
-// Remove deletes the Secret of an Invitation. One that is gone, or that is
+// remove deletes the Secret of an Invitation. One that is gone, or that is
 // somebody else's by now, is no error.
-func (l LinkSecrets) Remove(ctx context.Context, inv *accountsv1.Invitation, secret string) error {
+func (l linkSecrets) remove(ctx context.Context, inv *accountsv1.Invitation, secret string) error {
 	gone := &corev1.Secret{}
 	gone.Namespace, gone.Name = inv.Namespace, secret
-	if err := l.Client.Delete(ctx, gone); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+	if err := l.client.Delete(ctx, gone); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
 		return err
 	}
 	return nil

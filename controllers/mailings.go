@@ -8,39 +8,88 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// mailings are when a process mailed invitations, by Organization and address.
-// What Invitations say of themselves goes with them; this stays, as long as the
-// process, so that a tool that makes them anew all the time does not have
-// people mailed all the time.
+// mailings are what a process has seen mailed and texted within a day, by
+// Organization and address or number. What Invitations say of themselves goes
+// with them; this stays, as long as the process, so that a tool that makes them
+// anew all the time does not have people mailed all the time.
 type mailings struct {
 	mu    sync.Mutex
-	times map[string][]time.Time
+	noted map[string][]mailing
 }
 
-// add notes a mailing, and forgets those that do not count any more.
-func (m *mailings) add(key string, at time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.times == nil {
-		m.times = map[string][]time.Time{}
+// mailing is when an Invitation was mailed.
+type mailing struct {
+	by types.UID
+	at time.Time
+}
+
+// mailingsOf are when an Invitation was mailed, as far as its status knows.
+func mailingsOf(inv *accountsv1.Invitation) []mailing {
+	var all []mailing
+	for _, at := range invitation.MailingsOf(inv) {
+		all = append(all, mailing{inv.UID, at})
 	}
-	for other, times := range m.times {
-		kept := slices.DeleteFunc(times, func(t time.Time) bool { return at.Sub(t) >= invitation.MailingsWindow })
-		if m.times[other] = kept; len(kept) == 0 {
-			delete(m.times, other)
+	return all
+}
+
+// recipientKey stands for an address, or a number, that an Organization invites.
+func recipientKey(inv *accountsv1.Invitation, recipient string) string {
+	return string(inv.Spec.OrganizationRef.Name) + "/" + recipient
+}
+
+// note keeps when an Invitation was mailed.
+func (m *mailings) note(inv *accountsv1.Invitation, now time.Time) {
+	for _, one := range mailingsOf(inv) {
+		if now.Sub(one.at) >= invitation.MailingsWindow {
+			continue
+		}
+		m.put(recipientKey(inv, address.Key(string(inv.Spec.Email))), one)
+		if number := invitation.Telephone(inv); number != "" {
+			m.put(recipientKey(inv, number), one)
 		}
 	}
-	m.times[key] = append(m.times[key], at)
 }
 
-// without are the mailings that are not among those that are known otherwise.
-func (m *mailings) without(key string, known []time.Time) []time.Time {
+// put notes a mailing that is not known yet, and forgets those that do not count
+// any more.
+func (m *mailings) put(key string, one mailing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(m.times[key]), func(t time.Time) bool {
-		return slices.ContainsFunc(known, t.Equal)
-	})
+	if i := slices.IndexFunc(m.noted[key], one.same); i >= 0 {
+		m.noted[key][i] = one
+		return
+	}
+	if m.noted == nil {
+		m.noted = map[string][]mailing{}
+	}
+	for other, noted := range m.noted {
+		kept := slices.DeleteFunc(noted, func(n mailing) bool { return one.at.Sub(n.at) >= invitation.MailingsWindow })
+		if m.noted[other] = kept; len(kept) == 0 {
+			delete(m.noted, other)
+		}
+	}
+	m.noted[key] = append(m.noted[key], one)
+}
+
+// same tells whether what was noted is this mailing.
+func (m mailing) same(noted mailing) bool { return noted.at.Equal(m.at) && noted.by == m.by }
+
+// without are the mailings that are not among those that are known otherwise.
+func (m *mailings) without(key string, known []mailing) []time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var gone []time.Time
+	for _, noted := range m.noted[key] {
+		if !slices.ContainsFunc(known, func(k mailing) bool { return k.same(noted) }) {
+			gone = append(gone, noted.at)
+		}
+	}
+	return gone
 }

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,6 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/chat"
 	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
@@ -41,12 +41,6 @@ type Chatter interface {
 	Send(ctx context.Context, chatURL, text string) error
 }
 
-// Links keeps the Secrets that delivery by Link writes.
-type Links interface {
-	Write(ctx context.Context, inv *accountsv1.Invitation, secret, link string) error
-	Remove(ctx context.Context, inv *accountsv1.Invitation, secret string) error
-}
-
 // Post makes the messages about Invitations and Accounts and hands them over.
 type Post struct {
 	// Mailer takes the mails of Organizations without a mail server of their own,
@@ -60,8 +54,6 @@ type Post struct {
 	Texter Texter
 	// Chatter posts to chats.
 	Chatter Chatter
-	// Links keeps links that are handed over by hand.
-	Links Links
 	// Keys reads the keyring that links are made with.
 	Keys func(ctx context.Context) (invitation.Keyring, error)
 	// PortalURL is what links start with.
@@ -71,6 +63,8 @@ type Post struct {
 	// Deadline is how long a try can take at the very most.
 	Deadline time.Duration
 
+	// links keeps links that are handed over by hand. Setup makes it.
+	links linkSecrets
 	// ended are the tries whose end this process knows and has not seen in the
 	// cache yet, by the UID of the object that they are about.
 	ended sync.Map
@@ -86,9 +80,11 @@ func LinkURL(portal *url.URL, link string) string {
 // send makes the try that was claimed for an Invitation. The answer is what was
 // said to it, if the message was not taken.
 func (p *Post) send(ctx context.Context, f invitation.Facts, name string) (result accountsv1.DeliveryResult, answer string) {
-	return p.try(ctx, name, func(ctx context.Context) error {
-		return p.carry(ctx, f, invitation.Delivery(f.Invitation, name))
-	})
+	d := invitation.Delivery(f.Invitation, name)
+	if delivery.Spent(d) {
+		return accountsv1.DeliverySent, "nobody knows how two tries ended, because a controller was stopped at one of them at least; it is not sent again"
+	}
+	return p.try(ctx, name, func(ctx context.Context) error { return p.carry(ctx, f, d) })
 }
 
 // sendToAccount makes the try that was claimed for an Account.
@@ -109,15 +105,11 @@ func (p *Post) try(ctx context.Context, name string, handOver func(ctx context.C
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.Deadline)
 	defer cancel()
 	err := handOver(ctx)
-	switch {
-	case err == nil:
+	if err == nil {
 		return accountsv1.DeliverySent, ""
-	case refusal(err):
-		result = accountsv1.DeliveryRefused
-	default:
-		result = accountsv1.DeliveryTemporaryFailure
 	}
-	logf.FromContext(ctx).Info("Message was not taken", "delivery", name, "result", result, "reason", err.Error())
+	result = resultOf(err)
+	logf.FromContext(ctx).Info("Message was not confirmed", "delivery", name, "result", result, "reason", err.Error())
 	return result, shorten(err.Error())
 }
 
@@ -141,7 +133,7 @@ func (p *Post) carry(ctx context.Context, f invitation.Facts, d accountsv1.Deliv
 		if err != nil {
 			return err
 		}
-		return p.Links.Write(ctx, f.Invitation, d.Recipient, link)
+		return p.links.write(ctx, f.Invitation, d.Recipient, link)
 	case accountsv1.MediumChat:
 		chatURL, err := p.Settings.chatURL(ctx, f.Invitation.Namespace)
 		if err != nil {
@@ -157,7 +149,7 @@ func (p *Post) carry(ctx context.Context, f invitation.Facts, d accountsv1.Deliv
 		if err != nil {
 			return err
 		}
-		mailer, err := p.mailer(ctx, f)
+		mailer, err := p.mailer(ctx, f.Organization, senderOf(f.Invitation, d))
 		if err != nil {
 			return err
 		}
@@ -165,21 +157,54 @@ func (p *Post) carry(ctx context.Context, f invitation.Facts, d accountsv1.Deliv
 	}
 }
 
-// mailer is the mail server of the Organization, or else Usher's. A mail that an
-// Organization's own sender was claimed for never goes by Usher's.
-func (p *Post) mailer(ctx context.Context, f invitation.Facts) (Mailer, error) {
-	org := f.Organization
+// senderOf is the From that a mail was claimed with.
+func senderOf(inv *accountsv1.Invitation, d accountsv1.Delivery) string {
+	return cmp.Or(d.Sender, inv.Status.Attempt.Sender)
+}
+
+// mailer is the mail server that sends as somebody: the Organization's for its
+// own sender, and Usher's for Usher's. A mail that was begun with a sender that
+// neither has any more goes by neither: the one would refuse it for good, and
+// the other would vouch for somebody else.
+func (p *Post) mailer(ctx context.Context, org *accountsv1.Organization, sender string) (Mailer, error) {
 	switch {
-	case org == nil && f.Invitation.Status.Attempt.Sender != p.From.String():
-		return nil, errors.New("the Organization, which has a mail server of its own, is gone")
-	case org == nil || org.Spec.Mail.Server == "":
+	case p.isOwn(org, sender):
+		own, err := p.Settings.server(ctx, org)
+		if err != nil {
+			return nil, fmt.Errorf("the Organization's own mail server cannot be used: %w", err)
+		}
+		return own, nil
+	case sender == p.From.String():
 		return p.Mailer, nil
 	}
-	own, err := p.Settings.server(ctx, org)
-	if err != nil {
-		return nil, fmt.Errorf("the Organization's own mail server cannot be used: %w", err)
+	return nil, fmt.Errorf("nobody sends as %s any more, and this mail was begun so: "+
+		"let spec.mail of the Organization, or --mail-from, say that again until it is out", sender)
+}
+
+// isOwn tells whether a sender is one that the Organization has a mail server for.
+func (p *Post) isOwn(org *accountsv1.Organization, sender string) bool {
+	if org == nil || org.Spec.Mail.Server == "" {
+		return false
 	}
-	return own, nil
+	own := p.sender(org)
+	return sender == own.String()
+}
+
+// laneOf is whose server a message goes by that was claimed.
+func (p *Post) laneOf(f invitation.Facts, d accountsv1.Delivery) lane {
+	switch d.Medium {
+	case accountsv1.MediumLink:
+		return noLane
+	case accountsv1.MediumSMS:
+		return platformLane
+	case accountsv1.MediumChat:
+		return laneOfHome(f.Invitation.Namespace)
+	default:
+		if p.isOwn(f.Organization, senderOf(f.Invitation, d)) {
+			return laneOfHome(f.Invitation.Namespace)
+		}
+		return platformLane
+	}
 }
 
 // sender is the From of an Organization's mails. One that cannot be read is
@@ -193,20 +218,29 @@ func (p *Post) sender(org *accountsv1.Organization) netmail.Address {
 	return p.From
 }
 
-// refusal tells whether an error says that the same message will not be taken
+// permanent is an error that can say that the same message will not be taken
 // later either.
-func refusal(err error) bool {
-	var (
-		mailRefused *mail.RefusedError
-		mailInvalid *mail.InvalidError
-		smsRefused  *sms.RefusedError
-		smsInvalid  *sms.InvalidError
-		chatRefused *chat.RefusedError
-		chatInvalid *chat.InvalidError
-		foreign     *foreignSecretError
-	)
-	return errors.Is(err, invitation.ErrKeyGone) || errors.As(err, &mailRefused) || errors.As(err, &mailInvalid) || errors.As(err, &smsRefused) ||
-		errors.As(err, &smsInvalid) || errors.As(err, &chatRefused) || errors.As(err, &chatInvalid) || errors.As(err, &foreign)
+type permanent interface {
+	error
+	Permanent() bool
+}
+
+// unconfirmed is an error that can say that the message went out, and that nobody
+// knows whether it was taken.
+type unconfirmed interface {
+	error
+	Unconfirmed() bool
+}
+
+// resultOf is what an error makes of a try.
+func resultOf(err error) accountsv1.DeliveryResult {
+	if e, says := errors.AsType[permanent](err); errors.Is(err, invitation.ErrKeyGone) || says && e.Permanent() {
+		return accountsv1.DeliveryRefused
+	}
+	if e, says := errors.AsType[unconfirmed](err); says && e.Unconfirmed() {
+		return delivery.Unconfirmed
+	}
+	return accountsv1.DeliveryTemporaryFailure
 }
 
 // ending is how a try of this process ended.

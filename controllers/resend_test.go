@@ -184,6 +184,110 @@ var _ = Describe("An invitation that is sent again", func() {
 		eventually(ctx, inv, haveState("Pending"), beReady())
 	})
 
+	It("is not sent by turns where Invitations make way for one another", Label("A7", "K8"), func(ctx SpecContext) {
+		toJohn := func(name string) *accountsv1.Invitation {
+			inv := w.invitation(name)
+			inv.Spec.Email = w.email("john")
+			return inv
+		}
+		for _, name := range []string{"a1", "a2", "a3", "a4", "a5"} {
+			inv := toJohn(name)
+			create(ctx, inv)
+			eventually(ctx, inv, haveState("Pending"))
+			create(ctx, w.membership(name)) // for another address
+			eventually(ctx, inv, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "MembershipConflict"))
+		}
+		last := toJohn("a6")
+		create(ctx, last)
+		eventually(ctx, last, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "ResendLimited"))
+		Expect(w.invitationMails("john")).To(HaveLen(5))
+
+		elsewhere := aWorld().settled(ctx)
+		first := elsewhere.invitation("john")
+		first.Spec.Email = w.email("john")
+		create(ctx, first)
+		eventually(ctx, first, haveState("Pending"), beReady())
+		Expect(w.invitationMails("john")).To(HaveLen(6))
+	})
+
+	It("texts one telephone no more than five times a day, whoever it is said to be of", Label("A7", "K8", "E4"), func(ctx SpecContext) {
+		const number = "+393330000005"
+		texted := func(person string) *accountsv1.Invitation {
+			inv := w.invitation(person)
+			inv.Spec.Delivery, inv.Spec.PhoneNumber = []accountsv1.DeliveryChannel{accountsv1.ChannelSMS}, number
+			return inv
+		}
+		for _, person := range []string{"p1", "p2", "p3", "p4", "p5"} {
+			create(ctx, texted(person))
+			eventually(ctx, w.invitation(person), haveState("Pending"), beReady())
+		}
+		last, asked := texted("p6"), w.invitation("p1")
+		create(ctx, last)
+		askForResend(ctx, asked)
+		limited := func() {
+			GinkgoHelper()
+			eventually(ctx, last, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "ResendLimited"),
+				haveMessage("Ready", "The telephone was texted 5 times within a day"))
+			Expect(telephones.to(number)).To(HaveLen(5))
+		}
+		limited()
+		eventually(ctx, asked, haveState("Pending"), haveCondition("ResendBlocked", metav1.ConditionTrue, "ResendLimited"))
+		quiet(ctx)
+		for _, person := range []string{"p1", "p2", "p3", "p4", "p5"} {
+			Expect(k8s.Delete(ctx, w.invitation(person))).To(Succeed())
+		}
+		quiet(ctx)
+		poke(ctx, last)
+		quiet(ctx)
+		limited()
+		now.putForward(24 * time.Hour)
+		poke(ctx, last)
+		eventually(ctx, last, haveState("Pending"), beReady())
+	})
+
+	It("never goes to a number that the Membership does not name any more", Label("A7", "E4"), func(ctx SpecContext) {
+		const wrong, right = "+393330000006", "+393330000007"
+		m := w.membership("jane")
+		m.Spec.InvitationTerms = accountsv1.InvitationTerms{
+			Language: "it", AddressMatch: accountsv1.AddressMatchAnyAddress, Message: "Ciao", PhoneNumber: wrong,
+			Delivery: []accountsv1.DeliveryChannel{accountsv1.ChannelSMS, accountsv1.ChannelLink},
+		}
+		m.Spec.InvitedBy = "Ada Example"
+		create(ctx, m)
+		inv := w.invitation("jane")
+		eventually(ctx, inv, haveState("Pending"), beReady())
+		askForResend(ctx, m)
+		eventually(ctx, inv, haveState("Pending"), beReady(), HaveField("Status.Attempt.Number", BeEquivalentTo(2)))
+
+		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.PhoneNumber = right })
+		askForResend(ctx, m)
+		eventually(ctx, inv, haveState("Pending"), beReady(), haveCondition("ResendBlocked", metav1.ConditionTrue, "TermsChanged"))
+		quiet(ctx)
+		Expect(telephones.to(wrong)).To(HaveLen(2))
+		Expect(telephones.to(right)).To(BeEmpty())
+		Expect(k8s.Delete(ctx, inv)).To(Succeed())
+		Eventually(func() []string { return telephones.to(right) }).Should(HaveLen(1))
+		Expect(telephones.to(wrong)).To(HaveLen(2))
+	})
+
+	It("mends what never went out, and nobody is said to have been silent", Label("A7", "K2", "K8"), func(ctx SpecContext) {
+		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.InvitationValiditySeconds = 60 })
+		letters.FailAt(inbox.Body, inbox.Fault{Code: 451, Text: "not now"})
+		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
+		m, inv := w.membership("jane"), w.invitation("jane")
+		create(ctx, m)
+		eventually(ctx, inv, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "TemporaryFailure"))
+		now.putForward(time.Minute)
+		poke(ctx, inv)
+		eventually(ctx, inv, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "TemporaryFailure"),
+			haveMessage("Ready", "not now"), haveMessage("Ready", accountsv1.ResendAnnotation))
+		eventually(ctx, m, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "TemporaryFailure"))
+		letters.SetFault(nil)
+		askForResend(ctx, m)
+		eventually(ctx, inv, haveState("Pending"), beReady())
+		Expect(w.standings(ctx)).To(ConsistOf(invitation.Open))
+	})
+
 	It("says so when a request cannot be read", func(ctx SpecContext) {
 		inv := w.invitation("john")
 		create(ctx, inv)

@@ -49,6 +49,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+	o.Post.links = linkSecrets{client: c}
 	roles := &ClusterRoles{Client: c, Clock: o.Clock}
 	pace := rate.Limit(cmp.Or(o.BindingsPerSecond, 500))
 	return errors.Join(

@@ -197,7 +197,6 @@ func startUsher(ctx context.Context, api *rest.Config, post *controllers.Post, w
 	})
 	Expect(err).NotTo(HaveOccurred())
 	post.Settings = &controllers.Settings{Reader: mgr.GetClient()}
-	post.Links = controllers.LinkSecrets{Client: mgr.GetClient()}
 	ctx, cancel := context.WithCancel(ctx)
 	Expect(controllers.Setup(ctx, mgr, controllers.Options{
 		Clock: now, Namespace: usherNamespace, Workers: workers, Post: post,

@@ -25,9 +25,9 @@ const (
 
 	// ConditionRequestBlocked is present, and then True, only while a
 	// Membership asks for something to be done to the Account that those who
-	// manage its Organization may not ask for.
+	// manage its Organization may not ask for, or not yet.
 	//
-	// True: OwnerElsewhere.
+	// True: OwnerElsewhere, ResetLimited.
 	ConditionRequestBlocked = "RequestBlocked"
 )
 
@@ -51,6 +51,10 @@ const (
 	// ReasonOwnerElsewhere says that the Account is an owner of another
 	// Organization, so that only a cluster admin may act on it.
 	ReasonOwnerElsewhere = "OwnerElsewhere"
+
+	// ReasonResetLimited says that those who manage an Organization ask for
+	// another link for a new password too soon. It is sent in its time.
+	ReasonResetLimited = "ResetLimited"
 
 	// ReasonRequestInvalid says that the value of an annotation which asks for
 	// a reset or an unlock is no time. Of an event.

@@ -177,6 +177,13 @@ type Delivery struct {
 	// +optional
 	MessageID string `json:"messageID,omitempty"`
 
+	// sender is the From of a mail (RFC 5322 section 3.6.2), as it was when the
+	// mail was first claimed. Unset: that of the attempt, if there is one.
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	Sender string `json:"sender,omitempty"`
+
 	// claimTime is when the message was first claimed: the Date of a mail.
 	// Unset: it has not been begun.
 	// +optional
@@ -191,6 +198,13 @@ type Delivery struct {
 	// +optional
 	TryTime *metav1.Time `json:"tryTime,omitempty"`
 
+	// unconfirmed counts the tries after which nobody knows whether the message
+	// was taken: it went out and was not answered, or the process died at it. So
+	// many copies may have arrived. Unset: none.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	Unconfirmed int32 `json:"unconfirmed,omitempty"`
+
 	// holder is the process that is at the last try. Unset: the try has ended,
 	// and result says how.
 	// +kubebuilder:validation:MinLength=1
@@ -203,11 +217,12 @@ type Delivery struct {
 	// +optional
 	Result DeliveryResult `json:"result,omitempty"`
 
-	// sentTime is when the message was taken. Unset: it has not yet.
+	// sentTime is when the message was taken, or was tried for the last time.
+	// Unset: neither yet.
 	// +optional
 	SentTime *metav1.Time `json:"sentTime,omitempty"`
 
-	// message is what was answered to a try that failed, in short.
+	// message is what was answered to a try that was not confirmed, in short.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
@@ -221,7 +236,9 @@ type DeliveryResult string
 
 // The results of a try.
 const (
-	// DeliverySent: the other side took responsibility for the message.
+	// DeliverySent: the other side took responsibility for the message. Or it got
+	// a short message or a line in a chat twice and confirmed neither, so that it
+	// is not offered again: message says so.
 	DeliverySent DeliveryResult = "Sent"
 	// DeliveryTemporaryFailure: not this time; the same bytes go out again.
 	DeliveryTemporaryFailure DeliveryResult = "TemporaryFailure"
@@ -230,6 +247,10 @@ const (
 	// DeliveryWithdrawn: it was handed over, and taken away again with the link.
 	DeliveryWithdrawn DeliveryResult = "Withdrawn"
 )
+
+// ReasonUnconfirmed says, in an event, that a message counts as sent although
+// nobody confirmed that it was taken.
+const ReasonUnconfirmed = "Unconfirmed"
 
 // Begun tells whether the message was ever claimed.
 func (d Delivery) Begun() bool { return d.Tries != 0 }

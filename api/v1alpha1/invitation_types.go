@@ -18,7 +18,7 @@ const (
 	// ConditionResendBlocked is present, and then True, only while a resend
 	// was asked for that Usher does not carry out.
 	//
-	// True: ResendLimited, ResendInvalid.
+	// True: ResendLimited, ResendInvalid, TermsChanged.
 	ConditionResendBlocked = "ResendBlocked"
 )
 
@@ -28,7 +28,7 @@ const (
 	ReasonSent = "Sent"
 
 	// ReasonTemporaryFailure says that the mail could not be handed over this
-	// time and that Usher tries again.
+	// time. Usher tries again until the time of the link is over.
 	ReasonTemporaryFailure = "TemporaryFailure"
 
 	// ReasonRefused says that the mail server refused the mail for good.
@@ -69,9 +69,14 @@ const (
 	// with that address already.
 	ReasonAddressHasAccount = "AddressHasAccount"
 
-	// ReasonResendLimited says that the address was mailed as often as it may
-	// be within a day; the message says when the next mailing is possible.
+	// ReasonResendLimited says that the address was mailed, or the telephone
+	// texted, as often as it may be within a day; the message says when the next
+	// attempt is possible.
 	ReasonResendLimited = "ResendLimited"
+
+	// ReasonTermsChanged says that the Membership has other terms by now than
+	// the Invitation that was made for it.
+	ReasonTermsChanged = "TermsChanged"
 
 	// ReasonResendInvalid says that the value of the resend annotation is no time.
 	ReasonResendInvalid = "ResendInvalid"

@@ -60,7 +60,8 @@ const (
 
 	// ConditionLastOwner is present, and then True, only while the Organization
 	// has no owner but this one. Until there is another, this one is not
-	// removed, does not lose the role, and is not suspended.
+	// removed, does not lose the role, is not suspended, and is not denied what
+	// the role grants in the home namespace.
 	//
 	// True: LastOwner.
 	ConditionLastOwner = "LastOwner"
@@ -119,6 +120,10 @@ const (
 	// not exist.
 	ReasonNamespaceNotFound = "NamespaceNotFound"
 
+	// ReasonDenied says that a Deny takes away what the grant would give, in some
+	// of its namespaces or everywhere. Somebody wants it so, and Ready stays True.
+	ReasonDenied = "Denied"
+
 	// ReasonBindingConflict says that somebody else has a RoleBinding of the
 	// same name; Usher never takes it over.
 	ReasonBindingConflict = "BindingConflict"
@@ -175,7 +180,8 @@ const (
 // +kubebuilder:validation:Enum=Allow;Deny
 type Effect string
 
-// The effects of an override. Deny wins over every Allow.
+// The effects of an override. Deny wins over every Allow, and over every other
+// way to the same ClusterRole in the same namespace, or to the same group.
 const (
 	EffectAllow Effect = "Allow"
 	EffectDeny  Effect = "Deny"
@@ -276,7 +282,8 @@ type MembershipSpec struct {
 // PermissionOverride switches one permission on or off for one person.
 type PermissionOverride struct {
 	// effect is Allow, which gives the permission on the resources, or Deny,
-	// which takes it away whatever else gives it.
+	// which takes it away whatever else gives it: the ClusterRole in each
+	// namespace of the resources, or the group, by any permission and resource.
 	// +required
 	Effect Effect `json:"effect,omitempty"`
 

@@ -21,8 +21,8 @@ const (
 	// is granted all the same.
 	//
 	// True: Reconciled. False: UnknownPermission, UnknownResource,
-	// UnknownRole, InvalidDomain, InvalidSelector, ClusterRoleNotFound,
-	// BindForbidden, ClusterRoleTooPowerful.
+	// UnknownRole, InvalidDomain, InvalidSelector, SystemNamespace,
+	// ClusterRoleNotFound, BindForbidden, ClusterRoleTooPowerful.
 	ConditionCatalogueValid = "CatalogueValid"
 
 	// ConditionPoliciesInForce tells whether the ValidatingAdmissionPolicies
@@ -68,6 +68,10 @@ const (
 
 	// ReasonInvalidSelector says that the selector of a resource cannot be read.
 	ReasonInvalidSelector = "InvalidSelector"
+
+	// ReasonSystemNamespace says that a resource names a namespace of the system:
+	// one of Kubernetes' own, or Usher's. Of a grant too. Nothing is given there.
+	ReasonSystemNamespace = "SystemNamespace"
 
 	// ReasonUnknownRole says that a founder gets a role that the catalogue
 	// does not have.

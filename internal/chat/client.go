@@ -135,6 +135,8 @@ func (c *Client) compose(rawURL, text string) (post, error) {
 // verdict turns an answer into an outcome. The body is a stranger's: it is compared, and never told.
 func verdict(ctx context.Context, res *http.Response, confirmation string) error {
 	switch code := res.StatusCode; {
+	case code == http.StatusBadGateway, code == http.StatusGatewayTimeout:
+		return &UnknownError{Code: code}
 	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
 		return temporary(code)
 	case code < 200 || code > 299:

@@ -211,7 +211,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		300: "refused 300", 301: "refused 301", 302: "refused 302", 304: "refused 304", 307: "refused 307", 308: "refused 308",
 		400: "refused 400", 401: "refused 401", 403: "refused 403", 404: "refused 404", 410: "refused 410", 413: "refused 413",
 		408: "temporary 408", 425: "temporary 425", 429: "temporary 429",
-		500: "temporary 500", 502: "temporary 502", 503: "temporary 503", 504: "temporary 504", 599: "temporary 599", 999: "temporary 999",
+		500: "temporary 500", 502: "unknown", 503: "temporary 503", 504: "unknown", 599: "temporary 599", 999: "temporary 999",
 	} {
 		for _, service := range []string{"Mattermost", "Slack", "Teams, a workflow", "Matrix"} {
 			t.Run(fmt.Sprintf("%s answers %d", service, code), func(t *testing.T) {

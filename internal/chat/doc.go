@@ -8,7 +8,7 @@
 //	*InvalidError      nothing was sent; the URL or the notice must change
 //	*RefusedError      the chat said no for good: the hook is gone, or does not take the notice
 //	*TemporaryError    the chat did not take it; trying later is safe
-//	*UnknownError      the notice went out and no answer came; a repeat may show it twice
+//	*UnknownError      the notice went out and no answer of the chat's came; a repeat may show it twice
 //
 // # Whose URL it is
 //

@@ -22,6 +22,9 @@ type InvalidError struct {
 
 func (e *InvalidError) Error() string { return fmt.Sprintf("the %s %s", e.Field, e.Reason) }
 
+// Permanent is true: the same notice cannot be posted to the same URL later either.
+func (*InvalidError) Permanent() bool { return true }
+
 // RefusedError says that the chat refused the notice for good: a 4xx status other than those of
 // TemporaryError, or a redirect (RFC 9110, sections 15.4 and 15.5).
 type RefusedError struct {
@@ -36,9 +39,11 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("the chat refused the notice for good (HTTP status %d): make sure that the hook exists and may post to the channel, or write the URL of a new one", e.Code)
 }
 
+// Permanent is true: the chat would refuse the same notice again.
+func (*RefusedError) Permanent() bool { return true }
+
 // TemporaryError says that the chat has not taken the notice and that it can be tried later: the chat
-// could not be reached or trusted, or it answered 408, 425, 429 or 5xx. Behind a 502 or a 504 a proxy of
-// the chat may hide that it did take it; a repeat then shows the notice twice.
+// could not be reached or trusted, or it answered 408, 425, 429 or a 5xx other than those of UnknownError.
 type TemporaryError struct {
 	// Code is the HTTP status code, or 0 where there was no answer.
 	Code int
@@ -54,17 +59,27 @@ func (e *TemporaryError) Error() string { return e.Reason }
 // Unwrap returns the cause, if it can be told.
 func (e *TemporaryError) Unwrap() error { return e.Err }
 
-// UnknownError says that the request went out and no answer came: the chat may or may not have taken
-// the notice.
+// UnknownError says that the request went out and no answer of the chat's came: it may or may not have
+// taken the notice. 502 and 504 speak for a proxy before it (RFC 9110, sections 15.6.3 and 15.6.5), which
+// may have passed the notice on.
 type UnknownError struct {
+	// Code is the HTTP status code of the proxy, or 0 where there was no answer.
+	Code int
 	// Err is context.Canceled or context.DeadlineExceeded where the caller's context ended, otherwise
 	// nil: other causes name the URL.
 	Err error
 }
 
 func (e *UnknownError) Error() string {
-	return "the notice went out and the chat did not answer: it may have been posted or not"
+	const doubt = "the notice went out and the chat did not answer: it may have been posted or not"
+	if e.Code != 0 {
+		return fmt.Sprintf("%s (HTTP status %d, of a proxy before it)", doubt, e.Code)
+	}
+	return doubt
 }
+
+// Unconfirmed is true: a repeat may show the notice twice.
+func (*UnknownError) Unconfirmed() bool { return true }
 
 // Unwrap returns the cause, if it can be told.
 func (e *UnknownError) Unwrap() error { return e.Err }

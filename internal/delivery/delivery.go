@@ -25,6 +25,15 @@ const (
 	LongestBackoff = 270 * time.Second
 )
 
+// Unconfirmed is how a try ended that went out and whose answer never came: the
+// message may have been taken or not. No status has it: End writes down what
+// follows from it.
+const Unconfirmed accountsv1.DeliveryResult = "Unconfirmed"
+
+// mostUnconfirmed is how many copies may go out, by media whose receivers cannot
+// tell a copy, before a message counts as sent.
+const mostUnconfirmed = 2
+
 // Process is the one that tries.
 type Process struct {
 	// Holder names it in claims. Another run of it has another name.
@@ -42,8 +51,9 @@ type Try struct {
 	Holder string
 	// Time of the try, cut to the second.
 	Time metav1.Time
-	// MessageID of a mail that is tried for the first time.
-	MessageID string
+	// MessageID and Sender of a mail that is tried for the first time. An empty
+	// Sender is that of the attempt.
+	MessageID, Sender string
 }
 
 // Next is the next try of a delivery, without a Message-ID.
@@ -51,10 +61,14 @@ func (p Process) Next(d accountsv1.Delivery, now time.Time) Try {
 	return Try{Name: d.Name, Tries: d.Tries + 1, Holder: p.Holder, Time: second(now)}
 }
 
-// Begin writes a try into the delivery that it is of.
+// Begin writes a try into the delivery that it is of. What another process was
+// at, and never ended, may have gone out. What this one claimed before has not.
 func Begin(d *accountsv1.Delivery, try Try) {
-	if !d.Begun() {
-		d.ClaimTime, d.MessageID = try.Time.DeepCopy(), try.MessageID
+	switch {
+	case !d.Begun():
+		d.ClaimTime, d.MessageID, d.Sender = try.Time.DeepCopy(), try.MessageID, try.Sender
+	case d.Holder != "" && d.Holder != try.Holder:
+		d.Unconfirmed++
 	}
 	d.Tries = try.Tries
 	d.TryTime = try.Time.DeepCopy()
@@ -62,12 +76,31 @@ func Begin(d *accountsv1.Delivery, try Try) {
 }
 
 // End writes how the last try of a delivery ended. The answer is what was said
-// to a try that failed.
+// to a try that was not confirmed.
 func End(d *accountsv1.Delivery, result accountsv1.DeliveryResult, answer string, now time.Time) {
+	if result == Unconfirmed {
+		d.Unconfirmed++
+		result = accountsv1.DeliveryTemporaryFailure
+		if Spent(*d) {
+			result = accountsv1.DeliverySent
+		}
+	}
 	d.Holder, d.Result, d.Message = "", result, answer
 	if result == accountsv1.DeliverySent {
 		sent := second(now)
 		d.SentTime = &sent
+	}
+}
+
+// Spent tells whether a message is not to be offered any more, because it may
+// have arrived as often as is bearable. A mail never is: its copies are the same
+// mail, which is not to be lost, and they become rare instead.
+func Spent(d accountsv1.Delivery) bool {
+	switch d.Medium {
+	case accountsv1.MediumSMS, accountsv1.MediumChat:
+		return d.Unconfirmed >= mostUnconfirmed
+	default:
+		return false
 	}
 }
 
@@ -112,7 +145,7 @@ func (p Process) nextTry(d accountsv1.Delivery, seed string, now time.Time) time
 	case !d.Begun():
 		return now
 	case d.Result == accountsv1.DeliveryTemporaryFailure:
-		return d.TryTime.Add(Backoff(d.Tries, seed+d.Name))
+		return d.TryTime.Add(max(Backoff(d.Tries, seed+d.Name), silence(d.Unconfirmed)))
 	case d.Holder == p.Holder:
 		return now // this process holds the claim and is not sending: it never began to
 	default:
@@ -131,6 +164,17 @@ func Backoff(tries int32, seed string) time.Duration {
 	h := fnv.New32a()
 	_, _ = fmt.Fprintf(h, "%s/%d", seed, tries) // a hash never fails to be written to
 	return wait - wait*time.Duration(h.Sum32()%100)/1000
+}
+
+// silence is how long to wait at the least once a message may have arrived so
+// many times: the longest wait between tries, and four times as long each time.
+// That makes 7 copies in a week, and 8 in a month.
+func silence(unconfirmed int32) time.Duration {
+	if unconfirmed == 0 {
+		return 0
+	}
+	const years = 18 // doublings make the wait longer than anything is tried
+	return LongestBackoff << min(2*(unconfirmed-1), years)
 }
 
 // second is a time as the API server keeps it.

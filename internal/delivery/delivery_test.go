@@ -114,6 +114,99 @@ func TestATryIsClaimedEndedAndRepeated(t *testing.T) {
 	}
 }
 
+func TestAMessageWhoseAnswerIsLostIsNotSentWithoutEnd(t *testing.T) {
+	cases := map[accountsv1.Medium]struct {
+		copies int
+		last   accountsv1.DeliveryResult
+	}{
+		accountsv1.MediumSMS:   {2, accountsv1.DeliverySent},
+		accountsv1.MediumChat:  {2, accountsv1.DeliverySent},
+		accountsv1.MediumEmail: {7, accountsv1.DeliveryTemporaryFailure}, // the same bytes; never given up
+	}
+	for medium, c := range cases {
+		t.Run(string(medium), func(t *testing.T) {
+			all := []accountsv1.Delivery{{Name: "it", Medium: medium}}
+			copies, week := 0, noon.Add(7*24*time.Hour)
+			for at := noon; at.Before(week); {
+				due, after := me.Due(all, "6f1c2d3e", at)
+				if due == nil && after == 0 {
+					break
+				}
+				if due == nil {
+					at = at.Add(after)
+					continue
+				}
+				copies++
+				delivery.Begin(&all[0], me.Next(*due, at))
+				delivery.End(&all[0], delivery.Unconfirmed, "no answer", at)
+			}
+			if copies != c.copies || all[0].Result != c.last || int(all[0].Unconfirmed) != copies {
+				t.Errorf("%d copies went out in a week, and not %d; in the end it is %+v", copies, c.copies, all[0])
+			}
+			if all[0].Message != "no answer" {
+				t.Errorf("it says %q of the answer", all[0].Message)
+			}
+		})
+	}
+}
+
+func TestWhatALostAnswerLeadsTo(t *testing.T) {
+	const notNow = accountsv1.DeliveryTemporaryFailure
+	cases := map[string]struct {
+		unconfirmed int32
+		tries       int32
+		least, most time.Duration
+	}{
+		"none was lost":             {0, 1, 9 * time.Second, 10 * time.Second},
+		"a mail is back in time":    {1, 1, 4 * time.Minute, 5 * time.Minute},
+		"the next one is rarer":     {2, 2, 18 * time.Minute, 18 * time.Minute},
+		"one of many is very rare":  {6, 6, 76 * time.Hour, 77 * time.Hour},
+		"and no number is too many": {1 << 30, 1 << 30, 365 * 24 * time.Hour, 3 * 365 * 24 * time.Hour},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := tried("email", "", notNow, c.tries, 0)
+			d.Medium, d.Unconfirmed = accountsv1.MediumEmail, c.unconfirmed
+			if _, after := me.Due([]accountsv1.Delivery{d}, "6f1c2d3e", noon); after < c.least || after > c.most {
+				t.Errorf("it is tried again after %s", after)
+			}
+		})
+	}
+}
+
+func TestWhatADeadProcessWasAtMayHaveArrived(t *testing.T) {
+	cases := map[string]struct {
+		holder string
+		spent  bool
+	}{
+		"another process died at the second try": {"usher-2", true},
+		"this process never began it":            {"usher-1", false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := tried("sms", c.holder, "", 2, time.Hour)
+			d.Medium, d.Unconfirmed = accountsv1.MediumSMS, 1
+			delivery.Begin(&d, me.Next(d, noon))
+			if delivery.Spent(d) != c.spent {
+				t.Errorf("after a claim it is %+v", d)
+			}
+		})
+	}
+}
+
+func TestASenderIsThatOfTheFirstTry(t *testing.T) {
+	d := accountsv1.Delivery{Name: "email", Medium: accountsv1.MediumEmail}
+	first := me.Next(d, noon)
+	first.Sender = "people@acme.example"
+	delivery.Begin(&d, first)
+	again := me.Next(d, noon)
+	again.Sender = "others@acme.example"
+	delivery.Begin(&d, again)
+	if d.Sender != "people@acme.example" {
+		t.Errorf("the sender is %s", d.Sender)
+	}
+}
+
 func TestNoDeliveryIsFoundByAnotherName(t *testing.T) {
 	if d := delivery.Find([]accountsv1.Delivery{{Name: "email"}}, "pigeon"); d != nil {
 		t.Errorf("there is %+v", d)

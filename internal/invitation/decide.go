@@ -57,10 +57,10 @@ func Decide(f Facts) Plan {
 	switch at {
 	case noKey:
 		return f.untilExpiry(Plan{After: recheckKeys})
-	case addressNotAllowed, rivalled, seatless, seatUnknown, suspended:
+	case addressNotAllowed, rivalled, contended, seatless, seatUnknown, suspended:
 		return f.untilExpiry(Plan{})
 	case limited:
-		return Plan{After: f.nextMailing().Sub(f.Now)}
+		return Plan{After: f.nextAttempt().Sub(f.Now)}
 	case unclaimed, renewed:
 		return Plan{Claim: f.newAttempt()}
 	case failedTry, inFlight, sent:

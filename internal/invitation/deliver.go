@@ -165,7 +165,7 @@ func (f Facts) deliveries() []accountsv1.Delivery {
 // deadLink is the delivery whose Secret holds a link that is dead.
 func (f Facts) deadLink(at situation) *accountsv1.Delivery {
 	switch at {
-	case history, takenUp, voided, foreign, mismatched, declined, expired:
+	case history, takenUp, voided, foreign, mismatched, declined, undelivered, expired:
 	default:
 		return nil
 	}

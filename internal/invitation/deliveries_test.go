@@ -79,8 +79,13 @@ func TestDeliveries(t *testing.T) {
 			},
 		},
 		"a link in a Secret, and it was taken away": {
-			someFacts(by("Link"), tried(me, accountsv1.DeliveryWithdrawn, 1), at(DefaultValidity)), says{
+			someFacts(by("Link"), tried(me, accountsv1.DeliverySent, 1), delivered("link", "Withdrawn"), at(DefaultValidity)), says{
 				"Expired", "True Expired", "False Expired", "False Expired", "wait",
+			},
+		},
+		"a link that may be in a Secret, and its time is over": {
+			someFacts(by("Link"), tried(me, accountsv1.DeliveryTemporaryFailure, 1), at(DefaultValidity)), says{
+				"Failed", "False TemporaryFailure Stalled", "False NotAccepted", "False TemporaryFailure", "withdraw link",
 			},
 		},
 		"somebody asked for a code": {someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1)), says{
@@ -236,6 +241,27 @@ func TestWhatWasAnsweredIsToldChannelByChannel(t *testing.T) {
 	}
 }
 
+func TestATextThatNobodyConfirmedIsToldAsSuch(t *testing.T) {
+	f := someFacts(by("SMS"), tried(me, "", 1), delivered("sms", "Sent"))
+	f.Invitation.Status.Deliveries[0].Unconfirmed, f.Invitation.Status.Deliveries[0].Message = 2, "the gateway answered 502"
+	f.Invitation.Status = Report(f)
+	want := "SMS: handed over twice, and never confirmed: the gateway answered 502."
+	if got := (&life{Facts: f}).condition(accountsv1.ConditionDelivered); got.Message != want || got.Reason != "Unconfirmed" {
+		t.Errorf("it says %s: %s", got.Reason, got.Message)
+	}
+}
+
+func TestWhatWasNeverTakenIsToldChannelByChannel(t *testing.T) {
+	f := someFacts(by("Email", "SMS", "Link"), tried(me, "", 1), delivered("email", "TemporaryFailure"), delivered("link", "Refused"), at(DefaultValidity))
+	f.Invitation.Status = Report(f)
+	want := "The time of the link is over, and no channel is known to have taken it. " +
+		"Email: not taken: because. SMS: not known to have been taken. Link: refused for good: because. " +
+		"Put that right; annotate the Invitation or its Membership with accounts.usher.dev/resendRequestedAt to invite again."
+	if got := (&life{Facts: f}).condition(accountsv1.ConditionReady); got.Message != want || got.Reason != "TemporaryFailure" {
+		t.Errorf("it says %s: %s", got.Reason, got.Message)
+	}
+}
+
 func TestARepeatIsTheSameMail(t *testing.T) {
 	f := someFacts(tried(other, "", 1), at(time.Hour))
 	f.Organization.Spec.DisplayName, f.NewestKey, f.MailDomain, f.Sender = "Renamed", 8, "elsewhere.example", "x@elsewhere.example"
@@ -248,7 +274,7 @@ func TestARepeatIsTheSameMail(t *testing.T) {
 	}
 	for _, s := range []*accountsv1.InvitationStatus{before, after} {
 		d := &s.Deliveries[0]
-		d.Tries, d.TryTime, d.Holder = 0, nil, ""
+		d.Tries, d.TryTime, d.Holder, d.Unconfirmed = 0, nil, "", 0
 	}
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("what the mail is made of has changed: -first +repeat\n%s", diff)

@@ -30,13 +30,10 @@ type Facts struct {
 	Unvetted bool
 	// Rival is who stands in the way of inviting the address.
 	Rival Rival
-	// Mailings are when the address was mailed invitations to, by this
-	// Invitation and by others.
-	Mailings []time.Time
-	// Gone are when it was mailed by Invitations of the same Organization that
-	// exist no more, as far as this process knows: somebody, or a tool, deletes
-	// and makes them again.
-	Gone []time.Time
+	// Mailings are when the address was mailed invitations to.
+	Mailings Mailings
+	// Texts are when the telephone was texted, where the Invitation goes to one.
+	Texts Mailings
 	// Owners are those who are told about the answer.
 	Owners []Owner
 	// Permissions are what the person can do who has accepted, one line each.
@@ -92,12 +89,14 @@ const (
 	mismatched
 	declined
 	refused
+	undelivered
 	expired
 
 	// In the way of a mailing.
 	held
 	addressNotAllowed
 	rivalled
+	contended
 	seatless
 	seatUnknown
 	noKey
@@ -151,7 +150,8 @@ func (f Facts) acceptable() bool {
 }
 
 // end is how the current attempt ended, if it did. One that was said to have
-// expired stays so, even where a clock is put back.
+// expired stays so, even where a clock is put back. Where nobody got a link,
+// nobody was too late.
 func (f Facts) end() (situation, bool) {
 	status := f.Invitation.Status
 	switch {
@@ -165,10 +165,12 @@ func (f Facts) end() (situation, bool) {
 		return declined, true
 	case f.refusedByAll():
 		return refused, true
-	case HasExpired(f.Invitation, f.Now) || status.State == accountsv1.InvitationExpired:
-		return expired, true
+	case !HasExpired(f.Invitation, f.Now) && status.State != accountsv1.InvitationExpired:
+		return 0, false
+	case !handedOver(f.Invitation):
+		return undelivered, true
 	}
-	return 0, false
+	return expired, true
 }
 
 // obstacle is what keeps an Invitation from being mailed, or from staying open.
@@ -180,6 +182,8 @@ func (f Facts) obstacle() (situation, bool) {
 		return addressNotAllowed, true
 	case f.Rival.Reason != "":
 		return rivalled, true
+	case f.Rival.Undecided:
+		return contended, true
 	}
 	switch seat := f.seat(f.wantedAttempt()); {
 	case seat == seatTaken:
@@ -203,7 +207,7 @@ func (f Facts) mailing() situation {
 
 func (f Facts) nextMail() situation {
 	switch {
-	case !f.Invitation.Status.Attempt.Begun() && len(f.Gone) > 0 && !f.nextMailing().IsZero():
+	case !f.Invitation.Status.Attempt.Begun() && !f.nextAttempt().IsZero():
 		return limited
 	case !f.Invitation.Status.Attempt.Begun():
 		return f.ifKey(unclaimed)

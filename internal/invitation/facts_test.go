@@ -188,11 +188,14 @@ type says struct {
 	plan    string
 }
 
-// situations are some facts each, and what a look at them must say and plan.
-type situations map[string]struct {
+// someSituation is some facts, and what a look at them must say and plan.
+type someSituation struct {
 	facts Facts
 	want  says
 }
+
+// situations are some of them, by name.
+type situations map[string]someSituation
 
 func (s situations) check(t *testing.T) {
 	t.Helper()

@@ -36,6 +36,8 @@ type life struct {
 	// begun is when attempts were begun, of all Invitations of the name, since a
 	// status was last lost.
 	begun []time.Time
+	// past are the mailings of Invitations of the name that are gone.
+	past []time.Time
 	// wrong is what must never happen, and has.
 	wrong []string
 }
@@ -76,7 +78,7 @@ func (l *life) look(end ending) {
 	if l.Invitation == nil {
 		return
 	}
-	l.Mailings = MailingsOf(l.Invitation)
+	l.countMailings()
 	plan := Decide(l.Facts)
 	status := &l.Invitation.Status
 	switch {
@@ -249,15 +251,20 @@ func (l *life) loseStatus() {
 	l.Invitation.Status = accountsv1.InvitationStatus{}
 	l.Now = l.Now.Add(time.Second)
 	l.kill("its status was lost")
-	l.begun, l.Gone = nil, nil
+	l.begun, l.past = nil, nil
 	if !l.TakenUp {
 		l.Accepter = nil
 	}
 }
 
+// countMailings finds out what was mailed, as the controller does.
+func (l *life) countMailings() {
+	l.Mailings = Mailings{All: slices.Concat(MailingsOf(l.Invitation), l.past), Near: l.past}
+}
+
 // gone takes the Invitation away.
 func (l *life) gone(why string) {
-	l.Gone = append(l.Gone, MailingsOf(l.Invitation)...)
+	l.past = append(l.past, MailingsOf(l.Invitation)...)
 	l.Invitation, l.Accepter = nil, nil
 	l.kill(why)
 }

@@ -154,7 +154,7 @@ func (l *life) platform() map[string]func(*rapid.T) {
 			l.NewestKey = rapid.SampledFrom([]int32{7, 8}).Draw(t, "newest")
 		},
 		"somebody else has the address": func(t *rapid.T) {
-			l.Rival = rapid.SampledFrom([]Rival{{}, {}, {}, {accountsv1.ReasonAddressIsMember, "jane-2"}}).Draw(t, "who")
+			l.Rival = rapid.SampledFrom([]Rival{{}, {}, {}, {Reason: accountsv1.ReasonAddressIsMember, Name: "jane-2"}, {Undecided: true}}).Draw(t, "who")
 		},
 		"seats are limited, or not": func(t *rapid.T) {
 			if l.Organization != nil {
@@ -212,7 +212,7 @@ func (l *life) watch(seen map[string]int) {
 
 // watchReport looks at what would be said, and planned, at this moment.
 func (l *life) watchReport() {
-	l.Mailings = MailingsOf(l.Invitation)
+	l.countMailings()
 	before := l.Invitation.DeepCopy()
 	said, plan := Report(l.Facts), Decide(l.Facts)
 	if !reflect.DeepEqual(before, l.Invitation) {

@@ -4,14 +4,15 @@
 package invitation
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/condition"
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
 // Report says where the Invitation stands. What was mailed and answered is
@@ -141,6 +142,11 @@ func (f Facts) mailVerdict(at situation) verdict {
 			accountsv1.InvitationFailed, stalled, accountsv1.ReasonRefused,
 			f.outcomes() + " Check where it goes" + again,
 		}
+	case undelivered:
+		return verdict{
+			accountsv1.InvitationFailed, stalled, cmp.Or(f.handover(), accountsv1.ReasonTemporaryFailure),
+			"The time of the link is over, and no channel is known to have taken it. " + f.outcomes() + " Put that right" + again,
+		}
 	case held:
 		return verdict{
 			accountsv1.InvitationFailed, stalled, accountsv1.ReasonMailHeld,
@@ -174,11 +180,8 @@ func (f Facts) waitingVerdict(at situation) verdict {
 			"The Membership of the same name is suspended; the link goes out once its spec.state is Active.",
 		}
 	case limited:
-		return verdict{
-			state, reconciling, accountsv1.ReasonResendLimited,
-			fmt.Sprintf("The address was mailed %d times within a day, by Invitations that were made anew; it is mailed again at %s.",
-				MostMailings, f.nextMailing().UTC().Format(time.RFC3339)),
-		}
+		_, message := f.limit()
+		return verdict{state, reconciling, accountsv1.ReasonResendLimited, message}
 	case failedTry:
 		return verdict{state, reconciling, accountsv1.ReasonTemporaryFailure, f.outcomes()}
 	default:
@@ -232,6 +235,8 @@ func (f Facts) handover() string {
 			return accountsv1.ReasonRefused
 		case d.Result == accountsv1.DeliveryTemporaryFailure:
 			reason = accountsv1.ReasonTemporaryFailure
+		case d.Result == accountsv1.DeliverySent && delivery.Spent(d) && reason != accountsv1.ReasonTemporaryFailure:
+			reason = accountsv1.ReasonUnconfirmed
 		case d.SentTime == nil:
 			return ""
 		case reason == "":
@@ -244,20 +249,31 @@ func (f Facts) handover() string {
 // outcomes tells how each channel of the current attempt did.
 func (f Facts) outcomes() string {
 	var told []string
+	_, ended := f.end()
 	for _, d := range f.Invitation.Status.Deliveries {
 		if d.Purpose != accountsv1.PurposeInvitation {
 			continue
 		}
 		outcome := "on its way"
 		switch d.Result {
+		case "":
+			if ended {
+				outcome = "not known to have been taken"
+			}
 		case accountsv1.DeliverySent:
 			outcome = "handed over"
+			if delivery.Spent(d) {
+				outcome = "handed over twice, and never confirmed: " + d.Message
+			}
 		case accountsv1.DeliveryWithdrawn:
 			outcome = "taken away again"
 		case accountsv1.DeliveryRefused:
 			outcome = "refused for good: " + d.Message
 		case accountsv1.DeliveryTemporaryFailure:
 			outcome = "tried again: " + d.Message
+			if ended {
+				outcome = "not taken: " + d.Message
+			}
 		}
 		told = append(told, fmt.Sprintf("%s: %s.", d.Medium, strings.TrimRight(outcome, ".")))
 	}
@@ -272,9 +288,12 @@ func (f Facts) resendBlocked(c *condition.Set, at situation) {
 	case r.invalid:
 		c.True(accountsv1.ConditionResendBlocked, accountsv1.ReasonResendInvalid,
 			"The value of "+accountsv1.ResendAnnotation+" must be a time such as 2026-11-21T10:00:00Z.")
+	case r.otherTerms:
+		c.True(accountsv1.ConditionResendBlocked, accountsv1.ReasonTermsChanged,
+			"The Membership has other terms than this Invitation was made with, such as another number; delete the Invitation, and Usher makes it anew.")
 	case !r.possibleAt.IsZero():
-		c.True(accountsv1.ConditionResendBlocked, accountsv1.ReasonResendLimited,
-			fmt.Sprintf("The address was mailed %d times within a day; it is mailed again at %s.", MostMailings, r.possibleAt.UTC().Format(time.RFC3339)))
+		_, message := f.limit()
+		c.True(accountsv1.ConditionResendBlocked, accountsv1.ReasonResendLimited, message)
 	}
 }
 

@@ -7,19 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/delivery"
-)
-
-const (
-	// MostMailings is how often one address is mailed invitations to within
-	// MailingsWindow, by all Invitations to it, before Usher waits.
-	MostMailings = 5
-	// MailingsWindow is the time in which MostMailings count.
-	MailingsWindow = 24 * time.Hour
 )
 
 // clockSkew is how far in the future a request may lie: clocks differ.
@@ -34,8 +26,10 @@ type resend struct {
 	asked bool
 	// invalid tells that its value is no time.
 	invalid bool
-	// possibleAt is when it can be carried out, if the address was mailed too
-	// often; zero: now.
+	// otherTerms tells that it would not go out as the Membership says by now.
+	otherTerms bool
+	// possibleAt is when it can be carried out, if there was too much of late;
+	// zero: now.
 	possibleAt time.Time
 }
 
@@ -47,8 +41,10 @@ func (f Facts) resend() resend {
 		return resend{}
 	case len(validRequests(fresh)) == 0:
 		return resend{asked: true, invalid: true}
+	case otherTerms(f.Invitation, f.Membership):
+		return resend{asked: true, otherTerms: true}
 	}
-	return resend{asked: true, possibleAt: f.nextMailing()}
+	return resend{asked: true, possibleAt: f.nextAttempt()}
 }
 
 // requests are the values of the resend annotations, of an Invitation and of
@@ -94,51 +90,51 @@ func kept(value string) string {
 	return value
 }
 
+// SpecFor is that of the Invitation for a Membership.
+func SpecFor(m *accountsv1.Membership) accountsv1.InvitationSpec {
+	return accountsv1.InvitationSpec{
+		OrganizationRef: m.Spec.OrganizationRef,
+		Email:           m.Spec.Email,
+		GivenName:       m.Spec.GivenName,
+		FamilyName:      m.Spec.FamilyName,
+		InvitedBy:       m.Spec.InvitedBy,
+		Role:            m.Spec.Role,
+		InvitationTerms: *m.Spec.InvitationTerms.DeepCopy(),
+	}
+}
+
+// otherTerms tells whether an Invitation that was made for the Membership is not
+// as it would be made now. It cannot be changed: another number, say, which
+// somebody has put right since, is in none of its attempts. The role is not among
+// the terms: each attempt goes by the Membership's.
+func otherTerms(inv *accountsv1.Invitation, m *accountsv1.Membership) bool {
+	if m == nil || !MadeForMembership(inv) {
+		return false
+	}
+	now := SpecFor(m)
+	now.Role = inv.Spec.Role
+	return !equality.Semantic.DeepEqual(now, inv.Spec)
+}
+
 // renewing tells whether a new attempt is to be begun now.
 func (f Facts) renewing() bool {
 	r := f.resend()
-	return r.asked && !r.invalid && r.possibleAt.IsZero() && f.settled()
+	return r.asked && !r.invalid && !r.otherTerms && r.possibleAt.IsZero() && f.settled()
 }
 
-// settled tells whether nothing of the current attempt is on its way.
+// settled tells whether nothing of the current attempt is on its way. A try that
+// came to nothing is not: nobody is at it, and whoever asks for a resend need not
+// wait until a gateway that is away takes what is out of date by then.
 func (f Facts) settled() bool {
 	if _, ended := f.end(); ended {
 		return true
 	}
 	for _, d := range f.Invitation.Status.Deliveries {
-		if d.Purpose == accountsv1.PurposeInvitation && !delivery.Finished(d) {
+		if d.Purpose == accountsv1.PurposeInvitation && d.Result == "" {
 			return false
 		}
 	}
 	return true
-}
-
-// nextMailing is when the address may be mailed again; zero: now.
-func (f Facts) nextMailing() time.Time {
-	var recent []time.Time
-	for _, t := range slices.Concat(f.Mailings, f.Gone) {
-		if f.Now.Sub(t) < MailingsWindow {
-			recent = append(recent, t)
-		}
-	}
-	if len(recent) < MostMailings {
-		return time.Time{}
-	}
-	slices.SortFunc(recent, time.Time.Compare)
-	return recent[len(recent)-MostMailings].Add(MailingsWindow)
-}
-
-// MailingsOf are when the Invitation was mailed, as far as its status knows.
-func MailingsOf(inv *accountsv1.Invitation) []time.Time {
-	attempt := inv.Status.Attempt
-	if !attempt.Begun() {
-		return nil
-	}
-	times := []time.Time{attempt.ClaimTime.Time}
-	for _, e := range attempt.Earlier {
-		times = append(times, e.ClaimTime.Time)
-	}
-	return times
 }
 
 // Released tells whether somebody asked for mail after it was held: one of the

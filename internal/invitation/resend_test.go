@@ -48,7 +48,7 @@ func TestWhatIsAskedForAgain(t *testing.T) {
 		}},
 		"a resend to an address that was mailed often": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest), at(time.Hour), func(f *Facts) {
-				f.Mailings = []time.Time{claimed, claimed, claimed.Add(time.Minute), claimed, claimed.Add(-time.Minute)}
+				f.Mailings.All = []time.Time{claimed, claimed, claimed.Add(time.Minute), claimed, claimed.Add(-time.Minute)}
 			}),
 			says{"Pending", "True AwaitingAcceptance ResendBlocked", "False NotAccepted", "True AwaitingAcceptance", "wait 22h59m0s"},
 		},
@@ -84,31 +84,29 @@ func TestWhatIsAskedForAgain(t *testing.T) {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), declining, asked(aRequest), mailedOften),
 			says{"Declined", "True Declined ResendBlocked", "False Declined", "False Declined", "wait 24h0m0s"},
 		},
-		"a resend while a channel is tried again": {
+		"a resend while a channel is away": {
 			someFacts(by("Email", "SMS"), tried(me, accountsv1.DeliverySent, 1), delivered("sms", "TemporaryFailure"), asked(aRequest)), says{
-				"Pending", "False TemporaryFailure Reconciling", "False NotAccepted", "True AwaitingAcceptance", "wait 9.09s",
+				"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2",
 			},
 		},
+		"a resend while all channels are away": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), asked(aRequest)), says{
+			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2",
+		}},
+		"a resend while one channel is away, and another is at it, waits": {
+			someFacts(by("Email", "SMS"), tried(other, "", 1), delivered("sms", "TemporaryFailure"), asked(aRequest), at(30*time.Second)), says{
+				"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "claim sms 2",
+			},
+		},
+		"a resend of what never went out": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), asked(aRequest), at(week)), says{
+			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2",
+		}},
 		"a resend without a key": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest), func(f *Facts) { f.KeyFault = "gone" }), says{
 			"Failed", "False LinkKeysInvalid Stalled", "False LinkKeysInvalid", "False LinkKeysInvalid", "wait 1m0s",
 		}},
 		"a resend to somebody who has come in meanwhile": {
-			someFacts(tried(me, accountsv1.DeliverySent, 1), at(week), asked(aRequest), func(f *Facts) { f.Rival = Rival{"AddressHasAccount", "jane-2"} }),
+			someFacts(tried(me, accountsv1.DeliverySent, 1), at(week), asked(aRequest), func(f *Facts) { f.Rival = Rival{Reason: "AddressHasAccount", Name: "jane-2"} }),
 			says{"Failed", "False AddressHasAccount Stalled", "False AddressHasAccount", "False AddressHasAccount", "wait"},
 		},
-		"made anew, after five mailings within a day": {someFacts(func(f *Facts) { mailedOften(f); f.Mailings, f.Gone = nil, f.Mailings }), says{
-			"Sending", "False ResendLimited Reconciling", "False NotAccepted", "False ResendLimited", "wait 24h0m0s",
-		}},
-		"made anew, after one mailing, and four elsewhere": {
-			someFacts(func(f *Facts) { f.Gone = []time.Time{claimed}; mailedOften(f); f.Mailings = f.Mailings[1:] }, at(time.Hour)),
-			says{"Sending", "False ResendLimited Reconciling", "False NotAccepted", "False ResendLimited", "wait 23h0m0s"},
-		},
-		"made anew, a day after five mailings": {someFacts(func(f *Facts) { mailedOften(f); f.Mailings, f.Gone = nil, f.Mailings }, at(MailingsWindow)), says{
-			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1",
-		}},
-		"made for the first time, after five mailings elsewhere": {someFacts(mailedOften), says{
-			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1",
-		}},
 		"a resend that is only too long": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), asked("2026-11-21T12:00:00."+strings.Repeat("0", 64)+"Z")),
 			says{"Pending", "True AwaitingAcceptance ResendBlocked", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s"},
@@ -119,8 +117,6 @@ func TestWhatIsAskedForAgain(t *testing.T) {
 		},
 	}.check(t)
 }
-
-func mailedOften(f *Facts) { f.Mailings = slices.Repeat([]time.Time{f.Now}, MostMailings) }
 
 // renewedAt asks for a resend at a time and has it carried out.
 func renewedAt(t *testing.T, f *Facts, now time.Time) {
@@ -182,6 +178,44 @@ func TestWhateverHasEndedIsOpenAgainAfterAResend(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An Invitation cannot be changed, so that only a new one goes to another number.
+func TestAResendGoesOutAsTheMembershipSaysByNowOrNotAtAll(t *testing.T) {
+	blocked := says{"Pending", "True AwaitingAcceptance ResendBlocked", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s"}
+	carriedOut := says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2"}
+	all := situations{}
+	for name, c := range map[string]struct {
+		change func(*accountsv1.MembershipSpec)
+		want   says
+	}{
+		"nothing is another":                 {func(*accountsv1.MembershipSpec) {}, carriedOut},
+		"the role is another":                {func(s *accountsv1.MembershipSpec) { s.Role = "observer" }, carriedOut},
+		"a list that is empty is none":       {func(s *accountsv1.MembershipSpec) { s.Delivery = []accountsv1.DeliveryChannel{} }, carriedOut},
+		"the number is another":              {func(s *accountsv1.MembershipSpec) { s.PhoneNumber = "+393337654321" }, blocked},
+		"the channel is another":             {func(s *accountsv1.MembershipSpec) { s.Delivery = []accountsv1.DeliveryChannel{"Link"} }, blocked},
+		"the language is another":            {func(s *accountsv1.MembershipSpec) { s.Language = "it" }, blocked},
+		"who may accept is another question": {func(s *accountsv1.MembershipSpec) { s.AddressMatch = "AnyAddress" }, blocked},
+		"the message is another":             {func(s *accountsv1.MembershipSpec) { s.Message = "Welcome" }, blocked},
+		"the given name is another":          {func(s *accountsv1.MembershipSpec) { s.GivenName = "Janet" }, blocked},
+		"the family name is another":         {func(s *accountsv1.MembershipSpec) { s.FamilyName = "Roe" }, blocked},
+		"somebody else invites":              {func(s *accountsv1.MembershipSpec) { s.InvitedBy = "Ada Example" }, blocked},
+	} {
+		changed := func(f *Facts) {
+			withMembership(func(m *accountsv1.Membership) { m.Spec.Role = f.Invitation.Spec.Role; c.change(&m.Spec) })(f)
+			tried(me, accountsv1.DeliverySent, 1)(f)
+			asked(aRequest)(f)
+		}
+		all[name] = someSituation{someFacts(madeFor, changed), c.want}
+		if c.want == blocked {
+			all[name+", of one by hand"] = someSituation{someFacts(changed), carriedOut}
+		}
+		over := someFacts(madeFor, changed, state("Expired"))
+		if _, wanted := WantsSeat(over.Invitation, over.Membership); wanted != (c.want == carriedOut) {
+			t.Errorf("%s: what has expired wants a seat: %v", name, wanted)
+		}
+	}
+	all.check(t)
 }
 
 func TestTheLanguageOfAMailing(t *testing.T) {
@@ -256,10 +290,10 @@ func TestNoAddressIsMailedMoreThanFiveTimesInADay(t *testing.T) {
 			if rapid.Bool().Draw(t, "asked") {
 				asked(f.Now.Format(time.RFC3339Nano))(&f)
 			}
-			f.Mailings = slices.Concat(MailingsOf(f.Invitation), elsewhere)
-			if f.Invitation.Status.Attempt.Begun() && f.nextMailing().IsZero() && rapid.IntRange(0, 3).Draw(t, "elsewhere") == 0 {
+			f.Mailings.All = slices.Concat(MailingsOf(f.Invitation), elsewhere)
+			if f.Invitation.Status.Attempt.Begun() && f.nextAttempt().IsZero() && rapid.IntRange(0, 3).Draw(t, "elsewhere") == 0 {
 				elsewhere = append(elsewhere, second(f.Now).Time)
-				f.Mailings = append(f.Mailings, second(f.Now).Time)
+				f.Mailings.All = append(f.Mailings.All, second(f.Now).Time)
 			}
 			step(&f, accountsv1.DeliverySent)
 			all := slices.Concat(MailingsOf(f.Invitation), elsewhere)
@@ -278,7 +312,7 @@ func TestAResendThatWaitsIsCarriedOut(t *testing.T) {
 	f := someFacts(tried(me, accountsv1.DeliverySent, 1))
 	for i := range MostMailings - 1 {
 		renewedAt(t, &f, claimed.Add(time.Duration(i+1)*time.Hour))
-		f.Mailings = MailingsOf(f.Invitation)
+		f.Mailings.All = MailingsOf(f.Invitation)
 	}
 	asked("2026-11-21T18:00:00Z")(&f)
 	f.Now = claimed.Add(6 * time.Hour)

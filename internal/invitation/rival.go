@@ -16,6 +16,9 @@ type Rival struct {
 	Reason string
 	// Name of the Invitation, Membership or Account that has the address.
 	Name string
+	// Undecided says that no rival is known, but that one may have come first:
+	// another Invitation, which has not said yet what became of it.
+	Undecided bool
 }
 
 // Others are who else has to do with an address in an Organization.
@@ -33,22 +36,31 @@ type Others struct {
 // whose Membership grants nothing at the moment, an Account that a member signs
 // in with, or an older open Invitation. It looks at the Organization alone: who
 // has an Account of the address elsewhere may be invited.
+//
+// What another one is at is seen only later, and which of two was there first is
+// known to the second, by clocks that differ. So one that has precedence waits
+// until each other has seen it, and failed for it, or turns out to be on its way.
 func FindRival(inv *accountsv1.Invitation, others Others) Rival {
 	for i := range others.Memberships {
 		if m := &others.Memberships[i]; m.Name != inv.Name && m.Status.AccountRef.Name != "" {
-			return Rival{accountsv1.ReasonAddressIsMember, m.Name}
+			return Rival{Reason: accountsv1.ReasonAddressIsMember, Name: m.Name}
 		}
 	}
 	for i := range others.Accounts {
-		return Rival{accountsv1.ReasonAddressHasAccount, others.Accounts[i].Name}
+		return Rival{Reason: accountsv1.ReasonAddressHasAccount, Name: others.Accounts[i].Name}
 	}
+	undecided := false
 	for i := range others.Invitations {
 		other := &others.Invitations[i]
-		if other.Name != inv.Name && open(other) && before(other, inv) {
-			return Rival{accountsv1.ReasonAddressInvited, other.Name}
+		if other.Name == inv.Name || !open(other) {
+			continue
 		}
+		if before(other, inv) {
+			return Rival{Reason: accountsv1.ReasonAddressInvited, Name: other.Name}
+		}
+		undecided = undecided || !inv.Status.Attempt.Begun() && !other.Status.Attempt.Begun()
 	}
-	return Rival{}
+	return Rival{Undecided: undecided}
 }
 
 // open tells whether an Invitation can still be accepted, or is about to be mailed.

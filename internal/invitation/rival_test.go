@@ -45,31 +45,39 @@ func TestWhoStandsInTheWay(t *testing.T) {
 		want   Rival
 	}{
 		"nobody":                         {nil, Others{}, Rival{}},
-		"a member":                       {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, Rival{"AddressIsMember", "jane-2"}},
+		"a member":                       {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, Rival{Reason: "AddressIsMember", Name: "jane-2"}},
 		"the Membership of its own name": {nil, Others{Memberships: []accountsv1.Membership{member("jane", "Active", "jane")}}, Rival{}},
 		"a member whose Account is disabled, or who has no second factor": {
-			nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Inactive", "jane")}}, Rival{"AddressIsMember", "jane-2"},
+			nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Inactive", "jane")}}, Rival{Reason: "AddressIsMember", Name: "jane-2"},
 		},
 		"a Membership that nobody holds": {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Invited", ""), member("jane-3", "Expired", ""), member("jane-4", "Inactive", "")}}, Rival{}},
-		"an Account":                     {nil, Others{Accounts: []accountsv1.Account{account}}, Rival{"AddressHasAccount", "jane.acme"}},
+		"an Account":                     {nil, Others{Accounts: []accountsv1.Account{account}}, Rival{Reason: "AddressHasAccount", Name: "jane.acme"}},
 		"a member before an Account": {
-			nil, Others{Accounts: []accountsv1.Account{account}, Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, Rival{"AddressIsMember", "jane-2"},
+			nil, Others{Accounts: []accountsv1.Account{account}, Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, Rival{Reason: "AddressIsMember", Name: "jane-2"},
 		},
-		"itself":                        {nil, invitations(toTheSame("jane", out, state("Pending"))), Rival{}},
-		"one that is out":               {nil, invitations(toTheSame("jane-2", out, state("Pending"))), Rival{"AddressInvited", "jane-2"}},
-		"one that is being mailed":      {nil, invitations(toTheSame("jane-2", out, state("Sending"))), Rival{"AddressInvited", "jane-2"}},
-		"one that was declined":         {nil, invitations(toTheSame("jane-2", out, state("Declined"))), Rival{}},
-		"one that has expired":          {nil, invitations(toTheSame("jane-2", out, state("Expired"))), Rival{}},
-		"one that failed":               {nil, invitations(toTheSame("jane-2", out, state("Failed"))), Rival{}},
-		"one that is history":           {nil, invitations(toTheSame("jane-2", out, state("Active"))), Rival{}},
-		"one that is out, and going":    {nil, invitations(toTheSame("jane-2", out, state("Pending"), going)), Rival{}},
-		"an older one that nobody saw":  {nil, invitations(toTheSame("jane-2", createdAt(claimed.Add(-time.Second)))), Rival{}},
-		"a younger one that nobody saw": {[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed.Add(time.Second)))), Rival{}},
+		"itself":                     {nil, invitations(toTheSame("jane", out, state("Pending"))), Rival{}},
+		"one that is out":            {nil, invitations(toTheSame("jane-2", out, state("Pending"))), Rival{Reason: "AddressInvited", Name: "jane-2"}},
+		"one that is being mailed":   {nil, invitations(toTheSame("jane-2", out, state("Sending"))), Rival{Reason: "AddressInvited", Name: "jane-2"}},
+		"one that was declined":      {nil, invitations(toTheSame("jane-2", out, state("Declined"))), Rival{}},
+		"one that has expired":       {nil, invitations(toTheSame("jane-2", out, state("Expired"))), Rival{}},
+		"one that failed":            {nil, invitations(toTheSame("jane-2", out, state("Failed"))), Rival{}},
+		"one that is history":        {nil, invitations(toTheSame("jane-2", out, state("Active"))), Rival{}},
+		"one that is out, and going": {nil, invitations(toTheSame("jane-2", out, state("Pending"), going)), Rival{}},
+		"an older one that nobody saw": {
+			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed.Add(-time.Second)))), Rival{Reason: "AddressInvited", Name: "jane-2"},
+		},
+		"a younger one that nobody saw": {[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed.Add(time.Second)))), Rival{Undecided: true}},
 		"one of the same age, whose name comes before": {
-			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jana", createdAt(claimed))), Rival{"AddressInvited", "jana"},
+			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jana", createdAt(claimed))), Rival{Reason: "AddressInvited", Name: "jana"},
 		},
 		"one of the same age, whose name comes after": {
-			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed))), Rival{},
+			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed))), Rival{Undecided: true},
+		},
+		"one of the same age, whose name comes after, and that has given way": {
+			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed), state("Failed"))), Rival{},
+		},
+		"one of the same age, where this one is out": {
+			[]func(*Facts){createdAt(claimed), out}, invitations(toTheSame("jane-2", createdAt(claimed))), Rival{},
 		},
 		"one that was mailed later": {
 			[]func(*Facts){out, state("Pending")}, invitations(toTheSame("jana", at(time.Second), out, state("Pending"))), Rival{},
@@ -77,10 +85,10 @@ func TestWhoStandsInTheWay(t *testing.T) {
 		"one that was mailed first, and again since": {
 			[]func(*Facts){at(time.Minute), out, state("Pending")},
 			invitations(toTheSame("jane-2", out, asked(aRequest), func(f *Facts) { f.Now = claimed.Add(time.Hour); step(f, "Sent") })),
-			Rival{"AddressInvited", "jane-2"},
+			Rival{Reason: "AddressInvited", Name: "jane-2"},
 		},
 		"one that was mailed first and is older than this one, which has expired": {
-			[]func(*Facts){out, state("Expired")}, invitations(toTheSame("jane-2", at(time.Hour), out, state("Pending"))), Rival{"AddressInvited", "jane-2"},
+			[]func(*Facts){out, state("Expired")}, invitations(toTheSame("jane-2", at(time.Hour), out, state("Pending"))), Rival{Reason: "AddressInvited", Name: "jane-2"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +152,7 @@ func TestOfSeveralOpenInvitationsToAnAddressExactlyOneStays(t *testing.T) {
 			}
 			opened = append(opened, f.Invitation.Name)
 			others := rapid.Permutation(invitationsOf(all)).Draw(t, "in any order")
-			if rival := FindRival(f.Invitation, Others{Invitations: others}); rival == (Rival{}) {
+			if rival := FindRival(f.Invitation, Others{Invitations: others}); rival.Reason == "" {
 				staying = append(staying, f.Invitation.Name)
 			} else if !slices.ContainsFunc(all, func(f Facts) bool { return f.Invitation.Name == rival.Name && open(f.Invitation) }) {
 				t.Fatalf("%s gives way to %s, which is not open", f.Invitation.Name, rival.Name)
@@ -152,6 +160,60 @@ func TestOfSeveralOpenInvitationsToAnAddressExactlyOneStays(t *testing.T) {
 		}
 		if len(staying) != min(1, len(opened)) {
 			t.Fatalf("of %v, %v stay", opened, staying)
+		}
+	})
+}
+
+// They are made by and by, by clocks that differ, and what becomes of them is seen
+// late.
+func TestOfInvitationsThatAreMadeAtOnceOneIsMailed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const most = 3
+		names := rapid.Permutation([]string{"jane-0", "jane-1", "jane-2"}).Draw(t, "names")
+		var (
+			all     []Facts
+			history = [][]accountsv1.Invitation{nil} // all that there was, after each write
+			shown   int                              // which of it the cache shows
+			written [most]int                        // when each was last written
+			looked  [most]bool
+		)
+		write := func(i int) { history, written[i] = append(history, invitationsOf(all)), len(history) }
+		look := func(i int) {
+			if looked[i] = shown >= written[i]; looked[i] {
+				all[i].Rival = FindRival(all[i].Invitation, Others{Invitations: history[shown]})
+			}
+		}
+		act := func(i int) {
+			step(&all[i], accountsv1.DeliverySent)
+			looked[i] = false
+			write(i)
+		}
+		for range rapid.IntRange(0, 40).Draw(t, "events") {
+			i := rapid.IntRange(0, most-1).Draw(t, "whose")
+			switch what := rapid.IntRange(0, 2).Draw(t, "what"); {
+			case what == 0:
+				shown = min(shown+1, len(history)-1)
+			case i >= len(all) && len(all) < most:
+				f := someFacts(createdAt(claimed.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "by a clock that is off")) * time.Second)))
+				f.Invitation.Name = names[len(all)]
+				all = append(all, f)
+				write(len(all) - 1)
+			case i < len(all) && looked[i]:
+				act(i)
+			case i < len(all):
+				look(i)
+			}
+		}
+		for range 4 * most {
+			for i := range all {
+				shown = len(history) - 1
+				look(i)
+				act(i)
+			}
+		}
+		mailed := slices.DeleteFunc(invitationsOf(all), func(inv accountsv1.Invitation) bool { return !inv.Status.Attempt.Begun() })
+		if len(mailed) != min(1, len(all)) {
+			t.Fatalf("of %d, %d were mailed", len(all), len(mailed))
 		}
 	})
 }

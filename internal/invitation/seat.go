@@ -76,7 +76,7 @@ func (f Facts) wantedAttempt() int32 {
 // stands still for another reason than seats. Membership may be nil.
 func WantsSeat(inv *accountsv1.Invitation, m *accountsv1.Membership) (attempt int32, wanted bool) {
 	number := inv.Status.Attempt.Number
-	if number == 0 || len(validRequests(freshRequests(inv, m))) > 0 {
+	if number == 0 || len(validRequests(freshRequests(inv, m))) > 0 && !otherTerms(inv, m) {
 		attempt = number + 1
 	} else {
 		attempt = number

@@ -98,8 +98,16 @@ func TestEverySituation(t *testing.T) {
 			"Expired", "True Expired", "False Expired", "False Expired", "wait",
 		}},
 		"its time is over before any mail was taken": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), at(week)), says{
-			"Expired", "True Expired", "False Expired", "False Expired", "wait",
+			"Failed", "False TemporaryFailure Stalled", "False NotAccepted", "False TemporaryFailure", "wait",
 		}},
+		"its time is over, and nobody knows whether the mail was taken": {someFacts(tried(other, "", 1), at(week)), says{
+			"Failed", "False TemporaryFailure Stalled", "False NotAccepted", "False TemporaryFailure", "wait",
+		}},
+		"its time is over, and one of two channels took it": {
+			someFacts(by("Email", "SMS"), tried(me, accountsv1.DeliverySent, 1), delivered("email", "TemporaryFailure"), at(week)), says{
+				"Expired", "True Expired", "False Expired", "False Expired", "wait",
+			},
+		},
 		"accepted, without a Membership": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting), says{
 			"Pending", "", "", "", "create Membership",
 		}},
@@ -164,7 +172,7 @@ func TestEverySituation(t *testing.T) {
 			says{"Failed", "False AddressNotAllowed Stalled", "False AddressNotAllowed", "False AddressNotAllowed", "wait"},
 		},
 		"an address that is a member already": {
-			someFacts(func(f *Facts) { f.Rival = Rival{"AddressIsMember", "jane-2"} }),
+			someFacts(func(f *Facts) { f.Rival = Rival{Reason: "AddressIsMember", Name: "jane-2"} }),
 			says{"Failed", "False AddressIsMember Stalled", "False AddressIsMember", "False AddressIsMember", "wait"},
 		},
 		"accepted by an Account of another address": {

@@ -71,9 +71,11 @@ func rows() []row {
 	return slices.Concat([]row{
 		{"it is new", someFacts()},
 		{"there is a limit on seats, and its seat has not been given yet", someFacts(seats(1))},
-		{"Invitations to the address were deleted and made anew five times within a day", someFacts(func(f *Facts) {
-			f.Gone = []time.Time{claimed, claimed, claimed, claimed, claimed}
+		{"others of its Organization's mailed the address, and it was mailed five times within a day", someFacts(func(f *Facts) {
+			mailedOften(f)
+			near(1)(f)
 		})},
+		{"another Invitation to the address was made at the same time, and has not given way yet", someFacts(func(f *Facts) { f.Rival.Undecided = true })},
 		{"a process is at a try, or died of it", someFacts(tried(other, "", 1))},
 		{"an attempt was begun for the first time", someFacts(out, func(f *Facts) { f.Invitation.Annotations = nil })},
 		{"it was not taken this time", someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1))},
@@ -83,6 +85,8 @@ func rows() []row {
 		{"one channel took it, and another refused it for good", someFacts(by("Email", "SMS"), out, delivered("sms", "Refused"))},
 		{"somebody asks for a resend", someFacts(out, asked(aRequest))},
 		{"somebody asks for a resend, and the address was mailed five times within a day", someFacts(out, asked(aRequest), mailedOften)},
+		{"somebody asks for a resend, and the Membership that it was made for has other terms by now", someFacts(madeFor, out, asked(aRequest),
+			withMembership(func(m *accountsv1.Membership) { m.Spec.PhoneNumber = "+393337654321" }))},
 		{"somebody asks for a resend with a value that is no time", someFacts(out, asked("now"))},
 		{"the person asks for a code to another address", someFacts(out, codeFor("doe@example.net", 1))},
 		{"the person accepted, and there is no Membership yet", someFacts(out, accepting)},
@@ -95,6 +99,7 @@ func rows() []row {
 		{"the person declined", someFacts(out, declining)},
 		{"nobody answered in time", someFacts(out, at(DefaultValidity))},
 		{"that, and the link is in a Secret", someFacts(by("Link"), out, at(DefaultValidity))},
+		{"the time was over before any channel took the link", someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), at(DefaultValidity))},
 	}, failedRows(out), []row{
 		{"it was made for a Membership that is gone", someFacts(madeFor)},
 		{"it is being deleted", someFacts(going)},
@@ -115,9 +120,9 @@ func failedRows(out func(*Facts)) []row {
 		{"the Membership of this name is for somebody else", someFacts(withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" }))},
 		{"it was mailed, and has lost its status", someFacts(cameBack)},
 		{"the Organization does not take the address", someFacts(func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.com"} })},
-		{"the address is a member's already", someFacts(func(f *Facts) { f.Rival = Rival{accountsv1.ReasonAddressIsMember, "jane-2"} })},
-		{"a member signs in with the address", someFacts(func(f *Facts) { f.Rival = Rival{accountsv1.ReasonAddressHasAccount, "jane-2"} })},
-		{"another Invitation to the address is open", someFacts(func(f *Facts) { f.Rival = Rival{accountsv1.ReasonAddressInvited, "jane-2"} })},
+		{"the address is a member's already", someFacts(func(f *Facts) { f.Rival = Rival{Reason: accountsv1.ReasonAddressIsMember, Name: "jane-2"} })},
+		{"a member signs in with the address", someFacts(func(f *Facts) { f.Rival = Rival{Reason: accountsv1.ReasonAddressHasAccount, Name: "jane-2"} })},
+		{"another Invitation to the address is open", someFacts(func(f *Facts) { f.Rival = Rival{Reason: accountsv1.ReasonAddressInvited, Name: "jane-2"} })},
 		{"no seat is free", someFacts(seats(1, accountsv1.SeatHolder{Name: "john"}))},
 		{"the Secret with the link keys cannot be used", someFacts(func(f *Facts) { f.KeyFault = "the link keys are empty" })},
 	}

@@ -5,6 +5,8 @@ package invitation
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +27,7 @@ var starts = []start{
 	{"Expired", func(l *life) { pending(l); runOut(l) }},
 	{"Declined", func(l *life) { pending(l); l.decline(l.current()) }},
 	{"Failed: `Refused`", func(l *life) { l.answer(refusedFor) }},
+	{"Failed: `TemporaryFailure`", func(l *life) { l.answer(notNow); runOut(l) }},
 	{"Failed: `RoleNotFound`", func(l *life) { pending(l); l.removeRole() }},
 	{"Failed: `SeatsExhausted`", func(l *life) { pending(l); leaveNoSeat(l) }},
 	{"Failed: `MailHeld`", func(l *life) { pending(l); l.loseStatus() }},
@@ -116,6 +119,7 @@ func (l *life) show() string {
 
 func drawTransitions(t *testing.T) string {
 	t.Helper()
+	documented := documentedTransitions(t)
 	table := &strings.Builder{}
 	table.WriteString("| what happens, in state |")
 	for _, s := range starts {
@@ -125,11 +129,37 @@ func drawTransitions(t *testing.T) string {
 	for _, h := range happenings {
 		fmt.Fprintf(table, "| %s |", h.text)
 		for _, s := range starts {
-			fmt.Fprintf(table, " %s |", transition(t, s, h))
+			to := transition(t, s, h)
+			fmt.Fprintf(table, " %s |", to)
+			checkDocumented(t, documented, s.name, to)
 		}
 		table.WriteString("\n")
 	}
 	return table.String()
+}
+
+// documentedTransitions are those that the package's comment lists.
+func documentedTransitions(t *testing.T) map[string]bool {
+	t.Helper()
+	raw, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]bool{}
+	for _, found := range regexp.MustCompile(`(?m)^//\t(\w+) +→ (\w+) `).FindAllStringSubmatch(string(raw), -1) {
+		all[found[1]+" → "+found[2]] = true
+	}
+	return all
+}
+
+func checkDocumented(t *testing.T, documented map[string]bool, from, to string) {
+	t.Helper()
+	state := func(shown string) string { before, _, _ := strings.Cut(shown, ":"); return before }
+	between := state(from) + " → " + state(to)
+	if to == "–" || to == "stays" || to == "deleted" || state(from) == state(to) || documented[between] {
+		return
+	}
+	t.Errorf("the comment of the package lacks %s", between)
 }
 
 // transition lets something happen to an Invitation in a state, and says where

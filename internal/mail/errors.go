@@ -24,6 +24,9 @@ type InvalidError struct {
 
 func (e *InvalidError) Error() string { return fmt.Sprintf("the %s of the mail %s", e.Field, e.Reason) }
 
+// Permanent is true: the same message cannot be sent later either.
+func (*InvalidError) Permanent() bool { return true }
+
 // RefusedError says that the server refused the message for good: a 5xx reply to MAIL FROM, RCPT TO,
 // DATA or the message itself (RFC 5321, section 4.2.1).
 type RefusedError struct {
@@ -41,6 +44,9 @@ type RefusedError struct {
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("the mail server refused the %s for good: %s", subject(e.Command), reply(e.Code, e.Text))
 }
+
+// Permanent is true: the server would refuse the same message again.
+func (*RefusedError) Permanent() bool { return true }
 
 // TemporaryError says that the server has not taken the message and that trying later is safe: a 4xx
 // reply, a server that cannot be reached or trusted, a sign-in that failed, or a connection that
@@ -69,6 +75,9 @@ type UnknownError struct {
 func (e *UnknownError) Error() string {
 	return "the mail server got the message and did not confirm it: " + describe(e.Err)
 }
+
+// Unconfirmed is true: a repeat may be a copy.
+func (*UnknownError) Unconfirmed() bool { return true }
 
 // Unwrap returns the cause, such as context.Canceled.
 func (e *UnknownError) Unwrap() error { return e.Err }

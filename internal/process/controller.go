@@ -104,8 +104,8 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 	defer settings.Close()
 	post := &controllers.Post{
 		Mailer: smtp, From: from, Settings: settings, Texter: texter,
-		Chatter: chat.New(chat.Config{AllowLoopback: o.ChatOnThisMachine}), Links: controllers.LinkSecrets{Client: mgr.GetClient()},
-		Keys: linkKeys(mgr.GetClient(), namespace), PortalURL: portalURL, Holder: holder(), Deadline: mail.SendDeadline,
+		Chatter: chat.New(chat.Config{AllowLoopback: o.ChatOnThisMachine}),
+		Keys:    linkKeys(mgr.GetClient(), namespace), PortalURL: portalURL, Holder: holder(), Deadline: mail.SendDeadline,
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Clock: clock.RealClock{}, Post: post, Namespace: namespace, Workers: o.Workers,

@@ -27,6 +27,9 @@ type InvalidError struct {
 
 func (e *InvalidError) Error() string { return "the text message cannot be sent: " + e.Reason }
 
+// Permanent is true: the same message cannot be sent later either.
+func (*InvalidError) Permanent() bool { return true }
+
 // RefusedError says that the gateway refused the message for good: it would refuse the same message
 // again.
 type RefusedError struct {
@@ -46,6 +49,9 @@ func (e *RefusedError) Error() string {
 	}
 	return fmt.Sprintf("the SMS gateway refused the %s for good, so %s: %s", e.Part, advice, words(e.Code, e.Text))
 }
+
+// Permanent is true: the gateway would refuse the same message again.
+func (*RefusedError) Permanent() bool { return true }
 
 // TemporaryError says that the gateway has not taken the message and that trying later is safe: nothing
 // was sent, or the gateway answered with something that is not about this message. Where the platform
@@ -76,6 +82,9 @@ type UnknownError struct {
 func (e *UnknownError) Error() string {
 	return "the SMS gateway got the message and did not confirm it: " + e.Reason
 }
+
+// Unconfirmed is true: a repeat may be a copy.
+func (*UnknownError) Unconfirmed() bool { return true }
 
 // Unwrap returns Err.
 func (e *UnknownError) Unwrap() error { return e.Err }

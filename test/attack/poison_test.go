@@ -235,10 +235,10 @@ func aController(ctx context.Context, bag *mailbag) (stop func()) {
 		Clock: now, Namespace: cluster.Namespace, Workers: 4,
 		Post: &controllers.Post{
 			Mailer: bag, From: netmail.Address{Name: "Usher", Address: "usher@example.com"},
-			Settings: &controllers.Settings{Reader: mgr.GetClient()},
-			Keys:     func(context.Context) (invitation.Keyring, error) { return keys, nil },
-			Links:    controllers.LinkSecrets{Client: mgr.GetClient()}, PortalURL: base,
-			Holder: fresh("controller"), Deadline: mail.SendDeadline,
+			Settings:  &controllers.Settings{Reader: mgr.GetClient()},
+			Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
+			PortalURL: base,
+			Holder:    fresh("controller"), Deadline: mail.SendDeadline,
 		},
 	})).To(Succeed())
 	stopped := make(chan error, 1)

@@ -153,7 +153,6 @@ func nobodysPost(c client.Client) *controllers.Post {
 		Mailer:   mail.NewSMTP(mail.Config{Server: server}),
 		Chatter:  chat.New(chat.Config{}),
 		Settings: &controllers.Settings{Reader: c},
-		Links:    controllers.LinkSecrets{Client: c},
 		Keys:     func(context.Context) (invitation.Keyring, error) { return keys, nil },
 		From:     netmail.Address{Name: "Usher", Address: "usher@example.com"},
 		Deadline: mail.SendDeadline, PortalURL: portal, Holder: "usher",

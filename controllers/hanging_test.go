@@ -1,0 +1,86 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/hack/inbox"
+)
+
+var _ = Describe("A mail server of an Organization's own that takes mail and does not answer", Label("K8"), func() {
+	It("holds up nobody else, and gets what waits for it once it answers", func(ctx SpecContext) {
+		acme, globex := aWorld().settled(ctx), aWorld().settled(ctx)
+		theirs, err := inbox.Start(inbox.Options{})
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(theirs.Close)
+		answers := make(chan struct{})
+		answer := sync.OnceFunc(func() { close(answers) })
+		DeferCleanup(answer)
+		theirs.FailAt(inbox.Body, inbox.Fault{Hold: answers})
+		acme.reorganize(ctx, func(o *accountsv1.Organization) {
+			o.Spec.Mail = accountsv1.OrganizationMail{Server: theirs.SMTPURL(), Sender: "people@acme.example"}
+		})
+
+		people := acme.people(6) // more than there are workers
+		for _, p := range people {
+			create(ctx, acme.invitation(p))
+		}
+		for _, p := range people {
+			eventually(ctx, acme.invitation(p), haveState("Sending"))
+		}
+		Expect(theirs.Connections()).To(Equal(1), "one is sent, the others wait for it")
+		create(ctx, globex.invitation("jane"))
+		eventually(ctx, globex.invitation("jane"), haveState("Pending"), beReady())
+		Expect(globex.invitationsTo("jane")).To(HaveLen(1))
+
+		gone, rest := people[:2], people[2:]
+		for _, p := range gone { // one of them waits at least, and is woken in vain
+			Expect(k8s.Delete(ctx, acme.invitation(p))).To(Succeed())
+		}
+		answer()
+		for _, p := range rest {
+			eventually(ctx, acme.invitation(p), haveState("Pending"), beReady())
+			Expect(theirs.For(string(acme.email(p)))).To(HaveLen(1))
+		}
+		Expect(theirs.Connections()).To(Equal(1), "one after the other")
+	})
+})
+
+var _ = Describe("The platform's mail server that takes mail and does not answer", Label("K8"), Serial, func() {
+	It("holds up no Organization that has its own", func(ctx SpecContext) {
+		acme, globex := aWorld().settled(ctx), aWorld().settled(ctx)
+		theirs, err := inbox.Start(inbox.Options{})
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(theirs.Close)
+		globex.reorganize(ctx, func(o *accountsv1.Organization) {
+			o.Spec.Mail = accountsv1.OrganizationMail{Server: theirs.SMTPURL(), Sender: "people@globex.example"}
+		})
+		answers := make(chan struct{})
+		answer := sync.OnceFunc(func() { close(answers) })
+		DeferCleanup(answer)
+		letters.FailAt(inbox.Body, inbox.Fault{Hold: answers})
+		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
+
+		people := acme.people(6)
+		for _, p := range people {
+			create(ctx, acme.invitation(p))
+		}
+		for _, p := range people {
+			eventually(ctx, acme.invitation(p), haveState("Sending"))
+		}
+		create(ctx, globex.invitation("jane"))
+		eventually(ctx, globex.invitation("jane"), haveState("Pending"), beReady())
+
+		answer()
+		for _, p := range people {
+			eventually(ctx, acme.invitation(p), haveState("Pending"), beReady())
+			Expect(acme.invitationsTo(p)).To(HaveLen(1))
+		}
+	})
+})

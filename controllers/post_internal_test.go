@@ -1,0 +1,54 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/chat"
+	"github.com/usher-dev/usher/internal/delivery"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/sms"
+)
+
+func TestWhatAnErrorMakesOfATry(t *testing.T) {
+	cases := map[accountsv1.DeliveryResult]map[string]error{
+		accountsv1.DeliveryRefused: {
+			"the mail server refused it":           &mail.RefusedError{},
+			"it cannot be a mail":                  &mail.InvalidError{},
+			"the SMS gateway refused it":           &sms.RefusedError{},
+			"it cannot be a short message":         &sms.InvalidError{},
+			"the chat refused it":                  &chat.RefusedError{},
+			"it cannot be a line in a chat":        &chat.InvalidError{},
+			"the Secret is somebody else's":        &foreignSecretError{},
+			"there is no SMS gateway":              errNoGateway,
+			"the key of its link is gone":          invitation.ErrKeyGone,
+			"the refusal came by way of something": fmt.Errorf("again: %w", &mail.RefusedError{}),
+		},
+		delivery.Unconfirmed: {
+			"the mail server did not answer": &mail.UnknownError{Err: errors.New("timeout")},
+			"the SMS gateway did not answer": &sms.UnknownError{},
+			"the chat did not answer":        &chat.UnknownError{},
+		},
+		accountsv1.DeliveryTemporaryFailure: {
+			"the mail server said not now": &mail.TemporaryError{},
+			"the SMS gateway said not now": &sms.TemporaryError{},
+			"the chat said not now":        &chat.TemporaryError{},
+			"the API server failed":        errors.New("no answer"),
+		},
+	}
+	for want, errs := range cases {
+		for name, err := range errs {
+			t.Run(name, func(t *testing.T) {
+				if got := resultOf(err); got != want {
+					t.Errorf("it is %s, not %s", got, want)
+				}
+			})
+		}
+	}
+}

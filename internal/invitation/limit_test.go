@@ -1,0 +1,115 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package invitation
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+func mailedOften(f *Facts) { f.Mailings.All = slices.Repeat([]time.Time{f.Now}, MostMailings) }
+
+func textedOften(f *Facts) { f.Texts.All = slices.Repeat([]time.Time{f.Now}, MostMailings) }
+
+// near says that the first of the mailings are by other Invitations of the
+// Organization.
+func near(first int) func(*Facts) {
+	return func(f *Facts) { f.Mailings.Near = f.Mailings.All[:first] }
+}
+
+func TestFirstMailingsThatWait(t *testing.T) {
+	limited := func(wait string) says {
+		return says{"Sending", "False ResendLimited Reconciling", "False NotAccepted", "False ResendLimited", "wait " + wait}
+	}
+	begun := says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1"}
+	spread := func(f *Facts) { // the first is a minute before the others
+		mailedOften(f)
+		f.Mailings.All[0] = claimed.Add(-time.Minute)
+	}
+	nearTexts := func(f *Facts) { f.Texts.Near = f.Texts.All[:1] }
+	situations{
+		"after five by others of the Organization":           {someFacts(mailedOften, near(5)), limited("24h0m0s")},
+		"after one by another of it, and four elsewhere":     {someFacts(mailedOften, near(1), at(time.Hour)), limited("23h0m0s")},
+		"after four by others of it":                         {someFacts(mailedOften, near(5), func(f *Facts) { f.Mailings.All = f.Mailings.All[1:] }), begun},
+		"a day after five by others of it":                   {someFacts(mailedOften, near(5), at(MailingsWindow)), begun},
+		"after five elsewhere":                               {someFacts(mailedOften), begun},
+		"after five elsewhere, and one by another a day ago": {someFacts(mailedOften, func(f *Facts) { f.Mailings.Near = []time.Time{claimed.Add(-MailingsWindow)} }), begun},
+		"until the only one by another counts no more": {
+			someFacts(spread, near(1), func(f *Facts) { f.Mailings.All = append(f.Mailings.All, claimed) }), limited("23h59m0s"),
+		},
+		"after five texts to the telephone":             {someFacts(by("SMS"), textedOften, nearTexts), limited("24h0m0s")},
+		"after five texts elsewhere":                    {someFacts(by("SMS"), textedOften), begun},
+		"until both the address and the telephone rest": {someFacts(by("SMS"), spread, near(1), textedOften, nearTexts), limited("24h0m0s")},
+	}.check(t)
+}
+
+func TestAResendWaitsForTheTelephoneToo(t *testing.T) {
+	f := someFacts(by("Email", "SMS"), tried(me, accountsv1.DeliverySent, 1), asked(aRequest), textedOften)
+	situations{
+		"a resend to a telephone that was texted often": {f, says{
+			"Pending", "True AwaitingAcceptance ResendBlocked", "False NotAccepted", "True AwaitingAcceptance", "wait 24h0m0s",
+		}},
+	}.check(t)
+	f.Invitation.Status = Report(f)
+	if got := (&life{Facts: f}).condition(accountsv1.ConditionResendBlocked).Message; !strings.Contains(got, "telephone was texted 5 times") {
+		t.Errorf("it says %q", got)
+	}
+}
+
+func TestWhoIsTexted(t *testing.T) {
+	for name, c := range map[string]struct {
+		by   []accountsv1.DeliveryChannel
+		want string
+	}{
+		"by mail alone, and with a number": {nil, ""},
+		"by SMS":                           {[]accountsv1.DeliveryChannel{"SMS"}, "+393331234567"},
+		"by all":                           {[]accountsv1.DeliveryChannel{"Email", "Link", "SMS"}, "+393331234567"},
+		"as a link, and with a number":     {[]accountsv1.DeliveryChannel{"Link"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Telephone(someFacts(by(c.by...)).Invitation); got != c.want {
+				t.Errorf("it is %q", got)
+			}
+		})
+	}
+}
+
+// Each Invitation has a rival's place by turns, exists or is gone, and is asked
+// to be sent again or not.
+func TestNoOrganizationMailsAnAddressMoreThanFiveTimesInADay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var all []time.Time
+		f := someFacts()
+		for range rapid.IntRange(1, 40).Draw(t, "looks") {
+			f.Now = f.Now.Add(rapid.SampledFrom([]time.Duration{0, time.Second, time.Hour, 6 * time.Hour, 24*time.Hour - time.Second}).Draw(t, "later"))
+			switch rapid.IntRange(0, 2).Draw(t, "what") {
+			case 0: // another one to the address, or to the telephone
+				next := someFacts()
+				next.Now = f.Now
+				f = next
+			case 1:
+				asked(f.Now.Format(time.RFC3339))(&f)
+			}
+			own := MailingsOf(f.Invitation)
+			counted := Mailings{All: all, Near: all[:len(all)-len(own)]}
+			f.Mailings, f.Texts = counted, Mailings{}
+			if rapid.Bool().Draw(t, "the telephone") {
+				f.Mailings, f.Texts = Mailings{}, counted
+			}
+			step(&f, accountsv1.DeliverySent)
+			if now := MailingsOf(f.Invitation); len(now) > len(own) {
+				all = append(all, now[0])
+			}
+			if last := len(all) - 1 - MostMailings; last >= 0 && all[len(all)-1].Sub(all[last]) < MailingsWindow {
+				t.Fatalf("it was mailed at %v", all)
+			}
+		}
+	})
+}
