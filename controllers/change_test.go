@@ -255,6 +255,36 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "joe", joe, edit)
 	})
 
+	It("what is denied by one name and given by another, and says what it takes away", Label("A4", "E2", "C5"), func(ctx SpecContext) {
+		label := map[string]string{"example.com/team": w.name}
+		live := namespace(w.production())
+		live.Labels = label
+		create(ctx, live)
+		change(ctx, namespace(w.staging()), func(n *corev1.Namespace) { n.Labels["example.com/team"] = w.name })
+		w.reorganize(ctx, func(o *accountsv1.Organization) {
+			o.Spec.Resources = append(o.Spec.Resources, named("production", w.production()), accountsv1.Resource{
+				Name: "all", Namespaces: accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchLabels: label}},
+			})
+			o.Spec.Permissions = append(o.Spec.Permissions, accountsv1.Permission{Name: "release", ClusterRole: "edit"})
+			o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("deploy", "all")}
+		})
+		jane, joe := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "joe", "developer")
+		staging, production := in("edit", w.staging()), in("edit", w.production())
+		w.comesToHave(ctx, "jane", jane, staging, production)
+		m := w.membership("jane")
+		for _, denied := range []accountsv1.PermissionOverride{overrideOn("Deny", "deploy", "production"), overrideOn("Deny", "release", "production")} {
+			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = []accountsv1.PermissionOverride{denied} })
+			w.comesToHave(ctx, "jane", jane, staging, "deploy on all: Denied")
+			eventually(ctx, m, haveState("Active"), beReady(), haveMessage("Ready", "but what is denied"),
+				HaveField("Status.Grants", ContainElement(HaveField("Message", ContainSubstring(w.production())))))
+		}
+		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions[0].Resources[0] = "all" })
+		w.comesToHave(ctx, "jane", jane, "deploy on all: Denied")
+		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = nil })
+		w.comesToHave(ctx, "jane", jane, staging, production)
+		w.comesToHave(ctx, "joe", joe, staging, production)
+	})
+
 	It("a namespace by its name: made later, deleted, and made again", Label("C5", "K1"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Resources[0] = named("staging", w.staging(), w.production()) })
 		jane := w.enlist(ctx, "jane", "developer")

@@ -6,6 +6,7 @@ package controllers_test
 import (
 	"context"
 	"maps"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -32,6 +33,14 @@ func (w world) generated(ctx context.Context) []rbacv1.RoleBinding {
 	return list.Items
 }
 
+// bindingNamed is the one of RoleBindings that gives a ClusterRole in a namespace.
+func bindingNamed(all []rbacv1.RoleBinding, clusterRole, namespace string) *rbacv1.RoleBinding {
+	GinkgoHelper()
+	i := slices.IndexFunc(all, func(b rbacv1.RoleBinding) bool { return b.RoleRef.Name == clusterRole && b.Namespace == namespace })
+	Expect(i).To(BeNumerically(">=", 0))
+	return all[i].DeepCopy()
+}
+
 // beTrueAgain waits until a RoleBinding is as Usher made it.
 func beTrueAgain(ctx context.Context, want *rbacv1.RoleBinding) {
 	GinkgoHelper()
@@ -56,6 +65,17 @@ func stripped(ctx context.Context, b *rbacv1.RoleBinding, labels, managers bool)
 			b.ManagedFields = []metav1.ManagedFieldsEntry{{}} // which resets them
 		}
 	})
+}
+
+// hold puts a finalizer of somebody's on a RoleBinding, and returns how to take it
+// away again.
+func hold(ctx context.Context, b *rbacv1.RoleBinding) (release func()) {
+	GinkgoHelper()
+	change(ctx, b, func(b *rbacv1.RoleBinding) { b.Finalizers = append(b.Finalizers, "example.com/hold") })
+	return func() {
+		GinkgoHelper()
+		change(ctx, b, func(b *rbacv1.RoleBinding) { b.Finalizers = nil })
+	}
 }
 
 // usurp makes a RoleBinding anew as somebody else, before Usher can.
@@ -203,6 +223,56 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		Expect(reach(ctx, jane)).To(BeEmpty())
 	})
 
+	It("gives nobody anything once it is to go, though a finalizer of somebody's holds it", Label("B8"), func(ctx SpecContext) {
+		m := w.membership("jane")
+		var releases []func()
+		for i := range all {
+			releases = append(releases, hold(ctx, all[i].DeepCopy()))
+		}
+		w.reorganize(ctx, func(o *accountsv1.Organization) {
+			o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("look", "staging")}
+		})
+		w.comesToHave(ctx, "jane", jane, "view in "+w.staging())
+		change(ctx, bindingNamed(all, "view", w.staging()), func(b *rbacv1.RoleBinding) { b.Subjects = append(b.Subjects, malloryHerself) })
+		Expect(k8s.Delete(ctx, m)).To(Succeed())
+		Eventually(reach, "5s").WithArguments(ctx, jane).Should(BeEmpty())
+		for _, b := range w.generated(ctx) {
+			Expect(b.Subjects).To(BeEmpty(), "in %s", b.Namespace)
+		}
+		quiet(ctx)
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(m), m)).To(Succeed(), "it waits until all is gone that it has made")
+		for _, release := range releases {
+			release()
+		}
+		eventuallyGone(ctx, m)
+		Expect(w.generated(ctx)).To(BeEmpty())
+	})
+
+	It("goes though another one is held that Usher may not change", Serial, Label("B8"), func(ctx SpecContext) {
+		grantable(ctx, w.withPilot)
+		DeferCleanup(func(ctx SpecContext) { grantable(ctx, w.withoutPilot) })
+		create(ctx, w.pilot())
+		w.reorganize(ctx, func(o *accountsv1.Organization) {
+			o.Spec.Permissions = append(o.Spec.Permissions, accountsv1.Permission{Name: "fly", ClusterRole: w.pilot().Name})
+			o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("fly", "staging"), grantOn("look", "staging", "live")}
+		})
+		flies := w.pilot().Name + " in " + w.staging()
+		looks := []string{"view in " + w.staging(), "view in " + w.production(), "view in " + w.name}
+		w.comesToHave(ctx, "jane", jane, append(looks, flies)...)
+		release := hold(ctx, bindingNamed(w.generated(ctx), w.pilot().Name, w.staging()))
+		m := w.membership("jane")
+
+		grantable(ctx, w.withoutPilot)
+		eventually(ctx, m, haveCondition("Reconciling", metav1.ConditionTrue, "Error"))
+		Expect(reach(ctx, jane)).To(ConsistOf(append(looks, flies)), "RBAC refuses to change what Usher may not bind")
+		Expect(k8s.Delete(ctx, m)).To(Succeed())
+		Eventually(reach, "5s").WithArguments(ctx, jane).Should(ConsistOf(flies), "one keeps no other in force")
+		grantable(ctx, w.withPilot)
+		Eventually(reach, "20s").WithArguments(ctx, jane).Should(BeEmpty())
+		release()
+		eventuallyGone(ctx, m)
+	})
+
 	It("goes when its role grants less, though its labels were stripped while no Usher ran", Serial, Label("K4"), func(ctx SpecContext) {
 		whileAway(func() {
 			for i := range all {
@@ -273,9 +343,12 @@ var _ = Describe("A system namespace", Label("C1"), func() {
 			o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("deploy", "usher", "team")}
 		})
 		jane := w.enlist(ctx, "jane", "developer")
-		w.comesToHave(ctx, "jane", jane, "deploy on usher: NamespaceNotFound")
+		w.comesToHave(ctx, "jane", jane, "deploy on usher: SystemNamespace")
 		change(ctx, namespace(w.staging()), func(n *corev1.Namespace) { metav1.SetMetaDataLabel(&n.ObjectMeta, "example.com/team", w.name) })
-		w.comesToHave(ctx, "jane", jane, "deploy on usher: NamespaceNotFound", "edit in "+w.staging())
+		w.comesToHave(ctx, "jane", jane, "deploy on usher: SystemNamespace", "edit in "+w.staging())
+		eventually(ctx, w.membership("jane"), haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
+			haveMessage("Ready", usherNamespace), haveMessage("Ready", "take it out of resource usher"))
+		eventually(ctx, w.organization(), haveCondition("CatalogueValid", metav1.ConditionFalse, "SystemNamespace"), haveMessage("Ready", usherNamespace+" (usher)"))
 		for _, name := range system {
 			Expect(bindings(ctx, name)).To(BeEmpty())
 		}

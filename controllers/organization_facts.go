@@ -21,7 +21,7 @@ import (
 )
 
 func (r *OrganizationReconciler) observe(ctx context.Context, org *accountsv1.Organization) (organization.Facts, error) {
-	facts := organization.Facts{Now: r.Clock.Now(), Organization: org}
+	facts := organization.Facts{Now: r.Clock.Now(), Organization: org, Own: r.Namespace}
 	var err error
 	if facts.HomeTaken, err = homeTakenBy(ctx, r, org); err != nil {
 		return facts, err

@@ -41,6 +41,13 @@ func isSuspended(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Ac
 	change(ctx, m.DeepCopy(), func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended })
 }
 
+func isDenied(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Account) {
+	GinkgoHelper()
+	change(ctx, m.DeepCopy(), func(m *accountsv1.Membership) {
+		m.Spec.Permissions = []accountsv1.PermissionOverride{overrideOn("Deny", "manage", "home")}
+	})
+}
+
 // leaves gives the Membership up, as the portal does.
 func leaves(ctx context.Context, m *accountsv1.Membership, a *accountsv1.Account) {
 	GinkgoHelper()
@@ -102,6 +109,8 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 			haveState("Active"), func() []string { return []string{"edit in " + w.staging()} }),
 		Entry("who is suspended", parting(isSuspended), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
 			haveCondition("Ready", metav1.ConditionTrue, "Suspended"), func() []string { return nil }),
+		Entry("who is denied what makes them an owner", parting(isDenied), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
+			haveState("Active"), func() []string { return nil }),
 		// Their manifest asks for nothing less, so that its Ready stays True.
 		Entry("who leaves", parting(leaves), beReady(), haveCondition("Ready", metav1.ConditionTrue, "NoAccount"), func() []string { return nil }),
 	)

@@ -34,7 +34,7 @@ type Grant struct {
 	Group string
 	// Manages tells whether the ClusterRole lets the person manage people.
 	Manages bool
-	// Namespaces that exist and belong to the resource, sorted.
+	// Namespaces that exist, belong to the resource and are not denied, sorted.
 	Namespaces []string
 	// Missing are namespaces that the resource names and that do not exist, sorted.
 	Missing []string
@@ -54,11 +54,14 @@ type Cluster struct {
 	Own string
 }
 
-// Resolve looks each pair up in the Organization's catalogue and the cluster.
-func Resolve(org *accountsv1.Organization, pairs []Pair, cluster Cluster) []Grant {
+// Resolve looks each pair up in the Organization's catalogue and the cluster, and
+// takes from it what is denied. Deny wins by what it stands for: no grant gives a
+// ClusterRole in a namespace, or a group, that a denied pair would give there.
+func Resolve(org *accountsv1.Organization, pairs, denied []Pair, cluster Cluster) []Grant {
 	grants := make([]Grant, 0, len(pairs))
+	deny := cluster.denials(org, denied)
 	for _, pair := range pairs {
-		grants = append(grants, resolve(org, pair, cluster))
+		grants = append(grants, resolve(org, pair, deny, cluster))
 	}
 	return grants
 }
@@ -70,7 +73,7 @@ func Misnamed(org *accountsv1.Organization, overrides []accountsv1.PermissionOve
 	var misnamed []Grant
 	for _, o := range overrides {
 		for _, resource := range o.Resources {
-			g := resolve(org, Pair{o.Permission, resource}, Cluster{})
+			g := resolve(org, Pair{o.Permission, resource}, denials{}, Cluster{})
 			if o.Effect == accountsv1.EffectDeny && (g.Reason == accountsv1.ReasonPermissionNotFound || g.Reason == accountsv1.ReasonResourceNotFound) {
 				misnamed = append(misnamed, g)
 			}
@@ -79,42 +82,75 @@ func Misnamed(org *accountsv1.Organization, overrides []accountsv1.PermissionOve
 	return misnamed
 }
 
-func resolve(org *accountsv1.Organization, pair Pair, cluster Cluster) Grant {
+func resolve(org *accountsv1.Organization, pair Pair, deny denials, cluster Cluster) Grant {
 	g := Grant{Pair: pair}
-	p := slices.IndexFunc(org.Spec.Permissions, func(p accountsv1.Permission) bool { return p.Name == pair.Permission })
-	r := slices.IndexFunc(org.Spec.Resources, func(r accountsv1.Resource) bool { return r.Name == pair.Resource })
+	permission, resource := declared(org, pair)
 	switch {
-	case p < 0:
+	case permission == nil:
 		g.Reason = accountsv1.ReasonPermissionNotFound
 		g.Message = fmt.Sprintf("Organization %s has no permission %s; add it there, or name one that it has.", org.Name, pair.Permission)
 		return g
-	case r < 0:
+	case resource == nil:
 		g.Reason = accountsv1.ReasonResourceNotFound
 		g.Message = fmt.Sprintf("Organization %s has no resource %s; declare it there first.", org.Name, pair.Resource)
 		return g
 	}
-	g.Group = org.Spec.Permissions[p].Group
+	g.Group = permission.Group
 	if g.Group != "" {
+		if deny.groups[g.Group] {
+			g.Reason = accountsv1.ReasonDenied
+			g.Message = fmt.Sprintf("Group %s is denied, whichever permission and resource give it; change spec.permissions to give it back.", g.Group)
+		}
 		return g
 	}
-	name := org.Spec.Permissions[p].ClusterRole
-	role := cluster.ClusterRoles[name]
+	name := permission.ClusterRole
+	role, at := cluster.ClusterRoles[name], cluster.places(resource.Namespaces, deny.namespaces[name])
 	g.ClusterRole, g.Manages = name, role.Manages
+	if len(at.denied) > 0 && len(at.found)+len(at.missing)+len(at.system) == 0 {
+		g.Reason, g.Message = accountsv1.ReasonDenied, ofDeny(name, at.denied)
+		return g
+	}
 	if g.Reason, g.Message = role.refusal(name); g.Reason != "" {
 		return g
 	}
-	g.Namespaces, g.Missing = cluster.namespaces(org.Spec.Resources[r].Namespaces)
-	home := string(org.Spec.Namespace)
+	g.Namespaces, g.Missing = at.found, at.missing
+	g.withhold(at, string(org.Spec.Namespace))
+	return g
+}
+
+// withhold says what keeps a grant away from some of its namespaces.
+func (g *Grant) withhold(at places, home string) {
 	switch elsewhere := func(namespace string) bool { return namespace != home }; {
-	case role.Manages && (slices.ContainsFunc(g.Namespaces, elsewhere) || slices.ContainsFunc(g.Missing, elsewhere)):
+	case g.Manages && slices.ContainsFunc(slices.Concat(at.found, at.missing, at.system), elsewhere):
 		g.Namespaces = slices.DeleteFunc(g.Namespaces, elsewhere)
 		g.Reason = accountsv1.ReasonNotHomeNamespace
-		g.Message = fmt.Sprintf("ClusterRole %s manages people, and is given in namespace %s alone; grant it on a resource that is that namespace and no other.", name, home)
-	case len(g.Missing) > 0:
+		g.Message = fmt.Sprintf("ClusterRole %s manages people, and is given in namespace %s alone; grant it on a resource that is that namespace and no other.", g.ClusterRole, home)
+	case len(at.system) > 0:
+		g.Reason = accountsv1.ReasonSystemNamespace
+		g.Message = fmt.Sprintf("Namespace %s is of the system, where nothing is given; take it out of resource %s.", few(at.system), g.Resource)
+	case len(at.missing) > 0:
 		g.Reason = accountsv1.ReasonNamespaceNotFound
-		g.Message = fmt.Sprintf("Namespace %s does not exist, or is being deleted; access to it follows once it exists.", few(g.Missing))
+		g.Message = fmt.Sprintf("Namespace %s does not exist, or is being deleted; access to it follows once it exists.", few(at.missing))
 	}
-	return g
+	switch {
+	case len(at.denied) == 0:
+	case g.Reason == "":
+		g.Reason, g.Message = accountsv1.ReasonDenied, ofDeny(g.ClusterRole, at.denied)
+	default:
+		g.Message += " " + ofDeny(g.ClusterRole, at.denied)
+	}
+}
+
+// declared are the permission and the resource that a pair names; nil for one
+// that the catalogue does not have.
+func declared(org *accountsv1.Organization, pair Pair) (permission *accountsv1.Permission, resource *accountsv1.Resource) {
+	if i := slices.IndexFunc(org.Spec.Permissions, func(p accountsv1.Permission) bool { return p.Name == pair.Permission }); i >= 0 {
+		permission = &org.Spec.Permissions[i]
+	}
+	if i := slices.IndexFunc(org.Spec.Resources, func(r accountsv1.Resource) bool { return r.Name == pair.Resource }); i >= 0 {
+		resource = &org.Spec.Resources[i]
+	}
+	return permission, resource
 }
 
 // few joins names; beyond the tenth it only counts.
@@ -163,35 +199,70 @@ func Reaches(org *accountsv1.Organization, name string, nsLabels map[string]stri
 // matches tells whether a resource stands for a namespace. A selector that
 // the API server should have refused matches nothing.
 func matches(of accountsv1.ResourceNamespaces, name string, nsLabels map[string]string) bool {
+	standsFor, err := members(of)
+	return err == nil && standsFor(name, nsLabels)
+}
+
+// members returns what tells whether a resource stands for a namespace, by its
+// name and labels; an error where its selector cannot be read.
+func members(of accountsv1.ResourceNamespaces) (standsFor func(name string, nsLabels map[string]string) bool, err error) {
 	if of.Selector == nil {
-		return slices.Contains(of.Names, accountsv1.NamespaceName(name))
+		return func(name string, _ map[string]string) bool {
+			return slices.Contains(of.Names, accountsv1.NamespaceName(name))
+		}, nil
 	}
 	selector, err := metav1.LabelSelectorAsSelector(of.Selector)
-	return err == nil && selector.Matches(labels.Set(nsLabels))
+	if err != nil {
+		return nil, err
+	}
+	return func(_ string, nsLabels map[string]string) bool { return selector.Matches(labels.Set(nsLabels)) }, nil
 }
 
-// namespaces returns those that the resource stands for: the ones that exist,
-// and the ones that it names and that do not. A selector that matches nothing
+// places are the namespaces that a resource stands for, each list sorted.
+type places struct {
+	// found are those that a grant reaches.
+	found []string
+	// missing are named, and do not exist or are being deleted.
+	missing []string
+	// system are named, and never reached.
+	system []string
+	// denied are those that a Deny takes away, there or not.
+	denied []string
+}
+
+// places sorts out what a resource stands for. A selector that matches nothing
 // misses nothing.
-func (c Cluster) namespaces(of accountsv1.ResourceNamespaces) (found, missing []string) {
+func (c Cluster) places(of accountsv1.ResourceNamespaces, denied map[string]bool) (at places) {
+	standsFor, err := members(of)
 	for i := range c.Namespaces {
-		ns := &c.Namespaces[i]
-		if c.reachable(ns) && matches(of, ns.Name, ns.Labels) {
-			found = append(found, ns.Name)
+		switch ns := &c.Namespaces[i]; {
+		case err != nil || !standsFor(ns.Name, ns.Labels) || IsSystem(ns.Name, c.Own) || ns.DeletionTimestamp != nil:
+		case denied[ns.Name]:
+			at.denied = append(at.denied, ns.Name)
+		default:
+			at.found = append(at.found, ns.Name)
 		}
 	}
-	for _, name := range of.Names {
-		if !slices.Contains(found, string(name)) {
-			missing = append(missing, string(name))
+	for _, named := range of.Names {
+		switch name := string(named); {
+		case slices.Contains(at.found, name) || slices.Contains(at.denied, name):
+		case IsSystem(name, c.Own):
+			at.system = append(at.system, name)
+		case denied[name]:
+			at.denied = append(at.denied, name)
+		default:
+			at.missing = append(at.missing, name)
 		}
 	}
-	slices.Sort(found)
-	slices.Sort(missing)
-	return found, missing
+	for _, list := range [][]string{at.found, at.missing, at.system, at.denied} {
+		slices.Sort(list)
+	}
+	return at
 }
 
-// reachable tells whether a grant may reach a namespace at all, whatever a
-// name or a label says.
-func (c Cluster) reachable(ns *corev1.Namespace) bool {
-	return ns.Name != c.Own && !strings.HasPrefix(ns.Name, "kube-") && ns.DeletionTimestamp == nil
+// IsSystem tells whether a namespace is of the system: one of Kubernetes' own, or
+// Usher's own, of the name given. No grant ever reaches it, whatever a name or a
+// label says.
+func IsSystem(namespace, own string) bool {
+	return namespace == own || strings.HasPrefix(namespace, "kube-")
 }

@@ -35,6 +35,7 @@ func TestResolve(t *testing.T) {
 			Resources: []accountsv1.Resource{
 				{Name: "staging", Namespaces: accountsv1.ResourceNamespaces{Names: []accountsv1.NamespaceName{"acme-staging"}}},
 				{Name: "future", Namespaces: accountsv1.ResourceNamespaces{Names: []accountsv1.NamespaceName{"acme-staging", "acme-next"}}},
+				{Name: "system", Namespaces: accountsv1.ResourceNamespaces{Names: []accountsv1.NamespaceName{"acme-staging", "acme-next", "kube-nothing"}}},
 				{Name: "usher", Namespaces: accountsv1.ResourceNamespaces{Names: []accountsv1.NamespaceName{"usher-system"}}},
 				{Name: "all", Namespaces: accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchLabels: acme}}},
 				{Name: "none", Namespaces: accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "beta"}}}},
@@ -54,15 +55,18 @@ func TestResolve(t *testing.T) {
 			ClusterRole: "edit", Namespaces: []string{"acme-production", "acme-staging"},
 		}},
 		"a selector that matches nothing": {Pair{Permission: "deploy", Resource: "none"}, Grant{ClusterRole: "edit"}},
-		"Usher's own namespace by name":   {Pair{Permission: "deploy", Resource: "usher"}, Grant{ClusterRole: "edit", Missing: []string{"usher-system"}, Reason: "NamespaceNotFound"}},
-		"a group":                         {Pair{Permission: "dashboards", Resource: "staging"}, Grant{Group: "grafana"}},
-		"an unknown permission":           {Pair{Permission: "fly", Resource: "staging"}, Grant{Reason: "PermissionNotFound"}},
-		"an unknown resource":             {Pair{Permission: "deploy", Resource: "moon"}, Grant{Reason: "ResourceNotFound"}},
+		"Usher's own namespace by name":   {Pair{Permission: "deploy", Resource: "usher"}, Grant{ClusterRole: "edit", Reason: "SystemNamespace"}},
+		"what is there, what is not, and what never is": {Pair{Permission: "deploy", Resource: "system"}, Grant{
+			ClusterRole: "edit", Namespaces: []string{"acme-staging"}, Missing: []string{"acme-next"}, Reason: "SystemNamespace",
+		}},
+		"a group":               {Pair{Permission: "dashboards", Resource: "staging"}, Grant{Group: "grafana"}},
+		"an unknown permission": {Pair{Permission: "fly", Resource: "staging"}, Grant{Reason: "PermissionNotFound"}},
+		"an unknown resource":   {Pair{Permission: "deploy", Resource: "moon"}, Grant{Reason: "ResourceNotFound"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			c.want.Pair = c.pair
-			got := Resolve(org, []Pair{c.pair}, cluster)
+			got := Resolve(org, []Pair{c.pair}, nil, cluster)
 			if diff := cmp.Diff([]Grant{c.want}, got, cmpopts.IgnoreFields(Grant{}, "Message")); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}

@@ -58,7 +58,7 @@ func TestAClusterRoleThatIsNotBound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := Cluster{Own: "usher-system", Namespaces: []corev1.Namespace{namespace("acme", nil)}, ClusterRoles: map[string]ClusterRole{"r": c.role}}
-			g := Resolve(one("r", byNames("acme")), []Pair{{"do", "there"}}, cluster)[0]
+			g := Resolve(one("r", byNames("acme")), []Pair{{"do", "there"}}, nil, cluster)[0]
 			if got := told(g); got != c.want {
 				t.Errorf("%q, not %q", got, c.want)
 			}
@@ -96,13 +96,13 @@ func TestAManagingClusterRoleIsGivenAtHomeAlone(t *testing.T) {
 		"Usher's own":                          {byNames("usher-system"), "NotHomeNamespace"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := told(Resolve(one("r", c.of), []Pair{{"do", "there"}}, cluster)[0]); got != c.want {
+			if got := told(Resolve(one("r", c.of), []Pair{{"do", "there"}}, nil, cluster)[0]); got != c.want {
 				t.Errorf("%q, not %q", got, c.want)
 			}
 		})
 	}
 	homeless := Cluster{ClusterRoles: cluster.ClusterRoles}
-	if got := told(Resolve(one("r", byNames("acme")), []Pair{{"do", "there"}}, homeless)[0]); got != "NamespaceNotFound" {
+	if got := told(Resolve(one("r", byNames("acme")), []Pair{{"do", "there"}}, nil, homeless)[0]); got != "NamespaceNotFound" {
 		t.Errorf("without a home: %q", got)
 	}
 }
@@ -120,7 +120,7 @@ func TestNamespacesOfTheSystemAreNeverReached(t *testing.T) {
 			org := one(role, of)
 			for _, home := range append(system, "acme") {
 				org.Spec.Namespace = home
-				if g := Resolve(org, []Pair{{"do", "there"}}, cluster)[0]; len(g.Namespaces) > 0 {
+				if g := Resolve(org, []Pair{{"do", "there"}}, nil, cluster)[0]; len(g.Namespaces) > 0 {
 					t.Errorf("%s with home %s reaches %v", role, home, g.Namespaces)
 				}
 			}
@@ -131,7 +131,7 @@ func TestNamespacesOfTheSystemAreNeverReached(t *testing.T) {
 func TestASelectorThatCannotBeReadReachesNothing(t *testing.T) {
 	of := accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Foo"}}}}
 	cluster := Cluster{Namespaces: []corev1.Namespace{namespace("staging", nil)}, ClusterRoles: map[string]ClusterRole{"r": grantable}}
-	if got := told(Resolve(one("r", of), []Pair{{"do", "there"}}, cluster)[0]); got != "" {
+	if got := told(Resolve(one("r", of), []Pair{{"do", "there"}}, nil, cluster)[0]); got != "" {
 		t.Errorf("%q", got)
 	}
 }
@@ -157,7 +157,7 @@ func TestAMessageNamesAFewNamespacesAndCountsTheRest(t *testing.T) {
 	for i := range 64 {
 		names = append(names, accountsv1.NamespaceName(fmt.Sprintf("n%02d", i)))
 	}
-	g := Resolve(one("r", byNames(names...)), []Pair{{"do", "there"}}, Cluster{ClusterRoles: map[string]ClusterRole{"r": grantable}})[0]
+	g := Resolve(one("r", byNames(names...)), []Pair{{"do", "there"}}, nil, Cluster{ClusterRoles: map[string]ClusterRole{"r": grantable}})[0]
 	if !strings.Contains(g.Message, "n08, n09 and 54 more") || len(g.Missing) != 64 {
 		t.Errorf("of %d it says: %s", len(g.Missing), g.Message)
 	}

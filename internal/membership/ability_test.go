@@ -26,6 +26,24 @@ func TestAbilities(t *testing.T) {
 		{Effect: accountsv1.EffectAllow, Permission: "look", Resources: names("staging")},
 		{Effect: accountsv1.EffectDeny, Permission: "deploy", Resources: names("production")},
 	}}}
+	// Two names each for one namespace, one ClusterRole and one group.
+	manifold := org.DeepCopy()
+	manifold.Spec.Resources[0].Namespaces.Names = []accountsv1.NamespaceName{"production"}
+	manifold.Spec.Resources[1].Namespaces.Names = []accountsv1.NamespaceName{"production", "staging"}
+	manifold.Spec.Permissions[0].ClusterRole, manifold.Spec.Permissions[1].Group = "edit", "chat"
+	manifold.Spec.Permissions = append(manifold.Spec.Permissions, accountsv1.Permission{Name: "release", ClusterRole: "edit"}, accountsv1.Permission{Name: "talk", Group: "chat"})
+	denied := func(permission, resource accountsv1.CatalogueName, withheld ...accountsv1.GrantStatus) *accountsv1.Membership {
+		return &accountsv1.Membership{
+			Spec: accountsv1.MembershipSpec{Role: "developer", Permissions: []accountsv1.PermissionOverride{
+				{Effect: accountsv1.EffectAllow, Permission: "look", Resources: names("staging")},
+				{Effect: accountsv1.EffectDeny, Permission: permission, Resources: names(resource)},
+			}},
+			Status: accountsv1.MembershipStatus{Grants: withheld},
+		}
+	}
+	withheld := accountsv1.GrantStatus{Permission: "deploy", Resource: "staging", State: "Withheld", Reason: "Denied"}
+	partly := withheld
+	partly.Namespaces = []accountsv1.NamespaceName{"staging"}
 	for name, c := range map[string]struct {
 		offer invitation.Offer
 		want  []Ability
@@ -35,6 +53,22 @@ func TestAbilities(t *testing.T) {
 		},
 		"with the overrides of the Membership": {
 			invitation.Offer{Invitation: inv, Organization: org, Membership: m},
+			[]Ability{{"Deploy applications", []string{"staging"}}, {"look", []string{"staging"}}},
+		},
+		"without what is denied by other names": {
+			invitation.Offer{Invitation: inv, Organization: manifold, Membership: denied("release", "production")},
+			[]Ability{{"Deploy applications", []string{"staging"}}, {"look", []string{"staging"}}},
+		},
+		"without a group that is denied by another permission": {
+			invitation.Offer{Invitation: inv, Organization: manifold, Membership: denied("talk", "production")},
+			[]Ability{{"Deploy applications", []string{"Production", "staging"}}},
+		},
+		"without what the status says is denied": {
+			invitation.Offer{Invitation: inv, Organization: org, Membership: denied("deploy", "production", withheld)},
+			[]Ability{{"look", []string{"staging"}}},
+		},
+		"with what is left of it": {
+			invitation.Offer{Invitation: inv, Organization: org, Membership: denied("deploy", "production", partly)},
 			[]Ability{{"Deploy applications", []string{"staging"}}, {"look", []string{"staging"}}},
 		},
 		"none, of a role that there is not": {

@@ -152,8 +152,7 @@ func (f Facts) Grants() []grant.Grant {
 		return nil
 	}
 	role, _ := f.Organization.Role(f.role())
-	overrides := f.Membership.Spec.Permissions
-	grants := grant.Resolve(f.Organization, Effective(f.Organization, role, overrides), f.Cluster)
+	grants := resolved(f.Organization, role, f.overrides(), f.Cluster)
 	if at == factorless {
 		grants = withheld(grants)
 	}
@@ -162,7 +161,7 @@ func (f Facts) Grants() []grant.Grant {
 			grants[i] = f.managing(grants[i], role)
 		}
 	}
-	return append(grants, grant.Misnamed(f.Organization, overrides)...)
+	return append(grants, grant.Misnamed(f.Organization, f.Membership.Spec.Permissions)...)
 }
 
 // managing is a grant that lets people manage people: not to guests, and not to
@@ -209,7 +208,7 @@ func (f Facts) retained() bool {
 	if !listed || f.account() == nil {
 		return false
 	}
-	return m.DeletionTimestamp != nil || m.Spec.State == accountsv1.MembershipSwitchSuspended || !f.Organization.Owns(m.Spec.Role)
+	return m.DeletionTimestamp != nil || m.Spec.State == accountsv1.MembershipSwitchSuspended || !f.owns()
 }
 
 // owner is the entry among the owners of the Organization, while that lives.
@@ -227,14 +226,29 @@ func (f Facts) lastOwner() bool {
 	return listed && len(f.Organization.Status.Owners) == 1 && f.account() != nil
 }
 
+// owns tells whether the manifest is that of an owner.
+func (f Facts) owns() bool {
+	return grant.Owns(f.Organization, f.Membership.Spec.Role, f.Membership.Spec.Permissions)
+}
+
 // role is the role that counts: that of the spec or, of an owner who is
 // retained, the one that makes them an owner.
 func (f Facts) role() accountsv1.CatalogueName {
-	if f.retained() && !f.Organization.Owns(f.Membership.Spec.Role) {
+	if f.retained() && !f.owns() {
 		owner, _ := f.owner()
 		return owner.Role
 	}
 	return f.Membership.Spec.Role
+}
+
+// overrides are those that count: of an owner who is retained, without a Deny of
+// what makes them an owner.
+func (f Facts) overrides() []accountsv1.PermissionOverride {
+	overrides := f.Membership.Spec.Permissions
+	if f.retained() {
+		return grant.OwnersOverrides(f.Organization, f.role(), overrides)
+	}
+	return overrides
 }
 
 // account is the Account that holds the Membership: not one that is going, and
@@ -320,14 +334,6 @@ func invitationFor(m *accountsv1.Membership) *accountsv1.Invitation {
 				*metav1.NewControllerRef(m, accountsv1.GroupVersion.WithKind("Membership")),
 			},
 		},
-		Spec: accountsv1.InvitationSpec{
-			OrganizationRef: m.Spec.OrganizationRef,
-			Email:           m.Spec.Email,
-			GivenName:       m.Spec.GivenName,
-			FamilyName:      m.Spec.FamilyName,
-			InvitedBy:       m.Spec.InvitedBy,
-			Role:            m.Spec.Role,
-			InvitationTerms: *m.Spec.InvitationTerms.DeepCopy(),
-		},
+		Spec: invitation.SpecFor(m),
 	}
 }

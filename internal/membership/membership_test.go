@@ -285,7 +285,7 @@ func TestEverySituation(t *testing.T) {
 			"Active", "False GrantsWithheld Reconciling", "True Accepted", nil,
 		}},
 		"a namespace that it reaches is Usher's own": {someFacts(held, func(f *Facts) { f.Cluster.Own = "staging" }), want{
-			"Active", "False GrantsWithheld Reconciling", "True Accepted", nil,
+			"Active", "False GrantsWithheld Stalled", "True Accepted", nil,
 		}},
 		"a binding that may not be made": {someFacts(held, bound(asItShould), func(f *Facts) {
 			f.Failures = map[string]Failure{"staging/usher:acme:jane:edit": {Reason: "BindForbidden", Message: "Allow it."}}

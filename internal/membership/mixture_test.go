@@ -22,6 +22,8 @@ var whatCanBe = map[string]func(*Facts){
 	"a guest's role":          guestsRole,
 	"a developer's role":      demotes,
 	"suspended":               suspends,
+	"denied to be an owner":   disowns,
+	"denied to deploy":        overridden("Deny", "deploy"),
 	"going":                   going,
 	"disabled":                func(f *Facts) { f.Account.Spec.State = accountsv1.AccountSwitchDisabled },
 	"no seat":                 seats(1, "john"),

@@ -27,20 +27,47 @@ func noOwnersRole(f *Facts) {
 	}
 }
 
+// disowns denies what makes somebody an owner.
+func disowns(f *Facts) { overridden("Deny", "own")(f) }
+
+// asPartner gives another role of an owner's, which grants something at home too.
+func asPartner(f *Facts) {
+	roles := f.Organization.Spec.Roles
+	roles[len(roles)-1].Grants = []accountsv1.Grant{{Permission: "deploy", Resources: []accountsv1.CatalogueName{"people"}}}
+	f.Membership.Spec.Role = "partner"
+}
+
 func organizationGoing(f *Facts) { f.Organization.DeletionTimestamp = &metav1.Time{Time: noon} }
 
 func TestTheLastOwnerKeepsWhatOwnersHave(t *testing.T) {
 	held, last := heldBy("jane", "jane@example.com"), owning("jane")
 	kept := says{"Active", "False LastOwner +Stalled +LastOwner", "True Accepted", nil}
 	situations{
-		"nothing is asked for":                 {someFacts(held, last, bound(toOwn)), says{"Active", "True Reconciled +LastOwner", "True Accepted", nil}},
-		"deleted":                              {someFacts(held, last, bound(toOwn), going), kept},
-		"deleted, with its Invitation":         {someFacts(held, invitedAs("Active", "True", "Accepted"), last, bound(toOwn), going), kept},
-		"deleted, without its finalizer":       {someFacts(held, last, bound(toOwn), going, func(f *Facts) { f.Membership.Finalizers = nil }), kept},
-		"demoted":                              {someFacts(held, last, bound(toOwn), demotes), kept},
-		"demoted to a role that is none":       {someFacts(held, last, bound(toOwn), func(f *Facts) { f.Membership.Spec.Role = "pilot" }), kept},
-		"suspended":                            {someFacts(held, last, bound(toOwn), suspends), kept},
-		"deleted, demoted and suspended":       {someFacts(held, last, bound(toOwn), going, demotes, suspends), kept},
+		"nothing is asked for":               {someFacts(held, last, bound(toOwn)), says{"Active", "True Reconciled +LastOwner", "True Accepted", nil}},
+		"deleted":                            {someFacts(held, last, bound(toOwn), going), kept},
+		"deleted, with its Invitation":       {someFacts(held, invitedAs("Active", "True", "Accepted"), last, bound(toOwn), going), kept},
+		"deleted, without its finalizer":     {someFacts(held, last, bound(toOwn), going, func(f *Facts) { f.Membership.Finalizers = nil }), kept},
+		"demoted":                            {someFacts(held, last, bound(toOwn), demotes), kept},
+		"demoted to a role that is none":     {someFacts(held, last, bound(toOwn), func(f *Facts) { f.Membership.Spec.Role = "pilot" }), kept},
+		"suspended":                          {someFacts(held, last, bound(toOwn), suspends), kept},
+		"deleted, demoted and suspended":     {someFacts(held, last, bound(toOwn), going, demotes, suspends), kept},
+		"denied what makes them an owner":    {someFacts(held, last, bound(toOwn), disowns), kept},
+		"denied that, suspended and deleted": {someFacts(held, last, bound(toOwn), disowns, suspends, going), kept},
+		"denied that, and demoted":           {someFacts(held, last, bound(toOwn), disowns, demotes), kept},
+		"denied that, and given another owner's role, which is denied too": {
+			someFacts(held, last, bound(toOwn), asPartner, disowns, func(f *Facts) {
+				overridden("Deny", "deploy")(f)
+				f.Membership.Spec.Permissions[1].Resources[0] = "people"
+			}), kept,
+		},
+		"denied that, and something else too": {
+			someFacts(held, last, bound(toOwn), bound(asItShould), disowns, overridden("Deny", "deploy"), func(f *Facts) {
+				f.Organization.Spec.DefaultGrants = []accountsv1.Grant{{Permission: "deploy", Resources: []accountsv1.CatalogueName{"staging"}}}
+			}),
+			says{"Active", "False LastOwner +Stalled +LastOwner", "True Accepted", []string{"delete binding"}},
+		},
+		"denied something else":                {someFacts(held, last, bound(toOwn), overridden("Deny", "deploy")), says{"Active", "True Reconciled +LastOwner", "True Accepted", nil}},
+		"denied it, one of two":                {someFacts(held, owning("jane", "john"), bound(toOwn), disowns), says{"Active", "False RollingOut +Reconciling", "True Accepted", nil}},
 		"demoted, and its binding was deleted": {someFacts(held, last, demotes), says{"Active", "False LastOwner +Stalled +LastOwner", "True Accepted", []string{"apply binding"}}},
 		"deleted, and its binding was edited": {
 			someFacts(held, last, bound(toOwn), going, func(f *Facts) { f.Bindings[0].Subjects = nil }),
@@ -69,6 +96,7 @@ func TestAnOwnerWhomTheListDoesNotNameAnyMoreIsLetGo(t *testing.T) {
 		"deleted, where nobody is listed":   {someFacts(held, owning(), bound(toOwn), going), deleting},
 		"deleted, and nothing is left":      {someFacts(owning("john"), going), says{"Inactive", "False Deleting +Reconciling", "False Deleting", []string{"remove finalizer"}}},
 		"demoted":                           {someFacts(held, owning("john"), bound(toOwn), demotes), says{"Active", "True Reconciled", "True Accepted", []string{"apply binding", "delete binding"}}},
+		"denied what makes them an owner":   {someFacts(held, owning("john"), bound(toOwn), disowns), says{"Active", "True Reconciled", "True Accepted", []string{"delete binding"}}},
 		"the Organization is going too":     {someFacts(held, owning("jane"), bound(toOwn), going, organizationGoing), deleting},
 		"the Organization is gone":          {someFacts(held, owning("jane"), bound(toOwn), going, func(f *Facts) { f.Organization = nil }), deleting},
 		"the Organization is going":         {someFacts(held, owning("jane"), bound(toOwn), organizationGoing), says{"Inactive", "False OrganizationNotFound +Reconciling", "False OrganizationNotFound", []string{"delete binding"}}},

@@ -180,13 +180,18 @@ func (f Facts) lastOwnerMessage() string {
 	return fmt.Sprintf("Organization %s has no other owner, and does not let the last one go; give somebody else a role whose standing is Owner.", f.Organization.Name)
 }
 
+// activeVerdict is the verdict on a member. A Deny is what somebody wants, and
+// leaves nothing to do.
 func activeVerdict(grants []accountsv1.GrantStatus) verdict {
 	v := verdict{
 		state: accountsv1.MembershipActive, accepted: true, set: (*condition.Set).Ready, reason: accountsv1.ReasonReconciled,
 		message: "The person has an account, and everything granted is in force.",
 	}
 	for _, g := range grants {
-		if g.State == accountsv1.GrantInForce || v.reason == accountsv1.ReasonGrantsWithheld && comesByItself(g) {
+		if g.Reason == accountsv1.ReasonDenied && v.reason == accountsv1.ReasonReconciled {
+			v.message = "The person has an account, and everything granted is in force but what is denied, as status.grants says."
+		}
+		if g.State == accountsv1.GrantInForce || g.Reason == accountsv1.ReasonDenied || v.reason == accountsv1.ReasonGrantsWithheld && comesByItself(g) {
 			continue
 		}
 		v.reason = accountsv1.ReasonGrantsWithheld

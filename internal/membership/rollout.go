@@ -30,13 +30,13 @@ func Rollout(org *accountsv1.Organization, members []accountsv1.Membership, clus
 		all++
 		role, found := org.Role(m.Spec.Role)
 		seen := m.Status.ObservedGeneration
-		if _, owner := org.Owner(m.Name); !found || owner && !org.Owns(role.Name) || seen == nil || *seen != m.Generation {
+		if _, owner := org.Owner(m.Name); !found || owner && !grant.Owns(org, role.Name, m.Spec.Permissions) || seen == nil || *seen != m.Generation {
 			updated++
 			continue
 		}
 		grants, known := wanted[role.Name]
 		if len(m.Spec.Permissions) > 0 || !known {
-			grants = grant.Resolve(org, Effective(org, role, m.Spec.Permissions), cluster)
+			grants = resolved(org, role, m.Spec.Permissions, cluster)
 		}
 		if len(m.Spec.Permissions) == 0 {
 			wanted[role.Name] = grants
@@ -70,9 +70,7 @@ func fulfils(have accountsv1.GrantStatus, wanted grant.Grant) bool {
 	if have.ClusterRole != wanted.ClusterRole || have.Group != wanted.Group {
 		return false
 	}
-	if have.State == accountsv1.GrantWithheld {
-		return have.Reason == wanted.Reason || len(wanted.Namespaces) > 0 && slices.Contains(ofThePerson, have.Reason)
-	}
-	return wanted.Reason == "" && slices.EqualFunc(have.Namespaces, wanted.Namespaces[:min(len(wanted.Namespaces), mostNamespaces)],
+	same := slices.EqualFunc(have.Namespaces, wanted.Namespaces[:min(len(wanted.Namespaces), mostNamespaces)],
 		func(h accountsv1.NamespaceName, w string) bool { return string(h) == w })
+	return same && have.Reason == wanted.Reason || len(wanted.Namespaces) > 0 && slices.Contains(ofThePerson, have.Reason)
 }

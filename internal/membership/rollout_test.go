@@ -97,6 +97,9 @@ func TestRollout(t *testing.T) {
 		"an owner who is kept, and was demoted": {
 			afterwards(addsView, owning("jane")), []accountsv1.Membership{settled(t, owning("jane"), demotes)}, none,
 		},
+		"an owner who is kept, and is denied what makes them one": {
+			afterwards(addsView, owning("jane")), []accountsv1.Membership{settled(t, owning("jane"), asOwner, disowns)}, none,
+		},
 
 		"overrides that have been followed": {
 			afterwards(addsView), []accountsv1.Membership{settled(t, addsView, overridden("Deny", "deploy")), settled(t, addsView, overridden("Allow", "own"))}, none,

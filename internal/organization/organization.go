@@ -45,6 +45,8 @@ type Facts struct {
 	Namespace *corev1.Namespace
 	// ClusterRoles that the catalogue names, by name.
 	ClusterRoles map[string]grant.ClusterRole
+	// Own is Usher's own namespace, which no grant ever reaches.
+	Own string
 	// Guard is what is known of the policies that Usher is installed with.
 	Guard guard.State
 	// Seats are those of the Organization as they are to be.
@@ -205,6 +207,7 @@ func (f Facts) catalogue() (reason, message string) {
 		{accountsv1.ReasonUnknownRole, "Give these founders a role of spec.roles whose standing is Owner", f.roleless()},
 		{accountsv1.ReasonInvalidDomain, "Write these domains anew, such as example.com", f.invalidDomains()},
 		{accountsv1.ReasonInvalidSelector, "Write the label selectors of these resources anew", f.invalidSelectors()},
+		{accountsv1.ReasonSystemNamespace, "Take these namespaces of the system, where nothing is given, out of these resources", f.systemNamespaces()},
 		{accountsv1.ReasonClusterRoleNotFound, "Make these ClusterRoles, or name others", f.clusterRoles(func(c grant.ClusterRole) bool { return !c.Exists })},
 		{
 			accountsv1.ReasonBindForbidden, "Allow Usher to bind these ClusterRoles (resourceNames of the ClusterRole usher-grantable)",
@@ -271,6 +274,19 @@ func (f Facts) invalidSelectors() []string {
 		}
 	}
 	return invalid
+}
+
+// systemNamespaces are those that resources name, with the resource.
+func (f Facts) systemNamespaces() []string {
+	var system []string
+	for _, r := range f.Organization.Spec.Resources {
+		for _, name := range r.Namespaces.Names {
+			if grant.IsSystem(string(name), f.Own) {
+				system = append(system, fmt.Sprintf("%s (%s)", name, r.Name))
+			}
+		}
+	}
+	return system
 }
 
 func (f Facts) invalidDomains() []string {

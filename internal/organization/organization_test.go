@@ -86,6 +86,9 @@ func TestEverySituation(t *testing.T) {
 		"a selector that cannot be read": {someFacts(func(f *Facts) {
 			f.Organization.Spec.Resources[0].Namespaces.Selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Foo"}}}
 		}), Plan{After: recheck}, "False InvalidSelector Stalled"},
+		"a namespace of the system": {someFacts(func(f *Facts) {
+			f.Own, f.Organization.Spec.Resources[0].Namespaces.Names = "usher-system", []accountsv1.NamespaceName{"acme", "usher-system"}
+		}), Plan{After: recheck}, "False SystemNamespace Stalled"},
 		"a ClusterRole that does not exist": {
 			someFacts(func(f *Facts) { delete(f.ClusterRoles, "view") }),
 			Plan{After: recheck},
@@ -324,6 +327,9 @@ func TestAMessageSaysWhatIsAmissAndWhatToDo(t *testing.T) {
 	}{
 		"policies":      {someFacts(policiesMissing), "PoliciesInForce", []string{"Apply config/policy", "usher-assign, usher-records"}},
 		"a ClusterRole": {someFacts(tooMuch), "CatalogueValid", []string{"Take out of these ClusterRoles", "edit (escalate on clusterroles)"}},
+		"a namespace": {someFacts(func(f *Facts) {
+			f.Own, f.Organization.Spec.Resources[0].Namespaces.Names = "usher-system", []accountsv1.NamespaceName{"acme", "kube-system", "usher-system"}
+		}), "CatalogueValid", []string{"out of these resources: kube-system (staging), usher-system (staging)."}},
 		"a default grant": {someFacts(func(f *Facts) {
 			f.Organization.Spec.DefaultGrants = []accountsv1.Grant{{Permission: "look", Resources: []accountsv1.CatalogueName{"moon"}}}
 		}), "CatalogueValid", []string{"Declare in spec.resources", "moon (default grants)"}},

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/grant"
 )
 
 // mostOwners is how many owners are listed. Whoever is not needs no protection:
@@ -63,7 +64,7 @@ func Owners(org *accountsv1.Organization, people []Person) []accountsv1.OwnerSta
 func owns(org *accountsv1.Organization, p Person) bool {
 	m := p.Membership
 	return m.DeletionTimestamp == nil && !p.Leaving && !p.Disabled && m.Spec.State != accountsv1.MembershipSwitchSuspended &&
-		org.Owns(m.Spec.Role) && m.Status.State == accountsv1.MembershipActive
+		grant.Owns(org, m.Spec.Role, m.Spec.Permissions) && m.Status.State == accountsv1.MembershipActive
 }
 
 func entry(m *accountsv1.Membership) accountsv1.OwnerStatus {

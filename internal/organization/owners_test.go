@@ -36,12 +36,21 @@ func partner(p *Person)   { p.Membership.Spec.Role = "partner" }
 
 func disabled(p *Person) { p.Disabled = true }
 
+// denied may not do what owners do.
+func denied(p *Person) {
+	p.Membership.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: accountsv1.EffectDeny, Permission: "own", Resources: []accountsv1.CatalogueName{"people"}}}
+}
+
 func inactive(p *Person) { p.Membership.Status.State = accountsv1.MembershipInactive }
 
 // owned is an Organization that lists these owners, and changes.
 func owned(listed string, changes ...func(*accountsv1.Organization)) *accountsv1.Organization {
 	org := someFacts().Organization
-	org.Spec.Roles = append(org.Spec.Roles, accountsv1.Role{Name: "owner", Standing: "Owner"}, accountsv1.Role{Name: "partner", Standing: "Owner"})
+	org.Spec.Resources = append(org.Spec.Resources, accountsv1.Resource{Name: "people", Namespaces: accountsv1.ResourceNamespaces{Names: []accountsv1.NamespaceName{"acme"}}})
+	org.Spec.Permissions = append(org.Spec.Permissions, accountsv1.Permission{Name: "own", ClusterRole: "owner"})
+	own := []accountsv1.Grant{{Permission: "own", Resources: []accountsv1.CatalogueName{"people"}}}
+	org.Spec.Roles = append(org.Spec.Roles,
+		accountsv1.Role{Name: "owner", Standing: "Owner", Grants: own}, accountsv1.Role{Name: "partner", Standing: "Owner"})
 	for name := range strings.FieldsSeq(listed) {
 		org.Status.Owners = append(org.Status.Owners, accountsv1.OwnerStatus{Name: accountsv1.CatalogueName(name), Role: "owner"})
 	}
@@ -64,6 +73,7 @@ func TestOwners(t *testing.T) {
 		"none that is no member yet":    {owned(""), []Person{owner("ada", inactive)}, ""},
 		"none that is going":            {owned(""), []Person{owner("ada", deleted)}, ""},
 		"none that is suspended":        {owned(""), []Person{owner("ada", suspended)}, ""},
+		"none that may not act":         {owned(""), []Person{owner("ada", denied)}, ""},
 		"none that leaves":              {owned(""), []Person{owner("ada", leaving)}, ""},
 		"none that was not seen so yet": {owned(""), []Person{owner("ada", edited)}, ""},
 
@@ -78,6 +88,8 @@ func TestOwners(t *testing.T) {
 		"one goes, and another stays":             {owned("ada bob"), []Person{owner("ada", deleted), owner("bob")}, "bob=owner"},
 		"one is demoted, and another stays":       {owned("ada bob"), []Person{owner("ada", demoted), owner("bob")}, "bob=owner"},
 		"one is suspended, and another stays":     {owned("ada bob"), []Person{owner("ada", suspended), owner("bob")}, "bob=owner"},
+		"one may not act, and another stays":      {owned("ada bob"), []Person{owner("ada", denied), owner("bob")}, "bob=owner"},
+		"one may not, with a role that does not":  {owned("ada bob"), []Person{owner("ada", denied, partner), owner("bob")}, "ada=partner bob=owner"},
 		"one leaves, and another stays":           {owned("ada bob"), []Person{owner("ada", leaving), owner("bob")}, "bob=owner"},
 		"one has no access, and another stays":    {owned("ada bob"), []Person{owner("ada", inactive), owner("bob")}, "bob=owner"},
 		"one's Account is gone":                   {owned("ada bob"), []Person{owner("bob")}, "bob=owner"},
@@ -85,6 +97,7 @@ func TestOwners(t *testing.T) {
 		"the last one is deleted":                 {owned("ada"), []Person{owner("ada", deleted)}, "ada=owner"},
 		"the last one is demoted":                 {owned("ada"), []Person{owner("ada", demoted)}, "ada=owner"},
 		"the last one is suspended":               {owned("ada"), []Person{owner("ada", suspended)}, "ada=owner"},
+		"the last one is denied to act":           {owned("ada"), []Person{owner("ada", denied)}, "ada=owner"},
 		"the last one leaves":                     {owned("ada"), []Person{owner("ada", leaving)}, "ada=owner"},
 		"the last one has no access":              {owned("ada"), []Person{owner("ada", inactive)}, "ada=owner"},
 		"two in the same instant":                 {owned("bob ada"), []Person{owner("ada", deleted), owner("bob", deleted)}, "bob=owner"},

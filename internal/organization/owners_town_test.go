@@ -165,6 +165,9 @@ var removals = []change{
 		}
 	}},
 	{"demote", edit(func(s *accountsv1.MembershipSpec) { s.Role = "member" })},
+	{"deny", edit(func(s *accountsv1.MembershipSpec) {
+		s.Permissions = []accountsv1.PermissionOverride{{Effect: accountsv1.EffectDeny, Permission: "own", Resources: []accountsv1.CatalogueName{"home"}}}
+	})},
 	suspend,
 	{"leave", func(t *town, c *citizen) {
 		c.account.Status.Leaving = []accountsv1.MembershipReference{{Namespace: "acme", Name: accountsv1.CatalogueName(c.membership.Name)}}
@@ -174,6 +177,7 @@ var removals = []change{
 
 var others = []change{
 	{"promote", edit(func(s *accountsv1.MembershipSpec) { s.Role = "owner" })},
+	{"permit", edit(func(s *accountsv1.MembershipSpec) { s.Permissions = nil })},
 	resume,
 	{"rename", edit(func(s *accountsv1.MembershipSpec) { s.GivenName += "x" })},
 }
@@ -340,7 +344,7 @@ func (t *town) finish(step *int, do func()) {
 func (c *citizen) wants() bool {
 	m := c.membership
 	return m != nil && m.DeletionTimestamp == nil && m.Spec.Role == "owner" && m.Spec.State != accountsv1.MembershipSwitchSuspended &&
-		len(c.account.Status.Leaving) == 0
+		len(m.Spec.Permissions) == 0 && len(c.account.Status.Leaving) == 0
 }
 
 // inTheEnd says what is wrong once nothing happens any more.

@@ -1,0 +1,106 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package grant
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// denials are what Denies take away, whichever permission and resource give it.
+type denials struct {
+	// groups by name. A group is the same on every resource.
+	groups map[string]bool
+	// namespaces by ClusterRole and by name.
+	namespaces map[string]map[string]bool
+}
+
+// denials resolves each Deny as if it were a grant. One on a resource whose
+// selector cannot be read holds for every namespace: better too much is taken
+// away than too little. One that names nothing takes nothing: see Misnamed.
+func (c Cluster) denials(org *accountsv1.Organization, denied []Pair) denials {
+	all := denials{groups: map[string]bool{}, namespaces: map[string]map[string]bool{}}
+	for _, pair := range denied {
+		permission, resource := declared(org, pair)
+		switch {
+		case permission == nil || resource == nil:
+			continue
+		case permission.Group != "":
+			all.groups[permission.Group] = true
+			continue
+		case all.namespaces[permission.ClusterRole] == nil:
+			all.namespaces[permission.ClusterRole] = map[string]bool{}
+		}
+		names := all.namespaces[permission.ClusterRole]
+		standsFor, err := members(resource.Namespaces)
+		for i := range c.Namespaces {
+			if err != nil || standsFor(c.Namespaces[i].Name, c.Namespaces[i].Labels) {
+				names[c.Namespaces[i].Name] = true
+			}
+		}
+		for _, name := range resource.Namespaces.Names {
+			names[string(name)] = true
+		}
+	}
+	return all
+}
+
+// Owns tells whether somebody with a role and these overrides is an owner: by the
+// role's standing, and with all that it grants in the home namespace. Whoever is
+// denied some of that may not be able to act as an owner.
+//
+// That is told by the catalogue alone, and not by what is in the cluster: so
+// whoever reads the same Organization and Membership comes to the same answer.
+func Owns(org *accountsv1.Organization, role accountsv1.CatalogueName, overrides []accountsv1.PermissionOverride) bool {
+	return org.Owns(role) && !slices.ContainsFunc(overrides, func(o accountsv1.PermissionOverride) bool {
+		return o.Effect != accountsv1.EffectAllow && slices.ContainsFunc(o.Resources, func(resource accountsv1.CatalogueName) bool {
+			return disowns(org, role, Pair{o.Permission, resource})
+		})
+	})
+}
+
+// OwnersOverrides are overrides without each Deny that takes away what makes
+// whoever has the role an owner: see Owns.
+func OwnersOverrides(org *accountsv1.Organization, role accountsv1.CatalogueName, overrides []accountsv1.PermissionOverride) []accountsv1.PermissionOverride {
+	kept := slices.Clone(overrides)
+	for i, o := range kept {
+		if o.Effect != accountsv1.EffectAllow {
+			kept[i].Resources = slices.DeleteFunc(slices.Clone(o.Resources), func(resource accountsv1.CatalogueName) bool {
+				return disowns(org, role, Pair{o.Permission, resource})
+			})
+		}
+	}
+	return kept
+}
+
+// disowns tells whether a Deny takes away something that a role grants in the
+// home namespace. A Deny by a selector may do so: what is labelled can change.
+func disowns(org *accountsv1.Organization, role accountsv1.CatalogueName, deny Pair) bool {
+	home := org.Spec.Namespace
+	permission, resource := declared(org, deny)
+	if permission == nil || permission.ClusterRole == "" || resource == nil ||
+		resource.Namespaces.Selector == nil && !slices.Contains(resource.Namespaces.Names, home) {
+		return false
+	}
+	atHome := func(of accountsv1.ResourceNamespaces) bool {
+		return matches(of, string(home), map[string]string{corev1.LabelMetadataName: string(home)})
+	}
+	of, _ := org.Role(role)
+	return slices.ContainsFunc(of.Grants, func(g accountsv1.Grant) bool {
+		return slices.ContainsFunc(g.Resources, func(name accountsv1.CatalogueName) bool {
+			p, r := declared(org, Pair{g.Permission, name})
+			return p != nil && p.ClusterRole == permission.ClusterRole && r != nil && atHome(r.Namespaces)
+		})
+	})
+}
+
+// ofDeny says of a ClusterRole where the person is denied it.
+func ofDeny(clusterRole string, namespaces []string) string {
+	return fmt.Sprintf("ClusterRole %s is denied in namespace %s, whichever permission and resource give it; change spec.permissions to give it back.",
+		clusterRole, few(namespaces))
+}
