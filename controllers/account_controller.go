@@ -5,7 +5,7 @@ package controllers
 
 import (
 	"context"
-	"strings"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -61,7 +61,7 @@ func (r *AccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.ofMembership)).
 		Watches(&accountsv1.Organization{}, unhurried(r.ofOrganization), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOwners), whenOwnersChange()).
-		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(subjectOf), whenGone()).
+		Watches(&rbacv1.RoleBinding{}, whenWithdrawn()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
 }
@@ -106,15 +106,23 @@ func (r *AccountReconciler) ofOwners(ctx context.Context, o client.Object) []rec
 	return found
 }
 
-// subjectOf asks for the Accounts that a RoleBinding is for.
-func subjectOf(_ context.Context, binding client.Object) []reconcile.Request {
-	var found []reconcile.Request
-	for _, s := range binding.(*rbacv1.RoleBinding).Subjects {
-		if name, is := strings.CutPrefix(s.Name, accountsv1.AccountUserPrefix); is {
-			found = append(found, requestsOf(types.NamespacedName{Name: name})...)
+// whenWithdrawn asks for the Accounts that a RoleBinding was for, by its subjects
+// or its label, and is not for any more: one that is going may have waited for it.
+func whenWithdrawn() handler.EventHandler {
+	of := func(o client.Object) []string {
+		if o == nil {
+			return nil
 		}
+		return append(subjectsOf(o.(*rbacv1.RoleBinding)), present(o.GetLabels()[accountsv1.AccountLabel])...)
 	}
-	return found
+	return upon(func(_ context.Context, q queue, c change) {
+		is := of(c.after)
+		for _, name := range of(c.before) {
+			if !slices.Contains(is, name) {
+				q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+			}
+		}
+	})
 }
 
 // Reconcile brings one Account one step further.

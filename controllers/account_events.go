@@ -40,10 +40,15 @@ func blockedMessage(a *accountsv1.Account) string {
 
 // tellBlocked records, where those look who asked, that they may not ask for it.
 func (r *AccountReconciler) tellBlocked(f account.Facts) {
-	if asked := account.Blocked(f); asked != nil {
-		r.Events.Eventf(asked.Membership, f.Account, "Warning", accountsv1.ReasonOwnerElsewhere, "Request",
-			"%s is not carried out: the person is an owner of another Organization, and only a cluster admin may annotate the Account", asked.Annotation)
+	asked, reason := account.Blocked(f)
+	if asked == nil {
+		return
 	}
+	why := "is not carried out: the person is an owner of another Organization, and only a cluster admin may annotate the Account"
+	if reason == accountsv1.ReasonResetLimited {
+		why = "waits, for an hour at most: the person was mailed the last link too short a while ago"
+	}
+	r.Events.Eventf(asked.Membership, f.Account, "Warning", reason, "Request", "%s %s", asked.Annotation, why)
 }
 
 // tellUnreadable records, once for each value, that a request is no time.

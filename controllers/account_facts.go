@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,7 +26,7 @@ func (r *AccountReconciler) observe(ctx context.Context, a *accountsv1.Account) 
 	}
 	var err error
 	if a.DeletionTimestamp != nil {
-		facts.BindingsLeft, err = bindingsLeft(ctx, r.Live, accountsv1.AccountLabel, a.Name)
+		facts.BindingsLeft, err = r.bindingsLeft(ctx, a)
 		return facts, err
 	}
 	if account.HalfMade(a) {
@@ -48,6 +49,19 @@ func (r *AccountReconciler) observe(ctx context.Context, a *accountsv1.Account) 
 		facts.Organizations, err = organizationsOf(ctx, r, r.Live, a)
 	}
 	return facts, err
+}
+
+// bindingsLeft tells whether RoleBindings of Usher's grant anything to an Account
+// yet: whoever takes the name next would have it. By their labels they are read
+// past the cache; the cache finds those whose labels somebody has stripped.
+func (r *AccountReconciler) bindingsLeft(ctx context.Context, a *accountsv1.Account) (bool, error) {
+	left, err := bindingsLeft(ctx, r.Live, accountsv1.AccountLabel, a.Name)
+	if err != nil || left {
+		return left, err
+	}
+	var stripped rbacv1.RoleBindingList
+	err = r.List(ctx, &stripped, client.MatchingFields{bySubject: a.Name}, client.UnsafeDisableDeepCopy)
+	return len(stripped.Items) > 0, err
 }
 
 // belongings reads the Memberships in the record: those that are going, and those

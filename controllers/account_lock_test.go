@@ -14,6 +14,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/session"
 )
 
 // settledAfter is how long nobody is told that an Account is locked.
@@ -134,16 +135,27 @@ var _ = Describe("An Account that is locked", Label("B2"), func() {
 		Entry("on its Membership", func() client.Object { return m }),
 	)
 
-	It("is locked by the strictest of its person's Organizations, whatever it comes to say", func(ctx SpecContext) {
+	It("is locked by the strictest of its person's Organizations, whatever it comes to say, and no session comes back", func(ctx SpecContext) {
+		var failed metav1.Time
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
-			s.SignIn = accountsv1.SignIn{Failures: 3, FailureTime: &now}
+			failed = now
+			s.SignIn = accountsv1.SignIn{Failures: 3, FailureTime: &failed}
 		})
+		alive := func(maxFailures int32, began time.Duration) bool {
+			GinkgoHelper()
+			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
+			s := session.Session{Stage: session.StageSignedIn, StartTime: failed.Add(began), SeenTime: now.Now()}
+			return s.Alive(now.Now(), account.SessionsEnd(a.Status.SignIn, account.Limits{MaxFailures: maxFailures}))
+		}
 		passes(ctx, a, settledAfter)
 		eventually(ctx, a, beOpen())
+		Expect(alive(5, -time.Minute)).To(BeTrue())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SignIn.MaxFailures = 3 })
 		eventually(ctx, a, haveState("Locked"))
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SignIn.MaxFailures = 4 })
 		eventually(ctx, a, beOpen())
+		Expect(alive(4, -time.Minute)).To(BeFalse())
+		Expect(alive(4, time.Second)).To(BeTrue(), "what a passkey began during the lock")
 	})
 })
 

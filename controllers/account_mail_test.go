@@ -182,7 +182,7 @@ var _ = Describe("The mails about an Account", func() {
 		poke(ctx, a)
 		quiet(ctx)
 		Expect(lettersTo(a, resetSubject)).To(HaveLen(1))
-		Expect(logged.String()).To(ContainSubstring("Message was not taken"))
+		Expect(logged.String()).To(ContainSubstring("Message was not confirmed"))
 		for _, text := range []string{everything(ctx), logged.String()} {
 			Expect(strings.Contains(text, resetLinkIn(mail))).To(BeFalse(), "the link is where everybody can read it")
 		}
@@ -278,6 +278,39 @@ var _ = Describe("The mails about an Account", func() {
 		Expect(mail.Text).To(And(
 			ContainSubstring("- "+a.Name+"\n"), ContainSubstring("- "+strings.Replace(second.Name, ".", "/", 1)+"\n"),
 			ContainSubstring("https://accounts.example.com/sign-in\n"), ContainSubstring("help@acme.example")))
+	})
+
+	It("are no flood, however often who manages a Membership asks: a cluster admin alone need not wait", Label("D7", "B3"), func(ctx SpecContext) {
+		ask(ctx, m, accountsv1.ResetAnnotation)
+		first := eventuallyMailed(ctx, a, resetSubject, 1)
+		for range 3 {
+			now.putForward(10 * time.Second)
+			ask(ctx, m, accountsv1.ResetAnnotation)
+			eventually(ctx, a, beReady(), haveCondition("RequestBlocked", metav1.ConditionTrue, "ResetLimited"), haveMessage("RequestBlocked", w.name+"/jane"))
+			quiet(ctx)
+		}
+		Eventually(func() []string { return eventsAbout(ctx, m) }).Should(ConsistOf("Warning ResetLimited"))
+		Expect(lettersTo(a, resetSubject)).To(HaveLen(1))
+		Expect(resetStanding(ctx, a, first, time.Time{})).To(Equal(account.ResetOpen))
+
+		passes(ctx, a, 30*time.Second)
+		second := eventuallyMailed(ctx, a, resetSubject, 2)
+		Expect(words(a.Status.Conditions)).NotTo(ContainElement(HavePrefix("RequestBlocked")))
+		Expect(resetStanding(ctx, a, second, time.Time{})).To(Equal(account.ResetOpen))
+		passes(ctx, a, time.Minute)
+		Expect(lettersTo(a, resetSubject)).To(HaveLen(2))
+		for i := range 4 {
+			now.putForward(time.Second)
+			ask(ctx, a, accountsv1.ResetAnnotation)
+			eventuallyMailed(ctx, a, resetSubject, i+3)
+		}
+
+		By("asking for the seventh time in a day")
+		now.putForward(10 * time.Minute)
+		ask(ctx, m, accountsv1.ResetAnnotation)
+		eventually(ctx, a, haveCondition("RequestBlocked", metav1.ConditionTrue, "ResetLimited"))
+		passes(ctx, a, 50*time.Minute)
+		eventuallyMailed(ctx, a, resetSubject, 7)
 	})
 
 	It("are two writes of the status each", Label("K1"), func(ctx SpecContext) {

@@ -10,11 +10,15 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/grant"
 )
 
 func credentials(userName string) *corev1.Secret {
@@ -63,6 +67,34 @@ var _ = Describe("An Account", func() {
 		eventually(ctx, john, haveState("Active"))
 		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
 	})
+
+	DescribeTable("keeps its name while a RoleBinding that has lost its labels grants anything to it", Label("K4", "B8"),
+		func(ctx SpecContext, withdraw func(context.Context, *rbacv1.RoleBinding)) {
+			m, a := w.active(ctx)
+			// Of an Organization that went while the controller was away.
+			name := grant.BindingName(w.name+"-gone", "jane", "edit")
+			Expect(k8s.Apply(ctx, rbacv1ac.RoleBinding(name, w.staging()).
+				WithRoleRef(rbacv1ac.RoleRef().WithAPIGroup(rbacv1.GroupName).WithKind("ClusterRole").WithName("edit")).
+				WithSubjects(rbacv1ac.Subject().WithAPIGroup(rbacv1.GroupName).WithKind(rbacv1.UserKind).WithName(accountsv1.AccountUserPrefix+a.Name)),
+				client.FieldOwner(accountsv1.FieldManager))).To(Succeed())
+			Expect(k8s.Delete(ctx, a)).To(Succeed())
+			eventually(ctx, m, haveState("Inactive"), haveCondition("Active", metav1.ConditionFalse, "NoAccount"))
+			Expect(bindings(ctx, w.staging())).To(BeEmpty())
+			quiet(ctx)
+			taken := &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: a.Name}, Spec: a.Spec}
+			Expect(apierrors.IsAlreadyExists(k8s.Create(ctx, taken))).To(BeTrue(), "whoever takes the name has what the RoleBinding grants")
+
+			left := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: w.staging(), Name: name}}
+			withdraw(ctx, left)
+			eventuallyGone(ctx, a)
+			eventuallyGone(ctx, credentials(a.Name))
+			Expect(client.IgnoreNotFound(k8s.Delete(ctx, left))).To(Succeed())
+		},
+		Entry("until it is deleted", func(ctx context.Context, b *rbacv1.RoleBinding) { Expect(k8s.Delete(ctx, b)).To(Succeed()) }),
+		Entry("until it is for nobody any more", func(ctx context.Context, b *rbacv1.RoleBinding) {
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
+		}),
+	)
 
 	It("that nobody finished is Pending, and is cleaned away when the link is dead", Label("E7"), func(ctx SpecContext) {
 		w.invited(ctx, "jane")

@@ -140,13 +140,8 @@ func (f Facts) serve() Plan {
 			at = earliest(at, f.Now.Add(SettledAfter(tries, f.Now)))
 		}
 	}
-	requests, next := f.requests()
-	at = earliest(at, next)
-	for _, r := range requests {
-		if f.blocked(r) {
-			at = earliest(at, r.at.Add(requestValidity))
-		}
-	}
+	_, next := f.requests()
+	at = earliest(at, earliest(next, f.nextAnswer()))
 	if at.IsZero() {
 		return Plan{}
 	}

@@ -81,27 +81,32 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return phc, nil
 }
 
-// Verify tells whether a password, in Normal form, is the one of a PHC string,
-// in constant time. An empty PHC string is that of nobody: it takes as long as
+// Verify tells whether a password, in Normal form, is the one of the PHC string
+// that stored gives, in constant time. It asks for that once there is room, right
+// before it compares: what stored counts is what is looked at, and whoever finds no
+// room has lost nothing. An empty PHC string is that of nobody: it takes as long as
 // another and no password is right, so that an answer does not tell by its time
-// who exists. It fails as Hash does, and where the PHC string cannot be read.
-func (h *Hasher) Verify(ctx context.Context, password, phc string) (bool, error) {
+// who exists. Verify fails as Hash does, and after the same time where the PHC string
+// cannot be read.
+func (h *Hasher) Verify(ctx context.Context, password string, stored func() string) (bool, error) {
 	if err := h.enter(ctx); err != nil {
 		return false, err
 	}
 	defer h.leave()
-	stored := phc
-	if stored == "" {
-		stored = nobody
+	phc := stored()
+	_, unreadable := parametersOf(phc)
+	compared := phc
+	if unreadable != nil {
+		compared = nobody
 	}
-	if _, err := parametersOf(stored); err != nil {
-		return false, err
+	same, err := argon2id.ComparePasswordAndHash(Normal(password), compared)
+	switch {
+	case phc == "":
+		return false, nil
+	case unreadable != nil, err != nil:
+		return false, ErrUnreadableHash
 	}
-	same, err := argon2id.ComparePasswordAndHash(Normal(password), stored)
-	if err != nil {
-		return false, errUnreadableHash
-	}
-	return same && phc != "", nil
+	return same, nil
 }
 
 // Outdated tells whether a password should be hashed anew at the next chance: its
@@ -112,7 +117,9 @@ func Outdated(phc string) bool {
 		stored.SaltLength < hashParameters.SaltLength || stored.KeyLength < hashParameters.KeyLength
 }
 
-var errUnreadableHash = errors.New("a stored password cannot be read: it is no PHC string of argon2id version 19 with parameters within bounds; " +
+// ErrUnreadableHash says that what is stored is no hash that Usher can check. Its text
+// quotes nothing of it.
+var ErrUnreadableHash = errors.New("a stored password cannot be read: it is no PHC string of argon2id version 19 with parameters within bounds; " +
 	"the person has to reset it")
 
 // parametersOf reads the parameters of a PHC string. It fails where argon2id
@@ -122,12 +129,12 @@ func parametersOf(phc string) (argon2id.Params, error) {
 	switch {
 	case err != nil:
 		// The text of the error may quote the hash.
-		return argon2id.Params{}, errUnreadableHash
+		return argon2id.Params{}, ErrUnreadableHash
 	case params.Memory > mostMemory,
 		params.Iterations < 1, params.Iterations > mostIterations,
 		params.Parallelism < 1, params.Parallelism > mostParallelism,
 		params.SaltLength < leastSaltLength, params.KeyLength < leastKeyLength:
-		return argon2id.Params{}, errUnreadableHash
+		return argon2id.Params{}, ErrUnreadableHash
 	}
 	return *params, nil
 }

@@ -87,7 +87,7 @@ func TestVerify(t *testing.T) {
 		"the most that a hash may ask for":         {password: composed, phc: phcOf(64*1024, 10, 4, 16, 32)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := h.Verify(t.Context(), tc.password, tc.phc)
+			got, err := h.Verify(t.Context(), tc.password, storing(tc.phc))
 			if got != tc.want || (err != nil) != tc.fails {
 				t.Errorf("Verify = %t, %v", got, err)
 			}
@@ -97,6 +97,8 @@ func TestVerify(t *testing.T) {
 		})
 	}
 }
+
+func storing(phc string) func() string { return func() string { return phc } }
 
 // phcOf is a hash of these parameters that no password is known for.
 func phcOf(memory, iterations uint32, parallelism, salt, key int) string {
@@ -119,10 +121,10 @@ func TestNothingOfAPasswordIsCutOff(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if same, err := h.Verify(t.Context(), tc.password, phc); !same || err != nil {
+			if same, err := h.Verify(t.Context(), tc.password, storing(phc)); !same || err != nil {
 				t.Errorf("the password itself: %t, %v", same, err)
 			}
-			if same, err := h.Verify(t.Context(), tc.another, phc); same || err != nil {
+			if same, err := h.Verify(t.Context(), tc.another, storing(phc)); same || err != nil {
 				t.Errorf("another: %t, %v", same, err)
 			}
 		})
@@ -185,7 +187,7 @@ func TestACrowdTakesNoMoreMemoryThanTheSlots(t *testing.T) {
 	var people sync.WaitGroup
 	for range crowd {
 		people.Go(func() {
-			if _, err := h.Verify(t.Context(), "somebody's guess", ""); err != nil {
+			if _, err := h.Verify(t.Context(), "somebody's guess", storing("")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -223,12 +225,15 @@ func TestNobodysHashTakesAsLongAsAnyOther(t *testing.T) {
 func TestVerifyHasNoMoreRoomThanItsSlots(t *testing.T) {
 	h := NewHasher(1, 0)
 	h.slots <- struct{}{}
-	if _, err := h.Verify(t.Context(), "none is left", ""); !errors.Is(err, ErrBusy) {
+	if _, err := h.Verify(t.Context(), "none is left", func() string {
+		t.Error("the hash was asked for before there was room")
+		return ""
+	}); !errors.Is(err, ErrBusy) {
 		t.Errorf("without a slot: %v, want ErrBusy", err)
 	}
 	<-h.slots
 	for range 2 {
-		if _, err := h.Verify(t.Context(), "one has come free", ""); err != nil {
+		if _, err := h.Verify(t.Context(), "one has come free", storing("")); err != nil {
 			t.Errorf("after a slot came free: %v", err)
 		}
 	}
@@ -256,7 +261,7 @@ func TestWhoWaitsIsTurnedAwayInTime(t *testing.T) {
 		h.slots <- struct{}{}
 		h.slots <- struct{}{}
 		for name, enter := range map[string]func() error{
-			"Verify": func() error { _, err := h.Verify(t.Context(), "patience", ""); return err },
+			"Verify": func() error { _, err := h.Verify(t.Context(), "patience", storing("")); return err },
 			"Hash":   func() error { _, err := h.Hash(t.Context(), "patience"); return err },
 		} {
 			began := time.Now()

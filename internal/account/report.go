@@ -80,11 +80,16 @@ func (f Facts) signInConditions(c *condition.Set) {
 
 // requestBlocked tells about a request that is not carried out.
 func (f Facts) requestBlocked(c *condition.Set) {
-	if a := Blocked(f); a != nil {
-		c.True(accountsv1.ConditionRequestBlocked, accountsv1.ReasonOwnerElsewhere, fmt.Sprintf(
-			"Membership %s/%s asks by %s for what only a cluster admin may, because the person is an owner of another Organization: annotate the Account.",
-			a.Membership.Namespace, a.Membership.Name, a.Annotation))
+	a, reason := Blocked(f)
+	if a == nil {
+		return
 	}
+	why := "for what only a cluster admin may, because the person is an owner of another Organization: annotate the Account."
+	if reason == accountsv1.ReasonResetLimited {
+		why = "for another link too soon after the last. It is sent by itself, within an hour; a cluster admin who annotates the Account need not wait."
+	}
+	c.True(accountsv1.ConditionRequestBlocked, reason, fmt.Sprintf(
+		"Membership %s/%s asks by %s %s", a.Membership.Namespace, a.Membership.Name, a.Annotation, why))
 }
 
 // carriedOut are the facts after what was asked for has been carried out, and
@@ -103,6 +108,10 @@ func (f Facts) carriedOut() Facts {
 	active := meta.FindStatusCondition(status.Conditions, accountsv1.ConditionActive)
 	if Disabled(f.Account) && (active == nil || active.Reason != accountsv1.ReasonDisabled) {
 		EndSessions(&status.SignIn, metav1.NewTime(f.Now.UTC()).Rfc3339Copy())
+	}
+	if f.lock().Reached && Settled(status.SignIn, f.Now) {
+		// By other limits it may not have been a lock any more.
+		EndSessions(&status.SignIn, *status.SignIn.FailureTime)
 	}
 	f.answer()
 	status.Deliveries = f.kept()

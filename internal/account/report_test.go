@@ -313,7 +313,7 @@ func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 			func(f *Facts) {
 				asked(accountsv1.UnlockAnnotation, 0)(f)
 				f.Account.Status.SignIn.Failures = 4
-			}, func(s *accountsv1.AccountStatus) { s.SignIn.Failures = 4 },
+			}, func(s *accountsv1.AccountStatus) { s.SignIn.Failures, s.SignIn.SessionsEndTime = 4, nil },
 		},
 		"disabled": {disabled, func(s *accountsv1.AccountStatus) { s.SignIn.SessionsEndTime = ago(0) }},
 		"disabled, as was said before": {
@@ -334,6 +334,7 @@ func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 				going(f)
 			}, func(s *accountsv1.AccountStatus) {
 				s.Leaving = append(s.Leaving, accountsv1.MembershipReference{Namespace: "globex", Name: "jane"})
+				s.SignIn.SessionsEndTime = nil
 			},
 		},
 	}
@@ -345,6 +346,7 @@ func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 			got := Report(f)
 			want := *before.DeepCopy()
 			want.Leaving = want.Leaving[:1] // the other one is not held
+			want.SignIn.SessionsEndTime = ago(time.Minute)
 			c.want(&want)
 			generation := int64(1)
 			want.ObservedGeneration, want.State, want.Conditions = &generation, got.State, got.Conditions

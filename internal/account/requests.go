@@ -5,6 +5,7 @@ package account
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -105,45 +106,71 @@ func (f Facts) wants(a Asked, at metav1.Time) bool {
 	return !Disabled(f.Account) && (status.RequestTime == nil || status.RequestTime.Before(&at))
 }
 
-// blocked tells whether those who manage a Membership may not ask for anything:
-// the person is an owner in another namespace, and what happens to the Account
-// happens to that Organization.
-func (f Facts) blocked(r request) bool {
-	if r.Membership == nil {
-		return false
-	}
-	for _, b := range f.Belongings {
-		if b.Membership.Namespace != r.Membership.Namespace && IsOwner(b) {
-			return true
-		}
-	}
-	return false
+// ownerElsewhere tells whether those who manage a Membership may not ask for
+// anything: the person is an owner in another namespace, and what happens to the
+// Account happens to that Organization.
+func (f Facts) ownerElsewhere(a Asked) bool {
+	return a.Membership != nil && slices.ContainsFunc(f.Belongings, func(b Belonging) bool {
+		return b.Membership.Namespace != a.Membership.Namespace && IsOwner(b)
+	})
 }
 
-// Blocked is the first request that is not carried out because the person is an
-// owner elsewhere; nil: there is none.
-func Blocked(f Facts) *Asked {
-	requests, _ := f.requests()
-	for _, r := range requests {
-		if f.blocked(r) {
-			return &r.Asked
-		}
-	}
-	return nil
+// limited tells whether those who manage a Membership have to wait for a link:
+// they may ask as often as the person may at the portal, or they could fill the
+// mailbox, and replace each link before it is read. A cluster admin never waits.
+func (f Facts) limited(a Asked) bool {
+	return a.Membership != nil && a.Annotation == accountsv1.ResetAnnotation && !MayRequestReset(f.Account.Status, f.Now)
 }
 
-// answer carries out what was asked for.
-func (f Facts) answer() {
-	status := &f.Account.Status
+// Blocked is the first request that is not carried out, and the reason why, which
+// is one of the condition RequestBlocked; nil: there is none.
+func Blocked(f Facts) (asked *Asked, reason string) {
 	requests, _ := f.requests()
 	for _, r := range requests {
 		switch {
-		case f.blocked(r):
+		case f.ownerElsewhere(r.Asked):
+			return &r.Asked, accountsv1.ReasonOwnerElsewhere
+		case f.limited(r.Asked):
+			return &r.Asked, accountsv1.ReasonResetLimited
+		}
+	}
+	return nil, ""
+}
+
+// nextAnswer is when what is blocked now may be so no longer; zero: nothing is.
+func (f Facts) nextAnswer() time.Time {
+	var next time.Time
+	requests, _ := f.requests()
+	for _, r := range requests {
+		switch {
+		case f.ownerElsewhere(r.Asked):
+			next = earliest(next, r.at.Add(requestValidity))
+		case f.limited(r.Asked):
+			next = earliest(next, earliest(r.at.Add(requestValidity), nextReset(f.Account.Status)))
+		}
+	}
+	return next
+}
+
+// answer carries out what was asked for. One link is the answer to all who asked
+// for one by then.
+func (f Facts) answer() {
+	status := &f.Account.Status
+	requests, _ := f.requests()
+	var newest *metav1.Time
+	due := false
+	for _, r := range requests {
+		switch {
+		case f.ownerElsewhere(r.Asked):
 		case r.Annotation == accountsv1.UnlockAnnotation:
 			Open(&status.SignIn, f.limits())
 		default:
-			status.ResetTimes = Requested(status.ResetTimes, metav1.NewTime(f.Now.UTC()))
-			status.RequestTime = later(status.RequestTime, &r.at)
+			newest = later(newest, &r.at)
+			due = due || !f.limited(r.Asked)
 		}
+	}
+	if due {
+		status.ResetTimes = Requested(status.ResetTimes, metav1.NewTime(f.Now.UTC()))
+		status.RequestTime = later(status.RequestTime, newest)
 	}
 }

@@ -143,11 +143,43 @@ func CheckReset(link ResetLink, a *accountsv1.Account, passwordTime time.Time, k
 
 // MayRequest tells whether somebody may ask for mail now who asked at these times,
 // newest first: at most once a minute, and 5 times in 24 hours.
-func MayRequest(times []metav1.Time, now time.Time) bool {
-	if len(times) > 0 && now.Sub(times[0].Time) < requestPause {
-		return false
+func MayRequest(times []metav1.Time, now time.Time) bool { return !now.Before(nextRequest(times)) }
+
+// MayRequestReset tells whether a link for a new password may be asked for now: as
+// often as any mail, and also whenever no link is open. So nobody can use up what
+// the person needs to come back: either the newest link is good, which went to
+// their address, or they can ask for another within a minute.
+func MayRequestReset(s accountsv1.AccountStatus, now time.Time) bool {
+	return !now.Before(nextReset(s))
+}
+
+// nextRequest is from when on mail may be asked for; zero: always.
+func nextRequest(times []metav1.Time) time.Time {
+	if len(times) == 0 {
+		return time.Time{}
 	}
-	return len(times) < mostRequests || now.Sub(times[mostRequests-1].Time) >= requestWindow
+	next := times[0].Add(requestPause)
+	if len(times) < mostRequests {
+		return next
+	}
+	if another := times[mostRequests-1].Add(requestWindow); another.After(next) {
+		next = another
+	}
+	return next
+}
+
+// nextReset is from when on a link for a new password may be asked for.
+func nextReset(s accountsv1.AccountStatus) time.Time {
+	next := nextRequest(s.ResetTimes)
+	if len(s.ResetTimes) == 0 {
+		return next
+	}
+	newest := s.ResetTimes[0]
+	closed := newest.Add(ResetValidity)
+	if s.PasswordTime != nil && !s.PasswordTime.Before(&newest) {
+		closed = newest.Add(requestPause)
+	}
+	return earliest(next, closed)
 }
 
 // Requested puts a request in front of such times, and leaves out the oldest of

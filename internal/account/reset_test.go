@@ -278,6 +278,42 @@ func TestHowOftenSomebodyMayAsk(t *testing.T) {
 	}
 }
 
+func TestALinkCanAlwaysBeAskedForWhenNoneIsOpen(t *testing.T) {
+	const h, min = time.Hour, time.Minute
+	cases := map[string]struct {
+		asked []time.Duration
+		// password is how long ago one was chosen; 0: never.
+		password time.Duration
+		want     bool
+	}{
+		"for the first time":                                {nil, 0, true},
+		"a minute after the last":                           {[]time.Duration{min}, 0, true},
+		"less than a minute after the last":                 {[]time.Duration{min - 1}, 0, false},
+		"for the sixth time in a day, and one is open":      {[]time.Duration{h - 1, 2 * h, 3 * h, 4 * h, 5 * h}, 0, false},
+		"for the sixth time in a day, and none is open":     {[]time.Duration{h, 2 * h, 3 * h, 4 * h, 5 * h}, 0, true},
+		"for the sixth time, a day on, and one is open":     {[]time.Duration{2 * min, 2 * h, 3 * h, 4 * h, 24 * h}, 0, true},
+		"for the sixth time, and the last was used":         {[]time.Duration{2 * min, 3 * min, 4 * min, 5 * min, 6 * min}, min, true},
+		"for the sixth time, and it was used at once":       {[]time.Duration{2 * min, 3 * min, 4 * min, 5 * min, 6 * min}, 2 * min, true},
+		"for the sixth time, and the one before was used":   {[]time.Duration{2 * min, 3 * min, 4 * min, 5 * min, 6 * min}, 3 * min, false},
+		"less than a minute after the last, which was used": {[]time.Duration{min - 1}, 1, false},
+		"where the last is in the future":                   {[]time.Duration{-h}, 0, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var s accountsv1.AccountStatus
+			for _, d := range c.asked {
+				s.ResetTimes = append(s.ResetTimes, *ago(d))
+			}
+			if c.password != 0 {
+				s.PasswordTime = ago(c.password)
+			}
+			if got := MayRequestReset(s, noon); got != c.want {
+				t.Errorf("MayRequestReset = %v", got)
+			}
+		})
+	}
+}
+
 func TestRequestsAreListedNewestFirst(t *testing.T) {
 	at := func(minutes ...int) (times []metav1.Time) {
 		for _, m := range minutes {

@@ -60,10 +60,9 @@ type accountPage struct {
 	UserName, KubernetesUser, Email, Name string
 	Belongings                            []belongingView
 	Sessions                              []sessionView
-	// SecondFactor: there is one. App, Passkeys and RecoveryCodes say which.
-	SecondFactor            bool
-	App                     bool
-	Passkeys, RecoveryCodes int
+	// SecondFactor: there is one. RecoveryCodes are how many are left.
+	SecondFactor  bool
+	RecoveryCodes int
 	// NeedsSecondFactor: an Organization wants one, and there is none.
 	NeedsSecondFactor bool
 	// Done is the id of a sentence that says what was just done, or empty.
@@ -86,7 +85,10 @@ type belongingView struct {
 
 // sessionView is one session, for its person to recognize.
 type sessionView struct {
-	Hash, Browser    string
+	Hash string
+	// Browser is what it is called, and System what it is on; empty: nobody knows.
+	Browser, System string
+	// LastUse is known to some minutes.
 	Started, LastUse time.Time
 	Current          bool
 }
@@ -96,7 +98,7 @@ func (p *portal) showAccount(v membersVisit) {
 	page := accountPage{
 		UserName: username.Show(a.Name), KubernetesUser: accountsv1.AccountUserPrefix + a.Name,
 		Email: string(a.Spec.Email), Name: strings.TrimSpace(string(a.Spec.GivenName) + " " + string(a.Spec.FamilyName)),
-		SecondFactor: c.HasSecondFactor(), App: c.TOTP.Secret != "", Passkeys: len(c.Passkeys), RecoveryCodes: len(c.RecoveryCodes),
+		SecondFactor: c.HasSecondFactor(), RecoveryCodes: len(c.RecoveryCodes),
 		NeedsSecondFactor: v.needsSecondFactor(), Base: p.base,
 	}
 	for _, b := range v.belongings {
@@ -104,7 +106,8 @@ func (p *portal) showAccount(v membersVisit) {
 	}
 	for _, s := range v.sessions(p.clock.Now()) {
 		if s.Stage == session.StageSignedIn {
-			page.Sessions = append(page.Sessions, sessionView{s.Hash, s.Browser, s.StartTime, s.SeenTime, s.Hash == v.session.Hash})
+			browser, system := nameBrowser(s.Browser)
+			page.Sessions = append(page.Sessions, sessionView{s.Hash, browser, system, s.StartTime, s.SeenTime, s.Hash == v.session.Hash})
 		}
 	}
 	page.Done = doneSentences[v.r.URL.Query().Get(paramDone)]

@@ -120,10 +120,13 @@ func goesTo(t *testing.T, got *httptest.ResponseRecorder, want string) {
 }
 
 func TestTheAccountPageSaysWhoSomebodyIsAndWhatTheyCanDo(t *testing.T) {
-	r := aResident(t, "developer", nil, anotherSession)
+	r := aResident(t, "developer", nil, anotherSession, func(c *account.Credentials) {
+		c.Sessions[1].Browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+	})
 	expect(t, r.open("/account"), 200, "ada-example", "Ada Example", "ada@example.com", "usher:ada-example",
 		"Acme Rocket Works", "Developer", "Deploy applications", "Staging", "Your password alone is enough",
-		"Firefox", "Elsewhere", "(here)", "Sign out everywhere", "Leave Acme Rocket Works")
+		"Firefox <strong>(here)</strong>", "Firefox on Linux", "!Gecko",
+		`Since <time datetime="2026-05-04T09:00:00Z">`, `Last used <time datetime="2026-05-04T10:00:00Z">`, "Sign out everywhere", "Leave Acme Rocket Works")
 }
 
 func TestNobodySeesTheAccountPagesWithoutASession(t *testing.T) {
@@ -160,7 +163,7 @@ const another = "quartz-lantern noodle ferry"
 func TestAPasswordIsChanged(t *testing.T) {
 	r := aResident(t, "developer", nil, anotherSession)
 	old := r.cookie
-	expect(t, r.open("/account/password"), 200, "Current password", "New password again")
+	expect(t, r.open("/account/password"), 200, "Current password", "New password again", `minlength="15" data-missing-one="1 more character"`, `data-show="Show"`)
 	goesTo(t, r.send("/account/password", "current-password", good, "new-password", another, "new-password-again", another), "/account?lang=en&done=password")
 	c, a := r.credentials(), r.account()
 	if c.Password != "hash of "+another || !c.PasswordTime.Equal(start) || c.ShortPassword || len(c.Sessions) != 1 {

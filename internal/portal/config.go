@@ -66,8 +66,9 @@ type Writer interface {
 // has no room.
 type Hasher interface {
 	Hash(ctx context.Context, password string) (string, error)
-	// Verify takes as long for an empty hash, which is nobody's, as for another.
-	Verify(ctx context.Context, password, hash string) (bool, error)
+	// Verify asks for the hash once there is room. It takes as long for an empty
+	// one, which is nobody's, as for another.
+	Verify(ctx context.Context, password string, stored func() string) (bool, error)
 }
 
 func (c Config) check() error {

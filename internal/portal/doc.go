@@ -45,9 +45,11 @@
 //
 // Whoever signs in and is not let in reads one page, with one status and the same
 // headers, whether there is no such Account, the password is another, or the
-// Account is locked, disabled, half-made or just gone. It comes after as many
-// hashes, one for a user name and five for an address, and at the next multiple
-// of half a second. An Organization's support contact is told to whoever names
+// Account is locked, disabled, half-made or just gone. So they do where the API server
+// reads and does not write, so that no try can be counted, and where the hash is
+// damaged: to say that something failed would say that there is an Account, and it is
+// only logged. The page comes after as many hashes, one for a user name and five for an
+// address, and at the next multiple of half a second. An Organization's support contact is told to whoever names
 // the Organization.
 //
 // # How somebody signs in
@@ -58,9 +60,10 @@
 // No portal remembers anything between two requests, so that any of them can
 // answer the next one. The steps of one request, all on live reads:
 //
-//	1 count   add one to status.signIn, on condition that the Account is as it
-//	          was read and is not locked.
-//	2 look    compare the password with the hash.
+//	1 count   take one of the places to hash in, and only then add one to
+//	          status.signIn, on condition that the Account is as it was read and
+//	          is not locked.
+//	2 look    compare the password with the hash, in that place.
 //	3 begin   add a session with a new token, in place of the one that the
 //	          browser came with, on condition that the Secret is as it was read
 //	          and still holds that hash. Where there is a second factor, nothing
@@ -72,9 +75,10 @@
 // are one write, which also uses the code up. From that follows:
 //
 //   - Of any number of guesses at any number of portals as many are looked at as
-//     the Account's strictest Organization allows. What was counted and could not
-//     be looked at, because a call failed or there was no room for the password,
-//     stays counted until the next success.
+//     the Account's strictest Organization allows. Whoever finds no place to hash in
+//     is turned away, and nothing is counted: a crowd at the door locks nobody out.
+//     What was counted and could not be looked at, because the answer to the write
+//     was lost, stays counted until the next success.
 //   - The right password gives no new tries for the second factor, and a code lets
 //     in once.
 //   - No browser can hand its session to somebody else before they sign in: a
@@ -82,10 +86,22 @@
 //   - A request that dies after step 3 leaves a session whose token nobody holds,
 //     and a count that is one too high.
 //
+// A new hash, where that of a right password is outdated, waits for another time if
+// there is no place for it. Sessions that are halfway and those that are signed in are
+// limited apart, to 20 each: whoever has the password alone pushes nobody out.
+//
 // A session is looked up anew at each request. It ends at every portal with the
 // write that takes it out of the Secret, that locks or disables the Account or
 // ends its sessions, with the deletion of the Account, and with a restore, which
 // gives the Account another UID.
+//
+// # How a password is changed
+//
+// By the current one, which takes the steps 1 and 2, after the new one was hashed. One
+// conditional write of the Secret, in which the session of the request must not have
+// been ended, replaces the password, ends every other session and gives this one
+// another token. Its time is no earlier than the newest request for a link, which may
+// come from a clock that is ahead: every link from before is dead.
 //
 // # How second factors change
 //

@@ -4,6 +4,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -26,23 +27,39 @@ const doorTimeout = 8 * time.Second
 // errNotCounted says that the Account is locked: what was tried was not looked at.
 var errNotCounted = errors.New("the account is locked")
 
+// notLookedAtError says that a password was not looked at for a reason that there is
+// only where there is an Account: it could not be counted, or its hash is damaged.
+type notLookedAtError struct{ error }
+
+// Unwrap gives the reason.
+func (e notLookedAtError) Unwrap() error { return e.error }
+
 // tryPassword tells whether the password is the one of m, nil for nobody. It is
 // counted before it is looked at, by a conditional write, so that a limit of five
-// means five, however many guess at once, and at how many portals. A password
+// means five, however many guess at once, and at how many portals; and not before
+// there is room to look at it, so that a crowd at the door locks nobody out. A password
 // takes as long to look at where there is nobody, or where it may not be tried.
 func (p *portal) tryPassword(ctx context.Context, m *member, password string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, doorTimeout)
 	defer cancel()
-	hash := ""
-	if m != nil && !m.disabled() {
+	hadRoom, uncounted := false, error(nil)
+	right, err := p.hasher.Verify(ctx, password, func() string {
+		hadRoom = true
+		if m == nil || m.disabled() {
+			return ""
+		}
 		switch err := p.countTry(ctx, m, account.FactorPassword); {
 		case err == nil:
-			hash = m.credentials.Password
+			return m.credentials.Password
 		case !errors.Is(err, errNotCounted) && !errors.Is(err, errGone):
-			return false, err
+			uncounted = err
 		}
+		return ""
+	})
+	if err = cmp.Or(err, uncounted); err != nil && hadRoom {
+		return false, notLookedAtError{err}
 	}
-	return p.hasher.Verify(ctx, password, hash)
+	return right && err == nil, err
 }
 
 // tryCode tells whether the code is one of m's second factor, or one of the
@@ -98,17 +115,10 @@ func (p *portal) countTry(ctx context.Context, m *member, factor account.Factor)
 	})
 }
 
-// signIn begins the session of somebody whose password was right: signed in, or
+// signInWith begins the session of somebody whose password was right: signed in, or
 // only halfway where there is a second factor. It gives the browser its cookie.
 func (p *portal) signInWith(w http.ResponseWriter, r *http.Request, m *member, password string, lang language.Tag) (session.Stage, error) {
-	renewed := ""
-	if account.Outdated(m.credentials.Password) {
-		hash, err := p.hasher.Hash(r.Context(), password)
-		if err != nil {
-			return "", err
-		}
-		renewed = hash
-	}
+	renewed := p.renewed(r.Context(), m, password)
 	before, stage, token := m.credentials.Password, session.StageSignedIn, ""
 	err := p.members.changeCredentials(r.Context(), m, func(m *member, now time.Time) (err error) {
 		if m.credentials.Password != before || m.disabled() {
@@ -141,15 +151,26 @@ func (p *portal) signInWith(w http.ResponseWriter, r *http.Request, m *member, p
 	return stage, err
 }
 
+// renewed is the hash that a password that was right should have from now on; empty:
+// the one that it has. Where there is no room for it now, there is another time.
+func (p *portal) renewed(ctx context.Context, m *member, password string) string {
+	if !account.Outdated(m.credentials.Password) {
+		return ""
+	}
+	hash, err := p.hasher.Hash(ctx, password)
+	if err != nil {
+		p.log.Error(errKind(err), "Failed to hash a password anew")
+		return ""
+	}
+	return hash
+}
+
 // signInWithCode turns the session of somebody whose password was right into one
 // that is signed in, with another token.
 func (p *portal) signInWithCode(w http.ResponseWriter, r *http.Request, at *signedIn, code string, lang language.Tag) (bool, error) {
 	token := ""
 	right, err := p.tryCode(r.Context(), at.member, code, func(m *member, now time.Time) (err error) {
-		// Not the sessions that are alive: if this is the last code that may be
-		// tried, it has ended them all, and is right.
-		stillThere := slices.ContainsFunc(m.credentials.Sessions, func(s session.Session) bool { return s.Hash == at.session.Hash })
-		if !stillThere || m.disabled() {
+		if !m.keeps(at.session) || m.disabled() {
 			return errGone // a password change, or another code, was faster
 		}
 		token, err = p.begin(r, m, session.StageSignedIn, now)

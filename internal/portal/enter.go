@@ -157,6 +157,10 @@ func (p *portal) enter(w http.ResponseWriter, r *http.Request) {
 // how far they have come; nil: nobody has it. Of several Accounts with one
 // address and one password it is the oldest. After the first that is right none
 // is tried, so that signing in counts against as few as can be.
+//
+// It fails where no password can be looked at, which is so for every name alike. What
+// keeps that of one Account from it would tell, as a failure, that there is one: it is
+// only logged.
 func (p *portal) letIn(w http.ResponseWriter, r *http.Request, f form, lang language.Tag) (*member, session.Stage, error) {
 	candidates, err := p.members.named(r.Context(), f.SignInName)
 	if err != nil {
@@ -164,6 +168,10 @@ func (p *portal) letIn(w http.ResponseWriter, r *http.Request, f form, lang lang
 	}
 	for _, m := range candidates {
 		right, err := p.tryPassword(r.Context(), m, f.signInPassword)
+		if _, hidden := errors.AsType[notLookedAtError](err); hidden {
+			p.log.Error(errKind(err), "Failed to look at a password")
+			continue
+		}
 		if err != nil {
 			return nil, "", err
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/alexedwards/argon2id"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -190,9 +191,6 @@ func TestWhatIsMissingIsSaidAndNotCounted(t *testing.T) {
 }
 
 func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
-	down := func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
-		return errDown
-	}
 	for name, tc := range map[string]struct {
 		change func(*world)
 		text   string
@@ -216,10 +214,46 @@ func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
 			expectSame(t, known, unknown.build().browser().signIn("jane", good))
 		})
 	}
-	w := anEntrance(t, entrant(t, "jane")...).interfere(interceptor.Funcs{SubResourceUpdate: down})
-	expect(t, w.browser().signIn("jane", good), 503, "We could not finish just now.")
-	if sessions := w.credentials("jane").Sessions; len(sessions) > 0 {
-		t.Error("a password was looked at that was not counted")
+}
+
+// TestWhatFailsForOneAccountAloneTellsNobodyThatItExists asks for her and for nobody
+// in both orders: an answer must not depend on the one before it either.
+func TestWhatFailsForOneAccountAloneTellsNobodyThatItExists(t *testing.T) {
+	noStatus := interceptor.Funcs{SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
+		return apierrors.NewInternalError(errDown)
+	}}
+	damaged := func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "$argon2id$damaged" }
+	for name, tc := range map[string]struct {
+		world func() *world
+		log   string
+	}{
+		"the API server reads and does not write": {func() *world {
+			return anEntrance(t, entrant(t, "jane")...).interfere(noStatus)
+		}, "the API server says InternalError"},
+		"her hash is damaged": {func() *world {
+			w := anEntrance(t, entrant(t, "jane", damaged)...)
+			w.config.Hasher = account.NewHasher(1, time.Minute)
+			return w.build()
+		}, "a stored password cannot be read"},
+	} {
+		for _, typed := range []string{"jane", "jane.doe@example.com"} {
+			t.Run(name+", as "+typed, func(t *testing.T) {
+				w := tc.world()
+				nobody := strings.Replace(typed, "jane", "zoe", 1)
+				for _, asked := range []string{typed, nobody, typed} {
+					got := w.browser().signIn(asked, good)
+					expect(t, got, 422, refused)
+					want := anEntrance(t).browser().signIn(asked, good)
+					expectSame(t, got, want)
+				}
+				if sessions := w.credentials("jane").Sessions; len(sessions) > 0 {
+					t.Error("a password was looked at that was not counted")
+				}
+				if log := w.logs.String(); !strings.Contains(log, tc.log) || strings.Contains(log, "damaged") {
+					t.Errorf("log:\n%s", log)
+				}
+			})
+		}
 	}
 }
 
@@ -308,6 +342,16 @@ func TestAPasswordWithAWeakHashIsHashedAnew(t *testing.T) {
 	}
 	if now := w.credentials("jane"); account.Outdated(now.Password) || !now.PasswordTime.Equal(start.Add(-time.Hour)) {
 		t.Errorf("%s of %s", now.Password, now.PasswordTime)
+	}
+}
+
+func TestWhereThereIsNoRoomToHashAnewTheRightPasswordLetsIn(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	w.config.Hasher = fullHasher{}
+	b := w.build().browser()
+	expectTo(t, b.signIn("jane", good), "/account?lang=en")
+	if !b.isIn() || w.credentials("jane").Password != "hash of "+good {
+		t.Errorf("signed in: %t, with the %s", b.isIn(), w.credentials("jane").Password)
 	}
 }
 

@@ -166,10 +166,18 @@ type watched struct {
 	look func(hash string)
 }
 
-func (h watched) Verify(ctx context.Context, password, hash string) (bool, error) {
-	h.look(hash)
-	return h.Hasher.Verify(ctx, password, hash)
+func (h watched) Verify(ctx context.Context, password string, stored func() string) (bool, error) {
+	return h.Hasher.Verify(ctx, password, func() string {
+		hash := stored()
+		h.look(hash)
+		return hash
+	})
 }
+
+// fullHasher has room to look at passwords, and none to hash new ones.
+type fullHasher struct{ plainHasher }
+
+func (fullHasher) Hash(context.Context, string) (string, error) { return "", account.ErrBusy }
 
 // expectSame checks that two answers are the same, byte for byte.
 func expectSame(t *testing.T, got, want *httptest.ResponseRecorder) {

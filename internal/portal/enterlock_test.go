@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,6 +19,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/session"
 )
 
 // guess tries so many wrong passwords, each of which is refused.
@@ -56,6 +59,57 @@ func TestTheLock(t *testing.T) {
 	expectTo(t, b.signIn("jane", good), "/account?lang=en")
 	if s := w.account("jane").Status.SignIn; !b.isIn() || s.Failures != 0 || s.Locks != 0 || s.FailureTime != nil {
 		t.Errorf("after the right password: %+v", s)
+	}
+}
+
+// TestACrowdAtTheDoorLocksNobodyOut comes again ten times with the right password,
+// and is turned away because there is no room.
+func TestACrowdAtTheDoorLocksNobodyOut(t *testing.T) {
+	confirm := url.Values{fieldCurrentPassword: {good}}
+	for name, tc := range map[string]struct {
+		hasher Hasher
+		send   func(a *agent) *httptest.ResponseRecorder
+		to     string
+	}{
+		"who signs in": {
+			plainHasher{account.ErrBusy},
+			func(a *agent) *httptest.ResponseRecorder { return a.fill("/sign-in?lang=en", signInForm(mara, good)) },
+			"/account?lang=en",
+		},
+		"who changes the password": {
+			plainHasher{account.ErrBusy},
+			func(a *agent) *httptest.ResponseRecorder {
+				return a.fill("/account/password", toAnother())
+			},
+			"/account?lang=en&done=password",
+		},
+		"whose new password finds no room": {
+			fullHasher{},
+			func(a *agent) *httptest.ResponseRecorder {
+				return a.fill("/account/password", toAnother())
+			},
+			"/account?lang=en&done=password",
+		},
+		"who confirms a change of second factors": {
+			plainHasher{account.ErrBusy},
+			func(a *agent) *httptest.ResponseRecorder { return a.fill(pathFactors+"/app", confirm) },
+			pathFactors + "/app?lang=en",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := aKeepersWorld(t)
+			a := w.seated(mara, session.StageSignedIn, session.Fresh)
+			w.config.Hasher = tc.hasher
+			a.handler = w.portals(1)[0]
+			for range 10 {
+				expect(t, tc.send(a), 503)
+			}
+			if s := w.account(mara).Status.SignIn; s != (accountsv1.SignIn{}) {
+				t.Errorf("counted was %+v", s)
+			}
+			a.handler = w.handler
+			expectTo(t, tc.send(a), tc.to)
+		})
 	}
 }
 

@@ -5,6 +5,7 @@ package portal
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -190,7 +191,11 @@ func TestTheControllerIsToldOfChangedSecondFactors(t *testing.T) {
 }
 
 func TestAChangeForASessionThatHasEndedMeanwhileIsNotMade(t *testing.T) {
-	for name, change := range factorChanges {
+	changes := maps.Clone(factorChanges)
+	changes["the password"] = func(a *agent) *httptest.ResponseRecorder {
+		return a.fill("/account/password", toAnother())
+	}
+	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			w := aKeepersWorld(t, hasApp, hasPasskey)
 			a := w.signedInAs(mara)

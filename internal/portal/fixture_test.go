@@ -49,8 +49,11 @@ func (h plainHasher) Hash(_ context.Context, password string) (string, error) {
 	return "hash of " + password, h.err
 }
 
-func (h plainHasher) Verify(_ context.Context, password, hash string) (bool, error) {
-	return hash == "hash of "+password, h.err
+func (h plainHasher) Verify(_ context.Context, password string, stored func() string) (bool, error) {
+	if h.err != nil {
+		return false, h.err
+	}
+	return stored() == "hash of "+password, nil
 }
 
 // world is a portal, and the objects behind it.

@@ -173,6 +173,7 @@ func TestThePageWithoutAnInviterAndWithAMembership(t *testing.T) {
 	})
 	w.update(func(inv *accountsv1.Invitation) {
 		inv.Spec.InvitedBy, inv.Spec.GivenName, inv.Spec.FamilyName, inv.Spec.Role = "", "", "", "guest"
+		inv.Annotations = map[string]string{accountsv1.MadeForMembershipAnnotation: inv.Name}
 	})
 	expect(t, w.get(w.link()), 200,
 		"<strong>Acme Rocket Works</strong> invites you as <strong>Developer</strong>",

@@ -9,8 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/session"
@@ -65,16 +64,15 @@ func (p *portal) changePassword(v membersVisit) {
 		p.showPasswordForm(v, http.StatusUnprocessableEntity, problems...)
 		return
 	}
-	right, err := p.tryPassword(v.r.Context(), v.member, typed.current)
-	if err == nil && right {
-		err = p.replacePassword(v, typed.chosen)
-	}
+	right, err := p.replacePassword(v, typed)
 	switch {
 	case err == nil && right:
 		p.toAccount(v, donePassword)
 	case errors.Is(err, errTooShort):
 		p.showPasswordForm(v, http.StatusUnprocessableEntity, typed.problems(v.lang, v.member)...)
-	case err == nil, errors.Is(err, errGone):
+	case errors.Is(err, errGone):
+		p.redirect(v.w, v.r, "/sign-in?lang="+v.lang.String())
+	case err == nil:
 		p.showPasswordForm(v, http.StatusUnprocessableEntity, problem{fieldCurrentPassword, v.lang.Text("portal.password-form.wrong", nil)})
 	default:
 		text := "portal.password-form.not-finished"
@@ -87,35 +85,59 @@ func (p *portal) changePassword(v membersVisit) {
 	}
 }
 
-// replacePassword writes the new password of somebody whose current one was right.
-func (p *portal) replacePassword(v membersVisit, chosen string) error {
-	hash, err := p.hasher.Hash(v.r.Context(), chosen)
+// replacePassword writes the new password if the current one is right. It is hashed
+// before that is counted: where there is no room for it, nothing is lost.
+func (p *portal) replacePassword(v membersVisit, typed newPassword) (bool, error) {
+	hash, err := p.hasher.Hash(v.r.Context(), typed.chosen)
 	if err != nil {
-		return err
+		return false, err
+	}
+	if right, err := p.tryPassword(v.r.Context(), v.member, typed.current); err != nil || !right {
+		return false, err
 	}
 	ctx := context.WithoutCancel(v.r.Context())
 	before, token := v.credentials.Password, ""
+	// Who asks for a link writes the Account, which no condition on the Secret sees.
+	again, err := p.members.member(ctx, v.account.Name)
+	if err != nil {
+		return false, err
+	}
+	if again == nil {
+		return false, errGone
+	}
+	*v.member = *again
 	err = p.members.changeCredentials(ctx, v.member, func(m *member, now time.Time) (err error) {
-		if m.credentials.Password != before {
-			return errGone // it was changed while it was being looked at
-		}
-		if m.credentials.ShortPassword = account.IsShort(chosen); m.credentials.ShortPassword && !m.credentials.HasSecondFactor() {
+		switch m.credentials.ShortPassword = account.IsShort(typed.chosen); {
+		case !m.keeps(v.session) || m.disabled():
+			return errGone // it was ended while the password was being looked at
+		case m.credentials.Password != before:
+			return errContended // somebody signed in, and it was hashed anew
+		case m.credentials.ShortPassword && !m.credentials.HasSecondFactor():
 			return errTooShort // the second factor was removed meanwhile
 		}
-		m.credentials.Password, m.credentials.PasswordTime = hash, now
+		m.credentials.Password, m.credentials.PasswordTime = hash, m.passwordTime(now)
 		m.credentials.Sessions = nil
 		token, err = p.begin(v.r, m, session.StageSignedIn, now)
 		return err
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	p.keep(v.w, v.account.Name, token)
-	return p.members.changeStatus(ctx, v.member, func(m *member, _ metav1.Time) error {
-		account.SignedIn(&m.account.Status.SignIn, account.FactorPassword, m.limits())
-		m.noteNewPassword(v.lang)
-		return nil
+	p.notePassword(ctx, v.member, v.lang, func(s *accountsv1.SignIn, limits account.Limits) {
+		account.SignedIn(s, account.FactorPassword, limits)
 	})
+	return true, nil
+}
+
+// passwordTime is when a password counts as chosen that is chosen now: no earlier
+// than the newest request for a link, which may come from a portal, or a controller,
+// whose clock is ahead of this one's. The link is dead all the same.
+func (m *member) passwordTime(now time.Time) time.Time {
+	if asked := m.account.Status.ResetTimes; len(asked) > 0 && asked[0].After(now) {
+		now = asked[0].Time
+	}
+	return now.UTC()
 }
 
 func (n newPassword) problems(lang language.Tag, m *member) []problem {

@@ -61,7 +61,7 @@ var forgottenPassword = forgotten{
 	asked: message{page: "reset-asked", lines: []string{"sent", "nothing", "again"}},
 	most:  hashesOfAddress,
 	note: func(status *accountsv1.AccountStatus, now metav1.Time) bool {
-		if !account.MayRequest(status.ResetTimes, now.Time) {
+		if !account.MayRequestReset(*status, now.Time) {
 			return false
 		}
 		status.ResetTimes = account.Requested(status.ResetTimes, now)

@@ -108,19 +108,6 @@ func (w *world) meddle(funcs interceptor.Funcs) {
 	w.config.Live.(*replaceable).WithWatch = interceptor.NewClient(w.client, funcs)
 }
 
-// amend changes jane behind the portal's back.
-func (w *world) amend(change func(*accountsv1.Account, *account.Credentials)) {
-	w.t.Helper()
-	a, secret, c := w.account("jane"), w.secret("jane"), w.credentials("jane")
-	change(a, &c)
-	w.must(c.WriteTo(secret, a))
-	w.must(w.client.Update(context.Background(), secret))
-	status := a.Status
-	w.must(w.client.Update(context.Background(), a))
-	a.Status = status
-	w.must(w.client.Status().Update(context.Background(), a))
-}
-
 // down is an API server that does not answer.
 var down = interceptor.Funcs{
 	Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {

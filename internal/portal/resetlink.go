@@ -10,6 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/username"
@@ -167,7 +168,7 @@ func (p *portal) reset(v resetVisit) {
 	case !counts:
 		p.resetClosed(v, now)
 	default:
-		p.noteReset(ctx, now.member, v.lang)
+		p.notePassword(ctx, now.member, v.lang, account.Open)
 		done := message{page: resetDone, lines: []string{"sessions", "sign-in"}}
 		if now.member.credentials.HasSecondFactor() {
 			done.lines = append(done.lines, "factor")
@@ -189,14 +190,14 @@ func (p *portal) resetFailed(v resetVisit, seen resetSight, err error) {
 	p.resetForm(v, http.StatusServiceUnavailable, seen, problem{Text: v.lang.Text(text, nil)})
 }
 
-// noteReset opens a lock, and lets the controller tell the person. The password
-// counts by now: where this fails, signing in makes up for the mail, and another
-// link for the lock.
-func (p *portal) noteReset(ctx context.Context, m *member, lang language.Tag) {
+// notePassword forgets what was counted, opens a lock, and lets the controller tell
+// the person. The new password counts by now: where this fails, signing in makes up
+// for the mail, and another link for the lock.
+func (p *portal) notePassword(ctx context.Context, m *member, lang language.Tag, forget func(s *accountsv1.SignIn, limits account.Limits)) {
 	var err error
 	for range statusTries {
 		err = p.members.changeStatus(ctx, m, func(m *member, _ metav1.Time) error {
-			account.Open(&m.account.Status.SignIn, m.limits())
+			forget(&m.account.Status.SignIn, m.limits())
 			m.noteNewPassword(lang)
 			return nil
 		})
@@ -204,7 +205,7 @@ func (p *portal) noteReset(ctx context.Context, m *member, lang language.Tag) {
 			return
 		}
 	}
-	p.log.Error(errKind(err), "Failed to note that a password was changed by a link")
+	p.log.Error(errKind(err), "Failed to note that a password was changed")
 }
 
 // newPasswordProblems are what is wrong with a new password for m.

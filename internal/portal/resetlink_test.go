@@ -28,7 +28,7 @@ import (
 func TestAForgottenPassword(t *testing.T) {
 	w := anEntrance(t, forgetter(t, "jane", withTOTP)...)
 	elsewhere := w.browser()
-	w.amend(func(_ *accountsv1.Account, c *account.Credentials) {
+	w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
 		s, token, err := session.New(strings.NewReader(strings.Repeat("s", 32)), session.StageSignedIn, "Firefox", start)
 		w.must(err)
 		c.Sessions = []session.Session{s}
@@ -38,7 +38,7 @@ func TestAForgottenPassword(t *testing.T) {
 		t.Fatal("jane is not signed in")
 	}
 	w.clock.Step(2 * time.Minute)
-	w.amend(func(a *accountsv1.Account, _ *account.Credentials) {
+	w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
 		failed := metav1.NewTime(start.Add(time.Minute))
 		a.Status.SignIn = accountsv1.SignIn{Failures: 5, CodeFailures: 2, FailureTime: &failed, Locks: 3}
 	})
@@ -48,7 +48,7 @@ func TestAForgottenPassword(t *testing.T) {
 	expect(t, browser.fill("/reset?lang=en", resetRequest("jane.doe@example.com")), 200, "we have sent a link")
 	w.clock.Step(time.Minute)
 	path := w.resetPath("jane", w.account("jane").Status.ResetTimes[0].Time)
-	expect(t, browser.visit(path+"?lang=en"), 200, "Choose a new password", "jane", `minlength="8"`,
+	expect(t, browser.visit(path+"?lang=en"), 200, "Choose a new password", "jane", `minlength="8" data-missing-one="1 more character"`, `data-show="Show"`,
 		`name="user-name" value="jane" autocomplete="username" hidden`, `autocomplete="new-password"`, "Your second factor stays")
 	got := browser.fill(path+"?lang=de", newPasswords(other25))
 	expect(t, got, 200, "Ihr Passwort ist geändert", "Alle Sitzungen wurden beendet", "Ihr zweiter Faktor wird dafür", `href="/sign-in?lang=de"`)

@@ -129,7 +129,7 @@ func verifyResets(answers []resetAnswer, stored string, faulty bool) string {
 func TestAShortPasswordIsNotEnoughOnceTheSecondFactorIsGone(t *testing.T) {
 	w := aReset(t, withTOTP)
 	w.beforeWriting(func() {
-		w.amend(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP = account.TOTP{} })
+		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP = account.TOTP{} })
 	}, nil)
 	path := w.resetPath("jane", start)
 	expect(t, w.post(path, newPasswords("qvx7 melon")), 422, "at least 15")
@@ -148,29 +148,29 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 		stored    string
 	}{
 		"a session is used": {func(w *world) {
-			w.amend(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.LastStep = 9 })
+			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.LastStep = 9 })
 		}, nil, 200, "Your password is changed", other25},
 		"the write fails once": {nothing, errors.New("jane is down"), 503, "Please send the form once more", good},
 		"the answer is lost": {func(w *world) {
-			w.amend(func(_ *accountsv1.Account, c *account.Credentials) {
+			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
 				c.Password, c.PasswordTime = "hash of "+other25, w.clock.Now()
 			})
 		}, errDown, 200, "Your password is changed", other25},
 		"another password is faster": {func(w *world) {
-			w.amend(func(_ *accountsv1.Account, c *account.Credentials) {
+			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
 				c.Password, c.PasswordTime = "hash of another", w.clock.Now()
 			})
 		}, nil, 410, "A password has been chosen since", "another"},
 		"a newer link is asked for": {func(w *world) {
 			w.clock.Step(time.Minute)
-			w.amend(func(a *accountsv1.Account, _ *account.Credentials) {
+			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
 				a.Status.ResetTimes = []metav1.Time{metav1.NewTime(w.clock.Now()), metav1.NewTime(start)}
 			})
 		}, nil, 410, "A newer link has replaced this one", good},
-		"the Account is switched off": {func(w *world) { w.amend(switchedOff) }, nil, 404, "We do not know this link", good},
+		"the Account is switched off": {func(w *world) { w.alterJane(switchedOff) }, nil, 404, "We do not know this link", good},
 		"the hour ends": {func(w *world) {
 			w.clock.Step(time.Hour)
-			w.amend(func(*accountsv1.Account, *account.Credentials) {})
+			w.alterJane(func(*accountsv1.Account, *account.Credentials) {})
 		}, nil, 410, "This link has expired", good},
 		"the credentials are restored": {func(w *world) {
 			secret := w.secret("jane")
@@ -247,7 +247,7 @@ func TestWhereTheLockCannotBeOpenedThePasswordCounts(t *testing.T) {
 		},
 	})
 	expect(t, w.post(w.resetPath("jane", start), newPasswords(other25)), 200, "Your password is changed")
-	if logs := w.logs.String(); tries != statusTries || !strings.Contains(logs, "Failed to note that a password was changed by a link") || strings.Contains(logs, "jane") {
+	if logs := w.logs.String(); tries != statusTries || !strings.Contains(logs, "Failed to note that a password was changed") || strings.Contains(logs, "jane") {
 		t.Errorf("%d tries; log:\n%s", tries, logs)
 	}
 	w.meddle(interceptor.Funcs{})

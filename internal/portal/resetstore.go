@@ -167,12 +167,7 @@ func (m *member) take(chosen chosenPassword, now time.Time) {
 	if c.Settled == "" {
 		c.Settled = m.account.Spec.InvitationRef.UID
 	}
-	// The request may come from a portal whose clock is ahead of this one's: the link
-	// must be dead all the same. The old password is older, or it would be so already.
-	if asked := m.account.Status.ResetTimes[0].Time; asked.After(now) {
-		now = asked
-	}
-	c.PasswordTime = now.UTC()
+	c.PasswordTime = m.passwordTime(now)
 }
 
 // writeCredentials writes those of m on condition that the Secret is as it was

@@ -58,6 +58,13 @@ func (m *member) alive(hash string, now time.Time) (session.Session, bool) {
 	return living[at], true
 }
 
+// keeps tells whether a session of m was not ended. It is not asked whether the
+// session is alive: the last password or code that may be tried has ended them all for
+// as long as nobody knows that it is right.
+func (m *member) keeps(s session.Session) bool {
+	return slices.ContainsFunc(m.credentials.Sessions, func(o session.Session) bool { return o.Hash == s.Hash })
+}
+
 // touch writes down that a session is in use. If that fails, the session only
 // ends a little earlier.
 func (p *portal) touch(ctx context.Context, m *member, hash string) {

@@ -513,16 +513,22 @@ func TestAcceptWithAnAccountWhenSomethingHappensMeanwhile(t *testing.T) {
 }
 
 func TestASignInThatCannotBeFinished(t *testing.T) {
-	for name, tap := range map[string]func(*world) *tapped{
-		"the password cannot be read": refuse("get secret", errDown),
-		"it cannot be counted":        refuse("note account", errDown),
-		"no session can be begun":     refuse("update secret", errDown),
+	const again = "Please send the form once more"
+	for name, tc := range map[string]struct {
+		tap    func(*world) *tapped
+		status int
+		text   string
+	}{
+		"the password cannot be read": {refuse("get secret", errDown), 503, again},
+		// As where there is no such Account, for which nothing is counted.
+		"it cannot be counted":    {refuse("note account", errDown), 422, "No account has this name or address with this password."},
+		"no session can be begun": {refuse("update secret", errDown), 503, again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorldWithoutPages(t, owned("jane", "jane.doe@example.com", good)...)
 			var got reply
-			w.send(sharedPages(w), tap(w), w.link()+"/sign-in", signInForm("jane", good), &got)()
-			expect(t, got.ResponseRecorder, 503, "Please send the form once more", `value="jane"`, "!"+good, "!"+acceptButton)
+			w.send(sharedPages(w), tc.tap(w), w.link()+"/sign-in", signInForm("jane", good), &got)()
+			expect(t, got.ResponseRecorder, tc.status, tc.text, `value="jane"`, "!"+good, "!"+acceptButton)
 			if len(got.Result().Cookies()) != 0 {
 				t.Error("gives a cookie")
 			}

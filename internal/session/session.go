@@ -32,8 +32,8 @@ const (
 	Halfway = 10 * time.Minute
 	// Fresh is for how long after signing in credentials may be changed.
 	Fresh = 10 * time.Minute
-	// Most is how many sessions an Account has at most; the one that was
-	// used least recently goes when another one begins.
+	// Most is how many sessions of one stage an Account has at most; the one that
+	// was used least recently goes when another one begins.
 	Most = 20
 	// touchEvery is how exactly the time of the last request is known.
 	touchEvery = 5 * time.Minute
@@ -119,11 +119,17 @@ func Find(all []Session, token string) (Session, bool) {
 }
 
 // Put adds a session, or replaces the one of the same token. Those that are not
-// alive go, and of more than Most those that were used least recently.
+// alive go, and of more than Most of one stage those that were used least recently:
+// whoever has the password alone ends no session that is signed in.
 func Put(all []Session, s Session, now, ended time.Time) []Session {
 	kept := slices.DeleteFunc(Living(all, now, ended), func(o Session) bool { return o.Hash == s.Hash })
 	slices.SortStableFunc(kept, func(a, b Session) int { return b.SeenTime.Compare(a.SeenTime) })
-	return append([]Session{s}, kept[:min(len(kept), Most-1)]...)
+	kept = slices.Insert(kept, 0, s)
+	count := map[Stage]int{}
+	return slices.DeleteFunc(kept, func(o Session) bool {
+		count[o.Stage]++
+		return count[o.Stage] > Most
+	})
 }
 
 // Living are the sessions that are alive.

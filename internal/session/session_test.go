@@ -91,6 +91,31 @@ func TestFreshAndStale(t *testing.T) {
 	}
 }
 
+func TestWhoHasThePasswordAloneEndsNoSessionThatIsSignedIn(t *testing.T) {
+	var all []Session
+	tokens := map[Stage][]string{}
+	put := func(stage Stage, after time.Duration) {
+		s, token := begun(t, stage, noon.Add(after))
+		all, tokens[stage] = Put(all, s, noon.Add(after), time.Time{}), append(tokens[stage], token)
+	}
+	for i := range Most {
+		put(StageSignedIn, time.Duration(i)*time.Second)
+	}
+	for i := range Most + 2 {
+		put(StagePassword, time.Minute+time.Duration(i)*time.Second)
+	}
+	for i, token := range tokens[StageSignedIn] {
+		if _, found := Find(all, token); !found {
+			t.Errorf("session %d of %d is gone", i+1, Most)
+		}
+	}
+	for i, token := range tokens[StagePassword] {
+		if _, found := Find(all, token); found != (i >= 2) {
+			t.Errorf("halfway %d is there: %t", i+1, found)
+		}
+	}
+}
+
 func TestPutKeepsTheMostRecentlyUsed(t *testing.T) {
 	var all []Session
 	for i := range Most {

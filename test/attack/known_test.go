@@ -40,11 +40,18 @@ func (a asking) unnamed() string {
 	return fmt.Sprintf("%d\n%s\n\n%s", a.status, strings.Join(lines, "\n"), strings.ReplaceAll(a.body, a.name, "NAME"))
 }
 
-// shuffled asks as often for names that somebody has as for ones that nobody has.
-func shuffled(known []string, each int) []asking {
+// shuffled asks as often for names that somebody has as for ones that nobody has,
+// and by the address instead of the name once in so many times.
+func shuffled(known []string, each, addressed int) []asking {
+	typed := func(i int, name string) string {
+		if i%addressed == 0 {
+			return name + "@example.com"
+		}
+		return name
+	}
 	var all []asking
 	for i := range each {
-		all = append(all, asking{name: known[i%len(known)], known: true}, asking{name: fmt.Sprintf("person-%05d", 50_000+i)})
+		all = append(all, asking{name: typed(i, known[i%len(known)]), known: true}, asking{name: typed(i, fmt.Sprintf("person-%05d", 50_000+i))})
 	}
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all
@@ -116,11 +123,11 @@ func everySort(ctx context.Context) []string {
 			failed := ago(time.Minute)
 			p.status = &accountsv1.AccountStatus{SignIn: accountsv1.SignIn{Failures: 5, FailureTime: &failed}}
 		case 3:
-			p.status = &accountsv1.AccountStatus{ResetTimes: []metav1.Time{ago(10 * time.Second)}}
+			shortly := []metav1.Time{ago(10 * time.Second)}
+			p.status = &accountsv1.AccountStatus{ResetTimes: shortly, UserNameTimes: shortly}
 		case 4:
-			p.status = &accountsv1.AccountStatus{ResetTimes: []metav1.Time{
-				ago(time.Hour), ago(2 * time.Hour), ago(3 * time.Hour), ago(4 * time.Hour), ago(5 * time.Hour),
-			}}
+			often := []metav1.Time{ago(20 * time.Minute), ago(2 * time.Hour), ago(3 * time.Hour), ago(4 * time.Hour), ago(5 * time.Hour)}
+			p.status = &accountsv1.AccountStatus{ResetTimes: often, UserNameTimes: often}
 		}
 		p.settle(ctx)
 	}
@@ -129,16 +136,17 @@ func everySort(ctx context.Context) []string {
 
 var _ = Describe("Asking who has an account", Label("B2", "B3"), func() {
 	// As many at a time as two cores answer in time. Whoever asks for more waits
-	// for whole steps, whether there is such a name or not.
+	// for whole steps, whether there is such a name or not. Of fewer than each, the
+	// best threshold would guess right too often by chance.
 	const (
-		each         = 1000
-		signInsAtime = 16
-		resetsAtime  = 60
+		each         = 800
+		signInsAtime = 12
+		mailsAtime   = 60
 		step         = 500 * time.Millisecond
 	)
 
 	It("by signing in tells nothing, neither in the answer nor in its time", func(ctx SpecContext) {
-		all, at := shuffled(everySort(ctx), each), portals(ctx)
+		all, at := shuffled(everySort(ctx), each, 3), portals(ctx)
 		answers := inSteps(len(all), signInsAtime, step, func(i int) answer {
 			return stranger().signIn(at[i%3], all[i].name, "a wrong password")
 		})
@@ -149,15 +157,19 @@ var _ = Describe("Asking who has an account", Label("B2", "B3"), func() {
 		alike("sign-ins", all)
 	})
 
-	It("by asking for a new password tells nothing, neither in the answer nor in its time", func(ctx SpecContext) {
-		all, at := shuffled(everySort(ctx), each), portals(ctx)
-		answers := inSteps(len(all), resetsAtime, step, func(i int) answer {
-			return stranger().post(at[i%3], "/reset", "sign-in-name", all[i].name)
-		})
-		for i := range all {
-			all[i].answer = answers[i]
-		}
-		Expect(all[0].status).To(Equal(http.StatusOK))
-		alike("resets", all)
-	})
+	DescribeTable("by asking for mail tells nothing, neither in the answer nor in its time",
+		func(ctx SpecContext, page, field string, addressed int) {
+			all, at := shuffled(everySort(ctx), each, addressed), portals(ctx)
+			answers := inSteps(len(all), mailsAtime, step, func(i int) answer {
+				return stranger().post(at[i%3], page, field, all[i].name)
+			})
+			for i := range all {
+				all[i].answer = answers[i]
+			}
+			Expect(all[0].status).To(Equal(http.StatusOK))
+			alike(page, all)
+		},
+		Entry("for a new password", "/reset", "sign-in-name", 3),
+		Entry("for user names", "/user-names", "address", 1),
+	)
 })

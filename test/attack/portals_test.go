@@ -130,13 +130,14 @@ type countingHasher struct {
 	seen *atomic.Int64
 }
 
-func (h countingHasher) Verify(ctx context.Context, password, hash string) (bool, error) {
-	right, err := h.Hasher.Verify(ctx, password, hash)
-	// One that had no room was not looked at.
-	if hash == h.hash && err == nil {
-		h.seen.Add(1)
-	}
-	return right, err
+func (h countingHasher) Verify(ctx context.Context, password string, stored func() string) (bool, error) {
+	return h.Hasher.Verify(ctx, password, func() string {
+		hash := stored()
+		if hash == h.hash {
+			h.seen.Add(1)
+		}
+		return hash
+	})
 }
 
 // browser is somebody's browser, or what an attacker has for one.

@@ -37,6 +37,56 @@
     });
   }
 
+  // Where a new password is chosen twice.
+  for (const password of document.querySelectorAll("[data-missing]")) {
+    const form = password.form;
+    const again = document.getElementById(password.id + "-again");
+    // How many characters are still missing.
+    const least = Number(password.getAttribute("minlength"));
+    const texts = password.dataset;
+    const length = document.createElement("div");
+    const bar = document.createElement("progress");
+    const words = document.createElement("span");
+    length.className = "length";
+    length.hidden = true;
+    bar.max = least;
+    bar.setAttribute("aria-hidden", "true");
+    words.setAttribute("role", "status");
+    length.append(bar, words);
+    const count = () => {
+      const typed = [...password.value.normalize("NFC")].length;
+      const missing = least - typed;
+      length.hidden = typed === 0;
+      bar.value = Math.min(typed, least);
+      length.toggleAttribute("data-enough", missing <= 0);
+      words.textContent = missing > 1 ? texts.missing.replace("{count}", missing) : missing === 1 ? texts.missingOne : texts.enough;
+    };
+    password.addEventListener("input", count);
+
+    // One button shows both passwords, for those who cannot type blindly.
+    const frame = document.createElement("div");
+    frame.className = "secret";
+    const show = document.createElement("button");
+    show.type = "button";
+    show.textContent = texts.show;
+    show.setAttribute("aria-label", texts.showLabel);
+    show.setAttribute("aria-pressed", "false");
+    show.addEventListener("click", () => {
+      const shown = password.type === "password";
+      password.type = again.type = shown ? "text" : "password";
+      show.textContent = shown ? texts.hide : texts.show;
+      show.setAttribute("aria-pressed", String(shown));
+    });
+    password.replaceWith(frame);
+    frame.append(password, show);
+    frame.after(length);
+
+    // A shown password is hidden from the browser's memory of what was typed.
+    form.addEventListener("submit", () => {
+      password.type = again.type = "password";
+    });
+  }
+
   const userName = document.getElementById("user-name");
   if (!userName) return;
 
@@ -85,51 +135,4 @@
     });
     link.replaceWith(button);
   }
-
-  // How many characters are still missing.
-  const password = document.getElementById("password");
-  const again = document.getElementById("password-again");
-  const least = Number(password.getAttribute("minlength"));
-  const texts = password.dataset;
-  const length = document.createElement("div");
-  const bar = document.createElement("progress");
-  const words = document.createElement("span");
-  length.className = "length";
-  length.hidden = true;
-  bar.max = least;
-  bar.setAttribute("aria-hidden", "true");
-  words.setAttribute("role", "status");
-  length.append(bar, words);
-  const count = () => {
-    const typed = [...password.value.normalize("NFC")].length;
-    const missing = least - typed;
-    length.hidden = typed === 0;
-    bar.value = Math.min(typed, least);
-    length.toggleAttribute("data-enough", missing <= 0);
-    words.textContent = missing > 1 ? texts.missing.replace("{count}", missing) : missing === 1 ? texts.missingOne : texts.enough;
-  };
-  password.addEventListener("input", count);
-
-  // One button shows both passwords, for those who cannot type blindly.
-  const frame = document.createElement("div");
-  frame.className = "secret";
-  const show = document.createElement("button");
-  show.type = "button";
-  show.textContent = texts.show;
-  show.setAttribute("aria-label", texts.showLabel);
-  show.setAttribute("aria-pressed", "false");
-  show.addEventListener("click", () => {
-    const shown = password.type === "password";
-    password.type = again.type = shown ? "text" : "password";
-    show.textContent = shown ? texts.hide : texts.show;
-    show.setAttribute("aria-pressed", String(shown));
-  });
-  password.replaceWith(frame);
-  frame.append(password, show);
-  frame.after(length);
-
-  // A shown password is hidden from the browser's memory of what was typed.
-  form.addEventListener("submit", () => {
-    password.type = again.type = "password";
-  });
 })();

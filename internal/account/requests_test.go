@@ -1,0 +1,146 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// linksAsked has links been asked for so long ago, newest first, and mailed.
+func linksAsked(all ...time.Duration) func(*Facts) {
+	return func(f *Facts) {
+		for _, d := range all {
+			f.Account.Status.ResetTimes = append(f.Account.Status.ResetTimes, *ago(d))
+		}
+		told("reset", all[0])(f)
+	}
+}
+
+// chosen has the person have chosen a password so long ago, and been told of it.
+func chosen(d time.Duration) func(*Facts) {
+	return func(f *Facts) {
+		f.Account.Status.PasswordTime = ago(d)
+		told("password", d)(f)
+	}
+}
+
+func TestWhoManagesAMembershipAsksForLinksAsOftenAsThePersonMay(t *testing.T) {
+	const reset, unlock = accountsv1.ResetAnnotation, accountsv1.UnlockAnnotation
+	const waits, sends = "+RequestBlocked/ResetLimited", "claim reset-1795262400 1"
+	fiveToday := linksAsked(20*time.Minute, 2*time.Hour, 3*time.Hour, 4*time.Hour, 5*time.Hour)
+	cases := map[string]struct {
+		facts      Facts
+		plan, says string
+	}{
+		"for the first time":                     {janes(askedOf(0, reset, 0)), sends, ""},
+		"a second time, too soon":                {janes(linksAsked(20*time.Second), askedOf(0, reset, 0)), "wait 40s", waits},
+		"a second time, a minute later":          {janes(linksAsked(time.Minute), askedOf(0, reset, 0)), sends, ""},
+		"a second time, and has waited":          {janes(linksAsked(time.Minute), askedOf(0, reset, 40*time.Second)), sends, ""},
+		"a sixth time in a day":                  {janes(fiveToday, askedOf(0, reset, 0)), "wait 40m0s", waits},
+		"a sixth time, and has waited":           {janes(linksAsked(1*time.Hour, 2*time.Hour, 3*time.Hour, 4*time.Hour, 5*time.Hour), askedOf(0, reset, 40*time.Minute)), sends, ""},
+		"a sixth time, and the last was used":    {janes(fiveToday, chosen(10*time.Minute), askedOf(0, reset, 0)), sends, ""},
+		"too soon, and a cluster admin asks too": {janes(fiveToday, askedOf(0, reset, 0), asked(reset, time.Second)), sends, ""},
+		"as a cluster admin, at once":            {janes(fiveToday, asked(reset, 0)), sends, ""},
+		"in two Organizations at once":           {janes(belongsTo(memberOf("globex", "developer")), askedOf(0, reset, 3*time.Second), askedOf(1, reset, 0)), sends, ""},
+		"too soon, and to unlock":                {janes(fiveToday, failed(5, time.Minute), askedOf(0, reset, 0), askedOf(0, unlock, 0)), "wait 40m0s", waits},
+		"too soon, and as an owner elsewhere": {
+			janes(fiveToday, belongsTo(memberOf("globex", "boss")), askedOf(0, reset, 0)), "wait 1h0m0s", "+RequestBlocked/OwnerElsewhere",
+		},
+		"too soon, of a disabled Account": {janes(disabled, fiveToday, askedOf(0, reset, 0)), "wait", "+Ready/Disabled -Active/Disabled"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			status := Report(c.facts)
+			if got := planned(Decide(c.facts)); got != c.plan {
+				t.Errorf("it plans %q, not %q", got, c.plan)
+			}
+			if got := said(status.Conditions); got != c.says {
+				t.Errorf("it says %q, not %q", got, c.says)
+			}
+			c.facts.Account.Status = status
+			if got := planned(Decide(c.facts)); got != c.plan {
+				t.Errorf("after it is said, it plans %q, not %q", got, c.plan)
+			}
+		})
+	}
+}
+
+func TestARequestThatWaitsSaysSo(t *testing.T) {
+	f := janes(linksAsked(time.Second), askedOf(0, accountsv1.ResetAnnotation, 0))
+	asked, reason := Blocked(f)
+	if asked == nil || asked.Membership != f.Belongings[0].Membership || reason != accountsv1.ReasonResetLimited {
+		t.Errorf("%+v waits with %q", asked, reason)
+	}
+	for _, c := range Report(f).Conditions {
+		if c.Type != accountsv1.ConditionRequestBlocked {
+			continue
+		}
+		for _, part := range []string{"acme/jane", accountsv1.ResetAnnotation, "too soon", "by itself, within an hour"} {
+			if !strings.Contains(c.Message, part) {
+				t.Errorf("it does not say %q: %s", part, c.Message)
+			}
+		}
+	}
+}
+
+// TestNobodyKeepsAnOwnerOut: whoever keeps an owner locked, asks for links in their
+// name, manages one of their Memberships, or does all of that for days, the owner
+// has a link that is good, or another one within a minute.
+func TestNobodyKeepsAnOwnerOut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := janes(func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") })
+		mailed := 0
+		for range rapid.IntRange(1, 80).Draw(t, "steps") {
+			pause := rapid.SampledFrom([]int{1, 60, 600, 3600}).Draw(t, "pause")
+			f.Now = f.Now.Add(time.Duration(rapid.IntRange(0, pause).Draw(t, "seconds")) * time.Second)
+			before := len(f.Account.Status.ResetTimes) > 0 && !MayRequestReset(f.Account.Status, f.Now)
+			newest := newest(f.Account.Status.ResetTimes)
+			attack(t, &f)
+			if at := f.Account.Status.ResetTimes; len(at) > 0 && (newest == nil || !at[0].Equal(newest)) {
+				if mailed++; before {
+					t.Fatalf("a link was asked for at %s, and another at %s", newest, at[0])
+				}
+			}
+			canComeBack(t, f)
+		}
+		if hours := int(f.Now.Sub(noon).Hours()); mailed > 2*mostRequests*(hours/24+1)+hours {
+			t.Fatalf("%d mails in %d hours", mailed, hours)
+		}
+	})
+}
+
+// attack does something to keep an owner out, and has the controller look.
+func attack(t *rapid.T, f *Facts) {
+	status, now := &f.Account.Status, metav1.NewTime(f.Now)
+	switch rapid.IntRange(0, 2).Draw(t, "attack") {
+	case 0:
+		tried(&status.SignIn, FactorPassword, f.limits(), f.Now, 5)
+	case 1:
+		if MayRequestReset(*status, f.Now) {
+			status.ResetTimes = Requested(status.ResetTimes, now)
+		}
+	case 2:
+		annotate(f.Belongings[0].Membership, accountsv1.ResetAnnotation, f.Now.Format(time.RFC3339))
+	}
+	*status = Report(*f)
+}
+
+// canComeBack checks that, a minute from now, the newest link is good, or that
+// another can be asked for.
+func canComeBack(t *rapid.T, f Facts) {
+	status, soon := f.Account.Status, f.Now.Add(time.Minute)
+	if newest := newest(status.ResetTimes); newest != nil && soon.Before(newest.Add(ResetValidity)) {
+		return
+	}
+	if !MayRequestReset(status, soon) {
+		t.Fatalf("at %s: no link, and no other, of those asked for at %v", soon, status.ResetTimes)
+	}
+}

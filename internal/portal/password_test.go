@@ -1,0 +1,93 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"net/url"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+// toAnother is a form that changes the good password to another.
+func toAnother() url.Values {
+	return url.Values{fieldCurrentPassword: {good}, fieldNewPassword: {another}, fieldNewPasswordAgain: {another}}
+}
+
+// TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead has links that were asked for
+// at a portal whose clock is ahead: before the change, and while it is under way.
+func TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead(t *testing.T) {
+	ahead := start.Add(time.Minute)
+	ask := func(w *world) {
+		a := w.account("jane")
+		a.Status.ResetTimes = []metav1.Time{metav1.NewTime(ahead)}
+		w.must(w.client.Status().Update(context.Background(), a))
+	}
+	for name, tc := range map[string]struct{ before, meanwhile bool }{
+		"before":                         {before: true},
+		"while the password is compared": {meanwhile: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := worlds(t)(t, forgetter(t, "jane")...)
+			b := w.browser()
+			b.signIn("jane", good)
+			if tc.before {
+				ask(w)
+			}
+			w.config.Hasher = watched{plainHasher{}, func(string) {
+				if tc.meanwhile {
+					ask(w)
+				}
+			}}
+			b.handler = w.build().handler
+			expectTo(t, b.fill("/account/password?lang=en", toAnother()), "/account?lang=en&done=password")
+			w.clock.SetTime(ahead.Add(time.Second))
+			expect(t, b.visit(w.resetPath("jane", ahead)), 410, "This link cannot be used any more")
+			if c := w.credentials("jane"); !c.PasswordTime.Equal(ahead) || !w.account("jane").Status.PasswordTime.Time.Equal(ahead) {
+				t.Errorf("the password is of %s", c.PasswordTime)
+			}
+		})
+	}
+}
+
+func TestAPasswordThatIsHashedAnewMeanwhileCanBeChangedAgain(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	b := w.browser()
+	b.signIn("jane", good)
+	w.config.Hasher = watched{plainHasher{}, func(string) {
+		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "hash anew" })
+	}}
+	b.handler = w.build().handler
+	expect(t, b.fill("/account/password", toAnother()), 503, "Your password could not be changed just now.")
+	if c := w.credentials("jane"); c.Password != "hash anew" || !b.isIn() {
+		t.Errorf("the password is the %s", c.Password)
+	}
+}
+
+func TestAPasswordIsChangedWhereItCannotBeNoted(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	b := w.browser()
+	b.signIn("jane", good)
+	writes := 0
+	w.interfere(interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, name string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+			if writes++; writes > 1 { // the first counts the current password
+				return errDown
+			}
+			return c.SubResource(name).Update(ctx, obj, opts...)
+		},
+	})
+	b.handler = w.handler
+	expectTo(t, b.fill("/account/password?lang=en", toAnother()), "/account?lang=en&done=password")
+	if !b.isIn() || w.credentials("jane").Password != "hash of "+another {
+		t.Errorf("signed in: %t, with the %s", b.isIn(), w.credentials("jane").Password)
+	}
+}

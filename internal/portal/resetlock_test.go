@@ -1,0 +1,65 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"testing"
+	"time"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+// TestAnOwnerComesBackWhoeverLocksThemOut has a stranger keep the last owner locked
+// for a day and spend the mails that can be asked for in their name. Once in each
+// hour the owner asks too, and opens the newest link that was mailed.
+func TestAnOwnerComesBackWhoeverLocksThemOut(t *testing.T) {
+	w := anEntrance(t, forgetter(t, "jane")...)
+	w.organization(func(o *accountsv1.Organization) {
+		o.Spec.Roles = []accountsv1.Role{{Name: "developer", Standing: accountsv1.StandingOwner}}
+	})
+	keepOut := func() {
+		for range 5 {
+			w.browser().signIn("jane", "wrong")
+		}
+		for range 3 {
+			expect(t, w.post("/reset", resetRequest("jane")), 200)
+			w.clock.Step(time.Minute)
+		}
+	}
+	asked := map[string]bool{}
+	for hour := range 24 {
+		w.clock.SetTime(start.Add(time.Duration(hour) * time.Hour))
+		keepOut()
+		expect(t, w.browser().signIn("jane", good), 422, refused)
+		expect(t, w.post("/reset", resetRequest("jane")), 200)
+		newest := w.account("jane").Status.ResetTimes[0]
+		expect(t, w.get(w.resetPath("jane", newest.Time)), 200, "Choose a new password")
+		for _, each := range w.resetTimes("jane") {
+			asked[each] = true
+		}
+	}
+	if len(asked) > 24+5 {
+		t.Errorf("%d mails in a day", len(asked))
+	}
+
+	used := w.account("jane").Status.ResetTimes[0].Time
+	path := w.resetPath("jane", used)
+	expect(t, w.post(path, newPasswords(other25)), 200, "Your password is changed")
+	b := w.browser()
+	if expectTo(t, b.signIn("jane", other25), "/account?lang=en"); !b.isIn() {
+		t.Error("the owner is still out")
+	}
+
+	// The stranger begins anew. That link is used, and its hour is not over.
+	keepOut()
+	if b.isIn() {
+		t.Error("the lock ended no session")
+	}
+	newest := w.account("jane").Status.ResetTimes[0].Time
+	if !newest.After(used) || newest.After(used.Add(account.ResetValidity)) {
+		t.Errorf("links were asked for at %s and %s", used, newest)
+	}
+	expect(t, w.get(w.resetPath("jane", newest)), 200, "Choose a new password")
+}
