@@ -74,21 +74,38 @@ func trimBinding(o any) (any, error) {
 	}}, nil
 }
 
+// deleteAll withdraws RoleBindings. It goes on after one that cannot be withdrawn,
+// so that it does not keep the others in force.
 func (r *MembershipReconciler) deleteAll(ctx context.Context, bindings []rbacv1.RoleBinding) error {
+	var errs []error
 	for i := range bindings {
 		b := &bindings[i]
 		if err := r.Pace.Wait(ctx); err != nil {
-			return err
+			return errors.Join(append(errs, err)...)
 		}
-		r.withdrawn.Store(b.UID, nil)
-		if err := r.Delete(ctx, b, client.Preconditions{UID: &b.UID}); err != nil {
-			r.withdrawn.Delete(b.UID)
+		r.begun.Store(b.UID, nil)
+		if err := r.withdraw(ctx, b); err != nil {
+			r.begun.Delete(b.UID)
 			if client.IgnoreNotFound(err) != nil {
-				return fmt.Errorf("withdrawing RoleBinding %s/%s: %w", b.Namespace, b.Name, err)
+				errs = append(errs, fmt.Errorf("withdrawing RoleBinding %s/%s: %w", b.Namespace, b.Name, err))
 			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// withdraw deletes a RoleBinding. The API server honours one for as long as it is
+// there, deleted or not: where somebody's finalizer holds it, its subjects go.
+func (r *MembershipReconciler) withdraw(ctx context.Context, b *rbacv1.RoleBinding) error {
+	switch {
+	case b.DeletionTimestamp == nil:
+		return r.Delete(ctx, b, client.Preconditions{UID: &b.UID})
+	case len(b.Subjects) == 0:
+		return nil // whoever put the finalizer there has to take it away
+	}
+	emptied := b.DeepCopy()
+	emptied.Subjects = nil
+	return r.Patch(ctx, emptied, client.MergeFromWithOptions(b, client.MergeFromWithOptimisticLock{}), client.FieldOwner(accountsv1.FieldManager))
 }
 
 // applyAll applies RoleBindings. What the API server refuses for good is a
@@ -131,8 +148,13 @@ func (r *MembershipReconciler) apply(ctx context.Context, m *accountsv1.Membersh
 	if existing != nil {
 		config.WithUID(existing.UID)
 		options = append(options, client.ForceOwnership)
+	} else {
+		r.begun.Store(client.ObjectKeyFromObject(b), nil)
 	}
 	err = r.Apply(ctx, config, options...)
+	if err != nil {
+		r.begun.Delete(client.ObjectKeyFromObject(b))
+	}
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err), apierrors.IsInvalid(err):
 		return membership.Failure{

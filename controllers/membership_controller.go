@@ -53,9 +53,9 @@ type MembershipReconciler struct {
 	// Workers is how many Memberships are worked on at a time.
 	Workers int
 
-	// withdrawn are the UIDs of RoleBindings that were deleted here, until the
-	// cache tells so.
-	withdrawn sync.Map
+	// begun are the RoleBindings that are made here, by their names, and deleted
+	// here, by their UIDs, until the cache tells so.
+	begun sync.Map
 }
 
 var _ reconcile.Reconciler = (*MembershipReconciler)(nil)
@@ -76,13 +76,16 @@ func (r *MembershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // isOwnDoing tells whether an event of a RoleBinding says no more than that it was
-// applied, or withdrawn, here: there is nothing to repair.
-func (r *MembershipReconciler) isOwnDoing(c change) bool {
-	if c.after != nil {
-		return c.before == nil && grant.Applied(c.after.(*rbacv1.RoleBinding))
+// made, or deleted, here: there is nothing to repair. Who applied it says nothing
+// of that, because anybody can call themselves Usher.
+func (r *MembershipReconciler) isOwnDoing(c change) (own bool) {
+	switch {
+	case c.before == nil:
+		_, own = r.begun.LoadAndDelete(client.ObjectKeyFromObject(c.after))
+	case c.after == nil:
+		_, own = r.begun.LoadAndDelete(c.before.GetUID())
 	}
-	_, withdrawn := r.withdrawn.LoadAndDelete(c.before.GetUID())
-	return withdrawn
+	return own
 }
 
 // ofBinding asks for the Memberships that a RoleBinding was made for, by its

@@ -185,7 +185,7 @@ func (f Facts) managing(g grant.Grant, role accountsv1.Role) grant.Grant {
 	g.Namespaces, g.Reason = given, accountsv1.ReasonPoliciesMissing
 	g.Message = "Usher's policies are missing, so that nobody new gets what manages people; apply config/policy of this version of Usher."
 	if len(f.Guard.Missing) == 0 {
-		g.Message = "This was asked for before Usher's policies came into force, or just then; whoever may assign the role must suspend the Membership and make it Active again."
+		g.Message = "This was asked for before Usher's policies came into force, or just then; whoever may assign the role, and what is allowed on top of it, must suspend the Membership and make it Active again."
 	}
 	return g
 }

@@ -5,6 +5,7 @@ package escalation_test
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -71,7 +72,7 @@ var _ = Describe("Escalation", Ordered, ContinueOnFailure, Label("K6", "C1"), fu
 
 	It("gives nobody the management of people for what was written in the gap, once the policies are back", func(ctx SpecContext) {
 		written := newRun(false)
-		for _, t := range slices.Concat(trials("roles", roleAttempts()), trials("overrides", overrideAttempts()), trials("invitations", invitationAttempts())) {
+		for _, t := range inTurn(trials("roles", roleAttempts()), trials("overrides", overrideAttempts()), trials("invitations", invitationAttempts())) {
 			if t.who == clusterAdmin || t.verb == deletes || t.verb == deletesAll {
 				continue
 			}
@@ -80,12 +81,50 @@ var _ = Describe("Escalation", Ordered, ContinueOnFailure, Label("K6", "C1"), fu
 			}
 		}
 		Expect(len(written.done)).To(BeNumerically(">", 15), "something was written")
+		Expect(slices.ContainsFunc(written.done, func(t trial) bool { return t.name == allowsManaging })).To(BeTrue(), "an Allow among it")
 		installPolicies(ctx)
 		expectPolicies(ctx, true)
 		Expect(written.measure(ctx)).To(BeEmpty())
-		AddReportEntry("left from the gap", ReportEntryVisibilityAlways, len(written.done))
+		edited, refused := editAll(ctx, manager, written.done)
+		Expect(edited).NotTo(BeZero(), "somebody may be renamed")
+		Expect(refused).NotTo(BeZero(), "somebody has what the manager may not give")
+		Expect(written.measure(ctx)).To(BeEmpty(), "a harmless change of something else makes nothing of it")
+		AddReportEntry("left from the gap", ReportEntryVisibilityAlways, fmt.Sprintf(
+			"%d written; of the Memberships the manager renamed %d and was refused %d", len(written.done), edited, refused))
 	})
 })
+
+// inTurn takes one of each list after the other, so that none uses up the
+// accomplices of the others.
+func inTurn(lists ...[]trial) (all []trial) {
+	for i := 0; len(lists) > 0; i++ {
+		lists = slices.DeleteFunc(lists, func(list []trial) bool { return i >= len(list) })
+		for _, list := range lists {
+			all = append(all, list[i])
+		}
+	}
+	return all
+}
+
+// editAll has somebody change a harmless field of every Membership that something
+// was done to.
+func editAll(ctx context.Context, who *actor, done []trial) (edited, refused int) {
+	GinkgoHelper()
+	for _, t := range done {
+		if t.kind != memberships {
+			continue
+		}
+		t.who, t.verb, t.change = who, merges, set("Sample", "spec", "familyName")
+		_, accepted, err := t.tried(ctx)
+		Expect(err).NotTo(HaveOccurred(), t.String())
+		if accepted {
+			edited++
+		} else {
+			refused++
+		}
+	}
+	return edited, refused
+}
 
 // deletePolicies deletes every policy of Usher's, and what binds it.
 func deletePolicies(ctx context.Context) {

@@ -31,6 +31,9 @@ func roleAttempts() (list []attempt) {
 	)
 }
 
+// allowsManaging is the attempt that gives a developer what manages people.
+const allowsManaging = "Allow of a managing permission"
+
 // overrideAttempts allow permissions on top of roles, and take Denies away.
 func overrideAttempts() []attempt {
 	allowed := func(name string, verbs []verb, pool, permission, resource string) attempt {
@@ -42,7 +45,7 @@ func overrideAttempts() []attempt {
 		name: "a Deny goes", kind: memberships, verbs: removing, pool: "denied", key: atHome, change: unset("spec", "permissions"),
 	}
 	return []attempt{
-		allowed("Allow of a managing permission", changing, "member", "own", "home"),
+		allowed(allowsManaging, changing, "member", "own", "home"),
 		allowed("Allow of what assigns roles", wholly, "member", "assign-some", "home"),
 		allowed("Allow of one that the role has not", partly, "member", "operate", "staging"),
 		allowed("Allow of one that the role has elsewhere", wholly, "member", "deploy", "home"),

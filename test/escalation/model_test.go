@@ -31,6 +31,10 @@ var rights = []right{
 	{[]*actor{clerk, impostor}, rbacGroup, "rolebindings", home + "," + staging, "delete"},
 }
 
+// holding is what RBAC allows besides, where nothing but finalizers is changed: it
+// asks nobody for what is bound.
+var holding = right{[]*actor{clerk, impostor}, rbacGroup, "rolebindings", home + "," + staging, "update,patch"}
+
 // assignable are the roles that somebody may hand out, by namespace; a star
 // stands for all of them, and for all permissions.
 var assignable = map[*actor]map[string]string{
@@ -62,7 +66,13 @@ func (r request) rbacAllows(k8sVerb string) bool {
 	if r.sub != "" {
 		resource += "/" + r.sub
 	}
-	return slices.ContainsFunc(rights, func(has right) bool {
+	has := rights
+	if r.before != nil && r.after != nil && !slices.ContainsFunc(parts, func(part string) bool {
+		return part != "metadata.finalizers" && r.changed(part)
+	}) {
+		has = append(slices.Clone(rights), holding)
+	}
+	return slices.ContainsFunc(has, func(has right) bool {
 		return slices.Contains(has.who, r.who) && has.group == r.kind.group && isOneOf(resource, split(has.resources)...) &&
 			isOneOf(r.object().GetNamespace(), split(has.namespaces)...) && isOneOf(k8sVerb, split(has.verbs)...)
 	})
@@ -71,6 +81,9 @@ func (r request) rbacAllows(k8sVerb string) bool {
 // policiesAllow is about those who are no cluster administrators, and are let
 // pass by RBAC.
 func (r request) policiesAllow() bool {
+	if r.kind == rolebindings {
+		return len(r.object().GetFinalizers()) == 0
+	}
 	if r.kind != memberships && r.kind != invitations {
 		return true
 	}

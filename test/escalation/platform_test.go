@@ -144,6 +144,9 @@ func bindingAttempts() []attempt {
 		onBinding("another subject", changing, subject),
 		onBinding("no labels", removing, unset("metadata", "labels")),
 		onBinding("another subject and no labels", removing, changes(subject, unset("metadata", "labels"))),
+		onBinding("a finalizer holds it", partly, func(_ trier, o *unstructured.Unstructured) {
+			o.SetFinalizers([]string{"example.com/hold"})
+		}),
 		onBinding("it goes", []verb{deletes, deletesAll}, nothing),
 		other,
 		planted("planted for a member", "member", home),

@@ -117,7 +117,6 @@ func startUsher(ctx context.Context) {
 			Holder:    "usher",
 			Deadline:  mail.SendDeadline,
 			Settings:  &controllers.Settings{Reader: mgr.GetClient()},
-			Links:     controllers.LinkSecrets{Client: mgr.GetClient()},
 		},
 	})).To(Succeed())
 	stopped := make(chan error, 1)

@@ -22,6 +22,7 @@ const (
 	notTheRole        = "You may not hand out or take away this role, so ask for the verb assign on the resource roles of accounts.usher.dev"
 	notThePermission  = "You may not allow this permission, so ask for the verb assign on the resource permissions of accounts.usher.dev"
 	tooManyPermission = "You may not allow more than 8 permissions at once, so allow them in several steps"
+	notToAsk          = "You may not ask for this in the name of somebody with this role"
 )
 
 const manager = "usher:manager"
@@ -132,12 +133,12 @@ var _ = Describe("Handing out a role", Ordered, Label("K6", "C1"), func() {
 			Error().To(MatchError(ContainSubstring(notTheRole)), "as another field manager")
 	})
 
-	It("is not what a change of labels and annotations does", func(ctx SpecContext) {
+	It("is not what a change of labels, finalizers and annotations that ask for nothing does", func(ctx SpecContext) {
 		home := aHome(ctx)
 		has(ctx, manager, home, "usher-people-manager")
 		noted := func(o client.Object) {
 			o.SetLabels(map[string]string{"team": "blue"})
-			o.SetAnnotations(map[string]string{accountsv1.ResendAnnotation: "2027-01-15T08:00:00Z"})
+			o.SetAnnotations(map[string]string{"example.com/note": "x"})
 			o.SetFinalizers([]string{"example.com/keep"})
 		}
 		m, inv := theMemberOf(ctx, home, "boss"), anInvitationTo(home, "boss")

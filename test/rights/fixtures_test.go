@@ -134,12 +134,17 @@ func aSecret(namespace, name, secretType string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Type: corev1.SecretType(secretType)}
 }
 
-func aBinding(clusterRole string) *rbacv1.RoleBinding {
-	return &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "usher-"},
+// aBinding of a ClusterRole to Jane, as Usher makes them.
+func aBinding(clusterRole string, changes ...func(*rbacv1.RoleBinding)) *rbacv1.RoleBinding {
+	b := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "usher:acme:jane:"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "usher:jane"}},
 	}
+	for _, change := range changes {
+		change(b)
+	}
+	return b
 }
 
 // field is one of a status, with the values that it can have if it is of one

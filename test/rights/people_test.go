@@ -18,13 +18,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/hack/cluster"
 )
 
-// The parts of Kubernetes that delete what goes with a namespace or an owner.
+// The parts of Kubernetes that delete what goes with a namespace or an owner, and
+// Usher's controller.
 const (
 	namespaceController = "system:serviceaccount:kube-system:namespace-controller"
 	garbageCollector    = "system:serviceaccount:kube-system:generic-garbage-collector"
 	controllerManager   = "system:kube-controller-manager"
+	controllerUser      = "system:serviceaccount:" + cluster.Namespace + ":usher-controller"
 )
 
 // as is the API server as somebody reaches it, who has the rights that they

@@ -7,14 +7,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	gomegatypes "github.com/onsi/gomega/types"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -25,7 +23,6 @@ const (
 	theFinalizer = "Leave the finalizer accounts.usher.dev/withdraw as it is"
 	theRecords   = "Leave the annotations memberships, mailed, made-for-membership, founders and two-factor of accounts.usher.dev as they are"
 	theOwner     = "Leave the owner references of an Invitation to Memberships as they are"
-	theLabels    = "Leave the labels app.kubernetes.io/managed-by and accounts.usher.dev of this RoleBinding as they are"
 )
 
 // records are Usher's own annotations.
@@ -262,95 +259,3 @@ func expectEachWay(
 	patch := client.MergeFrom(before)
 	Expect(as(user).Patch(ctx, unversioned, patch, client.DryRunAll)).To(expected, "%s by a patch", about)
 }
-
-// theBindingFor is a RoleBinding as Usher makes it for a Membership of the
-// namespace.
-func theBindingFor(ctx context.Context, home string) *rbacv1.RoleBinding {
-	GinkgoHelper()
-	binding := aBinding("usher-people-manager")
-	binding.GenerateName, binding.Name, binding.Namespace = "", "usher:acme:jane:usher-people-manager", home
-	binding.Labels = map[string]string{
-		accountsv1.ManagedByLabel: accountsv1.ManagedByValue, accountsv1.OrganizationLabel: "acme",
-		accountsv1.MembershipNamespaceLabel: home, accountsv1.MembershipNameLabel: "jane", accountsv1.AccountLabel: "jane",
-		"team": "blue",
-	}
-	Expect(admin.Create(ctx, binding)).To(Succeed())
-	return binding
-}
-
-var _ = Describe("The labels of a RoleBinding of Usher's", Ordered, Label("K4", "K5"), func() {
-	const writer = "usher:binds"
-	var home string
-	var binding *rbacv1.RoleBinding
-	bindings := rbacv1.PolicyRule{
-		APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings", "clusterroles"}, Verbs: []string{"get", "update", "patch", "delete", "bind"},
-	}
-	BeforeAll(func(ctx SpecContext) {
-		policiesInForce(ctx)
-		home = aHome(ctx)
-		binding = theBindingFor(ctx, home)
-		may(ctx, writer, home, bindings)
-	})
-
-	labels := func(change func(map[string]string)) func(client.Object) {
-		return func(o client.Object) {
-			changed := maps.Clone(o.GetLabels())
-			change(changed)
-			o.SetLabels(changed)
-		}
-	}
-	stripped := func(o client.Object) { o.SetLabels(nil) }
-	ours := func() []string {
-		return slices.DeleteFunc(slices.Sorted(maps.Keys(binding.Labels)), func(key string) bool { return key == "team" })
-	}
-
-	It("stay as they are, whoever may write RoleBindings", func(ctx SpecContext) {
-		expectEachWay(ctx, writer, binding, stripped, beForbiddenAs(theLabels), "none")
-		expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { l["accounts.usher.dev/more"] = "x" }), beForbiddenAs(theLabels), "one more")
-		for _, key := range ours() {
-			expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { delete(l, key) }), beForbiddenAs(theLabels), key+" gone")
-			expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { l[key] = "mallory" }), beForbiddenAs(theLabels), key+" changed")
-			expectEachWay(ctx, writer, binding, func(o client.Object) {
-				labels(func(l map[string]string) { delete(l, key) })(o)
-				o.(*rbacv1.RoleBinding).Subjects[0].Name = "usher:mallory"
-			}, beForbiddenAs(theLabels), key+" gone with the subject changed")
-		}
-	})
-
-	It("are all that stays: other labels, the subjects and the object itself are left to RBAC", func(ctx SpecContext) {
-		expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { l["team"] = "red" }), Succeed(), "another label")
-		expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { delete(l, "team") }), Succeed(), "a label less")
-		expectEachWay(ctx, writer, binding, func(o client.Object) { o.(*rbacv1.RoleBinding).Subjects = nil }, Succeed(), "no subjects")
-		Expect(as(writer).Delete(ctx, binding, client.DryRunAll)).To(Succeed())
-		for name, change := range map[string]func(*rbacv1.RoleBinding){
-			"another name": func(b *rbacv1.RoleBinding) { b.Name = "usher-acme" }, "no mark": func(b *rbacv1.RoleBinding) { b.Name += "2"; b.Labels = nil },
-			"another's mark": func(b *rbacv1.RoleBinding) { b.Name += "3"; b.Labels[accountsv1.ManagedByLabel] = "Helm" },
-		} {
-			other := binding.DeepCopy()
-			other.ResourceVersion, other.UID = "", types.UID("")
-			change(other)
-			Expect(admin.Create(ctx, other)).To(Succeed())
-			expectEachWay(ctx, writer, other, stripped, Succeed(), name)
-		}
-	})
-
-	It("are changed by whoever may update the finalizers of the Membership that they name", func(ctx SpecContext) {
-		elsewhere := aHome(ctx)
-		for user, c := range map[string]struct {
-			namespace string
-			rule      rbacv1.PolicyRule
-			expected  gomegatypes.GomegaMatcher
-		}{
-			"usher:binds-keeper":    {home, right("update", "memberships/finalizers"), Succeed()},
-			"usher:binds-jane":      {home, right("update", "memberships/finalizers", "jane"), Succeed()},
-			"usher:binds-john":      {home, right("update", "memberships/finalizers", "john"), beForbiddenAs(theLabels)},
-			"usher:binds-elsewhere": {elsewhere, right("update", "memberships/finalizers"), beForbiddenAs(theLabels)},
-			"usher:binds-manager":   {home, right("update", "memberships"), beForbiddenAs(theLabels)},
-		} {
-			may(ctx, user, home, bindings)
-			may(ctx, user, c.namespace, c.rule)
-			expectEachWay(ctx, user, binding, stripped, c.expected, user)
-			expectEachWay(ctx, user, binding, labels(func(l map[string]string) { l[accountsv1.MembershipNamespaceLabel] = elsewhere }), c.expected, user)
-		}
-	})
-})

@@ -87,10 +87,13 @@ func policiesInForce(ctx context.Context) {
 	breaches := peopleBreaches(ctx)
 	maps.Copy(breaches, map[string]func() error{
 		"controller-invitations": func() error { return controller.Update(ctx, labelled.DeepCopy(), client.DryRunAll) },
-		"controller-secrets":     func() error { return controller.Create(ctx, aSecret("default", "probe", "Opaque"), client.DryRunAll) },
-		"portal-account-status":  func() error { return portal.Status().Update(ctx, untaken.DeepCopy(), client.DryRunAll) },
-		"portal-accounts":        func() error { return portal.Create(ctx, loose.DeepCopy(), client.DryRunAll) },
-		"portal-invitations":     func() error { return portal.Status().Update(ctx, inv.DeepCopy(), client.DryRunAll) },
+		"controller-rolebindings": func() error {
+			return controller.Create(ctx, aBinding("view", func(b *rbacv1.RoleBinding) { b.GenerateName = "probe-" }), client.DryRunAll)
+		},
+		"controller-secrets":    func() error { return controller.Create(ctx, aSecret("default", "probe", "Opaque"), client.DryRunAll) },
+		"portal-account-status": func() error { return portal.Status().Update(ctx, untaken.DeepCopy(), client.DryRunAll) },
+		"portal-accounts":       func() error { return portal.Create(ctx, loose.DeepCopy(), client.DryRunAll) },
+		"portal-invitations":    func() error { return portal.Status().Update(ctx, inv.DeepCopy(), client.DryRunAll) },
 		"portal-secrets": func() error {
 			return portal.Create(ctx, aSecret(cluster.Namespace, "probe", "Opaque"), client.DryRunAll)
 		},
@@ -110,11 +113,16 @@ func peopleBreaches(ctx context.Context) map[string]func() error {
 	owner := theMemberOf(ctx, home, "probe", lastOwner())
 	recorded := aMemberOf(home, "probe")
 	recorded.Annotations = map[string]string{accountsv1.TwoFactorAnnotation: "x"}
-	binding := theBindingFor(ctx, home)
+	binding, theirs := theBindingFor(ctx, home), theMemberOf(ctx, home, "boss")
 	return map[string]func() error{
 		"assign":  func() error { return person.Create(ctx, aMemberOf(home, "boss"), client.DryRunAll) },
 		"owners":  func() error { return person.Delete(ctx, owner.DeepCopy(), client.DryRunAll) },
 		"records": func() error { return person.Create(ctx, recorded.DeepCopy(), client.DryRunAll) },
+		"requests": func() error {
+			asking := theirs.DeepCopy()
+			asking.Annotations = map[string]string{accountsv1.ResetAnnotation: "x"}
+			return person.Update(ctx, asking, client.DryRunAll)
+		},
 		"rolebindings": func() error {
 			stripped := binding.DeepCopy()
 			stripped.Labels = nil

@@ -1,0 +1,73 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rights_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var _ = Describe("Asking for a mail, or for a lock to be opened", Ordered, Label("K6", "C1"), func() {
+	const user = "usher:asking"
+	var home string
+	BeforeAll(func(ctx SpecContext) {
+		policiesInForce(ctx)
+		home = aHome(ctx)
+		has(ctx, user, home, "usher-people-manager")
+		may(ctx, user, home, right("assign", "roles", "developer"))
+	})
+
+	requests := []string{accountsv1.ResendAnnotation, accountsv1.ResetAnnotation, accountsv1.UnlockAnnotation}
+	objects := func(ctx context.Context, role string) []client.Object {
+		GinkgoHelper()
+		inv := anInvitationTo(home, role)
+		Expect(admin.Create(ctx, inv)).To(Succeed())
+		asked := theMemberOf(ctx, home, role)
+		for _, key := range requests {
+			annotated(key, "2027-01-15T07:00:00Z")(asked)
+		}
+		Expect(admin.Update(ctx, asked)).To(Succeed())
+		return []client.Object{theMemberOf(ctx, home, role), inv, asked}
+	}
+
+	It("takes the verb assign on the role of the person", func(ctx SpecContext) {
+		for role, expected := range map[string]OmegaMatcher{"boss": beForbiddenAs(notToAsk), "developer": Succeed()} {
+			for _, object := range objects(ctx, role) {
+				for _, key := range requests {
+					expectEachWay(ctx, user, object, annotated(key, "2027-01-15T08:00:00Z"), expected, role+": "+key)
+				}
+				expectEachWay(ctx, user, object, annotated("example.com/note", "x"), Succeed(), role)
+			}
+		}
+		asked := objects(ctx, "boss")[2]
+		expectEachWay(ctx, user, asked, annotated(accountsv1.ResetAnnotation, ""), beForbiddenAs(notToAsk), "taken back")
+		_, err := kube.KubectlWith(ctx, "", "annotate", "membership", asked.GetName(), "-n", home, "--overwrite",
+			accountsv1.ResetAnnotation+"=2027-01-15T08:00:00Z", "--as="+user, "--as-group=system:authenticated")
+		Expect(err).To(MatchError(ContainSubstring(notToAsk)))
+		Expect(as(user).Create(ctx, aMemberOf(home, "developer", func(m *accountsv1.Membership) {
+			annotated(accountsv1.ResetAnnotation, "2027-01-15T08:00:00Z")(m)
+		}))).To(Succeed(), "with the Membership")
+	})
+
+	It("is open to an owner, and to nobody for what they may assign elsewhere", func(ctx SpecContext) {
+		const owner, elsewhere = "usher:asking-owner", "usher:asking-elsewhere"
+		has(ctx, owner, home, "usher-organization-owner")
+		has(ctx, elsewhere, home, "usher-people-manager")
+		has(ctx, elsewhere, aHome(ctx), "usher-organization-owner")
+		may(ctx, elsewhere, home, rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles"}, Verbs: []string{"assign"}},
+			right("assign", "permissions"), right("assign", "roles", "bosses"))
+		for _, object := range objects(ctx, "boss") {
+			for _, key := range requests {
+				expectEachWay(ctx, owner, object, annotated(key, "2027-01-15T08:00:00Z"), Succeed(), key)
+				expectEachWay(ctx, elsewhere, object, annotated(key, "2027-01-15T08:00:00Z"), beForbiddenAs(notToAsk), key)
+			}
+		}
+	})
+})
