@@ -26,11 +26,12 @@ build: ## Build bin/usher, one static binary.
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/usher .
 
 .PHONY: generate
-generate: bin/controller-gen bin/crd-ref-docs ## Write what is generated: deep copies, CRDs, docs/api, docs/features.md.
+generate: bin/controller-gen bin/crd-ref-docs ## Write what is generated: deep copies, CRDs, the chart's, docs/api, docs/features.md.
 	mkdir -p config/crd/bases docs/api
 	rm -f config/crd/bases/*.yaml
 	bin/controller-gen object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:dir=config/crd/bases
 	bin/crd-ref-docs --log-level=ERROR --source-path=api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api/v1alpha1.md
+	go run ./hack/chart
 	go run ./hack/features -write docs/features.md
 
 .PHONY: format
@@ -53,7 +54,7 @@ clean: ## Delete bin/: what was built, the tools, the control plane.
 ##@ Checks
 
 .PHONY: test
-test: control-plane build ## Run all specs but the end-to-end ones and those against servers.
+test: control-plane build bin/chart-helm ## Run all specs but the end-to-end ones and those against servers.
 	$(GO_TEST) $$(go list ./... | grep -v -e '/test/e2e' -e '/test/servers')
 
 .PHONY: servers
@@ -75,13 +76,15 @@ e2e: control-plane build chromium ## Run the end-to-end specs: browser, kubectl,
 	$(GO_TEST) ./test/e2e/...
 
 .PHONY: features
-features: control-plane build chromium postfix kannel ## Run all specs and say of each feature whether it works.
+features: control-plane build bin/chart-helm chromium postfix kannel ## Run all specs and say of each feature whether it works.
 	@KUBEBUILDER_ASSETS=$(CURDIR)/bin go run ./hack/features
 
 .PHONY: lint
-lint: bin/golangci-lint ## Lint the Go files, and the API by its own rules.
+lint: bin/golangci-lint bin/chart-helm ## Lint the Go files, the API by its own rules, and the chart.
 	bin/golangci-lint run
 	bin/golangci-lint run --config .golangci-kal.yml ./api/...
+	cd hack/chart-helm && ../../bin/golangci-lint run
+	bin/chart-helm lint -namespace usher-system -values charts/usher/ci/values.yaml charts/usher
 
 .PHONY: verify
 verify: control-plane build bin/controller-gen bin/crd-ref-docs bin/kustomize ## Check that what is generated, the modules, manifests and image are in order.
@@ -101,6 +104,9 @@ image: ## Build the image; needs a Docker engine.
 
 $(TOOLS): hack/tools/go.mod hack/tools/go.sum
 	cd hack/tools && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../$@ $(PACKAGE)
+
+bin/chart-helm: $(wildcard hack/chart-helm/*)
+	cd hack/chart-helm && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../$@ .
 
 .PHONY: postfix
 postfix:

@@ -16,7 +16,7 @@ if ! diff --recursive --unified --new-file --exclude=.git --exclude=bin . "$copy
   exit 1
 fi
 
-for module in . hack/tools hack/control-plane; do
+for module in . hack/tools hack/control-plane hack/chart-helm; do
   echo "go mod tidy -diff in $module"
   (cd "$module" && go mod tidy -diff)
 done

@@ -1,0 +1,129 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package chart_test
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// difference is one between kustomize and the chart that is meant.
+type difference struct {
+	why string
+	// settle makes it go away, and says how often it was there.
+	settle func(kustomize, chart objects) (found int)
+}
+
+// differences are all there are. One that is not found is an error as well.
+var differences = []difference{
+	{"Helm makes the namespace, with --create-namespace", func(kustomize, _ objects) int {
+		before := len(kustomize)
+		delete(kustomize, "Namespace usher-system")
+		return before - len(kustomize)
+	}},
+	{"Helm leaves the definitions behind, with all objects", func(_, chart objects) int {
+		return dropped(chart, "CustomResourceDefinition ", "metadata", "annotations", "helm.sh/resource-policy")
+	}},
+	{"pods start anew when the settings change", func(_, chart objects) int {
+		return dropped(chart, "Deployment ", "spec", "template", "metadata", "annotations")
+	}},
+	{"the image has the tag of the chart's version", func(_, chart objects) (found int) {
+		for name, object := range chart {
+			if strings.HasPrefix(name, "Deployment ") {
+				container := firstContainer(object)
+				image, tag, _ := strings.Cut(container["image"].(string), ":")
+				Expect(tag).To(MatchRegexp(`^v\d+\.\d+\.\d+$`))
+				container["image"] = image
+				found++
+			}
+		}
+		return found
+	}},
+}
+
+var _ = Describe("The chart", func() {
+	It("says the same as kustomize build config/default, but for what is listed", func(ctx SpecContext) {
+		manifests, err := kube.Kubectl(ctx, "kustomize", filepath.Join(root, "config", "default"))
+		Expect(err).NotTo(HaveOccurred())
+		kustomize := parsed(manifests)
+		Expect(len(kustomize)).To(BeNumerically(">", 30))
+		manifests, err = rendered(ctx, "usher-system", "")
+		Expect(err).NotTo(HaveOccurred())
+		chart := parsed(manifests)
+
+		for _, d := range differences {
+			Expect(d.settle(kustomize, chart)).NotTo(BeZero(), "this is no difference any more: %s", d.why)
+		}
+		Expect(cmp.Diff(kustomize, chart)).To(BeEmpty(), "(-kustomize +chart)")
+	})
+
+	It("has nothing of usher-system in another namespace", func(ctx SpecContext) {
+		manifests, err := rendered(ctx, "people", "")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(manifests).NotTo(ContainSubstring("usher-system"))
+	})
+
+	It("takes over what an installer says", func(ctx SpecContext) {
+		manifests, err := rendered(ctx, "people", `
+image: {repository: registry.example.com/platform/usher, tag: v0.2.0}
+portal: {replicas: 3, trustedProxies: [10.0.0.0/8, "2001:db8::/32"], resources: {limits: {memory: 1Gi}}}
+controller: {resources: {requests: {cpu: 100m}}}
+mail: {passwordSecret: mail-password}
+grantableClusterRoles: [acme-deployer]
+`)
+		Expect(err).NotTo(HaveOccurred())
+		all := parsed(manifests)
+		at := func(object string, fields ...string) any {
+			value, found, err := unstructured.NestedFieldNoCopy(all[object], fields...)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(found).To(BeTrue(), "%s: %v", object, fields)
+			return value
+		}
+		portal, controller := firstContainer(all["Deployment usher-portal"]), firstContainer(all["Deployment usher-controller"])
+		Expect(portal).To(HaveKeyWithValue("image", "registry.example.com/platform/usher:v0.2.0"))
+		Expect(portal["resources"]).To(HaveKeyWithValue("limits", HaveKeyWithValue("memory", "1Gi")))
+		Expect(controller["resources"]).To(HaveKeyWithValue("requests", HaveKeyWithValue("cpu", "100m")))
+		Expect(at("Deployment usher-portal", "spec", "replicas")).To(BeEquivalentTo(3))
+		Expect(at("ConfigMap usher-settings", "data", "TRUSTED_PROXIES")).To(Equal("10.0.0.0/8,2001:db8::/32"))
+		Expect(at("Deployment usher-controller", "spec", "template", "spec", "volumes")).To(ConsistOf(
+			HaveKeyWithValue("secret", HaveKeyWithValue("secretName", "mail-password"))))
+		Expect(at("ClusterRole usher-grantable", "rules")).To(ConsistOf(HaveKeyWithValue("resourceNames", ConsistOf("acme-deployer"))))
+	})
+
+	It("prefers a digest to a tag", func(ctx SpecContext) {
+		digest := "sha256:" + strings.Repeat("0", 64)
+		manifests, err := rendered(ctx, "people", "image: {tag: v0.2.0, digest: '"+digest+"'}")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(firstContainer(parsed(manifests)["Deployment usher-portal"])).To(HaveKeyWithValue("image", "usher@"+digest))
+	})
+})
+
+func firstContainer(deployment map[string]any) map[string]any {
+	GinkgoHelper()
+	containers, _, err := unstructured.NestedFieldNoCopy(deployment, "spec", "template", "spec", "containers")
+	Expect(err).NotTo(HaveOccurred())
+	Expect(containers).To(HaveLen(1))
+	return containers.([]any)[0].(map[string]any)
+}
+
+// dropped takes a field out of all objects whose name begins like that, and
+// counts them.
+func dropped(all objects, prefix string, fields ...string) (found int) {
+	GinkgoHelper()
+	for name, object := range all {
+		if strings.HasPrefix(name, prefix) {
+			_, has, err := unstructured.NestedFieldNoCopy(object, fields...)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(has).To(BeTrue(), "%s has no %v", name, fields)
+			unstructured.RemoveNestedField(object, fields...)
+			found++
+		}
+	}
+	return found
+}
