@@ -49,9 +49,14 @@ func aHomeObject(ctx context.Context, home string) metav1.OwnerReference {
 var (
 	demoted   = func(m *accountsv1.Membership) { m.Spec.Role = "developer" }
 	suspended = func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended }
-	renamed   = func(m *accountsv1.Membership) { m.Spec.FamilyName = "Roe" }
-	labelled  = func(m *accountsv1.Membership) { m.Labels = map[string]string{"team": "blue"} }
-	orphaned  = func(m *accountsv1.Membership) {
+	denied    = func(m *accountsv1.Membership) {
+		m.Spec.Permissions = []accountsv1.PermissionOverride{{
+			Effect: accountsv1.EffectDeny, Permission: "own", Resources: []accountsv1.CatalogueName{"home"},
+		}}
+	}
+	renamed  = func(m *accountsv1.Membership) { m.Spec.FamilyName = "Roe" }
+	labelled = func(m *accountsv1.Membership) { m.Labels = map[string]string{"team": "blue"} }
+	orphaned = func(m *accountsv1.Membership) {
 		m.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "ghost", UID: "ghost"}}
 	}
 )
@@ -68,7 +73,7 @@ var _ = Describe("The last owner of an Organization", Ordered, Label("D9"), func
 
 	It("is not demoted, suspended or removed by whoever manages people", func(ctx SpecContext) {
 		owner := theMemberOf(ctx, home, "owner", lastOwner())
-		for name, change := range map[string]func(*accountsv1.Membership){"demoted": demoted, "suspended": suspended, "orphaned": orphaned} {
+		for name, change := range map[string]func(*accountsv1.Membership){"demoted": demoted, "suspended": suspended, "denied": denied, "orphaned": orphaned} {
 			Expect(updating(ctx, as(other), owner, change)).To(beForbiddenAs(theLastOwner), name)
 			changed := owner.DeepCopy()
 			change(changed)
@@ -87,6 +92,7 @@ var _ = Describe("The last owner of an Organization", Ordered, Label("D9"), func
 		}
 		retained := theMemberOf(ctx, home, "owner", lastOwner(), suspended)
 		Expect(updating(ctx, as(other), retained, renamed)).To(Succeed(), "who is suspended already")
+		Expect(updating(ctx, as(other), theMemberOf(ctx, home, "owner", lastOwner(), denied), renamed)).To(Succeed(), "who is denied it already")
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(retained), retained)).To(Succeed())
 		Expect(updating(ctx, as(other), retained, func(m *accountsv1.Membership) { m.Spec.State = "" })).To(Succeed(), "who is resumed")
 	})
