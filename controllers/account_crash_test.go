@@ -49,7 +49,7 @@ var _ = Describe("A controller that dies while it mails about an Account", Seria
 // done before the process could die.
 func dies(ctx context.Context, w world, a *accountsv1.Account, p *process, doubled map[string]int) (died bool) {
 	GinkgoHelper()
-	now.putForward(time.Hour)
+	now.PutForward(time.Hour)
 	before := w.mails("jane")
 	asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
 		failed := metav1.NewTime(now.Add(-time.Minute))

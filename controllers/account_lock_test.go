@@ -37,7 +37,7 @@ func guess(ctx context.Context, a *accountsv1.Account, limits account.Limits) {
 func lockOut(ctx context.Context, a *accountsv1.Account, limits account.Limits) {
 	GinkgoHelper()
 	guess(ctx, a, limits)
-	now.putForward(settledAfter)
+	now.PutForward(settledAfter)
 	poke(ctx, a)
 	eventually(ctx, a, haveState("Locked"), beReady(), haveCondition("Locked", metav1.ConditionTrue, "TooManyFailures"))
 }
@@ -45,7 +45,7 @@ func lockOut(ctx context.Context, a *accountsv1.Account, limits account.Limits) 
 // passes puts the clock forward and has the controllers look.
 func passes(ctx context.Context, a *accountsv1.Account, by time.Duration) {
 	GinkgoHelper()
-	now.putForward(by)
+	now.PutForward(by)
 	poke(ctx, a)
 	quiet(ctx)
 }
@@ -125,7 +125,7 @@ var _ = Describe("An Account that is locked", Label("B2"), func() {
 		locked := a.Status.SignIn.FailureTime
 		value := ask(ctx, which(), accountsv1.UnlockAnnotation)
 		eventually(ctx, a, beOpen(), HaveField("Status.SignIn", accountsv1.SignIn{SessionsEndTime: locked}))
-		now.putForward(time.Minute)
+		now.PutForward(time.Minute)
 		lockOut(ctx, a, members)
 		annotate(ctx, which(), accountsv1.UnlockAnnotation, value)
 		passes(ctx, a, time.Second)
@@ -192,7 +192,7 @@ var _ = Describe("Who manages an Organization", Label("D7"), func() {
 
 		ask(ctx, a, accountsv1.ResetAnnotation)
 		eventuallyMailed(ctx, a, resetSubject, 1)
-		now.putForward(time.Minute)
+		now.PutForward(time.Minute)
 		ask(ctx, owner, accountsv1.ResetAnnotation)
 		eventuallyMailed(ctx, a, resetSubject, 2)
 	})

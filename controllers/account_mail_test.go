@@ -168,7 +168,7 @@ var _ = Describe("The mails about an Account", func() {
 		letters.FailOnce(inbox.Rcpt, inbox.Fault{Code: 450, Text: "4.2.0 greylisted, try again"})
 		value := ask(ctx, a, accountsv1.ResetAnnotation)
 		eventually(ctx, a, HaveField("Status.Deliveries", ConsistOf(HaveField("Result", BeEquivalentTo("TemporaryFailure")))))
-		now.putForward(10 * time.Second)
+		now.PutForward(10 * time.Second)
 		poke(ctx, a)
 		mail := eventuallyMailed(ctx, a, resetSubject, 1)
 		Expect(mail.To).To(ConsistOf(string(a.Spec.Email)))
@@ -187,7 +187,7 @@ var _ = Describe("The mails about an Account", func() {
 			Expect(strings.Contains(text, resetLinkIn(mail))).To(BeFalse(), "the link is where everybody can read it")
 		}
 
-		now.putForward(time.Hour)
+		now.PutForward(time.Hour)
 		Expect(resetStanding(ctx, a, mail, time.Time{})).To(Equal(account.ResetExpired))
 		ask(ctx, m, accountsv1.ResetAnnotation)
 		second := eventuallyMailed(ctx, a, resetSubject, 2)
@@ -213,7 +213,7 @@ var _ = Describe("The mails about an Account", func() {
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, _ metav1.Time) {
 			s.Deliveries[0].Recipient = string(w.email("mallory"))
 		})
-		now.putForward(10 * time.Second)
+		now.PutForward(10 * time.Second)
 		poke(ctx, a)
 		Expect(eventuallyMailed(ctx, a, resetSubject, 1).To).To(ConsistOf(string(a.Spec.Email)))
 		Expect(letters.For(string(w.email("mallory")))).To(BeEmpty())
@@ -229,7 +229,7 @@ var _ = Describe("The mails about an Account", func() {
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, _ metav1.Time) { s.Language = "en" })
 		release()
 		eventuallyMailed(ctx, a, resetSubject, 1)
-		now.putForward(5 * time.Minute)
+		now.PutForward(5 * time.Minute)
 		poke(ctx, a)
 		quiet(ctx)
 		Expect(lettersTo(a, resetSubject)).To(HaveLen(1))
@@ -243,7 +243,7 @@ var _ = Describe("The mails about an Account", func() {
 		})
 		eventually(ctx, a, HaveField("Status.Deliveries", ConsistOf(HaveField("Result", BeEquivalentTo("TemporaryFailure")))))
 		letters.SetFault(nil)
-		now.putForward(10 * time.Second)
+		now.PutForward(10 * time.Second)
 		poke(ctx, a)
 		eventuallyMailed(ctx, a, resetSubject, 2)
 		mails := lettersTo(a, resetSubject)
@@ -261,7 +261,7 @@ var _ = Describe("The mails about an Account", func() {
 		Expect(writes()[before:]).To(BeEmpty())
 		Expect(lettersTo(a, passwordSubject)).To(HaveLen(1))
 
-		now.putForward(time.Minute)
+		now.PutForward(time.Minute)
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) { s.PasswordTime, s.Language = &now, "it" })
 		eventuallyMailed(ctx, a, "La Sua password è stata cambiata", 1)
 	})
@@ -284,7 +284,7 @@ var _ = Describe("The mails about an Account", func() {
 		ask(ctx, m, accountsv1.ResetAnnotation)
 		first := eventuallyMailed(ctx, a, resetSubject, 1)
 		for range 3 {
-			now.putForward(10 * time.Second)
+			now.PutForward(10 * time.Second)
 			ask(ctx, m, accountsv1.ResetAnnotation)
 			eventually(ctx, a, beReady(), haveCondition("RequestBlocked", metav1.ConditionTrue, "ResetLimited"), haveMessage("RequestBlocked", w.name+"/jane"))
 			quiet(ctx)
@@ -300,13 +300,13 @@ var _ = Describe("The mails about an Account", func() {
 		passes(ctx, a, time.Minute)
 		Expect(lettersTo(a, resetSubject)).To(HaveLen(2))
 		for i := range 4 {
-			now.putForward(time.Second)
+			now.PutForward(time.Second)
 			ask(ctx, a, accountsv1.ResetAnnotation)
 			eventuallyMailed(ctx, a, resetSubject, i+3)
 		}
 
 		By("asking for the seventh time in a day")
-		now.putForward(10 * time.Minute)
+		now.PutForward(10 * time.Minute)
 		ask(ctx, m, accountsv1.ResetAnnotation)
 		eventually(ctx, a, haveCondition("RequestBlocked", metav1.ConditionTrue, "ResetLimited"))
 		passes(ctx, a, 50*time.Minute)

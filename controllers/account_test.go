@@ -30,7 +30,7 @@ func credentials(userName string) *corev1.Secret {
 func goneAfterItsTime(ctx context.Context, a *accountsv1.Account) {
 	GinkgoHelper()
 	eventually(ctx, a, haveState("Disabled"))
-	now.putForward(account.AcceptanceTimeout)
+	now.PutForward(account.AcceptanceTimeout)
 	poke(ctx, a)
 	eventuallyGone(ctx, a)
 	eventuallyGone(ctx, credentials(a.Name))
@@ -99,10 +99,10 @@ var _ = Describe("An Account", func() {
 	It("that nobody finished is Pending, and is cleaned away when the link is dead", Label("E7"), func(ctx SpecContext) {
 		w.invited(ctx, "jane")
 		a := w.halfMade(ctx, "jane", w.name+"-jane")
-		now.putForward(time.Minute)
+		now.PutForward(time.Minute)
 		poke(ctx, a)
 		eventually(ctx, a, haveState("Pending"), beReady(), haveCondition("Active", metav1.ConditionFalse, "NotAccepted"))
-		now.putForward(7 * 24 * time.Hour)
+		now.PutForward(7 * 24 * time.Hour)
 		poke(ctx, w.invitation("jane"))
 		eventuallyGone(ctx, a)
 		eventuallyGone(ctx, credentials(a.Name))

@@ -280,7 +280,7 @@ var _ = Describe("Who has to know about an answer", func() {
 		eventually(ctx, inv, haveState("Active"), HaveField("Status.Deliveries", ContainElement(And(
 			HaveField("Name", "confirmation"), HaveField("Result", BeEquivalentTo("TemporaryFailure"))))))
 		letters.SetFault(nil)
-		now.putForward(10 * time.Second)
+		now.PutForward(10 * time.Second)
 		poke(ctx, inv)
 		Eventually(func() []string { return w.mailsTo("jane", "usher:"+a.Name) }).Should(HaveLen(2))
 		mails := w.mailsTo("jane", "usher:"+a.Name)

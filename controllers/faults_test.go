@@ -126,7 +126,7 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 		for _, p := range people {
 			eventuallyWithin(ctx, "30s", w.invitation(p), haveState("Pending"), beReady())
 		}
-		now.putForward(time.Minute)
+		now.PutForward(time.Minute)
 		close(then.write)
 		Eventually(attempts.Load).Should(BeNumerically(">", 40), "it tries by what it saw, and is refused")
 		close(then.thaw)
@@ -182,7 +182,7 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 			tried(1)
 			for now.Now().Sub(began) < time.Hour {
 				tries := inv.Status.Deliveries[0].Tries
-				now.putForward(30 * time.Second)
+				now.PutForward(30 * time.Second)
 				for !now.Now().Before(nextTry(inv)) {
 					poke(ctx, inv)
 					tries++
@@ -191,7 +191,7 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 			}
 			Expect(inv.Status.Deliveries[0].Tries).To(BeNumerically("<=", 20))
 			letters.SetFault(nil)
-			now.putForward(5 * time.Minute)
+			now.PutForward(5 * time.Minute)
 			poke(ctx, inv)
 			eventually(ctx, inv, haveState("Pending"), beReady())
 			Expect(w.invitationsTo("john")).To(HaveLen(1))
@@ -207,7 +207,7 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(inv), inv)).To(Succeed())
 			g.Expect(inv.Status.Deliveries).To(ContainElement(HaveField("Result", Not(BeEmpty()))))
 		}).Should(Succeed())
-		now.putForward(5 * time.Minute)
+		now.PutForward(5 * time.Minute)
 		poke(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"), beReady())
 		mails := w.invitationsTo("john")

@@ -69,13 +69,13 @@ var _ = Describe("An Invitation", func() {
 		m := w.invited(ctx, "jane")
 		inv := w.invitation("jane")
 		eventually(ctx, inv, haveState("Pending"))
-		now.putForward(7*24*time.Hour - time.Minute)
+		now.PutForward(7*24*time.Hour - time.Minute)
 		poke(ctx, inv)
 		Consistently(func(g Gomega) {
 			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(inv), inv)).To(Succeed())
 			g.Expect(inv).To(haveState("Pending"))
 		}, "300ms").Should(Succeed())
-		now.putForward(time.Minute)
+		now.PutForward(time.Minute)
 		poke(ctx, inv)
 		eventually(ctx, inv, haveState("Expired"), beReady(), haveCondition("Expired", metav1.ConditionTrue, "Expired"))
 		eventually(ctx, m, haveState("Expired"), beReady(), haveCondition("Expired", metav1.ConditionTrue, "Expired"))
@@ -84,11 +84,11 @@ var _ = Describe("An Invitation", func() {
 
 	It("turns Expired by itself when its time is over", Label("A7"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.InvitationValiditySeconds = 60 })
-		now.putForward(-58 * time.Second) // of a minute of validity two seconds are left
+		now.PutForward(-58 * time.Second) // of a minute of validity two seconds are left
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
-		now.putForward(58 * time.Second)
+		now.PutForward(58 * time.Second)
 		poke(ctx, inv)
 		eventually(ctx, inv, haveState("Expired"))
 	})
@@ -143,7 +143,7 @@ var _ = Describe("An Invitation", func() {
 		letters.SetFault(nil)
 		poke(ctx, inv)
 		Expect(w.invitationsTo("john")).To(HaveLen(1), "not before its time")
-		now.putForward(10 * time.Second)
+		now.PutForward(10 * time.Second)
 		poke(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"), beReady())
 		mails := w.invitationsTo("john")

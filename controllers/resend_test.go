@@ -122,7 +122,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		},
 		Entry("from Pending", "Pending", nil),
 		Entry("from Expired", "Expired", func(ctx SpecContext) {
-			now.putForward(8 * 24 * time.Hour)
+			now.PutForward(8 * 24 * time.Hour)
 			poke(ctx, w.invitation("jane"))
 		}),
 		Entry("from Declined", "Declined", func(ctx SpecContext) { w.decline(ctx, "jane", "") }),
@@ -160,7 +160,7 @@ var _ = Describe("An invitation that is sent again", func() {
 			haveMessage("ResendBlocked", first.Add(24*time.Hour).UTC().Format(time.RFC3339)))
 		Expect(w.invitationMails("john")).To(HaveLen(5))
 
-		now.putForward(24 * time.Hour)
+		now.PutForward(24 * time.Hour)
 		poke(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"), HaveField("Status.Attempt.Number", BeEquivalentTo(6)),
 			Not(haveCondition("ResendBlocked", metav1.ConditionTrue, "ResendLimited")))
@@ -179,7 +179,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "ResendLimited"))
 		Expect(w.invitationMails("john")).To(HaveLen(5))
-		now.putForward(24 * time.Hour)
+		now.PutForward(24 * time.Hour)
 		poke(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"), beReady())
 	})
@@ -240,7 +240,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		poke(ctx, last)
 		quiet(ctx)
 		limited()
-		now.putForward(24 * time.Hour)
+		now.PutForward(24 * time.Hour)
 		poke(ctx, last)
 		eventually(ctx, last, haveState("Pending"), beReady())
 	})
@@ -277,7 +277,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		m, inv := w.membership("jane"), w.invitation("jane")
 		create(ctx, m)
 		eventually(ctx, inv, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "TemporaryFailure"))
-		now.putForward(time.Minute)
+		now.PutForward(time.Minute)
 		poke(ctx, inv)
 		eventually(ctx, inv, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "TemporaryFailure"),
 			haveMessage("Ready", "not now"), haveMessage("Ready", accountsv1.ResendAnnotation))

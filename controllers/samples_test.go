@@ -33,7 +33,7 @@ var _ = Describe("The samples", func() {
 		slices.Reverse(all)
 		applied(ctx, slices.DeleteFunc(slices.Clone(all), isNamespace)...)
 		bindable(ctx, all)
-		now.putForward(time.Minute) // by which Usher has looked at its rights again
+		now.PutForward(time.Minute) // by which Usher has looked at its rights again
 		for _, w := range samples {
 			poke(ctx, w.organization())
 			eventually(ctx, w.organization(), beReady())

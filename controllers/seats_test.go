@@ -87,7 +87,7 @@ var _ = Describe("A limit on seats", Label("D2"), func() {
 		create(ctx, late)
 		eventually(ctx, late, haveState("Failed"))
 
-		now.putForward(8 * 24 * time.Hour)
+		now.PutForward(8 * 24 * time.Hour)
 		poke(ctx, w.invitation("jane"))
 		eventually(ctx, late, haveState("Invited"), beReady())
 		Expect(w.taken(ctx)).To(ConsistOf("late"))

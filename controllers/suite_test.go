@@ -7,13 +7,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	netmail "net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +39,7 @@ import (
 	"github.com/usher-dev/usher/internal/guard"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/test/platform"
 )
 
 const (
@@ -58,7 +57,7 @@ var (
 
 	telephones = &phones{}
 
-	now  = &shiftedClock{}
+	now  = &platform.Clock{}
 	keys invitation.Keyring
 )
 
@@ -209,22 +208,5 @@ func startUsher(ctx context.Context, api *rest.Config, post *controllers.Post, w
 	}
 }
 
-// shiftedClock is the machine's clock, put forward by as much as a spec likes.
-type shiftedClock struct{ shift atomic.Int64 }
-
-func (c *shiftedClock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
-
-func (c *shiftedClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
-
-// putForward puts the clock forward for the rest of the spec.
-func (c *shiftedClock) putForward(by time.Duration) {
-	c.shift.Add(int64(by))
-	DeferCleanup(func() { c.shift.Add(-int64(by)) })
-}
-
-var serial atomic.Int64
-
 // fresh is a name that no other spec has.
-func fresh(prefix string) string {
-	return fmt.Sprintf("%s-%d", prefix, serial.Add(1))
-}
+var fresh = platform.Fresh

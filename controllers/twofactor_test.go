@@ -39,13 +39,13 @@ var _ = Describe("A second factor that the Organization requires", Label("A10"),
 		w.requireTwoFactor(ctx, 0)
 		eventually(ctx, m, haveState("Active"), beReady(), haveCondition("TwoFactorMissing", metav1.ConditionTrue, "GracePeriod"),
 			haveMessage("TwoFactorMissing", "on the account page of the portal"), haveCondition("PermissionsApplied", metav1.ConditionTrue, "Reconciled"))
-		now.putForward(7*24*time.Hour - time.Minute)
+		now.PutForward(7*24*time.Hour - time.Minute)
 		poke(ctx, m)
 		quiet(ctx)
 		eventually(ctx, m, haveState("Active"), haveCondition("TwoFactorMissing", metav1.ConditionTrue, "GracePeriod"))
 		Expect(w.access(ctx)).To(ConsistOf("edit for usher:" + a.Name))
 
-		now.putForward(time.Minute)
+		now.PutForward(time.Minute)
 		poke(ctx, m)
 		eventually(ctx, m, haveState("Inactive"), beReady(), haveCondition("TwoFactorMissing", metav1.ConditionTrue, "TwoFactorRequired"),
 			haveCondition("Ready", metav1.ConditionTrue, "TwoFactorRequired"), haveCondition("Active", metav1.ConditionTrue, "Accepted"),
@@ -65,7 +65,7 @@ var _ = Describe("A second factor that the Organization requires", Label("A10"),
 		m, _ := w.active(ctx)
 		w.requireTwoFactor(ctx, 60)
 		eventually(ctx, m, haveCondition("TwoFactorMissing", metav1.ConditionTrue, "GracePeriod"))
-		now.putForward(57 * time.Second)
+		now.PutForward(57 * time.Second)
 		poke(ctx, m)
 		eventually(ctx, m, haveState("Inactive"), haveCondition("TwoFactorMissing", metav1.ConditionTrue, "TwoFactorRequired"))
 		Expect(w.access(ctx)).To(BeEmpty())
@@ -96,7 +96,7 @@ var _ = Describe("A second factor that the Organization requires", Label("A10"),
 		m, a := w.active(ctx)
 		change(ctx, a, func(a *accountsv1.Account) { a.Annotations[accountsv1.TwoFactorAnnotation] = "Enrolled" })
 		w.requireTwoFactor(ctx, 60)
-		now.putForward(time.Hour)
+		now.PutForward(time.Hour)
 		poke(ctx, m)
 		quiet(ctx)
 		eventually(ctx, m, haveState("Active"), beReady())

@@ -33,7 +33,7 @@ var _ = Describe("A message whose answer is lost", Label("K8"), func() {
 	wait := func(ctx SpecContext, inv *accountsv1.Invitation, long time.Duration) {
 		GinkgoHelper()
 		quiet(ctx)
-		now.putForward(long)
+		now.PutForward(long)
 		poke(ctx, inv)
 		quiet(ctx)
 	}

@@ -112,9 +112,9 @@ var _ = Describe("Guessing a password", Label("B2"), func() {
 			Expect(secretOf(ctx, victim.name).ResourceVersion).To(Equal(before.ResourceVersion))
 
 			By("waiting for the end of the lock")
-			now.putForward(15*time.Minute - 5*time.Second - time.Since(locked.Status.SignIn.FailureTime.Time))
+			now.PutForward(15*time.Minute - 5*time.Second - time.Since(locked.Status.SignIn.FailureTime.Time))
 			Expect(stranger().signIn(at[1].Load(), victim.name, password).session()).To(BeEmpty())
-			now.putForward(10 * time.Second)
+			now.PutForward(10 * time.Second)
 			owner := stranger()
 			Expect(owner.signIn(at[1].Load(), victim.name, password).leadsTo("/account")).To(BeTrue())
 			Expect(owner.isIn(at[2].Load(), victim.name)).To(BeTrue())

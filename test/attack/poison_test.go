@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	netmail "net/mail"
 	"net/url"
 	"regexp"
 	"slices"
@@ -20,17 +19,12 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/controllers"
-	"github.com/usher-dev/usher/hack/cluster"
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/test/platform"
 )
 
 // Those whom a payload is about. In payloads, VICTIM, TOO and EVIL are their user
@@ -221,32 +215,11 @@ func (b *mailbag) all() []mail.Message {
 // aController mails into the bag until what it returns is called.
 func aController(ctx context.Context, bag *mailbag) (stop func()) {
 	GinkgoHelper()
-	again := true
-	mgr, err := ctrl.NewManager(controllerRights, ctrl.Options{
-		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"},
-		Cache:      cache.Options{ByObject: controllers.CachedObjects()},
-		Controller: config.Controller{SkipNameValidation: &again},
-	})
-	Expect(err).NotTo(HaveOccurred())
+	post := platform.Post(bag, keys)
 	base, err := url.Parse(portalURL)
 	Expect(err).NotTo(HaveOccurred())
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	Expect(controllers.Setup(ctx, mgr, controllers.Options{
-		Clock: now, Namespace: cluster.Namespace, Workers: 4,
-		Post: &controllers.Post{
-			Mailer: bag, From: netmail.Address{Name: "Usher", Address: "usher@example.com"},
-			Settings:  &controllers.Settings{Reader: mgr.GetClient()},
-			Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
-			PortalURL: base,
-			Holder:    fresh("controller"), Deadline: mail.SendDeadline,
-		},
-	})).To(Succeed())
-	stopped := make(chan error, 1)
-	go func() { stopped <- mgr.Start(ctx) }()
-	return func() {
-		cancel()
-		Expect(<-stopped).To(Succeed())
-	}
+	post.PortalURL = base
+	return kube.RunControllers(ctx, controllerRights, controllers.Options{Clock: now, Workers: 4, Post: post})
 }
 
 // links are all that leads anywhere from a mail.

@@ -56,7 +56,7 @@ func aPortal(ctx context.Context, hasher portal.Hasher) *replica {
 	config := rest.CopyConfig(portalRights)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &line{next, p.dead} })
 	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
-	objects, err := cache.New(config, cache.Options{Scheme: scheme, ByObject: map[client.Object]cache.ByObject{
+	objects, err := cache.New(config, cache.Options{Scheme: kube.Scheme, ByObject: map[client.Object]cache.ByObject{
 		&corev1.Secret{}: {Namespaces: map[string]cache.Config{
 			cluster.Namespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", "usher-link-keys")},
 		}},
@@ -68,7 +68,7 @@ func aPortal(ctx context.Context, hasher portal.Hasher) *replica {
 		Expect(objects.Start(ctx)).To(Succeed())
 	}()
 	Expect(objects.WaitForCacheSync(ctx)).To(BeTrue())
-	live, err := client.New(config, client.Options{Scheme: scheme})
+	live, err := client.New(config, client.Options{Scheme: kube.Scheme})
 	Expect(err).NotTo(HaveOccurred())
 	base, err := url.Parse(portalURL)
 	Expect(err).NotTo(HaveOccurred())

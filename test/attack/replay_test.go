@@ -126,7 +126,7 @@ var _ = Describe("Replaying a second factor at three portals", Label("A10"), fun
 		Expect(writes.seen.Load()).To(BeNumerically("<=", 6))
 
 		By("waiting for the end of the lock")
-		now.putForward(16 * time.Minute)
+		now.PutForward(16 * time.Minute)
 		Expect(again.signIn(at[0], jane.name, password).leadsTo("/sign-in/code")).To(BeTrue())
 		Expect(again.post(at[2], "/sign-in/code", "code", codeNow(secret)).leadsTo("/account")).To(BeTrue())
 	})

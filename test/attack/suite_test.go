@@ -10,10 +10,6 @@ package attack_test
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,29 +17,23 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/cluster"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/test/platform"
 )
 
-var root = filepath.Join("..", "..")
-
 var (
-	kube   *cluster.Cluster
-	scheme = runtime.NewScheme()
-	admin  client.WithWatch
+	kube  *platform.Platform
+	admin client.WithWatch
 	// portalRights and controllerRights are those of the two service accounts.
 	portalRights, controllerRights *rest.Config
 
-	now  = &shiftedClock{}
+	now  = &platform.Clock{}
 	keys invitation.Keyring
 	// Whatever the person of a spec has for a password, and its hash, which takes
 	// its time to make.
@@ -61,44 +51,20 @@ func TestAttacks(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	ctrl.SetLogger(GinkgoLogr)
-	klog.SetLogger(GinkgoLogr)
-	bin := os.Getenv("KUBEBUILDER_ASSETS")
-	if bin == "" {
-		bin = filepath.Join(root, "bin")
-	}
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(accountsv1.AddToScheme(scheme)).To(Succeed())
+	kube = platform.Start(ctx, false)
+	admin, keys = kube.AdminClient, platform.Keys()
+	portalRights, controllerRights = kube.RightsOf(ctx, platform.Portal), kube.RightsOf(ctx, platform.Controller)
 	var err error
-	kube, err = cluster.Start(context.WithoutCancel(ctx), cluster.Options{BinDir: bin})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(kube.Stop)
-	Expect(kube.InstallAll(ctx, filepath.Join(root, "config"))).To(Succeed())
-	admin, err = client.NewWithWatch(kube.Admin(), client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
-	portalRights, controllerRights = rightsOf(ctx, "usher-portal"), rightsOf(ctx, "usher-controller")
-
-	keys, err = invitation.ParseKeyring(map[string][]byte{invitation.FirstKeyName(): make([]byte, invitation.KeySize)})
-	Expect(err).NotTo(HaveOccurred())
 	passwordHash, err = account.NewHasher(1, time.Minute).Hash(ctx, password)
 	Expect(err).NotTo(HaveOccurred())
 	policiesInForce(ctx)
 })
 
-func rightsOf(ctx context.Context, serviceAccount string) *rest.Config {
-	GinkgoHelper()
-	config, err := kube.ServiceAccountConfig(ctx, cluster.Namespace, serviceAccount)
-	Expect(err).NotTo(HaveOccurred())
-	config.QPS = -1
-	return config
-}
-
 // policiesInForce waits until the API server holds the portal to what config/
 // lets it do, which takes it a moment.
 func policiesInForce(ctx context.Context) {
 	GinkgoHelper()
-	portal, err := client.New(portalRights, client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
+	portal := kube.Client(portalRights)
 	probe := &accountsv1.Account{}
 	probe.Name, probe.Spec.Email = fresh("probe"), "probe@example.com"
 	probe.Spec.InvitationRef = accountsv1.InvitationReference{Namespace: "default", Name: "probe", UID: "1"}
@@ -115,26 +81,9 @@ func policiesInForce(ctx context.Context) {
 	}
 }
 
-// shiftedClock is the machine's clock, put forward by as much as a spec likes.
-type shiftedClock struct{ shift atomic.Int64 }
-
-func (c *shiftedClock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
-
-func (c *shiftedClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
-
-// putForward puts the clock forward for the rest of the spec.
-func (c *shiftedClock) putForward(by time.Duration) {
-	c.shift.Add(int64(by))
-	DeferCleanup(func() { c.shift.Add(-int64(by)) })
-}
-
-var serial atomic.Int64
-
-// fresh is a name that no other spec has.
-func fresh(prefix string) string { return fmt.Sprintf("%s-%04d", prefix, serial.Add(1)) }
-
-// figure reports a measured number, so that it can be read after a run.
-func figure(name string, format string, args ...any) {
-	GinkgoHelper()
-	AddReportEntry(name, ReportEntryVisibilityAlways, fmt.Sprintf(format, args...))
-}
+var (
+	// fresh is a name that no other spec has.
+	fresh = platform.Fresh
+	// figure reports a measured number.
+	figure = platform.Figure
+)

@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/test/platform"
 )
 
 // part is some attempts of one sort.
@@ -144,7 +146,7 @@ func deletePolicies(ctx context.Context) {
 
 func installPolicies(ctx context.Context) {
 	GinkgoHelper()
-	_, err := kube.Kubectl(ctx, "apply", "--server-side", "-k", filepath.Join(root, "config", "policy"))
+	_, err := kube.Kubectl(ctx, "apply", "--server-side", "-k", filepath.Join(platform.Root, "config", "policy"))
 	Expect(err).NotTo(HaveOccurred())
 }
 

@@ -109,6 +109,6 @@ func (a *actor) reach() {
 	config.QPS = -1
 	config.Impersonate = rest.ImpersonationConfig{UserName: a.user, Groups: a.inGroups()}
 	var err error
-	a.api, err = client.New(config, client.Options{Scheme: scheme})
+	a.api, err = client.New(config, client.Options{Scheme: kube.Scheme})
 	Expect(err).NotTo(HaveOccurred())
 }

@@ -12,11 +12,7 @@ package pace_test
 
 import (
 	"context"
-	"fmt"
-	netmail "net/mail"
-	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -25,30 +21,21 @@ import (
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/controllers"
-	"github.com/usher-dev/usher/hack/cluster"
-	"github.com/usher-dev/usher/internal/chat"
-	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/test/platform"
 )
 
 // workers is what a controller has unless it is told otherwise.
 const workers = 4
 
 var (
-	kube   *cluster.Cluster
-	scheme = runtime.NewScheme()
-	admin  client.WithWatch
+	kube  *platform.Platform
+	admin client.WithWatch
 	// asked is what Usher writes to the API server.
 	asked = &traffic{}
 	// access is who has what, as the API server tells it.
@@ -73,24 +60,8 @@ func TestPace(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	ctrl.SetLogger(GinkgoLogr)
-	klog.SetLogger(GinkgoLogr)
-	bin := os.Getenv("KUBEBUILDER_ASSETS")
-	root := filepath.Join("..", "..")
-	if bin == "" {
-		bin = filepath.Join(root, "bin")
-	}
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(accountsv1.AddToScheme(scheme)).To(Succeed())
-	var err error
-	kube, err = cluster.Start(context.WithoutCancel(ctx), cluster.Options{BinDir: bin})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(kube.Stop)
-	Expect(kube.InstallAll(ctx, filepath.Join(root, "config"))).To(Succeed())
-	config := kube.Admin()
-	config.QPS = -1
-	admin, err = client.NewWithWatch(config, client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
+	kube = platform.Start(ctx, false)
+	admin = kube.AdminClient
 	mayBind(ctx, auditor)
 	// An API server that ends a watch has this process begin another, so that
 	// what is seen is seen in order.
@@ -117,46 +88,15 @@ func perSecond() int { return size / 2 }
 // startUsher runs all controllers until the suite is over.
 func startUsher(ctx context.Context) {
 	GinkgoHelper()
-	config, err := kube.ServiceAccountConfig(ctx, cluster.Namespace, "usher-controller")
-	Expect(err).NotTo(HaveOccurred())
-	config.QPS = -1
-	config.Wrap(asked.wrap)
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:  scheme,
-		Metrics: metricsserver.Options{BindAddress: "0"},
-		Cache:   cache.Options{ByObject: controllers.CachedObjects()},
-	})
-	Expect(err).NotTo(HaveOccurred())
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	Expect(controllers.Setup(running, mgr, controllers.Options{
-		Clock: clock.RealClock{}, Namespace: cluster.Namespace, Workers: workers, Post: nobodysPost(mgr.GetClient()),
-		BindingsPerSecond: perSecond(),
-	})).To(Succeed())
-	stopped := make(chan error, 1)
-	go func() { stopped <- mgr.Start(running) }()
-	DeferCleanup(func() {
-		cancel()
-		Expect(<-stopped).To(Succeed())
-	})
-}
-
-// nobodysPost is a Post that has nothing to mail: everybody is a member already.
-func nobodysPost(c client.Client) *controllers.Post {
-	GinkgoHelper()
+	rights := kube.RightsOf(ctx, platform.Controller)
+	rights.Wrap(asked.wrap)
+	// Nobody is mailed: everybody is a member already.
 	server, err := mail.ParseURL("smtp+plaintext://localhost:1")
 	Expect(err).NotTo(HaveOccurred())
-	portal, err := url.Parse("https://accounts.example.com")
-	Expect(err).NotTo(HaveOccurred())
-	keys, err := invitation.ParseKeyring(map[string][]byte{invitation.FirstKeyName(): make([]byte, invitation.KeySize)})
-	Expect(err).NotTo(HaveOccurred())
-	return &controllers.Post{
-		Mailer:   mail.NewSMTP(mail.Config{Server: server}),
-		Chatter:  chat.New(chat.Config{}),
-		Settings: &controllers.Settings{Reader: c},
-		Keys:     func(context.Context) (invitation.Keyring, error) { return keys, nil },
-		From:     netmail.Address{Name: "Usher", Address: "usher@example.com"},
-		Deadline: mail.SendDeadline, PortalURL: portal, Holder: "usher",
-	}
+	DeferCleanup(kube.RunControllers(ctx, rights, controllers.Options{
+		Clock: clock.RealClock{}, Workers: workers, BindingsPerSecond: perSecond(),
+		Post: platform.Post(mail.NewSMTP(mail.Config{Server: server}), platform.Keys()),
+	}))
 }
 
 // create makes objects.
@@ -169,8 +109,5 @@ func create(ctx context.Context, objects ...client.Object) {
 
 func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
 
-// figure reports a measured number, so that it can be read after a run.
-func figure(name, format string, args ...any) {
-	GinkgoHelper()
-	AddReportEntry(name, ReportEntryVisibilityAlways, fmt.Sprintf(format, args...))
-}
+// figure reports a measured number.
+var figure = platform.Figure

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/platform"
 )
 
 // beForbidden matches what RBAC or a policy refused, as opposed to anything
@@ -157,7 +158,7 @@ type field struct {
 // statusOf are the fields of the status of a kind, from the CRD.
 func statusOf(plural string) map[string]field {
 	GinkgoHelper()
-	raw, err := os.ReadFile(filepath.Join(root, "config", "crd", "bases", "accounts.usher.dev_"+plural+".yaml"))
+	raw, err := os.ReadFile(filepath.Join(platform.Root, "config", "crd", "bases", "accounts.usher.dev_"+plural+".yaml"))
 	Expect(err).NotTo(HaveOccurred())
 	var crd struct {
 		Spec struct {

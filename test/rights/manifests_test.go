@@ -15,11 +15,12 @@ import (
 	"sigs.k8s.io/yaml"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/platform"
 )
 
 var _ = Describe("The manifests", func() {
 	It("name each right: no wildcard, no way to raise them, and binding by name alone", func(ctx SpecContext) {
-		manifests, err := kube.Kubectl(ctx, "kustomize", filepath.Join(root, "config", "rbac"))
+		manifests, err := kube.Kubectl(ctx, "kustomize", filepath.Join(platform.Root, "config", "rbac"))
 		Expect(err).NotTo(HaveOccurred())
 		var rules []rbacv1.PolicyRule
 		for manifest := range strings.SplitSeq(manifests, "\n---\n") {

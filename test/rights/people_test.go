@@ -36,7 +36,7 @@ func as(user string) client.WithWatch {
 	GinkgoHelper()
 	config := kube.Admin()
 	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:authenticated"}}
-	person, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	person, err := client.NewWithWatch(config, client.Options{Scheme: kube.Scheme})
 	Expect(err).NotTo(HaveOccurred())
 	return person
 }
@@ -109,7 +109,7 @@ func aServiceAccount(ctx context.Context, namespace, name string) (client.WithWa
 	Expect(admin.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})).To(Succeed())
 	config, err := kube.ServiceAccountConfig(ctx, namespace, name)
 	Expect(err).NotTo(HaveOccurred())
-	account, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	account, err := client.NewWithWatch(config, client.Options{Scheme: kube.Scheme})
 	Expect(err).NotTo(HaveOccurred())
 	review := &authenticationv1.SelfSubjectReview{}
 	Expect(account.Create(ctx, review)).To(Succeed())

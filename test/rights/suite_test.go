@@ -8,30 +8,23 @@ package rights_test
 import (
 	"context"
 	"maps"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/cluster"
+	"github.com/usher-dev/usher/test/platform"
 )
 
-var root = filepath.Join("..", "..")
-
 var (
-	kube *cluster.Cluster
+	kube *platform.Platform
 	// The API server as each of them reaches it.
 	admin, controller, portal client.WithWatch
-	scheme                    = runtime.NewScheme()
 )
 
 func TestRights(t *testing.T) {
@@ -40,29 +33,10 @@ func TestRights(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	logf.SetLogger(GinkgoLogr)
-	bin := os.Getenv("KUBEBUILDER_ASSETS")
-	if bin == "" {
-		bin = filepath.Join(root, "bin")
-	}
-	var err error
-	kube, err = cluster.Start(context.WithoutCancel(ctx), cluster.Options{
-		BinDir: bin, ControllerManager: true, // it fills the ClusterRoles view, edit and admin
-	})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(kube.Stop)
-	Expect(kube.InstallAll(ctx, filepath.Join(root, "config"))).To(Succeed())
-
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(accountsv1.AddToScheme(scheme)).To(Succeed())
-	admin, err = client.NewWithWatch(kube.Admin(), client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
-	for name, to := range map[string]*client.WithWatch{"usher-controller": &controller, "usher-portal": &portal} {
-		config, err := kube.ServiceAccountConfig(ctx, cluster.Namespace, name)
-		Expect(err).NotTo(HaveOccurred())
-		*to, err = client.NewWithWatch(config, client.Options{Scheme: scheme})
-		Expect(err).NotTo(HaveOccurred())
-	}
+	kube = platform.Start(ctx, true)
+	admin = kube.AdminClient
+	controller = kube.Client(kube.RightsOf(ctx, platform.Controller))
+	portal = kube.Client(kube.RightsOf(ctx, platform.Portal))
 })
 
 // prober is somebody who may do a little of everything, and breaches the

@@ -1,0 +1,142 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package platform is what the suites in test/ stand on: a control plane with
+// everything in config/ installed, the two service accounts, and Usher's
+// controllers in this process. It fails the spec that calls it where something
+// cannot be had. It knows nothing of what a suite looks at, and must not be
+// imported by anything but suites.
+package platform
+
+import (
+	"context"
+	netmail "net/mail"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/controllers"
+	"github.com/usher-dev/usher/hack/cluster"
+	"github.com/usher-dev/usher/internal/chat"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/mail"
+)
+
+// Root of the repository, from the directory of a suite.
+var Root = filepath.Join("..", "..")
+
+// The service accounts that Usher is installed with.
+const (
+	Controller = "usher-controller"
+	Portal     = "usher-portal"
+)
+
+// Platform is a control plane with Usher's manifests, and nobody at work.
+type Platform struct {
+	*cluster.Cluster
+	// Scheme knows Kubernetes's own kinds and Usher's.
+	Scheme *runtime.Scheme
+	// AdminClient may do everything.
+	AdminClient client.WithWatch
+}
+
+// Start runs a control plane until the suite is over. With a controller manager
+// it also fills ClusterRoles that aggregate, and collects garbage.
+func Start(ctx context.Context, controllerManager bool) *Platform {
+	GinkgoHelper()
+	ctrl.SetLogger(GinkgoLogr)
+	klog.SetLogger(GinkgoLogr)
+	bin := os.Getenv("KUBEBUILDER_ASSETS")
+	if bin == "" {
+		bin = filepath.Join(Root, "bin")
+	}
+	p := &Platform{Scheme: runtime.NewScheme()}
+	Expect(clientgoscheme.AddToScheme(p.Scheme)).To(Succeed())
+	Expect(accountsv1.AddToScheme(p.Scheme)).To(Succeed())
+	var err error
+	p.Cluster, err = cluster.Start(context.WithoutCancel(ctx), cluster.Options{BinDir: bin, ControllerManager: controllerManager})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(p.Stop)
+	Expect(p.InstallAll(ctx, filepath.Join(Root, "config"))).To(Succeed())
+	p.AdminClient = p.Client(unlimited(p.Admin()))
+	return p
+}
+
+// RightsOf is the API server as one of Usher's service accounts reaches it.
+func (p *Platform) RightsOf(ctx context.Context, serviceAccount string) *rest.Config {
+	GinkgoHelper()
+	rights, err := p.ServiceAccountConfig(ctx, cluster.Namespace, serviceAccount)
+	Expect(err).NotTo(HaveOccurred())
+	return unlimited(rights)
+}
+
+// Client reaches the API server without a cache.
+func (p *Platform) Client(rights *rest.Config) client.WithWatch {
+	GinkgoHelper()
+	c, err := client.NewWithWatch(rights, client.Options{Scheme: p.Scheme})
+	Expect(err).NotTo(HaveOccurred())
+	return c
+}
+
+// unlimited leaves it to the API server how much is too much.
+func unlimited(rights *rest.Config) *rest.Config {
+	rights.QPS = -1
+	return rights
+}
+
+// RunControllers runs all controllers with the given rights until stop is called.
+// The Post gets its Settings here.
+func (p *Platform) RunControllers(ctx context.Context, rights *rest.Config, o controllers.Options) (stop func()) {
+	GinkgoHelper()
+	again := true // several can run in one process, one after the other or at once
+	mgr, err := ctrl.NewManager(rights, ctrl.Options{
+		Scheme: p.Scheme, Metrics: metricsserver.Options{BindAddress: "0"},
+		Cache:      cache.Options{ByObject: controllers.CachedObjects()},
+		Controller: config.Controller{SkipNameValidation: &again},
+	})
+	Expect(err).NotTo(HaveOccurred())
+	o.Namespace, o.Post.Settings = cluster.Namespace, &controllers.Settings{Reader: mgr.GetClient()}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	Expect(controllers.Setup(ctx, mgr, o)).To(Succeed())
+	stopped := make(chan error, 1)
+	go func() { stopped <- mgr.Start(ctx) }()
+	return func() {
+		GinkgoHelper()
+		cancel()
+		Expect(<-stopped).To(Succeed())
+	}
+}
+
+// Post mails by a mailer, for a portal at an address that nobody has.
+func Post(mailer controllers.Mailer, keys invitation.Keyring) *controllers.Post {
+	return &controllers.Post{
+		Mailer:    mailer,
+		Chatter:   chat.New(chat.Config{AllowLoopback: true}),
+		Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		From:      netmail.Address{Name: "Usher", Address: "usher@example.com"},
+		PortalURL: &url.URL{Scheme: "https", Host: "accounts.example.com"},
+		Holder:    Fresh("usher"),
+		Deadline:  mail.SendDeadline,
+	}
+}
+
+// Keys are link keys that are no secret.
+func Keys() invitation.Keyring {
+	GinkgoHelper()
+	keys, err := invitation.ParseKeyring(map[string][]byte{invitation.FirstKeyName(): make([]byte, invitation.KeySize)})
+	Expect(err).NotTo(HaveOccurred())
+	return keys
+}
