@@ -43,7 +43,7 @@ func someFacts(changes ...func(*Facts)) Facts {
 	return f
 }
 
-func policiesMissing(f *Facts) { f.Guard.Missing = []string{"usher-records", "usher-assign"} }
+func policiesMissing(f *Facts) { f.Guard.Missing = []string{"usher-assign", "usher-records"} }
 
 func rollingOut(f *Facts) {
 	updated := int32(4)

@@ -80,10 +80,10 @@ func mayBind(ctx context.Context, clusterRole string) {
 	Expect(admin.Update(ctx, grantable)).To(Succeed())
 }
 
-// perSecond is how many RoleBindings Usher may write in a second: 500 for a
-// thousand members, and as much less for fewer, so that it is what a change of
-// the catalogue waits for.
-func perSecond() int { return size / 2 }
+// perSecond is how many RoleBindings Usher may write in a second: 500, as it is
+// installed, and less for fewer than a thousand members, so that it is what a
+// change of the catalogue waits for.
+func perSecond() int { return min(500, size/2) }
 
 // startUsher runs all controllers until the suite is over.
 func startUsher(ctx context.Context) {
