@@ -255,10 +255,10 @@ var _ = Describe("The mails about an Account", func() {
 		Expect(eventuallyMailed(ctx, a, passwordSubject, 1).Text).To(ContainSubstring("https://accounts.example.com/reset\n"))
 		Expect(eventuallyMailed(ctx, a, factorSubject, 1).Text).To(ContainSubstring("https://accounts.example.com/reset\n"))
 		quiet(ctx)
-		before := len(writes())
+		before := len(w.writes())
 		poke(ctx, a)
 		quiet(ctx)
-		Expect(writes()[before:]).To(BeEmpty())
+		Expect(w.writes()[before:]).To(BeEmpty())
 		Expect(lettersTo(a, passwordSubject)).To(HaveLen(1))
 
 		now.PutForward(time.Minute)
@@ -315,11 +315,11 @@ var _ = Describe("The mails about an Account", func() {
 
 	It("are two writes of the status each", Label("K1"), func(ctx SpecContext) {
 		quiet(ctx)
-		before := len(writes())
+		before := len(w.writes())
 		ask(ctx, a, accountsv1.ResetAnnotation)
 		eventuallyMailed(ctx, a, resetSubject, 1)
 		quiet(ctx)
-		Expect(writes()[before:]).To(ConsistOf("update accounts/status "+a.Name, "update accounts/status "+a.Name))
+		Expect(w.writes()[before:]).To(ConsistOf("update accounts/status "+a.Name, "update accounts/status "+a.Name))
 	})
 
 	It("are not sent for what is no request", func(ctx SpecContext) {

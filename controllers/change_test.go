@@ -108,9 +108,9 @@ func (w world) comesToHave(ctx context.Context, person string, a *accountsv1.Acc
 }
 
 // writtenSince are the writes after so many others, about anything but Organizations.
-func writtenSince(before int) []string {
+func (w world) writtenSince(before int) []string {
 	GinkgoHelper()
-	return slices.DeleteFunc(writes()[before:], func(write string) bool { return strings.HasPrefix(write, "update organizations/status ") })
+	return slices.DeleteFunc(w.writes()[before:], func(write string) bool { return strings.HasPrefix(write, "update organizations/status ") })
 }
 
 // finish ends the deletion of a namespace, as the namespace controller does once
@@ -140,24 +140,24 @@ var _ = Describe("Access follows", func() {
 		kept := bindings(ctx, w.staging())
 		quiet(ctx)
 
-		before := len(writes())
+		before := len(w.writes())
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Roles[0].Grants = append(o.Spec.Roles[0].Grants, grantOn("look", "staging"))
 		})
 		w.comesToHave(ctx, "jane", jane, both...)
 		w.comesToHave(ctx, "joe", joe, both...)
 		quiet(ctx)
-		Expect(writtenSince(before)).To(ConsistOf(
+		Expect(w.writtenSince(before)).To(ConsistOf(
 			"patch rolebindings usher:"+w.name+":jane:view", "update memberships/status jane",
 			"patch rolebindings usher:"+w.name+":joe:view", "update memberships/status joe"))
 		Expect(bindings(ctx, w.staging())).To(ContainElements(kept), "what they had is not touched")
 
-		before = len(writes())
+		before = len(w.writes())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Roles[0].Grants = o.Spec.Roles[0].Grants[1:] })
 		w.comesToHave(ctx, "jane", jane, both[1])
 		w.comesToHave(ctx, "joe", joe, both[1])
 		quiet(ctx)
-		Expect(writtenSince(before)).To(ConsistOf(
+		Expect(w.writtenSince(before)).To(ConsistOf(
 			"delete rolebindings usher:"+w.name+":jane:edit", "update memberships/status jane",
 			"delete rolebindings usher:"+w.name+":joe:edit", "update memberships/status joe"))
 		w.comesToHave(ctx, "olga", olga, both[1])
@@ -168,11 +168,11 @@ var _ = Describe("Access follows", func() {
 		told(w, "jane", 2)
 		told(w, "olga", 2)
 		quiet(ctx)
-		before := len(writes())
+		before := len(w.writes())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Permissions[0].ClusterRole = "view" })
 		w.comesToHave(ctx, "jane", jane, in("view", w.staging()))
 		quiet(ctx)
-		Expect(writtenSince(before)).To(ConsistOf("delete rolebindings usher:"+w.name+":jane:edit",
+		Expect(w.writtenSince(before)).To(ConsistOf("delete rolebindings usher:"+w.name+":jane:edit",
 			"patch rolebindings usher:"+w.name+":jane:view", "update memberships/status jane"))
 		w.comesToHave(ctx, "olga", olga, in("view", w.staging()))
 	})

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -98,38 +99,38 @@ var _ = Describe("Usher as a whole", func() {
 		eventually(ctx, inv, haveState("Active"))
 		eventually(ctx, a, haveState("Active"))
 		quiet(ctx)
-		before := len(writes())
+		before := len(w.writes())
 		for _, o := range []client.Object{w.organization(), m, inv, a, namespace(w.staging())} {
 			poke(ctx, o)
 		}
 		quiet(ctx)
-		Expect(writes()[before:]).To(BeEmpty())
+		Expect(w.writes()[before:]).To(BeEmpty())
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 
 	It("writes three times to send, four times and once a binding to accept, and twice to confirm", Label("K1", "A6"), func(ctx SpecContext) {
 		w := aWorld().settled(ctx)
 		quiet(ctx)
-		before := len(writes())
+		before := len(w.writes())
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
 		told(w, "john", 1)
 		quiet(ctx)
-		Expect(writes()[before:]).To(ConsistOf(
+		Expect(w.writes()[before:]).To(ConsistOf(
 			"update invitations/status john", "update invitations/status john", "update invitations john", HavePrefix("create events")))
 
 		m := w.invited(ctx, "jane")
 		told(w, "jane", 1)
 		quiet(ctx)
-		before = len(writes())
+		before = len(w.writes())
 		a := w.accept(ctx, "jane", w.name+"-jane")
 		eventually(ctx, m, haveState("Active"))
 		eventually(ctx, a, haveState("Active"))
 		eventually(ctx, w.invitation("jane"), haveState("Active"))
 		told(w, "jane", 2)
 		quiet(ctx)
-		Expect(writes()[before:]).To(ConsistOf(
+		Expect(w.writes()[before:]).To(ConsistOf(
 			"update accounts "+a.Name, "update accounts/status "+a.Name,
 			"update invitations/status jane", "update memberships/status jane",
 			"patch rolebindings usher:"+w.name+":jane:edit",
@@ -173,13 +174,29 @@ func words(conditions []metav1.Condition) []string {
 var audited struct {
 	sync.Mutex
 	offset int64
-	writes []string
+	writes []write
 }
 
-// writes are all that Usher has changed so far, from the API server's own
-// audit log: "verb resource name". A line that is being written is left for the
-// next time.
-func writes() []string {
+// write is something that Usher has changed: what, such as "verb resource name",
+// and of what object, by its namespace and name.
+type write struct{ what, of string }
+
+// writes are what Usher has changed in this world so far. In others a clock that
+// is put forward can have something happen at any time.
+func (w world) writes() []string {
+	GinkgoHelper()
+	var own []string
+	for _, one := range writes() {
+		if strings.Contains(one.of, w.name) {
+			own = append(own, one.what)
+		}
+	}
+	return own
+}
+
+// writes are all that Usher has changed so far, from the API server's own audit
+// log. A line that is being written is left for the next time.
+func writes() []write {
 	GinkgoHelper()
 	audited.Lock()
 	defer audited.Unlock()
@@ -195,31 +212,31 @@ func writes() []string {
 			return slices.Clone(audited.writes)
 		}
 		audited.offset += int64(len(line))
-		if write, isWrite := writeIn(line); isWrite {
-			audited.writes = append(audited.writes, write)
+		if one, isWrite := writeIn(line); isWrite {
+			audited.writes = append(audited.writes, one)
 		}
 	}
 }
 
 // writeIn is what Usher changed, by one line of the audit log.
-func writeIn(line []byte) (write string, isWrite bool) {
+func writeIn(line []byte) (one write, isWrite bool) {
 	GinkgoHelper()
 	var event struct {
 		Verb, Stage string
 		User        struct{ Username string }
-		ObjectRef   struct{ Resource, Subresource, Name string }
+		ObjectRef   struct{ Resource, Subresource, Namespace, Name string }
 
 		ResponseStatus struct{ Code int }
 	}
 	Expect(json.Unmarshal(line, &event)).To(Succeed())
 	resource := event.ObjectRef.Resource
 	if event.Stage != "ResponseComplete" || event.User.Username != usherUser || event.ResponseStatus.Code >= 300 || resource == "selfsubjectaccessreviews" {
-		return "", false
+		return write{}, false
 	}
 	if event.ObjectRef.Subresource != "" {
 		resource += "/" + event.ObjectRef.Subresource
 	}
-	return event.Verb + " " + resource + " " + event.ObjectRef.Name, true
+	return write{event.Verb + " " + resource + " " + event.ObjectRef.Name, event.ObjectRef.Namespace + "/" + event.ObjectRef.Name}, true
 }
 
 // told waits until so many events about somebody's Invitation are written: that

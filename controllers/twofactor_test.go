@@ -84,7 +84,7 @@ var _ = Describe("A second factor that the Organization requires", Label("A10"),
 			eventually(ctx, m, haveState("Inactive"), beReady(), haveCondition("TwoFactorMissing", metav1.ConditionTrue, "TwoFactorRequired"))
 		}
 		quiet(ctx)
-		Expect(writes()).NotTo(ContainElement(HavePrefix("patch rolebindings usher:" + w.name + ":")))
+		Expect(w.writes()).NotTo(ContainElement(HavePrefix("patch rolebindings usher:" + w.name + ":")))
 
 		say(ctx, a, accountsv1.TwoFactorEnrolled)
 		eventuallyWithin(ctx, "5s", jane, haveState("Active"), beReady())
