@@ -72,10 +72,11 @@ func (r *OrganizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// rivals asks for the Organizations with the same home namespace.
+// rivals asks for the other Organizations with the same home namespace.
 func (r *OrganizationReconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
 	home := o.(*accountsv1.Organization).Spec.Namespace
-	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: string(home)})
+	all := requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: string(home)})
+	return slices.DeleteFunc(all, func(req reconcile.Request) bool { return req.Name == o.GetName() })
 }
 
 // atHome asks for the Organizations whose home a namespace is.

@@ -126,7 +126,7 @@ var _ = Describe("Access in an Organization of many", Ordered, ContinueOnFailure
 			"PATCH rolebindings": len(developers), "PUT memberships/status": len(developers),
 		}))
 		figure("a role edited: progress", "written %d times in %s", organization, round(took))
-		Expect(float64(organization)).To(BeNumerically("<", 5*took.Seconds()), "how often the progress is written, which is not for each member")
+		Expect(float64(organization)).To(BeNumerically("<", 2*took.Seconds()), "how often the progress is written, which is not for each member")
 	})
 
 	It("follows an edited role at a bounded rate, says how far that is, and lets nobody else wait", Label("D5"), func(ctx SpecContext) {
