@@ -62,8 +62,7 @@ func (m *mailings) note(inv *accountsv1.Invitation, now time.Time) {
 func (m *mailings) put(key string, one mailing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if i := slices.IndexFunc(m.noted[key], one.same); i >= 0 {
-		m.noted[key][i] = one
+	if slices.ContainsFunc(m.noted[key], one.same) {
 		return
 	}
 	if m.noted == nil {

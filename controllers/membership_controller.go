@@ -180,6 +180,8 @@ func (r *MembershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	return result, err
 }
 
+// act carries a plan out. It goes on after a RoleBinding that cannot be
+// applied, so that one does not keep back the others.
 func (r *MembershipReconciler) act(ctx context.Context, m *accountsv1.Membership, plan membership.Plan) (map[string]membership.Failure, error) {
 	if plan.AddFinalizer {
 		controllerutil.AddFinalizer(m, accountsv1.Finalizer)

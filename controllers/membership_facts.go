@@ -55,6 +55,3 @@ func (r *MembershipReconciler) freshOwners(ctx context.Context, m *accountsv1.Me
 	org.Status.Owners = fresh.Status.Owners
 	return nil
 }
-
-// act carries a plan out. It goes on after a RoleBinding that cannot be
-// applied, so that one does not keep back the others.
