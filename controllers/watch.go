@@ -174,9 +174,9 @@ func unhurried(concerned handler.MapFunc) handler.EventHandler {
 }
 
 // bindingPause is how long after an event of a RoleBinding its Membership is
-// looked at. Most are Usher's own doing, and the status that it writes next asks
-// for the same: on the older one, which the cache has until then, it would be
-// written once more, and refused.
+// looked at. What Usher has put right is an event too, and the status that it
+// writes next asks for the same: on the older one, which the cache has until then,
+// it would be written once more, and refused.
 const bindingPause = 100 * time.Millisecond
 
 // afterPause asks, whatever happens to a RoleBinding, for those that it concerned
@@ -184,12 +184,13 @@ const bindingPause = 100 * time.Millisecond
 // the report.
 func afterPause(concerned handler.MapFunc, ours func(change) bool) handler.EventHandler {
 	return upon(func(ctx context.Context, q queue, c change) {
+		own := ours(c)
 		for _, o := range c.seen() {
 			found := concerned(ctx, o)
 			switch {
 			case c.initial:
 				addUnhurried(q, found...)
-			case ours(c):
+			case own:
 				addReports(q, found...)
 			default:
 				for _, req := range found {
