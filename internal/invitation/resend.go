@@ -90,19 +90,6 @@ func kept(value string) string {
 	return value
 }
 
-// SpecFor is that of the Invitation for a Membership.
-func SpecFor(m *accountsv1.Membership) accountsv1.InvitationSpec {
-	return accountsv1.InvitationSpec{
-		OrganizationRef: m.Spec.OrganizationRef,
-		Email:           m.Spec.Email,
-		GivenName:       m.Spec.GivenName,
-		FamilyName:      m.Spec.FamilyName,
-		InvitedBy:       m.Spec.InvitedBy,
-		Role:            m.Spec.Role,
-		InvitationTerms: *m.Spec.InvitationTerms.DeepCopy(),
-	}
-}
-
 // otherTerms tells whether an Invitation that was made for the Membership is not
 // as it would be made now. It cannot be changed: another number, say, which
 // somebody has put right since, is in none of its attempts. The role is not among

@@ -173,3 +173,16 @@ func MadeForMembership(inv *accountsv1.Invitation) bool {
 	}
 	return false
 }
+
+// SpecFor is that of the Invitation for a Membership.
+func SpecFor(m *accountsv1.Membership) accountsv1.InvitationSpec {
+	return accountsv1.InvitationSpec{
+		OrganizationRef: m.Spec.OrganizationRef,
+		Email:           m.Spec.Email,
+		GivenName:       m.Spec.GivenName,
+		FamilyName:      m.Spec.FamilyName,
+		InvitedBy:       m.Spec.InvitedBy,
+		Role:            m.Spec.Role,
+		InvitationTerms: *m.Spec.InvitationTerms.DeepCopy(),
+	}
+}
