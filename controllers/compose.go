@@ -12,10 +12,10 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/invitation"
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/mail"
 	"github.com/usher-dev/usher/internal/membership"
 	"github.com/usher-dev/usher/internal/username"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // message makes the mail of a delivery. Who it is from, its Message-ID, its

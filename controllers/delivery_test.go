@@ -24,7 +24,7 @@ import (
 	"github.com/usher-dev/usher/hack/inbox"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
-	"github.com/usher-dev/usher/internal/sms"
+	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
 // phones are what the SMS gateway of the specs took, by number.

@@ -13,9 +13,9 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
-	"github.com/usher-dev/usher/internal/chat"
 	"github.com/usher-dev/usher/internal/grant"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/notifier/chat"
 	"github.com/usher-dev/usher/internal/organization"
 )
 

@@ -22,8 +22,8 @@ import (
 	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier/sms"
 	"github.com/usher-dev/usher/internal/quote"
-	"github.com/usher-dev/usher/internal/sms"
 )
 
 // Mailer hands a message to a mail server. Its errors are those of mail.SMTP.

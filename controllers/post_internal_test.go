@@ -9,11 +9,11 @@ import (
 	"testing"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/chat"
 	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
-	"github.com/usher-dev/usher/internal/sms"
+	"github.com/usher-dev/usher/internal/notifier/chat"
+	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
 func TestWhatAnErrorMakesOfATry(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/chat"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier/chat"
 	"github.com/usher-dev/usher/internal/organization"
 )
 

@@ -35,10 +35,10 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/controllers"
 	"github.com/usher-dev/usher/hack/inbox"
-	"github.com/usher-dev/usher/internal/chat"
 	"github.com/usher-dev/usher/internal/guard"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier/chat"
 	"github.com/usher-dev/usher/test/platform"
 )
 

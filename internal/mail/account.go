@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // The mails about an Account speak for the portal, and an Account can belong to many organizations: none

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 const (

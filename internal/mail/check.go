@@ -14,8 +14,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // maxQuote is how much of somebody's own words a message holds, in characters.

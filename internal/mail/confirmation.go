@@ -6,7 +6,7 @@ package mail
 import (
 	"strings"
 
-	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // ConfirmationData is what a person is told who has accepted an invitation.

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // elements reads HTML as a browser does and lists its elements.

@@ -12,8 +12,8 @@ import (
 	"strings"
 	texttemplate "text/template"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 const (

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // ownInvitation is a faultless wording of the invitation; changes add and replace keys, in pairs.

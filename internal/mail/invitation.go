@@ -6,7 +6,7 @@ package mail
 import (
 	"time"
 
-	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // InvitationData is what an invitation tells the person who is invited.

@@ -16,8 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 var update = flag.Bool("update", false, "write the golden files")

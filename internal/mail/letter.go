@@ -11,8 +11,8 @@ import (
 	"strings"
 	texttemplate "text/template"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // A message has one template a format, for all languages: the sentences are in the catalogue of

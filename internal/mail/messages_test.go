@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 func aConfirmation() mail.ConfirmationData {

@@ -6,7 +6,7 @@ package mail
 import (
 	"cmp"
 
-	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // JoinedData is what owners are told about a person who has accepted an invitation.

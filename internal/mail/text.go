@@ -7,7 +7,7 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // InvitationSMS writes the invitation as a short message: who invites, the organization, the link and

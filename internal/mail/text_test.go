@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // gsm is the default alphabet of short messages without its extension table (3GPP TS 23.038, section 6.2.1).

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // vocabulary is what the templates of a message can say.

@@ -15,9 +15,9 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/secondfactor"
 	"github.com/usher-dev/usher/internal/session"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // doorTimeout is how long the portal is at one try to sign in. It must be well

@@ -16,9 +16,9 @@ import (
 
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/secondfactor"
 	"github.com/usher-dev/usher/internal/username"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // Where an Organization wants a second factor, it is set up in the form that makes

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/session"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 const pageEnter = "enter.html"

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/username"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 const pageCode = "code.html"

@@ -16,9 +16,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/secondfactor"
 	"github.com/usher-dev/usher/internal/session"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // What keeps a second factor from being changed.

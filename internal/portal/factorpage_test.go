@@ -13,8 +13,8 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/session"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // factorPages are ways to every page about second factors.

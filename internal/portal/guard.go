@@ -17,7 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // securityHeaders are on every answer. Nothing on a page comes from anywhere

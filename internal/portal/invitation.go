@@ -13,8 +13,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/username"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // proposedUserNames is how many user names the page proposes.

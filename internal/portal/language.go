@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/username"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // paramLanguage is the query parameter that asks for a language, by its tag.

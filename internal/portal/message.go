@@ -7,7 +7,7 @@ import (
 	"net/http"
 
 	"github.com/usher-dev/usher/internal/invitation"
-	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // message is a page that only says something: what is the matter, and what to

@@ -13,8 +13,8 @@ import (
 	"path"
 	"time"
 
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/username"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // pageFiles are the pages, and in pages/parts what several of them share.

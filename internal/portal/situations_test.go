@@ -22,8 +22,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
-	"github.com/usher-dev/usher/internal/language"
 	"github.com/usher-dev/usher/internal/session"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 // situations are ways to every page there is. Each asks with a query, which may

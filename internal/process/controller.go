@@ -25,9 +25,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/usher-dev/usher/controllers"
-	"github.com/usher-dev/usher/internal/chat"
 	"github.com/usher-dev/usher/internal/mail"
-	"github.com/usher-dev/usher/internal/sms"
+	"github.com/usher-dev/usher/internal/notifier/chat"
+	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
 // Controller is what the controller process is told.

@@ -30,9 +30,9 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/controllers"
 	"github.com/usher-dev/usher/hack/cluster"
-	"github.com/usher-dev/usher/internal/chat"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier/chat"
 )
 
 // Root of the repository, from the directory of a suite.

@@ -20,7 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/usher-dev/usher/internal/sms"
+	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/usher-dev/usher/internal/sms"
+	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
 // leaks are what must be in no error, however it was written.

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/usher-dev/usher/internal/sms"
+	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
 func TestPasswordIsReadEachTime(t *testing.T) {

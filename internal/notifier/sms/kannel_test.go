@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/usher-dev/usher/internal/sms"
+	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
 func TestKannelIsToldTheMessage(t *testing.T) {

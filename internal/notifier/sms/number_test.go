@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/usher-dev/usher/internal/sms"
+	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
 func TestNormal(t *testing.T) {

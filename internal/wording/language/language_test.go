@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/usher-dev/usher/internal/language"
+	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 func TestLanguagesInTheirOwnNames(t *testing.T) {
