@@ -1,0 +1,199 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wording
+
+import (
+	"fmt"
+	netmail "net/mail"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/wording/input"
+	"github.com/usher-dev/usher/internal/wording/language"
+)
+
+// maxQuote is how much of somebody's own words a message holds, in characters.
+const maxQuote = 500
+
+// webAddress is what the message of who invites must not hold. The API refuses the same, and takes the
+// Italian titles Sig.ra and Dott.ssa.
+var (
+	webAddress = regexp.MustCompile(`(?i)://|www[.]|[\p{L}\p{N}][.]\p{L}{2,}`)
+	title      = regexp.MustCompile(`(?i)^.[.](ra|ssa)$`)
+)
+
+func holdsWebAddress(s string) bool {
+	return slices.ContainsFunc(webAddress.FindAllString(s, -1), func(found string) bool { return !title.MatchString(found) })
+}
+
+// mailAddress is a plain one, with the punctuation of a sentence around it.
+var mailAddress = regexp.MustCompile(`^[(<]?[\p{L}\p{N}_.+-]+@[\p{L}\p{N}-]+([.][\p{L}\p{N}-]+)*[>,;:.)]*$`)
+
+// addressLike are the places where mail programs and telephones see an address and make it a link, in
+// two halves. Dots of other scripts count as dots, and letters of no width may stand between.
+var addressLike = []*regexp.Regexp{
+	regexp.MustCompile(`(:)(//)`),
+	regexp.MustCompile(`(?i)(www\p{Cf}*[.．․﹒。｡])(\S)`),
+	regexp.MustCompile(`([^\s\p{P}\p{Cf}]\p{Cf}*[.．․﹒])(\p{Cf}*\p{L}\p{Cf}*[-\p{L}\p{M}\p{N}])`),
+	// The full stop of Chinese and Japanese is often followed by a letter at once.
+	regexp.MustCompile(`([-0-9A-Za-z]\p{Cf}*[。｡])(\p{Cf}*[0-9A-Za-z])`),
+	regexp.MustCompile(`(\d[.])(\d+[.]\d+[.]\d)`),
+}
+
+// checks looks at the fields of a message one after the other and keeps the first fault.
+type checks struct{ err error }
+
+func (c *checks) keep(s string, err error) string {
+	if c.err == nil {
+		c.err = err
+	}
+	return s
+}
+
+// name is a name that is required.
+func (c *checks) name(field, s string) string { return c.keep(checkName(field, s, true)) }
+
+// person is the name of a person, which may be empty. It never looks like a link: people are who
+// attackers pretend to be, and no person's name needs a dot within it.
+func (c *checks) person(field, s string) string {
+	s = c.keep(checkName(field, s, false))
+	return apart(s)
+}
+
+// userName is what a person signs in as. It must be shown as it is, and never looks like a link.
+func (c *checks) userName(field, s string) string {
+	s = c.name(field, s)
+	c.that(apart(s) == s, field, "holds a web address")
+	return s
+}
+
+// date is a time as the language writes it.
+func (c *checks) date(tag language.Tag, field string, at time.Time) string {
+	c.that(!at.IsZero(), field, "is missing")
+	return tag.Date(at)
+}
+
+// link is an absolute address of a page.
+func (c *checks) link(field, s string) string { return c.keep(s, checkLink(field, s)) }
+
+// address is the mail address of a person.
+func (c *checks) address(field, s string) string {
+	a, err := input.Address(field, netmail.Address{Address: s})
+	return c.keep(a.Address, err)
+}
+
+// message is what somebody with rights in the organization typed.
+func (c *checks) message(field, s string) string { return c.keep(checkMessage(field, s)) }
+
+// that refuses a field unless ok.
+func (c *checks) that(ok bool, field, reason string) {
+	if !ok {
+		c.keep("", input.Invalid(field, reason))
+	}
+}
+
+func checkName(field, s string, required bool) (string, error) {
+	s, err := input.Line(field, s)
+	if err != nil {
+		return "", err
+	}
+	lower := strings.ToLower(s)
+	switch {
+	case s == "" && required:
+		return "", input.Invalid(field, "is missing")
+	case strings.Contains(lower, "://") || strings.Contains(lower, "www."):
+		return "", input.Invalid(field, "holds a web address")
+	case strings.ContainsFunc(s, turnsLetters):
+		return "", input.Invalid(field, "holds a character that turns the order of letters round")
+	}
+	return s, nil
+}
+
+func checkLink(field, link string) error {
+	u, err := url.Parse(link)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil ||
+		strings.ContainsFunc(link, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("<>\"\\`", r) }) {
+		return input.Invalid(field, "must be an absolute http or https URL in ASCII")
+	}
+	return nil
+}
+
+func checkMessage(field, s string) (string, error) {
+	switch {
+	case !utf8.ValidString(s):
+		return "", input.Invalid(field, "is not valid UTF-8")
+	case strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && input.BreaksLine(r) || turnsLetters(r) }):
+		return "", input.Invalid(field, "holds a control character other than a line break")
+	case utf8.RuneCountInString(s) > maxQuote:
+		return "", input.Invalid(field, fmt.Sprintf("is longer than %d characters", maxQuote))
+	case holdsWebAddress(s):
+		return "", input.Invalid(field, "holds a web address (put a space after a full stop)")
+	}
+	return paragraphs(apart(s)), nil
+}
+
+// quotable makes a stranger's words fit for a message, whatever they are: a notice must not fail to go
+// out because of what somebody typed. What looks like an address is broken by a space, so that no
+// program makes it a link.
+func quotable(s string) string {
+	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n").Replace(strings.ToValidUTF8(s, ""))
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case turnsLetters(r):
+			return -1
+		case r != '\n' && unicode.IsControl(r):
+			return ' '
+		}
+		return r
+	}, s)
+	return paragraphs(apart(quote.Shorten(s, maxQuote)))
+}
+
+// contact makes whom people can turn to fit for a message, whatever was typed: a mail about a password
+// must not wait until somebody corrects a telephone number. A mail address stays as it is; what looks
+// like another address is broken by a space.
+func contact(s string) string {
+	words := strings.Fields(quote.Line(s))
+	for i, word := range words {
+		if !mailAddress.MatchString(word) {
+			words[i] = apart(word)
+		}
+	}
+	return quote.Shorten(strings.Join(words, " "), input.MaxLine)
+}
+
+// apart puts a space into everything that could be taken for a web address. Nothing else changes.
+func apart(s string) string {
+	for _, pattern := range addressLike {
+		// Labels of a host name share letters, so that one look does not find them all.
+		for pattern.MatchString(s) {
+			s = pattern.ReplaceAllString(s, "$1 $2")
+		}
+	}
+	return s
+}
+
+// paragraphs drops spaces around lines and all but one of the empty lines that follow each other.
+func paragraphs(s string) string {
+	var out []string
+	for line := range strings.SplitSeq(strings.TrimSpace(s), "\n") {
+		line = strings.TrimSpace(line)
+		if line != "" || len(out) > 0 && out[len(out)-1] != "" {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// turnsLetters tells the marks that turn the order of letters round to the end of a line: with them a
+// text reads differently from what it is (Unicode Standard Annex 9).
+func turnsLetters(r rune) bool {
+	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}

@@ -1,0 +1,49 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wording
+
+import (
+	"regexp"
+	"strconv"
+
+	"github.com/usher-dev/usher/internal/wording/language"
+	"github.com/usher-dev/usher/internal/wording/template"
+)
+
+// codeForm is groups of letters and digits that a person can type.
+var codeForm = regexp.MustCompile(`^[0-9A-Za-z]{1,20}([ -][0-9A-Za-z]{1,20}){0,7}$`)
+
+// CodeData is what a person is told who confirms an address.
+type CodeData struct {
+	// Organization is the display name of the organization. It is required.
+	Organization string
+	// Name is the given and family name of the person; it may be empty.
+	Name string
+	// Code is what the person types, such as "1234 5678". It is a secret.
+	Code string
+	// Minutes is how long the code is valid: 1 or more.
+	Minutes int
+}
+
+// Code writes the mail with a code that confirms the address that it is sent to.
+func (t Templates) Code(tag language.Tag, d CodeData) (Content, error) {
+	l, err := d.letter(tag)
+	if err != nil {
+		return Content{}, err
+	}
+	return t.write(l)
+}
+
+func (d CodeData) letter(tag language.Tag) (template.Message, error) {
+	var c checks
+	values := map[string]string{
+		"Organization": c.name("organization's name", d.Organization),
+		"Name":         c.person("person's name", d.Name),
+		"Code":         d.Code,
+		"Minutes":      strconv.Itoa(d.Minutes),
+	}
+	c.that(codeForm.MatchString(d.Code), "code", "must be groups of letters and digits, such as 1234 5678")
+	c.that(d.Minutes > 0, "validity of the code", "must be one minute or more")
+	return template.Message{Kind: "code", Tag: tag, Values: values, Count: d.Minutes}, c.err
+}

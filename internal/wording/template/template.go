@@ -1,0 +1,186 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package template reads the wording that a tenant brings of its own, and decides whether it can do harm.
+// It is a security boundary: the author of a template is not always allowed to see what a message
+// carries, such as the link of an invitation, and the reader trusts a message that comes from Usher.
+//
+// So a template is checked three times:
+//
+//   - as a tree (tree.go): it uses values, if, with, and, or, not, eq and ne only, so that it always ends
+//     and never fails;
+//   - by its places (html.go, aside.go): a value stands between elements or is a whole href, and a secret
+//     stands alone, so that it is no part of another address;
+//   - by what comes out (written.go): samples when it is read, and every message when it is written.
+//
+// The package is pure. It knows no message by name: package wording says which there are (Vocabularies).
+package template
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	htmltemplate "html/template"
+	"slices"
+	"strings"
+	texttemplate "text/template"
+
+	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/wording/input"
+	"github.com/usher-dev/usher/internal/wording/language"
+)
+
+const (
+	maxTemplate = 64 << 10 // bytes
+	maxKey      = 253      // characters, those of a key in a ConfigMap
+	maxReason   = 200      // characters of what the parsers of Go say
+)
+
+// The files of a wording.
+const (
+	fileSubject = "subject"
+	fileText    = "txt"
+	fileHTML    = "html"
+)
+
+// Error says why a template of an organization's own wording cannot be used.
+type Error struct {
+	// Key names the template, such as "invitation.de.html".
+	Key string
+	// Line is where the fault is, from 1; 0 where it is the template as a whole.
+	Line int
+	// Reason says what is wrong and what to write instead.
+	Reason string
+}
+
+func (e Error) Error() string {
+	if e.Line == 0 {
+		return e.Key + ": " + e.Reason
+	}
+	return fmt.Sprintf("%s line %d: %s", e.Key, e.Line, e.Reason)
+}
+
+// Set is a tenant's own wording: the templates that passed the check. The zero value holds none. It never
+// changes, and it is safe for concurrent use.
+type Set struct {
+	vocabularies Vocabularies
+	own          map[string]wording // by message, such as "code", or by message and language, such as "code.de"
+}
+
+// wording is a tenant's own wording of one message.
+type wording struct {
+	subject, text *texttemplate.Template
+	html          *htmltemplate.Template // nil: the message is plain text only
+}
+
+// Parse checks a tenant's templates, as they stand in the data of a ConfigMap. Where one of the templates
+// has a fault, all of its wording counts as not given, and the errors say which and why, sorted by key and
+// line.
+func (v Vocabularies) Parse(data map[string]string) (Set, []Error) {
+	var errs []Error
+	sets := map[string]map[string]string{} // by the name of the wording, then by file
+	for key, source := range data {
+		name, file, ok := v.splitKey(key)
+		if !ok {
+			errs = append(errs, Error{quote.Shorten(quote.Line(key), maxKey), 0, unknownKey})
+			continue
+		}
+		if sets[name] == nil {
+			sets[name] = map[string]string{}
+		}
+		sets[name][file] = source
+	}
+	out := Set{vocabularies: v, own: map[string]wording{}}
+	for name, set := range sets {
+		w, faults := v.parseWording(name, set)
+		if len(faults) > 0 {
+			errs = append(errs, faults...)
+			continue
+		}
+		out.own[name] = w
+	}
+	slices.SortFunc(errs, func(a, b Error) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Reason, b.Reason))
+	})
+	return out, errs
+}
+
+// Write writes a message in the wording for its language, or else in the wording for every language. It
+// reports false where the tenant has none, or where the values of this message would take a secret to
+// another server in it: then the caller's own wording, which is safe with any values, is used.
+func (s Set) Write(m Message) (c Content, written bool, err error) {
+	for _, key := range []string{m.Kind + "." + m.Tag.String(), m.Kind} {
+		own, found := s.own[key]
+		if !found {
+			continue
+		}
+		if c, err = own.write(m); err != nil {
+			return Content{}, false, err
+		}
+		if carries(s.vocabularies[m.Kind], m, c) != "" {
+			return Content{}, false, nil
+		}
+		return c, true, nil
+	}
+	return Content{}, false, nil
+}
+
+const unknownKey = "there is no template of this name; write a message (invitation, confirmation, joined, declined or code), " +
+	"then a language if you like (en, it, fr, de, es or pt), then subject, txt or html, such as invitation.de.txt"
+
+// splitKey splits "invitation.de.html" into the name of its wording and what it is of that.
+func (v Vocabularies) splitKey(key string) (name, file string, ok bool) {
+	dot := strings.LastIndexByte(key, '.')
+	if dot < 0 {
+		return "", "", false
+	}
+	name, file = key[:dot], key[dot+1:]
+	kind, tag, hasTag := strings.Cut(name, ".")
+	_, known := v[kind]
+	return name, file, known && slices.Contains([]string{fileSubject, fileText, fileHTML}, file) &&
+		(!hasTag || slices.Contains(language.All(), language.Tag(tag)))
+}
+
+func (v Vocabularies) parseWording(name string, set map[string]string) (wording, []Error) {
+	var errs []Error
+	for _, file := range []string{fileSubject, fileText} {
+		if _, found := set[file]; !found {
+			errs = append(errs, Error{
+				name + "." + file, 0,
+				"is missing; a wording has a subject and a txt, and an html if you like",
+			})
+		}
+	}
+	var w wording
+	kind, _, _ := strings.Cut(name, ".")
+	for file, source := range set {
+		var faults []fault
+		switch file {
+		case fileSubject:
+			w.subject, faults = parseText(v[kind], file, source)
+		case fileText:
+			w.text, faults = parseText(v[kind], file, source)
+		case fileHTML:
+			w.html, faults = parseHTML(v[kind], source)
+		}
+		for _, f := range faults {
+			errs = append(errs, Error{name + "." + file, f.line, f.reason})
+		}
+	}
+	return w, errs
+}
+
+func (w wording) write(l Message) (Content, error) {
+	var subject, text, html strings.Builder
+	plain := l.PlainText().Values
+	// No value can make a template fail that was checked.
+	if err := errors.Join(w.subject.Execute(&subject, plain), w.text.Execute(&text, plain)); err != nil {
+		return Content{}, fmt.Errorf("writing the %s in the organization's own wording: %w", l.Kind, err)
+	}
+	if w.html != nil {
+		if err := w.html.Execute(&html, l.Values); err != nil {
+			return Content{}, fmt.Errorf("writing the %s as HTML in the organization's own wording: %w", l.Kind, err)
+		}
+	}
+	return Content{Subject: input.Subject(subject.String()), Text: text.String(), HTML: html.String()}, nil
+}
