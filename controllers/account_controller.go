@@ -25,12 +25,13 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/delivery"
+	"github.com/usher-dev/usher/internal/notifier"
 )
 
-// AccountReconciler records which Memberships an Account took up and gives up,
+// accountReconciler records which Memberships an Account took up and gives up,
 // carries out what was asked for it, mails its person, discards half-made
 // Accounts, and takes an Account's credentials away with it.
-type AccountReconciler struct {
+type accountReconciler struct {
 	client.Client
 	// Live reads past the cache, before something is deleted.
 	Live client.Reader
@@ -38,8 +39,8 @@ type AccountReconciler struct {
 	Clock clock.PassiveClock
 	// Events records what happened to an Account, and to its Memberships.
 	Events events.EventRecorder
-	// Post carries mails.
-	Post *Post
+	// Notifier sends mails.
+	Notifier *notifier.Notifier
 	// Namespace is Usher's own, where credentials are.
 	Namespace string
 	// Workers is how many Accounts are worked on at a time.
@@ -50,11 +51,11 @@ type AccountReconciler struct {
 	told sync.Map
 }
 
-var _ reconcile.Reconciler = (*AccountReconciler)(nil)
+var _ reconcile.Reconciler = (*accountReconciler)(nil)
 
 // SetupWithManager makes the manager call Reconcile when something changes
 // that decides about an Account.
-func (r *AccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *accountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Account{}).
 		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(r.ofInvitation)).
@@ -68,7 +69,7 @@ func (r *AccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // ofInvitation asks for the Account that accepted an Invitation, and for those
 // that were made through it.
-func (r *AccountReconciler) ofInvitation(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *accountReconciler) ofInvitation(ctx context.Context, o client.Object) []reconcile.Request {
 	inv := o.(*accountsv1.Invitation)
 	found := requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byInvitation: string(inv.UID)})
 	if inv.Status.Acceptance.Given() {
@@ -78,7 +79,7 @@ func (r *AccountReconciler) ofInvitation(ctx context.Context, o client.Object) [
 }
 
 // ofMembership asks for the Account that took a Membership up, or is about to.
-func (r *AccountReconciler) ofMembership(ctx context.Context, m client.Object) []reconcile.Request {
+func (r *accountReconciler) ofMembership(ctx context.Context, m client.Object) []reconcile.Request {
 	key := client.ObjectKeyFromObject(m)
 	found := requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byMembership: key.String()})
 	if inv, err := find(ctx, r, key, &accountsv1.Invitation{}); err == nil && inv != nil {
@@ -89,14 +90,14 @@ func (r *AccountReconciler) ofMembership(ctx context.Context, m client.Object) [
 
 // ofOrganization asks for the Accounts that hold a Membership in the home
 // namespace of an Organization, which decides about their locks and requests.
-func (r *AccountReconciler) ofOrganization(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *accountReconciler) ofOrganization(ctx context.Context, o client.Object) []reconcile.Request {
 	home := string(o.(*accountsv1.Organization).Spec.Namespace)
 	return requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byNamespace: home})
 }
 
 // ofOwners asks for the Accounts of the owners of an Organization, who may be
 // let go now.
-func (r *AccountReconciler) ofOwners(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *accountReconciler) ofOwners(ctx context.Context, o client.Object) []reconcile.Request {
 	org := o.(*accountsv1.Organization)
 	var found []reconcile.Request
 	for _, owner := range org.Status.Owners {
@@ -126,13 +127,13 @@ func whenWithdrawn() handler.EventHandler {
 }
 
 // Reconcile brings one Account one step further.
-func (r *AccountReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+func (r *accountReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	a, err := find(ctx, r, req.NamespacedName, &accountsv1.Account{})
 	if err != nil || a == nil {
 		return ctrl.Result{}, err
 	}
 	status := track(r.Client, a)
-	if behind := r.Post.recall(a); behind {
+	if stale := r.Notifier.RestoreEnd(a); stale {
 		return ctrl.Result{}, nil // the newer one is on its way
 	}
 	var facts account.Facts
@@ -140,7 +141,7 @@ func (r *AccountReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 	defer func() {
 		result, err = status.finish(ctx, r.Clock.Now(), result, err)
 		if status.isSaved() && blockedMessage(a) != blocked {
-			r.tellBlocked(facts)
+			r.recordBlockedEvent(facts)
 		}
 	}()
 
@@ -148,13 +149,14 @@ func (r *AccountReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.tellUnreadable(facts)
+	r.recordUnreadableEvent(facts)
 	plan := account.Decide(facts)
 	if err := r.act(ctx, a, plan); err != nil || plan.Discard || plan.RemoveFinalizer {
 		return ctrl.Result{}, err
 	}
 	if plan.Claim != nil {
-		err = r.deliver(ctx, status, facts, *plan.Claim)
+		by := courier{clock: r.Clock, notifier: r.Notifier}
+		_, err = by.deliver(ctx, status, accountMessage{facts: facts, try: *plan.Claim, clock: r.Clock})
 		facts.Now = r.Clock.Now()
 		plan = account.Decide(facts)
 	}
@@ -162,34 +164,40 @@ func (r *AccountReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 	return ctrl.Result{RequeueAfter: plan.After}, err
 }
 
-// deliver is claim → send → record. The claim goes to the API server before
-// anything goes out, together with what was asked for; the record is written
-// right after the answer.
-func (r *AccountReconciler) deliver(ctx context.Context, status *tracker, f account.Facts, claim account.Claim) error {
-	a := f.Account
-	unclaimed := *a.Status.DeepCopy()
-	a.Status = account.Report(f)
-	account.Begin(&a.Status, claim)
-	if err := status.save(ctx); err != nil {
-		// Not known to be claimed is not claimed.
-		a.Status = unclaimed
-		return err
-	}
-	result, answer := r.Post.sendToAccount(ctx, f, claim.Name)
-	if d := delivery.Find(a.Status.Deliveries, claim.Name); d != nil {
-		delivery.End(d, result, answer, r.Clock.Now())
-	}
-	r.Post.remember(a, claim.Name, false)
-	f.Now = r.Clock.Now()
-	a.Status = account.Report(f)
-	if err := status.save(context.WithoutCancel(ctx)); err != nil {
-		return err
-	}
-	r.Post.remember(a, claim.Name, true)
-	return nil
+// accountMessage is a mail about an Account.
+type accountMessage struct {
+	facts account.Facts
+	try   account.Claim
+	clock clock.PassiveClock
 }
 
-func (r *AccountReconciler) act(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
+func (m accountMessage) object() reported { return m.facts.Account }
+
+// claim writes the claim together with what was requested.
+func (m accountMessage) claim() (undo func()) {
+	a := m.facts.Account
+	unclaimed := *a.Status.DeepCopy()
+	a.Status = account.Report(m.facts)
+	account.Begin(&a.Status, m.try)
+	return func() { a.Status = unclaimed }
+}
+
+func (m accountMessage) report() {
+	m.facts.Now = m.clock.Now()
+	m.facts.Account.Status = account.Report(m.facts)
+}
+
+func (m accountMessage) deliveries() []accountsv1.Delivery { return m.facts.Account.Status.Deliveries }
+
+func (m accountMessage) message() notifier.Message {
+	var claimed accountsv1.Delivery
+	if d := delivery.Find(m.deliveries(), m.try.Name); d != nil {
+		claimed = *d
+	}
+	return notifier.Message{Delivery: claimed, Account: &m.facts}
+}
+
+func (r *accountReconciler) act(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
 	switch {
 	case plan.Record != nil || plan.TwoFactor != "":
 		return r.annotate(ctx, a, plan)
@@ -208,7 +216,7 @@ func (r *AccountReconciler) act(ctx context.Context, a *accountsv1.Account, plan
 }
 
 // annotate writes down what a restore brings back.
-func (r *AccountReconciler) annotate(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
+func (r *accountReconciler) annotate(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
 	if a.Annotations == nil {
 		a.Annotations = map[string]string{}
 	}
@@ -221,5 +229,5 @@ func (r *AccountReconciler) annotate(ctx context.Context, a *accountsv1.Account,
 	if err := r.Update(ctx, a); err != nil {
 		return err
 	}
-	return r.tellLeft(ctx, a, plan.Left)
+	return r.recordLeftEvent(ctx, a, plan.Left)
 }

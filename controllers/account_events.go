@@ -14,8 +14,8 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 )
 
-// tellLeft records events about the Memberships that the person gave up.
-func (r *AccountReconciler) tellLeft(ctx context.Context, a *accountsv1.Account, left []types.NamespacedName) error {
+// recordLeftEvent records events about the Memberships that the person gave up.
+func (r *accountReconciler) recordLeftEvent(ctx context.Context, a *accountsv1.Account, left []types.NamespacedName) error {
 	for _, key := range left {
 		r.Events.Eventf(a, nil, "Normal", accountsv1.ReasonLeft, "Leave", "The person gave Membership %s up", key)
 		m, err := find(ctx, r, key, &accountsv1.Membership{})
@@ -38,8 +38,8 @@ func blockedMessage(a *accountsv1.Account) string {
 	return blocked.Message
 }
 
-// tellBlocked records, where those look who asked, that they may not ask for it.
-func (r *AccountReconciler) tellBlocked(f account.Facts) {
+// recordBlockedEvent records, where those look who asked, that they may not ask for it.
+func (r *accountReconciler) recordBlockedEvent(f account.Facts) {
 	asked, reason := account.Blocked(f)
 	if asked == nil {
 		return
@@ -51,8 +51,8 @@ func (r *AccountReconciler) tellBlocked(f account.Facts) {
 	r.Events.Eventf(asked.Membership, f.Account, "Warning", reason, "Request", "%s %s", asked.Annotation, why)
 }
 
-// tellUnreadable records, once for each value, that a request is no time.
-func (r *AccountReconciler) tellUnreadable(f account.Facts) {
+// recordUnreadableEvent records, once for each value, that a request is no time.
+func (r *accountReconciler) recordUnreadableEvent(f account.Facts) {
 	for _, asked := range account.Unreadable(f) {
 		var on client.Object = f.Account
 		if asked.Membership != nil {

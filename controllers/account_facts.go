@@ -16,13 +16,14 @@ import (
 	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/notifier"
 	"github.com/usher-dev/usher/internal/username"
 )
 
-func (r *AccountReconciler) observe(ctx context.Context, a *accountsv1.Account) (account.Facts, error) {
+func (r *accountReconciler) observe(ctx context.Context, a *accountsv1.Account) (account.Facts, error) {
 	facts := account.Facts{
 		Now: r.Clock.Now(), Account: a,
-		Holder: r.Post.Holder, SendDeadline: r.Post.Deadline, MailDomain: domainOf(r.Post.From),
+		Holder: r.Notifier.Holder, SendDeadline: r.Notifier.Deadline, MailDomain: notifier.DomainOf(r.Notifier.From),
 	}
 	var err error
 	if a.DeletionTimestamp != nil {
@@ -54,7 +55,7 @@ func (r *AccountReconciler) observe(ctx context.Context, a *accountsv1.Account) 
 // bindingsLeft tells whether RoleBindings of Usher's grant anything to an Account
 // yet: whoever takes the name next would have it. By their labels they are read
 // past the cache; the cache finds those whose labels somebody has stripped.
-func (r *AccountReconciler) bindingsLeft(ctx context.Context, a *accountsv1.Account) (bool, error) {
+func (r *accountReconciler) bindingsLeft(ctx context.Context, a *accountsv1.Account) (bool, error) {
 	left, err := bindingsLeft(ctx, r.Live, accountsv1.AccountLabel, a.Name)
 	if err != nil || left {
 		return left, err
@@ -66,7 +67,7 @@ func (r *AccountReconciler) bindingsLeft(ctx context.Context, a *accountsv1.Acco
 
 // belongings reads the Memberships in the record: those that are going, and those
 // that the Account holds, with their Organizations.
-func (r *AccountReconciler) belongings(ctx context.Context, f *account.Facts) error {
+func (r *accountReconciler) belongings(ctx context.Context, f *account.Facts) error {
 	for _, key := range recorded(f.Account) {
 		m, err := find(ctx, r, key, &accountsv1.Membership{})
 		if err != nil {
@@ -102,7 +103,7 @@ func (r *AccountReconciler) belongings(ctx context.Context, f *account.Facts) er
 
 // organization reads the Organization of a Membership: past the cache where the
 // Membership is going, or given up, because an owner must not be let go on old news.
-func (r *AccountReconciler) organization(ctx context.Context, a *accountsv1.Account, m *accountsv1.Membership) (*accountsv1.Organization, error) {
+func (r *accountReconciler) organization(ctx context.Context, a *accountsv1.Account, m *accountsv1.Membership) (*accountsv1.Organization, error) {
 	var reader client.Reader = r
 	if m.DeletionTimestamp != nil || slices.Contains(a.Status.Leaving, accountsv1.MembershipReference{
 		Namespace: accountsv1.NamespaceName(m.Namespace), Name: accountsv1.CatalogueName(m.Name),
@@ -113,7 +114,7 @@ func (r *AccountReconciler) organization(ctx context.Context, a *accountsv1.Acco
 }
 
 // userNames are those of all Accounts with the address, as people type them.
-func (r *AccountReconciler) userNames(ctx context.Context, a *accountsv1.Account) ([]string, error) {
+func (r *accountReconciler) userNames(ctx context.Context, a *accountsv1.Account) ([]string, error) {
 	var same accountsv1.AccountList
 	if err := r.List(ctx, &same, client.MatchingFields{byAddress: address.Key(string(a.Spec.Email))}); err != nil {
 		return nil, err
@@ -130,7 +131,7 @@ func (r *AccountReconciler) userNames(ctx context.Context, a *accountsv1.Account
 
 // origin reads, past the cache, the very Invitation that an Account was made
 // through: an Account must not be discarded on old news.
-func (r *AccountReconciler) origin(ctx context.Context, a *accountsv1.Account) (*accountsv1.Invitation, error) {
+func (r *accountReconciler) origin(ctx context.Context, a *accountsv1.Account) (*accountsv1.Invitation, error) {
 	ref := a.Spec.InvitationRef
 	key := types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)}
 	inv, err := find(ctx, r.Live, key, &accountsv1.Invitation{})
@@ -140,7 +141,7 @@ func (r *AccountReconciler) origin(ctx context.Context, a *accountsv1.Account) (
 	return inv, nil
 }
 
-func (r *AccountReconciler) accepted(ctx context.Context, a *accountsv1.Account) ([]account.Acceptance, error) {
+func (r *accountReconciler) accepted(ctx context.Context, a *accountsv1.Account) ([]account.Acceptance, error) {
 	var invs accountsv1.InvitationList
 	if err := r.List(ctx, &invs, client.MatchingFields{byAccount: string(a.UID)}); err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ import (
 // bindings are the RoleBindings made for a Membership, whether or not somebody
 // has stripped their labels. Once the cache has none of a Membership that is going,
 // they are read past it, which may not have the newest yet.
-func (r *MembershipReconciler) bindings(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) ([]rbacv1.RoleBinding, error) {
+func (r *membershipReconciler) bindings(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) ([]rbacv1.RoleBinding, error) {
 	var labelled, named rbacv1.RoleBindingList
 	if err := r.List(ctx, &labelled, client.MatchingFields{byMembership: client.ObjectKeyFromObject(m).String()}); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func trimBinding(o any) (any, error) {
 
 // deleteAll withdraws RoleBindings. It goes on after one that cannot be withdrawn,
 // so that it does not keep the others in force.
-func (r *MembershipReconciler) deleteAll(ctx context.Context, bindings []rbacv1.RoleBinding) error {
+func (r *membershipReconciler) deleteAll(ctx context.Context, bindings []rbacv1.RoleBinding) error {
 	var errs []error
 	for i := range bindings {
 		b := &bindings[i]
@@ -96,7 +96,7 @@ func (r *MembershipReconciler) deleteAll(ctx context.Context, bindings []rbacv1.
 
 // withdraw deletes a RoleBinding. The API server honours one for as long as it is
 // there, deleted or not: where somebody's finalizer holds it, its subjects go.
-func (r *MembershipReconciler) withdraw(ctx context.Context, b *rbacv1.RoleBinding) error {
+func (r *membershipReconciler) withdraw(ctx context.Context, b *rbacv1.RoleBinding) error {
 	switch {
 	case b.DeletionTimestamp == nil:
 		return r.Delete(ctx, b, client.Preconditions{UID: &b.UID})
@@ -110,7 +110,7 @@ func (r *MembershipReconciler) withdraw(ctx context.Context, b *rbacv1.RoleBindi
 
 // applyAll applies RoleBindings. What the API server refuses for good is a
 // failure to report; all else is an error to try again.
-func (r *MembershipReconciler) applyAll(ctx context.Context, m *accountsv1.Membership, bindings []rbacv1.RoleBinding) (map[string]membership.Failure, error) {
+func (r *membershipReconciler) applyAll(ctx context.Context, m *accountsv1.Membership, bindings []rbacv1.RoleBinding) (map[string]membership.Failure, error) {
 	failures := map[string]membership.Failure{}
 	var errs []error
 	for i := range bindings {
@@ -124,7 +124,7 @@ func (r *MembershipReconciler) applyAll(ctx context.Context, m *accountsv1.Membe
 	return failures, errors.Join(errs...)
 }
 
-func (r *MembershipReconciler) apply(ctx context.Context, m *accountsv1.Membership, b *rbacv1.RoleBinding) (membership.Failure, error) {
+func (r *membershipReconciler) apply(ctx context.Context, m *accountsv1.Membership, b *rbacv1.RoleBinding) (membership.Failure, error) {
 	existing, err := find(ctx, r.Live, client.ObjectKeyFromObject(b), &rbacv1.RoleBinding{})
 	if err != nil {
 		return membership.Failure{}, err
@@ -180,7 +180,7 @@ func holders(o client.Object) string {
 
 // withdrawStrays deletes what is left of a Membership that went without its
 // finalizer being honoured.
-func (r *MembershipReconciler) withdrawStrays(ctx context.Context, key types.NamespacedName) error {
+func (r *membershipReconciler) withdrawStrays(ctx context.Context, key types.NamespacedName) error {
 	var strays rbacv1.RoleBindingList
 	if err := r.List(ctx, &strays, client.MatchingFields{byMembership: key.String()}); err != nil || len(strays.Items) == 0 {
 		return err

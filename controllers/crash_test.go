@@ -23,8 +23,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/controllers"
-	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier"
+	"github.com/usher-dev/usher/internal/notifier/email"
 )
 
 var errCrashed = errors.New("this process is dead")
@@ -88,7 +88,7 @@ func (p *process) die(what string) {
 }
 
 // Send is the mail server as this process reaches it.
-func (p *process) Send(ctx context.Context, m mail.Message, to controllers.Mailer) error {
+func (p *process) Send(ctx context.Context, m email.Message, to notifier.Mailer) error {
 	return p.call("SMTP: "+purposeOf(m.ID), func() error {
 		err := to.Send(ctx, m)
 		if err == nil {
@@ -151,9 +151,9 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-type mailer func(ctx context.Context, m mail.Message) error
+type mailer func(ctx context.Context, m email.Message) error
 
-func (f mailer) Send(ctx context.Context, m mail.Message) error { return f(ctx, m) }
+func (f mailer) Send(ctx context.Context, m email.Message) error { return f(ctx, m) }
 
 // start runs Usher as this process.
 func (p *process) start(ctx context.Context) (stop func()) {
@@ -164,7 +164,7 @@ func (p *process) start(ctx context.Context) (stop func()) {
 	})
 	post := postbox()
 	smtp := post.Mailer
-	post.Mailer = mailer(func(ctx context.Context, m mail.Message) error { return p.Send(ctx, m, smtp) })
+	post.Mailer = mailer(func(ctx context.Context, m email.Message) error { return p.Send(ctx, m, smtp) })
 	post.Deadline = time.Second // whoever is dead is surely not sending any more
 	return startUsher(ctx, api, post, 1)
 }

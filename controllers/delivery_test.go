@@ -23,7 +23,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/inbox"
 	"github.com/usher-dev/usher/internal/invitation"
-	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
@@ -209,7 +209,7 @@ var _ = Describe("An invitation on its way", func() {
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(theirs.Close)
 		w.credentials(ctx, map[string]string{accountsv1.DKIMKeyKey: dkimKey})
-		_, err = mail.ParseDKIM("acme.example", "usher", []byte(dkimKey))
+		_, err = email.ParseDKIM("acme.example", "usher", []byte(dkimKey))
 		Expect(err).NotTo(HaveOccurred())
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Mail = accountsv1.OrganizationMail{Server: theirs.SMTPURL(), Sender: "people@acme.example", DKIMSelector: "usher"}

@@ -17,8 +17,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/grant"
-	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/notifier"
 	"github.com/usher-dev/usher/internal/organization"
 )
 
@@ -32,7 +32,7 @@ const (
 	byClusterRole  = "clusterRole"
 	byAddress      = "address"
 	byInvited      = "invited"
-	byTelephone    = "telephone"
+	byRateLimit    = "rateLimit"
 	byHeld         = "held"
 	byName         = "name"
 	bySubject      = "subject"
@@ -90,8 +90,12 @@ func invitationIndexes() []index {
 		{&accountsv1.Invitation{}, byAddress, func(o client.Object) []string {
 			return []string{address.Key(string(o.(*accountsv1.Invitation).Spec.Email))}
 		}},
-		{&accountsv1.Invitation{}, byTelephone, func(o client.Object) []string {
-			return present(invitation.Telephone(o.(*accountsv1.Invitation)))
+		{&accountsv1.Invitation{}, byRateLimit, func(o client.Object) []string {
+			var keys []string
+			for _, limit := range notifier.Media().RateLimits(o.(*accountsv1.Invitation)) {
+				keys = append(keys, limit.Key)
+			}
+			return keys
 		}},
 		{&accountsv1.Invitation{}, byHeld, func(o client.Object) []string {
 			return heldOf(o.(*accountsv1.Invitation), o.(*accountsv1.Invitation).Spec.OrganizationRef)

@@ -23,14 +23,14 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
-	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/notifier"
 )
 
-// InvitationReconciler brings invitations to people, ends them when their time
+// invitationReconciler brings invitations to people, ends them when their time
 // is over, makes the Membership that an Invitation applied by hand stands for,
 // and tells who has to know about an answer.
-type InvitationReconciler struct {
+type invitationReconciler struct {
 	client.Client
 	// Live reads past the cache, before something is deleted.
 	Live client.Reader
@@ -38,8 +38,8 @@ type InvitationReconciler struct {
 	Clock clock.PassiveClock
 	// Events records what happened to an Invitation.
 	Events events.EventRecorder
-	// Post carries messages.
-	Post *Post
+	// Notifier sends messages.
+	Notifier *notifier.Notifier
 	// ClusterRoles tells what there is to bind.
 	ClusterRoles *ClusterRoles
 	// Policies tells whether Usher's policies are in force.
@@ -48,15 +48,15 @@ type InvitationReconciler struct {
 	Workers int
 
 	// lanes keep some of the workers free.
-	lanes lanes
+	lanes notifier.Lanes
 }
 
-var _ reconcile.Reconciler = (*InvitationReconciler)(nil)
+var _ reconcile.Reconciler = (*invitationReconciler)(nil)
 
 // SetupWithManager makes the manager call Reconcile when something changes
 // that decides about an Invitation.
-func (r *InvitationReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.lanes.most = max(1, r.Workers-1)
+func (r *invitationReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.lanes.Most = max(1, r.Workers-1)
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Invitation{}).
 		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
@@ -72,13 +72,13 @@ func (r *InvitationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // wakeWaiting has Invitations looked at again for whose message a lane has come free.
-func (r *InvitationReconciler) wakeWaiting(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	r.lanes.wake = queue.Add
+func (r *invitationReconciler) wakeWaiting(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	r.lanes.Wake = queue.Add
 	return nil
 }
 
 // rivals asks for the other Invitations to the same address in the Organization.
-func (r *InvitationReconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *invitationReconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
 	var key string
 	switch o := o.(type) {
 	case *accountsv1.Invitation:
@@ -92,32 +92,32 @@ func (r *InvitationReconciler) rivals(ctx context.Context, o client.Object) []re
 }
 
 // toAddress asks for the Invitations to the address of an Account.
-func (r *InvitationReconciler) toAddress(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *invitationReconciler) toAddress(ctx context.Context, o client.Object) []reconcile.Request {
 	key := address.Key(string(o.(*accountsv1.Account).Spec.Email))
 	return requests(ctx, r, &accountsv1.InvitationList{}, client.MatchingFields{byAddress: key})
 }
 
 // acceptedBy asks for the Invitations that an Account accepted: what it came to
 // belong to since decides about those that have not been carried out.
-func (r *InvitationReconciler) acceptedBy(ctx context.Context, account client.Object) []reconcile.Request {
+func (r *invitationReconciler) acceptedBy(ctx context.Context, account client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.InvitationList{}, client.MatchingFields{byAccount: string(account.GetUID())})
 }
 
 // Reconcile brings one Invitation one step further.
-func (r *InvitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+func (r *invitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	inv, err := find(ctx, r, req.NamespacedName, &accountsv1.Invitation{})
 	if err != nil || inv == nil {
 		return ctrl.Result{}, err
 	}
 	status := track(r.Client, inv)
-	if behind := r.Post.recall(inv); behind {
+	if stale := r.Notifier.RestoreEnd(inv); stale {
 		return ctrl.Result{}, nil // the newer one is on its way
 	}
 	before := inv.Status.State
 	defer func() {
 		result, err = status.finish(ctx, r.Clock.Now(), result, err)
 		if inv.Status.State != before && status.isSaved() {
-			r.tellAnswer(inv)
+			r.recordAnswerEvent(inv)
 		}
 	}()
 
@@ -140,7 +140,7 @@ func (r *InvitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		busy, err = r.deliver(ctx, status, facts, *plan.Claim)
 		plan = invitation.Decide(r.lookAgain(facts))
 		if busy {
-			plan.After = lanePause
+			plan = invitation.AwaitLane(plan)
 		}
 	}
 	inv.Status = invitation.Report(r.lookAgain(facts))
@@ -148,63 +148,62 @@ func (r *InvitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 }
 
 // lookAgain is the same facts at the present time.
-func (r *InvitationReconciler) lookAgain(f invitation.Facts) invitation.Facts {
+func (r *invitationReconciler) lookAgain(f invitation.Facts) invitation.Facts {
 	f.Now = r.Clock.Now()
 	return f
 }
 
-// deliver is claim → send → record. The claim goes to the API server before
-// anything goes out; the record is written right after the answer. If whatever
-// the message goes by is busy, nothing is claimed.
-func (r *InvitationReconciler) deliver(ctx context.Context, status *tracker, f invitation.Facts, claim invitation.Claim) (busy bool, err error) {
-	inv := f.Invitation
+// invitationMessage is a message about an Invitation.
+type invitationMessage struct {
+	facts invitation.Facts
+	try   invitation.Claim
+	clock clock.PassiveClock
+}
+
+func (m invitationMessage) object() reported { return m.facts.Invitation }
+
+func (m invitationMessage) claim() (undo func()) {
+	inv := m.facts.Invitation
 	unclaimed := *inv.Status.DeepCopy()
-	validity := invitation.DefaultValidity
-	if f.Organization != nil {
-		validity = invitation.Validity(f.Organization)
+	invitation.Begin(&inv.Status, m.try)
+	inv.Status = invitation.Report(m.facts)
+	return func() { inv.Status = unclaimed }
+}
+
+func (m invitationMessage) report() {
+	m.facts.Now = m.clock.Now()
+	m.facts.Invitation.Status = invitation.Report(m.facts)
+}
+
+func (m invitationMessage) deliveries() []accountsv1.Delivery {
+	return m.facts.Invitation.Status.Deliveries
+}
+
+func (m invitationMessage) message() notifier.Message {
+	return notifier.Message{Delivery: invitation.Delivery(m.facts.Invitation, m.try.Name), Invitation: &m.facts}
+}
+
+// deliver makes the next try of a message, and records an event about a link that was sent.
+func (r *invitationReconciler) deliver(ctx context.Context, status *tracker, f invitation.Facts, claim invitation.Claim) (busy bool, err error) {
+	by := courier{clock: r.Clock, notifier: r.Notifier, lanes: &r.lanes}
+	busy, err = by.deliver(ctx, status, invitationMessage{facts: f, try: claim, clock: r.Clock})
+	if err == nil && !busy {
+		r.recordDeliveryEvent(f.Invitation, claim.Name)
 	}
-	if claim.Attempt == nil && claim.MessageID != "" && f.Sender != inv.Status.Attempt.Sender {
-		claim.Sender = f.Sender
-	}
-	invitation.Begin(&inv.Status, claim, validity)
-	leave, free := r.lanes.enter(r.Post.laneOf(f, invitation.Delivery(inv, claim.Name)), client.ObjectKeyFromObject(inv))
-	if !free {
-		inv.Status = unclaimed
-		return true, nil
-	}
-	defer leave()
-	inv.Status = invitation.Report(f)
-	if err := status.save(ctx); err != nil {
-		// Not known to be claimed is not claimed.
-		inv.Status = unclaimed
-		return false, err
-	}
-	if claim.Attempt != nil {
-		r.Post.mailed.note(inv, r.Clock.Now())
-	}
-	result, answer := r.Post.send(ctx, f, claim.Name)
-	invitation.End(&inv.Status, claim.Name, result, answer, r.Clock.Now())
-	r.Post.remember(inv, claim.Name, false)
-	inv.Status = invitation.Report(r.lookAgain(f))
-	if err := status.save(context.WithoutCancel(ctx)); err != nil {
-		return false, err
-	}
-	r.Post.remember(inv, claim.Name, true)
-	r.tellDelivery(inv, claim.Name)
-	return false, nil
+	return busy, err
 }
 
 // withdraw deletes the Secret with a link that is dead.
-func (r *InvitationReconciler) withdraw(ctx context.Context, inv *accountsv1.Invitation, d accountsv1.Delivery) error {
-	if err := r.Post.links.remove(ctx, inv, d.Recipient); err != nil {
+func (r *invitationReconciler) withdraw(ctx context.Context, inv *accountsv1.Invitation, d accountsv1.Delivery) error {
+	if err := r.Notifier.Withdraw(ctx, inv, d); err != nil {
 		return err
 	}
-	invitation.End(&inv.Status, d.Name, accountsv1.DeliveryWithdrawn, "", r.Clock.Now())
+	notifier.Media().End(inv.Status.Deliveries, d.Name, accountsv1.DeliveryWithdrawn, "", r.Clock.Now())
 	return nil
 }
 
 // mark writes down, where a restore brings it back, that the Invitation was mailed.
-func (r *InvitationReconciler) mark(ctx context.Context, inv *accountsv1.Invitation) error {
+func (r *invitationReconciler) mark(ctx context.Context, inv *accountsv1.Invitation) error {
 	marked := inv.DeepCopy()
 	if marked.Annotations == nil {
 		marked.Annotations = map[string]string{}
@@ -213,16 +212,16 @@ func (r *InvitationReconciler) mark(ctx context.Context, inv *accountsv1.Invitat
 	return r.Update(ctx, marked)
 }
 
-// tellDelivery records an event about how a try to bring the link ended, once
+// recordDeliveryEvent records an event about how a try to bring the link ended, once
 // the status says so too.
-func (r *InvitationReconciler) tellDelivery(inv *accountsv1.Invitation, name string) {
+func (r *invitationReconciler) recordDeliveryEvent(inv *accountsv1.Invitation, name string) {
 	d := invitation.Delivery(inv, name)
 	if d.Purpose != accountsv1.PurposeInvitation {
 		return
 	}
 	switch d.Result {
 	case accountsv1.DeliverySent:
-		if delivery.Spent(d) {
+		if notifier.Media().Spent(d) {
 			r.Events.Eventf(inv, nil, "Warning", accountsv1.ReasonUnconfirmed, "Deliver",
 				"%s to %s: handed over, but never confirmed; if it did not arrive, send it again", d.Medium, d.Recipient)
 			return
@@ -234,24 +233,24 @@ func (r *InvitationReconciler) tellDelivery(inv *accountsv1.Invitation, name str
 	}
 }
 
-// tellAnswer records an event about how an Invitation ended.
-func (r *InvitationReconciler) tellAnswer(inv *accountsv1.Invitation) {
+// recordAnswerEvent records an event about how an Invitation ended.
+func (r *invitationReconciler) recordAnswerEvent(inv *accountsv1.Invitation) {
 	ready := meta.FindStatusCondition(inv.Status.Conditions, accountsv1.ConditionReady)
 	if ready == nil {
 		return
 	}
 	switch inv.Status.State {
 	case accountsv1.InvitationActive, accountsv1.InvitationDeclined, accountsv1.InvitationExpired:
-		r.Events.Eventf(inv, nil, "Normal", ready.Reason, "Answer", "%s", shorten(ready.Message))
+		r.Events.Eventf(inv, nil, "Normal", ready.Reason, "Answer", "%s", notifier.Answer(ready.Message))
 	case accountsv1.InvitationFailed:
-		r.Events.Eventf(inv, nil, "Warning", ready.Reason, "Report", "%s", shorten(ready.Message))
+		r.Events.Eventf(inv, nil, "Warning", ready.Reason, "Report", "%s", notifier.Answer(ready.Message))
 	case accountsv1.InvitationSending, accountsv1.InvitationPending:
 	}
 }
 
 // createMembership makes the Membership that an accepted Invitation applied by
 // hand stands for. The Account takes it up by the acceptance.
-func (r *InvitationReconciler) createMembership(ctx context.Context, inv *accountsv1.Invitation) error {
+func (r *invitationReconciler) createMembership(ctx context.Context, inv *accountsv1.Invitation) error {
 	m := &accountsv1.Membership{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: inv.Namespace,
@@ -275,7 +274,7 @@ func (r *InvitationReconciler) createMembership(ctx context.Context, inv *accoun
 
 // deleteOrphan deletes an Invitation whose Membership is gone, after it has
 // made sure of that past the cache.
-func (r *InvitationReconciler) deleteOrphan(ctx context.Context, inv *accountsv1.Invitation) error {
+func (r *invitationReconciler) deleteOrphan(ctx context.Context, inv *accountsv1.Invitation) error {
 	m, err := find(ctx, r.Live, client.ObjectKeyFromObject(inv), &accountsv1.Membership{})
 	if err != nil {
 		return err

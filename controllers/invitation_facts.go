@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,11 +16,13 @@ import (
 	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/grant"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/notifier"
 	"github.com/usher-dev/usher/internal/notifier/chat"
 	"github.com/usher-dev/usher/internal/organization"
+	"github.com/usher-dev/usher/internal/wording"
 )
 
-func (r *InvitationReconciler) observe(ctx context.Context, inv *accountsv1.Invitation) (invitation.Facts, error) {
+func (r *invitationReconciler) observe(ctx context.Context, inv *accountsv1.Invitation) (invitation.Facts, error) {
 	var none invitation.Facts
 	key := client.ObjectKeyFromObject(inv)
 	org, homeTaken, err := findOrganization(ctx, r, inv.Spec.OrganizationRef.Name)
@@ -42,22 +45,23 @@ func (r *InvitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 	if err != nil {
 		return none, err
 	}
-	sender := r.Post.sender(org)
+	sender := r.Notifier.Sender(org)
 	facts := invitation.Facts{
 		Offer:        invitation.Offer{Invitation: inv, Organization: org, Membership: m, TakenUp: holder != nil},
 		Now:          r.Clock.Now(),
 		Accepter:     accepter,
 		Foreign:      foreign,
 		HomeTaken:    homeTaken != "",
-		Holder:       r.Post.Holder,
-		SendDeadline: r.Post.Deadline,
+		Media:        notifier.Media(),
+		Holder:       r.Notifier.Holder,
+		SendDeadline: r.Notifier.Deadline,
 		Sender:       sender.String(),
-		MailDomain:   domainOf(sender),
+		MailDomain:   notifier.DomainOf(sender),
 	}
 	if facts.Unvetted, err = r.unvetted(ctx, facts.Offer); err != nil {
 		return none, err
 	}
-	keys, err := r.Post.Keys(ctx)
+	keys, err := r.Notifier.Keys(ctx)
 	if err != nil {
 		facts.KeyFault = err.Error()
 	}
@@ -73,7 +77,7 @@ func (r *InvitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 
 // unvetted tells whether an Invitation that was applied by hand is for a role
 // that manages people, and older than the policies that guard those.
-func (r *InvitationReconciler) unvetted(ctx context.Context, o invitation.Offer) (bool, error) {
+func (r *invitationReconciler) unvetted(ctx context.Context, o invitation.Offer) (bool, error) {
 	if o.Organization == nil || o.Membership != nil || invitation.MadeForMembership(o.Invitation) {
 		return false, nil
 	}
@@ -88,7 +92,7 @@ func (r *InvitationReconciler) unvetted(ctx context.Context, o invitation.Offer)
 
 // accepter reads the Account that accepted; nil if it is no more. The cache may
 // not have it yet, so it is looked for past the cache before it is given up.
-func (r *InvitationReconciler) accepter(ctx context.Context, inv *accountsv1.Invitation) (*accountsv1.Account, error) {
+func (r *invitationReconciler) accepter(ctx context.Context, inv *accountsv1.Invitation) (*accountsv1.Account, error) {
 	by := inv.Status.Acceptance.AccountRef
 	if !inv.Status.Acceptance.Given() || invitation.IsHistory(inv) {
 		return nil, nil
@@ -107,7 +111,7 @@ func (r *InvitationReconciler) accepter(ctx context.Context, inv *accountsv1.Inv
 
 // foreign tells whether the Account that accepted belongs to an Organization of
 // another legal entity.
-func (r *InvitationReconciler) foreign(ctx context.Context, accepter *accountsv1.Account, org *accountsv1.Organization) (bool, error) {
+func (r *invitationReconciler) foreign(ctx context.Context, accepter *accountsv1.Account, org *accountsv1.Organization) (bool, error) {
 	if accepter == nil || org == nil {
 		return false, nil
 	}
@@ -116,7 +120,7 @@ func (r *InvitationReconciler) foreign(ctx context.Context, accepter *accountsv1
 }
 
 // rival finds who has the address in the Organization already.
-func (r *InvitationReconciler) rival(ctx context.Context, inv *accountsv1.Invitation) (invitation.Rival, error) {
+func (r *invitationReconciler) rival(ctx context.Context, inv *accountsv1.Invitation) (invitation.Rival, error) {
 	var (
 		none        invitation.Rival
 		invitations accountsv1.InvitationList
@@ -145,47 +149,22 @@ func (r *InvitationReconciler) rival(ctx context.Context, inv *accountsv1.Invita
 	return invitation.FindRival(inv, others), nil
 }
 
-// withMailings adds when the address was mailed, and the telephone texted, by all
-// Organizations.
-func (r *InvitationReconciler) withMailings(ctx context.Context, f invitation.Facts) (invitation.Facts, error) {
+// withMailings adds when the recipients were sent invitations, by all Organizations.
+func (r *invitationReconciler) withMailings(ctx context.Context, f invitation.Facts) (invitation.Facts, error) {
 	inv := f.Invitation
-	r.Post.mailed.note(inv, f.Now)
-	var err error
-	if f.Mailings, err = r.mailings(ctx, inv, byAddress, address.Key(string(inv.Spec.Email))); err != nil {
-		return f, err
-	}
-	if number := invitation.Telephone(inv); number != "" {
-		f.Texts, err = r.mailings(ctx, inv, byTelephone, number)
-	}
-	return f, err
-}
-
-// mailings are when invitations were sent to an address, or to a number, as an
-// index knows it.
-func (r *InvitationReconciler) mailings(ctx context.Context, inv *accountsv1.Invitation, index, recipient string) (invitation.Mailings, error) {
-	var same accountsv1.InvitationList
-	if err := r.List(ctx, &same, client.MatchingFields{index: recipient}); err != nil {
-		return invitation.Mailings{}, err
-	}
-	known, all := mailingsOf(inv), invitation.Mailings{All: invitation.MailingsOf(inv)}
-	for i := range same.Items {
-		other := &same.Items[i]
-		if other.UID == inv.UID {
-			continue // the cache can be behind
+	r.Notifier.NoteMailings(inv, f.Now)
+	for _, limit := range f.Media.RateLimits(inv) {
+		var sharing accountsv1.InvitationList
+		if err := r.List(ctx, &sharing, client.MatchingFields{byRateLimit: limit.Key}); err != nil {
+			return f, fmt.Errorf("list the Invitations that share a rate limit: %w", err)
 		}
-		known = append(known, mailingsOf(other)...)
-		all.All = append(all.All, invitation.MailingsOf(other)...)
-		if other.Spec.OrganizationRef == inv.Spec.OrganizationRef {
-			all.Near = append(all.Near, invitation.MailingsOf(other)...)
-		}
+		f.Mailings = append(f.Mailings, r.Notifier.CountMailings(inv, limit, sharing.Items))
 	}
-	gone := r.Post.mailed.without(recipientKey(inv, recipient), known)
-	all.All, all.Near = append(all.All, gone...), append(all.Near, gone...)
-	return all, nil
+	return f, nil
 }
 
 // withAudience adds who is told about an answer, when there is a new one.
-func (r *InvitationReconciler) withAudience(ctx context.Context, f invitation.Facts) (invitation.Facts, error) {
+func (r *invitationReconciler) withAudience(ctx context.Context, f invitation.Facts) (invitation.Facts, error) {
 	status := f.Invitation.Status
 	yes := status.Acceptance.Given() && status.State != accountsv1.InvitationActive
 	no := status.Decline.Given() && status.State != accountsv1.InvitationDeclined
@@ -210,8 +189,8 @@ func (r *InvitationReconciler) withAudience(ctx context.Context, f invitation.Fa
 		}
 	}
 	slices.SortFunc(f.Owners, func(a, b invitation.Owner) int { return strings.Compare(a.Name, b.Name) })
-	f.Permissions = permissionLines(f.Offer)
-	chatURL, err := r.Post.Settings.chatURL(ctx, f.Invitation.Namespace)
+	f.Permissions = wording.PermissionLines(f.Offer)
+	chatURL, err := r.Notifier.Settings.ChatURL(ctx, f.Invitation.Namespace)
 	f.Chat = chatURL != "" && chat.Check(chatURL) == nil
 	return f, err
 }

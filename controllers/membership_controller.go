@@ -30,9 +30,9 @@ import (
 // applied is tried again: what stands in its way goes without any event.
 const recheckFailures = time.Minute
 
-// MembershipReconciler invites the person of a Membership and holds their
+// membershipReconciler invites the person of a Membership and holds their
 // RoleBindings true until the Membership goes.
-type MembershipReconciler struct {
+type membershipReconciler struct {
 	client.Client
 	// Live reads past the cache, which may not have the newest yet.
 	Live client.Reader
@@ -58,11 +58,11 @@ type MembershipReconciler struct {
 	begun sync.Map
 }
 
-var _ reconcile.Reconciler = (*MembershipReconciler)(nil)
+var _ reconcile.Reconciler = (*membershipReconciler)(nil)
 
 // SetupWithManager makes the manager call Reconcile when something changes
 // that decides about a Membership.
-func (r *MembershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *membershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Membership{}).
 		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(sameName)).
@@ -78,7 +78,7 @@ func (r *MembershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 // isOwnDoing tells whether an event of a RoleBinding says no more than that it was
 // made, or deleted, here: there is nothing to repair. Who applied it says nothing
 // of that, because anybody can call themselves Usher.
-func (r *MembershipReconciler) isOwnDoing(c change) (own bool) {
+func (r *membershipReconciler) isOwnDoing(c change) (own bool) {
 	switch {
 	case c.before == nil:
 		_, own = r.begun.LoadAndDelete(client.ObjectKeyFromObject(c.after))
@@ -90,7 +90,7 @@ func (r *MembershipReconciler) isOwnDoing(c change) (own bool) {
 
 // ofBinding asks for the Memberships that a RoleBinding was made for, by its
 // labels and by its name: whoever strips the labels is noticed.
-func (r *MembershipReconciler) ofBinding(ctx context.Context, binding client.Object) []reconcile.Request {
+func (r *membershipReconciler) ofBinding(ctx context.Context, binding client.Object) []reconcile.Request {
 	found := requestsOf(membershipOf(binding))
 	organization, name, named := grant.ParseBindingName(binding.GetName())
 	if !named {
@@ -103,17 +103,17 @@ func (r *MembershipReconciler) ofBinding(ctx context.Context, binding client.Obj
 	return append(found, requestsOf(types.NamespacedName{Namespace: string(org.Spec.Namespace), Name: name})...)
 }
 
-func (r *MembershipReconciler) ofOrganization(ctx context.Context, org client.Object) []reconcile.Request {
+func (r *membershipReconciler) ofOrganization(ctx context.Context, org client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.MembershipList{}, client.MatchingFields{byOrganization: org.GetName()})
 }
 
-func (r *MembershipReconciler) everybody(ctx context.Context, _ client.Object) []reconcile.Request {
+func (r *membershipReconciler) everybody(ctx context.Context, _ client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.MembershipList{})
 }
 
 // naming asks for the members of the Organizations whose catalogue names a
 // ClusterRole.
-func (r *MembershipReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
+func (r *membershipReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
 	var orgs accountsv1.OrganizationList
 	if err := r.List(ctx, &orgs, client.MatchingFields{byClusterRole: role.GetName()}); err != nil {
 		return nil // a cache fails to list only while the process stops
@@ -127,7 +127,7 @@ func (r *MembershipReconciler) naming(ctx context.Context, role client.Object) [
 
 // reachingNamespace asks for the members of every Organization that has a
 // resource which stands for the namespace.
-func (r *MembershipReconciler) reachingNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+func (r *membershipReconciler) reachingNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
 	var orgs accountsv1.OrganizationList
 	if err := r.List(ctx, &orgs); err != nil {
 		return nil // a cache fails to list only while the process stops
@@ -142,7 +142,7 @@ func (r *MembershipReconciler) reachingNamespace(ctx context.Context, namespace 
 }
 
 // Reconcile brings one Membership one step further.
-func (r *MembershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+func (r *membershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	m, err := find(ctx, r, req.NamespacedName, &accountsv1.Membership{})
 	if err != nil {
 		return ctrl.Result{}, err
@@ -182,7 +182,7 @@ func (r *MembershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 
 // act carries a plan out. It goes on after a RoleBinding that cannot be
 // applied, so that one does not keep back the others.
-func (r *MembershipReconciler) act(ctx context.Context, m *accountsv1.Membership, plan membership.Plan) (map[string]membership.Failure, error) {
+func (r *membershipReconciler) act(ctx context.Context, m *accountsv1.Membership, plan membership.Plan) (map[string]membership.Failure, error) {
 	if plan.AddFinalizer {
 		controllerutil.AddFinalizer(m, accountsv1.Finalizer)
 		if err := r.Update(ctx, m); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/usher-dev/usher/internal/membership"
 )
 
-func (r *MembershipReconciler) observe(ctx context.Context, m *accountsv1.Membership) (membership.Facts, error) {
+func (r *membershipReconciler) observe(ctx context.Context, m *accountsv1.Membership) (membership.Facts, error) {
 	facts := membership.Facts{Now: r.Clock.Now(), Membership: m, Cluster: grant.Cluster{Own: r.Namespace}}
 	key := client.ObjectKeyFromObject(m)
 	org, homeTaken, err := findOrganization(ctx, r, m.Spec.OrganizationRef.Name)
@@ -42,7 +42,7 @@ func (r *MembershipReconciler) observe(ctx context.Context, m *accountsv1.Member
 
 // freshOwners reads the owners past the cache where a manifest may ask for less
 // than before, and where an owner is kept: nobody must lose access on old news.
-func (r *MembershipReconciler) freshOwners(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) error {
+func (r *membershipReconciler) freshOwners(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) error {
 	seen := m.Status.ObservedGeneration
 	changed := m.DeletionTimestamp != nil || seen == nil || *seen != m.Generation
 	if !org.HasOwners() || !changed && !membership.IsRetained(m) {

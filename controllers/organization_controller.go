@@ -24,13 +24,14 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/grant"
+	"github.com/usher-dev/usher/internal/notifier"
 	"github.com/usher-dev/usher/internal/organization"
 )
 
-// OrganizationReconciler makes an Organization's home namespace and the
+// organizationReconciler makes an Organization's home namespace and the
 // Memberships of its founders, gives out its seats, and checks its catalogue
 // and its mail. It never deletes a namespace.
-type OrganizationReconciler struct {
+type organizationReconciler struct {
 	client.Client
 	// Live reads past the cache, before the last trace is said to be gone.
 	Live client.Reader
@@ -39,7 +40,7 @@ type OrganizationReconciler struct {
 	// Events records what happened to an Organization.
 	Events events.EventRecorder
 	// Settings reads what Organizations bring of their own.
-	Settings *Settings
+	Settings *notifier.Settings
 	// ClusterRoles tells what there is to bind.
 	ClusterRoles *ClusterRoles
 	// Policies tells whether Usher's policies are in force.
@@ -50,11 +51,11 @@ type OrganizationReconciler struct {
 	Workers int
 }
 
-var _ reconcile.Reconciler = (*OrganizationReconciler)(nil)
+var _ reconcile.Reconciler = (*organizationReconciler)(nil)
 
 // SetupWithManager makes the manager call Reconcile when something changes
 // that decides about an Organization.
-func (r *OrganizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *organizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Organization{}, unlessProgress()).
 		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
@@ -73,29 +74,29 @@ func (r *OrganizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // rivals asks for the other Organizations with the same home namespace.
-func (r *OrganizationReconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *organizationReconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
 	home := o.(*accountsv1.Organization).Spec.Namespace
 	all := requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: string(home)})
 	return slices.DeleteFunc(all, func(req reconcile.Request) bool { return req.Name == o.GetName() })
 }
 
 // atHome asks for the Organizations whose home a namespace is.
-func (r *OrganizationReconciler) atHome(ctx context.Context, namespace client.Object) []reconcile.Request {
+func (r *organizationReconciler) atHome(ctx context.Context, namespace client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: namespace.GetName()})
 }
 
 // naming asks for the Organizations whose catalogue names a ClusterRole.
-func (r *OrganizationReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
+func (r *organizationReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byClusterRole: role.GetName()})
 }
 
-func (r *OrganizationReconciler) everything(ctx context.Context, _ client.Object) []reconcile.Request {
+func (r *organizationReconciler) everything(ctx context.Context, _ client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.OrganizationList{})
 }
 
 // left asks for the Organizations that the person of an Account asks to leave:
 // an owner is let go by them.
-func (r *OrganizationReconciler) left(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *organizationReconciler) left(ctx context.Context, o client.Object) []reconcile.Request {
 	var found []reconcile.Request
 	for _, m := range o.(*accountsv1.Account).Status.Leaving {
 		found = append(found, requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: string(m.Namespace)})...)
@@ -105,7 +106,7 @@ func (r *OrganizationReconciler) left(ctx context.Context, o client.Object) []re
 
 // going asks for the Organization that a RoleBinding was made for where it is
 // being deleted, which waits for the last of them.
-func (r *OrganizationReconciler) going(ctx context.Context, binding client.Object) []reconcile.Request {
+func (r *organizationReconciler) going(ctx context.Context, binding client.Object) []reconcile.Request {
 	name, _, _ := grant.ParseBindingName(binding.GetName())
 	org, err := find(ctx, r, types.NamespacedName{Name: name}, &accountsv1.Organization{})
 	if err != nil || org == nil || org.DeletionTimestamp == nil {
@@ -115,7 +116,7 @@ func (r *OrganizationReconciler) going(ctx context.Context, binding client.Objec
 }
 
 // bringing asks for the Organizations whose own settings an object holds.
-func (r *OrganizationReconciler) bringing(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *organizationReconciler) bringing(ctx context.Context, o client.Object) []reconcile.Request {
 	if name := o.GetName(); name != accountsv1.MailTemplatesName && name != accountsv1.CredentialsName {
 		return nil
 	}
@@ -124,7 +125,7 @@ func (r *OrganizationReconciler) bringing(ctx context.Context, o client.Object) 
 
 // whenSomebodyCounts asks for the Organization of a Membership or an
 // Invitation when that is about its seats, or about mail that is held.
-func (r *OrganizationReconciler) whenSomebodyCounts() handler.EventHandler {
+func (r *organizationReconciler) whenSomebodyCounts() handler.EventHandler {
 	return upon(func(ctx context.Context, q queue, c change) {
 		key := types.NamespacedName{Name: organizationNamedBy(c.newest())}
 		org, err := find(ctx, r, key, &accountsv1.Organization{})
@@ -163,7 +164,7 @@ func isOwner(org *accountsv1.Organization, o client.Object) bool {
 }
 
 // Reconcile brings one Organization one step further.
-func (r *OrganizationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+func (r *organizationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	org, err := find(ctx, r, req.NamespacedName, &accountsv1.Organization{})
 	if err != nil || org == nil {
 		return ctrl.Result{}, err
@@ -190,7 +191,7 @@ func (r *OrganizationReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	return ctrl.Result{RequeueAfter: plan.After}, nil
 }
 
-func (r *OrganizationReconciler) act(ctx context.Context, org *accountsv1.Organization, plan organization.Plan) error {
+func (r *organizationReconciler) act(ctx context.Context, org *accountsv1.Organization, plan organization.Plan) error {
 	if plan.AddFinalizer {
 		controllerutil.AddFinalizer(org, accountsv1.Finalizer)
 		if err := r.Update(ctx, org); err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/usher-dev/usher/internal/seat"
 )
 
-func (r *OrganizationReconciler) observe(ctx context.Context, org *accountsv1.Organization) (organization.Facts, error) {
+func (r *organizationReconciler) observe(ctx context.Context, org *accountsv1.Organization) (organization.Facts, error) {
 	facts := organization.Facts{Now: r.Clock.Now(), Organization: org, Own: r.Namespace}
 	var err error
 	if facts.HomeTaken, err = homeTakenBy(ctx, r, org); err != nil {
@@ -61,7 +61,7 @@ func (r *OrganizationReconciler) observe(ctx context.Context, org *accountsv1.Or
 
 // owners says who is to be in the list of owners. Nobody is taken out of it on
 // what the cache shows: it may lack that the one who stays is going by now.
-func (r *OrganizationReconciler) owners(ctx context.Context, org *accountsv1.Organization) ([]accountsv1.OwnerStatus, error) {
+func (r *organizationReconciler) owners(ctx context.Context, org *accountsv1.Organization) ([]accountsv1.OwnerStatus, error) {
 	if !org.HasOwners() {
 		return nil, nil
 	}
@@ -78,7 +78,7 @@ func (r *OrganizationReconciler) owners(ctx context.Context, org *accountsv1.Org
 
 // persons reads the Memberships that Accounts hold and that are, or were, those
 // of owners.
-func (r *OrganizationReconciler) persons(ctx context.Context, reader client.Reader, org *accountsv1.Organization) ([]organization.Person, error) {
+func (r *organizationReconciler) persons(ctx context.Context, reader client.Reader, org *accountsv1.Organization) ([]organization.Person, error) {
 	var memberships accountsv1.MembershipList
 	if err := reader.List(ctx, &memberships, client.InNamespace(org.Spec.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
@@ -110,14 +110,14 @@ func (r *OrganizationReconciler) persons(ctx context.Context, reader client.Read
 }
 
 // rollout counts how far a change of the catalogue is.
-func (r *OrganizationReconciler) rollout(ctx context.Context, org *accountsv1.Organization, cluster grant.Cluster) (accountsv1.RolloutStatus, error) {
+func (r *organizationReconciler) rollout(ctx context.Context, org *accountsv1.Organization, cluster grant.Cluster) (accountsv1.RolloutStatus, error) {
 	var memberships accountsv1.MembershipList
 	err := r.List(ctx, &memberships, client.MatchingFields{byOrganization: org.Name}, client.UnsafeDisableDeepCopy)
 	return membership.Rollout(org, memberships.Items, cluster), err
 }
 
 // held counts the people whose mail is held.
-func (r *OrganizationReconciler) held(ctx context.Context, org *accountsv1.Organization) int {
+func (r *organizationReconciler) held(ctx context.Context, org *accountsv1.Organization) int {
 	names := map[string]struct{}{}
 	for _, list := range []client.ObjectList{&accountsv1.MembershipList{}, &accountsv1.InvitationList{}} {
 		for _, held := range requests(ctx, r, list, client.MatchingFields{byHeld: org.Name}) {
@@ -129,7 +129,7 @@ func (r *OrganizationReconciler) held(ctx context.Context, org *accountsv1.Organ
 
 // seats says who is to have the seats. A seat is not given out, or taken, on
 // what the cache shows: it may lack somebody who has one by now.
-func (r *OrganizationReconciler) seats(ctx context.Context, org *accountsv1.Organization) (accountsv1.SeatsStatus, error) {
+func (r *organizationReconciler) seats(ctx context.Context, org *accountsv1.Organization) (accountsv1.SeatsStatus, error) {
 	if org.Spec.Seats == 0 {
 		return accountsv1.SeatsStatus{}, nil
 	}
@@ -149,7 +149,7 @@ func (r *OrganizationReconciler) seats(ctx context.Context, org *accountsv1.Orga
 
 // people reads who could have a seat. An Invitation that was accepted makes its
 // Membership before it goes: read in this order, one of the two is seen.
-func (r *OrganizationReconciler) people(
+func (r *organizationReconciler) people(
 	ctx context.Context, reader client.Reader, org *accountsv1.Organization, options ...client.ListOption,
 ) (seat.People, error) {
 	home := string(org.Spec.Namespace)

@@ -18,14 +18,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/notifier"
 )
 
 // Options is what the reconcilers need besides a manager.
 type Options struct {
 	// Clock tells the time.
 	Clock clock.PassiveClock
-	// Post mails.
-	Post *Post
+	// Notifier sends messages.
+	Notifier *notifier.Notifier
 	// Namespace is Usher's own.
 	Namespace string
 	// Workers is how many objects of each kind are worked on at a time.
@@ -38,8 +39,11 @@ type Options struct {
 
 // Setup adds all reconcilers to a manager whose cache has CachedObjects.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	if o.Clock == nil || o.Post == nil || o.Post.Settings == nil || o.Namespace == "" || o.Workers < 1 {
-		return errors.New("clock, post, namespace and at least one worker are needed")
+	if o.Clock == nil || o.Namespace == "" || o.Workers < 1 {
+		return errors.New("the controllers need a clock, a namespace and at least one worker")
+	}
+	if err := o.Notifier.Check(); err != nil {
+		return err
 	}
 	if err := SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
@@ -49,25 +53,24 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	o.Post.links = linkSecrets{client: c}
 	roles := &ClusterRoles{Client: c, Clock: o.Clock}
 	pace := rate.Limit(cmp.Or(o.BindingsPerSecond, 500))
 	return errors.Join(
-		(&OrganizationReconciler{
-			Client: c, Live: live, Clock: o.Clock, Events: recorder, Settings: o.Post.Settings,
+		(&organizationReconciler{
+			Client: c, Live: live, Clock: o.Clock, Events: recorder, Settings: o.Notifier.Settings,
 			ClusterRoles: roles, Policies: policies, Namespace: o.Namespace, Workers: o.Workers,
 		}).SetupWithManager(mgr),
-		(&MembershipReconciler{
+		(&membershipReconciler{
 			Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace,
 			ClusterRoles: roles, Policies: policies, Workers: o.Workers,
 			Pace: rate.NewLimiter(pace, o.Workers), Prompt: rate.NewLimiter(promptReports, promptReports),
 		}).SetupWithManager(mgr),
-		(&InvitationReconciler{
-			Client: c, Live: live, Clock: o.Clock, Events: recorder, Post: o.Post,
+		(&invitationReconciler{
+			Client: c, Live: live, Clock: o.Clock, Events: recorder, Notifier: o.Notifier,
 			ClusterRoles: roles, Policies: policies, Workers: o.Workers,
 		}).SetupWithManager(mgr),
-		(&AccountReconciler{
-			Client: c, Live: live, Clock: o.Clock, Events: recorder, Post: o.Post, Namespace: o.Namespace, Workers: o.Workers,
+		(&accountReconciler{
+			Client: c, Live: live, Clock: o.Clock, Events: recorder, Notifier: o.Notifier, Namespace: o.Namespace, Workers: o.Workers,
 		}).SetupWithManager(mgr),
 	)
 }

@@ -37,8 +37,9 @@ import (
 	"github.com/usher-dev/usher/hack/inbox"
 	"github.com/usher-dev/usher/internal/guard"
 	"github.com/usher-dev/usher/internal/invitation"
-	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier"
 	"github.com/usher-dev/usher/internal/notifier/chat"
+	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/test/platform"
 )
 
@@ -156,21 +157,21 @@ func install(ctx context.Context, dirs ...string) {
 var stopUsher func()
 
 // postbox is a Post that mails to the letters.
-func postbox() *controllers.Post {
+func postbox() *notifier.Notifier {
 	GinkgoHelper()
-	server, err := mail.ParseURL(letters.SMTPURL())
+	server, err := email.ParseURL(letters.SMTPURL())
 	Expect(err).NotTo(HaveOccurred())
 	portal, err := url.Parse("https://accounts.example.com")
 	Expect(err).NotTo(HaveOccurred())
-	return &controllers.Post{
-		Mailer:    mail.NewSMTP(mail.Config{Server: server}),
+	return &notifier.Notifier{
+		Mailer:    email.NewSMTP(email.Config{Server: server}),
 		Texter:    telephones,
 		Chatter:   chat.New(chat.Config{AllowLoopback: true}),
 		Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
 		From:      netmail.Address{Name: "Usher", Address: "usher@example.com"},
 		PortalURL: portal,
 		Holder:    fresh("usher"),
-		Deadline:  mail.SendDeadline,
+		Deadline:  email.SendDeadline,
 	}
 }
 
@@ -185,7 +186,7 @@ rules:
 `
 
 // startUsher runs all controllers until the function that it returns is called.
-func startUsher(ctx context.Context, api *rest.Config, post *controllers.Post, workers int) (stop func()) {
+func startUsher(ctx context.Context, api *rest.Config, post *notifier.Notifier, workers int) (stop func()) {
 	GinkgoHelper()
 	skipNames := true
 	mgr, err := ctrl.NewManager(api, ctrl.Options{
@@ -195,10 +196,10 @@ func startUsher(ctx context.Context, api *rest.Config, post *controllers.Post, w
 		Controller: config.Controller{SkipNameValidation: &skipNames},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	post.Settings = &controllers.Settings{Reader: mgr.GetClient()}
+	post.Settings, post.Secrets = &notifier.Settings{Reader: mgr.GetClient()}, mgr.GetClient()
 	ctx, cancel := context.WithCancel(ctx)
 	Expect(controllers.Setup(ctx, mgr, controllers.Options{
-		Clock: now, Namespace: usherNamespace, Workers: workers, Post: post,
+		Clock: now, Namespace: usherNamespace, Workers: workers, Notifier: post,
 	})).To(Succeed())
 	stopped := make(chan error, 1)
 	go func() { stopped <- mgr.Start(ctx) }()

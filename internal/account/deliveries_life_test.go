@@ -39,28 +39,32 @@ func (l *life) second() *metav1.Time {
 	return &t
 }
 
-// look is one look of the controller; end is how a try ends.
-func (l *life) look(end string) Plan {
+// look is one look of the controller; how says how a try ends.
+func (l *life) look(how string) Plan {
 	plan := Decide(l.Facts)
 	if plan.Claim == nil {
 		l.Account.Status = Report(l.Facts)
 		return plan
 	}
-	if end == "somebody else wrote first" {
+	if how == "somebody else wrote first" {
 		return plan
 	}
 	l.Account.Status = Report(l.Facts)
 	Begin(&l.Account.Status, *plan.Claim)
 	l.send(plan.Claim.Name)
-	d := delivery.Find(l.Account.Status.Deliveries, plan.Claim.Name)
-	switch end {
+	// All mails about an Account are e-mails, whose copies are recognisable.
+	media := delivery.Media{accountsv1.MediumEmail: {CopyRecognisable: true}}
+	end := func(result accountsv1.DeliveryResult, answer string) {
+		media.End(l.Account.Status.Deliveries, plan.Claim.Name, result, answer, l.Now)
+	}
+	switch how {
 	case "taken":
-		delivery.End(d, accountsv1.DeliverySent, "", l.Now)
-		l.taken[d.Name] = true
+		end(accountsv1.DeliverySent, "")
+		l.taken[plan.Claim.Name] = true
 	case "refused":
-		delivery.End(d, accountsv1.DeliveryRefused, "no such person", l.Now)
+		end(accountsv1.DeliveryRefused, "no such person")
 	case "not now":
-		delivery.End(d, accountsv1.DeliveryTemporaryFailure, "not now", l.Now)
+		end(accountsv1.DeliveryTemporaryFailure, "not now")
 	case "the process dies":
 		l.processes++
 		l.Holder = fmt.Sprintf("usher-%d", l.processes)

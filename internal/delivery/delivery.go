@@ -26,13 +26,9 @@ const (
 )
 
 // Unconfirmed is how a try ended that went out and whose answer never came: the
-// message may have been taken or not. No status has it: End writes down what
+// message may have been taken or not. No status has it: Media.End writes down what
 // follows from it.
 const Unconfirmed accountsv1.DeliveryResult = "Unconfirmed"
-
-// mostUnconfirmed is how many copies may go out, by media whose receivers cannot
-// tell a copy, before a message counts as sent.
-const mostUnconfirmed = 2
 
 // Process is the one that tries.
 type Process struct {
@@ -73,35 +69,6 @@ func Begin(d *accountsv1.Delivery, try Try) {
 	d.Tries = try.Tries
 	d.TryTime = try.Time.DeepCopy()
 	d.Holder, d.Result, d.Message = try.Holder, "", ""
-}
-
-// End writes how the last try of a delivery ended. The answer is what was said
-// to a try that was not confirmed.
-func End(d *accountsv1.Delivery, result accountsv1.DeliveryResult, answer string, now time.Time) {
-	if result == Unconfirmed {
-		d.Unconfirmed++
-		result = accountsv1.DeliveryTemporaryFailure
-		if Spent(*d) {
-			result = accountsv1.DeliverySent
-		}
-	}
-	d.Holder, d.Result, d.Message = "", result, answer
-	if result == accountsv1.DeliverySent {
-		sent := second(now)
-		d.SentTime = &sent
-	}
-}
-
-// Spent tells whether a message is not to be offered any more, because it may
-// have arrived as often as is bearable. A mail never is: its copies are the same
-// mail, which is not to be lost, and they become rare instead.
-func Spent(d accountsv1.Delivery) bool {
-	switch d.Medium {
-	case accountsv1.MediumSMS, accountsv1.MediumChat:
-		return d.Unconfirmed >= mostUnconfirmed
-	default:
-		return false
-	}
 }
 
 // Find gives the delivery of that name, which can be changed in its place; nil:

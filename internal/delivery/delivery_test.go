@@ -12,11 +12,15 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/delivery"
+	"github.com/usher-dev/usher/internal/notifier"
 )
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 var me = delivery.Process{Holder: "usher-1", Deadline: time.Minute}
+
+// media are those that the Carriers describe.
+var media = notifier.Media()
 
 // tried is a delivery whose last try was begun so long before noon.
 func tried(name, holder string, result accountsv1.DeliveryResult, tries int32, ago time.Duration) accountsv1.Delivery {
@@ -89,7 +93,7 @@ func TestATryIsClaimedEndedAndRepeated(t *testing.T) {
 	if diff := cmp.Diff(want, all[1]); diff != "" {
 		t.Errorf("claimed: -want +got\n%s", diff)
 	}
-	delivery.End(d, accountsv1.DeliveryTemporaryFailure, "not now", noon)
+	media.End(all, "email", accountsv1.DeliveryTemporaryFailure, "not now", noon)
 	want.Holder, want.Result, want.Message = "", accountsv1.DeliveryTemporaryFailure, "not now"
 	if diff := cmp.Diff(want, all[1]); diff != "" {
 		t.Errorf("ended: -want +got\n%s", diff)
@@ -104,7 +108,7 @@ func TestATryIsClaimedEndedAndRepeated(t *testing.T) {
 	if diff := cmp.Diff(want, all[1]); diff != "" {
 		t.Errorf("repeated: -want +got\n%s", diff)
 	}
-	delivery.End(d, accountsv1.DeliverySent, "", later.Add(time.Millisecond))
+	media.End(all, "email", accountsv1.DeliverySent, "", later.Add(time.Millisecond))
 	want.Holder, want.Result, want.SentTime = "", accountsv1.DeliverySent, &later
 	if diff := cmp.Diff(want, all[1]); diff != "" {
 		t.Errorf("sent: -want +got\n%s", diff)
@@ -138,7 +142,7 @@ func TestAMessageWhoseAnswerIsLostIsNotSentWithoutEnd(t *testing.T) {
 				}
 				copies++
 				delivery.Begin(&all[0], me.Next(*due, at))
-				delivery.End(&all[0], delivery.Unconfirmed, "no answer", at)
+				media.End(all, "it", delivery.Unconfirmed, "no answer", at)
 			}
 			if copies != c.copies || all[0].Result != c.last || int(all[0].Unconfirmed) != copies {
 				t.Errorf("%d copies went out in a week, and not %d; in the end it is %+v", copies, c.copies, all[0])
@@ -187,7 +191,7 @@ func TestWhatADeadProcessWasAtMayHaveArrived(t *testing.T) {
 			d := tried("sms", c.holder, "", 2, time.Hour)
 			d.Medium, d.Unconfirmed = accountsv1.MediumSMS, 1
 			delivery.Begin(&d, me.Next(d, noon))
-			if delivery.Spent(d) != c.spent {
+			if media.Spent(d) != c.spent {
 				t.Errorf("after a claim it is %+v", d)
 			}
 		})

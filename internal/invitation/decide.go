@@ -74,6 +74,14 @@ func Decide(f Facts) Plan {
 	}
 }
 
+// AwaitLane is a plan whose message found its lane busy. The Invitation is woken
+// when the lane comes free; the wait is for the case that nothing wakes it.
+func AwaitLane(p Plan) Plan {
+	const laneWait = 5 * time.Second
+	p.After = laneWait
+	return p
+}
+
 // untilExpiry looks again when the validity of the attempt ends, at the latest.
 func (f Facts) untilExpiry(p Plan) Plan {
 	p = f.untilResend(p)

@@ -33,14 +33,15 @@ type Claim struct {
 	Attempt *accountsv1.Attempt
 	// Deliveries that the new attempt consists of.
 	Deliveries []accountsv1.Delivery
+	// ExpirationTime is when the link of the new attempt expires.
+	ExpirationTime *metav1.Time
 }
 
-// Begin writes a claim into a status. With a new attempt its validity starts,
-// and the answer to the one before is forgotten.
-func Begin(status *accountsv1.InvitationStatus, claim Claim, validity time.Duration) {
+// Begin writes a claim into a status. A new attempt starts its validity, and the
+// answer to the attempt before is forgotten.
+func Begin(status *accountsv1.InvitationStatus, claim Claim) {
 	if a := claim.Attempt; a != nil {
-		expires := metav1.NewTime(a.ClaimTime.Add(validity))
-		status.ExpirationTime = &expires
+		status.ExpirationTime = claim.ExpirationTime
 		status.Attempt = *a
 		status.Deliveries = claim.Deliveries
 		status.Acceptance, status.Decline = accountsv1.Acceptance{}, accountsv1.Decline{}
@@ -52,14 +53,6 @@ func Begin(status *accountsv1.InvitationStatus, claim Claim, validity time.Durat
 		status.Deliveries = append(status.Deliveries, codeDelivery(status.OtherAddress))
 	}
 	delivery.Begin(delivery.Find(status.Deliveries, claim.Name), claim.Try)
-}
-
-// End writes how the try of a delivery ended. The answer is what was said to a
-// try that failed.
-func End(status *accountsv1.InvitationStatus, name string, result accountsv1.DeliveryResult, answer string, now time.Time) {
-	if d := delivery.Find(status.Deliveries, name); d != nil {
-		delivery.End(d, result, answer, now)
-	}
 }
 
 // Delivery finds a delivery of an Invitation by its name; the zero value, if
@@ -93,20 +86,33 @@ func (f Facts) newAttempt() *Claim {
 		attempt.Earlier = append([]accountsv1.EarlierAttempt{last}, before.Earlier...)
 		attempt.Earlier = attempt.Earlier[:min(len(attempt.Earlier), maxEarlier)]
 	}
-	deliveries := invitationDeliveries(inv)
-	return f.claim(deliveries[0], &attempt, deliveries)
+	deliveries := f.invitationDeliveries()
+	claim := f.claim(deliveries[0], &attempt)
+	expires := metav1.NewTime(now.Add(Validity(f.Organization)))
+	claim.Deliveries, claim.ExpirationTime = deliveries, &expires
+	return claim
 }
 
-func (f Facts) claim(d accountsv1.Delivery, attempt *accountsv1.Attempt, deliveries []accountsv1.Delivery) *Claim {
+// claim claims the next try of a delivery. The first try of a mail names its
+// Message-ID, and its sender where that is not the attempt's.
+func (f Facts) claim(d accountsv1.Delivery, attempt *accountsv1.Attempt) *Claim {
 	number := f.Invitation.Status.Attempt.Number
 	if attempt != nil {
 		number = attempt.Number
 	}
-	c := &Claim{Try: f.process().Next(d, f.Now), Attempt: attempt, Deliveries: deliveries}
-	if d.Medium == accountsv1.MediumEmail {
+	c := &Claim{Try: f.process().Next(d, f.Now), Attempt: attempt}
+	if f.Media[d.Medium].MessageID {
 		c.MessageID = fmt.Sprintf("%s.%d.%s.%d@%s", f.Invitation.UID, number, d.Name, c.Time.Unix(), f.MailDomain)
+		if attempt == nil && f.Sender != f.Invitation.Status.Attempt.Sender {
+			c.Sender = f.Sender
+		}
 	}
 	return c
+}
+
+// SenderOf is the From that a mail about an Invitation was claimed with.
+func SenderOf(inv *accountsv1.Invitation, d accountsv1.Delivery) string {
+	return cmp.Or(d.Sender, inv.Status.Attempt.Sender)
 }
 
 func (f Facts) process() delivery.Process {
@@ -127,7 +133,7 @@ func (f Facts) deliver(purposes ...accountsv1.DeliveryPurpose) Plan {
 	})
 	due, after := f.process().Due(wanted, string(f.Invitation.UID), f.Now)
 	if due != nil {
-		return Plan{Claim: f.claim(*due, nil, nil)}
+		return Plan{Claim: f.claim(*due, nil)}
 	}
 	return Plan{After: after}
 }
@@ -169,36 +175,31 @@ func (f Facts) deadLink(at situation) *accountsv1.Delivery {
 	default:
 		return nil
 	}
-	d := delivery.Find(f.Invitation.Status.Deliveries, nameOf(accountsv1.ChannelLink))
-	if d == nil || d.Result == accountsv1.DeliveryWithdrawn || !d.Begun() {
-		return nil
+	deliveries := f.Invitation.Status.Deliveries
+	for i, d := range deliveries {
+		if f.Media[d.Medium].Withdrawable && d.Begun() && d.Result != accountsv1.DeliveryWithdrawn {
+			return &deliveries[i]
+		}
 	}
-	return d
+	return nil
 }
 
 // invitationDeliveries are the channels that bring the link, at least one.
-func invitationDeliveries(inv *accountsv1.Invitation) []accountsv1.Delivery {
-	channels := inv.Spec.Delivery
+func (f Facts) invitationDeliveries() []accountsv1.Delivery {
+	channels := f.Invitation.Spec.Delivery
 	if len(channels) == 0 {
 		channels = []accountsv1.DeliveryChannel{accountsv1.ChannelEmail}
 	}
 	var planned []accountsv1.Delivery
 	for _, c := range channels {
-		d := accountsv1.Delivery{Name: nameOf(c), Purpose: accountsv1.PurposeInvitation, Medium: accountsv1.Medium(c)}
-		switch c {
-		case accountsv1.ChannelEmail:
-			d.Recipient = string(inv.Spec.Email)
-		case accountsv1.ChannelSMS:
-			d.Recipient = inv.Spec.PhoneNumber
-		case accountsv1.ChannelLink:
-			d.Recipient = inv.Name + accountsv1.LinkSecretSuffix
+		d := accountsv1.Delivery{Name: strings.ToLower(string(c)), Purpose: accountsv1.PurposeInvitation, Medium: accountsv1.Medium(c)}
+		if recipient := f.Media[d.Medium].Recipient; recipient != nil {
+			d.Recipient = recipient(f.Invitation)
 		}
 		planned = append(planned, d)
 	}
 	return planned
 }
-
-func nameOf(c accountsv1.DeliveryChannel) string { return strings.ToLower(string(c)) }
 
 func codeDelivery(o accountsv1.OtherAddress) accountsv1.Delivery {
 	return accountsv1.Delivery{

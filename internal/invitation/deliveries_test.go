@@ -214,11 +214,11 @@ func TestThereAreNeverMoreDeliveriesThanAStatusTakes(t *testing.T) {
 func TestAnEndIsWrittenForTheTryThatEndedAlone(t *testing.T) {
 	f := someFacts(by("Email", "SMS"), tried(me, "", 1))
 	before := f.Invitation.Status.DeepCopy()
-	End(&f.Invitation.Status, "pigeon", accountsv1.DeliverySent, "", f.Now)
+	f.Media.End(f.Invitation.Status.Deliveries, "pigeon", accountsv1.DeliverySent, "", f.Now)
 	if diff := cmp.Diff(before, &f.Invitation.Status); diff != "" {
 		t.Errorf("of no delivery at all:\n%s", diff)
 	}
-	End(&f.Invitation.Status, "sms", accountsv1.DeliveryRefused, "no such number", f.Now)
+	f.Media.End(f.Invitation.Status.Deliveries, "sms", accountsv1.DeliveryRefused, "no such number", f.Now)
 	if diff := cmp.Diff(before.Deliveries[0], f.Invitation.Status.Deliveries[0]); diff != "" {
 		t.Errorf("of another channel:\n%s", diff)
 	}
@@ -267,7 +267,7 @@ func TestARepeatIsTheSameMail(t *testing.T) {
 	f.Organization.Spec.DisplayName, f.NewestKey, f.MailDomain, f.Sender = "Renamed", 8, "elsewhere.example", "x@elsewhere.example"
 	f.Organization.Spec.Language = "it"
 	before := f.Invitation.Status.DeepCopy()
-	Begin(&f.Invitation.Status, *Decide(f).Claim, time.Hour)
+	Begin(&f.Invitation.Status, *Decide(f).Claim)
 	after := f.Invitation.Status.DeepCopy()
 	if after.Deliveries[0].Tries != 2 || after.Deliveries[0].Holder != me {
 		t.Errorf("the repeat is not claimed: %+v", after.Deliveries[0])

@@ -8,6 +8,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
 // Facts is everything that decides about an Invitation.
@@ -30,10 +31,9 @@ type Facts struct {
 	Unvetted bool
 	// Rival is who stands in the way of inviting the address.
 	Rival Rival
-	// Mailings are when the address was mailed invitations to.
-	Mailings Mailings
-	// Texts are when the telephone was texted, where the Invitation goes to one.
-	Texts Mailings
+	// Mailings are when the recipients were sent invitations, for each rate limit that
+	// counts for the Invitation.
+	Mailings []Mailings
 	// Owners are those who are told about the answer.
 	Owners []Owner
 	// Permissions are what the person can do who has accepted, one line each.
@@ -41,6 +41,8 @@ type Facts struct {
 	// Chat says that the Organization has a chat that is told who has joined.
 	Chat bool
 
+	// Media are the media that messages go by.
+	Media delivery.Media
 	// Holder names this process in claims.
 	Holder string
 	// SendDeadline is after which time a try has surely ended.

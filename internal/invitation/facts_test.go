@@ -13,9 +13,24 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
 const me, other = "usher-1", "usher-2"
+
+// someMedia are described as their Carriers describe them, which a spec of package
+// notifier compares.
+var someMedia = delivery.Media{
+	accountsv1.MediumEmail: {
+		CopyRecognisable: true, MessageID: true, Recipient: func(inv *accountsv1.Invitation) string { return string(inv.Spec.Email) },
+	},
+	accountsv1.MediumSMS:  {Recipient: func(inv *accountsv1.Invitation) string { return inv.Spec.PhoneNumber }},
+	accountsv1.MediumChat: {},
+	accountsv1.MediumLink: {
+		CopyRecognisable: true, Withdrawable: true,
+		Recipient: func(inv *accountsv1.Invitation) string { return inv.Name + accountsv1.LinkSecretSuffix },
+	},
+}
 
 // someFacts are those of an Invitation applied by hand, of which nothing has
 // happened yet.
@@ -34,7 +49,7 @@ func someFacts(changes ...func(*Facts)) Facts {
 	}
 	f := Facts{
 		Offer: Offer{Invitation: inv, Organization: org},
-		Now:   claimed, Holder: me, SendDeadline: time.Minute, NewestKey: 7,
+		Now:   claimed, Media: someMedia, Holder: me, SendDeadline: time.Minute, NewestKey: 7,
 		Sender: "Usher <usher@example.com>", MailDomain: "example.com",
 	}
 	for _, change := range changes {
@@ -48,12 +63,12 @@ func tried(holder string, result accountsv1.DeliveryResult, tries int32) func(*F
 	return func(f *Facts) {
 		claim := someFacts(func(g *Facts) { g.Invitation, g.Now = f.Invitation.DeepCopy(), f.Now }).newAttempt()
 		status := &f.Invitation.Status
-		Begin(status, *claim, DefaultValidity)
+		Begin(status, *claim)
 		for i := range status.Deliveries {
 			d := &status.Deliveries[i]
 			d.ClaimTime, d.TryTime, d.Tries = second(f.Now), second(f.Now), tries
 			if d.Holder = holder; result != "" {
-				End(status, d.Name, result, "because", f.Now)
+				f.Media.End(status.Deliveries, d.Name, result, "because", f.Now)
 			}
 		}
 		cameBack(f)
@@ -62,7 +77,7 @@ func tried(holder string, result accountsv1.DeliveryResult, tries int32) func(*F
 
 // delivered says how one channel did.
 func delivered(channel string, result accountsv1.DeliveryResult) func(*Facts) {
-	return func(f *Facts) { End(&f.Invitation.Status, channel, result, "because", f.Now) }
+	return func(f *Facts) { f.Media.End(f.Invitation.Status.Deliveries, channel, result, "because", f.Now) }
 }
 
 // by has the link go out by these channels.
@@ -166,13 +181,13 @@ func step(f *Facts, result accountsv1.DeliveryResult) string {
 	case plan.Mark:
 		cameBack(f)
 	case plan.Withdraw != nil:
-		End(status, plan.Withdraw.Name, accountsv1.DeliveryWithdrawn, "", f.Now)
+		f.Media.End(status.Deliveries, plan.Withdraw.Name, accountsv1.DeliveryWithdrawn, "", f.Now)
 	case plan.Claim != nil:
-		Begin(status, *plan.Claim, Validity(f.Organization))
+		Begin(status, *plan.Claim)
 		*status = Report(*f)
 		if result != "" {
 			answer := map[bool]string{true: "because"}[result != accountsv1.DeliverySent]
-			End(status, plan.Claim.Name, result, answer, f.Now)
+			f.Media.End(status.Deliveries, plan.Claim.Name, result, answer, f.Now)
 		}
 	}
 	*status = Report(*f)

@@ -92,7 +92,7 @@ func (l *life) look(end ending) {
 		withMembership(same)(&l.Facts)
 		l.Membership.Spec.Role = l.Invitation.Spec.Role
 	case plan.Withdraw != nil:
-		End(status, plan.Withdraw.Name, accountsv1.DeliveryWithdrawn, "", l.Now)
+		l.Media.End(status.Deliveries, plan.Withdraw.Name, accountsv1.DeliveryWithdrawn, "", l.Now)
 	case plan.Claim != nil:
 		if end == lostClaim {
 			return
@@ -120,11 +120,7 @@ func (l *life) claim(c Claim) {
 		l.kill("superseded")
 		l.begun = append(l.begun, a.ClaimTime.Time)
 	}
-	validity := DefaultValidity
-	if l.Organization != nil {
-		validity = Validity(l.Organization)
-	}
-	Begin(status, c, validity)
+	Begin(status, c)
 	*status = Report(l.Facts)
 	l.send(c.Name)
 }
@@ -163,11 +159,11 @@ func (l *life) send(name string) {
 func (l *life) end(name string, end ending) {
 	switch end {
 	case taken:
-		End(&l.Invitation.Status, name, accountsv1.DeliverySent, "", l.Now)
+		l.Media.End(l.Invitation.Status.Deliveries, name, accountsv1.DeliverySent, "", l.Now)
 	case refusedFor:
-		End(&l.Invitation.Status, name, accountsv1.DeliveryRefused, "550 no such user", l.Now)
+		l.Media.End(l.Invitation.Status.Deliveries, name, accountsv1.DeliveryRefused, "550 no such user", l.Now)
 	case notNow:
-		End(&l.Invitation.Status, name, accountsv1.DeliveryTemporaryFailure, "451 try again", l.Now)
+		l.Media.End(l.Invitation.Status.Deliveries, name, accountsv1.DeliveryTemporaryFailure, "451 try again", l.Now)
 	default:
 		l.complain("a try ends so that %s", end)
 	}
@@ -259,7 +255,7 @@ func (l *life) loseStatus() {
 
 // countMailings finds out what was mailed, as the controller does.
 func (l *life) countMailings() {
-	l.Mailings = Mailings{All: slices.Concat(MailingsOf(l.Invitation), l.past), Near: l.past}
+	l.Mailings = []Mailings{{Reached: "The address was mailed", All: slices.Concat(MailingsOf(l.Invitation), l.past), Near: l.past}}
 }
 
 // gone takes the Invitation away.

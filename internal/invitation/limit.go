@@ -19,8 +19,12 @@ const (
 	MailingsWindow = 24 * time.Hour
 )
 
-// Mailings are when invitations were sent to one address, or to one telephone.
+// Mailings are when invitations were sent to the recipient of a rate limit, such as
+// one address or one telephone.
 type Mailings struct {
+	// Reached begins the sentence that reports that the limit is reached, such as "The
+	// address was mailed".
+	Reached string
 	// All of them: by this Invitation, by those of whatever Organization that
 	// exist, and by those of the same Organization that exist no more, as far as
 	// this process knows: somebody, or a tool, deletes and makes them again.
@@ -72,9 +76,11 @@ func (f Facts) limit() (until time.Time, message string) {
 	if !f.Invitation.Status.Attempt.Begun() {
 		when = Mailings.first
 	}
-	until, told := when(f.Mailings, f.Now), "The address was mailed"
-	if texts := when(f.Texts, f.Now); texts.After(until) {
-		until, told = texts, "The telephone was texted"
+	var told string
+	for i, m := range f.Mailings {
+		if at := when(m, f.Now); i == 0 || at.After(until) {
+			until, told = at, m.Reached
+		}
 	}
 	return until, fmt.Sprintf("%s %d times within a day; this is sent by itself at %s.", told, MostMailings, until.UTC().Format(time.RFC3339))
 }
@@ -90,12 +96,4 @@ func MailingsOf(inv *accountsv1.Invitation) []time.Time {
 		times = append(times, e.ClaimTime.Time)
 	}
 	return times
-}
-
-// Telephone is the number that an Invitation is texted to; empty: to none.
-func Telephone(inv *accountsv1.Invitation) string {
-	if !slices.Contains(inv.Spec.Delivery, accountsv1.ChannelSMS) {
-		return ""
-	}
-	return inv.Spec.PhoneNumber
 }

@@ -14,14 +14,30 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-func mailedOften(f *Facts) { f.Mailings.All = slices.Repeat([]time.Time{f.Now}, MostMailings) }
+// mailings are those to the address, and texts those to the telephone.
+func mailings(f *Facts) *Mailings {
+	for len(f.Mailings) < 1 {
+		f.Mailings = append(f.Mailings, Mailings{Reached: "The address was mailed"})
+	}
+	return &f.Mailings[0]
+}
 
-func textedOften(f *Facts) { f.Texts.All = slices.Repeat([]time.Time{f.Now}, MostMailings) }
+func texts(f *Facts) *Mailings {
+	mailings(f)
+	for len(f.Mailings) < 2 {
+		f.Mailings = append(f.Mailings, Mailings{Reached: "The telephone was texted"})
+	}
+	return &f.Mailings[1]
+}
+
+func mailedOften(f *Facts) { mailings(f).All = slices.Repeat([]time.Time{f.Now}, MostMailings) }
+
+func textedOften(f *Facts) { texts(f).All = slices.Repeat([]time.Time{f.Now}, MostMailings) }
 
 // near says that the first of the mailings are by other Invitations of the
 // Organization.
 func near(first int) func(*Facts) {
-	return func(f *Facts) { f.Mailings.Near = f.Mailings.All[:first] }
+	return func(f *Facts) { mailings(f).Near = mailings(f).All[:first] }
 }
 
 func TestFirstMailingsThatWait(t *testing.T) {
@@ -31,18 +47,18 @@ func TestFirstMailingsThatWait(t *testing.T) {
 	begun := says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1"}
 	spread := func(f *Facts) { // the first is a minute before the others
 		mailedOften(f)
-		f.Mailings.All[0] = claimed.Add(-time.Minute)
+		mailings(f).All[0] = claimed.Add(-time.Minute)
 	}
-	nearTexts := func(f *Facts) { f.Texts.Near = f.Texts.All[:1] }
+	nearTexts := func(f *Facts) { texts(f).Near = texts(f).All[:1] }
 	situations{
 		"after five by others of the Organization":           {someFacts(mailedOften, near(5)), limited("24h0m0s")},
 		"after one by another of it, and four elsewhere":     {someFacts(mailedOften, near(1), at(time.Hour)), limited("23h0m0s")},
-		"after four by others of it":                         {someFacts(mailedOften, near(5), func(f *Facts) { f.Mailings.All = f.Mailings.All[1:] }), begun},
+		"after four by others of it":                         {someFacts(mailedOften, near(5), func(f *Facts) { mailings(f).All = mailings(f).All[1:] }), begun},
 		"a day after five by others of it":                   {someFacts(mailedOften, near(5), at(MailingsWindow)), begun},
 		"after five elsewhere":                               {someFacts(mailedOften), begun},
-		"after five elsewhere, and one by another a day ago": {someFacts(mailedOften, func(f *Facts) { f.Mailings.Near = []time.Time{claimed.Add(-MailingsWindow)} }), begun},
+		"after five elsewhere, and one by another a day ago": {someFacts(mailedOften, func(f *Facts) { mailings(f).Near = []time.Time{claimed.Add(-MailingsWindow)} }), begun},
 		"until the only one by another counts no more": {
-			someFacts(spread, near(1), func(f *Facts) { f.Mailings.All = append(f.Mailings.All, claimed) }), limited("23h59m0s"),
+			someFacts(spread, near(1), func(f *Facts) { mailings(f).All = append(mailings(f).All, claimed) }), limited("23h59m0s"),
 		},
 		"after five texts to the telephone":             {someFacts(by("SMS"), textedOften, nearTexts), limited("24h0m0s")},
 		"after five texts elsewhere":                    {someFacts(by("SMS"), textedOften), begun},
@@ -60,24 +76,6 @@ func TestAResendWaitsForTheTelephoneToo(t *testing.T) {
 	f.Invitation.Status = Report(f)
 	if got := (&life{Facts: f}).condition(accountsv1.ConditionResendBlocked).Message; !strings.Contains(got, "telephone was texted 5 times") {
 		t.Errorf("it says %q", got)
-	}
-}
-
-func TestWhoIsTexted(t *testing.T) {
-	for name, c := range map[string]struct {
-		by   []accountsv1.DeliveryChannel
-		want string
-	}{
-		"by mail alone, and with a number": {nil, ""},
-		"by SMS":                           {[]accountsv1.DeliveryChannel{"SMS"}, "+393331234567"},
-		"by all":                           {[]accountsv1.DeliveryChannel{"Email", "Link", "SMS"}, "+393331234567"},
-		"as a link, and with a number":     {[]accountsv1.DeliveryChannel{"Link"}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := Telephone(someFacts(by(c.by...)).Invitation); got != c.want {
-				t.Errorf("it is %q", got)
-			}
-		})
 	}
 }
 
@@ -99,9 +97,9 @@ func TestNoOrganizationMailsAnAddressMoreThanFiveTimesInADay(t *testing.T) {
 			}
 			own := MailingsOf(f.Invitation)
 			counted := Mailings{All: all, Near: all[:len(all)-len(own)]}
-			f.Mailings, f.Texts = counted, Mailings{}
+			f.Mailings = []Mailings{counted, {}}
 			if rapid.Bool().Draw(t, "the telephone") {
-				f.Mailings, f.Texts = Mailings{}, counted
+				f.Mailings = []Mailings{{}, counted}
 			}
 			step(&f, accountsv1.DeliverySent)
 			if now := MailingsOf(f.Invitation); len(now) > len(own) {

@@ -12,7 +12,6 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/condition"
-	"github.com/usher-dev/usher/internal/delivery"
 )
 
 // Report says where the Invitation stands. What was mailed and answered is
@@ -235,7 +234,7 @@ func (f Facts) handover() string {
 			return accountsv1.ReasonRefused
 		case d.Result == accountsv1.DeliveryTemporaryFailure:
 			reason = accountsv1.ReasonTemporaryFailure
-		case d.Result == accountsv1.DeliverySent && delivery.Spent(d) && reason != accountsv1.ReasonTemporaryFailure:
+		case d.Result == accountsv1.DeliverySent && f.Media.Spent(d) && reason != accountsv1.ReasonTemporaryFailure:
 			reason = accountsv1.ReasonUnconfirmed
 		case d.SentTime == nil:
 			return ""
@@ -262,7 +261,7 @@ func (f Facts) outcomes() string {
 			}
 		case accountsv1.DeliverySent:
 			outcome = "handed over"
-			if delivery.Spent(d) {
+			if f.Media.Spent(d) {
 				outcome = "handed over twice, and never confirmed: " + d.Message
 			}
 		case accountsv1.DeliveryWithdrawn:

@@ -48,7 +48,7 @@ func TestWhatIsAskedForAgain(t *testing.T) {
 		}},
 		"a resend to an address that was mailed often": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest), at(time.Hour), func(f *Facts) {
-				f.Mailings.All = []time.Time{claimed, claimed, claimed.Add(time.Minute), claimed, claimed.Add(-time.Minute)}
+				mailings(f).All = []time.Time{claimed, claimed, claimed.Add(time.Minute), claimed, claimed.Add(-time.Minute)}
 			}),
 			says{"Pending", "True AwaitingAcceptance ResendBlocked", "False NotAccepted", "True AwaitingAcceptance", "wait 22h59m0s"},
 		},
@@ -290,10 +290,10 @@ func TestNoAddressIsMailedMoreThanFiveTimesInADay(t *testing.T) {
 			if rapid.Bool().Draw(t, "asked") {
 				asked(f.Now.Format(time.RFC3339Nano))(&f)
 			}
-			f.Mailings.All = slices.Concat(MailingsOf(f.Invitation), elsewhere)
+			mailings(&f).All = slices.Concat(MailingsOf(f.Invitation), elsewhere)
 			if f.Invitation.Status.Attempt.Begun() && f.nextAttempt().IsZero() && rapid.IntRange(0, 3).Draw(t, "elsewhere") == 0 {
 				elsewhere = append(elsewhere, second(f.Now).Time)
-				f.Mailings.All = append(f.Mailings.All, second(f.Now).Time)
+				mailings(&f).All = append(mailings(&f).All, second(f.Now).Time)
 			}
 			step(&f, accountsv1.DeliverySent)
 			all := slices.Concat(MailingsOf(f.Invitation), elsewhere)
@@ -312,7 +312,7 @@ func TestAResendThatWaitsIsCarriedOut(t *testing.T) {
 	f := someFacts(tried(me, accountsv1.DeliverySent, 1))
 	for i := range MostMailings - 1 {
 		renewedAt(t, &f, claimed.Add(time.Duration(i+1)*time.Hour))
-		f.Mailings.All = MailingsOf(f.Invitation)
+		mailings(&f).All = MailingsOf(f.Invitation)
 	}
 	asked("2026-11-21T18:00:00Z")(&f)
 	f.Now = claimed.Add(6 * time.Hour)

@@ -34,7 +34,7 @@ func TestCheckTellsNothingWithoutAGenuineLink(t *testing.T) {
 		"said to be expired":                  {sent(state("Expired")), claimed, Expired},
 		"said to have failed":                 {sent(state("Failed")), claimed, Withdrawn},
 		"its seat is somebody else's":         {sent(seats(1, accountsv1.SeatHolder{Name: "john"})), claimed, Full},
-		"a newer link is out":                 {sent(asked(aRequest), func(f *Facts) { Begin(&f.Invitation.Status, *Decide(*f).Claim, time.Hour) }), claimed, Superseded},
+		"a newer link is out":                 {sent(asked(aRequest), func(f *Facts) { Begin(&f.Invitation.Status, *Decide(*f).Claim) }), claimed, Superseded},
 		"used":                                {sent(accepting), claimed, Used},
 		"used, and expired since":             {sent(accepting), claimed.Add(DefaultValidity), Used},
 		"taken up, its status lost":           {sent(func(f *Facts) { f.TakenUp = true }), claimed, Used},

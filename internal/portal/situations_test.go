@@ -451,7 +451,7 @@ func sources(t *testing.T) string {
 func sentences(t *testing.T) []string {
 	t.Helper()
 	var ids []string
-	files, err := filepath.Glob("../language/catalogue/*.en.yaml")
+	files, err := filepath.Glob("../wording/language/catalogue/*.en.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/usher-dev/usher/controllers"
-	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier"
 	"github.com/usher-dev/usher/internal/notifier/chat"
+	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
@@ -100,15 +101,16 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 	if err := ensureLinkKeys(ctx, direct, namespace, rand.Reader); err != nil {
 		return err
 	}
-	settings := &controllers.Settings{Reader: mgr.GetClient(), Hello: hello()}
+	settings := &notifier.Settings{Reader: mgr.GetClient(), Hello: hello()}
 	defer settings.Close()
-	post := &controllers.Post{
+	messages := &notifier.Notifier{
 		Mailer: smtp, From: from, Settings: settings, Texter: texter,
 		Chatter: chat.New(chat.Config{AllowLoopback: o.ChatOnThisMachine}),
-		Keys:    linkKeys(mgr.GetClient(), namespace), PortalURL: portalURL, Holder: holder(), Deadline: mail.SendDeadline,
+		Secrets: mgr.GetClient(),
+		Keys:    linkKeys(mgr.GetClient(), namespace), PortalURL: portalURL, Holder: holder(), Deadline: email.SendDeadline,
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
-		Clock: clock.RealClock{}, Post: post, Namespace: namespace, Workers: o.Workers,
+		Clock: clock.RealClock{}, Notifier: messages, Namespace: namespace, Workers: o.Workers,
 	}); err != nil {
 		return err
 	}
@@ -144,24 +146,24 @@ func (o Controller) manager(namespace string, log logr.Logger) (ctrl.Manager, er
 	return mgr, errors.Join(mgr.AddHealthzCheck("alive", healthz.Ping), mgr.AddReadyzCheck("ready", healthz.Ping))
 }
 
-func (o Controller) mailer() (*mail.SMTP, netmail.Address, error) {
+func (o Controller) mailer() (*email.SMTP, netmail.Address, error) {
 	from, err := netmail.ParseAddress(o.MailFrom)
 	if err != nil {
 		return nil, netmail.Address{}, fmt.Errorf("--mail-from must be a sender such as \"Usher <usher@example.com>\": %w", err)
 	}
-	server, err := mail.ParseURL(o.SMTPURL)
+	server, err := email.ParseURL(o.SMTPURL)
 	if err != nil {
 		return nil, netmail.Address{}, fmt.Errorf("--smtp-url: %w", err)
 	}
-	config := mail.Config{Server: server}
+	config := email.Config{Server: server}
 	if server.User != "" && o.SMTPPasswordFile == "" {
 		return nil, netmail.Address{}, errors.New("--smtp-password-file must name the file with the password of the user in --smtp-url")
 	}
 	if o.SMTPPasswordFile != "" {
-		config.Password = mail.PasswordFile(o.SMTPPasswordFile)
+		config.Password = email.PasswordFile(o.SMTPPasswordFile)
 	}
 	if o.SMTPCAFile != "" {
-		if config.RootCAs, err = mail.RootCAs(o.SMTPCAFile); err != nil {
+		if config.RootCAs, err = email.RootCAs(o.SMTPCAFile); err != nil {
 			return nil, netmail.Address{}, fmt.Errorf("--smtp-ca-file: %w", err)
 		}
 	}
@@ -171,12 +173,12 @@ func (o Controller) mailer() (*mail.SMTP, netmail.Address, error) {
 			return nil, netmail.Address{}, fmt.Errorf("--dkim-key-file must name the file with the private key of --dkim-selector: %w", err)
 		}
 		domain := from.Address[strings.LastIndexByte(from.Address, '@')+1:]
-		if config.DKIM, err = mail.ParseDKIM(domain, o.DKIMSelector, key); err != nil {
+		if config.DKIM, err = email.ParseDKIM(domain, o.DKIMSelector, key); err != nil {
 			return nil, netmail.Address{}, fmt.Errorf("--dkim-key-file: %w", err)
 		}
 	}
 	config.Hello = hello()
-	return mail.NewSMTP(config), *from, nil
+	return email.NewSMTP(config), *from, nil
 }
 
 // hello is the name of this machine; empty: it has none, and the mail package
@@ -190,7 +192,7 @@ func hello() string {
 }
 
 // texter is the SMS gateway; nil: there is none.
-func (o Controller) texter() (controllers.Texter, error) {
+func (o Controller) texter() (notifier.Texter, error) {
 	if o.SMSURL == "" {
 		return nil, nil
 	}
@@ -204,9 +206,9 @@ func (o Controller) texter() (controllers.Texter, error) {
 	if err := gateway.CheckSender(o.SMSFrom); err != nil {
 		return nil, fmt.Errorf("--sms-from: %w", err)
 	}
-	config := sms.Config{Gateway: gateway, Password: mail.PasswordFile(o.SMSPasswordFile), From: o.SMSFrom}
+	config := sms.Config{Gateway: gateway, Password: email.PasswordFile(o.SMSPasswordFile), From: o.SMSFrom}
 	if o.SMSCAFile != "" {
-		if config.RootCAs, err = mail.RootCAs(o.SMSCAFile); err != nil {
+		if config.RootCAs, err = email.RootCAs(o.SMSCAFile); err != nil {
 			return nil, fmt.Errorf("--sms-ca-file: %w", err)
 		}
 	}

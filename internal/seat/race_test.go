@@ -17,6 +17,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/notifier"
 )
 
 const limit = 2
@@ -58,6 +59,7 @@ func newHouse(t *testing.T) *house {
 	}
 	org := someOrganization(limit)
 	org.Status.Seats = listed()
+	org.Spec.InvitationValiditySeconds = 3600
 	return &house{
 		keys: keys, now: noon, org: []*accountsv1.Organization{org}, stalled: map[string]bool{}, allocators: []*allocator{{}, {}},
 		invitations: map[string]*accountsv1.Invitation{}, memberships: map[string]*accountsv1.Membership{}, accounts: map[string]*accountsv1.Account{},
@@ -151,8 +153,8 @@ func (h *house) look(name string, org *accountsv1.Organization) {
 			m.UID = h.uid()
 			h.memberships[name] = &m
 		case plan.Claim != nil:
-			invitation.Begin(&inv.Status, *plan.Claim, time.Hour)
-			invitation.End(&inv.Status, plan.Claim.Name, accountsv1.DeliverySent, "", h.now)
+			invitation.Begin(&inv.Status, *plan.Claim)
+			notifier.Media().End(inv.Status.Deliveries, plan.Claim.Name, accountsv1.DeliverySent, "", h.now)
 		}
 		inv.Status = invitation.Report(h.facts(name, org))
 		if _, wanted := invitation.WantsSeat(inv, nil); !wanted && inv.Status.State == accountsv1.InvitationFailed {
@@ -171,7 +173,7 @@ func (h *house) facts(name string, org *accountsv1.Organization) invitation.Fact
 	account := h.accounts[name]
 	f := invitation.Facts{
 		Offer: invitation.Offer{Invitation: inv, Organization: org, Membership: h.memberships[name], TakenUp: h.holds(name)},
-		Now:   h.now, Accepter: account, Holder: "usher", SendDeadline: time.Minute, NewestKey: 1, MailDomain: "example.com", Sender: "usher@example.com",
+		Now:   h.now, Accepter: account, Media: notifier.Media(), Holder: "usher", SendDeadline: time.Minute, NewestKey: 1, MailDomain: "example.com", Sender: "usher@example.com",
 	}
 	if _, stands := inv.Labels["rival"]; stands {
 		f.Rival = invitation.Rival{Reason: accountsv1.ReasonAddressIsMember, Name: "zoe"}

@@ -23,7 +23,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/controllers"
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/test/platform"
 )
 
@@ -193,10 +193,10 @@ func (p payload) sendTo(at *replica, fill *strings.Replacer) (*http.Response, st
 // mailbag keeps all mails that are sent.
 type mailbag struct {
 	mu    sync.Mutex
-	mails []mail.Message
+	mails []email.Message
 }
 
-func (b *mailbag) Send(_ context.Context, m mail.Message) error {
+func (b *mailbag) Send(_ context.Context, m email.Message) error {
 	if _, err := m.Bytes(); err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (b *mailbag) Send(_ context.Context, m mail.Message) error {
 	return nil
 }
 
-func (b *mailbag) all() []mail.Message {
+func (b *mailbag) all() []email.Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.mails)
@@ -215,18 +215,18 @@ func (b *mailbag) all() []mail.Message {
 // aController mails into the bag until what it returns is called.
 func aController(ctx context.Context, bag *mailbag) (stop func()) {
 	GinkgoHelper()
-	post := platform.Post(bag, keys)
+	post := platform.Notifier(bag, keys)
 	base, err := url.Parse(portalURL)
 	Expect(err).NotTo(HaveOccurred())
 	post.PortalURL = base
-	return kube.RunControllers(ctx, controllerRights, controllers.Options{Clock: now, Workers: 4, Post: post})
+	return kube.RunControllers(ctx, controllerRights, controllers.Options{Clock: now, Workers: 4, Notifier: post})
 }
 
 // links are all that leads anywhere from a mail.
 var links = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^\s"'<>]+|\b(?:mailto|javascript|data):[^\s"'<>]+|(?:href|src|action|background)\s*=\s*"?([^"\s>]+)`)
 
 // linksOf are where a mail leads to.
-func linksOf(m mail.Message) []string {
+func linksOf(m email.Message) []string {
 	var all []string
 	for _, found := range links.FindAllStringSubmatch(m.Subject+"\n"+m.Text+"\n"+m.HTML, -1) {
 		if all = append(all, found[0]); found[1] != "" {

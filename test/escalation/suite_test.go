@@ -21,7 +21,7 @@ import (
 
 	"github.com/usher-dev/usher/controllers"
 	"github.com/usher-dev/usher/hack/inbox"
-	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/test/platform"
 )
 
@@ -56,9 +56,9 @@ func startUsher(ctx context.Context) {
 	letters, err := inbox.Start(inbox.Options{}) //nolint:contextcheck // It listens until it is closed, and takes no context.
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(letters.Close)
-	server, err := mail.ParseURL(letters.SMTPURL())
+	server, err := email.ParseURL(letters.SMTPURL())
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(kube.RunControllers(ctx, kube.RightsOf(ctx, platform.Controller), controllers.Options{
-		Clock: clock.RealClock{}, Workers: 4, Post: platform.Post(mail.NewSMTP(mail.Config{Server: server}), platform.Keys()),
+		Clock: clock.RealClock{}, Workers: 4, Notifier: platform.Notifier(email.NewSMTP(email.Config{Server: server}), platform.Keys()),
 	}))
 }

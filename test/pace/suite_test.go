@@ -26,7 +26,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/controllers"
-	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/test/platform"
 )
 
@@ -91,11 +91,11 @@ func startUsher(ctx context.Context) {
 	rights := kube.RightsOf(ctx, platform.Controller)
 	rights.Wrap(asked.wrap)
 	// Nobody is mailed: everybody is a member already.
-	server, err := mail.ParseURL("smtp+plaintext://localhost:1")
+	server, err := email.ParseURL("smtp+plaintext://localhost:1")
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(kube.RunControllers(ctx, rights, controllers.Options{
 		Clock: clock.RealClock{}, Workers: workers, BindingsPerSecond: perSecond(),
-		Post: platform.Post(mail.NewSMTP(mail.Config{Server: server}), platform.Keys()),
+		Notifier: platform.Notifier(email.NewSMTP(email.Config{Server: server}), platform.Keys()),
 	}))
 }
 

@@ -31,8 +31,9 @@ import (
 	"github.com/usher-dev/usher/controllers"
 	"github.com/usher-dev/usher/hack/cluster"
 	"github.com/usher-dev/usher/internal/invitation"
-	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier"
 	"github.com/usher-dev/usher/internal/notifier/chat"
+	"github.com/usher-dev/usher/internal/notifier/email"
 )
 
 // Root of the repository, from the directory of a suite.
@@ -98,7 +99,7 @@ func unlimited(rights *rest.Config) *rest.Config {
 }
 
 // RunControllers runs all controllers with the given rights until stop is called.
-// The Post gets its Settings here.
+// The Notifier gets its Settings and its client here.
 func (p *Platform) RunControllers(ctx context.Context, rights *rest.Config, o controllers.Options) (stop func()) {
 	GinkgoHelper()
 	again := true // several can run in one process, one after the other or at once
@@ -108,7 +109,8 @@ func (p *Platform) RunControllers(ctx context.Context, rights *rest.Config, o co
 		Controller: config.Controller{SkipNameValidation: &again},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	o.Namespace, o.Post.Settings = cluster.Namespace, &controllers.Settings{Reader: mgr.GetClient()}
+	o.Namespace = cluster.Namespace
+	o.Notifier.Settings, o.Notifier.Secrets = &notifier.Settings{Reader: mgr.GetClient()}, mgr.GetClient()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	Expect(controllers.Setup(ctx, mgr, o)).To(Succeed())
 	stopped := make(chan error, 1)
@@ -120,16 +122,16 @@ func (p *Platform) RunControllers(ctx context.Context, rights *rest.Config, o co
 	}
 }
 
-// Post mails by a mailer, for a portal at an address that nobody has.
-func Post(mailer controllers.Mailer, keys invitation.Keyring) *controllers.Post {
-	return &controllers.Post{
+// Notifier mails by a mailer, for a portal at an address that nobody has.
+func Notifier(mailer notifier.Mailer, keys invitation.Keyring) *notifier.Notifier {
+	return &notifier.Notifier{
 		Mailer:    mailer,
 		Chatter:   chat.New(chat.Config{AllowLoopback: true}),
 		Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
 		From:      netmail.Address{Name: "Usher", Address: "usher@example.com"},
 		PortalURL: &url.URL{Scheme: "https", Host: "accounts.example.com"},
 		Holder:    Fresh("usher"),
-		Deadline:  mail.SendDeadline,
+		Deadline:  email.SendDeadline,
 	}
 }
 

@@ -21,14 +21,14 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
 
-	"github.com/usher-dev/usher/internal/mail"
+	"github.com/usher-dev/usher/internal/notifier/email"
 )
 
 var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 	var (
 		server *postfix
-		signer *mail.DKIM
-		sender *mail.SMTP
+		signer *email.DKIM
+		sender *email.SMTP
 	)
 
 	BeforeAll(func(ctx SpecContext) {
@@ -38,10 +38,10 @@ var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 	})
 
 	BeforeEach(func() {
-		roots, err := mail.RootCAs(server.path("etc", "ca.pem"))
+		roots, err := email.RootCAs(server.path("etc", "ca.pem"))
 		Expect(err).NotTo(HaveOccurred())
-		sender = mail.NewSMTP(mail.Config{
-			Server:  mail.Server{Host: "127.0.0.1", Port: server.port, Security: mail.STARTTLS},
+		sender = email.NewSMTP(email.Config{
+			Server:  email.Server{Host: "127.0.0.1", Port: server.port, Security: email.STARTTLS},
 			RootCAs: roots,
 			DKIM:    signer,
 		})
@@ -102,7 +102,7 @@ var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 	)
 
 	It("to a recipient that does not exist is refused, in a sentence that says why", func(ctx SpecContext) {
-		var refused *mail.RefusedError
+		var refused *email.RefusedError
 		err := sender.Send(ctx, letter("nobody@example.org"))
 		Expect(errors.As(err, &refused)).To(BeTrue(), "%v", err)
 		Expect(refused.Command).To(Equal("RCPT TO"))
@@ -113,7 +113,7 @@ var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 
 	It("that is greylisted arrives once, when it is sent again", Label("K8"), func(ctx SpecContext) {
 		m := letter("grey@example.org")
-		var temporary *mail.TemporaryError
+		var temporary *email.TemporaryError
 		err := sender.Send(ctx, m)
 		Expect(errors.As(err, &temporary)).To(BeTrue(), "%v", err)
 		Expect(err).To(MatchError("the mail server answered RCPT TO with: 450 4.7.1 <grey@example.org>: " +
@@ -126,7 +126,7 @@ var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 	It("that is too large is refused, in a sentence that says why", func(ctx SpecContext) {
 		m := letter("edith@example.org")
 		m.Text = strings.Repeat("A long story.\n", maxMessageBytes/10)
-		var refused *mail.RefusedError
+		var refused *email.RefusedError
 		err := sender.Send(ctx, m)
 		Expect(errors.As(err, &refused)).To(BeTrue(), "%v", err)
 		Expect(refused.Command).To(Equal("message"))
@@ -142,14 +142,14 @@ var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 var letters int
 
 // letter is a message that no other spec has sent.
-func letter(to string) mail.Message {
+func letter(to string) email.Message {
 	letters++
-	return mail.Message{
+	return email.Message{
 		ID:   fmt.Sprintf("%d@usher.example.org", letters),
 		Date: time.Date(2026, 11, 21, 18, 10, 0, 0, time.UTC),
 		From: netmail.Address{Name: "Usher", Address: "usher@example.org"},
 		To:   netmail.Address{Name: "Ada Lovelace", Address: to},
-		Content: mail.Content{
+		Content: email.Content{
 			Subject: "Invitation to join Acme — now",
 			Text:    "Hello,\n\n.\n..\nFrom here on: https://usher.example.org/i#c2VjcmV0\n \n\n",
 			HTML:    "<p>Hello</p>\n<p>.</p>\n",
@@ -158,7 +158,7 @@ func letter(to string) mail.Message {
 }
 
 // carrying matches a mail that holds the very bytes of m, behind nothing but what servers put in front.
-func carrying(m mail.Message) types.GomegaMatcher {
+func carrying(m email.Message) types.GomegaMatcher {
 	GinkgoHelper()
 	raw, err := m.Bytes()
 	Expect(err).NotTo(HaveOccurred())
@@ -177,19 +177,19 @@ func carrying(m mail.Message) types.GomegaMatcher {
 	}, HaveSuffix(string(raw)))
 }
 
-func newSigner() *mail.DKIM {
+func newSigner() *email.DKIM {
 	GinkgoHelper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	Expect(err).NotTo(HaveOccurred())
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	Expect(err).NotTo(HaveOccurred())
-	signer, err := mail.ParseDKIM("example.org", "usher", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	signer, err := email.ParseDKIM("example.org", "usher", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 	Expect(err).NotTo(HaveOccurred())
 	return signer
 }
 
 // signatureOf checks a mail as a receiver does, with the record of the signer in its DNS.
-func signatureOf(signer *mail.DKIM, raw string) error {
+func signatureOf(signer *email.DKIM, raw string) error {
 	name, text := signer.Record()
 	found, err := dkim.VerifyWithOptions(bytes.NewReader([]byte(raw)), &dkim.VerifyOptions{
 		LookupTXT: func(asked string) ([]string, error) {

@@ -1,7 +1,7 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package controllers
+package notifier
 
 import (
 	"slices"
@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/address"
+	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
@@ -30,7 +30,7 @@ type mailing struct {
 	at time.Time
 }
 
-// mailingsOf are when an Invitation was mailed, as far as its status knows.
+// mailingsOf are when an Invitation was mailed, as its status knows it.
 func mailingsOf(inv *accountsv1.Invitation) []mailing {
 	var all []mailing
 	for _, at := range invitation.MailingsOf(inv) {
@@ -39,22 +39,42 @@ func mailingsOf(inv *accountsv1.Invitation) []mailing {
 	return all
 }
 
-// recipientKey stands for an address, or a number, that an Organization invites.
-func recipientKey(inv *accountsv1.Invitation, recipient string) string {
-	return string(inv.Spec.OrganizationRef.Name) + "/" + recipient
+// recipientKey stands for a recipient that an Organization invites.
+func recipientKey(inv *accountsv1.Invitation, limit delivery.RateLimit) string {
+	return string(inv.Spec.OrganizationRef.Name) + "/" + limit.Key
 }
 
-// note keeps when an Invitation was mailed.
-func (m *mailings) note(inv *accountsv1.Invitation, now time.Time) {
+// NoteMailings keeps when an Invitation was mailed.
+func (n *Notifier) NoteMailings(inv *accountsv1.Invitation, now time.Time) {
+	limits := Media().RateLimits(inv)
 	for _, one := range mailingsOf(inv) {
 		if now.Sub(one.at) >= invitation.MailingsWindow {
 			continue
 		}
-		m.put(recipientKey(inv, address.Key(string(inv.Spec.Email))), one)
-		if number := invitation.Telephone(inv); number != "" {
-			m.put(recipientKey(inv, number), one)
+		for _, limit := range limits {
+			n.mailings.put(recipientKey(inv, limit), one)
 		}
 	}
+}
+
+// CountMailings is when the recipient of a limit was mailed: by an Invitation, by the others in the cache
+// that share the limit, and by those of its Organization that were deleted since.
+func (n *Notifier) CountMailings(inv *accountsv1.Invitation, limit delivery.RateLimit, sharing []accountsv1.Invitation) invitation.Mailings {
+	known, counted := mailingsOf(inv), invitation.Mailings{Reached: limit.Reached, All: invitation.MailingsOf(inv)}
+	for i := range sharing {
+		other := &sharing[i]
+		if other.UID == inv.UID {
+			continue // the cache can be stale
+		}
+		known = append(known, mailingsOf(other)...)
+		counted.All = append(counted.All, invitation.MailingsOf(other)...)
+		if other.Spec.OrganizationRef == inv.Spec.OrganizationRef {
+			counted.Near = append(counted.Near, invitation.MailingsOf(other)...)
+		}
+	}
+	deleted := n.mailings.without(recipientKey(inv, limit), known)
+	counted.All, counted.Near = append(counted.All, deleted...), append(counted.Near, deleted...)
+	return counted
 }
 
 // put notes a mailing that is not known yet, and forgets those that do not count

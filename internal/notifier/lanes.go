@@ -1,60 +1,55 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package controllers
+package notifier
 
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// lanePause is after which time to look again whether a lane is free, for the
-// case that whoever was to be woken is no more.
-const lanePause = 5 * time.Second
-
-// lane is whose server a message goes by.
-type lane string
+// Lane is whose server a message goes by.
+type Lane string
 
 const (
-	// noLane is for what goes by no server but the API server.
-	noLane lane = ""
-	// platformLane is for what goes by the platform's mail server or SMS gateway.
-	platformLane lane = "platform"
+	// NoLane is for what goes by no server but the API server.
+	NoLane Lane = ""
+	// PlatformLane is for what goes by the platform's mail server or SMS gateway.
+	PlatformLane Lane = "platform"
 )
 
-// laneOfHome is for what goes by the mail server or the chat that the
+// HomeLane is for what goes by the mail server or the chat that the
 // Organization of a home namespace brings.
-func laneOfHome(namespace string) lane { return lane("home/" + namespace) }
+func HomeLane(namespace string) Lane { return Lane("home/" + namespace) }
 
-// lanes keep workers free. A mail server that takes a message and does not
+// Lanes keep workers free. A mail server that takes a message and does not
 // answer holds the worker that sends for eleven minutes. So nobody sends more
 // than one message at a time by the servers of one Organization, and neither
 // those of all Organizations together nor the platform's hold every worker.
-type lanes struct {
-	// most is how many workers the platform's servers can hold, and those of
+type Lanes struct {
+	// Most is how many workers the platform's servers can hold, and those of
 	// Organizations together.
-	most int
-	// wake has an Invitation looked at again.
-	wake func(reconcile.Request)
+	Most int
+	// Wake has an Invitation looked at again.
+	Wake func(reconcile.Request)
 
 	mu      sync.Mutex
-	sending []lane
+	sending []Lane
 	waiting []waiting
 }
 
 // waiting is an Invitation that found its lane taken.
 type waiting struct {
 	who reconcile.Request
-	by  lane
+	by  Lane
 }
 
-// enter takes a lane for an Invitation until leave is called. If it is not free,
+// Enter takes a lane for an Invitation until leave is called. If it is not free,
 // the Invitation is woken once it is.
-func (l *lanes) enter(by lane, who types.NamespacedName) (leave func(), free bool) {
+func (l *Lanes) Enter(by Lane, who types.NamespacedName) (leave func(), free bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	is := func(w waiting) bool { return w.who.NamespacedName == who }
@@ -72,7 +67,7 @@ func (l *lanes) enter(by lane, who types.NamespacedName) (leave func(), free boo
 }
 
 // leave frees a lane, and wakes the first for whom there is room now.
-func (l *lanes) leave(by lane) {
+func (l *Lanes) leave(by Lane) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := slices.Index(l.sending, by)
@@ -80,28 +75,28 @@ func (l *lanes) leave(by lane) {
 	if next := slices.IndexFunc(l.waiting, func(w waiting) bool { return l.isFree(w.by) }); next >= 0 {
 		who := l.waiting[next].who
 		l.waiting = slices.Delete(l.waiting, next, next+1)
-		l.wake(who)
+		l.Wake(who)
 	}
 }
 
 // isFree tells whether one more may send.
-func (l *lanes) isFree(by lane) bool {
+func (l *Lanes) isFree(by Lane) bool {
 	platforms, theirs := 0, 0
 	for _, s := range l.sending {
 		switch s {
-		case noLane:
-		case platformLane:
+		case NoLane:
+		case PlatformLane:
 			platforms++
 		default:
 			theirs++
 		}
 	}
 	switch by {
-	case noLane:
+	case NoLane:
 		return true
-	case platformLane:
-		return platforms < l.most
+	case PlatformLane:
+		return platforms < l.Most
 	default:
-		return theirs < l.most && !slices.Contains(l.sending, by)
+		return theirs < l.Most && !slices.Contains(l.sending, by)
 	}
 }

@@ -1,7 +1,7 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package controllers
+package notifier
 
 import (
 	"context"
@@ -17,9 +17,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/mail"
 	"github.com/usher-dev/usher/internal/notifier/chat"
+	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/internal/organization"
+	"github.com/usher-dev/usher/internal/wording"
+	"github.com/usher-dev/usher/internal/wording/template"
 )
 
 // Settings reads what Organizations bring of their own: wording, a mail server,
@@ -37,36 +39,43 @@ type Settings struct {
 // ownServer is the connection to the mail server of one Organization.
 type ownServer struct {
 	fingerprint [sha256.Size]byte
-	smtp        *mail.SMTP
+	smtp        *email.SMTP
 }
 
 // templates are an Organization's own wording; what is amiss with it is left out.
-func (s *Settings) templates(ctx context.Context, home string) (mail.Templates, []mail.TemplateError, error) {
-	own, err := find(ctx, s.Reader, types.NamespacedName{Namespace: home, Name: accountsv1.MailTemplatesName}, &corev1.ConfigMap{})
-	if err != nil || own == nil {
-		return mail.Templates{}, nil, err
+func (s *Settings) templates(ctx context.Context, home string) (wording.Templates, []template.Error, error) {
+	own := &corev1.ConfigMap{}
+	if err := s.read(ctx, home, accountsv1.MailTemplatesName, own); err != nil {
+		return wording.Templates{}, nil, err
 	}
-	templates, faults := mail.ParseTemplates(own.Data)
+	templates, faults := wording.ParseTemplates(own.Data)
 	return templates, faults, nil
 }
 
 // credentials are the secrets that an Organization brings; none is no error.
 func (s *Settings) credentials(ctx context.Context, home string) (map[string][]byte, error) {
-	own, err := find(ctx, s.Reader, types.NamespacedName{Namespace: home, Name: accountsv1.CredentialsName}, &corev1.Secret{})
-	if err != nil || own == nil {
-		return nil, err
-	}
-	return own.Data, nil
+	own := &corev1.Secret{}
+	err := s.read(ctx, home, accountsv1.CredentialsName, own)
+	return own.Data, err
 }
 
-// chatURL is where an Organization is told who has joined; empty: nowhere.
-func (s *Settings) chatURL(ctx context.Context, home string) (string, error) {
+// read reads an object of a home namespace; one that does not exist stays empty.
+func (s *Settings) read(ctx context.Context, home, name string, into client.Object) error {
+	err := client.IgnoreNotFound(s.Reader.Get(ctx, types.NamespacedName{Namespace: home, Name: name}, into))
+	if err != nil {
+		return fmt.Errorf("read %s of the home namespace %s: %w", name, home, err)
+	}
+	return nil
+}
+
+// ChatURL is where an Organization is told who has joined; empty: nowhere.
+func (s *Settings) ChatURL(ctx context.Context, home string) (string, error) {
 	credentials, err := s.credentials(ctx, home)
 	return strings.TrimSpace(string(credentials[accountsv1.ChatURLKey])), err
 }
 
 // server is the mail server of an Organization that has its own.
-func (s *Settings) server(ctx context.Context, org *accountsv1.Organization) (*mail.SMTP, error) {
+func (s *Settings) server(ctx context.Context, org *accountsv1.Organization) (*email.SMTP, error) {
 	credentials, err := s.credentials(ctx, string(org.Spec.Namespace))
 	if err != nil {
 		return nil, err
@@ -90,7 +99,7 @@ func (s *Settings) server(ctx context.Context, org *accountsv1.Organization) (*m
 	if s.servers == nil {
 		s.servers = map[types.UID]ownServer{}
 	}
-	s.servers[org.UID] = ownServer{fingerprint, mail.NewSMTP(config)}
+	s.servers[org.UID] = ownServer{fingerprint, email.NewSMTP(config)}
 	return s.servers[org.UID].smtp, nil
 }
 
@@ -106,17 +115,17 @@ func (s *Settings) Close() {
 
 // serverConfig reads how an Organization's own mail server is reached. An error
 // is a sentence that says what to change.
-func serverConfig(org *accountsv1.Organization, credentials map[string][]byte) (mail.Config, error) {
+func serverConfig(org *accountsv1.Organization, credentials map[string][]byte) (email.Config, error) {
 	own := org.Spec.Mail
-	server, err := mail.ParseURL(own.Server)
+	server, err := email.ParseURL(own.Server)
 	if err != nil {
-		return mail.Config{}, fmt.Errorf("spec.mail.server: %w", err)
+		return email.Config{}, fmt.Errorf("spec.mail.server: %w", err)
 	}
 	sender, err := netmail.ParseAddress(own.Sender)
 	if err != nil {
-		return mail.Config{}, errors.New(`spec.mail.sender must be such as "Acme <accounts@acme.example>"`)
+		return email.Config{}, errors.New(`spec.mail.sender must be such as "Acme <accounts@acme.example>"`)
 	}
-	config := mail.Config{Server: server}
+	config := email.Config{Server: server}
 	if server.User != "" {
 		password := strings.TrimRight(string(credentials[accountsv1.SMTPPasswordKey]), "\r\n")
 		if password == "" {
@@ -126,7 +135,7 @@ func serverConfig(org *accountsv1.Organization, credentials map[string][]byte) (
 		config.Password = func() (string, error) { return password, nil }
 	}
 	if own.DKIMSelector != "" {
-		config.DKIM, err = mail.ParseDKIM(domainOf(*sender), own.DKIMSelector, credentials[accountsv1.DKIMKeyKey])
+		config.DKIM, err = email.ParseDKIM(DomainOf(*sender), own.DKIMSelector, credentials[accountsv1.DKIMKeyKey])
 		if err != nil {
 			return config, fmt.Errorf("entry %s of Secret %s in the home namespace: %w",
 				accountsv1.DKIMKeyKey, accountsv1.CredentialsName, err)
@@ -154,7 +163,7 @@ func (s *Settings) Fault(ctx context.Context, org *accountsv1.Organization) (org
 		return organization.MailFault{
 			Reason: accountsv1.ReasonTemplateInvalid,
 			Message: fmt.Sprintf("ConfigMap %s cannot be used as it is, and Usher's own wording is used meanwhile: %s.",
-				accountsv1.MailTemplatesName, shorten(strings.TrimRight(faults[0].Error(), "."))),
+				accountsv1.MailTemplatesName, Answer(strings.TrimRight(faults[0].Error(), "."))),
 		}, nil
 	}
 	return chatFault(credentials), nil
@@ -184,7 +193,7 @@ func chatFault(credentials map[string][]byte) organization.MailFault {
 	return organization.MailFault{}
 }
 
-// domainOf is the domain of a sender.
-func domainOf(sender netmail.Address) string {
+// DomainOf is the domain of a sender.
+func DomainOf(sender netmail.Address) string {
 	return sender.Address[strings.LastIndexByte(sender.Address, '@')+1:]
 }

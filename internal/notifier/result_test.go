@@ -1,7 +1,7 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package controllers
+package notifier
 
 import (
 	"errors"
@@ -11,16 +11,17 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/invitation"
-	"github.com/usher-dev/usher/internal/mail"
 	"github.com/usher-dev/usher/internal/notifier/chat"
+	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/internal/notifier/sms"
+	"github.com/usher-dev/usher/internal/wording/input"
 )
 
 func TestWhatAnErrorMakesOfATry(t *testing.T) {
 	cases := map[accountsv1.DeliveryResult]map[string]error{
 		accountsv1.DeliveryRefused: {
-			"the mail server refused it":           &mail.RefusedError{},
-			"it cannot be a mail":                  &mail.InvalidError{},
+			"the mail server refused it":           &email.RefusedError{},
+			"it cannot be a mail":                  &input.InvalidError{},
 			"the SMS gateway refused it":           &sms.RefusedError{},
 			"it cannot be a short message":         &sms.InvalidError{},
 			"the chat refused it":                  &chat.RefusedError{},
@@ -28,15 +29,15 @@ func TestWhatAnErrorMakesOfATry(t *testing.T) {
 			"the Secret is somebody else's":        &foreignSecretError{},
 			"there is no SMS gateway":              errNoGateway,
 			"the key of its link is gone":          invitation.ErrKeyGone,
-			"the refusal came by way of something": fmt.Errorf("again: %w", &mail.RefusedError{}),
+			"the refusal came by way of something": fmt.Errorf("again: %w", &email.RefusedError{}),
 		},
 		delivery.Unconfirmed: {
-			"the mail server did not answer": &mail.UnknownError{Err: errors.New("timeout")},
+			"the mail server did not answer": &email.UnknownError{Err: errors.New("timeout")},
 			"the SMS gateway did not answer": &sms.UnknownError{},
 			"the chat did not answer":        &chat.UnknownError{},
 		},
 		accountsv1.DeliveryTemporaryFailure: {
-			"the mail server said not now": &mail.TemporaryError{},
+			"the mail server said not now": &email.TemporaryError{},
 			"the SMS gateway said not now": &sms.TemporaryError{},
 			"the chat said not now":        &chat.TemporaryError{},
 			"the API server failed":        errors.New("no answer"),

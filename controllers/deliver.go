@@ -1,0 +1,75 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/notifier"
+)
+
+// subject is what a message is about, with the claim of its next try.
+type subject interface {
+	// object is the Invitation or the Account.
+	object() reported
+	// claim writes the claim into the status, with what the facts report at that moment.
+	// undo takes both back.
+	claim() (undo func())
+	// report brings the status up to date with the facts at the present time.
+	report()
+	// deliveries are those in the status.
+	deliveries() []accountsv1.Delivery
+	// message is what is sent.
+	message() notifier.Message
+}
+
+// courier brings messages through claim → send → record.
+type courier struct {
+	clock    clock.PassiveClock
+	notifier *notifier.Notifier
+	// lanes keep some of the workers free; nil: nothing waits.
+	lanes *notifier.Lanes
+}
+
+// deliver makes the next try of a message. The claim is written to the API server before
+// anything is sent; the record is written right after the answer. If the lane of the
+// message is busy, nothing is claimed.
+func (c courier) deliver(ctx context.Context, status *tracker, s subject) (busy bool, err error) {
+	undo := s.claim()
+	m := s.message()
+	leave, free := c.enter(s.object(), m)
+	if !free {
+		undo()
+		return true, nil
+	}
+	defer leave()
+	if err := status.save(ctx); err != nil {
+		// Without an answer the try counts as not claimed.
+		undo()
+		return false, err
+	}
+	if inv, is := s.object().(*accountsv1.Invitation); is {
+		c.notifier.NoteMailings(inv, c.clock.Now())
+	}
+	result, answer := c.notifier.Send(ctx, m)
+	notifier.Media().End(s.deliveries(), m.Name, result, answer, c.clock.Now())
+	c.notifier.KeepEnd(s.object(), m.Name, false)
+	s.report()
+	if err := status.save(context.WithoutCancel(ctx)); err != nil {
+		return false, err
+	}
+	c.notifier.KeepEnd(s.object(), m.Name, true)
+	return false, nil
+}
+
+func (c courier) enter(o client.Object, m notifier.Message) (leave func(), free bool) {
+	if c.lanes == nil {
+		return func() {}, true
+	}
+	return c.lanes.Enter(c.notifier.Lane(m), client.ObjectKeyFromObject(o))
+}

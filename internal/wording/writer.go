@@ -1,0 +1,41 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wording
+
+import (
+	"net/url"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/invitation"
+)
+
+// Writer composes the messages about Invitations and Accounts from facts. What it writes depends on the
+// object, its claim and the keys alone, so that the same delivery always has the same text.
+type Writer struct {
+	// PortalURL is what links start with.
+	PortalURL *url.URL
+	// Keys gives the keyring that links and codes are made with. It is asked only for messages that need it.
+	Keys func() (invitation.Keyring, error)
+}
+
+// LinkURL is the URL of an invitation's link.
+func LinkURL(portal *url.URL, link string) string {
+	return portal.JoinPath("invitation", link).String()
+}
+
+// page is the URL of a page of the portal.
+func (w Writer) page(path ...string) string { return w.PortalURL.JoinPath(path...).String() }
+
+// Link is the URL of the current attempt's link.
+func (w Writer) Link(inv *accountsv1.Invitation) (string, error) {
+	keys, err := w.Keys()
+	if err != nil {
+		return "", err
+	}
+	link, err := keys.DeriveLink(string(inv.UID), inv.Status.Attempt)
+	if err != nil {
+		return "", err
+	}
+	return LinkURL(w.PortalURL, link), nil
+}
