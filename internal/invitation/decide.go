@@ -38,23 +38,17 @@ type Plan struct {
 
 // Decide says what to do next.
 func Decide(f Facts) Plan {
-	inv, at := f.Invitation, f.situation()
+	at := f.situation()
+	if p, due := f.housekeeping(at); due {
+		return p
+	}
 	switch at {
-	case deleting:
+	case deleting, takenUp:
 		return Plan{}
 	case orphaned:
 		return Plan{Delete: true}
 	case accepted:
 		return Plan{CreateMembership: f.Membership == nil}
-	default:
-	}
-	if _, marked := inv.Annotations[accountsv1.MailedAnnotation]; !marked && inv.Status.Attempt.Begun() {
-		return Plan{Mark: true}
-	}
-	if d := f.deadLink(at); d != nil {
-		return Plan{Withdraw: d}
-	}
-	switch at {
 	case noKey:
 		return f.untilExpiry(Plan{After: recheckKeys})
 	case addressNotAllowed, rivalled, contended, seatless, seatUnknown, suspended:
@@ -67,11 +61,24 @@ func Decide(f Facts) Plan {
 		return f.untilExpiry(f.deliver(accountsv1.PurposeInvitation, accountsv1.PurposeCode))
 	case history, declined:
 		return f.untilResend(f.deliver(accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined))
-	case takenUp:
-		return Plan{}
-	default:
-		return f.untilResend(Plan{})
+	case noOrganization, wrongNamespace, noRole, unvetted, membershipConflict,
+		voided, foreign, mismatched, refused, undelivered, expired, held:
+		// An admin must change something or ask for a resend.
 	}
+	return f.untilResend(Plan{})
+}
+
+// housekeeping is what comes before the next step, if anything is due.
+func (f Facts) housekeeping(at situation) (Plan, bool) {
+	if at == deleting || at == orphaned || at == accepted {
+		return Plan{}, false
+	}
+	inv := f.Invitation
+	if _, marked := inv.Annotations[accountsv1.MailedAnnotation]; !marked && inv.Status.Attempt.Begun() {
+		return Plan{Mark: true}, true
+	}
+	d := f.deadLink(at)
+	return Plan{Withdraw: d}, d != nil
 }
 
 // AwaitLane is a plan whose message found its lane busy. The Invitation is woken

@@ -111,6 +111,9 @@ const (
 	failedTry
 	inFlight
 	sent
+
+	// situationCount is the number of situations; add new ones above it.
+	situationCount = iota
 )
 
 func (f Facts) situation() situation {
@@ -227,7 +230,7 @@ func (f Facts) nextMail() situation {
 			if at == sent {
 				at = failedTry
 			}
-		default:
+		case "":
 			at = inFlight
 		}
 	}

@@ -151,7 +151,7 @@ func drawSituations(t *testing.T) string {
 		}
 		fmt.Fprintf(table, "| %s | %s | %s | %s | %s |\n", r.text, state, ready, strings.Join(also, ", "), next(t, r.facts))
 	}
-	for at := deleting; at <= sent; at++ {
+	for at := range situation(situationCount) {
 		if !drawn[at] {
 			t.Errorf("no row is in situation %d", at)
 		}
