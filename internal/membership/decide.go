@@ -86,6 +86,9 @@ const (
 	accountGone
 	uninvited
 	invited
+
+	// situationCount is the number of situations; add new ones above it.
+	situationCount = iota
 )
 
 func (f Facts) situation() situation {
@@ -135,7 +138,7 @@ func Decide(f Facts) Plan {
 		if f.Invitation == nil {
 			plan.Invite = invitationFor(f.Membership)
 		}
-	default:
+	case held, noOrganization, wrongNamespace, noRole, suspended, disabled, seatless, factorless, active, invitationConflict, accountGone, invited:
 		plan.AddFinalizer = !hasFinalizer && f.Membership.DeletionTimestamp == nil
 		plan.After = f.missingFactor().left(f.Now)
 	}
