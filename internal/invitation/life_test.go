@@ -144,7 +144,8 @@ func (l *life) send(name string) {
 			l.complain("a code for %s goes to %s, %s after it was asked for", other.Email, d.Recipient, l.Now.Sub(other.RequestTime.Time))
 		}
 		text, _ = l.keys.Code(l.Invitation)
-	default:
+	case accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined, accountsv1.PurposeReset, accountsv1.PurposeLocked,
+		accountsv1.PurposePasswordChanged, accountsv1.PurposeSecondFactorChanged, accountsv1.PurposeUserNames:
 	}
 	if d.MessageID == "" {
 		return
@@ -164,7 +165,7 @@ func (l *life) end(name string, end ending) {
 		l.Media.End(l.Invitation.Status.Deliveries, name, accountsv1.DeliveryRefused, "550 no such user", l.Now)
 	case notNow:
 		l.Media.End(l.Invitation.Status.Deliveries, name, accountsv1.DeliveryTemporaryFailure, "451 try again", l.Now)
-	default:
+	case killed, lostClaim:
 		l.complain("a try ends so that %s", end)
 	}
 }

@@ -68,9 +68,9 @@ func open(inv *accountsv1.Invitation) bool {
 	switch inv.Status.State {
 	case accountsv1.InvitationPending, accountsv1.InvitationSending, "":
 		return inv.DeletionTimestamp == nil
-	default:
-		return false
+	case accountsv1.InvitationActive, accountsv1.InvitationExpired, accountsv1.InvitationDeclined, accountsv1.InvitationFailed:
 	}
+	return false
 }
 
 // before tells which of two Invitations to one address stays: the one that was

@@ -86,7 +86,7 @@ func WantsSeat(inv *accountsv1.Invitation, m *accountsv1.Membership) (attempt in
 		return 0, false
 	case "", accountsv1.InvitationSending, accountsv1.InvitationPending:
 		return attempt, true
-	default:
+	case accountsv1.InvitationExpired, accountsv1.InvitationDeclined, accountsv1.InvitationFailed:
 	}
 	// Pending has the reason, too, and keeps it where a look failed.
 	pending := meta.FindStatusCondition(inv.Status.Conditions, accountsv1.ConditionPending)

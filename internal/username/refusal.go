@@ -62,7 +62,7 @@ func (r *Refusal) Error() string {
 		return "this user name is kept for the system and for those who run it: choose another, such as jane-doe"
 	case ReasonQualifier:
 		return fmt.Sprintf("the qualifier %q cannot follow a user name: ask the organization for one of letters a to z in lower case, digits and dashes, %d at the most", r.Qualifier, maxQualifier)
-	default:
-		return hint
+	case ReasonCharacters:
 	}
+	return hint
 }

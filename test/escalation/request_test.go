@@ -140,7 +140,7 @@ func (r request) patch() (client.Patch, error) {
 	case patches:
 		raw, err := json.Marshal(r.operations())
 		return client.RawPatch(types.JSONPatchType, raw), err
-	default:
+	case creates, updates, applies, deletes, deletesAll:
 	}
 	applied := r.object()
 	applied.SetManagedFields(nil)
