@@ -144,9 +144,12 @@ func worth(purpose accountsv1.DeliveryPurpose) time.Duration {
 	switch purpose {
 	case accountsv1.PurposeInvitation, accountsv1.PurposeCode:
 		return math.MaxInt64
-	default:
-		return worthTelling
+	case accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined,
+		// These are about Accounts.
+		accountsv1.PurposeReset, accountsv1.PurposeLocked, accountsv1.PurposePasswordChanged,
+		accountsv1.PurposeSecondFactorChanged, accountsv1.PurposeUserNames:
 	}
+	return worthTelling
 }
 
 // deliveries are those of the status. Of the codes among them, only the one
@@ -168,11 +171,12 @@ func (f Facts) deliveries() []accountsv1.Delivery {
 	return all
 }
 
+// linkEnds are the situations in which the current attempt's link is dead.
+var linkEnds = []situation{history, takenUp, voided, foreign, mismatched, declined, undelivered, expired}
+
 // deadLink is the delivery whose Secret holds a link that is dead.
 func (f Facts) deadLink(at situation) *accountsv1.Delivery {
-	switch at {
-	case history, takenUp, voided, foreign, mismatched, declined, undelivered, expired:
-	default:
+	if !slices.Contains(linkEnds, at) {
 		return nil
 	}
 	deliveries := f.Invitation.Status.Deliveries

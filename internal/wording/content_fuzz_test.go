@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/html"
-
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/html"
 
 	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/internal/wording"

@@ -1,6 +1,10 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package wording writes every sentence that people read in a message, in every medium and language: the built-in
+// templates, their values, and the composition of a message from the facts about an Invitation or an Account.
+// Its rooms are language (the catalogue), template (the check of a tenant's own wording, a security
+// boundary) and input (what a line and an address may hold). It is pure: nothing here sends.
 package wording
 
 import (

@@ -73,17 +73,15 @@ func readNumber(digits string) (string, error) {
 		return "", errors.New("the number has too many digits for its country")
 	case phonenumbers.INVALID_LENGTH:
 		return "", errors.New("the number has too few or too many digits for its country")
-	default:
+	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY, phonenumbers.INVALID_COUNTRY_CODE:
 		return "", errors.New("the number has too few digits for its country")
 	}
 	if !phonenumbers.IsValidNumber(number) {
 		return "", errors.New("no such number exists in its country")
 	}
-	switch phonenumbers.GetNumberType(number) {
-	case phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST:
-		// Whoever may invite could otherwise earn on every message.
+	if kind := phonenumbers.GetNumberType(number); kind == phonenumbers.PREMIUM_RATE || kind == phonenumbers.SHARED_COST {
+		// A user who may invite could otherwise earn on every message.
 		return "", errors.New("the number is a premium-rate one, where no person is reached")
-	default:
 	}
 	normal := phonenumbers.Format(number, phonenumbers.E164)
 	if !e164.MatchString(normal) {

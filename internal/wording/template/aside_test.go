@@ -8,11 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/usher-dev/usher/internal/wording/template"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/usher-dev/usher/internal/wording"
+	"github.com/usher-dev/usher/internal/wording/template"
 )
 
 const (
