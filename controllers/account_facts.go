@@ -61,7 +61,7 @@ func (r *accountReconciler) bindingsLeft(ctx context.Context, a *accountsv1.Acco
 		return left, err
 	}
 	var stripped rbacv1.RoleBindingList
-	err = r.List(ctx, &stripped, client.MatchingFields{bySubject: a.Name}, client.UnsafeDisableDeepCopy)
+	err = readList(ctx, r, &stripped, client.MatchingFields{bySubject: a.Name}, client.UnsafeDisableDeepCopy)
 	return len(stripped.Items) > 0, err
 }
 
@@ -116,7 +116,7 @@ func (r *accountReconciler) organization(ctx context.Context, a *accountsv1.Acco
 // userNames are those of all Accounts with the address, as people type them.
 func (r *accountReconciler) userNames(ctx context.Context, a *accountsv1.Account) ([]string, error) {
 	var same accountsv1.AccountList
-	if err := r.List(ctx, &same, client.MatchingFields{byAddress: address.Key(string(a.Spec.Email))}); err != nil {
+	if err := readList(ctx, r, &same, client.MatchingFields{byAddress: address.Key(string(a.Spec.Email))}); err != nil {
 		return nil, err
 	}
 	var names []string
@@ -143,7 +143,7 @@ func (r *accountReconciler) origin(ctx context.Context, a *accountsv1.Account) (
 
 func (r *accountReconciler) accepted(ctx context.Context, a *accountsv1.Account) ([]account.Acceptance, error) {
 	var invs accountsv1.InvitationList
-	if err := r.List(ctx, &invs, client.MatchingFields{byAccount: string(a.UID)}); err != nil {
+	if err := readList(ctx, r, &invs, client.MatchingFields{byAccount: string(a.UID)}); err != nil {
 		return nil, err
 	}
 	found := make([]account.Acceptance, 0, len(invs.Items))

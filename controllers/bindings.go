@@ -29,12 +29,12 @@ import (
 // they are read past it, which may not have the newest yet.
 func (r *membershipReconciler) bindings(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) ([]rbacv1.RoleBinding, error) {
 	var labelled, named rbacv1.RoleBindingList
-	if err := r.List(ctx, &labelled, client.MatchingFields{byMembership: client.ObjectKeyFromObject(m).String()}); err != nil {
+	if err := readList(ctx, r, &labelled, client.MatchingFields{byMembership: client.ObjectKeyFromObject(m).String()}); err != nil {
 		return nil, err
 	}
 	if org == nil || string(org.Spec.Namespace) == m.Namespace { // the name says nothing of the namespace
 		key := bindingKey(string(m.Spec.OrganizationRef.Name), m.Name)
-		if err := r.List(ctx, &named, client.MatchingFields{byName: key}); err != nil {
+		if err := readList(ctx, r, &named, client.MatchingFields{byName: key}); err != nil {
 			return nil, err
 		}
 	}
@@ -182,7 +182,7 @@ func holders(o client.Object) string {
 // finalizer being honoured.
 func (r *membershipReconciler) withdrawStrays(ctx context.Context, key types.NamespacedName) error {
 	var strays rbacv1.RoleBindingList
-	if err := r.List(ctx, &strays, client.MatchingFields{byMembership: key.String()}); err != nil || len(strays.Items) == 0 {
+	if err := readList(ctx, r, &strays, client.MatchingFields{byMembership: key.String()}); err != nil || len(strays.Items) == 0 {
 		return err
 	}
 	if m, err := find(ctx, r.Live, key, &accountsv1.Membership{}); err != nil || m != nil {

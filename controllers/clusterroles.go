@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -86,7 +87,7 @@ func (c *ClusterRoles) bindable(ctx context.Context, name string) (bool, error) 
 		},
 	}
 	if err := c.Create(ctx, review); err != nil {
-		return false, err
+		return false, fmt.Errorf("ask whether Usher may bind ClusterRole %s: %w", name, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

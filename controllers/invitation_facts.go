@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -128,13 +127,13 @@ func (r *invitationReconciler) rival(ctx context.Context, inv *accountsv1.Invita
 		accounts    accountsv1.AccountList
 	)
 	same := client.MatchingFields{byInvited: invitedKey(inv.Spec.OrganizationRef, inv.Spec.Email)}
-	if err := r.List(ctx, &invitations, same, client.InNamespace(inv.Namespace)); err != nil {
+	if err := readList(ctx, r, &invitations, same, client.InNamespace(inv.Namespace)); err != nil {
 		return none, err
 	}
-	if err := r.List(ctx, &memberships, same, client.InNamespace(inv.Namespace)); err != nil {
+	if err := readList(ctx, r, &memberships, same, client.InNamespace(inv.Namespace)); err != nil {
 		return none, err
 	}
-	if err := r.List(ctx, &accounts, client.MatchingFields{byAddress: address.Key(string(inv.Spec.Email))}); err != nil {
+	if err := readList(ctx, r, &accounts, client.MatchingFields{byAddress: address.Key(string(inv.Spec.Email))}); err != nil {
 		return none, err
 	}
 	others := invitation.Others{Invitations: invitations.Items, Memberships: memberships.Items}
@@ -155,8 +154,8 @@ func (r *invitationReconciler) withMailings(ctx context.Context, f invitation.Fa
 	r.Notifier.NoteMailings(inv, f.Now)
 	for _, limit := range f.Media.RateLimits(inv) {
 		var sharing accountsv1.InvitationList
-		if err := r.List(ctx, &sharing, client.MatchingFields{byRateLimit: limit.Key}); err != nil {
-			return f, fmt.Errorf("list the Invitations that share a rate limit: %w", err)
+		if err := readList(ctx, r, &sharing, client.MatchingFields{byRateLimit: limit.Key}); err != nil {
+			return f, err
 		}
 		f.Mailings = append(f.Mailings, r.Notifier.CountMailings(inv, limit, sharing.Items))
 	}
@@ -172,7 +171,7 @@ func (r *invitationReconciler) withAudience(ctx context.Context, f invitation.Fa
 		return f, nil
 	}
 	var members accountsv1.MembershipList
-	if err := r.List(ctx, &members, client.InNamespace(f.Invitation.Namespace), client.MatchingFields{byOrganization: f.Organization.Name}); err != nil {
+	if err := readList(ctx, r, &members, client.InNamespace(f.Invitation.Namespace), client.MatchingFields{byOrganization: f.Organization.Name}); err != nil {
 		return f, err
 	}
 	for _, m := range members.Items {

@@ -5,10 +5,13 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,13 +21,30 @@ import (
 	"github.com/usher-dev/usher/internal/organization"
 )
 
-// find reads an object; none is no error, but nil.
+// find reads an object; none is no error, but nil. The error names what was read.
 func find[T client.Object](ctx context.Context, r client.Reader, key types.NamespacedName, into T) (T, error) {
 	var none T
-	if err := r.Get(ctx, key, into); err != nil {
-		return none, client.IgnoreNotFound(err)
+	switch err := r.Get(ctx, key, into); {
+	case apierrors.IsNotFound(err):
+		return none, nil
+	case err != nil:
+		return none, fmt.Errorf("read %s %s: %w", kindOf(into), strings.TrimPrefix(key.String(), "/"), err)
 	}
 	return into, nil
+}
+
+// readList reads a list. The error names what was read.
+func readList(ctx context.Context, r client.Reader, into client.ObjectList, options ...client.ListOption) error {
+	if err := r.List(ctx, into, options...); err != nil {
+		return fmt.Errorf("list %ss: %w", strings.TrimSuffix(kindOf(into), "List"), err)
+	}
+	return nil
+}
+
+// kindOf is the kind of an API type.
+func kindOf(o any) string {
+	name := fmt.Sprintf("%T", o)
+	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
 // findOrganization reads an Organization, and tells whether an older one holds
@@ -42,7 +62,7 @@ func findOrganization(ctx context.Context, r client.Reader, name accountsv1.Cata
 // if it is another.
 func homeTakenBy(ctx context.Context, r client.Reader, org *accountsv1.Organization) (string, error) {
 	var rivals accountsv1.OrganizationList
-	if err := r.List(ctx, &rivals, client.MatchingFields{byNamespace: string(org.Spec.Namespace)}); err != nil {
+	if err := readList(ctx, r, &rivals, client.MatchingFields{byNamespace: string(org.Spec.Namespace)}); err != nil {
 		return "", err
 	}
 	if holder := organization.HomeHolder(rivals.Items); holder != org.Name {
@@ -55,7 +75,7 @@ func homeTakenBy(ctx context.Context, r client.Reader, org *accountsv1.Organizat
 // Membership, for the address that the Membership is for.
 func findHolder(ctx context.Context, r client.Reader, key types.NamespacedName, email accountsv1.EmailAddress) (*accountsv1.Account, error) {
 	var recorded accountsv1.AccountList
-	if err := r.List(ctx, &recorded, client.MatchingFields{byMembership: key.String()}); err != nil {
+	if err := readList(ctx, r, &recorded, client.MatchingFields{byMembership: key.String()}); err != nil {
 		return nil, err
 	}
 	for i := range recorded.Items {
@@ -115,7 +135,7 @@ func bindingsLeft(ctx context.Context, live client.Reader, label, value string) 
 	labels := client.MatchingLabels{accountsv1.ManagedByLabel: accountsv1.ManagedByValue, label: value}
 	for next := ""; ; {
 		var left rbacv1.RoleBindingList
-		if err := live.List(ctx, &left, labels, client.Limit(page), client.Continue(next)); err != nil {
+		if err := readList(ctx, live, &left, labels, client.Limit(page), client.Continue(next)); err != nil {
 			return false, err
 		}
 		if slices.ContainsFunc(left.Items, func(b rbacv1.RoleBinding) bool { return madeAsItSays(&b) }) {
@@ -130,7 +150,7 @@ func bindingsLeft(ctx context.Context, live client.Reader, label, value string) 
 // cluster reads what the grants of an Organization depend on.
 func cluster(ctx context.Context, r client.Reader, roles *ClusterRoles, own string, org *accountsv1.Organization) (grant.Cluster, error) {
 	var namespaces corev1.NamespaceList
-	if err := r.List(ctx, &namespaces, client.UnsafeDisableDeepCopy); err != nil {
+	if err := readList(ctx, r, &namespaces, client.UnsafeDisableDeepCopy); err != nil {
 		return grant.Cluster{}, err
 	}
 	named, err := roles.of(ctx, org)

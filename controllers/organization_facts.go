@@ -80,7 +80,7 @@ func (r *organizationReconciler) owners(ctx context.Context, org *accountsv1.Org
 // of owners.
 func (r *organizationReconciler) persons(ctx context.Context, reader client.Reader, org *accountsv1.Organization) ([]organization.Person, error) {
 	var memberships accountsv1.MembershipList
-	if err := reader.List(ctx, &memberships, client.InNamespace(org.Spec.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if err := readList(ctx, reader, &memberships, client.InNamespace(org.Spec.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	var people []organization.Person
@@ -112,7 +112,7 @@ func (r *organizationReconciler) persons(ctx context.Context, reader client.Read
 // rollout counts how far a change of the catalogue is.
 func (r *organizationReconciler) rollout(ctx context.Context, org *accountsv1.Organization, cluster grant.Cluster) (accountsv1.RolloutStatus, error) {
 	var memberships accountsv1.MembershipList
-	err := r.List(ctx, &memberships, client.MatchingFields{byOrganization: org.Name}, client.UnsafeDisableDeepCopy)
+	err := readList(ctx, r, &memberships, client.MatchingFields{byOrganization: org.Name}, client.UnsafeDisableDeepCopy)
 	return membership.Rollout(org, memberships.Items, cluster), err
 }
 
@@ -160,9 +160,9 @@ func (r *organizationReconciler) people(
 		accounts    accountsv1.AccountList
 	)
 	err := errors.Join(
-		reader.List(ctx, &invitations, options...),
-		reader.List(ctx, &memberships, options...),
-		r.List(ctx, &accounts, client.MatchingFields{byNamespace: home}),
+		readList(ctx, reader, &invitations, options...),
+		readList(ctx, reader, &memberships, options...),
+		readList(ctx, r, &accounts, client.MatchingFields{byNamespace: home}),
 	)
 	return seat.People{Invitations: invitations.Items, Memberships: memberships.Items, Accounts: accounts.Items}, err
 }

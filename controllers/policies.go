@@ -37,7 +37,7 @@ func (p *Policies) state(ctx context.Context, now time.Time) (guard.State, error
 		policies admissionregistrationv1.ValidatingAdmissionPolicyList
 		bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList
 	)
-	if err := errors.Join(p.List(ctx, &policies, client.UnsafeDisableDeepCopy), p.List(ctx, &bindings, client.UnsafeDisableDeepCopy)); err != nil {
+	if err := errors.Join(readList(ctx, p, &policies, client.UnsafeDisableDeepCopy), readList(ctx, p, &bindings, client.UnsafeDisableDeepCopy)); err != nil {
 		return guard.State{}, err
 	}
 	return guard.Look(p.installed, guard.Set{Policies: policies.Items, Bindings: bindings.Items}, policy.Assign, now), nil

@@ -6,14 +6,17 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/condition"
@@ -64,10 +67,29 @@ func (t *tracker) save(ctx context.Context) error {
 		return nil
 	}
 	if err := t.client.Status().Update(ctx, t.object); err != nil {
-		return err
+		return fmt.Errorf("save the status: %w", err)
+	}
+	if before, after := stateOf(t.saved), stateOf(wanted); before != after {
+		logf.FromContext(ctx).Info("State changed", "from", before, "to", after)
 	}
 	t.saved = wanted
 	return nil
+}
+
+// stateOf is status.state, or the reason of Ready where a kind has no state.
+func stateOf(status any) string {
+	fields, _ := status.(map[string]any)
+	if state, found, _ := unstructured.NestedString(fields, "state"); found {
+		return state
+	}
+	conditions, _, _ := unstructured.NestedSlice(fields, "conditions")
+	for _, c := range conditions {
+		if c, is := c.(map[string]any); is && c["type"] == accountsv1.ConditionReady {
+			reason, _ := c["reason"].(string)
+			return reason
+		}
+	}
+	return ""
 }
 
 // isSaved tells whether the API server has the status as it is now: what
