@@ -4,6 +4,10 @@ SHELL := bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
+# One set of flags for all: with two, every dependency is compiled twice.
+export CGO_ENABLED := 0
+export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
+
 # Every run starts the specs anew: a cached result says nothing about a real API server.
 GO_TEST := KUBEBUILDER_ASSETS=$(CURDIR)/bin go test -count=1 -timeout=30m
 
@@ -23,7 +27,7 @@ help: ## Show this list.
 
 .PHONY: build
 build: ## Build bin/usher, one static binary.
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/usher .
+	go build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/usher .
 
 .PHONY: generate
 generate: bin/controller-gen bin/crd-ref-docs ## Write what is generated: deep copies, CRDs, the chart's, docs/api, docs/features.md.
@@ -40,7 +44,7 @@ format: bin/golangci-lint ## Format the Go files.
 
 .PHONY: demo
 demo: control-plane build ## Run Usher on a control plane of its own, with people to invite.
-	CGO_ENABLED=0 go build -o bin/demo ./hack/demo
+	go build -o bin/demo ./hack/demo
 	@bin/demo
 
 .PHONY: screenshots
@@ -103,10 +107,10 @@ image: ## Build the image; needs a Docker engine.
 	docker build --build-arg VERSION=$(VERSION) --tag usher:$(VERSION) .
 
 $(TOOLS): hack/tools/go.mod hack/tools/go.sum
-	cd hack/tools && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../$@ $(PACKAGE)
+	cd hack/tools && go build -ldflags '-s -w' -o ../../$@ $(PACKAGE)
 
 bin/chart-helm: $(wildcard hack/chart-helm/*)
-	cd hack/chart-helm && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../$@ .
+	cd hack/chart-helm && go build -ldflags '-s -w' -o ../../$@ .
 
 .PHONY: postfix
 postfix:

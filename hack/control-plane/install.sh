@@ -44,6 +44,33 @@ download() {
   copy_from "$path"
 }
 
+# compile builds packages and shows how many are done. go build names a package that
+# it compiles, and none that is in its cache.
+compile() (
+  cd "$here"
+  flags=$1
+  shift
+  echo "Downloading the modules"
+  total=$(go list -deps "$@" 2>"$tmp/downloads" | wc -l) || { cat "$tmp/downloads" >&2; exit 1; }
+  CGO_ENABLED=0 go build -v -trimpath -ldflags "$flags" -o "$tmp/built/" "$@" 2>&1 | progress "$total"
+)
+
+# progress counts the packages that go build names, and passes everything else on.
+progress() {
+  local total=$1 done=0 shown=$SECONDS line
+  while IFS= read -r line; do
+    if [[ $line == *" "* || $line == "#"* ]]; then
+      echo "$line" >&2
+      continue
+    fi
+    done=$((done + 1))
+    ((SECONDS - shown < 5)) && continue
+    shown=$SECONDS
+    echo "  $done of at most $total packages, ${SECONDS} s"
+  done
+  echo "  $done packages compiled, linking done after ${SECONDS} s"
+}
+
 build() {
   local program
   local packages=()
@@ -57,7 +84,7 @@ build() {
   local flags="-s -w -X $base.gitVersion=$kubernetes"
   flags+=" -X $base.gitMajor=${kubernetes:1:1} -X $base.gitMinor=${minor%.*}"
   mkdir "$tmp/built"
-  (cd "$here" && CGO_ENABLED=0 go build -trimpath -ldflags "$flags" -o "$tmp/built/" "${packages[@]}")
+  compile "$flags" "${packages[@]}"
   # go build names a program after its directory.
   [[ ! -e $tmp/built/server ]] || mv "$tmp/built/server" "$tmp/built/etcd"
   for program in "$@"; do place "$tmp/built/$program"; done
