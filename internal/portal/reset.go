@@ -5,190 +5,218 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"net/http"
-	"net/url"
-	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-const (
-	pageReset = "reset.html"
-	// pageResetMessage says something, and where to go on.
-	pageResetMessage = "resetmessage.html"
+const pageResetForm = "resetform.html"
+
+// resetDone is the page that says that a password was changed by a link.
+const resetDone = "reset-done"
+
+// What is said where a link for a new password cannot be used, and where
+// something behind the pages failed.
+var (
+	resetUnknown     = message{page: "reset-unknown", lines: []string{"copy", "again"}}
+	resetUsed        = message{page: "reset-used", lines: []string{"you", "other"}}
+	resetSuperseded  = message{page: "reset-superseded", lines: []string{"newest", "again"}}
+	resetExpired     = message{page: "reset-expired", lines: []string{"hour", "again"}}
+	resetUnavailable = message{page: "reset-unavailable", lines: []string{"wait"}}
 )
 
-// resetTimeout is how long the portal is at one request for mail, or at one new
-// password once that is hashed. Both go on when the browser has gone.
-const resetTimeout = 8 * time.Second
+// statusTries bounds how often the portal tries to write down in the status of an
+// Account that its password was changed. There is no form to send again for that.
+const statusTries = 3
 
-func (p *portal) resetRoutes() map[string]route {
-	return map[string]route{
-		"/reset":      p.forgetful(forgottenPassword),
-		"/user-names": p.forgetful(forgottenUserName),
+// resetVisit is one request at a link for a new password.
+type resetVisit struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	lang language.Tag
+	// text is the link, as it stands in the address.
+	text string
+}
+
+// resetRoute is the route of one link.
+func (p *portal) resetRoute(text string) route {
+	handle := func(answer func(v resetVisit)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { answer(resetVisit{w, r, languageOf(r, sight{}), text}) }
 	}
+	return route{pattern: "/reset/{link}", get: handle(p.showResetForm), post: handle(p.reset), secret: true}
 }
 
-// forgotten is something that people forget, and ask for mail about.
-type forgotten struct {
-	// path of the page, page its file, and title the id of its title. The form has
-	// one field.
-	path, page, title, field string
-	// incomplete gives the id of what is said to somebody who typed what nobody
-	// can be called; empty: it is looked for. It must not depend on who exists.
-	incomplete func(typed string) string
-	// asked is what everybody else reads.
-	asked message
-	// most is how many of those who may be meant get mail, the oldest first.
-	most int
-	// note writes a request into a status, unless there were too many.
-	note func(status *accountsv1.AccountStatus, now metav1.Time) bool
-}
-
-var forgottenPassword = forgotten{
-	path: "/reset", page: pageReset, title: "portal.reset.title", field: fieldSignInName,
-	incomplete: func(typed string) string {
-		if typed == "" {
-			return "portal.problem.sign-in-name-empty"
-		}
-		return ""
-	},
-	asked: message{page: "reset-asked", lines: []string{"sent", "nothing", "again"}},
-	most:  hashesOfAddress,
-	note: func(status *accountsv1.AccountStatus, now metav1.Time) bool {
-		if !account.MayRequestReset(*status, now.Time) {
-			return false
-		}
-		status.ResetTimes = account.Requested(status.ResetTimes, now)
-		return true
-	},
-}
-
-// forgetful is the route of the page.
-func (p *portal) forgetful(f forgotten) route {
-	return route{
-		get: func(w http.ResponseWriter, r *http.Request) {
-			p.showForgotten(w, r, languageOf(r, sight{}), http.StatusOK, f, "")
-		},
-		post: func(w http.ResponseWriter, r *http.Request) { p.askForMail(w, r, f) },
-	}
-}
-
-// forgottenPage is the form with which somebody asks for mail.
-type forgottenPage struct {
-	Problems []problem
-	// Typed is what nobody can be called.
-	Typed string
-	// Help is whom to ask; nil: nobody is named.
-	Help *help
-	// Path is where the form is sent to. Reset and UserNames are the pages for
-	// those who have forgotten something, and SignIn the one for all others.
-	Path, Reset, UserNames, SignIn string
+// resetPage is the form that chooses a new password.
+type resetPage struct {
+	UserName     string
+	SecondFactor bool
+	MinLength    int
+	Problems     []problem
+	// Path is where the form is sent to.
+	Path string
 }
 
 // Problem is the text of a field's problem, or empty.
-func (f forgottenPage) Problem(field string) string { return textOf(f.Problems, field) }
+func (f resetPage) Problem(field string) string { return textOf(f.Problems, field) }
 
-func (p *portal) showForgotten(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, f forgotten, typed string, problems ...problem) {
-	page := forgottenPage{Problems: problems, Typed: typed, Help: p.helpOf(r)}
-	query := url.Values{paramLanguage: {lang.String()}}
-	if page.Help != nil {
-		query.Set(paramOrganization, r.URL.Query().Get(paramOrganization))
+// openReset sees what a link is for at this very moment. It answers, and gives
+// false, unless the link is open.
+func (p *portal) openReset(v resetVisit) (account.ResetLink, resetSight, bool) {
+	link, err := account.ParseResetLink(v.text)
+	if err != nil {
+		p.resetClosed(v, resetSight{})
+		return link, resetSight{}, false
 	}
-	at := func(path string) string { return p.base + path + "?" + query.Encode() }
-	page.Path, page.Reset, page.UserNames, page.SignIn = at(f.path), at("/reset"), at("/user-names"), at("/sign-in")
-	title := lang.Text(f.title, nil)
-	if len(problems) > 0 {
-		title = lang.Text("portal.invitation.check", map[string]string{"Title": title})
+	seen, err := p.members.seeReset(v.r.Context(), link)
+	switch {
+	case err != nil:
+		p.failed(v.w, v.r, v.lang, "look at a link for a new password", err, resetUnavailable)
+	case seen.standing != account.ResetOpen:
+		p.resetClosed(v, seen)
+	default:
+		return link, seen, true
 	}
-	p.render(w, r, lang, status, f.page, title, page)
+	return link, seen, false
 }
 
-// askForMail answers the form. Everybody reads the same, after the same time,
-// whoever exists and whatever was asked for before. What was typed is kept
-// nowhere: the mail goes to the address on file.
-func (p *portal) askForMail(w http.ResponseWriter, r *http.Request, f forgotten) {
-	lang := languageOf(r, sight{})
-	values, status, refusal := readValues(w, r)
-	if status != 0 {
-		p.message(w, r, lang, status, refusal)
-		return
+// resetClosed answers where a link cannot be used.
+func (p *portal) resetClosed(v resetVisit, seen resetSight) {
+	status, text, ways := http.StatusGone, resetUsed, []way{p.toReset(v.lang)}
+	switch seen.standing {
+	case account.ResetUsed:
+		ways = append(ways, p.toSignIn(v.lang))
+	case account.ResetSuperseded:
+		text = resetSuperseded
+	case account.ResetExpired:
+		text = resetExpired
+	default:
+		status, text = http.StatusNotFound, resetUnknown
 	}
-	// Not before the form is read: whoever sends it slowly would choose how much of
-	// a step is left, and learn what takes longer.
-	start := p.clock.Now()
-	typed := strings.TrimSpace(values.Get(f.field))
-	if id := f.incomplete(typed); id != "" {
-		p.showForgotten(w, r, lang, http.StatusUnprocessableEntity, f, typed, problem{f.field, lang.Text(id, nil)})
-		return
-	}
-	err := p.request(r.Context(), f, typed, lang)
-	p.evenOut(r, start)
-	if err != nil {
-		p.failed(w, r, lang, "look for an account", err, resetUnavailable)
-		return
-	}
-	var helps []help
-	if known := p.helpOf(r); known != nil {
-		helps = append(helps, *known)
-	}
-	p.showWays(w, r, lang, http.StatusOK, f.asked, helps, p.toSignIn(lang))
+	p.showWays(v.w, v.r, v.lang, status, text, seen.helps(), ways...)
 }
 
-// request writes what somebody asks for into the Accounts that they may mean. It
-// fails where those cannot be looked for, which is so for every name alike.
-//
-// A write only follows where there is somebody. So an answer that said that it
-// failed would tell who exists, whenever the API server reads and does not write,
-// and it is only logged. Nobody loses more by that than the time to ask again,
-// as the page says to do where no mail comes.
-func (p *portal) request(ctx context.Context, f forgotten, typed string, lang language.Tag) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resetTimeout)
-	defer cancel()
-	found, err := p.members.askable(ctx, typed)
-	if err != nil {
-		return err
+// helps are those whom the Organizations of the Account let people ask.
+func (s resetSight) helps() []help {
+	if s.member == nil {
+		return nil
 	}
-	for _, a := range found[:min(len(found), f.most)] {
-		err := p.members.request(ctx, a, func(status *accountsv1.AccountStatus, now metav1.Time) bool {
-			status.Language = accountsv1.Language(lang)
-			return f.note(status, now)
-		})
-		if err != nil {
-			p.log.Error(errKind(err), "Failed to note that somebody asks for mail")
+	var all []help
+	for _, b := range s.member.belongings {
+		if contact := b.Organization.Spec.SupportContact; contact != "" {
+			all = append(all, help{string(b.Organization.Title()), string(contact)})
 		}
 	}
+	return all
+}
+
+// showResetForm answers a GET. It changes nothing: mail scanners follow links.
+func (p *portal) showResetForm(v resetVisit) {
+	if _, seen, open := p.openReset(v); open {
+		p.resetForm(v, http.StatusOK, seen)
+	}
+}
+
+func (p *portal) resetForm(v resetVisit, status int, seen resetSight, problems ...problem) {
+	title := v.lang.Text("portal.reset-form.title", nil)
+	if len(problems) > 0 {
+		title = v.lang.Text("portal.invitation.check", map[string]string{"Title": title})
+	}
+	secondFactor := seen.member.credentials.HasSecondFactor()
+	p.render(v.w, v.r, v.lang, status, pageResetForm, title, resetPage{
+		UserName: username.Show(seen.member.account.Name), SecondFactor: secondFactor,
+		MinLength: account.LeastLength(secondFactor), Problems: problems,
+		Path: p.base + "/reset/" + v.text + "?lang=" + v.lang.String(),
+	})
+}
+
+// reset answers the form with the new password twice. Nobody is signed in by it:
+// whoever reads somebody's mail still lacks the second factor.
+func (p *portal) reset(v resetVisit) {
+	link, seen, open := p.openReset(v)
+	if !open {
+		return
+	}
+	values, status, refusal := readValues(v.w, v.r)
+	if status != 0 {
+		p.message(v.w, v.r, v.lang, status, refusal)
+		return
+	}
+	typed, again := values.Get(fieldNewPassword), values.Get(fieldNewPasswordAgain)
+	if problems := newPasswordProblems(v.lang, seen.member, typed, again); len(problems) > 0 {
+		p.resetForm(v, http.StatusUnprocessableEntity, seen, problems...)
+		return
+	}
+	hash, err := p.hasher.Hash(v.r.Context(), typed)
+	if err != nil {
+		p.resetFailed(v, seen, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), resetTimeout)
+	defer cancel()
+	now, counts, err := p.members.resetPassword(ctx, link, chosenPassword{hash, account.IsShort(typed)})
+	switch {
+	case errors.Is(err, errTooShort):
+		p.resetForm(v, http.StatusUnprocessableEntity, now, newPasswordProblems(v.lang, now.member, typed, again)...)
+	case err != nil:
+		p.resetFailed(v, seen, err)
+	case !counts:
+		p.resetClosed(v, now)
+	default:
+		p.notePassword(ctx, now.member, v.lang, account.Open)
+		done := message{page: resetDone, lines: []string{"sessions", "sign-in"}}
+		if now.member.credentials.HasSecondFactor() {
+			done.lines = append(done.lines, "factor")
+		}
+		p.showWays(v.w, v.r, v.lang, http.StatusOK, done, nil, p.toSignIn(v.lang))
+	}
+}
+
+// resetFailed answers where nobody knows whether the password was changed.
+func (p *portal) resetFailed(v resetVisit, seen resetSight, err error) {
+	text := "portal.reset-form.not-finished"
+	if errors.Is(err, account.ErrBusy) {
+		text = "portal.problem.busy"
+	}
+	if v.r.Context().Err() == nil {
+		p.log.Error(errKind(err), "Failed to change a password by a link")
+	}
+	setRetryAfter(v.w, retryLater)
+	p.resetForm(v, http.StatusServiceUnavailable, seen, problem{Text: v.lang.Text(text, nil)})
+}
+
+// notePassword forgets what was counted, opens a lock, and lets the controller tell
+// the person. The new password counts by now: where this fails, signing in makes up
+// for the mail, and another link for the lock.
+func (p *portal) notePassword(ctx context.Context, m *member, lang language.Tag, forget func(s *accountsv1.SignIn, limits account.Limits)) {
+	var err error
+	for range statusTries {
+		err = p.members.changeStatus(ctx, m, func(m *member, _ metav1.Time) error {
+			forget(&m.account.Status.SignIn, m.limits())
+			m.noteNewPassword(lang)
+			return nil
+		})
+		if err == nil || errors.Is(err, errGone) {
+			return
+		}
+	}
+	p.log.Error(errKind(err), "Failed to note that a password was changed")
+}
+
+// newPasswordProblems are what is wrong with a new password for m.
+func newPasswordProblems(lang language.Tag, m *member, chosen, again string) []problem {
+	secondFactor := m.credentials.HasSecondFactor()
+	weakness := account.CheckPassword(chosen, m.person(), secondFactor)
+	if text := passwordProblem(lang, chosen, weakness, secondFactor); text != "" {
+		return []problem{{fieldNewPassword, text}}
+	}
+	if account.Normal(again) != account.Normal(chosen) {
+		return []problem{{fieldNewPasswordAgain, lang.Text("portal.problem.passwords-differ", nil)}}
+	}
 	return nil
-}
-
-// way is a link to a page where somebody can go on.
-type way struct{ Address, Text string }
-
-// toSignIn and toReset lead to the page to sign in, and to the one that asks for
-// a link.
-func (p *portal) toSignIn(lang language.Tag) way {
-	return way{p.base + "/sign-in?lang=" + lang.String(), lang.Text("portal.reset.to-sign-in", nil)}
-}
-
-func (p *portal) toReset(lang language.Tag) way {
-	return way{p.base + "/reset?lang=" + lang.String(), lang.Text("portal.reset.to-reset", nil)}
-}
-
-// wayPage is a message, whom to ask, and where to go on.
-type wayPage struct {
-	messagePage
-	Help []help
-	Ways []way
-	// Done: what was wanted is done.
-	Done bool
-}
-
-func (p *portal) showWays(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, m message, helps []help, ways ...way) {
-	page := wayPage{messagePage: m.in(lang), Help: helps, Ways: ways, Done: m.page == resetDone}
-	p.render(w, r, lang, status, pageResetMessage, page.Title, page)
 }

@@ -5,396 +5,263 @@ package portal
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
+	"encoding/base64"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/session"
 )
 
-// strangersToReset are worlds in which everybody must read the same, and what
-// is typed there.
-func strangersToReset(t *testing.T) map[string]struct {
-	typed   string
-	objects []client.Object
-} {
-	t.Helper()
-	day := []time.Time{
-		start.Add(-time.Hour), start.Add(-2 * time.Hour), start.Add(-3 * time.Hour), start.Add(-4 * time.Hour), start.Add(-23 * time.Hour),
-	}
-	var crowd []client.Object
-	for i := range 7 {
-		crowd = append(crowd, forgetter(t, fmt.Sprint("jane-", i))...)
-	}
-	return map[string]struct {
-		typed   string
-		objects []client.Object
-	}{
-		"a user name":                      {"jane", forgetter(t, "jane")},
-		"a user name in capitals":          {" JANE ", forgetter(t, "jane")},
-		"a user name with a qualifier":     {"jane/acme", forgetter(t, "jane.acme")},
-		"an address":                       {"jane.doe@example.com", forgetter(t, "jane")},
-		"an address of many":               {"jane.doe@example.com", crowd},
-		"nobody's user name":               {"nobody", nil},
-		"nobody's address":                 {"nobody@example.com", nil},
-		"what is neither":                  {"system:masters", nil},
-		"somebody who asked just now":      {"jane", forgetter(t, "jane", askedAt(start.Add(-time.Second)))},
-		"somebody who asked five times":    {"jane", forgetter(t, "jane", askedAt(day...))},
-		"an Account that is switched off":  {"jane", forgetter(t, "jane", switchedOff)},
-		"an Account that is locked":        {"jane", forgetter(t, "jane", lockedNow)},
-		"an Account that is half-made":     {"jane", forgetter(t, "jane", neverTakenUp)},
-		"an Account that is being deleted": {"jane", forgetter(t, "jane", onItsWay)},
-		"an Account without a Secret":      {"jane", forgetter(t, "jane")[:1]},
-		"credentials that cannot be read":  {"jane", garbled(t, forgetter(t, "jane"))},
-	}
-}
-
-func TestWhoeverAsksForALinkReadsTheSame(t *testing.T) {
-	next := worlds(t)
-	for _, lang := range []string{"en", "it"} {
-		path := "/reset?organization=acme&lang=" + lang
-		want := next(t).post(path, resetRequest("unknown"))
-		expect(t, want, 200, `<html lang="`+lang+`">`, "!unknown")
-		for name, tc := range strangersToReset(t) {
-			t.Run(name+" in "+lang, func(t *testing.T) {
-				w := next(t, tc.objects...)
-				got := w.post(path, resetRequest(tc.typed))
-				expectSame(t, got, want)
-				// What was asked for before is not told either.
-				expectSame(t, w.post(path, resetRequest(tc.typed)), want)
-			})
-		}
-	}
-}
-
-func TestWhoeverAsksForUserNamesReadsTheSame(t *testing.T) {
-	next := worlds(t)
-	want := next(t).post("/user-names", namesRequest("unknown@example.com"))
-	expect(t, want, 200, "If there is an account with that address, we have mailed its user names to it.", "!unknown")
-	for name, tc := range strangersToReset(t) {
-		t.Run(name, func(t *testing.T) {
-			typed := tc.typed
-			if !strings.Contains(typed, "@") {
-				typed = "jane.doe@example.com"
-			}
-			expectSame(t, next(t, tc.objects...).post("/user-names", namesRequest(typed)), want)
-		})
-	}
-}
-
-// TestWhoGetsALink says for each of the same strangers whom the controller is to
-// mail a link.
-func TestWhoGetsALink(t *testing.T) {
-	next := worlds(t)
-	now, earlier := start.Format(time.DateTime), start.Add(-time.Second).Format(time.DateTime)
-	for name, want := range map[string]map[string][]string{
-		"a user name":                      {"jane": {now}},
-		"a user name in capitals":          {"jane": {now}},
-		"a user name with a qualifier":     {"jane.acme": {now}},
-		"an address":                       {"jane": {now}},
-		"an address of many":               {"jane-0": {now}, "jane-1": {now}, "jane-2": {now}, "jane-3": {now}, "jane-4": {now}, "jane-5": nil, "jane-6": nil},
-		"somebody who asked just now":      {"jane": {earlier}},
-		"an Account that is switched off":  {"jane": nil},
-		"an Account that is locked":        {"jane": {now}},
-		"an Account that is half-made":     {"jane": nil},
-		"an Account that is being deleted": {"jane": nil},
-		"an Account without a Secret":      {"jane": {now}},
-		"credentials that cannot be read":  {"jane": {now}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			tc := strangersToReset(t)[name]
-			w := next(t, tc.objects...)
-			w.post("/reset?lang=de", resetRequest(tc.typed))
-			for who, want := range want {
-				if diff := cmp.Diff(want, w.resetTimes(who)); diff != "" {
-					t.Errorf("%s: -want +got:\n%s", who, diff)
-				}
-				if got := w.account(who).Status.Language; (got == "de") != slices.Contains(want, now) {
-					t.Errorf("%s: the mail to %s is in %q", name, who, got)
-				}
-			}
-		})
-	}
-}
-
-// TestAStrangersQuestionTakesAsManyReads counts them, and sees that none is of a
-// Secret: whoever is not signed in and has no link has no business there.
-func TestAStrangersQuestionTakesAsManyReads(t *testing.T) {
-	next := worlds(t)
-	for path, fields := range map[string]func(string) url.Values{"/reset": resetRequest, "/user-names": namesRequest} {
-		for name, tc := range strangersToReset(t) {
-			want := map[bool]int{false: 1, true: hashesOfAddress}[strings.Contains(tc.typed, "@")]
-			if path == "/user-names" && want == 1 {
-				continue
-			}
-			t.Run(name+" at "+path, func(t *testing.T) {
-				reads := 0
-				w := next(t, tc.objects...)
-				w.meddle(interceptor.Funcs{
-					Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-						if _, isSecret := obj.(*corev1.Secret); isSecret {
-							t.Error("a Secret was read")
-						}
-						reads++
-						return c.Get(ctx, key, obj, opts...)
-					},
-				})
-				w.post(path, fields(tc.typed))
-				if reads != want {
-					t.Errorf("%d reads, want %d", reads, want)
-				}
-			})
-		}
-	}
-}
-
-// slowly is a form that comes in late, as the clock tells it.
-type slowly struct {
-	io.Reader
-	w    *world
-	late time.Duration
-}
-
-func (s *slowly) Read(into []byte) (int, error) {
-	s.w.clock.Step(s.late)
-	s.late = 0
-	return s.Reader.Read(into)
-}
-
-// TestTheTimeOfAnAnswerIsNotTheVisitorsToChoose sends a form so slowly that a
-// step would be nearly over, and a little more work would show.
-func TestTheTimeOfAnAnswerIsNotTheVisitorsToChoose(t *testing.T) {
-	for _, late := range []time.Duration{0, 490 * time.Millisecond, 499 * time.Millisecond, 3 * time.Second} {
-		for _, typed := range []string{"jane", "nobody"} {
-			w := anEntrance(t, forgetter(t, "jane")...)
-			var paused []time.Duration
-			w.config.Pause = func(_ context.Context, d time.Duration) { paused = append(paused, d) }
-			took := 20 * time.Millisecond
-			w.interfere(interceptor.Funcs{
-				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-					w.clock.Step(took)
-					return c.Get(ctx, key, obj, opts...)
-				},
-				SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-					w.clock.Step(took)
-					return c.SubResource(sub).Update(ctx, obj, opts...)
-				},
-			})
-			r := formRequest("/reset", "")
-			r.Body = io.NopCloser(&slowly{strings.NewReader(resetRequest(typed).Encode()), w, late})
-			expect(t, w.do(r), 200)
-			worked := map[string]time.Duration{"jane": 2 * took, "nobody": took}[typed]
-			if !slices.Equal(paused, []time.Duration{evenly - worked}) {
-				t.Errorf("%s, %v late: paused for %v", typed, late, paused)
-			}
-		}
-	}
-}
-
-func TestWhenALookFailsNobodyIsToldWhoExists(t *testing.T) {
-	next := worlds(t)
-	for path, fields := range map[string]url.Values{"/reset": resetRequest("jane"), "/user-names": namesRequest("jane.doe@example.com")} {
-		t.Run(path, func(t *testing.T) {
-			var answers []*httptest.ResponseRecorder
-			for _, objects := range [][]client.Object{forgetter(t, "jane"), nil} {
-				w := next(t, objects...)
-				w.meddle(down)
-				got := w.post(path, fields)
-				expect(t, got, 503, "Something behind this page does not answer", "!jane")
-				if got.Header().Get("Retry-After") == "" {
-					t.Error("it is not said when to come back")
-				}
-				answers = append(answers, got)
-			}
-			expectSame(t, answers[0], answers[1])
-		})
-	}
-}
-
-func TestWhenAWriteFailsNobodyIsToldWhoExists(t *testing.T) {
-	want := anEntrance(t).post("/reset", resetRequest("jane"))
-	w := anEntrance(t, forgetter(t, "jane")...)
-	w.interfere(interceptor.Funcs{
-		SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
-			return errors.New("jane.doe@example.com cannot be written")
-		},
+// TestAForgottenPassword goes the whole way: jane is signed in somewhere, has a
+// second factor, and has locked herself out.
+func TestAForgottenPassword(t *testing.T) {
+	w := anEntrance(t, forgetter(t, "jane", withTOTP)...)
+	elsewhere := w.browser()
+	w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
+		s, token, err := session.New(strings.NewReader(strings.Repeat("s", 32)), session.StageSignedIn, "Firefox", start)
+		w.must(err)
+		c.Sessions = []session.Session{s}
+		elsewhere.cookie = &http.Cookie{Name: hostPrefix + sessionCookie, Value: token + ".jane"}
 	})
-	expectSame(t, w.post("/reset", resetRequest("jane")), want)
-	if logs := w.logs.String(); !strings.Contains(logs, "Failed to note that somebody asks for mail") || strings.Contains(logs, "jane") {
-		t.Errorf("log:\n%s", logs)
+	if !elsewhere.isIn() {
+		t.Fatal("jane is not signed in")
 	}
-}
-
-// TestWhoeverAsksAndGoesGetsTheirMail closes the connection before the answer.
-func TestWhoeverAsksAndGoesGetsTheirMail(t *testing.T) {
-	w := anEntrance(t, forgetter(t, "jane")...)
-	w.interfere(interceptor.Funcs{
-		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return c.SubResource(sub).Update(ctx, obj, opts...)
-		},
+	w.clock.Step(2 * time.Minute)
+	w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
+		failed := metav1.NewTime(start.Add(time.Minute))
+		a.Status.SignIn = accountsv1.SignIn{Failures: 5, CodeFailures: 2, FailureTime: &failed, Locks: 3}
 	})
-	r := formRequest("/reset", resetRequest("jane").Encode())
-	gone, cancel := context.WithCancel(r.Context())
-	cancel()
-	w.do(r.WithContext(gone))
-	if got := w.resetTimes("jane"); len(got) != 1 {
-		t.Errorf("requests: %v", got)
+	before := w.credentials("jane")
+
+	browser := w.browser()
+	expect(t, browser.fill("/reset?lang=en", resetRequest("jane.doe@example.com")), 200, "we have sent a link")
+	w.clock.Step(time.Minute)
+	path := w.resetPath("jane", w.account("jane").Status.ResetTimes[0].Time)
+	expect(t, browser.visit(path+"?lang=en"), 200, "Choose a new password", "jane", `minlength="8" data-missing-one="1 more character"`, `data-show="Show"`,
+		`name="user-name" value="jane" autocomplete="username" hidden`, `autocomplete="new-password"`, "Your second factor stays")
+	got := browser.fill(path+"?lang=de", newPasswords(other25))
+	expect(t, got, 200, "Ihr Passwort ist geändert", "Alle Sitzungen wurden beendet", "Ihr zweiter Faktor wird dafür", `href="/sign-in?lang=de"`)
+	if browser.cookie != nil || len(got.Result().Cookies()) != 0 {
+		t.Error("a reset signs in")
 	}
+	expectTo(t, elsewhere.visit("/account?lang=en"), "/sign-in?lang=en")
+
+	want := before
+	want.Password, want.PasswordTime, want.Sessions = "hash of "+other25, w.clock.Now(), nil
+	if diff := cmp.Diff(want, w.credentials("jane")); diff != "" {
+		t.Errorf("credentials (-want +got):\n%s", diff)
+	}
+	status := w.account("jane").Status
+	failed, changed := metav1.NewTime(start.Add(time.Minute)), metav1.NewTime(w.clock.Now())
+	wantStatus := accountsv1.AccountStatus{
+		SignIn:       accountsv1.SignIn{SessionsEndTime: &failed},
+		TwoFactor:    accountsv1.TwoFactorEnrolled,
+		PasswordTime: &changed,
+		ResetTimes:   []metav1.Time{metav1.NewTime(start.Add(2 * time.Minute))},
+		Language:     "de",
+	}
+	if diff := cmp.Diff(wantStatus, status); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+	expect(t, browser.visit(path), 410)
+	// The old password is none any more, and the new one alone does not sign in.
+	expect(t, w.browser().signIn("jane", good), 422)
+	expectTo(t, browser.signIn("jane", other25), "/sign-in/code?lang=en")
 }
 
-func TestHowOftenMailCanBeAskedFor(t *testing.T) {
-	next := worlds(t)
-	for path, tc := range map[string]struct {
-		fields url.Values
-		times  func(accountsv1.AccountStatus) []metav1.Time
-		later  string // those that count after the fifth
-	}{
-		"/reset":      {resetRequest("jane.doe@example.com"), func(s accountsv1.AccountStatus) []metav1.Time { return s.ResetTimes }, "13h0m0s 23h59m59s 24h2m0s"},
-		"/user-names": {namesRequest("jane.doe@example.com"), func(s accountsv1.AccountStatus) []metav1.Time { return s.UserNameTimes }, "24h0m0s 24h1m0s 24h2m0s"},
-	} {
-		t.Run(path, func(t *testing.T) {
-			w := next(t, forgetter(t, "jane")...)
-			var counted []string
-			for _, at := range []time.Duration{
-				0, time.Second, 59 * time.Second, // within a minute of the first
-				time.Minute, 119 * time.Second, 2 * time.Minute, 10 * time.Minute, 12 * time.Hour, // the fifth
-				13 * time.Hour, 24*time.Hour - time.Second,
-				24 * time.Hour, 24*time.Hour + 59*time.Second, 24*time.Hour + time.Minute, 24*time.Hour + 2*time.Minute, 24*time.Hour + 3*time.Minute,
-			} {
-				w.clock.SetTime(start.Add(at))
-				before := tc.times(w.account("jane").Status)
-				expect(t, w.post(path, tc.fields), 200)
-				after := tc.times(w.account("jane").Status)
-				if diff := cmp.Diff(times(before), times(after)); diff == "" {
-					continue
-				}
-				counted = append(counted, at.String())
-				want := append([]string{start.Add(at).Format(time.DateTime)}, times(before)...)
-				if diff := cmp.Diff(want[:min(len(want), 5)], times(after)); diff != "" {
-					t.Errorf("at %s, -want +got:\n%s", at, diff)
-				}
-			}
-			want := append([]string{"0s", "1m0s", "2m0s", "10m0s", "12h0m0s"}, strings.Fields(tc.later)...)
-			if diff := cmp.Diff(want, counted); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
+func TestWhatALinkIsGoodFor(t *testing.T) {
+	chosenAt := func(at time.Time) func(*accountsv1.Account, *account.Credentials) {
+		return func(_ *accountsv1.Account, c *account.Credentials) { c.PasswordTime = at }
 	}
-}
-
-func TestOfAHundredRequestsAtOnceOneCounts(t *testing.T) {
-	w := anEntrance(t, forgetter(t, "jane")...)
-	writes := w.counting()
-	handlers := w.portals(3)
-	var group sync.WaitGroup
-	for i := range 100 {
-		group.Go(func() {
-			got := httptest.NewRecorder()
-			handlers[i%3].ServeHTTP(got, formRequest("/reset", resetRequest("jane").Encode()))
-			if got.Code != 200 {
-				t.Errorf("status %d", got.Code)
-			}
-		})
-	}
-	group.Wait()
-	if got := w.resetTimes("jane"); len(got) != 1 || writes() != 1 {
-		t.Errorf("requests: %v, after %d writes", got, writes())
-	}
-}
-
-// counting counts the writes to statuses that take effect.
-func (w *world) counting() func() int {
-	var mu sync.Mutex
-	writes := 0
-	w.interfere(interceptor.Funcs{
-		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-			err := c.SubResource(sub).Update(ctx, obj, opts...)
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				writes++
-			}
-			return err
-		},
-	})
-	return func() int {
-		mu.Lock()
-		defer mu.Unlock()
-		return writes
-	}
-}
-
-// TestWhatChangesWhileARequestIsWritten changes the Account between the look and
-// the write.
-func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
-	gone := func(w *world) { w.must(w.client.Delete(t.Context(), w.account("jane"))) }
 	next := worlds(t)
 	for name, tc := range map[string]struct {
-		change func(w *world)
-		want   int
+		changes []func(*accountsv1.Account, *account.Credentials)
+		later   time.Duration
+		path    func(w *world) string
+		status  int
+		text    string
 	}{
-		"nothing much": {func(w *world) {
-			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Labels = map[string]string{"team": "a"} })
-		}, 1},
-		"it is switched off": {func(w *world) { w.alterJane(switchedOff) }, 0},
-		"somebody else asks": {func(w *world) { w.alterJane(askedAt(start)) }, 1},
-		"it is deleted":      {gone, 0},
-		"somebody else takes the name": {func(w *world) {
-			another := w.account("jane").DeepCopy()
-			gone(w)
-			another.ResourceVersion, another.Spec.Email = "", "jane.roe@example.com"
-			w.must(w.client.Create(t.Context(), another))
-		}, 0},
+		"at once":                              {status: 200, text: "Choose a new password"},
+		"while the Account is locked":          {changes: with(lockedNow), status: 200, text: "Choose a new password"},
+		"in its last second":                   {later: time.Hour - time.Nanosecond, status: 200, text: "Choose a new password"},
+		"after an hour":                        {later: time.Hour, status: 410, text: "This link has expired"},
+		"where the password is older":          {changes: with(chosenAt(start.Add(-time.Nanosecond))), status: 200, text: "Choose a new password"},
+		"where the password is of that moment": {changes: with(chosenAt(start)), status: 410, text: "A password has been chosen since"},
+		"where the password was changed later": {changes: with(chosenAt(start.Add(time.Nanosecond))), status: 410, text: "A password has been chosen since"},
+		"used and expired":                     {changes: with(chosenAt(start)), later: time.Hour, status: 410, text: "A password has been chosen since"},
+		"where a newer one was asked for":      {path: func(w *world) string { return w.resetPath("jane", start.Add(-time.Minute)) }, status: 410, text: "A newer link has replaced this one"},
+		"where none was asked for":             {path: func(w *world) string { return w.resetPath("jane", start.Add(time.Second)) }, status: 410, text: "A newer link has replaced this one"},
+		"where the Account is switched off":    {changes: with(switchedOff), status: 404, text: "We do not know this link"},
+		"where the Account is half-made":       {changes: with(neverTakenUp), status: 404, text: "We do not know this link"},
+		"where the Account is going":           {changes: with(onItsWay), status: 404, text: "We do not know this link"},
+		"of another Account":                   {path: func(w *world) string { return w.resetPath("john", start) }, status: 404, text: "We do not know this link"},
+		"of no Account":                        {path: func(w *world) string { return w.resetPath("nobody", start) }, status: 404, text: "We do not know this link"},
+		"of an invitation":                     {path: func(w *world) string { return strings.Replace(w.link(), "invitation", "reset", 1) }, status: 404, text: "We do not know this link"},
+		"with something in front":              {path: func(w *world) string { return "/reset//" + w.resetPath("jane", start)[len("/reset/"):] }, status: 404, text: "We do not know this link"},
+		"with something behind":                {path: func(w *world) string { return w.resetPath("jane", start) + "/" }, status: 404, text: "We do not know this link"},
+		"without anything":                     {path: func(*world) string { return "/reset/" }, status: 404, text: "We do not know this link"},
+		"made with a key that is not the ring's": {path: func(w *world) string {
+			foreign, err := invitation.ParseKeyring(map[string][]byte{"key-1": []byte(strings.Repeat("f", invitation.KeySize))})
+			w.must(err)
+			text, err := account.DeriveResetLink(foreign, uidOf("jane"), start)
+			w.must(err)
+			return "/reset/" + text
+		}, status: 404, text: "We do not know this link"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := next(t, forgetter(t, "jane")...)
-			var once sync.Once
-			w.meddle(interceptor.Funcs{
-				SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-					once.Do(func() { tc.change(w) })
-					return c.SubResource(sub).Update(ctx, obj, opts...)
-				},
-			})
-			expect(t, w.post("/reset", resetRequest("jane")), 200, "we have sent a link")
-			if now := w.account("jane"); now != nil && len(now.Status.ResetTimes) != tc.want {
-				t.Errorf("requests: %v", now.Status.ResetTimes)
+			w := next(t, janes(t, tc.changes...)...)
+			w.must(w.client.Create(context.Background(), forgetter(t, "john")[1]))
+			w.organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
+			w.clock.Step(tc.later)
+			path := w.resetPath("jane", start)
+			if tc.path != nil {
+				path = tc.path(w)
 			}
-			if strings.Contains(w.logs.String(), "Failed to note") {
-				t.Errorf("log:\n%s", w.logs)
+			before := w.secret("jane")
+			expect(t, w.get(path+"?lang=en"), tc.status, tc.text)
+			if tc.status == 200 {
+				expect(t, w.post(path, newPasswords(other25)), 200, "Your password is changed")
+				return
+			}
+			for _, got := range []*httptest.ResponseRecorder{w.get(path), w.post(path, newPasswords(other25))} {
+				expect(t, got, tc.status, tc.text, `href="/reset?lang=en"`)
+				if told := strings.Contains(got.Body.String(), "help@acme.example"); told != (tc.status == 410) {
+					t.Errorf("whom to ask is told: %t", told)
+				}
+			}
+			if diff := cmp.Diff(before.Data, w.secret("jane").Data); diff != "" {
+				t.Errorf("credentials:\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestTheOldestAccountOfAnAddressStandsForItsUserNames(t *testing.T) {
-	older := func(a *accountsv1.Account, _ *account.Credentials) {
-		a.CreationTimestamp = metav1.NewTime(start.Add(-48 * time.Hour))
+func TestNoBitOfAResetLinkCanBeChanged(t *testing.T) {
+	w := aReset(t)
+	text := strings.TrimPrefix(w.resetPath("jane", start), "/reset/")
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	w.must(err)
+	before := w.secret("jane").ResourceVersion
+	for bit := range len(raw) * 8 {
+		raw[bit/8] ^= 1 << (bit % 8)
+		forged := "/reset/" + base64.RawURLEncoding.EncodeToString(raw)
+		expect(t, w.get(forged), 404, "We do not know this link", "!jane")
+		expect(t, w.post(forged, newPasswords(other25)), 404, "!jane")
+		raw[bit/8] ^= 1 << (bit % 8)
 	}
-	w := anEntrance(t, all(
-		forgetter(t, "jane"), forgetter(t, "janet", older), forgetter(t, "off", older, switchedOff), forgetter(t, "half", older, neverTakenUp),
-		forgetter(t, "john", withAddress("john@example.com")),
-	)...)
-	expect(t, w.post("/user-names?lang=fr", namesRequest("  Jane.Doe@EXAMPLE.com ")), 200)
-	for name, want := range map[string]int{"jane": 0, "janet": 1, "off": 0, "half": 0, "john": 0} {
-		if got := w.account(name).Status; len(got.UserNameTimes) != want || len(got.ResetTimes) != 0 || (got.Language == "fr") != (want == 1) {
-			t.Errorf("%s: %+v", name, got)
+	if w.secret("jane").ResourceVersion != before {
+		t.Error("the credentials were written")
+	}
+	expect(t, w.get("/reset/"+text), 200)
+}
+
+func TestLookingAtAResetLinkChangesNothing(t *testing.T) {
+	w := aReset(t, withTOTP)
+	w.config.Writer = nobodyWrites{t}
+	w.build()
+	path := w.resetPath("jane", start)
+	for i := range 1000 {
+		method := []string{http.MethodGet, http.MethodHead}[i%2]
+		if got := w.do(newRequest(method, path, nil)); got.Code != 200 {
+			t.Fatalf("%s %d: status %d", method, i, got.Code)
 		}
+	}
+	w.config.Writer = w.client
+	w.build()
+	expect(t, w.post(path, newPasswords(other25)), 200)
+}
+
+func TestWhoeverHasNoFinalPasswordComesBackByAReset(t *testing.T) {
+	next := worlds(t)
+	for name, objects := range map[string][]client.Object{
+		"the password was never settled":      forgetter(t, "jane", unsettled, askedAt(start)),
+		"with a second factor, never settled": forgetter(t, "jane", unsettled, withTOTP, askedAt(start)),
+		"there is no Secret":                  forgetter(t, "jane", askedAt(start))[:1],
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := next(t, objects...)
+			secondFactor := strings.Contains(name, "second factor")
+			expect(t, w.browser().signIn("jane", good), 422)
+			expect(t, w.post(w.resetPath("jane", start), newPasswords(other25)), 200, "Your password is changed")
+			c := w.credentials("jane")
+			if c.Settled != "another's" || c.UID != uidOf("jane") || c.Password != "hash of "+other25 || c.HasSecondFactor() != secondFactor {
+				t.Errorf("credentials: settled through %q, UID %q, second factor %t", c.Settled, c.UID, c.HasSecondFactor())
+			}
+			page := map[bool]string{false: "/account?lang=en", true: "/sign-in/code?lang=en"}[secondFactor]
+			expectTo(t, w.browser().signIn("jane", other25), page)
+		})
+	}
+}
+
+func TestANewPasswordThatCannotBeTaken(t *testing.T) {
+	next := worlds(t)
+	for name, tc := range map[string]struct {
+		changes []func(*accountsv1.Account, *account.Credentials)
+		form    url.Values
+		texts   []string
+	}{
+		"nothing":               {nil, url.Values{}, []string{`<a href="#new-password">`, "Choose a password of at least 15 characters"}},
+		"too short to be alone": {nil, newPasswords("velvet anchor"), []string{"Make it longer by 2", "at least 15"}},
+		"too short for any":     {with(withTOTP), newPasswords("pickle7"), []string{"Make it longer by 1", "at least 8"}},
+		"two that differ":       {nil, newPasswords(other25, good), []string{`<a href="#new-password-again">`, "The two passwords differ"}},
+		"the second is missing": {nil, newPasswords(other25, ""), []string{"The two passwords differ"}},
+		"of the own user name":  {nil, newPasswords("jane jane.doe jane"), []string{"it is built from your name"}},
+		"of the organization":   {nil, newPasswords("AcmeRocketWorksAcme"), []string{"it is built from your name"}},
+		"of common words":       {nil, newPasswords("passwordpassword"), []string{"Too easy to guess"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := next(t, janes(t, tc.changes...)...)
+			before := w.secret("jane").ResourceVersion
+			path := w.resetPath("jane", start)
+			got := w.post(path+"?lang=en", tc.form)
+			expect(t, got, 422, append(tc.texts, `role="alert"`, `aria-invalid="true"`, "<title>Please check: ", `action="`+path+`?lang=en"`)...)
+			if typed := tc.form.Get(fieldNewPassword); typed != "" && strings.Contains(got.Body.String(), typed) {
+				t.Error("the password is on the page")
+			}
+			if w.secret("jane").ResourceVersion != before {
+				t.Error("the credentials were written")
+			}
+			// Nothing is lost.
+			expect(t, w.post(path, newPasswords(other25)), 200)
+		})
+	}
+}
+
+func TestAShortPasswordIsEnoughBesideASecondFactor(t *testing.T) {
+	w := aReset(t, withTOTP)
+	expect(t, w.post(w.resetPath("jane", start), newPasswords("qvx7 melon")), 200)
+	if c := w.credentials("jane"); !c.ShortPassword {
+		t.Error("it is not known that the password is short")
+	}
+	w = aReset(t, func(_ *accountsv1.Account, c *account.Credentials) { c.ShortPassword = true })
+	expect(t, w.post(w.resetPath("jane", start), newPasswords(other25)), 200)
+	if c := w.credentials("jane"); c.ShortPassword {
+		t.Error("a long password counts as short")
+	}
+}
+
+// TestCredentialsThatCannotBeReadAreNotReplaced: a second factor may be among them.
+func TestCredentialsThatCannotBeReadAreNotReplaced(t *testing.T) {
+	w := anEntrance(t, garbled(t, forgetter(t, "jane", askedAt(start)))...)
+	before := w.secret("jane").Data
+	path := w.resetPath("jane", start)
+	expect(t, w.get(path), 503, "Something behind this page does not answer")
+	expect(t, w.post(path, newPasswords(other25)), 503)
+	if diff := cmp.Diff(before, w.secret("jane").Data); diff != "" {
+		t.Errorf("credentials:\n%s", diff)
+	}
+	if strings.Contains(w.logs.String(), "not what Usher wrote") {
+		t.Errorf("log:\n%s", w.logs)
 	}
 }

@@ -7,240 +7,251 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
-	"strings"
+	"net/url"
+	"time"
 
-	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/organization"
 	"github.com/usher-dev/usher/internal/session"
-	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// fieldSignInCode is the second factor of somebody who signs in at the page of an
-// invitation, where another field is called code.
-const fieldSignInCode = "sign-in-code"
+const pageEnter = "enter.html"
 
-// guestView is how somebody who has an account stands at the page of an
-// invitation. The zero value: nobody is signed in.
-type guestView struct {
-	UserName string
-	// Halfway: the second factor is awaited. App and Passkeys say which there are.
-	Halfway, App, Passkeys bool
-	// Obstacle is why the account cannot accept, in words; empty: it can.
-	Obstacle string
-	// NeedsFactor: a second factor is all that it lacks.
-	NeedsFactor bool
+// paramOrganization is the query parameter that says from which Organization
+// somebody comes who signs in, by its name. The page names whom they can ask for
+// help, and does nothing else with it.
+const paramOrganization = "organization"
+
+// doneSignedOut is the word by which the page to sign in says that a session was
+// ended.
+const doneSignedOut = "signed-out"
+
+// enterTimeout is how long the portal is at one form that signs in. An address
+// may mean several Accounts, each of which has doorTimeout.
+const enterTimeout = 30 * time.Second
+
+func (p *portal) enterRoutes() map[string]route {
+	return map[string]route{
+		"/":             {get: p.showHome},
+		"/sign-in":      {get: p.showEnter, post: p.enter},
+		"/sign-in/code": {get: p.showCode, post: p.enterWithCode},
+		"/sign-out":     {get: p.showHome, post: p.signOut},
+	}
 }
 
-// guest is whoever is signed in at the page of an invitation, at whatever stage;
-// nil: nobody is.
-func (p *portal) guest(v visit) (*signedIn, error) {
-	if v.at != nil {
-		return v.at, nil
-	}
-	at, err := p.visitor(v.r)
-	if err != nil || at == nil || !at.isIn() && !at.credentials.HasSecondFactor() {
-		// Where the second factor was removed meanwhile, the password is enough.
-		return nil, err
-	}
-	return at, nil
+// enterPage is the form that signs in.
+type enterPage struct {
+	Form     form
+	Problems []problem
+	// Wrong: nobody is let in with what was typed.
+	Wrong bool
+	// SignedOut: a session was ended just now.
+	SignedOut bool
+	// Help is whom to ask; nil: nobody is named.
+	Help *help
+	// Path is where the form is sent to, Reset and UserNames are for those who
+	// have forgotten something, and Base is the path that the portal is mounted at.
+	Path, Reset, UserNames, Base string
 }
 
-func viewGuest(lang language.Tag, seen sight, at *signedIn) guestView {
-	if at == nil {
-		return guestView{}
+// Problem is the text of a field's problem, or empty.
+func (e enterPage) Problem(field string) string { return textOf(e.Problems, field) }
+
+// help is whom the people of an Organization can ask.
+type help struct{ Organization, Contact string }
+
+// helpOf is whom the Organization that a request names lets people ask.
+func (p *portal) helpOf(r *http.Request) *help {
+	name := r.URL.Query().Get(paramOrganization)
+	if !plausible(name) {
+		return nil
 	}
-	view := guestView{UserName: username.Show(at.account.Name)}
-	if !at.isIn() {
-		view.Halfway, view.App, view.Passkeys = true, at.credentials.TOTP.Secret != "", len(at.credentials.Passkeys) > 0
-		return view
+	org, err := p.members.organization(r.Context(), name)
+	if err != nil {
+		p.log.Error(errKind(err), "Failed to find whom to ask for help")
+		return nil
 	}
-	switch seen.refuses(at.member) {
-	case addressRefused:
-		view.Obstacle = otherAccount(lang, seen)
-	case companyRefused:
-		view.Obstacle = lang.Text("portal.sign-in.other-company", map[string]string{
-			"Organization": organizationTitle(seen), "Theirs": at.titles(),
-		})
-	case factorMissing:
-		view.NeedsFactor = true
-		view.Obstacle = lang.Text("portal.sign-in.needs-factor", map[string]string{"Organization": organizationTitle(seen)})
+	if org == nil || org.Spec.SupportContact == "" {
+		return nil
+	}
+	return &help{string(org.Title()), string(org.Spec.SupportContact)}
+}
+
+// showHome sends whoever is signed in to their account, and others to sign in.
+func (p *portal) showHome(w http.ResponseWriter, r *http.Request) {
+	lang := languageOf(r, sight{})
+	switch at, err := p.visitor(r); {
+	case err != nil:
+		p.failed(w, r, lang, "find a session", err, unavailable)
+	case at.isIn():
+		p.redirect(w, r, "/account?lang="+lang.String())
 	default:
+		p.redirect(w, r, "/sign-in?lang="+lang.String())
 	}
-	return view
 }
 
-// refuses tells why somebody cannot accept with the account that they have, or
-// are about to have; goOn: they can.
-func (s sight) refuses(m *member) outcome {
-	switch {
-	case !s.accepts(m.account.Spec.Email):
-		return addressRefused
-	case !organization.MayJoin(s.Organization, m.organizations()):
-		return companyRefused
-	case s.factorRequired() && !m.credentials.HasSecondFactor():
-		return factorMissing
+// isIn tells whether somebody is signed in, and not only halfway.
+func (s *signedIn) isIn() bool { return s != nil && s.session.Stage == session.StageSignedIn }
+
+func (p *portal) showEnter(w http.ResponseWriter, r *http.Request) {
+	lang := languageOf(r, sight{})
+	switch at, err := p.visitor(r); {
+	case err != nil:
+		p.failed(w, r, lang, "find a session", err, unavailable)
+	case at.isIn():
+		p.redirect(w, r, "/account?lang="+lang.String())
+	default:
+		p.showEnterForm(w, r, lang, http.StatusOK, enterPage{SignedOut: r.URL.Query().Get(paramDone) == doneSignedOut})
 	}
-	return goOn
 }
 
-// factorRequired tells whether nobody becomes a member without a second factor.
-func (s sight) factorRequired() bool {
-	return s.Organization.Spec.SignIn.TwoFactor == accountsv1.TwoFactorRequired
-}
-
-// organizations are those that a member belongs to.
-func (m *member) organizations() []*accountsv1.Organization { return organizationsOf(m.belongings) }
-
-func organizationsOf(belongings []account.Belonging) []*accountsv1.Organization {
-	var all []*accountsv1.Organization
-	for _, b := range belongings {
-		all = append(all, b.Organization)
+func (p *portal) showEnterForm(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, page enterPage) {
+	page.Base, page.Help = p.base, p.helpOf(r)
+	query := url.Values{paramLanguage: {lang.String()}}
+	if page.Help != nil {
+		query.Set(paramOrganization, r.URL.Query().Get(paramOrganization))
 	}
-	return all
-}
-
-// titles are what those Organizations are called, with commas.
-func (m *member) titles() string {
-	var all []string
-	for _, o := range m.organizations() {
-		all = append(all, string(o.Title()))
+	page.Path = p.base + "/sign-in?" + query.Encode()
+	page.Reset = p.base + "/reset?" + query.Encode()
+	page.UserNames = p.base + "/user-names?" + query.Encode()
+	title := lang.Text("portal.enter.title", nil)
+	if page.Wrong || len(page.Problems) > 0 {
+		title = lang.Text("portal.invitation.check", map[string]string{"Title": title})
 	}
-	slices.Sort(all)
-	return strings.Join(slices.Compact(all), ", ")
+	p.render(w, r, lang, status, pageEnter, title, page)
 }
 
-// otherAccount is said to somebody whose account has an address that will not do.
-func otherAccount(lang language.Tag, seen sight) string {
-	if seen.anyAddress() {
-		return notAllowed(lang, seen, "").Text
-	}
-	return lang.Text("portal.problem.sign-in-address", map[string]string{
-		"Address": string(seen.Invitation.Spec.Email), "Inviter": inviter(seen),
-	})
-}
-
-var (
-	signingIn = task{"sign in", "portal.enter.not-finished"}
-	accepting = task{"accept with an account", "portal.sign-in.accept-not-finished"}
-)
-
-// signIn answers the form that signs in on the page of an invitation, which is
-// the door that there is elsewhere. The link stays out of every header: the page
-// is the answer, and no redirect leads to it.
-func (p *portal) signIn(v visit) {
-	seen, f, open := p.receive(v)
-	if !open {
+// enter answers the form that signs in. Whoever is not let in reads the same,
+// after the same time, whatever the reason.
+func (p *portal) enter(w http.ResponseWriter, r *http.Request) {
+	lang := languageOf(r, sight{})
+	f, status, refusal := readForm(w, r)
+	if status != 0 {
+		p.message(w, r, lang, status, refusal)
 		return
 	}
+	// Not before the form is read: whoever sends it slowly would choose how much of
+	// a step is left, and learn what takes longer.
 	start := p.clock.Now()
-	f.fresh = true
-	lang := languageOf(v.r, seen)
 	if problems := f.signInProblems(lang); len(problems) > 0 {
-		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problems...)
+		p.showEnterForm(w, r, lang, http.StatusUnprocessableEntity, enterPage{Form: f, Problems: problems})
 		return
 	}
-	ctx, cancel := context.WithTimeout(v.r.Context(), enterTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), enterTimeout)
 	defer cancel()
-	m, stage, err := p.letIn(v.w, v.r.WithContext(ctx), f, lang)
+	m, stage, err := p.letIn(w, r.WithContext(ctx), f, lang)
 	switch {
 	case err == nil && m != nil:
-		v.at = &signedIn{m, session.Session{Stage: stage}}
-		p.showForm(v, http.StatusOK, seen, form{fresh: true})
-	case err == nil, errors.Is(err, errGone):
-		p.evenOut(v.r, start)
-		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, lang.Text("portal.problem.sign-in-wrong", nil)})
+		p.redirect(w, r, pageAfter(m, stage)+"?lang="+lang.String())
+	case err == nil:
+		p.evenOut(r, start)
+		p.showEnterForm(w, r, lang, http.StatusUnprocessableEntity, enterPage{Form: f, Wrong: true})
 	default:
-		p.evenOut(v.r, start)
-		p.tryAgain(v, seen, f, signingIn, err)
+		problems := []problem{p.letDown(w, r, lang, "sign in", err)}
+		p.evenOut(r, start)
+		p.showEnterForm(w, r, lang, http.StatusServiceUnavailable, enterPage{Form: f, Problems: problems})
 	}
 }
 
-// signInCode answers the form with the second factor, or with a recovery code.
-func (p *portal) signInCode(v visit) {
-	seen, f, open := p.receive(v)
-	if !open {
-		return
+// letIn begins the session of whoever has the password that was typed, and tells
+// how far they have come; nil: nobody has it. Of several Accounts with one
+// address and one password it is the oldest. After the first that is right none
+// is tried, so that signing in counts against as few as can be.
+//
+// It fails where no password can be looked at, which is so for every name alike. What
+// keeps that of one Account from it would tell, as a failure, that there is one: it is
+// only logged.
+func (p *portal) letIn(w http.ResponseWriter, r *http.Request, f form, lang language.Tag) (*member, session.Stage, error) {
+	candidates, err := p.members.named(r.Context(), f.SignInName)
+	if err != nil {
+		return nil, "", err
 	}
-	start := p.clock.Now()
-	f.fresh = true
-	lang := languageOf(v.r, seen)
-	at, err := p.guest(v)
-	switch {
-	case err != nil:
-		p.tryAgain(v, seen, f, signingIn, err)
-		return
-	case at == nil:
-		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, lang.Text("portal.sign-in.over", nil)})
-		return
-	case at.isIn():
-		p.showForm(v, http.StatusOK, seen, f)
-		return
-	case f.signInCode == "":
-		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInCode, lang.Text("portal.enter.code-empty", nil)})
-		return
+	for _, m := range candidates {
+		right, err := p.tryPassword(r.Context(), m, f.signInPassword)
+		if _, hidden := errors.AsType[notLookedAtError](err); hidden {
+			p.log.Error(errKind(err), "Failed to look at a password")
+			continue
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		if !right {
+			continue
+		}
+		if err := p.leaveAccount(r, m.account.Name); err != nil {
+			return nil, "", err
+		}
+		stage, err := p.signInWith(w, r, m, f.signInPassword, lang)
+		if errors.Is(err, errGone) {
+			continue // it is right no longer
+		}
+		return m, stage, err
 	}
-	right, err := p.signInWithCode(v.w, v.r, at, f.signInCode, lang)
+	return nil, "", nil
+}
+
+// pageAfter is where somebody goes whose password was right.
+func pageAfter(m *member, stage session.Stage) string {
 	switch {
-	case err == nil && right:
-		v.at = &signedIn{at.member, session.Session{Stage: session.StageSignedIn}}
-		p.showForm(v, http.StatusOK, seen, f)
-	case err == nil, errors.Is(err, errGone):
-		p.evenOut(v.r, start)
-		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInCode, lang.Text("portal.enter.code-wrong", nil)})
+	case stage == session.StagePassword:
+		return "/sign-in/code"
+	case m.needsSecondFactor():
+		return "/account/second-factor"
 	default:
-		p.evenOut(v.r, start)
-		p.tryAgain(v, seen, f, signingIn, err)
+		return "/account"
 	}
 }
 
-// acceptAsGuest answers the button by which somebody accepts with the account
-// that they are signed in with. Only now is anything written of the invitation.
-func (p *portal) acceptAsGuest(v visit) {
-	seen, f, open := p.receive(v)
-	if !open {
-		return
+// leaveAccount ends the session that a request came with, if it is one of
+// another Account than the one of that name: a browser has one session, and
+// nobody could end the other any more.
+func (p *portal) leaveAccount(r *http.Request, name string) error {
+	if _, before, found := p.token(r); !found || before == name {
+		return nil
 	}
-	f.fresh = true
-	at, err := p.guest(v)
-	switch {
-	case err != nil:
-		p.tryAgain(v, seen, f, accepting, err)
-		return
-	case !at.isIn():
-		lang := languageOf(v.r, seen)
-		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, lang.Text("portal.sign-in.over", nil)})
-		return
-	}
-	v.at = at
-	now, result, err := p.invitations.save(v.r.Context(), seen, acceptedBy(at.member))
-	switch {
-	case err != nil:
-		p.tryAgain(v, seen, f, accepting, err)
-	case result == notOpen:
-		p.closed(v, now)
-	case result != done && result != found:
-		// The page says why, in place of the button.
-		p.showForm(v, http.StatusUnprocessableEntity, now, f)
-	default:
-		p.welcome(v, seen, at.account.Name, at.account.Spec.Email, donePage{Existing: true})
-	}
+	return p.endSession(r)
 }
 
-// signOutHere ends the session and shows the page again: whoever has several
-// accounts takes another one.
-func (p *portal) signOutHere(v visit) {
-	seen, f, open := p.receive(v)
-	if !open {
+// endSession ends the session that a request came with, if there is one.
+func (p *portal) endSession(r *http.Request) error {
+	at, err := p.visitor(r)
+	if err != nil || at == nil {
+		return err
+	}
+	err = p.members.changeCredentials(r.Context(), at.member, func(m *member, _ time.Time) error {
+		left := session.Without(m.credentials.Sessions, at.session.Hash)
+		if len(left) == len(m.credentials.Sessions) {
+			return errUnchanged
+		}
+		m.credentials.Sessions = left
+		return nil
+	})
+	if errors.Is(err, errGone) {
+		return nil
+	}
+	return err
+}
+
+// signOut ends the session, and says so to whoever had none as well.
+func (p *portal) signOut(w http.ResponseWriter, r *http.Request) {
+	lang := languageOf(r, sight{})
+	if err := p.endSession(r); err != nil {
+		p.failed(w, r, lang, "sign out", err, unavailable)
 		return
 	}
-	f.fresh = true
-	if err := p.endSession(v.r); err != nil {
-		p.tryAgain(v, seen, f, signingIn, err)
-		return
+	p.forget(w)
+	p.redirect(w, r, "/sign-in?lang="+lang.String()+"&"+paramDone+"="+doneSignedOut)
+}
+
+// letDown notes that something behind the portal failed, and gives what the form
+// says of it. What was typed may be right or wrong.
+func (p *portal) letDown(w http.ResponseWriter, r *http.Request, lang language.Tag, doing string, err error) problem {
+	if r.Context().Err() == nil {
+		p.log.Error(errKind(err), "Failed to answer a request", "doing", doing)
 	}
-	p.forget(v.w)
-	p.showForm(v, http.StatusOK, seen, f)
+	setRetryAfter(w, retryLater)
+	if errors.Is(err, account.ErrBusy) {
+		return problem{Text: lang.Text("portal.enter.crowded", nil)}
+	}
+	return problem{Text: lang.Text("portal.enter.not-finished", nil)}
 }

@@ -5,593 +5,377 @@ package portal
 
 import (
 	"context"
-	"fmt"
-	"net/http"
-	"net/http/httptest"
+	"crypto/rand"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
+	"github.com/alexedwards/argon2id"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/secondfactor"
 )
 
-const (
-	wrongSignIn  = "No account has this name or address with this password"
-	elsewhere    = "This invitation is for jane.doe@example.com; your account has another address. Make a new account, or ask Mara Voss"
-	acceptButton = "Accept with this account</button>"
-	signInFields = `name="sign-in-password"`
-	otherCompany = "Acme Rocket Works belongs to another company than Globex, and an account is for one company alone. Make a new account below, with another user name."
-)
-
-// carrying is a browser that has these cookies.
-func (w *world) carrying(cookies ...*http.Cookie) *agent {
-	a := w.agent()
-	for _, c := range cookies {
-		a.jar[c.Name] = c
-	}
-	return a
-}
-
-// signIn signs in at the page of the invitation.
-func (a *agent) signIn(name string) *httptest.ResponseRecorder {
-	a.t.Helper()
-	return a.fill(a.link()+"/sign-in", signInForm(name, good))
-}
-
-// accept sends the button by which somebody accepts who is signed in.
-func (a *agent) accept() *httptest.ResponseRecorder {
-	a.t.Helper()
-	return a.fill(a.link()+"/accept", nil)
-}
-
-// accepted is whose account took the invitation up.
-func (w *world) accepted() string {
-	w.t.Helper()
-	return string(w.invitation().Status.Acceptance.AccountRef.Name)
-}
-
-func TestThePageOffersToSignIn(t *testing.T) {
-	w := aWorld(t)
-	expect(t, w.get(w.link()), 200,
-		"You have an account already?", `<form method="post" action="`+w.link()+`/sign-in?lang=en" novalidate`,
-		`<input id="sign-in-name" name="sign-in-name" type="text" value=""`, `<input id="sign-in-password" name="sign-in-password" type="password"`,
-		`href="/reset?lang=en"`, "Make your account</h2>", "!"+acceptButton, "!signed in as")
-	// Whoever loads the answer to the form anew.
-	for _, step := range []string{"/sign-in", "/code", "/accept", "/sign-out"} {
-		expect(t, w.get(w.link()+step), 200, "Join Acme Rocket Works")
-	}
-}
-
-func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
-	for name, typed := range map[string]string{
-		"user name":              "jane",
-		"as a telephone writes":  " Jane ",
-		"address":                "jane.doe@example.com",
-		"address in another way": " Jane.Doe@EXAMPLE.com ",
+func TestWhatOneCanSignInWith(t *testing.T) {
+	objects := all(entrant(t, "jane"), entrant(t, "john.acme", func(a *accountsv1.Account, _ *account.Credentials) {
+		a.Spec.Email = "john@example.org"
+	}))
+	for typed, name := range map[string]string{
+		"jane": "jane", " JANE ": "jane", "john/acme": "john.acme", "John/ACME": "john.acme",
+		"jane.doe@example.com": "jane", "JANE.DOE@EXAMPLE.COM": "jane", " john@Example.org ": "john.acme",
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := aWorld(t, owned("jane", "jane.doe@example.com", good)...)
-			before, b := w.invitation(), w.agent()
-			signedIn := b.signIn(typed)
-			expect(t, signedIn, 200, "You are signed in as <strong>jane</strong>", acceptButton,
-				`action="`+w.link()+`/accept?lang=en"`, `action="`+w.link()+`/sign-out?lang=en"`, "Or make a new account</h2>", "!"+signInFields, "!"+good)
-			if signedIn.Header().Get("Location") != "" || b.jar[hostPrefix+sessionCookie] == nil {
-				t.Errorf("headers: %v", signedIn.Header())
+		t.Run(typed, func(t *testing.T) {
+			b := anEntrance(t, objects...).browser()
+			b.agent = "Testing/1.0"
+			expectTo(t, b.signIn(typed, good), "/account?lang=en")
+			if !b.isIn() {
+				t.Error("nobody is signed in")
 			}
-			if diff := cmp.Diff(before, w.invitation()); diff != "" {
-				t.Errorf("signing in has changed the invitation (-before +after):\n%s", diff)
+			sessions := b.credentials(name).Sessions
+			if len(sessions) != 1 || sessions[0].Browser != "Testing/1.0" || !sessions[0].StartTime.Equal(start) {
+				t.Errorf("sessions %+v", sessions)
 			}
-			expect(t, b.visit(w.link()), 200, "You are signed in as <strong>jane</strong>", acceptButton)
-
-			w.clock.SetTime(start.Add(1500 * time.Millisecond))
-			secret := w.secret("jane")
-			expect(t, b.accept(), 200,
-				"<title>You are in</title>", "<code>jane</code>", "<code>usher:jane</code>", "jane.doe@example.com",
-				"the account that you had already", "Deploy applications", `href="/account?lang=en"`)
-			after := w.invitation()
-			accepted := metav1.NewTime(start.Add(time.Second))
-			want := accountsv1.Acceptance{
-				AccountRef: accountsv1.AcceptedAccountReference{Name: "jane", UID: "uid-of-jane"}, AcceptedTime: &accepted,
+			if status := b.account(name).Status; status.Language != "en" || status.TwoFactor != accountsv1.TwoFactorNotEnrolled {
+				t.Errorf("status %+v", status)
 			}
-			if diff := cmp.Diff(want, after.Status.Acceptance); diff != "" {
-				t.Errorf("acceptance (-want +got):\n%s", diff)
-			}
-			after.Status.Acceptance, after.ResourceVersion = accountsv1.Acceptance{}, before.ResourceVersion
-			if diff := cmp.Diff(before, after); diff != "" {
-				t.Errorf("the invitation has changed beyond that (-before +after):\n%s", diff)
-			}
-			if diff := cmp.Diff(secret, w.secret("jane")); diff != "" {
-				t.Errorf("the credentials have changed (-before +after):\n%s", diff)
-			}
-			expect(t, b.accept(), 410, "has been used")
 		})
 	}
 }
 
-func TestASignInWithAQualifier(t *testing.T) {
-	w := aWorld(t, owned("jane.globex", "jane.doe@example.com", good)...)
-	b := w.agent()
-	expect(t, b.signIn("jane.globex"), 422, wrongSignIn)
-	expect(t, b.signIn("jane"), 422, wrongSignIn)
-	expect(t, b.signIn("Jane/Globex"), 200, "You are signed in as <strong>jane/globex</strong>")
-	expect(t, b.accept(), 200, "<code>jane/globex</code>", "<code>usher:jane.globex</code>")
+func TestWhatOneCannotSignInWith(t *testing.T) {
+	for _, typed := range []string{"john.acme", "john", "jane/acme", "john/acme/", "-", "jane.doe@example.co", "../jane", "jane\x00", "john@example.org/acme"} {
+		w := anEntrance(t, all(entrant(t, "jane"), entrant(t, "john.acme"))...)
+		expect(t, w.browser().signIn(typed, good), 422, refused)
+	}
 }
 
-// TestASecondFactorIsAskedForOnThePageOfTheInvitation: halfway, nothing can be done
-// with the account.
-func TestASecondFactorIsAskedForOnThePageOfTheInvitation(t *testing.T) {
-	jane, _ := guest(t, "jane", "jane.doe@example.com", func(c *account.Credentials) { c.Sessions, c.TOTP.Secret = nil, appSecret })
-	w := aWorld(t, jane...)
-	b := w.agent()
-	codeForm := `action="` + w.link() + `/code?lang=en"`
-	for _, page := range []*httptest.ResponseRecorder{b.signIn("jane"), b.visit(w.link())} {
-		expect(t, page, 200, codeForm, `<input id="sign-in-code" name="sign-in-code"`, "You are signing in as <strong>jane</strong>",
-			"the code that your app shows", "Or make a new account</h2>", "!"+acceptButton, "!"+signInFields)
-	}
-	expect(t, b.accept(), 422, "You are not signed in any more", codeForm, `!href="#sign-in-name"`)
-	expect(t, b.fill(w.link()+"/code", nil), 422, `id="sign-in-code-problem"`, `href="#sign-in-code"`, codeForm)
-	expect(t, b.fill(w.link()+"/code", url.Values{fieldSignInCode: {otherDigits(codeAt(t, appSecret, start))}}), 422, "That code is not right", codeForm)
-	if w.accepted() != "" {
-		t.Error("somebody accepted without their second factor")
-	}
-	right := b.fill(w.link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, start)}})
-	expect(t, right, 200, "You are signed in as <strong>jane</strong>", acceptButton)
-	if right.Header().Get("Location") != "" {
-		t.Error("leads somewhere else")
-	}
-	// Loaded once more, with a session that is not there any more, and by nobody.
-	expect(t, b.fill(w.link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, start)}}), 200, acceptButton)
-	expect(t, w.post(w.link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, start)}}), 422, "sign in once more", signInFields)
-	expect(t, b.accept(), 200, "You are in")
-}
-
-// TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew: it was removed meanwhile.
-func TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew(t *testing.T) {
-	w := aWorld(t)
-	b := w.halfwayHere()
-	expect(t, b.visit(w.link()), 200, `name="sign-in-code"`)
-	w.change("jane", func(c *account.Credentials) { c.TOTP, c.Passkeys = account.TOTP{}, nil })
-	expect(t, b.visit(w.link()), 200, signInFields, `!name="sign-in-code"`)
-	expect(t, b.fill(w.link()+"/code", url.Values{fieldSignInCode: {"123456"}}), 422, "sign in once more", signInFields)
-	expect(t, b.signIn("jane"), 200, acceptButton)
-}
-
-func TestWhoeverSignsOutIsStillAtTheInvitation(t *testing.T) {
-	jane, cookie := guest(t, "jane", "jane.doe@example.com")
-	w := aWorld(t, jane...)
-	b := w.carrying(cookie)
-	expect(t, b.visit(w.link()), 200, acceptButton)
-	expect(t, b.fill(w.link()+"/sign-out", nil), 200, "Join Acme Rocket Works", signInFields, "!"+acceptButton)
-	if len(b.jar) != 0 || len(w.credentials("jane").Sessions) != 0 {
-		t.Errorf("%d cookies and %d sessions are left", len(b.jar), len(w.credentials("jane").Sessions))
-	}
-	expect(t, w.carrying(cookie).accept(), 422, "sign in once more")
-	expect(t, w.carrying(cookie).visit(w.link()), 200, "!"+acceptButton)
-}
-
-// TestWhoCannotSignIn: there is one answer, to the byte, and it takes as many
-// hashes, for everybody who cannot.
-func TestWhoCannotSignIn(t *testing.T) {
-	unsettled := func(objects []client.Object) []client.Object {
-		delete(objects[1].(*corev1.Secret).Data, account.SettledKey)
-		return objects
-	}
-	half := func(objects []client.Object) []client.Object {
-		objects[0].SetAnnotations(nil)
-		return objects
-	}
-	change := func(change func(*accountsv1.Account)) []client.Object {
-		objects := owned("zora", "jane.doe@example.com", good)
-		change(objects[0].(*accountsv1.Account))
-		return objects
-	}
-	now := metav1.NewTime(start)
-	// Not jane, or the page would propose other user names to whoever is invited.
-	const address = "jane.doe@example.com"
-	answers := map[string]string{}
-	for typed, want := range map[string]int32{"zora": 1, address: hashesOfAddress} {
-		got := aWorld(t).post(aWorld(t).link()+"/sign-in", signInForm(typed, good))
-		expect(t, got, 422, wrongSignIn, `id="sign-in-name-problem"`, `href="#sign-in-name"`, `value="Jane"`, "!"+good, "!for jane.doe@example.com;")
-		answers[typed] = got.Body.String()
-		for name, tc := range map[string]struct {
-			objects  []client.Object
-			password string
-		}{
-			"another password":                {owned("zora", address, good), good + "x"},
-			"another's password":              {all(owned("zora", address, "hers"), owned("john", "john@example.org", good)), good},
-			"a half-made account":             {half(owned("zora", address, good)), good},
-			"a half-made account's beginning": {unsettled(half(owned("zora", address, good))), good},
-			"a password that is not settled":  {unsettled(owned("zora", address, good)), good},
-			"an account without a password":   {owned("zora", address, good)[:1], good},
-			"a password without an account":   {owned("zora", address, good)[1:], good},
-			"an account that is going":        {all(owned("zora", address, good)[1:], []client.Object{going(recorded(madeFor("x", "zora")))}), good},
-			"an account that is disabled":     {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), good},
-			"an account that is locked": {change(func(a *accountsv1.Account) {
-				a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now}
-			}), good},
-		} {
-			t.Run(name+" as "+typed, func(t *testing.T) {
-				w := aWorldWithoutPages(t, tc.objects...)
-				counted := &hashes{}
-				w.config.Hasher = counted
-				w.build()
-				got := w.post(w.link()+"/sign-in", signInForm(typed, tc.password))
-				expect(t, got, 422, wrongSignIn)
-				if got.Body.String() != answers[typed] || len(got.Result().Cookies()) != 0 {
-					t.Error("the answer tells them from nobody")
+func TestOfSeveralAccountsWithOneAddressTheOldestIsTaken(t *testing.T) {
+	younger := func(a *accountsv1.Account, _ *account.Credentials) { a.CreationTimestamp = metav1.NewTime(start) }
+	other := func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "hash of another" }
+	for name, tc := range map[string]struct {
+		objects []client.Object
+		want    string
+		counted map[string]int32
+	}{
+		"with one password": {
+			objects: all(entrant(t, "ann", younger), entrant(t, "zoe")),
+			want:    "zoe", counted: map[string]int32{"ann": 0, "zoe": 0},
+		},
+		"whose password it is": {
+			objects: all(entrant(t, "ann", younger), entrant(t, "zoe", other)),
+			want:    "ann", counted: map[string]int32{"ann": 0, "zoe": 1},
+		},
+		"who is not disabled": {
+			objects: all(entrant(t, "ann", younger), entrant(t, "zoe", func(a *accountsv1.Account, _ *account.Credentials) {
+				a.Spec.State = accountsv1.AccountSwitchDisabled
+			})),
+			want: "ann", counted: map[string]int32{"ann": 0, "zoe": 0},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := anEntrance(t, tc.objects...)
+			expectTo(t, w.browser().signIn("jane.doe@example.com", good), "/account?lang=en")
+			for _, name := range []string{"ann", "zoe"} {
+				if in := len(w.credentials(name).Sessions) == 1; in != (name == tc.want) {
+					t.Errorf("%s is signed in: %t", name, in)
 				}
-				status := w.invitation().Status
-				if counted.verified.Load() != want || status.Guesses != 0 || status.Acceptance.Given() {
-					t.Errorf("%d hashes, want %d; %d guesses; acceptance %v", counted.verified.Load(), want, status.Guesses, status.Acceptance)
+				if counted := w.account(name).Status.SignIn.Failures; counted != tc.counted[name] {
+					t.Errorf("%d failures of %s, want %d", counted, name, tc.counted[name])
+				}
+			}
+		})
+	}
+}
+
+func TestEveryAccountOfAnAddressIsCounted(t *testing.T) {
+	w := anEntrance(t, all(entrant(t, "ann"), entrant(t, "zoe"))...)
+	expect(t, w.browser().signIn("jane.doe@example.com", "wrong"), 422, refused)
+	for _, name := range []string{"ann", "zoe"} {
+		if counted := w.account(name).Status.SignIn.Failures; counted != 1 {
+			t.Errorf("%d failures of %s", counted, name)
+		}
+	}
+}
+
+// strangers are worlds in which nobody may sign in as jane with the good
+// password, each for another reason.
+func strangers(t *testing.T) map[string]*world {
+	t.Helper()
+	type (
+		acct  = accountsv1.Account
+		creds = account.Credentials
+	)
+	now := metav1.NewTime(start)
+	jane := func(change func(*acct, *creds)) *world { return aWorldWithoutPages(t, entrant(t, "jane", change)...) }
+	all := map[string]*world{
+		"there is nobody":              aWorldWithoutPages(t),
+		"the password is another":      jane(func(_ *acct, c *creds) { c.Password = "hash of another" }),
+		"the account is disabled":      jane(func(a *acct, _ *creds) { a.Spec.State = accountsv1.AccountSwitchDisabled }),
+		"the account is locked":        jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now} }),
+		"codes have locked it":         jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{CodeFailures: 5, FailureTime: &now} }),
+		"the account is half-made":     jane(func(a *acct, _ *creds) { a.Annotations = nil }),
+		"the password is not settled":  jane(func(_ *acct, c *creds) { c.Settled = "" }),
+		"there is no password":         jane(func(_ *acct, c *creds) { c.Password = "" }),
+		"the account is being deleted": jane(func(a *acct, _ *creds) { a.DeletionTimestamp, a.Finalizers = &now, []string{"example.com/keep"} }),
+		"the account has no secret":    aWorldWithoutPages(t, entrant(t, "jane")[:1]...),
+		"the credentials are damaged":  jane(func(*acct, *creds) {}),
+	}
+	damaged := all["the credentials are damaged"]
+	secret := damaged.secret("jane")
+	secret.Data["credentials"] = []byte("{")
+	damaged.must(damaged.client.Update(t.Context(), secret))
+	for name, meanwhile := range map[string]func(w *world){
+		"the account goes meanwhile": func(w *world) { w.must(w.client.Delete(context.Background(), w.account("jane"))) },
+		"everything goes meanwhile": func(w *world) {
+			w.must(w.client.Delete(context.Background(), w.account("jane")))
+			w.must(w.client.Delete(context.Background(), w.secret("jane")))
+		},
+		"the account is switched off meanwhile": func(w *world) {
+			w.alterJane(func(a *acct, _ *creds) { a.Spec.State = accountsv1.AccountSwitchDisabled })
+		},
+		"the account alone is switched off meanwhile": func(w *world) {
+			a := w.account("jane")
+			a.Spec.State = accountsv1.AccountSwitchDisabled
+			w.must(w.client.Update(context.Background(), a))
+		},
+		"the password changes meanwhile": func(w *world) {
+			w.alterJane(func(_ *acct, c *creds) { c.Password = "hash of another" })
+		},
+	} {
+		w := jane(func(*acct, *creds) {})
+		w.config.Hasher = watched{plainHasher{}, func(hash string) {
+			if hash != "" {
+				meanwhile(w)
+			}
+		}}
+		all[name] = w
+	}
+	return all
+}
+
+func TestWhoeverIsNotLetInReadsTheSame(t *testing.T) {
+	for typed, passwords := range map[string]int{"jane": 1, "jane.doe@example.com": hashesOfAddress} {
+		unknown := anEntrance(t).browser().signIn(typed, good)
+		expect(t, unknown, 422, refused, "After several wrong tries an account is locked for a while.",
+			"You can confirm your e-mail address and choose a new password.", `href="/reset?lang=en"`, `value="`+typed+`"`, "!"+good)
+		for name, w := range strangers(t) {
+			t.Run(name+", as "+typed, func(t *testing.T) {
+				looked, paused := 0, []time.Duration{}
+				w.config.Hasher = watched{w.config.Hasher, func(string) { looked++ }}
+				w.config.Pause = func(_ context.Context, d time.Duration) { paused = append(paused, d) }
+				got := w.build().browser().signIn(typed, good)
+				expectSame(t, got, unknown)
+				if looked != passwords || !slices.Equal(paused, []time.Duration{evenly}) {
+					t.Errorf("%d hashes, pauses %s", looked, paused)
 				}
 			})
 		}
 	}
-	for typed, want := range map[string]int32{"../../secrets/x": 1, "a/b/c": 1, "@": hashesOfAddress} {
-		w := aWorldWithoutPages(t)
-		counted := &hashes{}
-		w.config.Hasher = counted
-		expect(t, w.build().post(w.link()+"/sign-in", signInForm(typed, good)), 422, wrongSignIn)
-		if counted.verified.Load() != want {
-			t.Errorf("%s: %d hashes, want %d", typed, counted.verified.Load(), want)
-		}
-	}
 }
 
-// TestAnAnswerIsHeldBack: who is not let in does not learn why by the time.
-func TestAnAnswerIsHeldBack(t *testing.T) {
-	jane, _ := guest(t, "jane", "jane.doe@example.com", func(c *account.Credentials) { c.Sessions, c.TOTP.Secret = nil, appSecret })
-	w := aWorldWithoutPages(t, jane...)
-	var paused []time.Duration
-	w.config.Pause = func(_ context.Context, d time.Duration) { paused = append(paused, d) }
-	b := w.build().agent()
-	b.fill(w.link()+"/sign-in", signInForm("nobody", good))
-	b.fill(w.link()+"/sign-in", signInForm("jane", "wrong"))
-	b.signIn("jane")
-	b.fill(w.link()+"/code", url.Values{fieldSignInCode: {"000000"}})
-	if want := []time.Duration{evenly, evenly, evenly}; !slices.Equal(paused, want) {
-		t.Errorf("held back for %v, want %v", paused, want)
-	}
-}
-
-// TestAnAnswerTakesAsManyReadsForNobody: what is read depends on what was typed.
-func TestAnAnswerTakesAsManyReadsForNobody(t *testing.T) {
-	for _, typed := range []string{"jane", "jane.doe@example.com"} {
-		var reads []int
-		for _, objects := range [][]client.Object{nil, owned("jane", "jane.doe@example.com", good), all(owned("jane", "jane.doe@example.com", "a"), owned("jd", "jane.doe@example.com", "b"))} {
-			w, calls := aWorldWithoutPages(t, objects...), 0
-			var got reply
-			tap := &tapped{before: func(call string) error {
-				if strings.HasPrefix(call, "get ") {
-					calls++
-				}
-				return nil
-			}}
-			w.send(sharedPages(w), tap, w.link()+"/sign-in", signInForm(typed, "wrong"), &got)()
-			expect(t, got.ResponseRecorder, 422, wrongSignIn)
-			reads = append(reads, calls)
-		}
-		if reads[0] != reads[1] || reads[1] != reads[2] {
-			t.Errorf("%s: %v reads", typed, reads)
-		}
-	}
-}
-
-func TestWhatIsMissingIsNotCounted(t *testing.T) {
-	w := aWorld(t)
-	w.config.Writer = nobodyWrites{t}
+func TestWhatIsMissingIsSaidAndNotCounted(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	w.config.Writer = nobodyWrites{t: t}
+	w.config.Hasher = watched{plainHasher{}, func(string) { t.Error("a password was looked at") }}
 	w.build()
-	expect(t, w.post(w.link()+"/sign-in", url.Values{}), 422, "Type your user name", "Type the password", `href="#sign-in-password"`)
-	expect(t, w.post(w.link()+"/sign-in", signInForm(" ", good)), 422, "Type your user name", "!Type the password of")
-	expect(t, w.post(w.link()+"/sign-in", signInForm("jane", "")), 422, `value="jane"`, "!Type your user name or", "Type the password")
+	expect(t, w.browser().signIn(" ", ""), 422, "Type your user name or your e-mail address.", "Type the password of your account.", "!"+refused)
+	expect(t, w.browser().signIn("jane", ""), 422, "Type the password of your account.", `value="jane"`)
+	expect(t, w.browser().fill("/sign-in?sign-in-name=jane&sign-in-password="+url.QueryEscape(good), nil), 422, "Type your user name")
 }
 
-func TestOnlyARightPasswordLearnsThatTheAddressIsAnother(t *testing.T) {
-	w := aWorld(t, owned("john", "john@example.org", good)...)
-	b := w.agent()
-	expect(t, b.fill(w.link()+"/sign-in", signInForm("john", "wrong")), 422, wrongSignIn, "!your account has another address")
-	for _, page := range []*httptest.ResponseRecorder{b.signIn("john"), b.signIn("john@example.org"), b.visit(w.link())} {
-		expect(t, page, 200, elsewhere, "signed in as <strong>john</strong>", "!"+acceptButton, "!john@example.org")
-	}
-	expect(t, b.accept(), 422, elsewhere, "!"+acceptButton)
-	if w.accepted() != "" {
-		t.Error("an account of another address accepted")
-	}
-	w.anyAddress()
-	expect(t, b.visit(w.link()), 200, acceptButton)
-	expect(t, b.accept(), 200, "<code>john</code>", "john@example.org", "!<dd>jane.doe@example.com")
-}
-
-func TestAnAccountOfADomainThatIsDenied(t *testing.T) {
-	john, cookie := guest(t, "john", "john@mail.example.org")
-	w := aWorld(t, john...)
-	w.anyAddress()
-	w.organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.org"} })
-	expect(t, w.carrying(cookie).visit(w.link()), 200, "Acme Rocket Works does not take addresses of this domain", "!"+acceptButton)
-	expect(t, w.carrying(cookie).accept(), 422, "Acme Rocket Works does not take addresses of this domain")
-	if w.accepted() != "" {
-		t.Error("an account of a denied domain accepted")
+func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*world)
+		text   string
+	}{
+		"no room for passwords": {func(w *world) { w.config.Hasher = plainHasher{err: account.ErrBusy} }, "Many people are signing in at this moment."},
+		"nothing can be read":   {func(w *world) { w.config.Live = unreadableReader{} }, "We could not finish just now."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, paused := aWorldWithoutPages(t, entrant(t, "jane")...), 0
+			w.config.Pause = func(context.Context, time.Duration) { paused++ }
+			tc.change(w)
+			w.build()
+			known := w.browser().signIn("jane", good)
+			expect(t, known, 503, tc.text, `value="jane"`, "!"+good, "!"+refused)
+			if known.Header().Get("Retry-After") == "" || paused != 1 || len(known.Result().Cookies()) > 0 {
+				t.Errorf("headers %v, %d pauses", known.Header(), paused)
+			}
+			unknown := aWorldWithoutPages(t)
+			unknown.config.Pause = w.config.Pause
+			tc.change(unknown)
+			expectSame(t, known, unknown.build().browser().signIn("jane", good))
+		})
 	}
 }
 
-// globex is another Organization, with Jane as a member.
-func globex(change func(*accountsv1.Organization)) []client.Object {
-	org := acme()
-	org.Name, org.Spec.DisplayName, org.Spec.Namespace = "globex", "Globex", "globex-people"
-	change(org)
-	return []client.Object{org, &accountsv1.Membership{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "globex-people", Name: "jane"},
-		Spec: accountsv1.MembershipSpec{
-			OrganizationRef: accountsv1.OrganizationReference{Name: "globex"}, Email: "jane.doe@example.com", Role: "developer",
-		},
+// TestWhatFailsForOneAccountAloneTellsNobodyThatItExists asks for her and for nobody
+// in both orders: an answer must not depend on the one before it either.
+func TestWhatFailsForOneAccountAloneTellsNobodyThatItExists(t *testing.T) {
+	noStatus := interceptor.Funcs{SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
+		return apierrors.NewInternalError(errDown)
 	}}
-}
-
-// TestAnAccountIsForOneCompany: an Organization that names no legal entity is one
-// of its own.
-func TestAnAccountIsForOneCompany(t *testing.T) {
-	const entity = "Acme S.p.A."
+	damaged := func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "$argon2id$damaged" }
 	for name, tc := range map[string]struct {
-		acme, globex accountsv1.DisplayText
-		same         bool
+		world func() *world
+		log   string
 	}{
-		"the same company":        {entity, entity, true},
-		"another company":         {entity, "Globex GmbH", false},
-		"one that names none":     {entity, "", false},
-		"neither names a company": {"", "", false},
+		"the API server reads and does not write": {func() *world {
+			return anEntrance(t, entrant(t, "jane")...).interfere(noStatus)
+		}, "the API server says InternalError"},
+		"her hash is damaged": {func() *world {
+			w := anEntrance(t, entrant(t, "jane", damaged)...)
+			w.config.Hasher = account.NewHasher(1, time.Minute)
+			return w.build()
+		}, "a stored password cannot be read"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			jane, cookie := guest(t, "jane", "jane.doe@example.com")
-			w := aWorld(t, all(jane, globex(func(o *accountsv1.Organization) { o.Spec.LegalEntity = tc.globex }))...)
-			w.organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = tc.acme })
-			b := w.carrying(cookie)
-			if tc.same {
-				expect(t, b.visit(w.link()), 200, acceptButton, "!"+otherCompany)
-				// One account is enough.
-				for _, page := range []*httptest.ResponseRecorder{w.post(w.link(), filled()), b.fill(w.link(), filled())} {
-					expect(t, page, 422, "There is an account with jane.doe@example.com already")
+		for _, typed := range []string{"jane", "jane.doe@example.com"} {
+			t.Run(name+", as "+typed, func(t *testing.T) {
+				w := tc.world()
+				nobody := strings.Replace(typed, "jane", "zoe", 1)
+				for _, asked := range []string{typed, nobody, typed} {
+					got := w.browser().signIn(asked, good)
+					expect(t, got, 422, refused)
+					want := anEntrance(t).browser().signIn(asked, good)
+					expectSame(t, got, want)
 				}
-				expect(t, b.accept(), 200, "You are in")
-				return
-			}
-			expect(t, b.visit(w.link()), 200, otherCompany, "!"+acceptButton, "Or make a new account</h2>", `!data-user-name="jane"`)
-			expect(t, b.accept(), 422, otherCompany, "!"+acceptButton)
-			if w.accepted() != "" {
-				t.Fatal("an account is in two companies")
-			}
-			expect(t, b.fill(w.link(), but(fieldUserName, "jane")), 422, "Somebody has this user name already")
-			expect(t, b.fill(w.link(), filled()), 200, "Your account is ready", "<code>jane-doe</code>")
-		})
-	}
-}
-
-func TestTheCompanyIsJudgedByWhatIsTrueWhenItIsRecorded(t *testing.T) {
-	jane, cookie := guest(t, "jane", "jane.doe@example.com")
-	w := aWorldWithoutPages(t, all(jane, globex(func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme S.p.A." }))...)
-	w.organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme S.p.A." })
-	tap := doBefore("record invitation", func(w *world) {
-		w.organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme Inc." })
-		w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses++ })
-	})(w)
-	var got reply
-	w.send(sharedPages(w), tap, w.link()+"/accept", nil, &got, cookie)()
-	expect(t, got.ResponseRecorder, 422, otherCompany)
-	if w.accepted() != "" {
-		t.Error("an account is in two companies")
-	}
-}
-
-func TestASecondFactorIsNeededToAccept(t *testing.T) {
-	jane, cookie := guest(t, "jane", "jane.doe@example.com")
-	w := aWorld(t, jane...)
-	w.requireFactor()
-	b := w.carrying(cookie)
-	const needed = "Acme Rocket Works requires a second factor, and this account has none. Set one up, then open the link in your invitation mail again."
-	expect(t, b.visit(w.link()), 200, needed, `href="/account/second-factor?lang=en"`, "!"+acceptButton)
-	expect(t, b.accept(), 422, needed)
-	if w.accepted() != "" {
-		t.Fatal("somebody accepted without a second factor")
-	}
-	w.change("jane", func(c *account.Credentials) { c.TOTP.Secret = appSecret })
-	expect(t, b.visit(w.link()), 200, acceptButton, "!"+needed)
-	expect(t, b.accept(), 200, "You are in")
-}
-
-func TestWhoIsDisabledIsNotSignedInAnyMore(t *testing.T) {
-	jane, cookie := guest(t, "jane", "jane.doe@example.com")
-	w := aWorld(t, jane...)
-	disabled := w.account("jane")
-	disabled.Spec.State = accountsv1.AccountSwitchDisabled
-	w.must(w.client.Update(t.Context(), disabled))
-	expect(t, w.carrying(cookie).visit(w.link()), 200, "!"+acceptButton, signInFields)
-	expect(t, w.carrying(cookie).accept(), 422, "sign in once more")
-	if w.accepted() != "" {
-		t.Error("an account that is disabled accepted")
-	}
-}
-
-func TestOfSeveralAccountsOfOneAddress(t *testing.T) {
-	aged := func(hours int, objects []client.Object) []client.Object {
-		objects[0].SetCreationTimestamp(metav1.NewTime(start.Add(-time.Duration(hours) * time.Hour)))
-		return objects
-	}
-	const address = "jane.doe@example.com"
-	others := func(n int) (objects []client.Object) {
-		for i := range n {
-			objects = append(objects, aged(100+i, owned(fmt.Sprintf("elder-%d", i), address, "another"))...)
-		}
-		return objects
-	}
-	for name, tc := range map[string]struct {
-		objects []client.Object
-		want    string
-	}{
-		"the one whose password fits":            {all(aged(9, owned("a", address, "another")), aged(1, owned("b", address, good))), "b"},
-		"the oldest of those that fit":           {all(aged(1, owned("a", address, good)), aged(9, owned("b", address, good)), aged(5, owned("c", address, good))), "b"},
-		"by name where they are as old":          {all(aged(1, owned("b", address, good)), aged(1, owned("a", address, good))), "a"},
-		"the fifth":                              {all(others(4), aged(1, owned("b", address, good))), "b"},
-		"not the sixth: five hashes and no more": {all(others(5), aged(1, owned("b", address, good))), ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := aWorldWithoutPages(t, tc.objects...)
-			counted := &hashes{}
-			w.config.Hasher = counted
-			b := w.build().agent()
-			b.signIn(address)
-			b.accept()
-			if got := w.accepted(); got != tc.want {
-				t.Errorf("accepted with %q, want %q", got, tc.want)
-			}
-			if counted.verified.Load() > hashesOfAddress {
-				t.Errorf("%d hashes", counted.verified.Load())
-			}
-		})
-	}
-}
-
-func TestALinkWhoseTriesAreSpentMakesAccountsStill(t *testing.T) {
-	w := aWorld(t)
-	w.anyAddress()
-	w.asked()
-	w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
-	expect(t, w.get(w.link()), 200, "ask Mara Voss for a new link", signInFields, "!name=\"code\"", "!Mail me a code")
-	expect(t, w.post(w.link(), filled()), 200, "Your account is ready")
-}
-
-func TestAcceptWithAnAccountWhenSomethingHappensMeanwhile(t *testing.T) {
-	for name, tc := range map[string]struct {
-		tap    func(*world) *tapped
-		status int
-		text   string
-		by     string
-	}{
-		"the record took effect, but its answer was lost": {loseAnswer("record invitation"), 200, "You are in", "jane"},
-		"the record is refused": {
-			refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", errDown)), 503, "Please accept once more", "",
-		},
-		"somebody declines before the record": {
-			doBefore("record invitation", func(w *world) {
-				now := metav1.NewTime(start)
-				w.update(func(inv *accountsv1.Invitation) { inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now} })
-			}), 410, "has been declined", "",
-		},
-		"somebody accepts before the record": {
-			doBefore("record invitation", func(w *world) { w.takeUp("somebody", "u") }), 410, "has been used", "somebody",
-		},
-		"the link is sent anew before the record": {
-			doBefore("record invitation", func(w *world) { w.renew() }), 410, "A newer link has replaced", "",
-		},
-		"the controller writes the status before the record": {
-			doBefore("record invitation", func(w *world) {
-				w.update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
-			}), 200, "You are in", "jane",
-		},
-		"the session cannot be read": {refuse("get secret", errDown), 503, "We cannot show this page right now", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			jane, cookie := guest(t, "jane", "jane.doe@example.com")
-			w := aWorldWithoutPages(t, jane...)
-			var got reply
-			w.send(sharedPages(w), tc.tap(w), w.link()+"/accept", nil, &got, cookie)()
-			expect(t, got.ResponseRecorder, tc.status, tc.text)
-			if by := w.accepted(); by != tc.by {
-				t.Errorf("accepted with %q, want %q", by, tc.by)
-			}
-		})
-	}
-}
-
-func TestASignInThatCannotBeFinished(t *testing.T) {
-	const again = "Please send the form once more"
-	for name, tc := range map[string]struct {
-		tap    func(*world) *tapped
-		status int
-		text   string
-	}{
-		"the password cannot be read": {refuse("get secret", errDown), 503, again},
-		// As where there is no such Account, for which nothing is counted.
-		"it cannot be counted":    {refuse("note account", errDown), 422, "No account has this name or address with this password."},
-		"no session can be begun": {refuse("update secret", errDown), 503, again},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := aWorldWithoutPages(t, owned("jane", "jane.doe@example.com", good)...)
-			var got reply
-			w.send(sharedPages(w), tc.tap(w), w.link()+"/sign-in", signInForm("jane", good), &got)()
-			expect(t, got.ResponseRecorder, tc.status, tc.text, `value="jane"`, "!"+good, "!"+acceptButton)
-			if len(got.Result().Cookies()) != 0 {
-				t.Error("gives a cookie")
-			}
-		})
-	}
-}
-
-// TestNoOtherSiteAccepts: a form that another site sends brings no cookie, and is
-// refused if it did.
-func TestNoOtherSiteAccepts(t *testing.T) {
-	jane, cookie := guest(t, "jane", "jane.doe@example.com")
-	w := aWorld(t, jane...)
-	for _, step := range []string{"/accept", "/sign-in", "/code", "/sign-out"} {
-		r := formRequest(w.link()+step, signInForm("jane", good).Encode())
-		r.Header.Set("Sec-Fetch-Site", "cross-site")
-		expect(t, w.carrying(cookie).send(r), 403, "This form came from somewhere else")
-	}
-	if w.accepted() != "" || len(w.credentials("jane").Sessions) != 1 {
-		t.Error("a form from elsewhere had an effect")
-	}
-	for _, c := range w.agent().signIn("jane").Result().Cookies() {
-		if c.SameSite != http.SameSiteLaxMode || !c.HttpOnly || !c.Secure {
-			t.Errorf("cookie %+v", c)
+				if sessions := w.credentials("jane").Sessions; len(sessions) > 0 {
+					t.Error("a password was looked at that was not counted")
+				}
+				if log := w.logs.String(); !strings.Contains(log, tc.log) || strings.Contains(log, "damaged") {
+					t.Errorf("log:\n%s", log)
+				}
+			})
 		}
 	}
 }
 
-// renew mails Jane's link anew, as the controller does.
-func (w *world) renew() {
-	w.update(func(inv *accountsv1.Invitation) {
-		before := inv.Status.Attempt
-		inv.Status.Attempt.Number++
-		inv.Status.Attempt.Earlier = []accountsv1.EarlierAttempt{{Number: before.Number, KeyID: before.KeyID, ClaimTime: before.ClaimTime}}
-		inv.Status.Guesses, inv.Status.OtherAddress = 0, accountsv1.OtherAddress{}
+func TestWhereTheFailuresCannotBeForgottenTheSessionHasBegun(t *testing.T) {
+	writes := 0
+	w := anEntrance(t, entrant(t, "jane")...).interfere(interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, name string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+			if writes++; writes == 2 {
+				return errDown
+			}
+			return c.SubResource(name).Update(ctx, obj, opts...)
+		},
 	})
-}
-
-func TestWhoHasAnAccountIsToldToSignIn(t *testing.T) {
-	w := aWorld(t, owned("jane", "Jane.Doe@example.com", good)...)
-	expect(t, w.post(w.link(), filled()), 422, "There is an account with jane.doe@example.com already", `href="#sign-in-name"`)
-	if w.account("jane-doe") != nil {
-		t.Error("a second account of one address was made")
+	b := w.browser()
+	expect(t, b.signIn("jane", good), 503, "We could not finish just now.")
+	if !b.isIn() {
+		t.Error("nobody is signed in")
 	}
-	// Whoever is signed in has no such field on the page.
-	b := w.agent()
-	b.signIn("jane")
-	expect(t, b.fill(w.link(), filled()), 422, "There is an account with jane.doe@example.com already", `!href="#sign-in-name"`, acceptButton)
-	for name, other := range map[string][]client.Object{
-		"half-made": {madeFor("another's", "jane")}, "going": {going(recorded(madeFor("another's", "jane")))},
-		"of another address": owned("jane", "jane@example.com", good),
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := aWorld(t, other...)
-			expect(t, w.post(w.link(), filled()), 200, "Your account is ready")
-		})
+	expectTo(t, b.signIn("jane", good), "/account?lang=en")
+	if sessions, s := w.credentials("jane").Sessions, w.account("jane").Status.SignIn; len(sessions) != 1 || s.Failures != 0 {
+		t.Errorf("%d sessions, %+v", len(sessions), s)
 	}
 }
 
-func TestASignInIsNeverShownAgainWithItsPassword(t *testing.T) {
-	w := aWorld(t)
-	got := w.post(w.link()+"/sign-in", signInForm(`"><script>x`, "secret of mine"))
-	expect(t, got, 422, "!secret of mine")
-	if body := got.Body.String(); strings.Contains(body, "<script>x") || !strings.Contains(body, `value="&#34;&gt;&lt;script&gt;x"`) {
-		t.Error("what was typed as a name is not kept, or taken for markup")
+func TestWhereTheFrontDoorLeads(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	b := w.browser()
+	expectTo(t, b.visit("/?lang=de"), "/sign-in?lang=de")
+	expect(t, b.visit("/sign-in"), 200, "Sign in", `autocomplete="username"`, `autocomplete="current-password"`, `href="/reset?lang=en"`, `href="/user-names?lang=en"`)
+	b.signIn("jane", good)
+	for _, page := range []string{"/", "/sign-in", "/sign-in/code"} {
+		expectTo(t, b.visit(page+"?lang=fr"), "/account?lang=fr")
+	}
+	w.interfere(interceptor.Funcs{Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+		return errDown
+	}})
+	b.handler = w.handler
+	for _, page := range []string{"/", "/sign-in", "/sign-in/code"} {
+		expect(t, b.visit(page), 503)
+	}
+}
+
+func TestWhoNeedsASecondFactorIsLedToIt(t *testing.T) {
+	org := acme()
+	org.Spec.SignIn.TwoFactor = accountsv1.TwoFactorRequired
+	org.Name = "strict"
+	w := anEntrance(t, all(entrant(t, "jane"), belongs("jane", org))...)
+	expectTo(t, w.browser().signIn("jane", good), "/account/second-factor?lang=en")
+}
+
+func TestThePageToSignInNamesWhomToAsk(t *testing.T) {
+	w := anEntrance(t)
+	const help = "Need help? Acme Rocket Works: support@acme.example"
+	expect(t, w.get("/sign-in?organization=acme"), 200, "!Need help?")
+	w.organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "support@acme.example" })
+	page := w.get("/sign-in?organization=acme")
+	expect(t, page, 200, help, `action="/sign-in?lang=en&organization=acme"`, `href="/user-names?lang=en&organization=acme"`)
+	for _, l := range switchOf(t, "/sign-in?organization=acme", page) {
+		expect(t, w.get(l.Address), 200, `<html lang="`+l.Lang+`">`, "Acme Rocket Works", "support@acme.example")
+	}
+	expect(t, w.post("/sign-in?lang=en&organization=acme", signInForm("jane", good)), 422, refused, help)
+	expect(t, w.get("/sign-in?organization=globex"), 200, "!Need help?", `action="/sign-in?lang=en"`)
+	w.interfere(interceptor.Funcs{Get: func(_ context.Context, _ client.WithWatch, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+		t.Errorf("the API server was asked for %q", key.Name)
+		return errDown
+	}})
+	for _, name := range []string{"", "acme/..", "ACME", "../acme", `"><script>`, strings.Repeat("a", 300)} {
+		expect(t, w.get("/sign-in?organization="+url.QueryEscape(name)), 200, "!Need help?", `action="/sign-in?lang=en"`, "!ACME", "!..")
+	}
+}
+
+func TestAPasswordWithAWeakHashIsHashedAnew(t *testing.T) {
+	weak, err := argon2id.CreateHash(good, &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := anEntrance(t, entrant(t, "jane", func(_ *accountsv1.Account, c *account.Credentials) { c.Password = weak })...)
+	w.config.Hasher = account.NewHasher(1, time.Minute)
+	w.build()
+	expect(t, w.browser().signIn("jane", "wrong"), 422, refused)
+	if w.credentials("jane").Password != weak {
+		t.Error("a wrong password has changed the hash")
+	}
+	for range 2 {
+		expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
+	}
+	if now := w.credentials("jane"); account.Outdated(now.Password) || !now.PasswordTime.Equal(start.Add(-time.Hour)) {
+		t.Errorf("%s of %s", now.Password, now.PasswordTime)
+	}
+}
+
+func TestWhereThereIsNoRoomToHashAnewTheRightPasswordLetsIn(t *testing.T) {
+	w := anEntrance(t, entrant(t, "jane")...)
+	w.config.Hasher = fullHasher{}
+	b := w.build().browser()
+	expectTo(t, b.signIn("jane", good), "/account?lang=en")
+	if !b.isIn() || w.credentials("jane").Password != "hash of "+good {
+		t.Errorf("signed in: %t, with the %s", b.isIn(), w.credentials("jane").Password)
+	}
+}
+
+func TestNothingThatSignsInIsLogged(t *testing.T) {
+	secret, err := secondfactor.NewSecret(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := anEntrance(t, entrant(t, "jane", withApp(secret))...)
+	b := w.browser()
+	b.signIn("jane", "typed wrong")
+	b.signIn("jane", good)
+	halfway := b.cookie.Value
+	b.code("123456")
+	b.code(w.appCode(secret))
+	w.config.Hasher = plainHasher{err: account.ErrBusy}
+	w.build().browser().signIn("jane.doe@example.com", good)
+	texts := []string{"typed wrong", good, "jane", "123456", secret, halfway, b.cookie.Value, w.credentials("jane").Sessions[0].Hash}
+	for _, text := range texts {
+		if strings.Contains(w.logs.String(), text) {
+			t.Errorf("%q is in the log:\n%s", text, w.logs)
+		}
+	}
+	if !strings.Contains(w.logs.String(), `"route"="/sign-in/code"`) {
+		t.Errorf("log:\n%s", w.logs)
 	}
 }

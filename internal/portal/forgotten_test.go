@@ -1,0 +1,400 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+// strangersToReset are worlds in which everybody must read the same, and what
+// is typed there.
+func strangersToReset(t *testing.T) map[string]struct {
+	typed   string
+	objects []client.Object
+} {
+	t.Helper()
+	day := []time.Time{
+		start.Add(-time.Hour), start.Add(-2 * time.Hour), start.Add(-3 * time.Hour), start.Add(-4 * time.Hour), start.Add(-23 * time.Hour),
+	}
+	var crowd []client.Object
+	for i := range 7 {
+		crowd = append(crowd, forgetter(t, fmt.Sprint("jane-", i))...)
+	}
+	return map[string]struct {
+		typed   string
+		objects []client.Object
+	}{
+		"a user name":                      {"jane", forgetter(t, "jane")},
+		"a user name in capitals":          {" JANE ", forgetter(t, "jane")},
+		"a user name with a qualifier":     {"jane/acme", forgetter(t, "jane.acme")},
+		"an address":                       {"jane.doe@example.com", forgetter(t, "jane")},
+		"an address of many":               {"jane.doe@example.com", crowd},
+		"nobody's user name":               {"nobody", nil},
+		"nobody's address":                 {"nobody@example.com", nil},
+		"what is neither":                  {"system:masters", nil},
+		"somebody who asked just now":      {"jane", forgetter(t, "jane", askedAt(start.Add(-time.Second)))},
+		"somebody who asked five times":    {"jane", forgetter(t, "jane", askedAt(day...))},
+		"an Account that is switched off":  {"jane", forgetter(t, "jane", switchedOff)},
+		"an Account that is locked":        {"jane", forgetter(t, "jane", lockedNow)},
+		"an Account that is half-made":     {"jane", forgetter(t, "jane", neverTakenUp)},
+		"an Account that is being deleted": {"jane", forgetter(t, "jane", onItsWay)},
+		"an Account without a Secret":      {"jane", forgetter(t, "jane")[:1]},
+		"credentials that cannot be read":  {"jane", garbled(t, forgetter(t, "jane"))},
+	}
+}
+
+func TestWhoeverAsksForALinkReadsTheSame(t *testing.T) {
+	next := worlds(t)
+	for _, lang := range []string{"en", "it"} {
+		path := "/reset?organization=acme&lang=" + lang
+		want := next(t).post(path, resetRequest("unknown"))
+		expect(t, want, 200, `<html lang="`+lang+`">`, "!unknown")
+		for name, tc := range strangersToReset(t) {
+			t.Run(name+" in "+lang, func(t *testing.T) {
+				w := next(t, tc.objects...)
+				got := w.post(path, resetRequest(tc.typed))
+				expectSame(t, got, want)
+				// What was asked for before is not told either.
+				expectSame(t, w.post(path, resetRequest(tc.typed)), want)
+			})
+		}
+	}
+}
+
+func TestWhoeverAsksForUserNamesReadsTheSame(t *testing.T) {
+	next := worlds(t)
+	want := next(t).post("/user-names", namesRequest("unknown@example.com"))
+	expect(t, want, 200, "If there is an account with that address, we have mailed its user names to it.", "!unknown")
+	for name, tc := range strangersToReset(t) {
+		t.Run(name, func(t *testing.T) {
+			typed := tc.typed
+			if !strings.Contains(typed, "@") {
+				typed = "jane.doe@example.com"
+			}
+			expectSame(t, next(t, tc.objects...).post("/user-names", namesRequest(typed)), want)
+		})
+	}
+}
+
+// TestWhoGetsALink says for each of the same strangers whom the controller is to
+// mail a link.
+func TestWhoGetsALink(t *testing.T) {
+	next := worlds(t)
+	now, earlier := start.Format(time.DateTime), start.Add(-time.Second).Format(time.DateTime)
+	for name, want := range map[string]map[string][]string{
+		"a user name":                      {"jane": {now}},
+		"a user name in capitals":          {"jane": {now}},
+		"a user name with a qualifier":     {"jane.acme": {now}},
+		"an address":                       {"jane": {now}},
+		"an address of many":               {"jane-0": {now}, "jane-1": {now}, "jane-2": {now}, "jane-3": {now}, "jane-4": {now}, "jane-5": nil, "jane-6": nil},
+		"somebody who asked just now":      {"jane": {earlier}},
+		"an Account that is switched off":  {"jane": nil},
+		"an Account that is locked":        {"jane": {now}},
+		"an Account that is half-made":     {"jane": nil},
+		"an Account that is being deleted": {"jane": nil},
+		"an Account without a Secret":      {"jane": {now}},
+		"credentials that cannot be read":  {"jane": {now}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc := strangersToReset(t)[name]
+			w := next(t, tc.objects...)
+			w.post("/reset?lang=de", resetRequest(tc.typed))
+			for who, want := range want {
+				if diff := cmp.Diff(want, w.resetTimes(who)); diff != "" {
+					t.Errorf("%s: -want +got:\n%s", who, diff)
+				}
+				if got := w.account(who).Status.Language; (got == "de") != slices.Contains(want, now) {
+					t.Errorf("%s: the mail to %s is in %q", name, who, got)
+				}
+			}
+		})
+	}
+}
+
+// TestAStrangersQuestionTakesAsManyReads counts them, and sees that none is of a
+// Secret: whoever is not signed in and has no link has no business there.
+func TestAStrangersQuestionTakesAsManyReads(t *testing.T) {
+	next := worlds(t)
+	for path, fields := range map[string]func(string) url.Values{"/reset": resetRequest, "/user-names": namesRequest} {
+		for name, tc := range strangersToReset(t) {
+			want := map[bool]int{false: 1, true: hashesOfAddress}[strings.Contains(tc.typed, "@")]
+			if path == "/user-names" && want == 1 {
+				continue
+			}
+			t.Run(name+" at "+path, func(t *testing.T) {
+				reads := 0
+				w := next(t, tc.objects...)
+				w.meddle(interceptor.Funcs{
+					Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+						if _, isSecret := obj.(*corev1.Secret); isSecret {
+							t.Error("a Secret was read")
+						}
+						reads++
+						return c.Get(ctx, key, obj, opts...)
+					},
+				})
+				w.post(path, fields(tc.typed))
+				if reads != want {
+					t.Errorf("%d reads, want %d", reads, want)
+				}
+			})
+		}
+	}
+}
+
+// slowly is a form that comes in late, as the clock tells it.
+type slowly struct {
+	io.Reader
+	w    *world
+	late time.Duration
+}
+
+func (s *slowly) Read(into []byte) (int, error) {
+	s.w.clock.Step(s.late)
+	s.late = 0
+	return s.Reader.Read(into)
+}
+
+// TestTheTimeOfAnAnswerIsNotTheVisitorsToChoose sends a form so slowly that a
+// step would be nearly over, and a little more work would show.
+func TestTheTimeOfAnAnswerIsNotTheVisitorsToChoose(t *testing.T) {
+	for _, late := range []time.Duration{0, 490 * time.Millisecond, 499 * time.Millisecond, 3 * time.Second} {
+		for _, typed := range []string{"jane", "nobody"} {
+			w := anEntrance(t, forgetter(t, "jane")...)
+			var paused []time.Duration
+			w.config.Pause = func(_ context.Context, d time.Duration) { paused = append(paused, d) }
+			took := 20 * time.Millisecond
+			w.interfere(interceptor.Funcs{
+				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+					w.clock.Step(took)
+					return c.Get(ctx, key, obj, opts...)
+				},
+				SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+					w.clock.Step(took)
+					return c.SubResource(sub).Update(ctx, obj, opts...)
+				},
+			})
+			r := formRequest("/reset", "")
+			r.Body = io.NopCloser(&slowly{strings.NewReader(resetRequest(typed).Encode()), w, late})
+			expect(t, w.do(r), 200)
+			worked := map[string]time.Duration{"jane": 2 * took, "nobody": took}[typed]
+			if !slices.Equal(paused, []time.Duration{evenly - worked}) {
+				t.Errorf("%s, %v late: paused for %v", typed, late, paused)
+			}
+		}
+	}
+}
+
+func TestWhenALookFailsNobodyIsToldWhoExists(t *testing.T) {
+	next := worlds(t)
+	for path, fields := range map[string]url.Values{"/reset": resetRequest("jane"), "/user-names": namesRequest("jane.doe@example.com")} {
+		t.Run(path, func(t *testing.T) {
+			var answers []*httptest.ResponseRecorder
+			for _, objects := range [][]client.Object{forgetter(t, "jane"), nil} {
+				w := next(t, objects...)
+				w.meddle(down)
+				got := w.post(path, fields)
+				expect(t, got, 503, "Something behind this page does not answer", "!jane")
+				if got.Header().Get("Retry-After") == "" {
+					t.Error("it is not said when to come back")
+				}
+				answers = append(answers, got)
+			}
+			expectSame(t, answers[0], answers[1])
+		})
+	}
+}
+
+func TestWhenAWriteFailsNobodyIsToldWhoExists(t *testing.T) {
+	want := anEntrance(t).post("/reset", resetRequest("jane"))
+	w := anEntrance(t, forgetter(t, "jane")...)
+	w.interfere(interceptor.Funcs{
+		SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
+			return errors.New("jane.doe@example.com cannot be written")
+		},
+	})
+	expectSame(t, w.post("/reset", resetRequest("jane")), want)
+	if logs := w.logs.String(); !strings.Contains(logs, "Failed to note that somebody asks for mail") || strings.Contains(logs, "jane") {
+		t.Errorf("log:\n%s", logs)
+	}
+}
+
+// TestWhoeverAsksAndGoesGetsTheirMail closes the connection before the answer.
+func TestWhoeverAsksAndGoesGetsTheirMail(t *testing.T) {
+	w := anEntrance(t, forgetter(t, "jane")...)
+	w.interfere(interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return c.SubResource(sub).Update(ctx, obj, opts...)
+		},
+	})
+	r := formRequest("/reset", resetRequest("jane").Encode())
+	gone, cancel := context.WithCancel(r.Context())
+	cancel()
+	w.do(r.WithContext(gone))
+	if got := w.resetTimes("jane"); len(got) != 1 {
+		t.Errorf("requests: %v", got)
+	}
+}
+
+func TestHowOftenMailCanBeAskedFor(t *testing.T) {
+	next := worlds(t)
+	for path, tc := range map[string]struct {
+		fields url.Values
+		times  func(accountsv1.AccountStatus) []metav1.Time
+		later  string // those that count after the fifth
+	}{
+		"/reset":      {resetRequest("jane.doe@example.com"), func(s accountsv1.AccountStatus) []metav1.Time { return s.ResetTimes }, "13h0m0s 23h59m59s 24h2m0s"},
+		"/user-names": {namesRequest("jane.doe@example.com"), func(s accountsv1.AccountStatus) []metav1.Time { return s.UserNameTimes }, "24h0m0s 24h1m0s 24h2m0s"},
+	} {
+		t.Run(path, func(t *testing.T) {
+			w := next(t, forgetter(t, "jane")...)
+			var counted []string
+			for _, at := range []time.Duration{
+				0, time.Second, 59 * time.Second, // within a minute of the first
+				time.Minute, 119 * time.Second, 2 * time.Minute, 10 * time.Minute, 12 * time.Hour, // the fifth
+				13 * time.Hour, 24*time.Hour - time.Second,
+				24 * time.Hour, 24*time.Hour + 59*time.Second, 24*time.Hour + time.Minute, 24*time.Hour + 2*time.Minute, 24*time.Hour + 3*time.Minute,
+			} {
+				w.clock.SetTime(start.Add(at))
+				before := tc.times(w.account("jane").Status)
+				expect(t, w.post(path, tc.fields), 200)
+				after := tc.times(w.account("jane").Status)
+				if diff := cmp.Diff(times(before), times(after)); diff == "" {
+					continue
+				}
+				counted = append(counted, at.String())
+				want := append([]string{start.Add(at).Format(time.DateTime)}, times(before)...)
+				if diff := cmp.Diff(want[:min(len(want), 5)], times(after)); diff != "" {
+					t.Errorf("at %s, -want +got:\n%s", at, diff)
+				}
+			}
+			want := append([]string{"0s", "1m0s", "2m0s", "10m0s", "12h0m0s"}, strings.Fields(tc.later)...)
+			if diff := cmp.Diff(want, counted); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOfAHundredRequestsAtOnceOneCounts(t *testing.T) {
+	w := anEntrance(t, forgetter(t, "jane")...)
+	writes := w.counting()
+	handlers := w.portals(3)
+	var group sync.WaitGroup
+	for i := range 100 {
+		group.Go(func() {
+			got := httptest.NewRecorder()
+			handlers[i%3].ServeHTTP(got, formRequest("/reset", resetRequest("jane").Encode()))
+			if got.Code != 200 {
+				t.Errorf("status %d", got.Code)
+			}
+		})
+	}
+	group.Wait()
+	if got := w.resetTimes("jane"); len(got) != 1 || writes() != 1 {
+		t.Errorf("requests: %v, after %d writes", got, writes())
+	}
+}
+
+// counting counts the writes to statuses that take effect.
+func (w *world) counting() func() int {
+	var mu sync.Mutex
+	writes := 0
+	w.interfere(interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+			err := c.SubResource(sub).Update(ctx, obj, opts...)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				writes++
+			}
+			return err
+		},
+	})
+	return func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return writes
+	}
+}
+
+// TestWhatChangesWhileARequestIsWritten changes the Account between the look and
+// the write.
+func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
+	gone := func(w *world) { w.must(w.client.Delete(t.Context(), w.account("jane"))) }
+	next := worlds(t)
+	for name, tc := range map[string]struct {
+		change func(w *world)
+		want   int
+	}{
+		"nothing much": {func(w *world) {
+			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Labels = map[string]string{"team": "a"} })
+		}, 1},
+		"it is switched off": {func(w *world) { w.alterJane(switchedOff) }, 0},
+		"somebody else asks": {func(w *world) { w.alterJane(askedAt(start)) }, 1},
+		"it is deleted":      {gone, 0},
+		"somebody else takes the name": {func(w *world) {
+			another := w.account("jane").DeepCopy()
+			gone(w)
+			another.ResourceVersion, another.Spec.Email = "", "jane.roe@example.com"
+			w.must(w.client.Create(t.Context(), another))
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := next(t, forgetter(t, "jane")...)
+			var once sync.Once
+			w.meddle(interceptor.Funcs{
+				SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+					once.Do(func() { tc.change(w) })
+					return c.SubResource(sub).Update(ctx, obj, opts...)
+				},
+			})
+			expect(t, w.post("/reset", resetRequest("jane")), 200, "we have sent a link")
+			if now := w.account("jane"); now != nil && len(now.Status.ResetTimes) != tc.want {
+				t.Errorf("requests: %v", now.Status.ResetTimes)
+			}
+			if strings.Contains(w.logs.String(), "Failed to note") {
+				t.Errorf("log:\n%s", w.logs)
+			}
+		})
+	}
+}
+
+func TestTheOldestAccountOfAnAddressStandsForItsUserNames(t *testing.T) {
+	older := func(a *accountsv1.Account, _ *account.Credentials) {
+		a.CreationTimestamp = metav1.NewTime(start.Add(-48 * time.Hour))
+	}
+	w := anEntrance(t, all(
+		forgetter(t, "jane"), forgetter(t, "janet", older), forgetter(t, "off", older, switchedOff), forgetter(t, "half", older, neverTakenUp),
+		forgetter(t, "john", withAddress("john@example.com")),
+	)...)
+	expect(t, w.post("/user-names?lang=fr", namesRequest("  Jane.Doe@EXAMPLE.com ")), 200)
+	for name, want := range map[string]int{"jane": 0, "janet": 1, "off": 0, "half": 0, "john": 0} {
+		if got := w.account(name).Status; len(got.UserNameTimes) != want || len(got.ResetTimes) != 0 || (got.Language == "fr") != (want == 1) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
