@@ -67,7 +67,7 @@ func viewGuest(lang language.Tag, seen sight, at *signedIn) guestView {
 	case factorMissing:
 		view.NeedsFactor = true
 		view.Obstacle = lang.Text("portal.sign-in.needs-factor", map[string]string{"Organization": organizationTitle(seen)})
-	default:
+	case goOn, done, found, notOpen, nameTaken, namesRefused, guessesSpent, codesSpent:
 	}
 	return view
 }

@@ -57,9 +57,9 @@ func standingMessage(lang language.Tag, seen sight) (int, message) {
 		return http.StatusConflict, message{"full", []string{"wait", "ask"}, data}
 	case invitation.Withdrawn:
 		return http.StatusGone, message{"withdrawn", []string{"why", "ask"}, data}
-	default:
-		return http.StatusNotFound, unknownLink
+	case invitation.Unknown, invitation.Open: // an open link is not asked about
 	}
+	return http.StatusNotFound, unknownLink
 }
 
 func organizationTitle(seen sight) string {

@@ -50,8 +50,7 @@ func (s *turnstile) tap(i int) *tapped {
 				runtime.Goexit()
 			case failBefore:
 				return errDown
-			default:
-				return nil
+			case pass, dieAfter, failAfter:
 			}
 			return nil
 		},
@@ -61,8 +60,7 @@ func (s *turnstile) tap(i int) *tapped {
 				runtime.Goexit()
 			case failAfter:
 				return errDown
-			default:
-				return err
+			case pass, dieBefore, failBefore:
 			}
 			return err
 		},

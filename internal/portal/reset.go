@@ -87,16 +87,15 @@ func (p *portal) openReset(v resetVisit) (account.ResetLink, resetSight, bool) {
 
 // resetClosed answers where a link cannot be used.
 func (p *portal) resetClosed(v resetVisit, seen resetSight) {
-	status, text, ways := http.StatusGone, resetUsed, []way{p.toReset(v.lang)}
+	status, text, ways := http.StatusNotFound, resetUnknown, []way{p.toReset(v.lang)}
 	switch seen.standing {
 	case account.ResetUsed:
-		ways = append(ways, p.toSignIn(v.lang))
+		status, text, ways = http.StatusGone, resetUsed, append(ways, p.toSignIn(v.lang))
 	case account.ResetSuperseded:
-		text = resetSuperseded
+		status, text = http.StatusGone, resetSuperseded
 	case account.ResetExpired:
-		text = resetExpired
-	default:
-		status, text = http.StatusNotFound, resetUnknown
+		status, text = http.StatusGone, resetExpired
+	case account.ResetUnknown, account.ResetOpen: // an open link is not asked about
 	}
 	p.showWays(v.w, v.r, v.lang, status, text, seen.helps(), ways...)
 }
