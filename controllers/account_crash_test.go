@@ -16,7 +16,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("A controller that dies while it mails about an Account", Serial, func() {
+var _ = Describe("A controller that dies while it mails about an Account", func() {
 	It("comes, from each of its calls, to the same end: no mail lost, none doubled but between 250 and record",
 		Label("K1", "K8"), func(ctx SpecContext) {
 			w := aWorld().settled(ctx)

@@ -49,7 +49,7 @@ func (w world) withoutPilot(names []string) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return name == w.pilot().Name })
 }
 
-var _ = Describe("A ClusterRole of the catalogue", Serial, func() {
+var _ = Describe("A ClusterRole of the catalogue", func() {
 	var w world
 	var pilot *rbacv1.ClusterRole
 	var here, home string

@@ -185,7 +185,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		}
 	})
 
-	It("is nobody's that Usher knows without its labels and its manager, which the Membership says", Serial, func(ctx SpecContext) {
+	It("is nobody's that Usher knows without its labels and its manager, which the Membership says", func(ctx SpecContext) {
 		lost := all[0].DeepCopy()
 		whileAway(func() { stripped(ctx, lost, true, true) })
 		m := w.membership("jane")
@@ -196,7 +196,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		eventually(ctx, m, haveState("Active"), beReady())
 	})
 
-	It("is known by its labels alone after a restore that lost who manages it", Serial, Label("K1"), func(ctx SpecContext) {
+	It("is known by its labels alone after a restore that lost who manages it", Label("K1"), func(ctx SpecContext) {
 		whileAway(func() {
 			for i := range all {
 				stripped(ctx, all[i].DeepCopy(), false, true)
@@ -211,7 +211,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		Expect(reach(ctx, jane)).To(BeEmpty())
 	})
 
-	It("goes with its Membership, though its labels were stripped and the Membership deleted while no Usher ran", Serial, Label("K4", "B8"), func(ctx SpecContext) {
+	It("goes with its Membership, though its labels were stripped and the Membership deleted while no Usher ran", Label("K4", "B8"), func(ctx SpecContext) {
 		m := w.membership("jane")
 		whileAway(func() {
 			for i := range all {
@@ -248,7 +248,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		Expect(w.generated(ctx)).To(BeEmpty())
 	})
 
-	It("goes though another one is held that Usher may not change", Serial, Label("B8"), func(ctx SpecContext) {
+	It("goes though another one is held that Usher may not change", Label("B8"), func(ctx SpecContext) {
 		grantable(ctx, w.withPilot)
 		DeferCleanup(func(ctx SpecContext) { grantable(ctx, w.withoutPilot) })
 		create(ctx, w.pilot())
@@ -273,7 +273,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		eventuallyGone(ctx, m)
 	})
 
-	It("goes when its role grants less, though its labels were stripped while no Usher ran", Serial, Label("K4"), func(ctx SpecContext) {
+	It("goes when its role grants less, though its labels were stripped while no Usher ran", Label("K4"), func(ctx SpecContext) {
 		whileAway(func() {
 			for i := range all {
 				stripped(ctx, all[i].DeepCopy(), true, false)

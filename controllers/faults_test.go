@@ -104,7 +104,7 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 		Expect(w.everyMail(people)).To(HaveEach(1))
 	})
 
-	It("is not sent by a controller that lives a minute in the past", Serial, func(ctx SpecContext) {
+	It("is not sent by a controller that lives a minute in the past", func(ctx SpecContext) {
 		stopUsher()
 		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
 		people := w.people(20)
@@ -134,7 +134,7 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 		Expect(w.everyMail(people)).To(HaveEach(1))
 	})
 
-	It("is sent once where a status was written and the answer was lost", Serial, func(ctx SpecContext) {
+	It("is sent once where a status was written and the answer was lost", func(ctx SpecContext) {
 		stopUsher()
 		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
 		var mu sync.Mutex

@@ -52,7 +52,7 @@ var _ = Describe("A mail server of an Organization's own that takes mail and doe
 	})
 })
 
-var _ = Describe("The platform's mail server that takes mail and does not answer", Label("K8"), Serial, func() {
+var _ = Describe("The platform's mail server that takes mail and does not answer", Label("K8"), func() {
 	It("holds up no Organization that has its own", func(ctx SpecContext) {
 		acme, globex := aWorld().settled(ctx), aWorld().settled(ctx)
 		theirs, err := inbox.Start(inbox.Options{})

@@ -35,7 +35,7 @@ var _ = Describe("A restore that lost every status", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	It("mails nobody of a thousand until an admin says so, and says so itself", Serial, Label("K8", "K1"), func(ctx SpecContext) {
+	It("mails nobody of a thousand until an admin says so, and says so itself", SpecPriority(90), Label("K8", "K1"), func(ctx SpecContext) {
 		const people = 1000
 		half := people / 2
 		for i := range half {

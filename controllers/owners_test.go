@@ -214,7 +214,7 @@ const (
 	rounds  = 20 // in each of them
 )
 
-var _ = Describe("Two owners who are removed in the same instant", Label("D9"), func() {
+var _ = Describe("Two owners who are removed in the same instant", SpecPriority(90), Label("D9"), func() {
 	It("leave one, five hundred times, and never a moment without", func(ctx SpecContext) {
 		following, stop := context.WithCancel(ctx)
 		defer stop()

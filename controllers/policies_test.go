@@ -129,7 +129,7 @@ func allow(m *accountsv1.Membership) {
 	}}
 }
 
-var _ = Describe("Policies of Usher's that are missing", Serial, Label("K6", "C1"), func() {
+var _ = Describe("Policies of Usher's that are missing", Label("K6", "C1"), func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().governed(ctx) })
