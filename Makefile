@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 # One set of flags for all: with two, every dependency is compiled twice.
 export CGO_ENABLED := 0
-export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
+export GOFLAGS := $(strip $(filter-out -trimpath,$(GOFLAGS)) -trimpath)
 
 # Every run starts the specs anew: a cached result says nothing about a real API server.
 GO_TEST := KUBEBUILDER_ASSETS=$(CURDIR)/bin go test -count=1 -timeout=30m
