@@ -72,6 +72,7 @@ func dies(ctx context.Context, w world, a *accountsv1.Account, p *process, doubl
 	stop()
 	died = p.isDead() // asked of a process at rest: the last record is seen before the death that follows it
 	if died {
+		now.PutForward(sendOver)
 		stop = newProcess(0, false).start(ctx)
 		defer stop()
 	}
