@@ -13,7 +13,7 @@ GO_TEST := KUBEBUILDER_ASSETS=$(CURDIR)/bin go test -count=1 -timeout=30m
 
 # The processes that run the specs of the controllers, each with a control plane
 # of its own: up to 2 GB of memory.
-TEST_PROCS ?= 2
+TEST_PROCS ?= 3
 
 # Collecting garbage takes a fifth of an API server's time, so that the API servers
 # and the suites do it half as often, for twice the memory.
@@ -67,10 +67,12 @@ clean: ## Delete bin/: what was built, the tools, the control plane.
 
 .PHONY: test
 test: control-plane build bin/chart-helm ## Run all specs but the end-to-end ones and those against servers.
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-controllers test-packages
+	@$(MAKE) --no-print-directory test-packages
+	@$(MAKE) --no-print-directory test-controllers
 
 # The specs of the controllers take the longest, and mostly wait. Ginkgo runs
-# them in processes that have a control plane each.
+# them in processes that have a control plane each, and after the other packages:
+# some of those measure times.
 .PHONY: test-controllers
 test-controllers:
 	KUBEBUILDER_ASSETS=$(CURDIR)/bin go run github.com/onsi/ginkgo/v2/ginkgo run --procs=$(TEST_PROCS) --timeout=30m ./controllers
