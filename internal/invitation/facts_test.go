@@ -18,8 +18,8 @@ import (
 
 const me, other = "usher-1", "usher-2"
 
-// someMedia are described as their Carriers describe them, which a spec of package
-// notifier compares.
+// someMedia are described as their Carriers describe them. Package notifier imports
+// this one, so that its own cannot be asked here.
 var someMedia = delivery.Media{
 	accountsv1.MediumEmail: {
 		CopyRecognisable: true, MessageID: true, Recipient: func(inv *accountsv1.Invitation) string { return string(inv.Spec.Email) },
