@@ -20,8 +20,9 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// quiet is how long nobody writes anything when Usher is done.
-const quiet = 150 * time.Millisecond
+// quiet is how long nothing is written once Usher is done. On a busy machine Usher
+// can pause for longer than 150 ms between what it sees and what it writes.
+const quiet = 250 * time.Millisecond
 
 // settle waits until Usher has seen everything, and writes no more.
 func settle(ctx context.Context) {
