@@ -42,7 +42,7 @@ func (r *membershipReconciler) bindings(ctx context.Context, m *accountsv1.Membe
 	all := slices.DeleteFunc(append(labelled.Items, named.Items...), foreign)
 	if m.DeletionTimestamp != nil && len(all) == 0 {
 		var newest rbacv1.RoleBindingList
-		if err := r.Live.List(ctx, &newest, client.MatchingLabels(grant.Labels(m.Namespace, m.Name))); err != nil {
+		if err := readList(ctx, r.Live, &newest, client.MatchingLabels(grant.Labels(m.Namespace, m.Name))); err != nil {
 			return nil, err
 		}
 		all = slices.DeleteFunc(newest.Items, foreign)
