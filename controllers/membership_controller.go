@@ -6,7 +6,6 @@ package controllers
 import (
 	"context"
 	"sync"
-	"time"
 
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
@@ -25,10 +24,6 @@ import (
 	"github.com/usher-dev/usher/internal/grant"
 	"github.com/usher-dev/usher/internal/membership"
 )
-
-// recheckFailures is how long to wait before a RoleBinding that could not be
-// applied is tried again: what stands in its way goes without any event.
-const recheckFailures = time.Minute
 
 // membershipReconciler invites the person of a Membership and holds their
 // RoleBindings true until the Membership goes.
@@ -171,12 +166,9 @@ func (r *membershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	}
 	report := membership.Report(facts)
 	if err == nil && membership.CanWait(facts, plan, report) && !r.Prompt.Allow() {
-		return ctrl.Result{RequeueAfter: reportPause, Priority: new(reportPriority)}, nil
+		return ctrl.Result{RequeueAfter: membership.ReportPause, Priority: new(reportPriority)}, nil
 	}
-	m.Status, result.RequeueAfter = report, plan.After
-	if len(facts.Failures) > 0 && (plan.After == 0 || plan.After > recheckFailures) {
-		result.RequeueAfter = recheckFailures
-	}
+	m.Status, result.RequeueAfter = report, membership.NextLook(plan, facts.Failures)
 	return result, err
 }
 

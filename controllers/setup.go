@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/membership"
 	"github.com/usher-dev/usher/internal/notifier"
 )
 
@@ -63,7 +64,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		(&membershipReconciler{
 			Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace,
 			ClusterRoles: roles, Policies: policies, Workers: o.Workers,
-			Pace: rate.NewLimiter(pace, o.Workers), Prompt: rate.NewLimiter(promptReports, promptReports),
+			Pace: rate.NewLimiter(pace, o.Workers), Prompt: rate.NewLimiter(membership.PromptReports, membership.PromptReports),
 		}).SetupWithManager(mgr),
 		(&invitationReconciler{
 			Client: c, Live: live, Clock: o.Clock, Events: recorder, Notifier: o.Notifier,

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/membership"
 	"github.com/usher-dev/usher/internal/seat"
 )
 
@@ -144,18 +145,12 @@ func addUnhurried(q queue, found ...reconcile.Request) {
 	add(q, handler.LowPriority, 0, found)
 }
 
-// A change of the catalogue is to reach everybody within reportPause, and the
-// reports of what it came to, which cost more than the access, wait as long: all
-// but so many a second, which are enough for a small Organization. Then they go
-// before what is left of the change, so that they tell how far it is.
-const (
-	reportPause    = 5 * time.Second
-	promptReports  = 20
-	reportPriority = handler.LowPriority / 2
-)
+// reportPriority has reports go before what is left of a change of the catalogue, so
+// that they tell how far it is.
+const reportPriority = handler.LowPriority / 2
 
 func addReports(q queue, found ...reconcile.Request) {
-	add(q, reportPriority, reportPause, found)
+	add(q, reportPriority, membership.ReportPause, found)
 }
 
 func add(q queue, priority int, after time.Duration, found []reconcile.Request) {

@@ -4,6 +4,8 @@
 package membership
 
 import (
+	"time"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -51,6 +53,24 @@ func Report(f Facts) accountsv1.MembershipStatus {
 		status.AccountRef.Name = accountsv1.AccountName(f.Account.Name)
 	}
 	return status
+}
+
+// A change of the catalogue is to reach all members within ReportPause. The reports of
+// its result cost more than the access, so they wait as long: all except PromptReports
+// a second, which are enough for a small Organization.
+const (
+	ReportPause   = 5 * time.Second
+	PromptReports = 20
+)
+
+// NextLook is after which time to look again: a RoleBinding that could not be applied is
+// tried again within a minute, because what stands in its way goes without any event.
+func NextLook(p Plan, failures map[string]Failure) time.Duration {
+	const recheckFailures = time.Minute
+	if len(failures) > 0 && (p.After == 0 || p.After > recheckFailures) {
+		return recheckFailures
+	}
+	return p.After
 }
 
 // CanWait tells whether a report can be saved a moment later, after access of
