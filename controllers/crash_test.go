@@ -173,7 +173,7 @@ func (p *process) start(ctx context.Context) (stop func()) {
 	post := postbox()
 	smtp := post.Mailer
 	post.Mailer = mailer(func(ctx context.Context, m email.Message) error { return p.Send(ctx, m, smtp) })
-	post.Deadline = sendDeadline // whoever is dead is surely not sending any more
+	post.Deadline = sendDeadline
 	return startUsher(ctx, api, post, 1)
 }
 

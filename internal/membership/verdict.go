@@ -158,8 +158,8 @@ func (f Facts) activeVerdict(grants []accountsv1.GrantStatus) verdict {
 	return v
 }
 
-// comesByItself tells whether a withheld grant needs nobody to change anything
-// of Usher's or of the Organization's.
+// comesByItself reports whether a withheld grant needs no change by an admin, neither
+// of Usher nor of the Organization.
 func comesByItself(g accountsv1.GrantStatus) bool {
 	return g.Reason == accountsv1.ReasonNamespaceNotFound || g.Reason == accountsv1.ReasonBindingFailed
 }

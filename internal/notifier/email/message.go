@@ -80,7 +80,7 @@ func (m Message) Bytes() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// boundary is derived from the bodies as well, so that nobody can write a body that holds it.
+// boundary is derived from the bodies as well, so that no author can write a body that holds it.
 func (m Message) boundary() string {
 	sum := sha256.Sum256([]byte(m.ID + "\x00" + m.Text + "\x00" + m.HTML))
 	return "usher-" + hex.EncodeToString(sum[:20])
