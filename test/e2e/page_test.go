@@ -62,10 +62,12 @@ var _ = Describe("The page of an invitation", func() {
 		browser.leave(enter())
 
 		By("being led to what is wrong")
-		Expect(browser.focused()).To(Equal("problems"))
+		// The browser sets the focus of a page with the first picture of it,
+		// which can be after the page has loaded.
+		Eventually(browser.focused).Should(Equal("problems"))
 		browser.press(kb.Tab)
 		browser.do(enter())
-		Expect(browser.focused()).To(Equal("password"))
+		Eventually(browser.focused).Should(Equal("password"))
 		Expect(browser.value("given-name")).To(Equal("Janet"))
 
 		password := newPassword()
