@@ -63,7 +63,8 @@ var _ = Describe("No link, no code, no password and no chat", func() {
 		// A search that cannot find anything proves nothing.
 		Expect(places["an object or an event"]).To(And(ContainSubstring(acme.email("jane")), ContainSubstring("Email to "+acme.email("june")+": handed over")))
 		Expect(places["the log of a process"]).To(And(
-			ContainSubstring("/invitation/{link}"), ContainSubstring("/reset/{link}"), ContainSubstring("/account/second-factor/passkey")))
+			ContainSubstring("/invitation/{link}"), ContainSubstring("/reset/{link}"), ContainSubstring("/account/second-factor/passkey"),
+			MatchRegexp("State changed.*jane.*Pending.*Active")))
 		Expect(places["a metric"]).To(ContainSubstring("controller_runtime_reconcile_total"))
 		Expect(places["what was ever written"]).To(And(ContainSubstring(acme.email("june")), ContainSubstring(`"secondFactorTime"`)))
 
