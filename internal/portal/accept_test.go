@@ -22,6 +22,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 var errDown = errors.New("the API server is down")
@@ -135,15 +136,15 @@ func (s tappedStatus) update(ctx context.Context, verb string, stored client.Obj
 }
 
 // through is the store whose live calls all go through a tap.
-func (w *world) through(c *tapped) *store {
+func (w *world) through(c *tapped) *store.Store {
 	c.Client = w.client
 	s := w.store()
-	s.live, s.writer = c, c
+	s.Live, s.Writer = c, c
 	return s
 }
 
-func chosen(name, hash string) person {
-	return person{userName: name, email: "jane.doe@example.com", credentials: account.Credentials{Password: hash}}
+func chosen(name, hash string) store.Registration {
+	return store.Registration{UserName: name, Email: "jane.doe@example.com", Credentials: account.Credentials{Password: hash}}
 }
 
 // doBefore does something before the first call of a name, and doAfter after it.
@@ -200,7 +201,7 @@ func conflict(name string) error {
 
 func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 	type result struct {
-		outcome  outcome
+		outcome  store.Outcome
 		standing invitation.Standing
 		failed   bool
 	}
@@ -212,35 +213,35 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		hash string
 	}{
 		"nothing": {
-			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
 		"the name is somebody else's": {
 			objects: []client.Object{madeFor("another's", "jane-doe")},
-			want:    result{outcome: nameTaken, standing: invitation.Open},
+			want:    result{outcome: store.NameTaken, standing: invitation.Open},
 		},
 		"the name is half-made by this link, and its secret too": {
 			objects: []client.Object{madeFor(janeUID, "jane-doe"), credential("uid-of-jane-doe", "an earlier one", "")},
-			want:    result{outcome: done, standing: invitation.Open}, hash: "mine",
+			want:    result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
 		"an earlier account of that name has left a settled secret": {
 			objects: []client.Object{credential("uid of the earlier", "an earlier one", "its invitation")},
-			want:    result{outcome: done, standing: invitation.Open}, hash: "mine",
+			want:    result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
 		"the account was taken up, but its invitation has lost its status": {
 			objects: []client.Object{recorded(madeFor(janeUID, "jane-doe")), credential("uid-of-jane-doe", "the owner's", janeUID)},
-			want:    result{outcome: notOpen, standing: invitation.Used}, hash: "the owner's",
+			want:    result{outcome: store.NotOpen, standing: invitation.Used}, hash: "the owner's",
 		},
 		"the same, and the record is lost as well": {
 			objects: []client.Object{madeFor(janeUID, "jane-doe"), credential("uid-of-jane-doe", "the owner's", janeUID)},
-			want:    result{outcome: notOpen, standing: invitation.Used}, hash: "the owner's",
+			want:    result{outcome: store.NotOpen, standing: invitation.Used}, hash: "the owner's",
 		},
 		"the half-made account is being deleted": {
 			objects: []client.Object{going(madeFor(janeUID, "jane-doe"))},
-			want:    result{outcome: nameTaken, standing: invitation.Open},
+			want:    result{outcome: store.NameTaken, standing: invitation.Open},
 		},
 		"the API server refuses what was typed": {
 			tap:  refuse("create account", apierrors.NewInvalid(schema.GroupKind{}, "jane-doe", nil)),
-			want: result{outcome: namesRefused, standing: invitation.Open},
+			want: result{outcome: store.NamesRefused, standing: invitation.Open},
 		},
 		"the account is deleted while it is looked at": {
 			objects: []client.Object{madeFor("another's", "jane-doe")},
@@ -251,20 +252,20 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			tap: doBefore("record invitation", func(w *world) {
 				w.update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
 			}),
-			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
 		"the link is mailed anew before the record": {
 			tap: doBefore("record invitation", func(w *world) {
 				w.update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number++ })
 			}),
-			want: result{outcome: notOpen, standing: invitation.Unknown}, hash: "mine",
+			want: result{outcome: store.NotOpen, standing: invitation.Unknown}, hash: "mine",
 		},
 		"somebody declines before the record": {
 			tap: doBefore("record invitation", func(w *world) {
 				now := metav1.NewTime(start)
 				w.update(func(inv *accountsv1.Invitation) { inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now} })
 			}),
-			want: result{outcome: notOpen, standing: invitation.Declined}, hash: "mine",
+			want: result{outcome: store.NotOpen, standing: invitation.Declined}, hash: "mine",
 		},
 		"passwords are tried meanwhile, as many as there can be": {
 			tap: func(w *world) *tapped {
@@ -275,19 +276,19 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 					return nil
 				}}
 			},
-			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
 		"another account takes the invitation up before the record": {
 			tap:  doBefore("record invitation", func(w *world) { w.takeUp("somebody", "u") }),
-			want: result{outcome: notOpen, standing: invitation.Used}, hash: "mine",
+			want: result{outcome: store.NotOpen, standing: invitation.Used}, hash: "mine",
 		},
 		"another account takes the invitation up before the hash is stored": {
 			tap:  doBefore("get secret", func(w *world) { w.takeUp("somebody", "u") }),
-			want: result{outcome: notOpen, standing: invitation.Used},
+			want: result{outcome: store.NotOpen, standing: invitation.Used},
 		},
 		"the time runs out before the record": {
 			tap:  doAfter("create secret", func(w *world) { w.clock.SetTime(start.Add(24 * time.Hour)) }),
-			want: result{outcome: notOpen, standing: invitation.Expired}, hash: "mine",
+			want: result{outcome: store.NotOpen, standing: invitation.Expired}, hash: "mine",
 		},
 		"the invitation changes with every try": {
 			tap:  refuse("record invitation", conflict("jane")),
@@ -299,11 +300,11 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		},
 		"the record took effect, but its answer was lost": {
 			tap:  loseAnswer("record invitation"),
-			want: result{outcome: done, standing: invitation.Used}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.Used}, hash: "mine",
 		},
 		"the settling took effect, but its answer was lost": {
 			tap:  loseAnswer("update secret"),
-			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
 		"the record is refused": {
 			tap:  refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", errDown)),
@@ -311,24 +312,24 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		},
 		"another request has put its hash in before the settling": {
 			tap:  doAfter("record invitation", func(w *world) { w.overwrite("jane-doe", "the other's") }),
-			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
 		"another request recorded the same account, and has its hash in": {
 			tap: doBefore("record invitation", func(w *world) {
 				w.takeUp("jane-doe", string(w.account("jane-doe").UID))
 				w.overwrite("jane-doe", "the other's")
 			}),
-			want: result{outcome: notOpen, standing: invitation.Used}, hash: "the other's",
+			want: result{outcome: store.NotOpen, standing: invitation.Used}, hash: "the other's",
 		},
 		"another request recorded the same account and died, and the own hash is in": {
 			tap: doBefore("record invitation", func(w *world) {
 				w.takeUp("jane-doe", string(w.account("jane-doe").UID))
 			}),
-			want: result{outcome: done, standing: invitation.Used}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.Used}, hash: "mine",
 		},
 		"the secret is deleted before the settling": {
 			tap:  doAfter("record invitation", func(w *world) { w.must(w.client.Delete(t.Context(), w.secret("jane-doe"))) }),
-			want: result{outcome: done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -337,8 +338,8 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			if tc.tap != nil {
 				tap = tc.tap(w)
 			}
-			seen, o, err := w.through(tap).accept(t.Context(), w.parsed(), chosen("jane-doe", "mine"))
-			got := result{outcome: o, standing: seen.standing, failed: err != nil}
+			seen, o, err := w.through(tap).Accept(t.Context(), w.parsed(), chosen("jane-doe", "mine"))
+			got := result{outcome: o, standing: seen.Standing, failed: err != nil}
 			if tc.want.failed {
 				tc.want.standing = got.standing
 			}
@@ -370,28 +371,28 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 		// without: the request brings no second factor. optional: none is wanted
 		// at the beginning.
 		without, optional bool
-		want              outcome
+		want              store.Outcome
 		failed            bool
 		// by is whose account took the invitation up, and hash that of the
 		// password that is stored.
 		by, hash string
 	}{
-		"nothing":     {want: done, by: "jane-doe", hash: "mine"},
-		"it has none": {without: true, want: factorMissing},
+		"nothing":     {want: store.Done, by: "jane-doe", hash: "mine"},
+		"it has none": {without: true, want: store.FactorMissing},
 		"it has none, and goes on with an account that had one": {
-			objects: []client.Object{enrolledBefore()}, without: true, want: factorMissing,
+			objects: []client.Object{enrolledBefore()}, without: true, want: store.FactorMissing,
 		},
 		"it goes on with an account that had another": {
-			objects: []client.Object{enrolledBefore(), credential("uid-of-jane-doe", "an earlier one", "")}, want: done, by: "jane-doe", hash: "mine",
+			objects: []client.Object{enrolledBefore(), credential("uid-of-jane-doe", "an earlier one", "")}, want: store.Done, by: "jane-doe", hash: "mine",
 		},
 		"the controller writes the account's status": {
 			tap: doBefore("note account", func(w *world) {
 				a := w.account("jane-doe")
 				a.Status.State = accountsv1.AccountPending
 				w.must(w.client.Status().Update(t.Context(), a))
-			}), want: done, by: "jane-doe", hash: "mine",
+			}), want: store.Done, by: "jane-doe", hash: "mine",
 		},
-		"the note took effect, but its answer was lost": {tap: loseAnswer("note account"), want: done, by: "jane-doe", hash: "mine"},
+		"the note took effect, but its answer was lost": {tap: loseAnswer("note account"), want: store.Done, by: "jane-doe", hash: "mine"},
 		"the note is refused": {
 			tap: refuse("note account", apierrors.NewForbidden(schema.GroupResource{}, "jane-doe", errDown)), failed: true, hash: "mine",
 		},
@@ -405,25 +406,25 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 			}), failed: true, hash: "mine",
 		},
 		"a second factor is wanted before the last look": {
-			tap: doBefore("get secret", func(w *world) { w.requireFactor() }), without: true, optional: true, want: factorMissing,
+			tap: doBefore("get secret", func(w *world) { w.requireFactor() }), without: true, optional: true, want: store.FactorMissing,
 		},
 		"a second factor is wanted before the record, which has to be tried again": {
 			tap: doBefore("record invitation", func(w *world) {
 				w.requireFactor()
 				w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses++ })
-			}), without: true, optional: true, want: factorMissing, hash: "mine",
+			}), without: true, optional: true, want: store.FactorMissing, hash: "mine",
 		},
 		"another request recorded the same account, and has its second factor in": {
 			tap: doBefore("record invitation", func(w *world) {
 				w.takeUp("jane-doe", string(w.account("jane-doe").UID))
 				w.change("jane-doe", func(c *account.Credentials) { c.TOTP.Secret = "another" })
-			}), want: notOpen, by: "jane-doe", hash: "mine",
+			}), want: store.NotOpen, by: "jane-doe", hash: "mine",
 		},
 		"a second factor is wanted, and somebody who has one recorded the same account": {
 			tap: doBefore("record invitation", func(w *world) {
 				w.requireFactor()
 				w.takeUp("jane-doe", string(w.account("jane-doe").UID))
-			}), without: true, optional: true, want: notOpen, by: "jane-doe", hash: "mine",
+			}), without: true, optional: true, want: store.NotOpen, by: "jane-doe", hash: "mine",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -437,24 +438,24 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 			}
 			who := chosen("jane-doe", "mine")
 			if !tc.without {
-				who.credentials.TOTP = account.TOTP{Secret: appSecret, LastStep: 1}
-				who.credentials.RecoveryCodes = []string{"a", "b"}
+				who.Credentials.TOTP = account.TOTP{Secret: appSecret, LastStep: 1}
+				who.Credentials.RecoveryCodes = []string{"a", "b"}
 			}
-			_, o, err := w.through(tap).accept(t.Context(), w.parsed(), who)
+			_, o, err := w.through(tap).Accept(t.Context(), w.parsed(), who)
 			if failed := err != nil; failed != tc.failed || !failed && o != tc.want {
 				t.Errorf("outcome %d, want %d (%v)", o, tc.want, err)
 			}
 			if by := w.accepted(); by != tc.by {
 				t.Errorf("accepted with %q, want %q", by, tc.by)
 			}
-			w.checkEnrolled(who, tc.hash, tc.want == done)
+			w.checkEnrolled(who, tc.hash, tc.want == store.Done)
 		})
 	}
 }
 
 // checkEnrolled checks which password is stored, and, of somebody who is in, that
 // their own second factor is, and that the status says so.
-func (w *world) checkEnrolled(who person, hash string, in bool) {
+func (w *world) checkEnrolled(who store.Registration, hash string, in bool) {
 	w.t.Helper()
 	var c account.Credentials
 	if w.secret("jane-doe") != nil {
@@ -469,7 +470,7 @@ func (w *world) checkEnrolled(who person, hash string, in bool) {
 	if w.account("jane-doe").Status.TwoFactor != accountsv1.TwoFactorEnrolled {
 		w.t.Error("the status says nothing of a second factor")
 	}
-	if c.TOTP != who.credentials.TOTP || !slices.Equal(c.RecoveryCodes, who.credentials.RecoveryCodes) {
+	if c.TOTP != who.Credentials.TOTP || !slices.Equal(c.RecoveryCodes, who.Credentials.RecoveryCodes) {
 		w.t.Errorf("stored are %+v", c)
 	}
 }
@@ -477,8 +478,8 @@ func (w *world) checkEnrolled(who person, hash string, in bool) {
 func TestWithoutASecondFactorNoUserNameIsTaken(t *testing.T) {
 	w := aWorldWithoutPages(t)
 	w.requireFactor()
-	_, o, err := w.store().accept(t.Context(), w.parsed(), chosen("jane-doe", "mine"))
-	if o != factorMissing || err != nil || w.account("jane-doe") != nil {
+	_, o, err := w.store().Accept(t.Context(), w.parsed(), chosen("jane-doe", "mine"))
+	if o != store.FactorMissing || err != nil || w.account("jane-doe") != nil {
 		t.Errorf("outcome %d, %v, account %v", o, err, w.account("jane-doe"))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/session"
 	"github.com/usher-dev/usher/internal/username"
 )
@@ -94,27 +95,27 @@ type sessionView struct {
 }
 
 func (p *portal) showAccount(v membersVisit) {
-	a, c := v.account, v.credentials
+	a, c := v.Account, v.Credentials
 	page := accountPage{
 		UserName: username.Show(a.Name), KubernetesUser: accountsv1.AccountUserPrefix + a.Name,
 		Email: string(a.Spec.Email), Name: strings.TrimSpace(string(a.Spec.GivenName) + " " + string(a.Spec.FamilyName)),
 		SecondFactor: c.HasSecondFactor(), RecoveryCodes: len(c.RecoveryCodes),
-		NeedsSecondFactor: v.needsSecondFactor(), Base: p.base,
+		NeedsSecondFactor: v.NeedsSecondFactor(), Base: p.base,
 	}
-	for _, b := range v.belongings {
-		page.Belongings = append(page.Belongings, v.viewBelonging(b))
+	for _, b := range v.Belongings {
+		page.Belongings = append(page.Belongings, viewBelonging(v.Member, b))
 	}
-	for _, s := range v.sessions(p.clock.Now()) {
+	for _, s := range v.Sessions(p.clock.Now()) {
 		if s.Stage == session.StageSignedIn {
 			browser, system := nameBrowser(s.Browser)
-			page.Sessions = append(page.Sessions, sessionView{s.Hash, browser, system, s.StartTime, s.SeenTime, s.Hash == v.session.Hash})
+			page.Sessions = append(page.Sessions, sessionView{s.Hash, browser, system, s.StartTime, s.SeenTime, s.Hash == v.Session.Hash})
 		}
 	}
 	page.Done = doneSentences[v.r.URL.Query().Get(paramDone)]
 	v.render(p, http.StatusOK, pageAccount, v.lang.Text("portal.account.title", nil), page)
 }
 
-func (m *member) viewBelonging(b account.Belonging) belongingView {
+func viewBelonging(m *store.Member, b account.Belonging) belongingView {
 	role, _ := b.Organization.Role(b.Membership.Spec.Role)
 	key := accountsv1.MembershipReference{
 		Namespace: accountsv1.NamespaceName(b.Membership.Namespace), Name: accountsv1.CatalogueName(b.Membership.Name),
@@ -123,7 +124,7 @@ func (m *member) viewBelonging(b account.Belonging) belongingView {
 		Organization: string(b.Organization.Title()), Role: string(role.Title()), Support: string(b.Organization.Spec.SupportContact),
 		Abilities:  membership.Abilities(invitation.Offer{Organization: b.Organization, Membership: b.Membership}),
 		Membership: membershipKey(b),
-		Leaving:    slices.Contains(m.account.Status.Leaving, key),
+		Leaving:    slices.Contains(m.Account.Status.Leaving, key),
 		Withheld:   b.Membership.Status.State == accountsv1.MembershipInactive,
 	}
 }
@@ -153,18 +154,15 @@ func (p *portal) endSessions(v membersVisit) {
 		return
 	}
 	which := values.Get(fieldSession)
-	err := p.members.changeCredentials(v.r.Context(), v.member, func(m *member, _ time.Time) error {
-		if which == allSessions {
-			m.credentials.Sessions = nil
-		} else {
-			m.credentials.Sessions = session.Without(m.credentials.Sessions, which)
-		}
-		return nil
-	})
+	end := func() error { return p.store.EndSession(v.r.Context(), v.Member, which) }
+	if which == allSessions {
+		end = func() error { return p.store.EndSessions(v.r.Context(), v.Member) }
+	}
+	err := end()
 	switch {
 	case err != nil:
 		p.failed(v.w, v.r, v.lang, "end sessions", err, unavailable)
-	case which == allSessions || which == v.session.Hash:
+	case which == allSessions || which == v.Session.Hash:
 		p.forget(v.w)
 		p.redirect(v.w, v.r, "/sign-in?lang="+v.lang.String()+"&"+paramDone+"="+doneSignedOut)
 	default:

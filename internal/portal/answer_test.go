@@ -71,7 +71,8 @@ func (w *world) anyAddress() {
 // organization changes Acme.
 func (w *world) organization(change func(*accountsv1.Organization)) {
 	w.t.Helper()
-	org, err := get[accountsv1.Organization](context.Background(), w.client, client.ObjectKey{Name: "acme"})
+	org := &accountsv1.Organization{}
+	err := w.client.Get(context.Background(), client.ObjectKey{Name: "acme"}, org)
 	w.must(err)
 	change(org)
 	w.must(w.client.Update(context.Background(), org))
@@ -136,61 +137,52 @@ func (r reply) String() string {
 	return fmt.Sprint(r.Code)
 }
 
-// perRequest is the store that each request brings with it, so that many
-// requests can share the pages, which take long to read.
-type perRequest struct{ members }
+// perRequest is the API server that each request brings with it, so that many
+// requests can share the pages, which take long to read. cached: as the cache has it.
+type perRequest struct{ cached bool }
 
-type storeOfRequest struct{}
+type tapOfRequest struct{}
 
-func (perRequest) of(ctx context.Context) *store { return ctx.Value(storeOfRequest{}).(*store) }
-
-func (p perRequest) look(ctx context.Context, link invitation.Link) (sight, error) {
-	return p.of(ctx).look(ctx, link)
+func (p perRequest) of(ctx context.Context) client.Client {
+	tap := ctx.Value(tapOfRequest{}).(*tapped)
+	if p.cached {
+		return tap.Client
+	}
+	return tap
 }
 
-func (p perRequest) inspect(ctx context.Context, link invitation.Link) (sight, error) {
-	return p.of(ctx).inspect(ctx, link)
+func (p perRequest) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	return p.of(ctx).Get(ctx, key, obj, opts...)
 }
 
-func (p perRequest) accept(ctx context.Context, link invitation.Link, who person) (sight, outcome, error) {
-	return p.of(ctx).accept(ctx, link, who)
+func (p perRequest) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	return p.of(ctx).List(ctx, list, opts...)
 }
 
-func (p perRequest) save(ctx context.Context, seen sight, c change) (sight, outcome, error) {
-	return p.of(ctx).save(ctx, seen, c)
+func (p perRequest) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
+	return p.of(ctx).Create(ctx, obj, opts...)
 }
 
-func (p perRequest) taken(ctx context.Context, chosen string, seen sight, email accountsv1.EmailAddress) (bool, error) {
-	return p.of(ctx).taken(ctx, chosen, seen, email)
+func (p perRequest) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
+	return p.of(ctx).Update(ctx, obj, opts...)
 }
 
-func (p perRequest) begun(ctx context.Context, seen sight, email accountsv1.EmailAddress) (string, error) {
-	return p.of(ctx).begun(ctx, seen, email)
+func (p perRequest) Status() client.SubResourceWriter { return statusPerRequest{nil, p} }
+
+type statusPerRequest struct {
+	client.SubResourceWriter
+	client perRequest
 }
 
-func (p perRequest) signsIn(ctx context.Context, seen sight, email accountsv1.EmailAddress) (bool, error) {
-	return p.of(ctx).signsIn(ctx, seen, email)
+func (s statusPerRequest) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+	return s.client.of(ctx).Status().Update(ctx, obj, opts...)
 }
 
-func (p perRequest) named(ctx context.Context, typed string) ([]*member, error) {
-	return p.of(ctx).named(ctx, typed)
-}
-
-func (p perRequest) member(ctx context.Context, name string) (*member, error) {
-	return p.of(ctx).member(ctx, name)
-}
-
-func (p perRequest) changeStatus(ctx context.Context, m *member, change func(m *member, now metav1.Time) error) error {
-	return p.of(ctx).changeStatus(ctx, m, change)
-}
-
-func (p perRequest) changeCredentials(ctx context.Context, m *member, change func(m *member, now time.Time) error) error {
-	return p.of(ctx).changeCredentials(ctx, m, change)
-}
-
-// sharedPages is a portal whose requests each bring a store.
+// sharedPages is a portal whose requests each bring an API server.
 func sharedPages(w *world) http.Handler {
-	handler, err := newPortal(w.config, perRequest{}, perRequest{})
+	cfg := w.config
+	cfg.Reader, cfg.Live, cfg.Writer = perRequest{cached: true}, perRequest{}, perRequest{}
+	handler, err := New(cfg)
 	w.must(err)
 	return handler
 }
@@ -202,7 +194,8 @@ func (w *world) send(handler http.Handler, tap *tapped, path string, form url.Va
 		for _, cookie := range cookies {
 			r.AddCookie(cookie)
 		}
-		handler.ServeHTTP(recorder, r.WithContext(context.WithValue(r.Context(), storeOfRequest{}, w.through(tap))))
+		tap.Client = w.client
+		handler.ServeHTTP(recorder, r.WithContext(context.WithValue(r.Context(), tapOfRequest{}, tap)))
 		*into = reply{recorder, true}
 	}
 }

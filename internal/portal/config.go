@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 // Config is all that the portal needs. Random, Pause, Limits, TrustedProxies and
@@ -30,17 +31,17 @@ type Config struct {
 	Namespace string
 	// Clock tells what has expired.
 	Clock clock.PassiveClock
-	// Reader reads from a cache with the indexes of SetupIndexes. Pages are
+	// Reader reads from a cache with the indexes of store.SetupIndexes. Pages are
 	// shown from it.
 	Reader client.Reader
 	// Live reads past the cache. Nothing is accepted without it.
 	Live client.Reader
 	// Writer writes Accounts, Secrets and the answers to Invitations.
-	Writer Writer
+	Writer store.Writer
 	// Keys gives the keys that links are checked with.
 	Keys func(ctx context.Context) (invitation.Keyring, error)
 	// Hasher hashes and verifies passwords: an account.Hasher.
-	Hasher Hasher
+	Hasher store.Hasher
 	// Random is where sessions, codes and challenges come from. nil: the system.
 	Random io.Reader
 	// Pause waits. nil: it really does.
@@ -52,23 +53,6 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Log gets one line a request: route, status, duration.
 	Log logr.Logger
-}
-
-// Writer is all the writing that the portal ever does. It deletes nothing and
-// patches nothing.
-type Writer interface {
-	Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error
-	Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error
-	Status() client.SubResourceWriter
-}
-
-// Hasher hashes and verifies passwords. It fails with account.ErrBusy when it
-// has no room.
-type Hasher interface {
-	Hash(ctx context.Context, password string) (string, error)
-	// Verify asks for the hash once there is room. It takes as long for an empty
-	// one, which is nobody's, as for another.
-	Verify(ctx context.Context, password string, stored func() string) (bool, error)
 }
 
 func (c Config) check() error {

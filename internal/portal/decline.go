@@ -5,6 +5,8 @@ package portal
 
 import (
 	"net/http"
+
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 // declinePage is the page on which somebody says that they do not want to join.
@@ -22,12 +24,12 @@ func (d declinePage) Problem(field string) string { return textOf(d.Problems, fi
 
 // showDecline answers a GET. It changes nothing.
 func (p *portal) showDecline(v visit) {
-	if seen, open := p.arrive(v, p.invitations.look); open {
+	if seen, open := p.arrive(v, p.store.Look); open {
 		p.showDeclineForm(v, http.StatusOK, seen, form{})
 	}
 }
 
-func (p *portal) showDeclineForm(v visit, status int, seen sight, f form, problems ...problem) {
+func (p *portal) showDeclineForm(v visit, status int, seen store.LinkView, f form, problems ...problem) {
 	lang := languageOf(v.r, seen)
 	page := declinePage{offerView: viewOf(seen), Path: v.path, Form: f, Problems: problems, MaxReason: maxReason}
 	title := lang.Text("portal.decline.title", page)
@@ -51,13 +53,13 @@ func (p *portal) decline(v visit) {
 		p.showDeclineForm(v, http.StatusUnprocessableEntity, seen, f, problems...)
 		return
 	}
-	now, result, err := p.invitations.save(v.r.Context(), seen, declined(cleanReason(f.Reason)))
+	now, result, err := p.store.Save(v.r.Context(), seen, store.Declined(cleanReason(f.Reason)))
 	switch {
 	case err != nil:
 		p.logFailure(v, declining, err)
 		setRetryAfter(v.w, retryLater)
 		p.showDeclineForm(v, http.StatusServiceUnavailable, seen, f, problem{Text: lang.Text(declining.text, nil)})
-	case result == notOpen:
+	case result == store.NotOpen:
 		p.closed(v, now)
 	default:
 		p.message(v.w, v.r, lang, http.StatusOK, message{

@@ -16,6 +16,7 @@ import (
 
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/secondfactor"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
@@ -57,14 +58,14 @@ type enrolment struct {
 }
 
 // enrolment derives what that browser is given.
-func (s sight) enrolment(browser []byte) (enrolment, error) {
+func enrolmentOf(s store.LinkView, browser []byte) (enrolment, error) {
 	uid, err := invitation.ParseUID(string(s.Invitation.UID))
 	if err != nil {
 		return enrolment{}, err
 	}
 	attempt := strconv.AppendInt(nil, int64(s.Invitation.Status.Attempt.Number), 10)
 	derive := func(domain string) ([]byte, error) {
-		return s.keys.MAC(s.keys.Newest(), domain, browser, uid[:], attempt)
+		return s.Keys.MAC(s.Keys.Newest(), domain, browser, uid[:], attempt)
 	}
 	secret, err := derive(enrolmentAppDomain)
 	if err != nil {
@@ -110,8 +111,8 @@ type enrolView struct {
 
 // offerEnrolment shows what a second factor is set up with, and gives the browser
 // a number if it has none. What is shown stays the same while it has that one.
-func (p *portal) offerEnrolment(v visit, lang language.Tag, seen sight, f form) (enrolView, error) {
-	if !seen.factorRequired() {
+func (p *portal) offerEnrolment(v visit, lang language.Tag, seen store.LinkView, f form) (enrolView, error) {
+	if !seen.FactorRequired() {
 		return enrolView{}, nil
 	}
 	browser := p.enrolling(v.r)
@@ -121,7 +122,7 @@ func (p *portal) offerEnrolment(v visit, lang language.Tag, seen sight, f form) 
 			return enrolView{}, fmt.Errorf("tell browsers apart: %w", err)
 		}
 	}
-	given, err := seen.enrolment(browser)
+	given, err := enrolmentOf(seen, browser)
 	if err != nil {
 		return enrolView{}, err
 	}
@@ -144,11 +145,11 @@ func (p *portal) offerEnrolment(v visit, lang language.Tag, seen sight, f form) 
 
 // enrollee is whoever sets up a passkey. Its handle is that of the Account that is
 // about to be made.
-func enrollee(seen sight, f form) passkeyOwner {
-	return newPasskeyOwner(string(seen.Invitation.UID), username.Join(f.userName(), seen.qualifier()), nil)
+func enrollee(seen store.LinkView, f form) passkeyOwner {
+	return newPasskeyOwner(string(seen.Invitation.UID), username.Join(f.userName(), seen.Qualifier()), nil)
 }
 
-func (p *portal) passkeyOptions(seen sight, f form, given enrolment) (string, error) {
+func (p *portal) passkeyOptions(seen store.LinkView, f form, given enrolment) (string, error) {
 	if p.relyingParty == nil {
 		return "", nil
 	}
@@ -164,7 +165,7 @@ func (p *portal) passkeyOptions(seen sight, f form, given enrolment) (string, er
 }
 
 // enrolPasskey gives the passkey that the form brings. It fails with errRefused.
-func (p *portal) enrolPasskey(lang language.Tag, seen sight, f form, given enrolment) (account.Passkey, error) {
+func (p *portal) enrolPasskey(lang language.Tag, seen store.LinkView, f form, given enrolment) (account.Passkey, error) {
 	if p.relyingParty == nil {
 		return account.Passkey{}, errRefused
 	}
@@ -188,8 +189,8 @@ type enrolled struct {
 // says what is wrong with it. Where the Organization wants none it gives none.
 // What an app is given is no secret to whoever types its code, so that codes are
 // not counted.
-func (p *portal) enrol(r *http.Request, lang language.Tag, seen sight, f form) (e enrolled, problems []problem, err error) {
-	if !seen.factorRequired() {
+func (p *portal) enrol(r *http.Request, lang language.Tag, seen store.LinkView, f form) (e enrolled, problems []problem, err error) {
+	if !seen.FactorRequired() {
 		return enrolled{}, nil, nil
 	}
 	wrong := func(id string) {
@@ -205,7 +206,7 @@ func (p *portal) enrol(r *http.Request, lang language.Tag, seen sight, f form) (
 	if len(problems) > 0 {
 		return enrolled{}, problems, nil
 	}
-	given, err := seen.enrolment(browser)
+	given, err := enrolmentOf(seen, browser)
 	if err != nil {
 		return enrolled{}, nil, err
 	}

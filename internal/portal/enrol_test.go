@@ -27,6 +27,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/secondfactor"
 )
 
@@ -265,7 +266,7 @@ func TestTheSecretOfAnAppIsDerived(t *testing.T) {
 	number, err := base64.RawURLEncoding.DecodeString(b.jar[hostPrefix+enrolmentCookie].Value)
 	w.must(err)
 	given := func() enrolment {
-		given, err := sight{Offer: invitation.Offer{Invitation: w.invitation()}, keys: w.keys}.enrolment(number)
+		given, err := enrolmentOf(store.LinkView{Offer: invitation.Offer{Invitation: w.invitation()}, Keys: w.keys}, number)
 		w.must(err)
 		return given
 	}

@@ -138,20 +138,20 @@ func (p *portal) showFactorsWith(v membersVisit, status int, form string, proble
 }
 
 func (p *portal) viewFactors(v membersVisit) factorsPage {
-	c, now := v.credentials, p.clock.Now()
+	c, now := v.Credentials, p.clock.Now()
 	page := factorsPage{
-		UserName: ownerOf(v.account, c).WebAuthnName(), Base: p.base,
+		UserName: ownerOf(v.Account, c).WebAuthnName(), Base: p.base,
 		HasApp: c.TOTP.Secret != "", AppAdded: c.TOTP.AddedTime,
-		TakesPasskeys: p.relyingParty != nil && ownerOf(v.account, c).handle != nil, PasskeysFull: len(c.Passkeys) >= mostPasskeys,
+		TakesPasskeys: p.relyingParty != nil && ownerOf(v.Account, c).handle != nil, PasskeysFull: len(c.Passkeys) >= mostPasskeys,
 		PasskeyName:     defaultName(v.lang, c.Passkeys),
 		HasSecondFactor: c.HasSecondFactor(), RecoveryCodes: len(c.RecoveryCodes),
-		asks: !v.session.IsFresh(now),
+		asks: !v.Session.IsFresh(now),
 	}
 	for _, k := range c.Passkeys {
 		page.Passkeys = append(page.Passkeys, passkeyView{k.ID, k.Name, k.AddedTime, k.UsedTime})
 	}
-	if v.needsSecondFactor() {
-		for _, b := range v.belongings {
+	if v.NeedsSecondFactor() {
+		for _, b := range v.Belongings {
 			if wantsSecondFactor(b) {
 				page.Needs = append(page.Needs, need(v.lang, b))
 			}

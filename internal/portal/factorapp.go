@@ -7,55 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/secondfactor"
 	"github.com/usher-dev/usher/internal/username"
 )
 
-const (
-	// appTime is how long somebody may take to set an app up.
-	appTime = 10 * time.Minute
-	// appTries is how many codes they may type meanwhile.
-	appTries = 5
-)
-
 // quietZone is what stays free around a QR code, in modules (ISO/IEC 18004).
 const quietZone = 4
-
-// pendingApp is an app that is being set up. It becomes a second factor with the
-// first code that it makes.
-type pendingApp struct {
-	Secret  string    `json:"secret"`
-	Expires time.Time `json:"expires"`
-	// Tries counts the codes that were looked at.
-	Tries int `json:"tries,omitempty"`
-}
-
-// newPendingApp begins with a secret of its own.
-func newPendingApp(random io.Reader, now time.Time) (*pendingApp, error) {
-	secret, err := secondfactor.NewSecret(random)
-	if err != nil {
-		return nil, err
-	}
-	return &pendingApp{Secret: secret, Expires: now.Add(appTime)}, nil
-}
-
-// open tells whether a code can still be tried.
-func (a *pendingApp) open(now time.Time) bool {
-	return a != nil && now.Before(a.Expires) && a.Tries < appTries
-}
-
-// confirm gives the app that a code proves to be set up. That code is used up by
-// it. Whoever calls it has counted the try.
-func (a *pendingApp) confirm(code string, now time.Time) (account.TOTP, bool) {
-	step, right := secondfactor.Check(a.Secret, code, now, 0)
-	return account.TOTP{Secret: a.Secret, LastStep: step, AddedTime: now}, right
-}
 
 // appView is what an app needs to be set up: a QR code, or its secret as text.
 type appView struct {
@@ -98,8 +61,8 @@ func (p *portal) beginApp(v membersVisit) {
 	if _, ok := p.receiveChange(v, formApp); !ok {
 		return
 	}
-	err := p.pend(v, func(open *pending, now time.Time) (err error) {
-		open.App, err = newPendingApp(p.random, now)
+	err := p.store.ChangePending(v.r.Context(), v.SignedIn, func(open *store.Pending, now time.Time) (err error) {
+		open.App, err = store.NewPendingApp(p.random, now)
 		return err
 	})
 	if err != nil {
@@ -111,16 +74,16 @@ func (p *portal) beginApp(v membersVisit) {
 
 // showApp shows what an app needs, to the session in which it was begun.
 func (p *portal) showApp(v membersVisit) {
-	open := pendingOf(v.session).App
-	if !open.open(p.clock.Now()) {
+	open := store.PendingOf(v.Session).App
+	if !open.Open(p.clock.Now()) {
 		p.toFactors(v, "")
 		return
 	}
 	p.showAppForm(v, http.StatusOK, open)
 }
 
-func (p *portal) showAppForm(v membersVisit, status int, open *pendingApp, problems ...problem) {
-	view, err := p.viewApp(open.Secret, username.Show(v.account.Name))
+func (p *portal) showAppForm(v membersVisit, status int, open *store.PendingApp, problems ...problem) {
+	view, err := p.viewApp(open.Secret, username.Show(v.Account.Name))
 	if err != nil {
 		p.failed(v.w, v.r, v.lang, "show an app", err, broken)
 		return
@@ -153,12 +116,12 @@ func (p *portal) confirmApp(v membersVisit) {
 		p.showAppForm(v, http.StatusUnprocessableEntity, open, problem{fieldCode, v.lang.Text("portal.factor.code-empty", nil)})
 		return
 	}
-	app, right := open.confirm(code, p.clock.Now().UTC())
+	app, right := open.Confirm(code, p.clock.Now().UTC())
 	switch {
 	case right:
 		codes, err := p.changeFactors(v, p.withApp(app))
 		p.changed(v, formApp, doneApp, codes, err)
-	case open.Tries < appTries:
+	case open.Tries < store.AppTries:
 		p.showAppForm(v, http.StatusUnprocessableEntity, open, problem{fieldCode, v.lang.Text("portal.factor.code-wrong", nil)})
 	default:
 		p.showFactorsWith(v, http.StatusUnprocessableEntity, formApp, problem{Text: v.lang.Text("portal.factor.app-spent", nil)})
@@ -167,15 +130,15 @@ func (p *portal) confirmApp(v membersVisit) {
 
 // countAppCode counts a code, unless nothing was typed, and gives the app that
 // it is for.
-func (p *portal) countAppCode(v membersVisit, code string) (*pendingApp, error) {
-	var counted *pendingApp
-	err := p.pend(v, func(open *pending, now time.Time) error {
-		if !open.App.open(now) {
+func (p *portal) countAppCode(v membersVisit, code string) (*store.PendingApp, error) {
+	var counted *store.PendingApp
+	err := p.store.ChangePending(v.r.Context(), v.SignedIn, func(open *store.Pending, now time.Time) error {
+		if !open.App.Open(now) {
 			return errNotPending
 		}
 		counted = open.App
 		if code == "" {
-			return errUnchanged
+			return store.ErrUnchanged
 		}
 		counted.Tries++
 		return nil
@@ -184,8 +147,8 @@ func (p *portal) countAppCode(v membersVisit, code string) (*pendingApp, error) 
 }
 
 // withApp makes an app the second factor, in place of the one that there was.
-func (p *portal) withApp(app account.TOTP) factorChange {
-	return func(c *account.Credentials, open pending, now time.Time) ([]string, error) {
+func (p *portal) withApp(app account.TOTP) store.FactorChange {
+	return func(c *account.Credentials, open store.Pending, now time.Time) ([]string, error) {
 		if open.App == nil || open.App.Secret != app.Secret {
 			return nil, errMissing // it was begun anew meanwhile
 		}
@@ -199,7 +162,7 @@ func (p *portal) removeApp(v membersVisit) {
 	if _, ok := p.receiveChange(v, formAppRemoval); !ok {
 		return
 	}
-	codes, err := p.changeFactors(v, func(c *account.Credentials, _ pending, now time.Time) ([]string, error) {
+	codes, err := p.changeFactors(v, func(c *account.Credentials, _ store.Pending, now time.Time) ([]string, error) {
 		if c.TOTP.Secret == "" {
 			return nil, errMissing
 		}

@@ -15,6 +15,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/secondfactor"
 	"github.com/usher-dev/usher/internal/session"
 )
@@ -111,9 +112,9 @@ func TestFiveWrongCodesEndAnApp(t *testing.T) {
 	w := aKeepersWorld(t)
 	a := w.signedInAs(mara)
 	secret := a.begin()
-	for i := range appTries {
+	for i := range store.AppTries {
 		got := a.confirm("123456")
-		if over := strings.Contains(got.Body.String(), "Too many wrong codes"); got.Code != http.StatusUnprocessableEntity || over != (i == appTries-1) {
+		if over := strings.Contains(got.Body.String(), "Too many wrong codes"); got.Code != http.StatusUnprocessableEntity || over != (i == store.AppTries-1) {
 			t.Errorf("wrong code %d: %d\n%s", i+1, got.Code, got.Body)
 		}
 	}
@@ -129,7 +130,7 @@ func TestNothingTypedIsNoTry(t *testing.T) {
 	w := aKeepersWorld(t)
 	a := w.signedInAs(mara)
 	secret := a.begin()
-	for range 2 * appTries {
+	for range 2 * store.AppTries {
 		expect(t, a.confirm("  "), http.StatusUnprocessableEntity, "Type the code that the app shows", secondfactor.Spaced(secret))
 	}
 	if got := a.confirm(codeAt(t, secret, w.clock.Now())); got.Code != http.StatusOK {
@@ -140,7 +141,7 @@ func TestNothingTypedIsNoTry(t *testing.T) {
 func TestAnAppIsNotConfirmed(t *testing.T) {
 	for name, confirm := range map[string]func(a *agent, code func() string) *httptest.ResponseRecorder{
 		"too late": func(a *agent, code func() string) *httptest.ResponseRecorder {
-			a.clock.Step(appTime)
+			a.clock.Step(10 * time.Minute)
 			return a.confirm(code())
 		},
 		"in another session": func(a *agent, code func() string) *httptest.ResponseRecorder {

@@ -13,6 +13,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/session"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -56,7 +57,7 @@ var factorPages = map[string]func(w *world, query string) *httptest.ResponseReco
 	"five wrong codes": func(w *world, query string) *httptest.ResponseRecorder {
 		a := w.signedInAs(mara)
 		a.fill(pathFactors+"/app", nil)
-		for range appTries - 1 {
+		for range store.AppTries - 1 {
 			a.fill(pathFactors+"/app/confirm"+query, url.Values{fieldCode: {"1"}})
 		}
 		return a.fill(pathFactors+"/app/confirm"+query, url.Values{fieldCode: {"1"}})

@@ -29,6 +29,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 const (
@@ -131,7 +132,7 @@ func newClient(t *testing.T, objects ...client.Object) client.WithWatch {
 		}
 	}
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&accountsv1.Invitation{}, &accountsv1.Account{})
-	if err := SetupIndexes(t.Context(), indexer{builder}); err != nil {
+	if err := store.SetupIndexes(t.Context(), indexer{builder}); err != nil {
 		t.Fatal(err)
 	}
 	var created atomic.Int64
@@ -224,10 +225,10 @@ func (w *world) parsed() invitation.Link {
 	return link
 }
 
-func (w *world) store() *store {
-	return &store{
-		reader: w.config.Reader, live: w.config.Live, writer: w.config.Writer,
-		keys: w.config.Keys, clock: w.clock, namespace: system,
+func (w *world) store() *store.Store {
+	return &store.Store{
+		Reader: w.config.Reader, Live: w.config.Live, Writer: w.config.Writer,
+		Keys: w.config.Keys, Hasher: w.config.Hasher, Clock: w.clock, Namespace: system,
 	}
 }
 
@@ -295,18 +296,29 @@ func (w *world) update(change func(*accountsv1.Invitation)) {
 // account gives an Account, or nil.
 func (w *world) account(name string) *accountsv1.Account {
 	w.t.Helper()
-	found, err := get[accountsv1.Account](context.Background(), w.client, client.ObjectKey{Name: name})
-	w.must(err)
-	return found
+	var found accountsv1.Account
+	if !w.find(&found, client.ObjectKey{Name: name}) {
+		return nil
+	}
+	return &found
 }
 
 // secret gives the Secret of an Account, or nil.
 func (w *world) secret(name string) *corev1.Secret {
 	w.t.Helper()
-	key := client.ObjectKey{Namespace: system, Name: account.SecretName(name)}
-	found, err := get[corev1.Secret](context.Background(), w.client, key)
-	w.must(err)
-	return found
+	var found corev1.Secret
+	if !w.find(&found, client.ObjectKey{Namespace: system, Name: account.SecretName(name)}) {
+		return nil
+	}
+	return &found
+}
+
+// find reads an object, and tells whether it is there.
+func (w *world) find(into client.Object, key client.ObjectKey) bool {
+	w.t.Helper()
+	err := w.client.Get(context.Background(), key, into)
+	w.must(client.IgnoreNotFound(err))
+	return err == nil
 }
 
 func (w *world) must(err error) {

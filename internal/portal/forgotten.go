@@ -14,6 +14,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
@@ -59,7 +60,7 @@ var forgottenPassword = forgotten{
 		return ""
 	},
 	asked: message{page: "reset-asked", lines: []string{"sent", "nothing", "again"}},
-	most:  hashesOfAddress,
+	most:  store.HashesPerAddress,
 	note: func(status *accountsv1.AccountStatus, now metav1.Time) bool {
 		if !account.MayRequestReset(*status, now.Time) {
 			return false
@@ -73,7 +74,7 @@ var forgottenPassword = forgotten{
 func (p *portal) forgetful(f forgotten) route {
 	return route{
 		get: func(w http.ResponseWriter, r *http.Request) {
-			p.showForgotten(w, r, languageOf(r, sight{}), http.StatusOK, f, "")
+			p.showForgotten(w, r, languageOf(r, store.LinkView{}), http.StatusOK, f, "")
 		},
 		post: func(w http.ResponseWriter, r *http.Request) { p.askForMail(w, r, f) },
 	}
@@ -113,7 +114,7 @@ func (p *portal) showForgotten(w http.ResponseWriter, r *http.Request, lang lang
 // whoever exists and whatever was asked for before. What was typed is kept
 // nowhere: the mail goes to the address on file.
 func (p *portal) askForMail(w http.ResponseWriter, r *http.Request, f forgotten) {
-	lang := languageOf(r, sight{})
+	lang := languageOf(r, store.LinkView{})
 	values, status, refusal := readValues(w, r)
 	if status != 0 {
 		p.message(w, r, lang, status, refusal)
@@ -150,12 +151,12 @@ func (p *portal) askForMail(w http.ResponseWriter, r *http.Request, f forgotten)
 func (p *portal) request(ctx context.Context, f forgotten, typed string, lang language.Tag) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resetTimeout)
 	defer cancel()
-	found, err := p.members.askable(ctx, typed)
+	found, err := p.store.Askable(ctx, typed)
 	if err != nil {
 		return err
 	}
 	for _, a := range found[:min(len(found), f.most)] {
-		err := p.members.request(ctx, a, func(status *accountsv1.AccountStatus, now metav1.Time) bool {
+		err := p.store.RequestMail(ctx, a, func(status *accountsv1.AccountStatus, now metav1.Time) bool {
 			status.Language = accountsv1.Language(lang)
 			return f.note(status, now)
 		})

@@ -24,6 +24,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 // strangersToReset are worlds in which everybody must read the same, and what
@@ -137,7 +138,7 @@ func TestAStrangersQuestionTakesAsManyReads(t *testing.T) {
 	next := worlds(t)
 	for path, fields := range map[string]func(string) url.Values{"/reset": resetRequest, "/user-names": namesRequest} {
 		for name, tc := range strangersToReset(t) {
-			want := map[bool]int{false: 1, true: hashesOfAddress}[strings.Contains(tc.typed, "@")]
+			want := map[bool]int{false: 1, true: store.HashesPerAddress}[strings.Contains(tc.typed, "@")]
 			if path == "/user-names" && want == 1 {
 				continue
 			}

@@ -17,6 +17,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -76,7 +77,7 @@ type form struct {
 func (f form) UsesOther() bool { return f.choice == choiceOther }
 
 // filledIn is the form with what the invitation knows about the person.
-func (f form) filledIn(seen sight) form {
+func (f form) filledIn(seen store.LinkView) form {
 	f.GivenName, f.FamilyName = string(seen.Invitation.Spec.GivenName), string(seen.Invitation.Spec.FamilyName)
 	if f.GivenName == "" && f.FamilyName == "" && seen.Membership != nil {
 		f.GivenName, f.FamilyName = string(seen.Membership.Spec.GivenName), string(seen.Membership.Spec.FamilyName)
@@ -164,14 +165,14 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, int, message) {
 // problems finds all that has to be put right before an account of that address
 // can be made, in the order of the fields. The portal adds whether the user name
 // is taken, and what is the matter with the address and with the second factor.
-func (f form) problems(lang language.Tag, seen sight, email accountsv1.EmailAddress) []problem {
+func (f form) problems(lang language.Tag, seen store.LinkView, email accountsv1.EmailAddress) []problem {
 	var found []problem
 	add := func(field, text string) {
 		if text != "" {
 			found = append(found, problem{field, text})
 		}
 	}
-	add(fieldUserName, userNameProblem(lang, f.userName(), seen.qualifier()))
+	add(fieldUserName, userNameProblem(lang, f.userName(), seen.Qualifier()))
 	add(fieldGivenName, nameProblem(lang, f.GivenName))
 	add(fieldFamilyName, nameProblem(lang, f.FamilyName))
 	weakness := account.CheckPassword(f.password, account.Person{
@@ -180,8 +181,8 @@ func (f form) problems(lang language.Tag, seen sight, email accountsv1.EmailAddr
 		GivenName:    f.GivenName,
 		FamilyName:   f.FamilyName,
 		Organization: []string{string(seen.Invitation.Spec.OrganizationRef.Name), organizationTitle(seen)},
-	}, seen.factorRequired())
-	add(fieldPassword, passwordProblem(lang, f.password, weakness, seen.factorRequired()))
+	}, seen.FactorRequired())
+	add(fieldPassword, passwordProblem(lang, f.password, weakness, seen.FactorRequired()))
 	if weakness == "" && account.Normal(f.again) != account.Normal(f.password) {
 		add(fieldAgain, lang.Text("portal.problem.passwords-differ", nil))
 	}

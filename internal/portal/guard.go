@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
@@ -83,7 +84,7 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) boo
 	if route.pattern != routeHealth {
 		if wait := p.limiter.admit(clientOf(r, p.trusted), post); wait > 0 {
 			setRetryAfter(w, wait)
-			p.message(w, r, languageOf(r, sight{}), http.StatusTooManyRequests, tooManyRequests)
+			p.message(w, r, languageOf(r, store.LinkView{}), http.StatusTooManyRequests, tooManyRequests)
 			return true
 		}
 	}
@@ -92,10 +93,10 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) boo
 		return false
 	case !post || route.post == nil:
 		w.Header().Set("Allow", allowed(route))
-		p.message(w, r, languageOf(r, sight{}), http.StatusMethodNotAllowed, wrongMethod)
+		p.message(w, r, languageOf(r, store.LinkView{}), http.StatusMethodNotAllowed, wrongMethod)
 		return true
 	case p.fromElsewhere(r, route):
-		p.message(w, r, languageOf(r, sight{}), http.StatusForbidden, crossOrigin)
+		p.message(w, r, languageOf(r, store.LinkView{}), http.StatusForbidden, crossOrigin)
 		return true
 	}
 	return false
@@ -128,7 +129,7 @@ func (p *portal) panicked(w *answer, r *http.Request, route route, cause any) {
 	p.log.Error(errors.New("panic in a handler"), "Recovered from a panic",
 		"route", route.pattern, "type", fmt.Sprintf("%T", cause), "at", callers())
 	if w.status == 0 {
-		p.message(w, r, languageOf(r, sight{}), http.StatusInternalServerError, broken)
+		p.message(w, r, languageOf(r, store.LinkView{}), http.StatusInternalServerError, broken)
 	}
 }
 
@@ -165,8 +166,8 @@ func kindOf(err error) string {
 	switch reason := apierrors.ReasonForError(err); {
 	case reason != metav1.StatusReasonUnknown:
 		return "the API server says " + string(reason)
-	case errors.Is(err, errContended):
-		return errContended.Error()
+	case errors.Is(err, store.ErrContended):
+		return store.ErrContended.Error()
 	case errors.Is(err, account.ErrBusy):
 		return account.ErrBusy.Error()
 	case errors.Is(err, account.ErrUnreadableCredentials):

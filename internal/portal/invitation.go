@@ -13,6 +13,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -27,46 +28,46 @@ type visit struct {
 	// path is the address of the invitation's page, and link its end.
 	path, link string
 	// at is whoever was found to be signed in; nil: ask guest.
-	at *signedIn
+	at *store.SignedIn
 }
 
 // arrive finds what a link is for. It answers, and gives false, unless the
 // link is open.
-func (p *portal) arrive(v visit, see func(context.Context, invitation.Link) (sight, error)) (sight, bool) {
+func (p *portal) arrive(v visit, see func(context.Context, invitation.Link) (store.LinkView, error)) (store.LinkView, bool) {
 	link, err := invitation.ParseLink(v.link)
 	if err != nil {
-		p.closed(v, sight{})
-		return sight{}, false
+		p.closed(v, store.LinkView{})
+		return store.LinkView{}, false
 	}
 	seen, err := see(v.r.Context(), link)
 	if err != nil {
 		p.failed(v.w, v.r, languageOf(v.r, seen), "look at an invitation", err, unavailable)
-		return sight{}, false
+		return store.LinkView{}, false
 	}
-	if seen.standing != invitation.Open {
+	if seen.Standing != invitation.Open {
 		p.closed(v, seen)
-		return sight{}, false
+		return store.LinkView{}, false
 	}
 	return seen, true
 }
 
 // receive finds what a link is for at this very moment, and reads the form. It
 // answers, and gives false, unless the link is open and the form can be read.
-func (p *portal) receive(v visit) (sight, form, bool) {
-	seen, open := p.arrive(v, p.invitations.inspect)
+func (p *portal) receive(v visit) (store.LinkView, form, bool) {
+	seen, open := p.arrive(v, p.store.Inspect)
 	if !open {
-		return sight{}, form{}, false
+		return store.LinkView{}, form{}, false
 	}
 	f, status, refusal := readForm(v.w, v.r)
 	if status != 0 {
 		p.message(v.w, v.r, languageOf(v.r, seen), status, refusal)
-		return sight{}, form{}, false
+		return store.LinkView{}, form{}, false
 	}
 	return seen, f, true
 }
 
 // closed answers when the link cannot be used.
-func (p *portal) closed(v visit, seen sight) {
+func (p *portal) closed(v visit, seen store.LinkView) {
 	lang := languageOf(v.r, seen)
 	status, text := standingMessage(lang, seen)
 	p.message(v.w, v.r, lang, status, text)
@@ -74,13 +75,13 @@ func (p *portal) closed(v visit, seen sight) {
 
 // showInvitation answers a GET. It changes nothing: mail scanners follow links.
 func (p *portal) showInvitation(v visit) {
-	seen, open := p.arrive(v, p.invitations.look)
+	seen, open := p.arrive(v, p.store.Look)
 	if !open {
 		return
 	}
 	f := form{fresh: true}
 	// A proposal that somebody chose without JavaScript.
-	if wanted := v.r.URL.Query().Get(fieldUserName); username.CheckWith(wanted, seen.qualifier()) == nil {
+	if wanted := v.r.URL.Query().Get(fieldUserName); username.CheckWith(wanted, seen.Qualifier()) == nil {
 		f.UserName = wanted
 	}
 	p.showForm(v, http.StatusOK, seen, f)
@@ -88,7 +89,7 @@ func (p *portal) showInvitation(v visit) {
 
 // showForm shows the page of an invitation: what is offered, and all ways to
 // answer.
-func (p *portal) showForm(v visit, status int, seen sight, f form, problems ...problem) {
+func (p *portal) showForm(v visit, status int, seen store.LinkView, f form, problems ...problem) {
 	lang := languageOf(v.r, seen)
 	at, err := p.guest(v)
 	if err != nil {
@@ -119,7 +120,7 @@ func (p *portal) showForm(v visit, status int, seen sight, f form, problems ...p
 	page := invitationPage{
 		offerView: viewOf(seen), Form: f, Proposals: proposals, Problems: onThePage(problems, guest),
 		MinLength: account.LeastLength(enrol.Required),
-		Path:      v.path, Base: p.base, Qualifier: seen.qualifier(), Other: other,
+		Path:      v.path, Base: p.base, Qualifier: seen.Qualifier(), Other: other,
 		Guest: guest, Enrol: enrol,
 	}
 	if expires := seen.Invitation.Status.ExpirationTime; expires != nil {
@@ -149,17 +150,17 @@ func onThePage(problems []problem, guest guestView) []problem {
 
 // proposals are user names that are free, with the one of a half-made account
 // of this invitation first.
-func (p *portal) proposals(ctx context.Context, seen sight, f form, other otherView) ([]string, error) {
+func (p *portal) proposals(ctx context.Context, seen store.LinkView, f form, other otherView) ([]string, error) {
 	inv, email := seen.Invitation, seen.Invitation.Spec.Email
 	if f.UsesOther() && other.Address != "" {
 		email = accountsv1.EmailAddress(other.Address)
 	}
-	begun, failure := p.invitations.begun(ctx, seen, email)
+	begun, failure := p.store.BegunUserName(ctx, seen, email)
 	if failure != nil {
 		return nil, failure
 	}
 	taken := func(name string) bool {
-		taken, err := p.invitations.taken(ctx, name, seen, email)
+		taken, err := p.store.UserNameTaken(ctx, name, seen, email)
 		failure = errors.Join(failure, err)
 		return taken || err != nil || name == begun
 	}
@@ -168,7 +169,7 @@ func (p *portal) proposals(ctx context.Context, seen sight, f form, other otherV
 		names = append(names, begun)
 	}
 	names = append(names, username.Propose(
-		cleanName(f.GivenName), cleanName(f.FamilyName), string(inv.Spec.Email), seen.qualifier(), taken, proposedUserNames-len(names))...)
+		cleanName(f.GivenName), cleanName(f.FamilyName), string(inv.Spec.Email), seen.Qualifier(), taken, proposedUserNames-len(names))...)
 	return names, failure
 }
 
@@ -202,7 +203,7 @@ func (p *portal) acceptInvitation(v visit) {
 
 // check finds all that is wrong with the form, apart from the second factor, and
 // from the code of another address, which is not looked at before it is counted.
-func (p *portal) check(ctx context.Context, lang language.Tag, f form, seen sight) ([]problem, error) {
+func (p *portal) check(ctx context.Context, lang language.Tag, f form, seen store.LinkView) ([]problem, error) {
 	email := seen.Invitation.Spec.Email
 	var problems []problem
 	if f.UsesOther() {
@@ -211,7 +212,7 @@ func (p *portal) check(ctx context.Context, lang language.Tag, f form, seen sigh
 			problems = append(problems, problem)
 		}
 	} else {
-		known, err := p.invitations.signsIn(ctx, seen, email)
+		known, err := p.store.HasAccount(ctx, seen, email)
 		if err != nil {
 			return nil, err
 		}
@@ -221,7 +222,7 @@ func (p *portal) check(ctx context.Context, lang language.Tag, f form, seen sigh
 	}
 	wrong := f.problems(lang, seen, email)
 	if len(wrong) == 0 || wrong[0].Field != fieldUserName {
-		taken, err := p.invitations.taken(ctx, f.userName(), seen, email)
+		taken, err := p.store.UserNameTaken(ctx, f.userName(), seen, email)
 		if err != nil {
 			return nil, err
 		}
@@ -243,18 +244,18 @@ func signInInstead(lang language.Tag, email accountsv1.EmailAddress) problem {
 
 // accept makes the account that the form asks for, with an address that is
 // known to be the person's.
-func (p *portal) accept(v visit, seen sight, f form, email accountsv1.EmailAddress, factor enrolled) {
+func (p *portal) accept(v visit, seen store.LinkView, f form, email accountsv1.EmailAddress, factor enrolled) {
 	hash, err := p.hasher.Hash(v.r.Context(), f.password)
 	if err != nil {
 		p.tryAgain(v, seen, f, makingAccount, err)
 		return
 	}
-	now, result, err := p.invitations.accept(v.r.Context(), seen.link, person{
-		userName:   f.userName(),
-		givenName:  cleanName(f.GivenName),
-		familyName: cleanName(f.FamilyName),
-		email:      email,
-		credentials: account.Credentials{
+	now, result, err := p.store.Accept(v.r.Context(), seen.Link, store.Registration{
+		UserName:   f.userName(),
+		GivenName:  cleanName(f.GivenName),
+		FamilyName: cleanName(f.FamilyName),
+		Email:      email,
+		Credentials: account.Credentials{
 			Password: hash, PasswordTime: p.clock.Now().UTC(), ShortPassword: account.IsShort(f.password),
 			TOTP: factor.app, Passkeys: factor.passkeys, RecoveryCodes: factor.hashes,
 		},
@@ -263,17 +264,17 @@ func (p *portal) accept(v visit, seen sight, f form, email accountsv1.EmailAddre
 	switch {
 	case err != nil:
 		p.tryAgain(v, seen, f, makingAccount, err)
-	case result == namesRefused:
+	case result == store.NamesRefused:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{
 			Text: lang.Text("portal.problem.names-refused", nil),
 		})
-	case result == nameTaken:
+	case result == store.NameTaken:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, nameIsTaken(lang))
-	case result == addressRefused:
+	case result == store.AddressRefused:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, refusedAddress(lang, now))
-	case result == factorMissing:
+	case result == store.FactorMissing:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{fieldAppCode, lang.Text("portal.invitation.factor-missing", nil)})
-	case result != done:
+	case result != store.Done:
 		p.closed(v, now)
 	default:
 		p.welcome(v, seen, string(now.Invitation.Status.Acceptance.AccountRef.Name), email, donePage{Codes: factor.codes})
@@ -282,7 +283,7 @@ func (p *portal) accept(v visit, seen sight, f form, email accountsv1.EmailAddre
 
 // welcome says that somebody is in: with the account that was made, or with
 // one that they had. What was offered is as it was when the form came.
-func (p *portal) welcome(v visit, offered sight, name string, email accountsv1.EmailAddress, page donePage) {
+func (p *portal) welcome(v visit, offered store.LinkView, name string, email accountsv1.EmailAddress, page donePage) {
 	lang := languageOf(v.r, offered)
 	page.offerView, page.Base = viewOf(offered), p.base
 	page.UserName, page.KubernetesUser, page.Email = username.Show(name), accountsv1.AccountUserPrefix+name, string(email)
@@ -305,7 +306,7 @@ var makingAccount = task{"make an account", "portal.problem.not-finished"}
 
 // tryAgain shows the form once more after something failed that is nobody's
 // fault at the keyboard.
-func (p *portal) tryAgain(v visit, seen sight, f form, at task, err error) {
+func (p *portal) tryAgain(v visit, seen store.LinkView, f form, at task, err error) {
 	text := at.text
 	if errors.Is(err, account.ErrBusy) {
 		text = "portal.problem.busy"
@@ -330,31 +331,31 @@ type userNameAnswer struct {
 // checkUserName tells the holder of an open link whether a user name is free.
 func (p *portal) checkUserName(v visit) {
 	link, err := invitation.ParseLink(v.link)
-	seen := sight{}
+	seen := store.LinkView{}
 	if err == nil {
-		seen, err = p.invitations.look(v.r.Context(), link)
+		seen, err = p.store.Look(v.r.Context(), link)
 	}
 	lang := languageOf(v.r, seen)
-	if err != nil || seen.standing != invitation.Open {
+	if err != nil || seen.Standing != invitation.Open {
 		p.tell(v, http.StatusNotFound, userNameAnswer{"invalid", lang.Text("portal.user-name.closed", nil)})
 		return
 	}
 	name := form{UserName: v.r.URL.Query().Get("value")}.userName()
-	if text := userNameProblem(lang, name, seen.qualifier()); text != "" {
+	if text := userNameProblem(lang, name, seen.Qualifier()); text != "" {
 		p.tell(v, http.StatusOK, userNameAnswer{"invalid", text})
 		return
 	}
 	email := seen.Invitation.Spec.Email
-	if other, pending := seen.pending(p.clock.Now()); pending {
+	if other, pending := seen.Pending(p.clock.Now()); pending {
 		email = other.Email
 	}
-	switch taken, err := p.invitations.taken(v.r.Context(), name, seen, email); {
+	switch taken, err := p.store.UserNameTaken(v.r.Context(), name, seen, email); {
 	case err != nil:
 		p.failed(v.w, v.r, lang, "check a user name", err, unavailable)
 	case taken:
 		p.tell(v, http.StatusOK, userNameAnswer{"taken", nameIsTaken(lang).Text})
 	default:
-		shown := username.Show(username.Join(name, seen.qualifier()))
+		shown := username.Show(username.Join(name, seen.Qualifier()))
 		p.tell(v, http.StatusOK, userNameAnswer{"free", lang.Text("portal.user-name.free", map[string]string{"UserName": shown})})
 	}
 }

@@ -10,9 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/organization"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/session"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
@@ -36,76 +34,46 @@ type guestView struct {
 
 // guest is whoever is signed in at the page of an invitation, at whatever stage;
 // nil: nobody is.
-func (p *portal) guest(v visit) (*signedIn, error) {
+func (p *portal) guest(v visit) (*store.SignedIn, error) {
 	if v.at != nil {
 		return v.at, nil
 	}
 	at, err := p.visitor(v.r)
-	if err != nil || at == nil || !at.isIn() && !at.credentials.HasSecondFactor() {
+	if err != nil || at == nil || !at.IsIn() && !at.Credentials.HasSecondFactor() {
 		// Where the second factor was removed meanwhile, the password is enough.
 		return nil, err
 	}
 	return at, nil
 }
 
-func viewGuest(lang language.Tag, seen sight, at *signedIn) guestView {
+func viewGuest(lang language.Tag, seen store.LinkView, at *store.SignedIn) guestView {
 	if at == nil {
 		return guestView{}
 	}
-	view := guestView{UserName: username.Show(at.account.Name)}
-	if !at.isIn() {
-		view.Halfway, view.App, view.Passkeys = true, at.credentials.TOTP.Secret != "", len(at.credentials.Passkeys) > 0
+	view := guestView{UserName: username.Show(at.Account.Name)}
+	if !at.IsIn() {
+		view.Halfway, view.App, view.Passkeys = true, at.Credentials.TOTP.Secret != "", len(at.Credentials.Passkeys) > 0
 		return view
 	}
-	switch seen.refuses(at.member) {
-	case addressRefused:
+	switch seen.Refuses(at.Member) {
+	case store.AddressRefused:
 		view.Obstacle = otherAccount(lang, seen)
-	case companyRefused:
+	case store.CompanyRefused:
 		view.Obstacle = lang.Text("portal.sign-in.other-company", map[string]string{
-			"Organization": organizationTitle(seen), "Theirs": at.titles(),
+			"Organization": organizationTitle(seen), "Theirs": titles(at.Member),
 		})
-	case factorMissing:
+	case store.FactorMissing:
 		view.NeedsFactor = true
 		view.Obstacle = lang.Text("portal.sign-in.needs-factor", map[string]string{"Organization": organizationTitle(seen)})
-	case goOn, done, found, notOpen, nameTaken, namesRefused, guessesSpent, codesSpent:
+	case store.Continue, store.Done, store.Found, store.NotOpen, store.NameTaken, store.NamesRefused, store.GuessesSpent, store.CodesSpent:
 	}
 	return view
 }
 
-// refuses tells why somebody cannot accept with the account that they have, or
-// are about to have; goOn: they can.
-func (s sight) refuses(m *member) outcome {
-	switch {
-	case !s.accepts(m.account.Spec.Email):
-		return addressRefused
-	case !organization.MayJoin(s.Organization, m.organizations()):
-		return companyRefused
-	case s.factorRequired() && !m.credentials.HasSecondFactor():
-		return factorMissing
-	}
-	return goOn
-}
-
-// factorRequired tells whether nobody becomes a member without a second factor.
-func (s sight) factorRequired() bool {
-	return s.Organization.Spec.SignIn.TwoFactor == accountsv1.TwoFactorRequired
-}
-
-// organizations are those that a member belongs to.
-func (m *member) organizations() []*accountsv1.Organization { return organizationsOf(m.belongings) }
-
-func organizationsOf(belongings []account.Belonging) []*accountsv1.Organization {
-	var all []*accountsv1.Organization
-	for _, b := range belongings {
-		all = append(all, b.Organization)
-	}
-	return all
-}
-
 // titles are what those Organizations are called, with commas.
-func (m *member) titles() string {
+func titles(m *store.Member) string {
 	var all []string
-	for _, o := range m.organizations() {
+	for _, o := range m.Organizations() {
 		all = append(all, string(o.Title()))
 	}
 	slices.Sort(all)
@@ -113,8 +81,8 @@ func (m *member) titles() string {
 }
 
 // otherAccount is said to somebody whose account has an address that will not do.
-func otherAccount(lang language.Tag, seen sight) string {
-	if seen.anyAddress() {
+func otherAccount(lang language.Tag, seen store.LinkView) string {
+	if seen.AnyAddress() {
 		return notAllowed(lang, seen, "").Text
 	}
 	return lang.Text("portal.problem.sign-in-address", map[string]string{
@@ -147,9 +115,9 @@ func (p *portal) signIn(v visit) {
 	m, stage, err := p.letIn(v.w, v.r.WithContext(ctx), f, lang)
 	switch {
 	case err == nil && m != nil:
-		v.at = &signedIn{m, session.Session{Stage: stage}}
+		v.at = &store.SignedIn{Member: m, Session: session.Session{Stage: stage}}
 		p.showForm(v, http.StatusOK, seen, form{fresh: true})
-	case err == nil, errors.Is(err, errGone):
+	case err == nil, errors.Is(err, store.ErrGone):
 		p.evenOut(v.r, start)
 		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, lang.Text("portal.problem.sign-in-wrong", nil)})
 	default:
@@ -175,7 +143,7 @@ func (p *portal) signInCode(v visit) {
 	case at == nil:
 		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, lang.Text("portal.sign-in.over", nil)})
 		return
-	case at.isIn():
+	case at.IsIn():
 		p.showForm(v, http.StatusOK, seen, f)
 		return
 	case f.signInCode == "":
@@ -185,9 +153,9 @@ func (p *portal) signInCode(v visit) {
 	right, err := p.signInWithCode(v.w, v.r, at, f.signInCode, lang)
 	switch {
 	case err == nil && right:
-		v.at = &signedIn{at.member, session.Session{Stage: session.StageSignedIn}}
+		v.at = &store.SignedIn{Member: at.Member, Session: session.Session{Stage: session.StageSignedIn}}
 		p.showForm(v, http.StatusOK, seen, f)
-	case err == nil, errors.Is(err, errGone):
+	case err == nil, errors.Is(err, store.ErrGone):
 		p.evenOut(v.r, start)
 		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInCode, lang.Text("portal.enter.code-wrong", nil)})
 	default:
@@ -209,23 +177,23 @@ func (p *portal) acceptAsGuest(v visit) {
 	case err != nil:
 		p.tryAgain(v, seen, f, accepting, err)
 		return
-	case !at.isIn():
+	case !at.IsIn():
 		lang := languageOf(v.r, seen)
 		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, lang.Text("portal.sign-in.over", nil)})
 		return
 	}
 	v.at = at
-	now, result, err := p.invitations.save(v.r.Context(), seen, acceptedBy(at.member))
+	now, result, err := p.store.Save(v.r.Context(), seen, store.AcceptedBy(at.Member))
 	switch {
 	case err != nil:
 		p.tryAgain(v, seen, f, accepting, err)
-	case result == notOpen:
+	case result == store.NotOpen:
 		p.closed(v, now)
-	case result != done && result != found:
+	case result != store.Done && result != store.Found:
 		// The page says why, in place of the button.
 		p.showForm(v, http.StatusUnprocessableEntity, now, f)
 	default:
-		p.welcome(v, seen, at.account.Name, at.account.Spec.Email, donePage{Existing: true})
+		p.welcome(v, seen, at.Account.Name, at.Account.Spec.Email, donePage{Existing: true})
 	}
 }
 

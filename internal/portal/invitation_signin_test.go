@@ -24,6 +24,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 const (
@@ -200,7 +201,7 @@ func TestWhoCannotSignIn(t *testing.T) {
 	// Not jane, or the page would propose other user names to whoever is invited.
 	const address = "jane.doe@example.com"
 	answers := map[string]string{}
-	for typed, want := range map[string]int32{"zora": 1, address: hashesOfAddress} {
+	for typed, want := range map[string]int32{"zora": 1, address: store.HashesPerAddress} {
 		got := aWorld(t).post(aWorld(t).link()+"/sign-in", signInForm(typed, good))
 		expect(t, got, 422, wrongSignIn, `id="sign-in-name-problem"`, `href="#sign-in-name"`, `value="Jane"`, "!"+good, "!for jane.doe@example.com;")
 		answers[typed] = got.Body.String()
@@ -238,7 +239,7 @@ func TestWhoCannotSignIn(t *testing.T) {
 			})
 		}
 	}
-	for typed, want := range map[string]int32{"../../secrets/x": 1, "a/b/c": 1, "@": hashesOfAddress} {
+	for typed, want := range map[string]int32{"../../secrets/x": 1, "a/b/c": 1, "@": store.HashesPerAddress} {
 		w := aWorldWithoutPages(t)
 		counted := &hashes{}
 		w.config.Hasher = counted
@@ -453,7 +454,7 @@ func TestOfSeveralAccountsOfOneAddress(t *testing.T) {
 			if got := w.accepted(); got != tc.want {
 				t.Errorf("accepted with %q, want %q", got, tc.want)
 			}
-			if counted.verified.Load() > hashesOfAddress {
+			if counted.verified.Load() > store.HashesPerAddress {
 				t.Errorf("%d hashes", counted.verified.Load())
 			}
 		})

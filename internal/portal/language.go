@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -19,7 +20,7 @@ const paramLanguage = "lang"
 
 // languageOf is the language to answer in: the one that was asked for, else
 // that of the invitation, else what the browser prefers.
-func languageOf(r *http.Request, seen sight) language.Tag {
+func languageOf(r *http.Request, seen store.LinkView) language.Tag {
 	if asked := language.Tag(r.URL.Query().Get(paramLanguage)); slices.Contains(language.All(), asked) {
 		return asked
 	}

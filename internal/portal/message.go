@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
@@ -35,12 +36,12 @@ var (
 )
 
 // standingMessage is what the holder of a link reads when it is not open.
-func standingMessage(lang language.Tag, seen sight) (int, message) {
-	if seen.standing == invitation.Unknown {
+func standingMessage(lang language.Tag, seen store.LinkView) (int, message) {
+	if seen.Standing == invitation.Unknown {
 		return http.StatusNotFound, unknownLink
 	}
 	data := map[string]string{"Organization": organizationTitle(seen), "Inviter": inviter(seen)}
-	switch seen.standing {
+	switch seen.Standing {
 	case invitation.Used:
 		return http.StatusGone, message{"used", []string{"you", "other"}, data}
 	case invitation.Declined:
@@ -62,7 +63,7 @@ func standingMessage(lang language.Tag, seen sight) (int, message) {
 	return http.StatusNotFound, unknownLink
 }
 
-func organizationTitle(seen sight) string {
+func organizationTitle(seen store.LinkView) string {
 	if seen.Organization == nil {
 		return string(seen.Invitation.Spec.OrganizationRef.Name)
 	}
@@ -70,7 +71,7 @@ func organizationTitle(seen sight) string {
 }
 
 // inviter is who invites: a person, or else the Organization.
-func inviter(seen sight) string {
+func inviter(seen store.LinkView) string {
 	if by := seen.Invitation.Spec.InvitedBy; by != "" {
 		return string(by)
 	}

@@ -5,11 +5,11 @@ package portal
 
 import (
 	"net/http"
-	"time"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
@@ -27,36 +27,17 @@ type otherView struct {
 	Address, Until string
 }
 
-// pending is the other address that a code was mailed to which still counts.
-func (s sight) pending(now time.Time) (accountsv1.OtherAddress, bool) {
-	other := s.Invitation.Status.OtherAddress
-	return other, s.anyAddress() && other.Given() && now.Before(other.RequestTime.Add(invitation.CodeValidity))
-}
-
-// accepts tells whether an account of that address, which is known to be its
-// owner's, may accept: the invited one, or another that the Organization takes.
-func (s sight) accepts(email accountsv1.EmailAddress) bool {
-	return s.MayAccept(email) && (address.Same(string(email), string(s.Invitation.Spec.Email)) || s.allows(string(email)))
-}
-
-// allows tells whether the Organization takes addresses of that domain.
-func (s sight) allows(email string) bool {
-	return invitation.AddressRules(s.Organization).Check(email) == nil
-}
-
-func (s sight) anyAddress() bool { return s.AddressMatch() == accountsv1.AddressMatchAnyAddress }
-
-func (p *portal) otherAddress(lang language.Tag, seen sight, problems []problem) otherView {
-	if !seen.anyAddress() {
+func (p *portal) otherAddress(lang language.Tag, seen store.LinkView, problems []problem) otherView {
+	if !seen.AnyAddress() {
 		return otherView{}
 	}
-	guessesSpent := seen.guessesSpent()
+	guessesSpent := seen.GuessesSpent()
 	view := otherView{
 		Offered: true,
 		Open:    textOf(problems, fieldEmail) != "",
 		Spent:   guessesSpent || seen.Invitation.Status.OtherAddress.Requests >= invitation.MostCodes,
 	}
-	if other, pending := seen.pending(p.clock.Now()); pending && !guessesSpent {
+	if other, pending := seen.Pending(p.clock.Now()); pending && !guessesSpent {
 		view.Address, view.Until = string(other.Email), lang.Date(other.RequestTime.Add(invitation.CodeValidity))
 	}
 	return view
@@ -78,15 +59,15 @@ func (p *portal) askForCode(v visit) {
 		p.showForm(v, http.StatusUnprocessableEntity, seen, f, wrong)
 		return
 	}
-	now, result, err := p.invitations.save(v.r.Context(), seen, askedForCode(f.otherAddress()))
+	now, result, err := p.store.Save(v.r.Context(), seen, store.AskedForCode(f.otherAddress()))
 	switch {
 	case err != nil:
 		p.tryAgain(v, seen, f, sendingCode, err)
-	case result == notOpen:
+	case result == store.NotOpen:
 		p.closed(v, now)
-	case result == addressRefused:
+	case result == store.AddressRefused:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, refusedAddress(lang, now))
-	case result == guessesSpent || result == codesSpent:
+	case result == store.GuessesSpent || result == store.CodesSpent:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{
 			Text: lang.Text("portal.problem.codes-spent", map[string]string{"Address": string(now.Invitation.Spec.Email), "Inviter": inviter(now)}),
 		})
@@ -97,47 +78,47 @@ func (p *portal) askForCode(v visit) {
 
 // otherAddressProblem is what is wrong with the address that was given, if
 // anything.
-func (f form) otherAddressProblem(lang language.Tag, seen sight) problem {
+func (f form) otherAddressProblem(lang language.Tag, seen store.LinkView) problem {
 	email := f.otherAddress()
 	switch {
-	case !seen.anyAddress():
+	case !seen.AnyAddress():
 		return onlyInvited(lang, seen)
 	case address.CheckSyntax(email) != nil:
 		return problem{fieldEmail, lang.Text("portal.problem.address-form", nil)}
 	case address.Same(email, string(seen.Invitation.Spec.Email)):
 		return problem{fieldEmail, lang.Text("portal.problem.address-invited", nil)}
-	case !seen.allows(email):
+	case !seen.Allows(email):
 		return notAllowed(lang, seen, fieldEmail)
 	}
 	return problem{}
 }
 
 // refusedAddress says why another address will not do.
-func refusedAddress(lang language.Tag, seen sight) problem {
-	if !seen.anyAddress() {
+func refusedAddress(lang language.Tag, seen store.LinkView) problem {
+	if !seen.AnyAddress() {
 		return onlyInvited(lang, seen)
 	}
 	return notAllowed(lang, seen, "")
 }
 
-func notAllowed(lang language.Tag, seen sight, field string) problem {
+func notAllowed(lang language.Tag, seen store.LinkView, field string) problem {
 	return problem{field, lang.Text("portal.problem.address-not-allowed", map[string]string{"Organization": organizationTitle(seen)})}
 }
 
-func onlyInvited(lang language.Tag, seen sight) problem {
+func onlyInvited(lang language.Tag, seen store.LinkView) problem {
 	return problem{Text: lang.Text("portal.problem.address-strict", map[string]string{"Address": string(seen.Invitation.Spec.Email)})}
 }
 
 // codeAwaited gives the other address that a code is awaited for, or says why
 // there is none, or that none was typed.
-func (p *portal) codeAwaited(lang language.Tag, seen sight, f form) (accountsv1.EmailAddress, problem) {
-	other, pending := seen.pending(p.clock.Now())
+func (p *portal) codeAwaited(lang language.Tag, seen store.LinkView, f form) (accountsv1.EmailAddress, problem) {
+	other, pending := seen.Pending(p.clock.Now())
 	switch {
-	case !seen.anyAddress():
+	case !seen.AnyAddress():
 		return seen.Invitation.Spec.Email, onlyInvited(lang, seen)
 	case !pending:
 		return seen.Invitation.Spec.Email, problem{fieldEmail, lang.Text("portal.problem.code-expired", map[string]string{"Address": string(seen.Invitation.Spec.Email)})}
-	case !seen.allows(string(other.Email)):
+	case !seen.Allows(string(other.Email)):
 		return other.Email, notAllowed(lang, seen, fieldEmail)
 	case f.code == "":
 		return other.Email, problem{fieldCode, lang.Text("portal.problem.code-empty", map[string]string{"Address": string(other.Email)})}
@@ -147,39 +128,39 @@ func (p *portal) codeAwaited(lang language.Tag, seen sight, f form) (accountsv1.
 
 // count counts a code before anybody looks at it. It answers, and gives false, if
 // that cannot be done any more.
-func (p *portal) count(v visit, seen sight, f form) (sight, bool) {
-	now, result, err := p.invitations.save(v.r.Context(), seen, guessed())
+func (p *portal) count(v visit, seen store.LinkView, f form) (store.LinkView, bool) {
+	now, result, err := p.store.Save(v.r.Context(), seen, store.Guessed())
 	switch {
 	case err != nil:
 		// The write may have taken effect: then one try is lost.
 		p.tryAgain(v, seen, f, makingAccount, err)
-	case result == guessesSpent:
+	case result == store.GuessesSpent:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{
 			Text: languageOf(v.r, now).Text("portal.problem.guesses-spent", map[string]string{
 				"Address": string(now.Invitation.Spec.Email), "Inviter": inviter(now),
 			}),
 		})
-	case result == notOpen:
+	case result == store.NotOpen:
 		p.closed(v, now)
 	default:
 		return now, true
 	}
-	return sight{}, false
+	return store.LinkView{}, false
 }
 
 // confirmAddress looks at a code, which is counted before, and gives the other
 // address that it confirms. Otherwise it answers and gives false.
-func (p *portal) confirmAddress(v visit, seen sight, f form) (accountsv1.EmailAddress, bool) {
+func (p *portal) confirmAddress(v visit, seen store.LinkView, f form) (accountsv1.EmailAddress, bool) {
 	now, counted := p.count(v, seen, f)
 	if !counted {
 		return "", false
 	}
 	lang, email := languageOf(v.r, now), now.Invitation.Status.OtherAddress.Email
-	if !now.anyAddress() || !now.keys.CheckCode(now.Invitation, f.code, p.clock.Now()) {
+	if !now.AnyAddress() || !now.Keys.CheckCode(now.Invitation, f.code, p.clock.Now()) {
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{fieldCode, lang.Text("portal.problem.code-wrong", nil)})
 		return "", false
 	}
-	known, err := p.invitations.signsIn(v.r.Context(), now, email)
+	known, err := p.store.HasAccount(v.r.Context(), now, email)
 	switch {
 	case err != nil:
 		p.tryAgain(v, now, f, makingAccount, err)

@@ -16,6 +16,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 // asked says that a code to janet@example.net was just asked for.
@@ -290,8 +291,8 @@ func TestAHalfMadeAccountOfAnotherAddressIsNotTakenUpWithoutACode(t *testing.T) 
 	w := aWorld(t, begun)
 	w.anyAddress()
 	expect(t, w.post(w.link(), filled()), 422, "Somebody has this user name already")
-	_, o, err := w.store().accept(t.Context(), w.parsed(), chosen("jane-doe", "mine"))
-	if o != nameTaken || err != nil || w.secret("jane-doe") != nil {
+	_, o, err := w.store().Accept(t.Context(), w.parsed(), chosen("jane-doe", "mine"))
+	if o != store.NameTaken || err != nil || w.secret("jane-doe") != nil {
 		t.Errorf("got %d, %v", o, err)
 	}
 }
@@ -303,9 +304,9 @@ func TestTheAddressIsJudgedByWhatIsTrueWhenItIsRecorded(t *testing.T) {
 		w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
 	})(w)
 	p := chosen("jane-doe", "mine")
-	p.email = "janet@example.net"
-	_, o, err := w.through(tap).accept(t.Context(), w.parsed(), p)
-	if o != addressRefused || err != nil || w.invitation().Status.Acceptance.Given() {
+	p.Email = "janet@example.net"
+	_, o, err := w.through(tap).Accept(t.Context(), w.parsed(), p)
+	if o != store.AddressRefused || err != nil || w.invitation().Status.Acceptance.Given() {
 		t.Errorf("got %d, %v", o, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -148,7 +149,7 @@ func (m message) in(lang language.Tag) messagePage {
 }
 
 func (p *portal) notFound(w http.ResponseWriter, r *http.Request) {
-	p.message(w, r, languageOf(r, sight{}), http.StatusNotFound, nothingHere)
+	p.message(w, r, languageOf(r, store.LinkView{}), http.StatusNotFound, nothingHere)
 }
 
 func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

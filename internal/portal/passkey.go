@@ -20,6 +20,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/username"
 )
 
@@ -114,15 +115,9 @@ func (o passkeyOwner) WebAuthnCredentials() []webauthn.Credential {
 	return all
 }
 
-// pendingPasskey is a passkey that is being made.
-type pendingPasskey struct {
-	Ceremony webauthn.SessionData `json:"ceremony"`
-	Expires  time.Time            `json:"expires"`
-}
-
 // beginNewPasskey gives what a browser needs to make a passkey, and what to keep
 // until it has. Its challenge may be answered once.
-func (p *portal) beginNewPasskey(owner passkeyOwner, now time.Time) (*protocol.CredentialCreation, *pendingPasskey, error) {
+func (p *portal) beginNewPasskey(owner passkeyOwner, now time.Time) (*protocol.CredentialCreation, *store.PendingPasskey, error) {
 	challenge := make([]byte, challengeSize)
 	if _, err := io.ReadFull(p.random, challenge); err != nil {
 		return nil, nil, fmt.Errorf("make a challenge: %w", err)
@@ -132,7 +127,7 @@ func (p *portal) beginNewPasskey(owner passkeyOwner, now time.Time) (*protocol.C
 
 // askForPasskey does the same with a given challenge. What it gives to keep depends
 // on nothing else, so that it can be made anew in place of being kept.
-func (p *portal) askForPasskey(owner passkeyOwner, challenge []byte, now time.Time) (*protocol.CredentialCreation, *pendingPasskey, error) {
+func (p *portal) askForPasskey(owner passkeyOwner, challenge []byte, now time.Time) (*protocol.CredentialCreation, *store.PendingPasskey, error) {
 	var known []protocol.CredentialDescriptor
 	for _, credential := range owner.WebAuthnCredentials() {
 		known = append(known, credential.Descriptor())
@@ -145,12 +140,12 @@ func (p *portal) askForPasskey(owner passkeyOwner, challenge []byte, now time.Ti
 	if err != nil {
 		return nil, nil, fmt.Errorf("ask for a passkey: %w", err)
 	}
-	return options, &pendingPasskey{Ceremony: *ceremony, Expires: now.Add(passkeyTime)}, nil
+	return options, &store.PendingPasskey{Ceremony: *ceremony, Expires: now.Add(passkeyTime)}, nil
 }
 
 // finishNewPasskey gives the passkey that a browser has made. It fails with
 // errRefused, or too late with errNotPending. Whoever calls it has taken open away, so that it is used once.
-func (p *portal) finishNewPasskey(owner passkeyOwner, open *pendingPasskey, answer []byte, name string, now time.Time) (account.Passkey, error) {
+func (p *portal) finishNewPasskey(owner passkeyOwner, open *store.PendingPasskey, answer []byte, name string, now time.Time) (account.Passkey, error) {
 	switch {
 	case !now.Before(open.Expires):
 		return account.Passkey{}, errNotPending

@@ -14,6 +14,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
@@ -60,7 +61,7 @@ func (p *portal) beginPasskey(v membersVisit) {
 	}
 	password := values.Get(fieldCurrentPassword)
 	right, err := p.confirmed(v, password)
-	owner := ownerOf(v.account, v.credentials)
+	owner := ownerOf(v.Account, v.Credentials)
 	switch {
 	case err != nil:
 		p.changeFailed(v, "confirm a password", err)
@@ -73,7 +74,7 @@ func (p *portal) beginPasskey(v membersVisit) {
 		return
 	}
 	var options *protocol.CredentialCreation
-	err = p.pend(v, func(open *pending, now time.Time) (err error) {
+	err = p.store.ChangePending(v.r.Context(), v.SignedIn, func(open *store.Pending, now time.Time) (err error) {
 		options, open.Passkey, err = p.beginNewPasskey(owner, now)
 		return err
 	})
@@ -100,13 +101,13 @@ func (p *portal) addPasskey(v membersVisit) {
 		p.showFactorsWith(v, http.StatusUnprocessableEntity, formPasskey, problem{fieldPasskeyName, text})
 		return
 	}
-	name := cmp.Or(cleanName(values.Get(fieldPasskeyName)), defaultName(v.lang, v.credentials.Passkeys))
-	made, err := p.finishNewPasskey(ownerOf(v.account, v.credentials), open, []byte(values.Get(fieldPasskeyAnswer)), name, p.clock.Now().UTC())
+	name := cmp.Or(cleanName(values.Get(fieldPasskeyName)), defaultName(v.lang, v.Credentials.Passkeys))
+	made, err := p.finishNewPasskey(ownerOf(v.Account, v.Credentials), open, []byte(values.Get(fieldPasskeyAnswer)), name, p.clock.Now().UTC())
 	if err != nil {
 		p.changed(v, formPasskey, "", nil, err)
 		return
 	}
-	codes, err := p.changeFactors(v, func(c *account.Credentials, _ pending, now time.Time) (codes []string, err error) {
+	codes, err := p.changeFactors(v, func(c *account.Credentials, _ store.Pending, now time.Time) (codes []string, err error) {
 		if c.Passkeys, err = addTo(c.Passkeys, made); err != nil {
 			return nil, err
 		}
@@ -118,9 +119,9 @@ func (p *portal) addPasskey(v membersVisit) {
 
 // takePendingPasskey gives the passkey that is being made in this session, once,
 // whatever becomes of it.
-func (p *portal) takePendingPasskey(v membersVisit) (*pendingPasskey, error) {
-	var taken *pendingPasskey
-	err := p.pend(v, func(open *pending, _ time.Time) error {
+func (p *portal) takePendingPasskey(v membersVisit) (*store.PendingPasskey, error) {
+	var taken *store.PendingPasskey
+	err := p.store.ChangePending(v.r.Context(), v.SignedIn, func(open *store.Pending, _ time.Time) error {
 		if open.Passkey == nil {
 			return errNotPending
 		}
@@ -141,7 +142,7 @@ func (p *portal) removePasskey(v membersVisit) {
 		p.showFactorsWith(v, http.StatusUnprocessableEntity, formPasskeyRemoval, problem{fieldPasskey, v.lang.Text("portal.factor.passkey-unchosen", nil)})
 		return
 	}
-	codes, err := p.changeFactors(v, func(c *account.Credentials, _ pending, now time.Time) ([]string, error) {
+	codes, err := p.changeFactors(v, func(c *account.Credentials, _ store.Pending, now time.Time) ([]string, error) {
 		left := slices.DeleteFunc(slices.Clone(c.Passkeys), func(k account.Passkey) bool { return k.ID == which })
 		if len(left) == len(c.Passkeys) {
 			return nil, errMissing

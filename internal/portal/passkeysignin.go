@@ -23,6 +23,7 @@ import (
 
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/session"
 )
 
@@ -89,7 +90,7 @@ func (c challenge) useUp(credentials *account.Credentials, now time.Time) bool {
 // challengePasskey answers the script with a challenge for whichever passkey its
 // person chooses: the portal does not know yet who that is.
 func (p *portal) challengePasskey(w http.ResponseWriter, r *http.Request) {
-	lang := languageOf(r, sight{})
+	lang := languageOf(r, store.LinkView{})
 	asked := challenge{expires: p.clock.Now().Add(passkeyTime).Truncate(time.Second)}
 	if _, err := io.ReadFull(p.random, asked.value[:]); err != nil {
 		p.failed(w, r, lang, "make a challenge", err, unavailable)
@@ -119,10 +120,10 @@ func (p *portal) challengePasskey(w http.ResponseWriter, r *http.Request) {
 // nobody can guess it, wrong passwords keep nobody from using it. Whatever is
 // wrong, the answer is the same, and takes as long.
 func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
-	start, lang := p.clock.Now(), languageOf(r, sight{})
+	start, lang := p.clock.Now(), languageOf(r, store.LinkView{})
 	m, token, err := p.openWithPasskey(w, r)
 	switch {
-	case errors.Is(err, errRefused), errors.Is(err, errGone):
+	case errors.Is(err, errRefused), errors.Is(err, store.ErrGone):
 		p.evenOut(r, start)
 		answerPasskey(w, r, http.StatusUnprocessableEntity, passkeyAnswer{Problem: lang.Text("portal.factor.sign-in-refused", nil)})
 		return
@@ -130,12 +131,12 @@ func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, lang, "sign in with a passkey", err, unavailable)
 		return
 	}
-	if err := p.leaveAccount(r, m.account.Name); err != nil {
+	if err := p.leaveAccount(r, m.Account.Name); err != nil {
 		p.log.Error(errKind(err), "Failed to end the session of another account")
 	}
-	p.keep(w, m.account.Name, token)
+	p.keep(w, m.Account.Name, token)
 	p.setCookie(w, challengeCookie, "", -1, http.SameSiteStrictMode)
-	if err := p.members.changeStatus(context.WithoutCancel(r.Context()), m, noting(lang)); err != nil {
+	if err := p.store.SyncStatus(context.WithoutCancel(r.Context()), m, lang); err != nil {
 		// They are signed in all the same. The status follows the next time.
 		p.log.Error(errKind(err), "Failed to note that somebody signed in")
 	}
@@ -145,7 +146,7 @@ func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
 // openWithPasskey begins the session of whoever answers the challenge of this
 // browser, and gives its token. The challenge is used up, the counter of the
 // passkey kept and the session begun in one conditional write.
-func (p *portal) openWithPasskey(w http.ResponseWriter, r *http.Request) (*member, string, error) {
+func (p *portal) openWithPasskey(w http.ResponseWriter, r *http.Request) (*store.Member, string, error) {
 	answer, err := readAssertion(w, r)
 	if err != nil {
 		return nil, "", err
@@ -154,7 +155,7 @@ func (p *portal) openWithPasskey(w http.ResponseWriter, r *http.Request) (*membe
 	if err != nil {
 		return nil, "", err
 	}
-	m, err := p.members.handled(r.Context(), handleUID(answer.Response.UserHandle))
+	m, err := p.store.MemberOfInvitation(r.Context(), handleUID(answer.Response.UserHandle))
 	if err != nil {
 		return nil, "", err
 	}
@@ -164,23 +165,21 @@ func (p *portal) openWithPasskey(w http.ResponseWriter, r *http.Request) (*membe
 		return nil, "", err
 	case m == nil:
 		return nil, "", errRefused
-	case halfway != nil && halfway.session.Stage == session.StagePassword && halfway.account.UID != m.account.UID:
+	case halfway != nil && halfway.Session.Stage == session.StagePassword && halfway.Account.UID != m.Account.UID:
 		return nil, "", errRefused
 	}
-	token := ""
-	err = p.members.changeCredentials(r.Context(), m, func(m *member, now time.Time) (err error) {
-		if m.disabled() {
-			return errRefused
+	token, err := p.store.BeginSession(r.Context(), m, p.browser(r), func(m *store.Member, now time.Time) (stage session.Stage, err error) {
+		if m.Disabled() {
+			return "", errRefused
 		}
-		m.credentials.Passkeys, err = p.usePasskey(ownerOf(m.account, m.credentials), asked.value[:], answer, now)
+		m.Credentials.Passkeys, err = p.usePasskey(ownerOf(m.Account, m.Credentials), asked.value[:], answer, now)
 		if err != nil {
-			return err
+			return "", err
 		}
-		if !asked.useUp(&m.credentials, now) {
-			return errRefused
+		if !asked.useUp(&m.Credentials, now) {
+			return "", errRefused
 		}
-		token, err = p.begin(r, m, session.StageSignedIn, now)
-		return err
+		return session.StageSignedIn, nil
 	})
 	return m, token, err
 }

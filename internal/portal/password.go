@@ -7,11 +7,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/session"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -43,8 +42,8 @@ func (p *portal) showPasswordForm(v membersVisit, status int, problems ...proble
 		title = v.lang.Text("portal.invitation.check", map[string]string{"Title": title})
 	}
 	v.render(p, status, pagePassword, title, passwordPage{
-		UserName: username.Show(v.account.Name), Base: p.base,
-		MinLength: account.LeastLength(v.credentials.HasSecondFactor()), Problems: problems,
+		UserName: username.Show(v.Account.Name), Base: p.base,
+		MinLength: account.LeastLength(v.Credentials.HasSecondFactor()), Problems: problems,
 	})
 }
 
@@ -60,7 +59,7 @@ func (p *portal) changePassword(v membersVisit) {
 		return
 	}
 	typed := newPassword{values.Get(fieldCurrentPassword), values.Get(fieldNewPassword), values.Get(fieldNewPasswordAgain)}
-	if problems := typed.problems(v.lang, v.member); len(problems) > 0 {
+	if problems := typed.problems(v.lang, v.Member); len(problems) > 0 {
 		p.showPasswordForm(v, http.StatusUnprocessableEntity, problems...)
 		return
 	}
@@ -68,9 +67,9 @@ func (p *portal) changePassword(v membersVisit) {
 	switch {
 	case err == nil && right:
 		p.toAccount(v, donePassword)
-	case errors.Is(err, errTooShort):
-		p.showPasswordForm(v, http.StatusUnprocessableEntity, typed.problems(v.lang, v.member)...)
-	case errors.Is(err, errGone):
+	case errors.Is(err, store.ErrTooShort):
+		p.showPasswordForm(v, http.StatusUnprocessableEntity, typed.problems(v.lang, v.Member)...)
+	case errors.Is(err, store.ErrGone):
 		p.redirect(v.w, v.r, "/sign-in?lang="+v.lang.String())
 	case err == nil:
 		p.showPasswordForm(v, http.StatusUnprocessableEntity, problem{fieldCurrentPassword, v.lang.Text("portal.password-form.wrong", nil)})
@@ -92,72 +91,32 @@ func (p *portal) replacePassword(v membersVisit, typed newPassword) (bool, error
 	if err != nil {
 		return false, err
 	}
-	if right, err := p.tryPassword(v.r.Context(), v.member, typed.current); err != nil || !right {
+	if right, err := p.store.TryPassword(v.r.Context(), v.Member, typed.current); err != nil || !right {
 		return false, err
 	}
 	ctx := context.WithoutCancel(v.r.Context())
-	before, token := v.credentials.Password, ""
-	// Who asks for a link writes the Account, which no condition on the Secret sees.
-	again, err := p.members.member(ctx, v.account.Name)
+	token, err := p.store.ReplacePassword(ctx, v.SignedIn, store.ChosenPassword{Hash: hash, Short: account.IsShort(typed.chosen)}, p.browser(v.r))
 	if err != nil {
 		return false, err
 	}
-	if again == nil {
-		return false, errGone
-	}
-	*v.member = *again
-	err = p.members.changeCredentials(ctx, v.member, func(m *member, now time.Time) (err error) {
-		switch m.credentials.ShortPassword = account.IsShort(typed.chosen); {
-		case !m.keeps(v.session) || m.disabled():
-			return errGone // it was ended while the password was being looked at
-		case m.credentials.Password != before:
-			return errContended // somebody signed in, and it was hashed anew
-		case m.credentials.ShortPassword && !m.credentials.HasSecondFactor():
-			return errTooShort // the second factor was removed meanwhile
-		}
-		m.credentials.Password, m.credentials.PasswordTime = hash, m.passwordTime(now)
-		m.credentials.Sessions = nil
-		token, err = p.begin(v.r, m, session.StageSignedIn, now)
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	p.keep(v.w, v.account.Name, token)
-	p.notePassword(ctx, v.member, v.lang, func(s *accountsv1.SignIn, limits account.Limits) {
+	p.keep(v.w, v.Account.Name, token)
+	p.notePassword(ctx, v.Member, v.lang, func(s *accountsv1.SignIn, limits account.Limits) {
 		account.SignedIn(s, account.FactorPassword, limits)
 	})
 	return true, nil
 }
 
-// passwordTime is when a password counts as chosen that is chosen now: no earlier
-// than the newest request for a link, which may come from a portal, or a controller,
-// whose clock is ahead of this one's. The link is dead all the same.
-func (m *member) passwordTime(now time.Time) time.Time {
-	if asked := m.account.Status.ResetTimes; len(asked) > 0 && asked[0].After(now) {
-		now = asked[0].Time
+// notePassword notes that a password was changed, which counts also where that fails.
+func (p *portal) notePassword(ctx context.Context, m *store.Member, lang language.Tag, forget func(s *accountsv1.SignIn, limits account.Limits)) {
+	if err := p.store.NotePassword(ctx, m, lang, forget); err != nil {
+		p.log.Error(errKind(err), "Failed to note that a password was changed")
 	}
-	return now.UTC()
 }
 
-func (n newPassword) problems(lang language.Tag, m *member) []problem {
+func (n newPassword) problems(lang language.Tag, m *store.Member) []problem {
 	var found []problem
 	if n.current == "" {
 		found = append(found, problem{fieldCurrentPassword, lang.Text("portal.problem.sign-in-password-empty", nil)})
 	}
 	return append(found, newPasswordProblems(lang, m, n.chosen, n.again)...)
-}
-
-// person is what is known about a member, and what their password should not be
-// built from.
-func (m *member) person() account.Person {
-	spec := m.account.Spec
-	about := account.Person{
-		UserName: username.Show(m.account.Name), Email: string(spec.Email),
-		GivenName: string(spec.GivenName), FamilyName: string(spec.FamilyName),
-	}
-	for _, b := range m.belongings {
-		about.Organization = append(about.Organization, b.Organization.Name, string(b.Organization.Title()))
-	}
-	return about
 }

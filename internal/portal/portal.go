@@ -18,34 +18,18 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 	"k8s.io/utils/clock"
 
-	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
-
-// invitations is what the pages need of the store.
-type invitations interface {
-	// look and inspect see what a link is for, from the cache and as it is now.
-	look(ctx context.Context, link invitation.Link) (sight, error)
-	inspect(ctx context.Context, link invitation.Link) (sight, error)
-	// accept makes the account, and save changes the Invitation's status.
-	accept(ctx context.Context, link invitation.Link, p person) (sight, outcome, error)
-	save(ctx context.Context, seen sight, c change) (sight, outcome, error)
-	// taken and begun are about user names, seen from one Invitation.
-	taken(ctx context.Context, chosen string, seen sight, email accountsv1.EmailAddress) (bool, error)
-	begun(ctx context.Context, seen sight, email accountsv1.EmailAddress) (string, error)
-	// signsIn is about accounts that people have.
-	signsIn(ctx context.Context, seen sight, email accountsv1.EmailAddress) (bool, error)
-}
 
 // portal answers requests.
 type portal struct {
-	invitations invitations
-	members     members
-	random      io.Reader
-	pause       func(ctx context.Context, d time.Duration)
-	hasher      Hasher
-	clock       clock.PassiveClock
-	log         logr.Logger
+	store  *store.Store
+	random io.Reader
+	pause  func(ctx context.Context, d time.Duration)
+	hasher store.Hasher
+	clock  clock.PassiveClock
+	log    logr.Logger
 
 	pages   *pages
 	assets  map[string]asset
@@ -70,14 +54,6 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	s := &store{
-		reader: cfg.Reader, live: cfg.Live, writer: cfg.Writer,
-		keys: cfg.Keys, clock: cfg.Clock, namespace: cfg.Namespace,
-	}
-	return newPortal(cfg, s, s)
-}
-
-func newPortal(cfg Config, invitations invitations, members members) (http.Handler, error) {
 	assets, names, err := loadAssets()
 	if err != nil {
 		return nil, err
@@ -96,31 +72,33 @@ func newPortal(cfg Config, invitations invitations, members members) (http.Handl
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
+	}
 	if cfg.Limits == (Limits{}) {
 		cfg.Limits = DefaultLimits()
 	}
 	p := &portal{
-		invitations: invitations,
-		members:     members,
-		random:      cfg.Random,
-		pause:       cfg.Pause,
-		hasher:      cfg.Hasher,
-		clock:       cfg.Clock,
-		log:         cfg.Log,
-		pages:       pages,
-		assets:      assets,
-		limiter:     newLimiter(cfg.Limits, cfg.Clock),
-		origins:     origins,
-		trusted:     cfg.TrustedProxies,
-		base:        base,
-		host:        cfg.BaseURL.Hostname(),
-		https:       cfg.BaseURL.Scheme == "https",
-		keys:        cfg.Keys,
+		store: &store.Store{
+			Reader: cfg.Reader, Live: cfg.Live, Writer: cfg.Writer, Keys: cfg.Keys, Hasher: cfg.Hasher,
+			Clock: cfg.Clock, Random: cfg.Random, Namespace: cfg.Namespace,
+		},
+		random:  cfg.Random,
+		pause:   cfg.Pause,
+		hasher:  cfg.Hasher,
+		clock:   cfg.Clock,
+		log:     cfg.Log,
+		pages:   pages,
+		assets:  assets,
+		limiter: newLimiter(cfg.Limits, cfg.Clock),
+		origins: origins,
+		trusted: cfg.TrustedProxies,
+		base:    base,
+		host:    cfg.BaseURL.Hostname(),
+		https:   cfg.BaseURL.Scheme == "https",
+		keys:    cfg.Keys,
 
 		relyingParty: relyingParty,
-	}
-	if p.random == nil {
-		p.random = rand.Reader
 	}
 	if p.pause == nil {
 		p.pause = pause

@@ -13,6 +13,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 // verdict is what becomes of one call to the API server.
@@ -126,7 +127,7 @@ func minimum(of []int, n int) int {
 // answerOf is what one request told its person; untold if it died.
 type answerOf struct {
 	told     bool
-	outcome  outcome
+	outcome  store.Outcome
 	standing invitation.Standing
 	err      error
 }
@@ -161,11 +162,11 @@ func TestAcceptanceInEveryOrder(t *testing.T) {
 		for i, name := range chosenNames {
 			who := chosen(name, hashOf(i))
 			if wanted && i < 2 { // the third has none
-				who.credentials.TOTP.Secret = appOf(i)
+				who.Credentials.TOTP.Secret = appOf(i)
 			}
 			requests = append(requests, func() {
-				seen, o, err := w.through(s.tap(i)).accept(t.Context(), w.parsed(), who)
-				answers[i] = answerOf{true, o, seen.standing, err}
+				seen, o, err := w.through(s.tap(i)).Accept(t.Context(), w.parsed(), who)
+				answers[i] = answerOf{true, o, seen.Standing, err}
 			})
 		}
 		s.run(requests)
@@ -225,7 +226,7 @@ func (w *world) verify(names []string, answers []answerOf, faulty bool) string {
 	}
 	stored := string(secret.Data[account.PasswordKey])
 	for i, a := range answers {
-		if stored == hashOf(i) && a.outcome == notOpen {
+		if stored == hashOf(i) && a.outcome == store.NotOpen {
 			return fmt.Sprintf("the password of request %d is stored, and it was told that it has lost", i)
 		}
 	}
@@ -240,11 +241,11 @@ func winnerOf(answers []answerOf, faulty bool) (winner int, problem string) {
 	winner = -1
 	for i, a := range answers {
 		switch {
-		case a.outcome == done && winner >= 0:
+		case a.outcome == store.Done && winner >= 0:
 			return winner, "two were told that their account is ready"
-		case a.outcome == done:
+		case a.outcome == store.Done:
 			winner = i
-		case !faulty && (!a.told || a.err != nil || a.outcome == nameTaken):
+		case !faulty && (!a.told || a.err != nil || a.outcome == store.NameTaken):
 			return winner, fmt.Sprintf("request %d failed although nothing was wrong", i)
 		}
 	}
@@ -258,9 +259,9 @@ func winnerOf(answers []answerOf, faulty bool) (winner int, problem string) {
 func (w *world) verifyNothingIsInTheWay(name string) string {
 	const hash = "hash of the next try"
 	who := chosen(name, hash)
-	who.credentials.TOTP.Secret = "secret of the next try"
-	_, o, err := w.store().accept(w.t.Context(), w.parsed(), who)
-	if err != nil || o != done {
+	who.Credentials.TOTP.Secret = "secret of the next try"
+	_, o, err := w.store().Accept(w.t.Context(), w.parsed(), who)
+	if err != nil || o != store.Done {
 		return fmt.Sprintf("the next try ends with %d, %v", o, err)
 	}
 	if stored := string(w.secret(name).Data[account.PasswordKey]); stored != hash {

@@ -8,10 +8,8 @@ import (
 	"errors"
 	"net/http"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -31,10 +29,6 @@ var (
 	resetUnavailable = message{page: "reset-unavailable", lines: []string{"wait"}}
 )
 
-// statusTries bounds how often the portal tries to write down in the status of an
-// Account that its password was changed. There is no form to send again for that.
-const statusTries = 3
-
 // resetVisit is one request at a link for a new password.
 type resetVisit struct {
 	w    http.ResponseWriter
@@ -47,7 +41,9 @@ type resetVisit struct {
 // resetRoute is the route of one link.
 func (p *portal) resetRoute(text string) route {
 	handle := func(answer func(v resetVisit)) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) { answer(resetVisit{w, r, languageOf(r, sight{}), text}) }
+		return func(w http.ResponseWriter, r *http.Request) {
+			answer(resetVisit{w, r, languageOf(r, store.LinkView{}), text})
+		}
 	}
 	return route{pattern: "/reset/{link}", get: handle(p.showResetForm), post: handle(p.reset), secret: true}
 }
@@ -67,17 +63,17 @@ func (f resetPage) Problem(field string) string { return textOf(f.Problems, fiel
 
 // openReset sees what a link is for at this very moment. It answers, and gives
 // false, unless the link is open.
-func (p *portal) openReset(v resetVisit) (account.ResetLink, resetSight, bool) {
+func (p *portal) openReset(v resetVisit) (account.ResetLink, store.ResetView, bool) {
 	link, err := account.ParseResetLink(v.text)
 	if err != nil {
-		p.resetClosed(v, resetSight{})
-		return link, resetSight{}, false
+		p.resetClosed(v, store.ResetView{})
+		return link, store.ResetView{}, false
 	}
-	seen, err := p.members.seeReset(v.r.Context(), link)
+	seen, err := p.store.InspectReset(v.r.Context(), link)
 	switch {
 	case err != nil:
 		p.failed(v.w, v.r, v.lang, "look at a link for a new password", err, resetUnavailable)
-	case seen.standing != account.ResetOpen:
+	case seen.Standing != account.ResetOpen:
 		p.resetClosed(v, seen)
 	default:
 		return link, seen, true
@@ -86,9 +82,9 @@ func (p *portal) openReset(v resetVisit) (account.ResetLink, resetSight, bool) {
 }
 
 // resetClosed answers where a link cannot be used.
-func (p *portal) resetClosed(v resetVisit, seen resetSight) {
+func (p *portal) resetClosed(v resetVisit, seen store.ResetView) {
 	status, text, ways := http.StatusNotFound, resetUnknown, []way{p.toReset(v.lang)}
-	switch seen.standing {
+	switch seen.Standing {
 	case account.ResetUsed:
 		status, text, ways = http.StatusGone, resetUsed, append(ways, p.toSignIn(v.lang))
 	case account.ResetSuperseded:
@@ -97,16 +93,16 @@ func (p *portal) resetClosed(v resetVisit, seen resetSight) {
 		status, text = http.StatusGone, resetExpired
 	case account.ResetUnknown, account.ResetOpen: // an open link is not asked about
 	}
-	p.showWays(v.w, v.r, v.lang, status, text, seen.helps(), ways...)
+	p.showWays(v.w, v.r, v.lang, status, text, helps(seen), ways...)
 }
 
 // helps are those whom the Organizations of the Account let people ask.
-func (s resetSight) helps() []help {
-	if s.member == nil {
+func helps(s store.ResetView) []help {
+	if s.Member == nil {
 		return nil
 	}
 	var all []help
-	for _, b := range s.member.belongings {
+	for _, b := range s.Member.Belongings {
 		if contact := b.Organization.Spec.SupportContact; contact != "" {
 			all = append(all, help{string(b.Organization.Title()), string(contact)})
 		}
@@ -121,14 +117,14 @@ func (p *portal) showResetForm(v resetVisit) {
 	}
 }
 
-func (p *portal) resetForm(v resetVisit, status int, seen resetSight, problems ...problem) {
+func (p *portal) resetForm(v resetVisit, status int, seen store.ResetView, problems ...problem) {
 	title := v.lang.Text("portal.reset-form.title", nil)
 	if len(problems) > 0 {
 		title = v.lang.Text("portal.invitation.check", map[string]string{"Title": title})
 	}
-	secondFactor := seen.member.credentials.HasSecondFactor()
+	secondFactor := seen.Member.Credentials.HasSecondFactor()
 	p.render(v.w, v.r, v.lang, status, pageResetForm, title, resetPage{
-		UserName: username.Show(seen.member.account.Name), SecondFactor: secondFactor,
+		UserName: username.Show(seen.Member.Account.Name), SecondFactor: secondFactor,
 		MinLength: account.LeastLength(secondFactor), Problems: problems,
 		Path: p.base + "/reset/" + v.text + "?lang=" + v.lang.String(),
 	})
@@ -147,7 +143,7 @@ func (p *portal) reset(v resetVisit) {
 		return
 	}
 	typed, again := values.Get(fieldNewPassword), values.Get(fieldNewPasswordAgain)
-	if problems := newPasswordProblems(v.lang, seen.member, typed, again); len(problems) > 0 {
+	if problems := newPasswordProblems(v.lang, seen.Member, typed, again); len(problems) > 0 {
 		p.resetForm(v, http.StatusUnprocessableEntity, seen, problems...)
 		return
 	}
@@ -158,18 +154,18 @@ func (p *portal) reset(v resetVisit) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), resetTimeout)
 	defer cancel()
-	now, counts, err := p.members.resetPassword(ctx, link, chosenPassword{hash, account.IsShort(typed)})
+	now, counts, err := p.store.ResetPassword(ctx, link, store.ChosenPassword{Hash: hash, Short: account.IsShort(typed)})
 	switch {
-	case errors.Is(err, errTooShort):
-		p.resetForm(v, http.StatusUnprocessableEntity, now, newPasswordProblems(v.lang, now.member, typed, again)...)
+	case errors.Is(err, store.ErrTooShort):
+		p.resetForm(v, http.StatusUnprocessableEntity, now, newPasswordProblems(v.lang, now.Member, typed, again)...)
 	case err != nil:
 		p.resetFailed(v, seen, err)
 	case !counts:
 		p.resetClosed(v, now)
 	default:
-		p.notePassword(ctx, now.member, v.lang, account.Open)
+		p.notePassword(ctx, now.Member, v.lang, account.Open)
 		done := message{page: resetDone, lines: []string{"sessions", "sign-in"}}
-		if now.member.credentials.HasSecondFactor() {
+		if now.Member.Credentials.HasSecondFactor() {
 			done.lines = append(done.lines, "factor")
 		}
 		p.showWays(v.w, v.r, v.lang, http.StatusOK, done, nil, p.toSignIn(v.lang))
@@ -177,7 +173,7 @@ func (p *portal) reset(v resetVisit) {
 }
 
 // resetFailed answers where nobody knows whether the password was changed.
-func (p *portal) resetFailed(v resetVisit, seen resetSight, err error) {
+func (p *portal) resetFailed(v resetVisit, seen store.ResetView, err error) {
 	text := "portal.reset-form.not-finished"
 	if errors.Is(err, account.ErrBusy) {
 		text = "portal.problem.busy"
@@ -189,28 +185,10 @@ func (p *portal) resetFailed(v resetVisit, seen resetSight, err error) {
 	p.resetForm(v, http.StatusServiceUnavailable, seen, problem{Text: v.lang.Text(text, nil)})
 }
 
-// notePassword forgets what was counted, opens a lock, and lets the controller tell
-// the person. The new password counts by now: where this fails, signing in makes up
-// for the mail, and another link for the lock.
-func (p *portal) notePassword(ctx context.Context, m *member, lang language.Tag, forget func(s *accountsv1.SignIn, limits account.Limits)) {
-	var err error
-	for range statusTries {
-		err = p.members.changeStatus(ctx, m, func(m *member, _ metav1.Time) error {
-			forget(&m.account.Status.SignIn, m.limits())
-			m.noteNewPassword(lang)
-			return nil
-		})
-		if err == nil || errors.Is(err, errGone) {
-			return
-		}
-	}
-	p.log.Error(errKind(err), "Failed to note that a password was changed")
-}
-
 // newPasswordProblems are what is wrong with a new password for m.
-func newPasswordProblems(lang language.Tag, m *member, chosen, again string) []problem {
-	secondFactor := m.credentials.HasSecondFactor()
-	weakness := account.CheckPassword(chosen, m.person(), secondFactor)
+func newPasswordProblems(lang language.Tag, m *store.Member, chosen, again string) []problem {
+	secondFactor := m.Credentials.HasSecondFactor()
+	weakness := account.CheckPassword(chosen, m.Person(), secondFactor)
 	if text := passwordProblem(lang, chosen, weakness, secondFactor); text != "" {
 		return []problem{{fieldNewPassword, text}}
 	}

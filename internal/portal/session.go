@@ -4,100 +4,45 @@
 package portal
 
 import (
-	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
 
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/session"
 )
 
 // maxBrowser is how much is kept of what a browser calls itself.
 const maxBrowser = 200
 
-// signedIn is a member and the session that a request belongs to.
-type signedIn struct {
-	*member
-	session session.Session
-}
-
-// visitor is whoever is signed in, at whatever stage; nil: nobody is. It is
-// found out anew at each request, past the cache, so that a session that is ended
-// at one portal is ended at all of them. That the session is in use is written
-// down now and then, also for a GET.
-func (p *portal) visitor(r *http.Request) (*signedIn, error) {
+// visitor is whoever is signed in, at whatever stage; nil: nobody is. That the
+// session is in use is written down now and then, also for a GET. If that fails, the
+// session only ends a little earlier.
+func (p *portal) visitor(r *http.Request) (*store.SignedIn, error) {
 	token, name, found := p.token(r)
 	if !found {
 		return nil, nil
 	}
-	m, err := p.members.member(r.Context(), name)
-	if err != nil || m == nil || m.disabled() {
+	at, err := p.store.Visitor(r.Context(), name, token)
+	if err != nil || at == nil {
 		return nil, err
 	}
-	now := p.clock.Now()
-	s, found := session.Find(m.credentials.Sessions, token)
-	if !found || !s.Alive(now, m.sessionsEnd()) {
-		return nil, nil
-	}
-	if s.Stale(now) {
-		p.touch(r.Context(), m, s.Hash)
-	}
-	return &signedIn{m, s}, nil
-}
-
-// alive gives a session of m that can be used, by its hash. What was begun on
-// behalf of a session asks again within its write: the session may have ended.
-func (m *member) alive(hash string, now time.Time) (session.Session, bool) {
-	living := m.sessions(now)
-	at := slices.IndexFunc(living, func(s session.Session) bool { return s.Hash == hash })
-	if at < 0 {
-		return session.Session{}, false
-	}
-	return living[at], true
-}
-
-// keeps tells whether a session of m was not ended. It is not asked whether the
-// session is alive: the last password or code that may be tried has ended them all for
-// as long as nobody knows that it is right.
-func (m *member) keeps(s session.Session) bool {
-	return slices.ContainsFunc(m.credentials.Sessions, func(o session.Session) bool { return o.Hash == s.Hash })
-}
-
-// touch writes down that a session is in use. If that fails, the session only
-// ends a little earlier.
-func (p *portal) touch(ctx context.Context, m *member, hash string) {
-	err := p.members.changeCredentials(ctx, m, func(m *member, now time.Time) error {
-		at := slices.IndexFunc(m.credentials.Sessions, func(s session.Session) bool { return s.Hash == hash })
-		if at < 0 {
-			return errUnchanged
-		}
-		m.credentials.Sessions = slices.Clone(m.credentials.Sessions)
-		m.credentials.Sessions[at].SeenTime = now
-		return nil
-	})
-	if err != nil {
-		p.log.Error(errKind(err), "Failed to note that a session is in use")
-	}
-}
-
-// begin makes a new session in the credentials of a member, in place of the one
-// that the request came with, and gives the token for its cookie. It is called
-// from within changeCredentials, so that what the session is begun for, such as a
-// code that is used up, is written with it.
-func (p *portal) begin(r *http.Request, m *member, stage session.Stage, now time.Time) (string, error) {
-	s, token, err := session.New(p.random, stage, browserOf(r), now)
-	if err != nil {
-		return "", err
-	}
-	if old, _, found := p.token(r); found {
-		if before, found := session.Find(m.credentials.Sessions, old); found {
-			m.credentials.Sessions = session.Without(m.credentials.Sessions, before.Hash)
+	if at.Session.Stale(p.clock.Now()) {
+		if err := p.store.Touch(r.Context(), at); err != nil {
+			p.log.Error(errKind(err), "Failed to note that a session is in use")
 		}
 	}
-	m.credentials.Sessions = session.Put(m.credentials.Sessions, s, now, m.sessionsEnd())
-	return token, nil
+	return at, nil
+}
+
+// browser is the one that a request comes from.
+func (p *portal) browser(r *http.Request) store.Browser {
+	token, _, found := p.token(r)
+	if !found {
+		token = ""
+	}
+	return store.Browser{Name: browserOf(r), Token: token}
 }
 
 // token is what the cookie of a request holds, and the name of the Account that

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/session"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -27,7 +28,8 @@ const paramOrganization = "organization"
 const doneSignedOut = "signed-out"
 
 // enterTimeout is how long the portal is at one form that signs in. An address
-// may mean several Accounts, each of which has doorTimeout.
+// may mean several Accounts, each of which has
+// some seconds.
 const enterTimeout = 30 * time.Second
 
 func (p *portal) enterRoutes() map[string]route {
@@ -66,7 +68,7 @@ func (p *portal) helpOf(r *http.Request) *help {
 	if !plausible(name) {
 		return nil
 	}
-	org, err := p.members.organization(r.Context(), name)
+	org, err := p.store.Organization(r.Context(), name)
 	if err != nil {
 		p.log.Error(errKind(err), "Failed to find whom to ask for help")
 		return nil
@@ -79,26 +81,23 @@ func (p *portal) helpOf(r *http.Request) *help {
 
 // showHome sends whoever is signed in to their account, and others to sign in.
 func (p *portal) showHome(w http.ResponseWriter, r *http.Request) {
-	lang := languageOf(r, sight{})
+	lang := languageOf(r, store.LinkView{})
 	switch at, err := p.visitor(r); {
 	case err != nil:
 		p.failed(w, r, lang, "find a session", err, unavailable)
-	case at.isIn():
+	case at.IsIn():
 		p.redirect(w, r, "/account?lang="+lang.String())
 	default:
 		p.redirect(w, r, "/sign-in?lang="+lang.String())
 	}
 }
 
-// isIn tells whether somebody is signed in, and not only halfway.
-func (s *signedIn) isIn() bool { return s != nil && s.session.Stage == session.StageSignedIn }
-
 func (p *portal) showEnter(w http.ResponseWriter, r *http.Request) {
-	lang := languageOf(r, sight{})
+	lang := languageOf(r, store.LinkView{})
 	switch at, err := p.visitor(r); {
 	case err != nil:
 		p.failed(w, r, lang, "find a session", err, unavailable)
-	case at.isIn():
+	case at.IsIn():
 		p.redirect(w, r, "/account?lang="+lang.String())
 	default:
 		p.showEnterForm(w, r, lang, http.StatusOK, enterPage{SignedOut: r.URL.Query().Get(paramDone) == doneSignedOut})
@@ -124,7 +123,7 @@ func (p *portal) showEnterForm(w http.ResponseWriter, r *http.Request, lang lang
 // enter answers the form that signs in. Whoever is not let in reads the same,
 // after the same time, whatever the reason.
 func (p *portal) enter(w http.ResponseWriter, r *http.Request) {
-	lang := languageOf(r, sight{})
+	lang := languageOf(r, store.LinkView{})
 	f, status, refusal := readForm(w, r)
 	if status != 0 {
 		p.message(w, r, lang, status, refusal)
@@ -161,14 +160,14 @@ func (p *portal) enter(w http.ResponseWriter, r *http.Request) {
 // It fails where no password can be looked at, which is so for every name alike. What
 // keeps that of one Account from it would tell, as a failure, that there is one: it is
 // only logged.
-func (p *portal) letIn(w http.ResponseWriter, r *http.Request, f form, lang language.Tag) (*member, session.Stage, error) {
-	candidates, err := p.members.named(r.Context(), f.SignInName)
+func (p *portal) letIn(w http.ResponseWriter, r *http.Request, f form, lang language.Tag) (*store.Member, session.Stage, error) {
+	candidates, err := p.store.Candidates(r.Context(), f.SignInName)
 	if err != nil {
 		return nil, "", err
 	}
 	for _, m := range candidates {
-		right, err := p.tryPassword(r.Context(), m, f.signInPassword)
-		if _, hidden := errors.AsType[notLookedAtError](err); hidden {
+		right, err := p.store.TryPassword(r.Context(), m, f.signInPassword)
+		if _, hidden := errors.AsType[store.NotLookedAtError](err); hidden {
 			p.log.Error(errKind(err), "Failed to look at a password")
 			continue
 		}
@@ -178,11 +177,11 @@ func (p *portal) letIn(w http.ResponseWriter, r *http.Request, f form, lang lang
 		if !right {
 			continue
 		}
-		if err := p.leaveAccount(r, m.account.Name); err != nil {
+		if err := p.leaveAccount(r, m.Account.Name); err != nil {
 			return nil, "", err
 		}
 		stage, err := p.signInWith(w, r, m, f.signInPassword, lang)
-		if errors.Is(err, errGone) {
+		if errors.Is(err, store.ErrGone) {
 			continue // it is right no longer
 		}
 		return m, stage, err
@@ -191,11 +190,11 @@ func (p *portal) letIn(w http.ResponseWriter, r *http.Request, f form, lang lang
 }
 
 // pageAfter is where somebody goes whose password was right.
-func pageAfter(m *member, stage session.Stage) string {
+func pageAfter(m *store.Member, stage session.Stage) string {
 	switch {
 	case stage == session.StagePassword:
 		return "/sign-in/code"
-	case m.needsSecondFactor():
+	case m.NeedsSecondFactor():
 		return "/account/second-factor"
 	default:
 		return "/account"
@@ -218,15 +217,8 @@ func (p *portal) endSession(r *http.Request) error {
 	if err != nil || at == nil {
 		return err
 	}
-	err = p.members.changeCredentials(r.Context(), at.member, func(m *member, _ time.Time) error {
-		left := session.Without(m.credentials.Sessions, at.session.Hash)
-		if len(left) == len(m.credentials.Sessions) {
-			return errUnchanged
-		}
-		m.credentials.Sessions = left
-		return nil
-	})
-	if errors.Is(err, errGone) {
+	err = p.store.EndSession(r.Context(), at.Member, at.Session.Hash)
+	if errors.Is(err, store.ErrGone) {
 		return nil
 	}
 	return err
@@ -234,7 +226,7 @@ func (p *portal) endSession(r *http.Request) error {
 
 // signOut ends the session, and says so to whoever had none as well.
 func (p *portal) signOut(w http.ResponseWriter, r *http.Request) {
-	lang := languageOf(r, sight{})
+	lang := languageOf(r, store.LinkView{})
 	if err := p.endSession(r); err != nil {
 		p.failed(w, r, lang, "sign out", err, unavailable)
 		return

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -28,14 +29,14 @@ func (c codePage) Problem(field string) string { return textOf(c.Problems, field
 
 // halfway finds whoever has given the password alone. It answers, and gives nil,
 // unless there is somebody like that.
-func (p *portal) halfway(w http.ResponseWriter, r *http.Request, lang language.Tag) *signedIn {
+func (p *portal) halfway(w http.ResponseWriter, r *http.Request, lang language.Tag) *store.SignedIn {
 	at, err := p.visitor(r)
 	switch {
 	case err != nil:
 		p.failed(w, r, lang, "find a session", err, unavailable)
-	case at.isIn():
+	case at.IsIn():
 		p.redirect(w, r, "/account?lang="+lang.String())
-	case at == nil || !at.credentials.HasSecondFactor():
+	case at == nil || !at.Credentials.HasSecondFactor():
 		// Where the second factor was removed meanwhile, the password is enough.
 		p.redirect(w, r, "/sign-in?lang="+lang.String())
 	default:
@@ -45,27 +46,27 @@ func (p *portal) halfway(w http.ResponseWriter, r *http.Request, lang language.T
 }
 
 func (p *portal) showCode(w http.ResponseWriter, r *http.Request) {
-	lang := languageOf(r, sight{})
+	lang := languageOf(r, store.LinkView{})
 	if at := p.halfway(w, r, lang); at != nil {
 		p.showCodeForm(w, r, lang, http.StatusOK, at)
 	}
 }
 
-func (p *portal) showCodeForm(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, at *signedIn, problems ...problem) {
+func (p *portal) showCodeForm(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, at *store.SignedIn, problems ...problem) {
 	title := lang.Text("portal.enter.code-title", nil)
 	if len(problems) > 0 {
 		title = lang.Text("portal.invitation.check", map[string]string{"Title": title})
 	}
 	p.render(w, r, lang, status, pageCode, title, codePage{
-		UserName: username.Show(at.account.Name), Problems: problems, Base: p.base,
-		App: at.credentials.TOTP.Secret != "", Passkeys: len(at.credentials.Passkeys) > 0,
+		UserName: username.Show(at.Account.Name), Problems: problems, Base: p.base,
+		App: at.Credentials.TOTP.Secret != "", Passkeys: len(at.Credentials.Passkeys) > 0,
 	})
 }
 
 // enterWithCode answers the form with the code of the second factor, or with a
 // recovery code. That an Account is locked is not told apart from a wrong code.
 func (p *portal) enterWithCode(w http.ResponseWriter, r *http.Request) {
-	lang := languageOf(r, sight{})
+	lang := languageOf(r, store.LinkView{})
 	at := p.halfway(w, r, lang)
 	if at == nil {
 		return
@@ -80,14 +81,14 @@ func (p *portal) enterWithCode(w http.ResponseWriter, r *http.Request) {
 		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, problem{fieldCode, lang.Text("portal.enter.code-empty", nil)})
 		return
 	}
-	before := len(at.credentials.RecoveryCodes)
+	before := len(at.Credentials.RecoveryCodes)
 	right, err := p.signInWithCode(w, r, at, f.code, lang)
 	switch {
-	case err == nil && right && len(at.credentials.RecoveryCodes) < before:
+	case err == nil && right && len(at.Credentials.RecoveryCodes) < before:
 		p.redirect(w, r, "/account?lang="+lang.String()+"&"+paramDone+"="+doneRecoveryCode)
 	case err == nil && right:
 		p.redirect(w, r, "/account?lang="+lang.String())
-	case err == nil, errors.Is(err, errGone):
+	case err == nil, errors.Is(err, store.ErrGone):
 		p.evenOut(r, start)
 		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, problem{fieldCode, lang.Text("portal.enter.code-wrong", nil)})
 	default:

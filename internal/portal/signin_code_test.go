@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pquerna/otp/totp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -228,7 +229,7 @@ func TestARightCodeThatComesTooLateReadsLikeAWrongOne(t *testing.T) {
 		// What was counted before the lock is looked at.
 		"the account is locked": {before: []string{counted}, meanwhile: func(w *world) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
-				now := second(w.clock.Now())
+				now := metav1.NewTime(w.clock.Now().UTC().Truncate(time.Second))
 				a.Status.SignIn = accountsv1.SignIn{CodeFailures: 5, FailureTime: &now}
 			})
 		}},

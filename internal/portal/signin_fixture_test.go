@@ -20,6 +20,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 // entrant is somebody who can sign in, with good as password and with the
@@ -162,7 +163,7 @@ func (w *world) alterJane(change func(*accountsv1.Account, *account.Credentials)
 // watched tells of each password that is looked at, by the hash that it is
 // compared with.
 type watched struct {
-	Hasher
+	store.Hasher
 	look func(hash string)
 }
 

@@ -19,6 +19,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/session"
 )
 
@@ -67,7 +68,7 @@ func TestTheLock(t *testing.T) {
 func TestACrowdAtTheDoorLocksNobodyOut(t *testing.T) {
 	confirm := url.Values{fieldCurrentPassword: {good}}
 	for name, tc := range map[string]struct {
-		hasher Hasher
+		hasher store.Hasher
 		send   func(a *agent) *httptest.ResponseRecorder
 		to     string
 	}{

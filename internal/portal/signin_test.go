@@ -20,6 +20,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/secondfactor"
 )
 
@@ -161,7 +162,7 @@ func strangers(t *testing.T) map[string]*world {
 }
 
 func TestWhoeverIsNotLetInReadsTheSame(t *testing.T) {
-	for typed, passwords := range map[string]int{"jane": 1, "jane.doe@example.com": hashesOfAddress} {
+	for typed, passwords := range map[string]int{"jane": 1, "jane.doe@example.com": store.HashesPerAddress} {
 		unknown := anEntrance(t).browser().signIn(typed, good)
 		expect(t, unknown, 422, refused, "After several wrong tries an account is locked for a while.",
 			"You can confirm your e-mail address and choose a new password.", `href="/reset?lang=en"`, `value="`+typed+`"`, "!"+good)

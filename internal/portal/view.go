@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 // invitationPage is the page on which somebody accepts an invitation.
@@ -48,7 +49,7 @@ type offerView struct {
 	Abilities                     []membership.Ability
 }
 
-func viewOf(seen sight) offerView {
+func viewOf(seen store.LinkView) offerView {
 	role, _ := seen.Organization.Role(seen.Role())
 	return offerView{
 		By:           inviter(seen),

@@ -21,6 +21,7 @@ import (
 
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 // portalShutdown is how long people may finish what they are at when a portal
@@ -56,7 +57,7 @@ func (o Portal) Run(ctx context.Context, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := portal.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := store.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	config, err := o.portalConfig(mgr, namespace, log)

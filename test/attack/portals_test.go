@@ -27,6 +27,7 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/portal"
+	"github.com/usher-dev/usher/internal/portal/store"
 )
 
 const (
@@ -50,7 +51,7 @@ type replica struct {
 }
 
 // aPortal starts a portal whose passwords that hasher looks at. It stops with the spec.
-func aPortal(ctx context.Context, hasher portal.Hasher) *replica {
+func aPortal(ctx context.Context, hasher store.Hasher) *replica {
 	GinkgoHelper()
 	p := &replica{dead: &atomic.Bool{}}
 	config := rest.CopyConfig(portalRights)
@@ -62,7 +63,7 @@ func aPortal(ctx context.Context, hasher portal.Hasher) *replica {
 		}},
 	}})
 	Expect(err).NotTo(HaveOccurred())
-	Expect(portal.SetupIndexes(ctx, objects)).To(Succeed())
+	Expect(store.SetupIndexes(ctx, objects)).To(Succeed())
 	go func() {
 		defer GinkgoRecover()
 		Expect(objects.Start(ctx)).To(Succeed())
@@ -125,7 +126,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // countingHasher counts how often the one hash is looked at that is somebody's.
 type countingHasher struct {
-	portal.Hasher
+	store.Hasher
 	hash string
 	seen *atomic.Int64
 }

@@ -1,12 +1,13 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package portal
+package store
 
 import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -25,34 +26,25 @@ import (
 	"github.com/usher-dev/usher/internal/username"
 )
 
-// sight is an Invitation as the holder of a link sees it at one moment.
-type sight struct {
-	invitation.Offer
-	link     invitation.Link
-	standing invitation.Standing
-	keys     invitation.Keyring
-}
-
-// at is the same sight at another time.
-func (s sight) at(now time.Time) sight {
-	s.standing = s.Check(s.link, s.keys, now)
-	return s
-}
-
-// guessesSpent tells whether no code can be tried any more.
-func (s sight) guessesSpent() bool { return s.Invitation.Status.Guesses >= invitation.MostGuesses }
-
-// qualifier follows the user names that are chosen here; empty: none does.
-func (s sight) qualifier() string { return s.Organization.Spec.Qualifier }
-
-// store is what the pages know, and how an acceptance is kept.
-type store struct {
-	reader    client.Reader
-	live      client.Reader
-	writer    Writer
-	keys      func(ctx context.Context) (invitation.Keyring, error)
-	clock     clock.PassiveClock
-	namespace string
+// Store reads from the API server what the pages show, and writes there what people
+// do on them. It keeps nothing itself. All of its fields must be set.
+type Store struct {
+	// Reader reads from a cache with the indexes of SetupIndexes.
+	Reader client.Reader
+	// Live reads past the cache. Nothing is accepted without it.
+	Live client.Reader
+	// Writer writes Accounts, Secrets and the answers to Invitations.
+	Writer Writer
+	// Keys gives the keys that links are checked with.
+	Keys func(ctx context.Context) (invitation.Keyring, error)
+	// Hasher verifies passwords.
+	Hasher Hasher
+	// Clock tells what has expired.
+	Clock clock.PassiveClock
+	// Random is what the tokens of sessions are made of.
+	Random io.Reader
+	// Namespace is Usher's own, where the Secrets of Accounts are kept.
+	Namespace string
 }
 
 // cacheLag is how far the cache may be behind the mail that brought a link, and
@@ -62,41 +54,41 @@ const (
 	cachePoll = 50 * time.Millisecond
 )
 
-// look finds the Invitation of a link in the cache: good enough for showing,
+// Look finds the Invitation of a link in the cache: good enough for showing,
 // unless the cache does not know the link.
-func (s *store) look(ctx context.Context, link invitation.Link) (sight, error) {
+func (s *Store) Look(ctx context.Context, link invitation.Link) (LinkView, error) {
 	inv, err := s.find(ctx, link)
 	if err != nil {
-		return sight{}, err
+		return LinkView{}, err
 	}
-	seen, err := s.see(ctx, link, inv, s.reader)
-	if err != nil || inv == nil || seen.standing != invitation.Unknown {
+	seen, err := s.see(ctx, link, inv, s.Reader)
+	if err != nil || inv == nil || seen.Standing != invitation.Unknown {
 		return seen, err
 	}
-	return s.inspect(ctx, link)
+	return s.Inspect(ctx, link)
 }
 
-// inspect finds the Invitation of a link as it is now. A UID can only be looked
+// Inspect finds the Invitation of a link as it is now. A UID can only be looked
 // up in the cache; from there on every read is live.
-func (s *store) inspect(ctx context.Context, link invitation.Link) (sight, error) {
+func (s *Store) Inspect(ctx context.Context, link invitation.Link) (LinkView, error) {
 	cached, err := s.find(ctx, link)
 	if err != nil || cached == nil {
-		return sight{}, err
+		return LinkView{}, err
 	}
-	inv, err := get[accountsv1.Invitation](ctx, s.live, client.ObjectKeyFromObject(cached))
+	inv, err := get[accountsv1.Invitation](ctx, s.Live, client.ObjectKeyFromObject(cached))
 	if err != nil {
-		return sight{}, err
+		return LinkView{}, err
 	}
-	return s.see(ctx, link, inv, s.live)
+	return s.see(ctx, link, inv, s.Live)
 }
 
 // find gives the Invitation that a link claims to be for, or nil. A link can be
 // here before its Invitation is in the cache, so one that is not there is
 // waited for, a little.
-func (s *store) find(ctx context.Context, link invitation.Link) (*accountsv1.Invitation, error) {
+func (s *Store) find(ctx context.Context, link invitation.Link) (*accountsv1.Invitation, error) {
 	var found accountsv1.InvitationList
 	err := wait.PollUntilContextTimeout(ctx, cachePoll, cacheLag, true, func(ctx context.Context) (bool, error) {
-		err := s.reader.List(ctx, &found, client.MatchingFields{IndexInvitationUID: link.UID()})
+		err := s.Reader.List(ctx, &found, client.MatchingFields{IndexInvitationUID: link.UID()})
 		return len(found.Items) == 1, err
 	})
 	switch {
@@ -110,26 +102,26 @@ func (s *store) find(ctx context.Context, link invitation.Link) (*accountsv1.Inv
 
 // see tells how a link stands to an Invitation, nil if there is none. Unless
 // the link is genuine for it, nothing further is read and nothing is told.
-func (s *store) see(ctx context.Context, link invitation.Link, inv *accountsv1.Invitation, reader client.Reader) (sight, error) {
+func (s *Store) see(ctx context.Context, link invitation.Link, inv *accountsv1.Invitation, reader client.Reader) (LinkView, error) {
 	if inv == nil {
-		return sight{}, nil
+		return LinkView{}, nil
 	}
-	keys, err := s.keys(ctx)
+	keys, err := s.Keys(ctx)
 	if err != nil {
-		return sight{}, fmt.Errorf("read the link keys: %w", err)
+		return LinkView{}, fmt.Errorf("read the link keys: %w", err)
 	}
-	seen := sight{Offer: invitation.Offer{Invitation: inv}, link: link, keys: keys}
-	if seen.at(s.clock.Now()).standing == invitation.Unknown {
-		return sight{}, nil
+	seen := LinkView{Offer: invitation.Offer{Invitation: inv}, Link: link, Keys: keys}
+	if seen.at(s.Clock.Now()).Standing == invitation.Unknown {
+		return LinkView{}, nil
 	}
 	if err := s.complete(ctx, &seen.Offer, reader); err != nil {
-		return sight{}, err
+		return LinkView{}, err
 	}
-	return seen.at(s.clock.Now()), nil
+	return seen.at(s.Clock.Now()), nil
 }
 
 // complete reads what else decides about the offer.
-func (s *store) complete(ctx context.Context, offer *invitation.Offer, reader client.Reader) error {
+func (s *Store) complete(ctx context.Context, offer *invitation.Offer, reader client.Reader) error {
 	var err error
 	inv := offer.Invitation
 	offer.Organization, err = get[accountsv1.Organization](ctx, reader, client.ObjectKey{Name: string(inv.Spec.OrganizationRef.Name)})
@@ -145,20 +137,20 @@ func (s *store) complete(ctx context.Context, offer *invitation.Offer, reader cl
 	// It only matters where the Invitation's own status was lost, and for
 	// that a cache is never too old.
 	var holders accountsv1.AccountList
-	if err := s.reader.List(ctx, &holders, client.MatchingFields{IndexAccountMembership: name.String()}); err != nil {
+	if err := s.Reader.List(ctx, &holders, client.MatchingFields{IndexAccountMembership: name.String()}); err != nil {
 		return fmt.Errorf("find who took up a membership: %w", err)
 	}
 	offer.TakenUp = slices.ContainsFunc(holders.Items, func(a accountsv1.Account) bool { return membership.Holds(&a, name, inv.Spec.Email) })
 	return nil
 }
 
-// taken tells whether the chosen part of a user name belongs to somebody, or is
+// UserNameTaken tells whether the chosen part of a user name belongs to somebody, or is
 // one that could be mistaken for somebody's. Half-made Accounts of this very
 // Invitation are nobody's, as long as this one can be gone on with.
-func (s *store) taken(ctx context.Context, chosen string, seen sight, email accountsv1.EmailAddress) (bool, error) {
-	name := username.Join(chosen, seen.qualifier())
+func (s *Store) UserNameTaken(ctx context.Context, chosen string, seen LinkView, email accountsv1.EmailAddress) (bool, error) {
+	name := username.Join(chosen, seen.Qualifier())
 	var alike accountsv1.AccountList
-	if err := s.reader.List(ctx, &alike, client.MatchingFields{IndexAccountSkeleton: skeletonOf(name)}); err != nil {
+	if err := s.Reader.List(ctx, &alike, client.MatchingFields{IndexAccountSkeleton: skeletonOf(name)}); err != nil {
 		return false, fmt.Errorf("find user names that look alike: %w", err)
 	}
 	return slices.ContainsFunc(alike.Items, func(a accountsv1.Account) bool {
@@ -169,17 +161,17 @@ func (s *store) taken(ctx context.Context, chosen string, seen sight, email acco
 	}), nil
 }
 
-// begun gives the chosen part of the user name of a half-made Account of this
+// BegunUserName gives the chosen part of the user name of a half-made Account of this
 // Invitation that can be gone on with, or "".
-func (s *store) begun(ctx context.Context, seen sight, email accountsv1.EmailAddress) (string, error) {
+func (s *Store) BegunUserName(ctx context.Context, seen LinkView, email accountsv1.EmailAddress) (string, error) {
 	var accounts accountsv1.AccountList
-	if err := s.reader.List(ctx, &accounts, client.MatchingFields{IndexAccountInvitation: string(seen.Invitation.UID)}); err != nil {
+	if err := s.Reader.List(ctx, &accounts, client.MatchingFields{IndexAccountInvitation: string(seen.Invitation.UID)}); err != nil {
 		return "", fmt.Errorf("find half-made accounts: %w", err)
 	}
 	var names []string
 	for _, a := range accounts.Items {
 		chosen, qualifier, _ := strings.Cut(a.Name, ".")
-		if resumable(&a, seen.Invitation, email) && qualifier == seen.qualifier() {
+		if resumable(&a, seen.Invitation, email) && qualifier == seen.Qualifier() {
 			names = append(names, chosen)
 		}
 	}
@@ -189,10 +181,10 @@ func (s *store) begun(ctx context.Context, seen sight, email accountsv1.EmailAdd
 	return slices.Min(names), nil
 }
 
-// signsIn tells whether somebody signs in with an address whose account could
+// HasAccount tells whether somebody signs in with an address whose account could
 // join the Organization: one that is neither half-made nor going, and belongs to
 // no other company.
-func (s *store) signsIn(ctx context.Context, seen sight, email accountsv1.EmailAddress) (bool, error) {
+func (s *Store) HasAccount(ctx context.Context, seen LinkView, email accountsv1.EmailAddress) (bool, error) {
 	accounts, err := s.accountsOf(ctx, string(email))
 	if err != nil {
 		return false, err
@@ -209,17 +201,17 @@ func (s *store) signsIn(ctx context.Context, seen sight, email accountsv1.EmailA
 	return false, nil
 }
 
-// hashesOfAddress is how many passwords are looked at where somebody signs in
+// HashesPerAddress is how many passwords are looked at where somebody signs in
 // with an address, whoever has it: an answer does not tell by its time how many
 // accounts there are. Of more accounts with one address the oldest count.
-const hashesOfAddress = 5
+const HashesPerAddress = 5
 
 // nobody is a name that no Account and no Secret can have.
 const nobody = "-"
 
 // meant are the names of the Accounts that a user name or an address may mean,
 // filled up with nobody.
-func (s *store) meant(ctx context.Context, typed string) ([]string, error) {
+func (s *Store) meant(ctx context.Context, typed string) ([]string, error) {
 	if !strings.Contains(typed, "@") {
 		if name, ok := username.ParseSignIn(typed); ok {
 			return []string{name}, nil
@@ -230,17 +222,17 @@ func (s *store) meant(ctx context.Context, typed string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := slices.Repeat([]string{nobody}, hashesOfAddress)
-	for i := range min(len(accounts), hashesOfAddress) {
+	names := slices.Repeat([]string{nobody}, HashesPerAddress)
+	for i := range min(len(accounts), HashesPerAddress) {
 		names[i] = accounts[i].Name
 	}
 	return names, nil
 }
 
 // accountsOf are the Accounts of an address, the oldest first.
-func (s *store) accountsOf(ctx context.Context, email string) ([]accountsv1.Account, error) {
+func (s *Store) accountsOf(ctx context.Context, email string) ([]accountsv1.Account, error) {
 	var accounts accountsv1.AccountList
-	if err := s.reader.List(ctx, &accounts, client.MatchingFields{IndexAccountAddress: address.Key(email)}); err != nil {
+	if err := s.Reader.List(ctx, &accounts, client.MatchingFields{IndexAccountAddress: address.Key(email)}); err != nil {
 		return nil, fmt.Errorf("find the accounts of an address: %w", err)
 	}
 	slices.SortFunc(accounts.Items, func(a, b accountsv1.Account) int {
@@ -282,4 +274,21 @@ func get[T any, P interface {
 		return nil, fmt.Errorf("get a %T: %w", *obj, err)
 	}
 	return obj, nil
+}
+
+// Writer is all the writing that the portal ever does. It deletes nothing and
+// patches nothing.
+type Writer interface {
+	Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error
+	Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error
+	Status() client.SubResourceWriter
+}
+
+// Hasher hashes and verifies passwords. It fails with account.ErrBusy when it
+// has no room.
+type Hasher interface {
+	Hash(ctx context.Context, password string) (string, error)
+	// Verify asks for the hash once there is room. It takes as long for an empty
+	// one, which is nobody's, as for another.
+	Verify(ctx context.Context, password string, stored func() string) (bool, error)
 }

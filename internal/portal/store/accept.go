@@ -1,7 +1,7 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package portal
+package store
 
 import (
 	"bytes"
@@ -24,109 +24,109 @@ import (
 // secretTries bounds how often a Secret is written again after somebody changed it.
 const secretTries = 5
 
-// errContended says that others were faster every time.
-var errContended = errors.New("other requests kept changing the same objects")
+// ErrContended says that others were faster every time.
+var ErrContended = errors.New("other requests kept changing the same objects")
 
-// person is what somebody chose on the page.
-type person struct {
-	// userName is the chosen part alone.
-	userName, givenName, familyName string
-	// email is the address of the account: the invited one, or another that
+// Registration is what somebody chose on the page.
+type Registration struct {
+	// UserName is the chosen part alone.
+	UserName, GivenName, FamilyName string
+	// Email is the address of the account: the invited one, or another that
 	// is known to be the person's.
-	email accountsv1.EmailAddress
-	// credentials are the hash of their password, and their second factor if
+	Email accountsv1.EmailAddress
+	// Credentials are the hash of their password, and their second factor if
 	// they have set one up.
-	credentials account.Credentials
+	Credentials account.Credentials
 }
 
-// outcome is how an answer to an invitation ended.
-type outcome int
+// Outcome is how an answer to an invitation ended.
+type Outcome int
 
 const (
-	// goOn: not ended yet.
-	goOn outcome = iota
-	// done: this request did what it was sent for.
-	done
-	// found: it was done already when somebody looked again after a failure.
-	found
-	// notOpen: the link cannot be used (any more); the standing says why.
-	notOpen
-	// nameTaken: somebody else has the user name.
-	nameTaken
-	// namesRefused: the API server does not take what was typed as names.
-	namesRefused
-	// addressRefused: the invitation cannot be accepted with that address.
-	addressRefused
-	// companyRefused: the account is for another company.
-	companyRefused
-	// factorMissing: there is no second factor, and the Organization wants one.
-	factorMissing
-	// guessesSpent: no code can be tried with this link any more.
-	guessesSpent
-	// codesSpent: no code can be asked for with this link any more.
-	codesSpent
+	// Continue says that it has not ended yet.
+	Continue Outcome = iota
+	// Done says that this request did what it was sent for.
+	Done
+	// Found says that it was done already when somebody looked again after a failure.
+	Found
+	// NotOpen says that the link cannot be used (any more); the standing says why.
+	NotOpen
+	// NameTaken says that somebody else has the user name.
+	NameTaken
+	// NamesRefused says that the API server does not take what was typed as names.
+	NamesRefused
+	// AddressRefused says that the invitation cannot be accepted with that address.
+	AddressRefused
+	// CompanyRefused says that the account is for another company.
+	CompanyRefused
+	// FactorMissing says that there is no second factor, and that the Organization wants one.
+	FactorMissing
+	// GuessesSpent says that no code can be tried with this link any more.
+	GuessesSpent
+	// CodesSpent says that no code can be asked for with this link any more.
+	CodesSpent
 )
 
 // acceptance is one request's way through the steps of the package comment.
 type acceptance struct {
-	*store
+	*Store
 	link   invitation.Link
-	person person
+	person Registration
 
-	seen     sight
+	seen     LinkView
 	account  *accountsv1.Account
 	recorded bool
 }
 
-// accept makes the person's account, if the link is open and the name is free.
+// Accept makes the person's account, if the link is open and the name is free.
 // An error means that nobody knows: it may have been done or not, and to try
 // again is right.
-func (s *store) accept(ctx context.Context, link invitation.Link, p person) (sight, outcome, error) {
+func (s *Store) Accept(ctx context.Context, link invitation.Link, p Registration) (LinkView, Outcome, error) {
 	// It goes on when the browser has gone, and it must end: see the package comment.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), account.AcceptanceTimeout)
 	defer cancel()
-	a := &acceptance{store: s, link: link, person: p}
-	for _, step := range []func(context.Context) (outcome, error){a.name, a.offer, a.enrol, a.record, a.settle} {
-		if o, err := step(ctx); err != nil || o != goOn {
+	a := &acceptance{Store: s, link: link, person: p}
+	for _, step := range []func(context.Context) (Outcome, error){a.name, a.offer, a.enrol, a.record, a.settle} {
+		if o, err := step(ctx); err != nil || o != Continue {
 			return a.seen, o, err
 		}
 	}
-	return a.seen, done, nil
+	return a.seen, Done, nil
 }
 
 // made is the person with the Account that they are making.
-func (a *acceptance) made() *member {
-	return &member{account: a.account, credentials: a.person.credentials}
+func (a *acceptance) made() *Member {
+	return &Member{Account: a.account, Credentials: a.person.Credentials}
 }
 
 // look sees the Invitation anew and says whether the link is open still.
-func (a *acceptance) look(ctx context.Context) (outcome, error) {
-	seen, err := a.inspect(ctx, a.link)
+func (a *acceptance) look(ctx context.Context) (Outcome, error) {
+	seen, err := a.Inspect(ctx, a.link)
 	if err != nil {
-		return goOn, err
+		return Continue, err
 	}
 	a.seen = seen
-	if seen.standing != invitation.Open {
-		return notOpen, nil
+	if seen.Standing != invitation.Open {
+		return NotOpen, nil
 	}
-	return goOn, nil
+	return Continue, nil
 }
 
 // name gets the Account of the chosen user name: a new one, or the half-made
 // one of this very link.
-func (a *acceptance) name(ctx context.Context) (outcome, error) {
-	if o, err := a.look(ctx); err != nil || o != goOn {
+func (a *acceptance) name(ctx context.Context) (Outcome, error) {
+	if o, err := a.look(ctx); err != nil || o != Continue {
 		return o, err
 	}
 	inv := a.seen.Invitation
-	name := username.Join(a.person.userName, a.seen.qualifier())
+	name := username.Join(a.person.UserName, a.seen.Qualifier())
 	made := &accountsv1.Account{
 		// The finalizer is there from the start: the credentials go with the Account.
 		ObjectMeta: metav1.ObjectMeta{Name: name, Finalizers: []string{accountsv1.Finalizer}},
 		Spec: accountsv1.AccountSpec{
-			Email:      a.person.email,
-			GivenName:  accountsv1.DisplayText(a.person.givenName),
-			FamilyName: accountsv1.DisplayText(a.person.familyName),
+			Email:      a.person.Email,
+			GivenName:  accountsv1.DisplayText(a.person.GivenName),
+			FamilyName: accountsv1.DisplayText(a.person.FamilyName),
 			InvitationRef: accountsv1.InvitationReference{
 				Namespace: accountsv1.NamespaceName(inv.Namespace),
 				Name:      accountsv1.CatalogueName(inv.Name),
@@ -135,77 +135,77 @@ func (a *acceptance) name(ctx context.Context) (outcome, error) {
 		},
 	}
 	a.account = made
-	if o := a.seen.refuses(a.made()); o != goOn {
+	if o := a.seen.Refuses(a.made()); o != Continue {
 		return o, nil
 	}
-	err := a.writer.Create(ctx, made)
+	err := a.Writer.Create(ctx, made)
 	switch {
 	case err == nil:
-		return goOn, nil
+		return Continue, nil
 	case apierrors.IsInvalid(err):
-		return namesRefused, nil
+		return NamesRefused, nil
 	case !apierrors.IsAlreadyExists(err):
-		return goOn, fmt.Errorf("create the account: %w", err)
+		return Continue, fmt.Errorf("create the account: %w", err)
 	}
-	existing, err := get[accountsv1.Account](ctx, a.live, client.ObjectKeyFromObject(made))
+	existing, err := get[accountsv1.Account](ctx, a.Live, client.ObjectKeyFromObject(made))
 	switch {
 	case err != nil:
-		return goOn, err
+		return Continue, err
 	case existing == nil:
-		return goOn, errContended
+		return Continue, ErrContended
 	case madeThrough(existing, inv) && !account.HalfMade(existing):
 		// Taken up between the look and now.
-		a.seen.standing = invitation.Used
-		return notOpen, nil
-	case !resumable(existing, inv, a.person.email):
-		return nameTaken, nil
+		a.seen.Standing = invitation.Used
+		return NotOpen, nil
+	case !resumable(existing, inv, a.person.Email):
+		return NameTaken, nil
 	}
 	a.account = existing
-	return goOn, nil
+	return Continue, nil
 }
 
 // offer puts the own credentials into the Secret of the Account.
-func (a *acceptance) offer(ctx context.Context) (outcome, error) {
+func (a *acceptance) offer(ctx context.Context) (Outcome, error) {
 	for range secretTries {
 		// The Secret is read before the look: what was settled before that
 		// look makes the link used, and what is settled after the read makes
 		// the write fail.
 		secret, err := a.secret(ctx)
 		if err != nil {
-			return goOn, err
+			return Continue, err
 		}
-		if o, err := a.look(ctx); err != nil || o != goOn {
+		if o, err := a.look(ctx); err != nil || o != Continue {
 			return o, err
 		}
-		if o := a.seen.refuses(a.made()); o != goOn {
+		if o := a.seen.Refuses(a.made()); o != Continue {
 			return o, nil
 		}
 		if a.settled(secret) {
 			// Accepted once, and the Invitation's status was lost since.
-			a.seen.standing = invitation.Used
-			return notOpen, nil
+			a.seen.Standing = invitation.Used
+			return NotOpen, nil
 		}
 		err = a.write(ctx, secret, "")
 		if err == nil {
-			return goOn, nil
+			return Continue, nil
 		}
 		if !changedMeanwhile(err) {
-			return goOn, fmt.Errorf("write the account's secret: %w", err)
+			return Continue, fmt.Errorf("write the account's secret: %w", err)
 		}
 	}
-	return goOn, errContended
+	return Continue, ErrContended
 }
 
 // enrol says in the status of the Account that there is a second factor, where the
 // Organization wants one: whoever accepts has one, whatever happens afterwards.
-func (a *acceptance) enrol(ctx context.Context) (outcome, error) {
-	if !a.seen.factorRequired() || !a.person.credentials.HasSecondFactor() {
-		return goOn, nil // record refuses whoever lacks it
+func (a *acceptance) enrol(ctx context.Context) (Outcome, error) {
+	if !a.seen.FactorRequired() || !a.person.Credentials.HasSecondFactor() {
+		return Continue, nil // record refuses whoever lacks it
 	}
 	var failure error
 	for range secretTries {
 		if a.account.Status.TwoFactor == accountsv1.TwoFactorEnrolled || !account.HalfMade(a.account) {
-			return goOn, nil
+			return Continue, nil
 		}
 		if failure != nil && !changedMeanwhile(failure) {
 			break
@@ -214,71 +214,71 @@ func (a *acceptance) enrol(ctx context.Context) (outcome, error) {
 		written.Status.TwoFactor = accountsv1.TwoFactorEnrolled
 		if failure = a.saveAccount(ctx, written); failure == nil {
 			a.account = written
-			return goOn, nil
+			return Continue, nil
 		}
-		now, err := get[accountsv1.Account](ctx, a.live, client.ObjectKeyFromObject(a.account))
+		now, err := get[accountsv1.Account](ctx, a.Live, client.ObjectKeyFromObject(a.account))
 		switch {
 		case err != nil:
-			return goOn, err
+			return Continue, err
 		case now == nil || now.UID != a.account.UID:
-			return goOn, errContended
+			return Continue, ErrContended
 		}
 		a.account = now
 	}
-	return goOn, fmt.Errorf("write the account's status: %w", failure)
+	return Continue, fmt.Errorf("write the account's status: %w", failure)
 }
 
 // record writes the acceptance into the Invitation's status. It is found there
 // if another request of the same link recorded the same Account, or if this one
 // did and was not told.
-func (a *acceptance) record(ctx context.Context) (outcome, error) {
-	seen, o, err := a.save(ctx, a.seen, acceptedBy(a.made()))
+func (a *acceptance) record(ctx context.Context) (Outcome, error) {
+	seen, o, err := a.Save(ctx, a.seen, AcceptedBy(a.made()))
 	if err != nil {
-		return goOn, err
+		return Continue, err
 	}
-	a.seen, a.recorded = seen, o == done
-	if o == done || o == found {
-		return goOn, nil
+	a.seen, a.recorded = seen, o == Done
+	if o == Done || o == Found {
+		return Continue, nil
 	}
 	return o, nil
 }
 
 // settle makes the credentials final: the own ones, or else this request has lost.
-func (a *acceptance) settle(ctx context.Context) (outcome, error) {
+func (a *acceptance) settle(ctx context.Context) (Outcome, error) {
 	var failure error
 	for range secretTries {
 		var secret *corev1.Secret
 		if secret, failure = a.secret(ctx); failure != nil {
 			continue
 		}
-		own := a.owns(secret) && a.seen.refuses(a.made()) != factorMissing
+		own := a.owns(secret) && a.seen.Refuses(a.made()) != FactorMissing
 		settled := a.settled(secret)
 		if settled && own {
-			return goOn, nil
+			return Continue, nil
 		}
 		if settled || !a.recorded && !own {
-			a.seen.standing = invitation.Used
-			return notOpen, nil
+			a.seen.Standing = invitation.Used
+			return NotOpen, nil
 		}
 		if failure = a.write(ctx, secret, string(a.seen.Invitation.UID)); failure == nil {
-			return goOn, nil
+			return Continue, nil
 		}
 	}
-	return goOn, fmt.Errorf("settle the account's secret: %w", failure)
+	return Continue, fmt.Errorf("settle the account's secret: %w", failure)
 }
 
 // secret reads the Secret of the Account, or gives nil.
 func (a *acceptance) secret(ctx context.Context) (*corev1.Secret, error) {
-	key := client.ObjectKey{Namespace: a.namespace, Name: account.SecretName(a.account.Name)}
-	return get[corev1.Secret](ctx, a.live, key)
+	key := client.ObjectKey{Namespace: a.Namespace, Name: account.SecretName(a.account.Name)}
+	return get[corev1.Secret](ctx, a.Live, key)
 }
 
 // write puts the own credentials into the Secret, on condition that it is as it was
 // read, or that there is still none.
 func (a *acceptance) write(ctx context.Context, read *corev1.Secret, settled string) error {
-	own := a.person.credentials
+	own := a.person.Credentials
 	own.Settled = settled
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: account.SecretName(a.account.Name)}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: account.SecretName(a.account.Name)}}
 	if read != nil {
 		secret = read.DeepCopy()
 	}
@@ -286,15 +286,15 @@ func (a *acceptance) write(ctx context.Context, read *corev1.Secret, settled str
 		return err
 	}
 	if read == nil {
-		return a.writer.Create(ctx, secret)
+		return a.Writer.Create(ctx, secret)
 	}
-	return a.writer.Update(ctx, secret)
+	return a.Writer.Update(ctx, secret)
 }
 
 // owns tells whether the Secret holds the own credentials.
 func (a *acceptance) owns(secret *corev1.Secret) bool {
 	own := &corev1.Secret{}
-	if !a.belongs(secret) || a.person.credentials.WriteTo(own, a.account) != nil {
+	if !a.belongs(secret) || a.person.Credentials.WriteTo(own, a.account) != nil {
 		return false
 	}
 	stored := maps.Clone(secret.Data)

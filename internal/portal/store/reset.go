@@ -1,0 +1,182 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+)
+
+// ResetView is an Account as the holder of a link for a new password sees it at
+// one moment.
+type ResetView struct {
+	// Member is nil where the link is unknown. They may have no password that is
+	// final, nor a Secret: whoever took up an Account, while the portal died
+	// before it had settled the password, comes back by a reset.
+	Member   *Member
+	Standing account.ResetStanding
+	// at is the moment.
+	at time.Time
+}
+
+// ChosenPassword is a new password that has been hashed.
+type ChosenPassword struct {
+	Hash string
+	// Short: it is too short to be the only factor.
+	Short bool
+}
+
+// ErrTooShort says that a password was long enough when it was typed, and that
+// the second factor has been removed since.
+var ErrTooShort = errors.New("the password is too short to be the only factor")
+
+// Askable are the Accounts that a user name or an address may mean and that mail can
+// be asked for, the oldest first. As many are read, live, where there are none. No
+// Secret is read for what a stranger asks.
+func (s *Store) Askable(ctx context.Context, typed string) ([]*accountsv1.Account, error) {
+	names, err := s.meant(ctx, strings.TrimSpace(typed))
+	if err != nil {
+		return nil, err
+	}
+	var all []*accountsv1.Account
+	for _, name := range names {
+		found, err := get[accountsv1.Account](ctx, s.Live, client.ObjectKey{Name: name})
+		if err != nil {
+			return nil, err
+		}
+		if isAskable(found) {
+			all = append(all, found)
+		}
+	}
+	return all, nil
+}
+
+// isAskable tells whether mail can be asked for: also while the Account is
+// locked, because that is how people open it.
+func isAskable(a *accountsv1.Account) bool {
+	return a != nil && settledAccount(a) && !account.Disabled(a)
+}
+
+// InspectReset finds the Account of a link in the cache; from there on every read is
+// live. Unless the link is genuine, no Secret is read and nothing is told.
+func (s *Store) InspectReset(ctx context.Context, link account.ResetLink) (ResetView, error) {
+	var cached accountsv1.AccountList
+	if err := s.Reader.List(ctx, &cached, client.MatchingFields{IndexAccountUID: link.UID()}); err != nil {
+		return ResetView{}, fmt.Errorf("find an account by its UID: %w", err)
+	}
+	if len(cached.Items) != 1 {
+		return ResetView{}, nil
+	}
+	found, err := get[accountsv1.Account](ctx, s.Live, client.ObjectKeyFromObject(&cached.Items[0]))
+	if err != nil {
+		return ResetView{}, err
+	}
+	keys, err := s.Keys(ctx)
+	if err != nil {
+		return ResetView{}, fmt.Errorf("read the link keys: %w", err)
+	}
+	now := s.Clock.Now()
+	if account.CheckReset(link, found, time.Time{}, keys, now) == account.ResetUnknown {
+		return ResetView{}, nil
+	}
+	m, err := s.resetting(ctx, found)
+	if err != nil {
+		return ResetView{}, err
+	}
+	return ResetView{m, account.CheckReset(link, found, m.Credentials.PasswordTime, keys, now), now}, nil
+}
+
+// resetting is whoever has the Account, settled or not.
+func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, error) {
+	m := &Member{Account: a}
+	var err error
+	m.secret, err = get[corev1.Secret](ctx, s.Live, client.ObjectKey{Namespace: s.Namespace, Name: account.SecretName(a.Name)})
+	if err != nil {
+		return nil, err
+	}
+	if m.secret != nil {
+		if m.Credentials, err = account.ReadCredentials(m.secret); err != nil {
+			return nil, err
+		}
+	}
+	m.Belongings, err = s.belongings(ctx, a)
+	return m, err
+}
+
+// ResetPassword writes a new password with the link, and tells whether it is the one
+// that counts now; otherwise the standing says why not. It fails with ErrTooShort.
+// After any other error nobody knows.
+//
+// It asks whether the link is open on the very state that it writes, so
+// that one link gives one password, however many post it, and at however many
+// portals. A write that took effect although its answer was lost is found by the
+// look that follows: no other write has that hash, because each has its own salt.
+func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chosen ChosenPassword) (ResetView, bool, error) {
+	var failure error
+	for range memberTries {
+		seen, err := s.InspectReset(ctx, link)
+		switch {
+		case err != nil:
+			return seen, false, err
+		case failure != nil && seen.Member != nil && seen.Member.Credentials.Password == chosen.Hash:
+			return seen, true, nil
+		case seen.Standing != account.ResetOpen:
+			return seen, false, nil
+		case failure != nil && !changedMeanwhile(failure):
+			return seen, false, fmt.Errorf("write the account's secret: %w", failure)
+		case chosen.Short && !seen.Member.Credentials.HasSecondFactor():
+			return seen, false, ErrTooShort
+		}
+		seen.Member.take(chosen, seen.at)
+		if failure = s.writeCredentials(ctx, seen.Member); failure == nil {
+			return seen, true, nil
+		}
+	}
+	return ResetView{}, false, ErrContended
+}
+
+// take puts a new password into the credentials, and ends every session. It also
+// makes final what nobody had settled: whoever has the link has the mailbox that
+// the invitation went to. A second factor stays as it is, settled or not, because
+// no reset gets around one.
+func (m *Member) take(chosen ChosenPassword, now time.Time) {
+	c := &m.Credentials
+	c.Password, c.ShortPassword = chosen.Hash, chosen.Short
+	c.Sessions = nil
+	if c.Settled == "" {
+		c.Settled = m.Account.Spec.InvitationRef.UID
+	}
+	c.PasswordTime = m.passwordTime(now)
+}
+
+// writeCredentials writes those of m on condition that the Secret is as it was
+// read, or that there is still none.
+func (s *Store) writeCredentials(ctx context.Context, m *Member) error {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: account.SecretName(m.Account.Name)}}
+	if m.secret != nil {
+		secret = m.secret.DeepCopy()
+	}
+	if err := m.Credentials.WriteTo(secret, m.Account); err != nil {
+		return err
+	}
+	write := func() error { return s.Writer.Update(ctx, secret) }
+	if m.secret == nil {
+		write = func() error { return s.Writer.Create(ctx, secret) }
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	m.secret = secret
+	return nil
+}

@@ -1,0 +1,132 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/usher-dev/usher/internal/session"
+)
+
+// SignedIn is a member and the session that a request belongs to.
+type SignedIn struct {
+	*Member
+	Session session.Session
+}
+
+// alive gives a session of m that can be used, by its hash. What was begun on
+// behalf of a session asks again within its write: the session may have ended.
+func (m *Member) alive(hash string, now time.Time) (session.Session, bool) {
+	living := m.Sessions(now)
+	at := slices.IndexFunc(living, func(s session.Session) bool { return s.Hash == hash })
+	if at < 0 {
+		return session.Session{}, false
+	}
+	return living[at], true
+}
+
+// keeps tells whether a session of m was not ended. It is not asked whether the
+// session is alive: the last password or code that may be tried has ended them all for
+// as long as nobody knows that it is right.
+func (m *Member) keeps(s session.Session) bool {
+	return slices.ContainsFunc(m.Credentials.Sessions, func(o session.Session) bool { return o.Hash == s.Hash })
+}
+
+// Browser is what a request says of the browser that it comes from.
+type Browser struct {
+	// Name is what it calls itself, for its person to recognize.
+	Name string
+	// Token is that of the session that it has, which has proved nothing yet; empty:
+	// it has none.
+	Token string
+}
+
+// Visitor is whoever is signed in with that token of a session of the Account of
+// that name, at whatever stage; nil: nobody is. It is found out anew at each request,
+// past the cache, so that a session that is ended at one portal is ended at all of
+// them.
+func (s *Store) Visitor(ctx context.Context, accountName, token string) (*SignedIn, error) {
+	m, err := s.member(ctx, accountName)
+	if err != nil || m == nil || m.Disabled() {
+		return nil, err
+	}
+	found, known := session.Find(m.Credentials.Sessions, token)
+	if !known || !found.Alive(s.Clock.Now(), m.sessionsEnd()) {
+		return nil, nil
+	}
+	return &SignedIn{Member: m, Session: found}, nil
+}
+
+// Touch writes down that a session is in use.
+func (s *Store) Touch(ctx context.Context, at *SignedIn) error {
+	return s.changeCredentials(ctx, at.Member, func(m *Member, now time.Time) error {
+		used := slices.IndexFunc(m.Credentials.Sessions, func(o session.Session) bool { return o.Hash == at.Session.Hash })
+		if used < 0 {
+			return ErrUnchanged
+		}
+		m.Credentials.Sessions = slices.Clone(m.Credentials.Sessions)
+		m.Credentials.Sessions[used].SeenTime = now
+		return nil
+	})
+}
+
+// BeginSession begins a session of m, in place of the one that the browser came
+// with, and gives its token. change says how far somebody has come with it; what it
+// changes in the credentials, such as a code that is used up, is written with the
+// session.
+func (s *Store) BeginSession(ctx context.Context, m *Member, from Browser, change func(m *Member, now time.Time) (session.Stage, error)) (string, error) {
+	token := ""
+	err := s.changeCredentials(ctx, m, func(m *Member, now time.Time) error {
+		stage, err := change(m, now)
+		if err != nil {
+			return err
+		}
+		token, err = m.begin(s.Random, stage, from, now)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return token, nil
+}
+
+// begin makes a new session in the credentials, in place of the one that the browser
+// came with, and gives its token.
+func (m *Member) begin(random io.Reader, stage session.Stage, from Browser, now time.Time) (string, error) {
+	begun, token, err := session.New(random, stage, from.Name, now)
+	if err != nil {
+		return "", err
+	}
+	if before, found := session.Find(m.Credentials.Sessions, from.Token); found {
+		m.Credentials.Sessions = session.Without(m.Credentials.Sessions, before.Hash)
+	}
+	m.Credentials.Sessions = session.Put(m.Credentials.Sessions, begun, now, m.sessionsEnd())
+	return token, nil
+}
+
+// EndSession ends the session of that hash, if it is there.
+func (s *Store) EndSession(ctx context.Context, m *Member, hash string) error {
+	return s.changeCredentials(ctx, m, func(m *Member, _ time.Time) error {
+		left := session.Without(m.Credentials.Sessions, hash)
+		if len(left) == len(m.Credentials.Sessions) {
+			return ErrUnchanged
+		}
+		m.Credentials.Sessions = left
+		return nil
+	})
+}
+
+// EndSessions ends every session.
+func (s *Store) EndSessions(ctx context.Context, m *Member) error {
+	return s.changeCredentials(ctx, m, func(m *Member, _ time.Time) error {
+		m.Credentials.Sessions = nil
+		return nil
+	})
+}
+
+// IsIn tells whether somebody is signed in, and not only halfway.
+func (s *SignedIn) IsIn() bool { return s != nil && s.Session.Stage == session.StageSignedIn }
