@@ -5,7 +5,6 @@ package portal
 
 import (
 	"context"
-	"crypto/rand"
 	"io"
 	"maps"
 	"net/http"
@@ -54,6 +53,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	cfg = cfg.withDefaults()
 	assets, names, err := loadAssets()
 	if err != nil {
 		return nil, err
@@ -71,12 +71,6 @@ func New(cfg Config) (http.Handler, error) {
 	relyingParty, err := newRelyingParty(cfg.BaseURL)
 	if err != nil {
 		return nil, err
-	}
-	if cfg.Random == nil {
-		cfg.Random = rand.Reader
-	}
-	if cfg.Limits == (Limits{}) {
-		cfg.Limits = DefaultLimits()
 	}
 	p := &portal{
 		store: &store.Store{
@@ -99,9 +93,6 @@ func New(cfg Config) (http.Handler, error) {
 		keys:    cfg.Keys,
 
 		relyingParty: relyingParty,
-	}
-	if p.pause == nil {
-		p.pause = pause
 	}
 	p.fixed = p.routes()
 	return p.guard(), nil
