@@ -19,6 +19,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/session"
 )
 
@@ -35,11 +36,11 @@ type resident struct {
 func aResident(t *testing.T, role accountsv1.CatalogueName, more []client.Object, changes ...func(*account.Credentials)) *resident {
 	t.Helper()
 	const name = "ada-example"
-	made := madeFor("22222222-2222-4222-8222-222222222222", name)
-	made.CreationTimestamp = metav1.NewTime(start.Add(-24 * time.Hour))
-	made.Annotations = map[string]string{accountsv1.MembershipsAnnotation: home + "/ada"}
+	made := storetest.MadeFor("22222222-2222-4222-8222-222222222222", name)
+	made.CreationTimestamp = metav1.NewTime(storetest.Start.Add(-24 * time.Hour))
+	made.Annotations = map[string]string{accountsv1.MembershipsAnnotation: storetest.Home + "/ada"}
 	made.Spec.GivenName, made.Spec.FamilyName, made.Spec.Email = "Ada", "Example", "ada@example.com"
-	own, token, err := session.New(rand.Reader, session.StageSignedIn, "Firefox", start.Add(-time.Minute))
+	own, token, err := session.New(rand.Reader, session.StageSignedIn, "Firefox", storetest.Start.Add(-time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func aResident(t *testing.T, role accountsv1.CatalogueName, more []client.Object
 	for _, change := range changes {
 		change(&c)
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: account.SecretName(name)}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: storetest.System, Name: account.SecretName(name)}}
 	if err := c.WriteTo(secret, made); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func aResident(t *testing.T, role accountsv1.CatalogueName, more []client.Object
 
 func membershipOf(name string, role accountsv1.CatalogueName) *accountsv1.Membership {
 	return &accountsv1.Membership{
-		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: storetest.Home, Name: name},
 		Spec: accountsv1.MembershipSpec{
 			OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Email: accountsv1.EmailAddress(name + "@example.com"), Role: role,
 		},
@@ -69,8 +70,8 @@ func membershipOf(name string, role accountsv1.CatalogueName) *accountsv1.Member
 
 // anotherSession is one of the same person in another browser.
 func anotherSession(c *account.Credentials) {
-	s, _, _ := session.New(rand.Reader, session.StageSignedIn, "Elsewhere", start.Add(-time.Hour))
-	s.SeenTime = start
+	s, _, _ := session.New(rand.Reader, session.StageSignedIn, "Elsewhere", storetest.Start.Add(-time.Hour))
+	s.SeenTime = storetest.Start
 	c.Sessions = append(c.Sessions, s)
 }
 
@@ -98,16 +99,16 @@ func (r *resident) send(path string, fields ...string) *httptest.ResponseRecorde
 }
 
 func (r *resident) account() *accountsv1.Account {
-	r.t.Helper()
+	r.T.Helper()
 	var a accountsv1.Account
-	r.must(r.client.Get(r.t.Context(), client.ObjectKey{Name: r.name}, &a))
+	r.Must(r.Client.Get(r.T.Context(), client.ObjectKey{Name: r.name}, &a))
 	return &a
 }
 
 func (r *resident) credentials() account.Credentials {
-	r.t.Helper()
-	c, err := account.ReadCredentials(r.secret(r.name))
-	r.must(err)
+	r.T.Helper()
+	c, err := account.ReadCredentials(r.Secret(r.name))
+	r.Must(err)
 	return c
 }
 
@@ -131,15 +132,15 @@ func TestTheAccountPageSaysWhoSomebodyIsAndWhatTheyCanDo(t *testing.T) {
 
 func TestNobodySeesTheAccountPagesWithoutASession(t *testing.T) {
 	r := aResident(t, "developer", nil, func(c *account.Credentials) { c.Sessions[0].Stage = session.StagePassword })
-	for _, path := range []string{"/account", "/account/password", "/account/leave?membership=" + home + "/ada", "/account/sessions"} {
+	for _, path := range []string{"/account", "/account/password", "/account/leave?membership=" + storetest.Home + "/ada", "/account/sessions"} {
 		goesTo(t, r.get(path), "/sign-in?lang=en")
 		goesTo(t, r.open(path), "/sign-in/code?lang=en") // halfway
 	}
-	before := r.secret(r.name).ResourceVersion
+	before := r.Secret(r.name).ResourceVersion
 	for _, path := range []string{"/account/password", "/account/leave", "/account/sessions"} {
-		r.send(path, "session", "all", "membership", home+"/ada", "current-password", good, "new-password", "other velvet pickle tram", "new-password-again", "other velvet pickle tram")
+		r.send(path, "session", "all", "membership", storetest.Home+"/ada", "current-password", good, "new-password", "other velvet pickle tram", "new-password-again", "other velvet pickle tram")
 	}
-	if r.secret(r.name).ResourceVersion != before || len(r.account().Status.Leaving) != 0 {
+	if r.Secret(r.name).ResourceVersion != before || len(r.account().Status.Leaving) != 0 {
 		t.Error("somebody without a session changed the account")
 	}
 }
@@ -166,10 +167,10 @@ func TestAPasswordIsChanged(t *testing.T) {
 	expect(t, r.open("/account/password"), 200, "Current password", "New password again", `minlength="15" data-missing-one="1 more character"`, `data-show="Show"`)
 	goesTo(t, r.send("/account/password", "current-password", good, "new-password", another, "new-password-again", another), "/account?lang=en&done=password")
 	c, a := r.credentials(), r.account()
-	if c.Password != "hash of "+another || !c.PasswordTime.Equal(start) || c.ShortPassword || len(c.Sessions) != 1 {
+	if c.Password != "hash of "+another || !c.PasswordTime.Equal(storetest.Start) || c.ShortPassword || len(c.Sessions) != 1 {
 		t.Errorf("credentials: %+v", c)
 	}
-	if a.Status.PasswordTime == nil || !a.Status.PasswordTime.Time.Equal(start) || a.Status.SignIn != (accountsv1.SignIn{}) {
+	if a.Status.PasswordTime == nil || !a.Status.PasswordTime.Time.Equal(storetest.Start) || a.Status.SignIn != (accountsv1.SignIn{}) {
 		t.Errorf("status: %+v", a.Status)
 	}
 	expect(t, r.open("/account"), 200, "Your account")
@@ -225,11 +226,11 @@ func TestAShortPasswordNeedsASecondFactor(t *testing.T) {
 
 func TestSomebodyLeaves(t *testing.T) {
 	r := aResident(t, "developer", nil)
-	expect(t, r.open("/account/leave?membership="+home+"/ada"), 200, "Leave Acme Rocket Works?", "Developer")
+	expect(t, r.open("/account/leave?membership="+storetest.Home+"/ada"), 200, "Leave Acme Rocket Works?", "Developer")
 	for range 2 {
-		goesTo(t, r.send("/account/leave", "membership", home+"/ada"), "/account?lang=en&done=left")
+		goesTo(t, r.send("/account/leave", "membership", storetest.Home+"/ada"), "/account?lang=en&done=left")
 	}
-	if got := r.account().Status.Leaving; len(got) != 1 || got[0] != (accountsv1.MembershipReference{Namespace: home, Name: "ada"}) {
+	if got := r.account().Status.Leaving; len(got) != 1 || got[0] != (accountsv1.MembershipReference{Namespace: storetest.Home, Name: "ada"}) {
 		t.Errorf("leaving: %v", got)
 	}
 	expect(t, r.open("/account?done=left"), 200, "You are leaving this organization")
@@ -237,7 +238,7 @@ func TestSomebodyLeaves(t *testing.T) {
 
 func TestNobodyLeavesForSomebodyElse(t *testing.T) {
 	r := aResident(t, "developer", []client.Object{membershipOf("eve", "developer")})
-	for _, key := range []string{home + "/eve", home + "/none", "", "ada", "../ada"} {
+	for _, key := range []string{storetest.Home + "/eve", storetest.Home + "/none", "", "ada", "../ada"} {
 		goesTo(t, r.open("/account/leave?membership="+url.QueryEscape(key)), "/account?lang=en")
 		r.send("/account/leave", "membership", key)
 	}
@@ -248,23 +249,23 @@ func TestNobodyLeavesForSomebodyElse(t *testing.T) {
 
 // meddlingHasher does something while a password is being hashed.
 type meddlingHasher struct {
-	plainHasher
+	storetest.PlainHasher
 	meddle func()
 }
 
 func (h meddlingHasher) Hash(ctx context.Context, password string) (string, error) {
 	h.meddle()
-	return h.plainHasher.Hash(ctx, password)
+	return h.PlainHasher.Hash(ctx, password)
 }
 
 func TestAShortPasswordIsNotLeftAlone(t *testing.T) {
 	const short = "qz7-Lmuf!eK"
 	r := aResident(t, "developer", nil, func(c *account.Credentials) { c.TOTP.Secret = "ABC" })
 	r.config.Hasher = meddlingHasher{meddle: func() {
-		secret, c := r.secret(r.name), r.credentials()
+		secret, c := r.Secret(r.name), r.credentials()
 		c.TOTP = account.TOTP{}
-		r.must(c.WriteTo(secret, r.account()))
-		r.must(r.client.Update(t.Context(), secret))
+		r.Must(c.WriteTo(secret, r.account()))
+		r.Must(r.Client.Update(t.Context(), secret))
 	}}
 	r.build()
 	expect(t, r.send("/account/password", "current-password", good, "new-password", short, "new-password-again", short), 422, "15 characters")

@@ -27,6 +27,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/session"
 )
 
@@ -36,7 +37,7 @@ func owned(name, email, password string) []client.Object {
 	return []client.Object{
 		&accountsv1.Account{
 			ObjectMeta: metav1.ObjectMeta{
-				Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(start.Add(-time.Hour)),
+				Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(storetest.Start.Add(-time.Hour)),
 				Annotations: map[string]string{accountsv1.MembershipsAnnotation: "globex-people/" + name},
 			},
 			Spec: accountsv1.AccountSpec{
@@ -45,7 +46,7 @@ func owned(name, email, password string) []client.Object {
 			},
 		},
 		&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: account.SecretName(name)},
+			ObjectMeta: metav1.ObjectMeta{Namespace: storetest.System, Name: account.SecretName(name)},
 			Data: map[string][]byte{
 				account.PasswordKey: []byte("hash of " + password), account.UIDKey: []byte("from before the restore"),
 				account.SettledKey: []byte("another's"),
@@ -63,27 +64,12 @@ func all(lists ...[]client.Object) []client.Object {
 	return objects
 }
 
-// anyAddress makes another address than the invited one do.
-func (w *world) anyAddress() {
-	w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
-}
-
-// organization changes Acme.
-func (w *world) organization(change func(*accountsv1.Organization)) {
-	w.t.Helper()
-	org := &accountsv1.Organization{}
-	err := w.client.Get(context.Background(), client.ObjectKey{Name: "acme"}, org)
-	w.must(err)
-	change(org)
-	w.must(w.client.Update(context.Background(), org))
-}
-
 // guest is somebody who has an account with that address, and is signed in: the
 // cookie is the one of their browser.
 func guest(t *testing.T, name, email string, changes ...func(*account.Credentials)) ([]client.Object, *http.Cookie) {
 	t.Helper()
 	objects := owned(name, email, good)
-	s, token, err := session.New(rand.New(rand.NewSource(1)), session.StageSignedIn, "", start)
+	s, token, err := session.New(rand.New(rand.NewSource(1)), session.StageSignedIn, "", storetest.Start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,13 +95,13 @@ func declineForm(reason string) url.Values {
 
 // hashes counts the hashes that were computed, and those that were somebody's.
 type hashes struct {
-	plainHasher
+	storetest.PlainHasher
 	verified, somebodys atomic.Int32
 }
 
 func (h *hashes) Verify(ctx context.Context, password string, stored func() string) (bool, error) {
 	h.verified.Add(1)
-	return h.plainHasher.Verify(ctx, password, func() string {
+	return h.PlainHasher.Verify(ctx, password, func() string {
 		hash := stored()
 		if hash != "" {
 			h.somebodys.Add(1)
@@ -144,7 +130,7 @@ type perRequest struct{ cached bool }
 type tapOfRequest struct{}
 
 func (p perRequest) of(ctx context.Context) client.Client {
-	tap := ctx.Value(tapOfRequest{}).(*tapped)
+	tap := ctx.Value(tapOfRequest{}).(*storetest.Tapped)
 	if p.cached {
 		return tap.Client
 	}
@@ -183,18 +169,18 @@ func sharedPages(w *world) http.Handler {
 	cfg := w.config
 	cfg.Reader, cfg.Live, cfg.Writer = perRequest{cached: true}, perRequest{}, perRequest{}
 	handler, err := New(cfg)
-	w.must(err)
+	w.Must(err)
 	return handler
 }
 
 // send makes a request that goes through a tap.
-func (w *world) send(handler http.Handler, tap *tapped, path string, form url.Values, into *reply, cookies ...*http.Cookie) func() {
+func (w *world) send(handler http.Handler, tap *storetest.Tapped, path string, form url.Values, into *reply, cookies ...*http.Cookie) func() {
 	return func() {
 		recorder, r := httptest.NewRecorder(), formRequest(path, form.Encode())
 		for _, cookie := range cookies {
 			r.AddCookie(cookie)
 		}
-		tap.Client = w.client
+		tap.Client = w.Client
 		handler.ServeHTTP(recorder, r.WithContext(context.WithValue(r.Context(), tapOfRequest{}, tap)))
 		*into = reply{recorder, true}
 	}
@@ -231,25 +217,25 @@ func TestAnswersInEveryOrder(t *testing.T) {
 	mixes := [][]answering{{create, no}, {accept, no}, {create, accept}, {no, never}, {create, accept, no}, {accept, accept, create}}
 	handler := sharedPages(aWorldWithoutPages(t))
 	for seed := range seeds {
-		s := &turnstile{random: rand.New(rand.NewSource(int64(seed))), faulty: seed%2 == 1}
+		s := &storetest.Turnstile{Random: rand.New(rand.NewSource(int64(seed))), Faulty: seed%2 == 1}
 		w := aWorldWithoutPages(t, john...)
-		w.anyAddress()
+		w.AnyAddress()
 		mix := mixes[seed/2%len(mixes)]
 		replies := make([]reply, len(mix))
 		var requests []func()
 		for i, a := range mix {
-			requests = append(requests, w.send(handler, s.tap(i), w.link()+a.step, a.form, &replies[i], a.cookies...))
+			requests = append(requests, w.send(handler, s.Tap(i), w.Link()+a.step, a.form, &replies[i], a.cookies...))
 		}
-		s.run(requests)
-		if problem := w.verifyAnswers(mix, replies, s.faulty); problem != "" {
-			t.Fatalf("seed %d: %s\nanswers: %v\ncalls: %q", seed, problem, replies, s.history)
+		s.Run(requests)
+		if problem := w.verifyAnswers(mix, replies, s.Faulty); problem != "" {
+			t.Fatalf("seed %d: %s\nanswers: %v\ncalls: %q", seed, problem, replies, s.History)
 		}
 	}
 }
 
 // verifyAnswers says what is not as it should be, or nothing.
 func (w *world) verifyAnswers(mix []answering, replies []reply, faulty bool) string {
-	status := w.invitation().Status
+	status := w.Invitation().Status
 	if status.Acceptance.Given() && status.Decline.Given() {
 		return "the invitation is accepted and declined"
 	}
@@ -296,26 +282,26 @@ func TestGuessesInEveryOrder(t *testing.T) {
 	const before = invitation.MostGuesses - 3
 	handler := sharedPages(aWorldWithoutPages(t))
 	for seed := range seeds {
-		s := &turnstile{random: rand.New(rand.NewSource(int64(seed))), faulty: seed%2 == 1}
+		s := &storetest.Turnstile{Random: rand.New(rand.NewSource(int64(seed))), Faulty: seed%2 == 1}
 		w := aWorldWithoutPages(t)
-		w.anyAddress()
+		w.AnyAddress()
 		w.asked()
-		w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = before })
+		w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = before })
 		replies := make([]reply, 6)
 		var requests []func()
 		for i := range replies {
-			requests = append(requests, w.send(handler, s.tap(i), w.link(), withCode("0000 0000"), &replies[i]))
+			requests = append(requests, w.send(handler, s.Tap(i), w.Link(), withCode("0000 0000"), &replies[i]))
 		}
-		s.run(requests)
+		s.Run(requests)
 		looked := 0
 		for _, r := range replies {
 			if r.told && strings.Contains(r.Body.String(), "not the code of our newest mail") {
 				looked++
 			}
 		}
-		guesses := int(w.invitation().Status.Guesses)
-		if guesses > invitation.MostGuesses || looked > guesses-before || !s.faulty && looked != 3 {
-			t.Fatalf("seed %d: %d guesses were counted and %d looked at\nanswers: %v\ncalls: %q", seed, guesses-before, looked, replies, s.history)
+		guesses := int(w.Invitation().Status.Guesses)
+		if guesses > invitation.MostGuesses || looked > guesses-before || !s.Faulty && looked != 3 {
+			t.Fatalf("seed %d: %d guesses were counted and %d looked at\nanswers: %v\ncalls: %q", seed, guesses-before, looked, replies, s.History)
 		}
 	}
 }
@@ -334,7 +320,7 @@ func TestOfFiftyWrongPasswordsFiveAreLookedAt(t *testing.T) {
 	)
 	for i := range 50 {
 		group.Go(func() {
-			got := w.post(w.link()+"/sign-in", signInForm("john", fmt.Sprint("wrong ", i)))
+			got := w.post(w.Link()+"/sign-in", signInForm("john", fmt.Sprint("wrong ", i)))
 			mu.Lock()
 			defer mu.Unlock()
 			answers[got.Body.String()]++
@@ -345,13 +331,13 @@ func TestOfFiftyWrongPasswordsFiveAreLookedAt(t *testing.T) {
 		t.Errorf("%d passwords were looked at, and there were %d different answers", looked, len(answers))
 	}
 	// Not even the right one is looked at now. Nothing of it is the link's.
-	got := w.post(w.link()+"/sign-in", signInForm("john", good))
+	got := w.post(w.Link()+"/sign-in", signInForm("john", good))
 	expect(t, got, 422, wrongSignIn)
-	if answers[got.Body.String()] != 50 || counted.somebodys.Load() != 5 || w.invitation().Status.Guesses != 0 {
+	if answers[got.Body.String()] != 50 || counted.somebodys.Load() != 5 || w.Invitation().Status.Guesses != 0 {
 		t.Errorf("the answer to the right password differs, or it was looked at, or the link was charged")
 	}
-	w.clock.Step(15 * time.Minute)
-	expect(t, w.post(w.link()+"/sign-in", signInForm("john", good)), 200, "You are signed in as")
+	w.Clock.Step(15 * time.Minute)
+	expect(t, w.post(w.Link()+"/sign-in", signInForm("john", good)), 200, "You are signed in as")
 }
 
 // posts are the forms of all answers that can be given with a link.
@@ -364,7 +350,7 @@ func posts() map[string]url.Values {
 
 // sentWith sends a form in another way than the portal's own page does.
 func (w *world) sentWith(step, body string, change func(http.Header)) *httptest.ResponseRecorder {
-	r := formRequest(w.link()+step, body)
+	r := formRequest(w.Link()+step, body)
 	change(r.Header)
 	return w.do(r)
 }
@@ -373,53 +359,53 @@ func TestEveryFormIsGuarded(t *testing.T) {
 	for step, form := range posts() {
 		t.Run("form"+step, func(t *testing.T) {
 			w := aWorldWithoutPages(t)
-			w.anyAddress()
+			w.AnyAddress()
 			w.config.Writer = nobodyWrites{t}
 			w.build()
 			name := slices.Sorted(maps.Keys(form))[0]
 			for want, got := range map[int]*httptest.ResponseRecorder{
 				403: w.sentWith(step, form.Encode(), func(h http.Header) { h.Set("Sec-Fetch-Site", "cross-site") }),
 				415: w.sentWith(step, form.Encode(), func(h http.Header) { h.Set("Content-Type", "text/plain") }),
-				400: w.post(w.link()+step, url.Values{name: {form.Get(name), form.Get(name)}}),
-				413: w.post(w.link()+step, url.Values{name: {strings.Repeat("x", maxBody)}}),
-				405: w.do(newRequest(http.MethodPut, w.link()+step, strings.NewReader(form.Encode()))),
+				400: w.post(w.Link()+step, url.Values{name: {form.Get(name), form.Get(name)}}),
+				413: w.post(w.Link()+step, url.Values{name: {strings.Repeat("x", maxBody)}}),
+				405: w.do(newRequest(http.MethodPut, w.Link()+step, strings.NewReader(form.Encode()))),
 				404: w.post("/invitation/abc"+step, form),
 			} {
 				expect(t, got, want)
 			}
-			expect(t, w.get(w.link()+step+"?"+form.Encode()), 200)
-			expect(t, w.do(newRequest(http.MethodHead, w.link()+step, nil)), 200)
+			expect(t, w.get(w.Link()+step+"?"+form.Encode()), 200)
+			expect(t, w.do(newRequest(http.MethodHead, w.Link()+step, nil)), 200)
 			// What stands in the address is not read.
 			empty := 422
 			if step == "/sign-out" {
 				empty = 200
 			}
-			expect(t, w.post(w.link()+step+"?"+form.Encode(), url.Values{}), empty)
+			expect(t, w.post(w.Link()+step+"?"+form.Encode(), url.Values{}), empty)
 		})
 	}
 }
 
 func TestNoAnswerIsLogged(t *testing.T) {
 	w := aWorld(t, owned("jane", "john@example.org", good)...)
-	w.anyAddress()
-	w.post(w.link()+"/sign-in", signInForm("janice", "typed wrong"))
-	w.post(w.link()+"/sign-in", signInForm("john@example.org", "typed wrong"))
-	w.post(w.link()+"/address", other("janet@example.net"))
-	w.post(w.link(), withCode("1234 5678"))
+	w.AnyAddress()
+	w.post(w.Link()+"/sign-in", signInForm("janice", "typed wrong"))
+	w.post(w.Link()+"/sign-in", signInForm("john@example.org", "typed wrong"))
+	w.post(w.Link()+"/address", other("janet@example.net"))
+	w.post(w.Link(), withCode("1234 5678"))
 	code := w.code()
-	tap := refuse("record invitation", errors.New("jane.doe@example.com cannot be written"))(w)
-	tap.Client = w.client
+	tap := storetest.Refuse("record invitation", errors.New("jane.doe@example.com cannot be written"))(w.World)
+	tap.Client = w.Client
 	w.config.Live, w.config.Writer = tap, tap
 	w.build()
 	for step, form := range posts() {
-		w.post(w.link()+step, form)
+		w.post(w.Link()+step, form)
 	}
-	w.config.Live, w.config.Writer = w.client, w.client
+	w.config.Live, w.config.Writer = w.Client, w.Client
 	w.build()
-	w.post(w.link(), withCode(code))
-	w.post(w.link()+"/decline", declineForm("because"))
+	w.post(w.Link(), withCode(code))
+	w.post(w.Link()+"/decline", declineForm("because"))
 	for _, secret := range []string{
-		strings.TrimPrefix(w.link(), "/invitation/"), good, "typed wrong", "jane", "janice", "example", "because", code, "1234", janeUID,
+		strings.TrimPrefix(w.Link(), "/invitation/"), good, "typed wrong", "jane", "janice", "example", "because", code, "1234", storetest.JaneUID,
 	} {
 		if strings.Contains(w.logs.String(), secret) {
 			t.Errorf("%q is in the log:\n%s", secret, w.logs)
@@ -437,25 +423,57 @@ func TestEveryAnswerOfALinkThatIsFullOrSuperseded(t *testing.T) {
 		text   string
 	}{
 		"full": {func(w *world) {
-			w.organization(func(o *accountsv1.Organization) {
+			w.Organization(func(o *accountsv1.Organization) {
 				taken := int32(1)
 				o.Spec.Seats, o.Status.Seats = 1, accountsv1.SeatsStatus{Taken: &taken, Holders: []accountsv1.SeatHolder{{Name: "somebody"}}}
 			})
 		}, 409, "There is no free seat at the moment"},
-		"superseded": {(*world).renew, 410, "A newer link has replaced this one"},
+		"superseded": {(*world).Renew, 410, "A newer link has replaced this one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t, owned("jane", "jane.doe@example.com", good)...)
-			link := w.link()
+			link := w.Link()
 			tc.change(w)
 			for step, form := range posts() {
 				expect(t, w.get(link+step), tc.status, tc.text)
 				expect(t, w.post(link+step, form), tc.status, tc.text)
 			}
-			status := w.invitation().Status
+			status := w.Invitation().Status
 			if status.Acceptance.Given() || status.Decline.Given() || status.Guesses != 0 || status.OtherAddress.Given() {
 				t.Errorf("something was done with it: %+v", status)
 			}
 		})
+	}
+}
+
+func TestOfAHundredPostsOfOneLinkOneWins(t *testing.T) {
+	w := aWorld(t)
+	var (
+		mu      sync.Mutex
+		winners []string
+		others  = map[int]int{}
+		group   sync.WaitGroup
+	)
+	for i := range 100 {
+		group.Go(func() {
+			password := good + strings.Repeat("z", i)
+			form := but(fieldPassword, password)
+			form.Set(fieldAgain, password)
+			got := w.post(w.Link(), form)
+			mu.Lock()
+			defer mu.Unlock()
+			if got.Code == http.StatusOK {
+				winners = append(winners, "hash of "+password)
+			} else {
+				others[got.Code]++
+			}
+		})
+	}
+	group.Wait()
+	if len(winners) != 1 || others[http.StatusGone]+others[http.StatusServiceUnavailable] != 99 {
+		t.Fatalf("%d winners, and %v", len(winners), others)
+	}
+	if stored := string(w.Secret("jane-doe").Data[account.PasswordKey]); stored != winners[0] {
+		t.Errorf("stores %q, but %q won", stored, winners[0])
 	}
 }

@@ -17,28 +17,29 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 func TestThePageToDecline(t *testing.T) {
 	w := aWorld(t)
 	w.config.Writer = nobodyWrites{t}
 	w.build()
-	expect(t, w.get(w.link()), 200, `<a href="`+w.link()+`/decline?lang=en">Decline this invitation</a>`)
-	expect(t, w.get(w.link()+"/decline"), 200,
+	expect(t, w.get(w.Link()), 200, `<a href="`+w.Link()+`/decline?lang=en">Decline this invitation</a>`)
+	expect(t, w.get(w.Link()+"/decline"), 200,
 		"<title>Decline the invitation</title>", "Mara Voss invites you to join Acme Rocket Works as Developer",
-		`<form class="card" method="post" action="`+w.link()+`/decline?lang=en"`, `<textarea id="reason" name="reason"`, `maxlength="500"`,
+		`<form class="card" method="post" action="`+w.Link()+`/decline?lang=en"`, `<textarea id="reason" name="reason"`, `maxlength="500"`,
 		`<input id="decline" name="decline" type="checkbox" value="yes" required>`, "I do not want to join",
-		`<a href="`+w.link()+`?lang=en">Back to the invitation</a>`, "!checked", "!aria-invalid")
+		`<a href="`+w.Link()+`?lang=en">Back to the invitation</a>`, "!checked", "!aria-invalid")
 }
 
 func TestAnInvitationIsDeclined(t *testing.T) {
 	w := aWorld(t)
-	before := w.invitation()
-	w.clock.SetTime(start.Add(1500 * time.Millisecond))
+	before := w.Invitation()
+	w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
 	form := declineForm("  I have moved on.\r\nBest\u202e wishes, Cafe\u0301\x00 Zoe\t!  ")
-	expect(t, w.post(w.link()+"/decline", form), 200, "You have declined", "ask Mara Voss to invite you again", "!moved on")
-	after := w.invitation()
-	declinedTime := metav1.NewTime(start.Add(time.Second))
+	expect(t, w.post(w.Link()+"/decline", form), 200, "You have declined", "ask Mara Voss to invite you again", "!moved on")
+	after := w.Invitation()
+	declinedTime := metav1.NewTime(storetest.Start.Add(time.Second))
 	want := accountsv1.Decline{DeclinedTime: &declinedTime, Reason: "I have moved on.\nBest wishes, Caf\u00e9 Zoe !"}
 	if diff := cmp.Diff(want, after.Status.Decline); diff != "" {
 		t.Errorf("decline (-want +got):\n%s", diff)
@@ -48,12 +49,12 @@ func TestAnInvitationIsDeclined(t *testing.T) {
 		t.Errorf("the invitation has changed beyond its decline (-before +after):\n%s", diff)
 	}
 	for _, got := range []*httptest.ResponseRecorder{
-		w.get(w.link()), w.get(w.link() + "/decline"), w.post(w.link()+"/decline", form), w.post(w.link(), filled()),
-		w.post(w.link()+"/sign-in", signInForm("john", good)), w.post(w.link()+"/address", url.Values{fieldEmail: {"a@example.net"}}),
+		w.get(w.Link()), w.get(w.Link() + "/decline"), w.post(w.Link()+"/decline", form), w.post(w.Link(), filled()),
+		w.post(w.Link()+"/sign-in", signInForm("john", good)), w.post(w.Link()+"/address", url.Values{fieldEmail: {"a@example.net"}}),
 	} {
 		expect(t, got, 410, "This invitation has been declined", "ask Mara Voss to invite you again", "!moved on")
 	}
-	if w.account("jane-doe") != nil || w.invitation().Status.Guesses != 0 {
+	if w.Account("jane-doe") != nil || w.Invitation().Status.Guesses != 0 {
 		t.Error("something was done with a link that was declined")
 	}
 }
@@ -74,7 +75,7 @@ func TestDecliningNeedsThePersonsTick(t *testing.T) {
 			w := aWorld(t)
 			w.config.Writer = nobodyWrites{t}
 			w.build()
-			got := w.post(w.link()+"/decline", tc.form)
+			got := w.post(w.Link()+"/decline", tc.form)
 			expect(t, got, 422, append(tc.texts, `role="alert"`, "<title>Please check: Decline the invitation</title>")...)
 		})
 	}
@@ -82,7 +83,7 @@ func TestDecliningNeedsThePersonsTick(t *testing.T) {
 
 func TestAReasonIsNeverTakenForMarkup(t *testing.T) {
 	w := aWorld(t)
-	got := w.post(w.link()+"/decline", url.Values{fieldReason: {`</textarea><script>alert(1)</script>{{.}}`}})
+	got := w.post(w.Link()+"/decline", url.Values{fieldReason: {`</textarea><script>alert(1)</script>{{.}}`}})
 	if body := got.Body.String(); strings.Contains(body, "<script>alert") || !strings.Contains(body, "&lt;script&gt;alert") {
 		t.Errorf("the page:\n%s", body)
 	}
@@ -92,8 +93,8 @@ func TestReasonsOfFiveHundredCharactersAndOfNone(t *testing.T) {
 	for name, reason := range map[string]string{"500 characters": strings.Repeat("é", 500), "none": "", "spaces": " \r\n\t "} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
-			expect(t, w.post(w.link()+"/decline", declineForm(reason)), 200)
-			if got := w.invitation().Status.Decline; !got.Given() || got.Reason != strings.TrimSpace(reason) {
+			expect(t, w.post(w.Link()+"/decline", declineForm(reason)), 200)
+			if got := w.Invitation().Status.Decline; !got.Given() || got.Reason != strings.TrimSpace(reason) {
 				t.Errorf("decline %+v", got)
 			}
 		})
@@ -102,41 +103,41 @@ func TestReasonsOfFiveHundredCharactersAndOfNone(t *testing.T) {
 
 func TestDeclineWhenSomethingHappensMeanwhile(t *testing.T) {
 	for name, tc := range map[string]struct {
-		tap    func(*world) *tapped
+		tap    func(*storetest.World) *storetest.Tapped
 		status int
 		text   string
 		// reason that is stored in the end; empty: none.
 		reason string
 	}{
-		"the write took effect, but its answer was lost": {loseAnswer("record invitation"), 200, "You have declined", "mine"},
+		"the write took effect, but its answer was lost": {storetest.LoseAnswer("record invitation"), 200, "You have declined", "mine"},
 		"the controller writes the status before it": {
-			doBefore("record invitation", func(w *world) {
-				w.update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
+			storetest.DoBefore("record invitation", func(w *storetest.World) {
+				w.Update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
 			}), 200, "You have declined", "mine",
 		},
-		"somebody accepts before it": {doBefore("record invitation", func(w *world) { w.takeUp("somebody", "u") }), 410, "has been used", ""},
+		"somebody accepts before it": {storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }), 410, "has been used", ""},
 		"somebody declines before it": {
-			doBefore("record invitation", func(w *world) {
-				now := metav1.NewTime(start)
-				w.update(func(inv *accountsv1.Invitation) {
+			storetest.DoBefore("record invitation", func(w *storetest.World) {
+				now := metav1.NewTime(storetest.Start)
+				w.Update(func(inv *accountsv1.Invitation) {
 					inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now, Reason: "theirs"}
 				})
 			}), 410, "has been declined", "theirs",
 		},
 		"the time runs out before it": {
-			doAfter("get invitation", func(w *world) { w.clock.SetTime(start.Add(24 * time.Hour)) }), 410, "has expired", "",
+			storetest.DoAfter("get invitation", func(w *storetest.World) { w.Clock.SetTime(storetest.Start.Add(24 * time.Hour)) }), 410, "has expired", "",
 		},
-		"the write is refused":                      {refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", errDown)), 503, "send the form once more", ""},
-		"the invitation changes with every try":     {refuse("record invitation", conflict("jane")), 503, "send the form once more", ""},
+		"the write is refused":                      {storetest.Refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", storetest.ErrDown)), 503, "send the form once more", ""},
+		"the invitation changes with every try":     {storetest.Refuse("record invitation", storetest.Conflict("jane")), 503, "send the form once more", ""},
 		"nothing can be read after the write fails": {failFrom("record invitation"), 503, "mine</textarea>", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorldWithoutPages(t)
-			w.clock.SetTime(start.Add(1500 * time.Millisecond))
+			w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
 			var got reply
-			w.send(sharedPages(w), tc.tap(w), w.link()+"/decline", declineForm("mine"), &got)()
+			w.send(sharedPages(w), tc.tap(w.World), w.Link()+"/decline", declineForm("mine"), &got)()
 			expect(t, got.ResponseRecorder, tc.status, tc.text)
-			if decline := w.invitation().Status.Decline; decline.Reason != tc.reason {
+			if decline := w.Invitation().Status.Decline; decline.Reason != tc.reason {
 				t.Errorf("stores %+v, want %q", decline, tc.reason)
 			}
 			if tc.status == http.StatusServiceUnavailable && got.Header().Get("Retry-After") == "" {
@@ -147,12 +148,12 @@ func TestDeclineWhenSomethingHappensMeanwhile(t *testing.T) {
 }
 
 // failFrom lets every call fail from the first of a name on.
-func failFrom(name string) func(*world) *tapped {
-	return func(*world) *tapped {
+func failFrom(name string) func(*storetest.World) *storetest.Tapped {
+	return func(*storetest.World) *storetest.Tapped {
 		broken := false
-		return &tapped{before: func(call string) error {
+		return &storetest.Tapped{Before: func(call string) error {
 			if broken = broken || call == name; broken {
-				return errDown
+				return storetest.ErrDown
 			}
 			return nil
 		}}

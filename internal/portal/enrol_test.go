@@ -28,23 +28,18 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/portal/store"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/secondfactor"
 )
 
 // brief is a password that nothing is wrong with beside a second factor.
 const brief = "tram-velvet9"
 
-// requireFactor makes Acme want a second factor.
-func (w *world) requireFactor() {
-	w.t.Helper()
-	w.organization(func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorRequired })
-}
-
 // aStrictWorld is a world in which Acme wants a second factor.
 func aStrictWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	w := aWorld(t, objects...)
-	w.requireFactor()
+	w.RequireFactor()
 	return w
 }
 
@@ -66,8 +61,8 @@ func filledWithKey(answer string) url.Values {
 
 // scanned is the secret that the page shows to a browser.
 func (a *agent) scanned() string {
-	a.t.Helper()
-	return shownSecret(a.t, a.visit(a.link()))
+	a.T.Helper()
+	return shownSecret(a.T, a.visit(a.Link()))
 }
 
 // passkeyOptions are what a page gives to the script of passkeys, as if they had
@@ -88,7 +83,7 @@ func passkeyOptions(t *testing.T, page *httptest.ResponseRecorder) *httptest.Res
 func TestASecondFactorIsSetUpWithTheAccount(t *testing.T) {
 	w := aStrictWorld(t)
 	b := w.agent()
-	page := b.visit(w.link())
+	page := b.visit(w.Link())
 	expect(t, page, 200, "Acme Rocket Works requires a second factor besides your password", `<svg class="qr"`,
 		`<input id="app-code" name="app-code" type="text" inputmode="numeric" autocomplete="one-time-code"`,
 		`href="otpauth://totp/usher.example.com:jane.doe%40example.com?`, `minlength="8"`, "At least 8 characters")
@@ -98,17 +93,17 @@ func TestASecondFactorIsSetUpWithTheAccount(t *testing.T) {
 		t.Errorf("cookies %v", cookies)
 	}
 	secret := shownSecret(t, page)
-	code := codeAt(t, secret, start)
-	done := b.fill(w.link(), filledWithApp(code[:3]+" "+code[3:]))
+	code := codeAt(t, secret, storetest.Start)
+	done := b.fill(w.Link(), filledWithApp(code[:3]+" "+code[3:]))
 	expect(t, done, 200, "Your account is ready", "<code>jane-doe</code>", "Your recovery codes", "Print them", `<a class="button" href="/sign-in?lang=en">Sign in</a>`,
 		"!"+secret, "!"+code, "!"+brief, "!You can close this page")
 	codes := shownCodes(done)
-	c := w.kept("jane-doe")
-	wantApp := account.TOTP{Secret: secret, LastStep: start.Unix() / 30, AddedTime: start}
+	c := w.Kept("jane-doe")
+	wantApp := account.TOTP{Secret: secret, LastStep: storetest.Start.Unix() / 30, AddedTime: storetest.Start}
 	if diff := cmp.Diff(wantApp, c.TOTP); diff != "" {
 		t.Errorf("app (-want +got):\n%s", diff)
 	}
-	if c.Password != "hash of "+brief || !c.ShortPassword || len(c.Passkeys) != 0 || len(c.RecoveryCodes) != 10 || len(codes) != 10 || c.Settled != janeUID {
+	if c.Password != "hash of "+brief || !c.ShortPassword || len(c.Passkeys) != 0 || len(c.RecoveryCodes) != 10 || len(codes) != 10 || c.Settled != storetest.JaneUID {
 		t.Errorf("stored are %+v, and %d codes shown", c, len(codes))
 	}
 	left := c.RecoveryCodes
@@ -118,11 +113,11 @@ func TestASecondFactorIsSetUpWithTheAccount(t *testing.T) {
 			t.Errorf("a recovery code that was shown is none")
 		}
 	}
-	if got := w.account("jane-doe").Status; got.TwoFactor != accountsv1.TwoFactorEnrolled || !isOnly(got) {
+	if got := w.Account("jane-doe").Status; got.TwoFactor != accountsv1.TwoFactorEnrolled || !isOnly(got) {
 		t.Errorf("status %+v", got)
 	}
 	// They are shown once.
-	for _, again := range []*httptest.ResponseRecorder{b.fill(w.link(), filledWithApp(code)), b.visit(w.link())} {
+	for _, again := range []*httptest.ResponseRecorder{b.fill(w.Link(), filledWithApp(code)), b.visit(w.Link())} {
 		expect(t, again, 410, "has been used", "!"+codes[0], "!"+secret)
 	}
 }
@@ -135,18 +130,18 @@ func isOnly(s accountsv1.AccountStatus) bool {
 
 func TestWhereNoSecondFactorIsWantedTheFormIsAsItWas(t *testing.T) {
 	w := aWorld(t)
-	w.organization(func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorOptional })
-	page := w.get(w.link())
+	w.Organization(func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorOptional })
+	page := w.get(w.Link())
 	expect(t, page, 200, `minlength="15"`, "!app-code", "!passkey-answer", "!<svg class=\"qr\"", "!otpauth")
 	if len(page.Result().Cookies()) != 0 {
 		t.Error("gives a cookie that nobody needs")
 	}
-	expect(t, w.post(w.link(), filledWithApp("123456")), 422, "at least 15", "!Code of the app")
+	expect(t, w.post(w.Link(), filledWithApp("123456")), 422, "at least 15", "!Code of the app")
 	form := filled()
 	form.Set(fieldAppCode, "123456")
 	form.Set(fieldPasskeyAnswer, "{}")
-	expect(t, w.post(w.link(), form), 200, "Your account is ready", "!recovery", `<a class="button" href="/sign-in?lang=en">Sign in</a>`)
-	if c := w.kept("jane-doe"); c.HasSecondFactor() || c.ShortPassword || len(c.RecoveryCodes) != 0 || w.account("jane-doe").Status.TwoFactor != "" {
+	expect(t, w.post(w.Link(), form), 200, "Your account is ready", "!recovery", `<a class="button" href="/sign-in?lang=en">Sign in</a>`)
+	if c := w.Kept("jane-doe"); c.HasSecondFactor() || c.ShortPassword || len(c.RecoveryCodes) != 0 || w.Account("jane-doe").Status.TwoFactor != "" {
 		t.Errorf("stored are %+v", c)
 	}
 }
@@ -158,7 +153,7 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 		anew    = "Your browser did not keep what belongs to the QR code. Allow cookies"
 		refused = "The passkey was not taken"
 	)
-	code := func(b *agent, at time.Time) string { return codeAt(b.t, shownSecret(b.t, b.visit(b.link())), at) }
+	code := func(b *agent, at time.Time) string { return codeAt(b.T, shownSecret(b.T, b.visit(b.Link())), at) }
 	for name, tc := range map[string]struct {
 		form func(b *agent) url.Values
 		text string
@@ -167,42 +162,44 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 	}{
 		"none":                    {func(*agent) url.Values { return filledWithApp("") }, missing, false},
 		"only spaces":             {func(*agent) url.Values { return filledWithApp("  ") }, missing, false},
-		"a wrong code":            {func(b *agent) url.Values { return filledWithApp(otherDigits(code(b, start))) }, wrong, false},
-		"a code of a minute ago":  {func(b *agent) url.Values { return filledWithApp(code(b, start.Add(-time.Minute))) }, wrong, false},
-		"a code in a minute":      {func(b *agent) url.Values { return filledWithApp(code(b, start.Add(time.Minute))) }, wrong, false},
-		"the code of another app": {func(b *agent) url.Values { return filledWithApp(codeAt(b.t, appSecret, start)) }, wrong, false},
-		"another browser's code":  {func(b *agent) url.Values { return filledWithApp(codeAt(b.t, b.world.agent().scanned(), start)) }, wrong, false},
-		"no app, and no passkey":  {func(*agent) url.Values { return filledWithKey("{}") }, refused, false},
+		"a wrong code":            {func(b *agent) url.Values { return filledWithApp(otherDigits(code(b, storetest.Start))) }, wrong, false},
+		"a code of a minute ago":  {func(b *agent) url.Values { return filledWithApp(code(b, storetest.Start.Add(-time.Minute))) }, wrong, false},
+		"a code in a minute":      {func(b *agent) url.Values { return filledWithApp(code(b, storetest.Start.Add(time.Minute))) }, wrong, false},
+		"the code of another app": {func(b *agent) url.Values { return filledWithApp(codeAt(b.T, appSecret, storetest.Start)) }, wrong, false},
+		"another browser's code": {func(b *agent) url.Values {
+			return filledWithApp(codeAt(b.T, b.world.agent().scanned(), storetest.Start))
+		}, wrong, false},
+		"no app, and no passkey": {func(*agent) url.Values { return filledWithKey("{}") }, refused, false},
 		"another browser's passkey": {func(b *agent) url.Values {
-			return filledWithKey(aKey(b.t).made(passkeyOptions(b.t, b.world.agent().visit(b.link()))))
+			return filledWithKey(aKey(b.T).made(passkeyOptions(b.T, b.world.agent().visit(b.Link()))))
 		}, refused, false},
 		"a passkey of another site": {func(b *agent) url.Values {
-			k := aKey(b.t)
+			k := aKey(b.T)
 			k.rp.Origin = "https://usher.example.net"
-			return filledWithKey(k.made(passkeyOptions(b.t, b.visit(b.link()))))
+			return filledWithKey(k.made(passkeyOptions(b.T, b.visit(b.Link()))))
 		}, refused, false},
 		"a right code and a passkey that is none": {func(b *agent) url.Values {
-			f := filledWithApp(code(b, start))
+			f := filledWithApp(code(b, storetest.Start))
 			f.Set(fieldPasskeyAnswer, "{}")
 			return f
 		}, refused, false},
 		"a passkey and a wrong code": {func(b *agent) url.Values {
-			f := filledWithKey(aKey(b.t).made(passkeyOptions(b.t, b.visit(b.link()))))
+			f := filledWithKey(aKey(b.T).made(passkeyOptions(b.T, b.visit(b.Link()))))
 			f.Set(fieldAppCode, "000000")
 			return f
 		}, wrong, false},
 		"a browser that keeps no cookies": {func(b *agent) url.Values {
-			f := filledWithApp(code(b, start))
+			f := filledWithApp(code(b, storetest.Start))
 			clear(b.jar)
 			return f
 		}, anew, true},
 		"a cookie that is too short": {func(b *agent) url.Values {
-			f := filledWithApp(code(b, start))
+			f := filledWithApp(code(b, storetest.Start))
 			b.jar[hostPrefix+enrolmentCookie].Value = "AAAA"
 			return f
 		}, anew, true},
 		"a cookie that cannot be read": {func(b *agent) url.Values {
-			f := filledWithApp(code(b, start))
+			f := filledWithApp(code(b, storetest.Start))
 			b.jar[hostPrefix+enrolmentCookie].Value = strings.Repeat("=", 43)
 			return f
 		}, anew, true},
@@ -214,7 +211,7 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 			form := tc.form(b)
 			w.config.Writer = nobodyWrites{t}
 			b.handler = w.build().handler
-			got := b.fill(w.link(), form)
+			got := b.fill(w.Link(), form)
 			expect(t, got, 422, tc.text, `href="#app-code"`, `id="app-code-problem"`, `value="jane-doe"`, "!"+brief, "!recovery")
 			if again := shownSecret(t, got) != secret; again != tc.anew {
 				t.Errorf("shows another secret: %t", again)
@@ -230,15 +227,15 @@ func TestWhatIsWrongOtherwiseIsSaidWithTheSecondFactor(t *testing.T) {
 	w := aStrictWorld(t)
 	form := filledWithApp("")
 	form.Set(fieldAgain, "x")
-	expect(t, w.agent().fill(w.link(), form), 422, "The two passwords differ", "Set up a second factor")
+	expect(t, w.agent().fill(w.Link(), form), 422, "The two passwords differ", "Set up a second factor")
 	form = filledWithApp("")
 	form.Set(fieldPassword, "short")
-	expect(t, w.agent().fill(w.link(), form), 422, "at least 8 characters")
+	expect(t, w.agent().fill(w.Link(), form), 422, "at least 8 characters")
 }
 
 // TestTheSecretOfAnAppIsDerived: every replica knows it, and nobody else.
 func TestTheSecretOfAnAppIsDerived(t *testing.T) {
-	john := jane()
+	john := storetest.Jane()
 	john.Name, john.UID, john.Spec.Email = "john", "22222222-2222-4222-8222-222222222222", "john@example.com"
 	w := aStrictWorld(t, john)
 	b := w.agent()
@@ -258,28 +255,28 @@ func TestTheSecretOfAnAppIsDerived(t *testing.T) {
 	if w.agent().scanned() == secret {
 		t.Error("another browser is shown the same secret")
 	}
-	theirs, err := w.keys.DeriveLink(string(john.UID), john.Status.Attempt)
-	w.must(err)
+	theirs, err := w.Keys.DeriveLink(string(john.UID), john.Status.Attempt)
+	w.Must(err)
 	if shownSecret(t, b.visit("/invitation/"+theirs)) == secret {
 		t.Error("for another invitation the same secret is shown")
 	}
 	number, err := base64.RawURLEncoding.DecodeString(b.jar[hostPrefix+enrolmentCookie].Value)
-	w.must(err)
+	w.Must(err)
 	given := func() enrolment {
-		given, err := enrolmentOf(store.LinkView{Offer: invitation.Offer{Invitation: w.invitation()}, Keys: w.keys}, number)
-		w.must(err)
+		given, err := enrolmentOf(store.LinkView{Offer: invitation.Offer{Invitation: w.Invitation()}, Keys: w.Keys}, number)
+		w.Must(err)
 		return given
 	}
 	before := given()
 	if before.secret != secret || len(before.challenge) != 32 || bytes.HasPrefix(before.challenge, raw) {
 		t.Error("the challenge is no challenge, or it tells the secret")
 	}
-	w.update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 })
+	w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 })
 	sentAnew := given()
-	w.keys, err = invitation.ParseKeyring(map[string][]byte{
+	w.Keys, err = invitation.ParseKeyring(map[string][]byte{
 		"key-1": []byte(strings.Repeat("k", invitation.KeySize)), "key-2": []byte(strings.Repeat("l", invitation.KeySize)),
 	})
-	w.must(err)
+	w.Must(err)
 	if withNewKey := given(); withNewKey.secret == sentAnew.secret || bytes.Equal(withNewKey.challenge, sentAnew.challenge) {
 		t.Error("a new key changes nothing")
 	}
@@ -302,10 +299,10 @@ func secretBytes(t *testing.T, secret string) []byte {
 func TestTheSecretOfAnAppIsNowhereElse(t *testing.T) {
 	w := aStrictWorld(t)
 	b := w.agent()
-	page := b.visit(w.link())
+	page := b.visit(w.Link())
 	secret := shownSecret(t, page)
 	number := b.jar[hostPrefix+enrolmentCookie].Value
-	wrong := b.fill(w.link(), filledWithApp(otherDigits(codeAt(t, secret, start))))
+	wrong := b.fill(w.Link(), filledWithApp(otherDigits(codeAt(t, secret, storetest.Start))))
 	expect(t, wrong, 422)
 	for _, got := range []*httptest.ResponseRecorder{page, wrong} {
 		if header := fmt.Sprint(got.Header()); strings.Contains(header, secret) {
@@ -315,12 +312,12 @@ func TestTheSecretOfAnAppIsNowhereElse(t *testing.T) {
 	if all := w.everything(); strings.Contains(all, secret) || strings.Contains(all, number) {
 		t.Error("something is kept before anybody is in")
 	}
-	done := b.fill(w.link(), filledWithApp(codeAt(t, secret, start)))
+	done := b.fill(w.Link(), filledWithApp(codeAt(t, secret, storetest.Start)))
 	expect(t, done, 200)
 	if all := w.everything(); strings.Contains(all, number) || strings.Count(all, secret) != 1 {
 		t.Error("the secret is not where it belongs, and there alone")
 	}
-	for _, text := range append(shownCodes(done), secret, number, codeAt(t, secret, start), brief) {
+	for _, text := range append(shownCodes(done), secret, number, codeAt(t, secret, storetest.Start), brief) {
 		if strings.Contains(w.logs.String(), text) {
 			t.Errorf("%q is in the log", text)
 		}
@@ -329,16 +326,16 @@ func TestTheSecretOfAnAppIsNowhereElse(t *testing.T) {
 
 // everything is all that the API server keeps.
 func (w *world) everything() string {
-	w.t.Helper()
+	w.T.Helper()
 	var all []any
 	for _, list := range []client.ObjectList{
 		&accountsv1.OrganizationList{}, &accountsv1.MembershipList{}, &accountsv1.InvitationList{}, &accountsv1.AccountList{},
 	} {
-		w.must(w.client.List(context.Background(), list))
+		w.Must(w.Client.List(context.Background(), list))
 		all = append(all, list)
 	}
 	var secrets corev1.SecretList
-	w.must(w.client.List(context.Background(), &secrets))
+	w.Must(w.Client.List(context.Background(), &secrets))
 	for _, s := range secrets.Items {
 		all = append(all, s.ObjectMeta)
 		for _, value := range s.Data {
@@ -346,7 +343,7 @@ func (w *world) everything() string {
 		}
 	}
 	text, err := json.Marshal(all)
-	w.must(err)
+	w.Must(err)
 	return string(text)
 }
 
@@ -362,7 +359,7 @@ func TestLookingKeepsNothing(t *testing.T) {
 	w.build()
 	numbers := map[string]bool{}
 	for range times {
-		got := w.get(w.link())
+		got := w.get(w.Link())
 		if got.Code != http.StatusOK {
 			t.Fatal(got.Code)
 		}
@@ -377,21 +374,21 @@ func TestTheCodeOfAnAcceptanceSignsNobodyIn(t *testing.T) {
 	w := aStrictWorld(t)
 	b := w.agent()
 	secret := b.scanned()
-	code := codeAt(t, secret, start)
-	expect(t, b.fill(w.link(), filledWithApp(code)), 200)
+	code := codeAt(t, secret, storetest.Start)
+	expect(t, b.fill(w.Link(), filledWithApp(code)), 200)
 	w.takeUpAccount("jane-doe")
 	b.fill("/sign-in?lang=en", signInForm("jane-doe", brief))
 	expect(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {code}}), 422, "was used already")
-	w.clock.Step(30 * time.Second)
-	expectTo(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {codeAt(t, secret, w.clock.Now())}}), "/account?lang=en")
+	w.Clock.Step(30 * time.Second)
+	expectTo(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {codeAt(t, secret, w.Clock.Now())}}), "/account?lang=en")
 }
 
 // takeUpAccount puts an acceptance on record, as the controller does.
 func (w *world) takeUpAccount(name string) {
-	w.t.Helper()
-	a := w.account(name)
-	a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: home + "/jane"}
-	w.must(w.client.Update(context.Background(), a))
+	w.T.Helper()
+	a := w.Account(name)
+	a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: storetest.Home + "/jane"}
+	w.Must(w.Client.Update(context.Background(), a))
 }
 
 // TestOfManyWhoSetUpASecondFactorTheWinnersIsStored: and the recovery codes that
@@ -408,8 +405,8 @@ func TestOfManyWhoSetUpASecondFactorTheWinnersIsStored(t *testing.T) {
 	for i := range many {
 		b := w.agent()
 		secrets[i] = b.scanned()
-		form := filledWithApp(codeAt(t, secrets[i], start))
-		requests[i] = func() { answers[i] = b.fill(w.link(), form) }
+		form := filledWithApp(codeAt(t, secrets[i], storetest.Start))
+		requests[i] = func() { answers[i] = b.fill(w.Link(), form) }
 	}
 	for _, request := range requests {
 		group.Go(request)
@@ -428,7 +425,7 @@ func TestOfManyWhoSetUpASecondFactorTheWinnersIsStored(t *testing.T) {
 	if winner < 0 {
 		t.Fatal("nobody is in")
 	}
-	c := w.kept("jane-doe")
+	c := w.Kept("jane-doe")
 	if _, right := secondfactor.UseRecoveryCode(c.RecoveryCodes, shownCodes(answers[winner])[9]); c.TOTP.Secret != secrets[winner] || !right {
 		t.Error("the second factor of somebody else is stored")
 	}
@@ -438,7 +435,7 @@ func TestAPasskeyIsSetUpWithTheAccount(t *testing.T) {
 	w := aStrictWorld(t)
 	w.qualified()
 	b, k := w.agent(), aKey(t)
-	page := b.visit(w.link())
+	page := b.visit(w.Link())
 	expect(t, page, 200, `id="passkey-enrol" hidden`, `data-qualifier="/acme"`, `<input type="hidden" name="passkey-answer" value="">`, "Set up a passkey</button>")
 	answer := k.made(passkeyOptions(t, page))
 	var options struct {
@@ -448,8 +445,8 @@ func TestAPasskeyIsSetUpWithTheAccount(t *testing.T) {
 		}
 	}
 	decode(t, passkeyOptions(t, page).Body.String(), &options)
-	uid, err := invitation.ParseUID(janeUID)
-	w.must(err)
+	uid, err := invitation.ParseUID(storetest.JaneUID)
+	w.Must(err)
 	asked := options.PublicKey
 	if asked.User.ID != base64.RawURLEncoding.EncodeToString(uid[:]) || asked.User.Name != "jane-doe/acme" ||
 		asked.AuthenticatorSelection.UserVerification != "required" || asked.AuthenticatorSelection.ResidentKey != "required" {
@@ -458,16 +455,16 @@ func TestAPasskeyIsSetUpWithTheAccount(t *testing.T) {
 	// Something else is wrong: the passkey is not asked for again.
 	form := filledWithKey(answer)
 	form.Set(fieldAgain, "x")
-	again := b.fill(w.link(), form)
+	again := b.fill(w.Link(), form)
 	expect(t, again, 422, "The two passwords differ", "Your passkey is ready. You need no app now.", `value="`+answer+`"`)
-	w.clock.Step(10 * time.Minute)
-	done := b.fill(w.link(), filledWithKey(answer))
+	w.Clock.Step(10 * time.Minute)
+	done := b.fill(w.Link(), filledWithKey(answer))
 	expect(t, done, 200, "Your account is ready", "Your recovery codes")
-	c := w.kept("jane-doe.acme")
+	c := w.Kept("jane-doe.acme")
 	if len(c.Passkeys) != 1 || c.Passkeys[0].ID != k.id() || c.Passkeys[0].Name != "Passkey 1" || c.TOTP.Secret != "" || len(c.RecoveryCodes) != 10 || !c.ShortPassword {
 		t.Fatalf("stored are %+v", c)
 	}
-	if w.account("jane-doe.acme").Status.TwoFactor != accountsv1.TwoFactorEnrolled {
+	if w.Account("jane-doe.acme").Status.TwoFactor != accountsv1.TwoFactorEnrolled {
 		t.Error("the status says nothing of a second factor")
 	}
 	w.takeUpAccount("jane-doe.acme")
@@ -481,11 +478,11 @@ func TestAPasskeyIsSetUpWithTheAccount(t *testing.T) {
 func TestAnAppAndAPasskeyAreSetUpTogether(t *testing.T) {
 	w := aStrictWorld(t)
 	b := w.agent()
-	page := b.visit(w.link())
+	page := b.visit(w.Link())
 	form := filledWithKey(aKey(t).made(passkeyOptions(t, page)))
-	form.Set(fieldAppCode, codeAt(t, shownSecret(t, page), start))
-	expect(t, b.fill(w.link(), form), 200, "Your recovery codes")
-	if c := w.kept("jane-doe"); len(c.Passkeys) != 1 || c.TOTP.Secret == "" {
+	form.Set(fieldAppCode, codeAt(t, shownSecret(t, page), storetest.Start))
+	expect(t, b.fill(w.Link(), form), 200, "Your recovery codes")
+	if c := w.Kept("jane-doe"); len(c.Passkeys) != 1 || c.TOTP.Secret == "" {
 		t.Errorf("stored are %+v", c)
 	}
 }
@@ -494,18 +491,18 @@ func TestAPasskeyThatIsNotGoodIsNotKeptOnThePage(t *testing.T) {
 	w := aStrictWorld(t)
 	form := filledWithKey(`{"id":"x"}`)
 	form.Set(fieldAgain, "x")
-	expect(t, w.agent().fill(w.link(), form), 422, `name="passkey-answer" value=""`, "!passkey is ready. You need no app now.</p>")
+	expect(t, w.agent().fill(w.Link(), form), 422, `name="passkey-answer" value=""`, "!passkey is ready. You need no app now.</p>")
 }
 
 func TestWhereBrowsersMakeNoPasskeysNoneIsOffered(t *testing.T) {
 	w := aStrictWorld(t)
 	w.config.BaseURL = &url.URL{Scheme: "https", Host: "192.0.2.7"}
 	b := w.build().agent()
-	page := b.visit(w.link())
+	page := b.visit(w.Link())
 	expect(t, page, 200, `name="app-code"`, "!passkey-enrol", "!passkey-answer")
 	form := filledWithKey("{}")
-	expect(t, b.fill(w.link(), form), 422, "The passkey was not taken")
-	expect(t, b.fill(w.link(), filledWithApp(codeAt(t, shownSecret(t, page), start))), 200)
+	expect(t, b.fill(w.Link(), form), 422, "The passkey was not taken")
+	expect(t, b.fill(w.Link(), filledWithApp(codeAt(t, shownSecret(t, page), storetest.Start))), 200)
 }
 
 func TestWithoutHTTPSTheCookiesHaveNoPrefix(t *testing.T) {
@@ -516,34 +513,34 @@ func TestWithoutHTTPSTheCookiesHaveNoPrefix(t *testing.T) {
 	if c := b.jar["usher-enrolment"]; c == nil || c.Secure {
 		t.Errorf("cookies %v", b.jar)
 	}
-	expect(t, b.fill(w.link(), filledWithApp(codeAt(t, secret, start))), 200)
+	expect(t, b.fill(w.Link(), filledWithApp(codeAt(t, secret, storetest.Start))), 200)
 }
 
 func TestASecondFactorThatIsWantedMeanwhile(t *testing.T) {
 	w := aWorld(t)
 	b := w.agent()
-	b.visit(w.link())
-	w.requireFactor()
-	got := b.fill(w.link(), filled())
+	b.visit(w.Link())
+	w.RequireFactor()
+	got := b.fill(w.Link(), filled())
 	expect(t, got, 422, "Set up a second factor", `name="app-code"`)
-	expect(t, b.fill(w.link(), filledWithApp(codeAt(t, shownSecret(t, got), start))), 200)
+	expect(t, b.fill(w.Link(), filledWithApp(codeAt(t, shownSecret(t, got), storetest.Start))), 200)
 }
 
 func TestASecondFactorForAnAccountWithAnotherAddress(t *testing.T) {
 	w := aStrictWorld(t)
-	w.anyAddress()
+	w.AnyAddress()
 	w.asked()
 	b := w.agent()
 	secret := b.scanned()
-	form := filledWithApp(otherDigits(codeAt(t, secret, start)))
+	form := filledWithApp(otherDigits(codeAt(t, secret, storetest.Start)))
 	form.Set(fieldChoice, choiceOther)
 	form.Set(fieldCode, w.code())
-	expect(t, b.fill(w.link(), form), 422, "This is not the code that the app shows")
-	if w.invitation().Status.Guesses != 0 {
+	expect(t, b.fill(w.Link(), form), 422, "This is not the code that the app shows")
+	if w.Invitation().Status.Guesses != 0 {
 		t.Error("the code of the address was tried before the form was right")
 	}
-	form.Set(fieldAppCode, codeAt(t, secret, start))
-	expect(t, b.fill(w.link(), form), 200, "<dd>janet@example.net</dd>", "Your recovery codes")
+	form.Set(fieldAppCode, codeAt(t, secret, storetest.Start))
+	expect(t, b.fill(w.Link(), form), 200, "<dd>janet@example.net</dd>", "Your recovery codes")
 }
 
 func TestRecoveryCodesAreDifferentEachTime(t *testing.T) {
@@ -551,7 +548,7 @@ func TestRecoveryCodesAreDifferentEachTime(t *testing.T) {
 	for range 3 {
 		w := aStrictWorld(t)
 		b := w.agent()
-		for _, code := range shownCodes(b.fill(w.link(), filledWithApp(codeAt(t, b.scanned(), start)))) {
+		for _, code := range shownCodes(b.fill(w.Link(), filledWithApp(codeAt(t, b.scanned(), storetest.Start)))) {
 			seen[code] = true
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/session"
 )
 
@@ -38,7 +39,7 @@ func factorRequests(t *testing.T) []*http.Request {
 			all = append(all, newRequest(http.MethodGet, path, nil))
 		}
 		if at.post != nil {
-			all = append(all, formRequest(path, url.Values{fieldCurrentPassword: {good}, fieldCode: {codeAt(t, appSecret, start)}}.Encode()))
+			all = append(all, formRequest(path, url.Values{fieldCurrentPassword: {good}, fieldCode: {codeAt(t, appSecret, storetest.Start)}}.Encode()))
 		}
 	}
 	return all
@@ -60,17 +61,17 @@ func TestNobodyWhoIsNotSignedInReachesSecondFactors(t *testing.T) {
 	} {
 		w := aKeepersWorld(t, hasApp)
 		a := c.agent(w)
-		before := w.secret(mara).ResourceVersion
+		before := w.Secret(mara).ResourceVersion
 		for _, r := range factorRequests(t) {
 			got := a.send(r)
 			if got.Code != http.StatusSeeOther || got.Header().Get("Location") != c.to || got.Body.Len() > 0 {
 				t.Errorf("%s, %s %s: %d %q\n%s", c.who, r.Method, r.URL.Path, got.Code, got.Header().Get("Location"), got.Body)
 			}
 		}
-		if after := w.secret(mara).ResourceVersion; after != before {
+		if after := w.Secret(mara).ResourceVersion; after != before {
 			t.Errorf("%s has changed the credentials", c.who)
 		}
-		if failures := w.account(mara).Status.SignIn.Failures; failures != 0 {
+		if failures := w.Account(mara).Status.SignIn.Failures; failures != 0 {
 			t.Errorf("%s has tried %d passwords", c.who, failures)
 		}
 	}
@@ -81,7 +82,7 @@ func TestWhoSignedInLongAgoTypesThePasswordToChangeAnything(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			w := aKeepersWorld(t, hasApp, hasPasskey)
 			a := w.seated(mara, session.StageSignedIn, session.Fresh)
-			before := w.secret(mara).ResourceVersion
+			before := w.Secret(mara).ResourceVersion
 			type outcome struct {
 				changed bool
 				counted int32
@@ -92,7 +93,7 @@ func TestWhoSignedInLongAgoTypesThePasswordToChangeAnything(t *testing.T) {
 				if refused := got.Code == http.StatusUnprocessableEntity; refused == want.changed || !strings.Contains(got.Body.String(), says) {
 					t.Errorf("with %q: %d\n%s", password, got.Code, got.Body)
 				}
-				now := outcome{w.secret(mara).ResourceVersion != before, w.account(mara).Status.SignIn.Failures}
+				now := outcome{w.Secret(mara).ResourceVersion != before, w.Account(mara).Status.SignIn.Failures}
 				if now != want {
 					t.Errorf("with %q: %+v, want %+v", password, now, want)
 				}
@@ -114,7 +115,7 @@ func TestAPasswordIsTriedAsOftenAsAtTheDoor(t *testing.T) {
 	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/sign-in?lang=en" {
 		t.Errorf("after five wrong passwords: %d %s", got.Code, got.Header().Get("Location"))
 	}
-	if w.kept(mara).TOTP.Secret != appSecret {
+	if w.Kept(mara).TOTP.Secret != appSecret {
 		t.Error("the app is gone")
 	}
 }
@@ -124,12 +125,12 @@ func TestAPasswordIsTriedAsOftenAsAtTheDoor(t *testing.T) {
 var factorChanges = map[string]func(a *agent) *httptest.ResponseRecorder{
 	"an app": func(a *agent) *httptest.ResponseRecorder {
 		a.fill(pathFactors+"/app", nil)
-		secret := shownSecret(a.t, a.visit(pathFactors+"/app"))
-		return a.fill(pathFactors+"/app/confirm", url.Values{fieldCode: {codeAt(a.t, secret, a.clock.Now())}})
+		secret := shownSecret(a.T, a.visit(pathFactors+"/app"))
+		return a.fill(pathFactors+"/app/confirm", url.Values{fieldCode: {codeAt(a.T, secret, a.Clock.Now())}})
 	},
 	"no app": func(a *agent) *httptest.ResponseRecorder { return a.fill(pathFactors+"/app/remove", nil) },
 	"a passkey": func(a *agent) *httptest.ResponseRecorder {
-		return a.enroll(aKey(a.t), "Laptop")
+		return a.enroll(aKey(a.T), "Laptop")
 	},
 	"no passkey": func(a *agent) *httptest.ResponseRecorder {
 		return a.fill(pathFactors+"/passkey/remove", url.Values{fieldPasskey: {"x"}})
@@ -144,7 +145,7 @@ func TestEveryChangeEndsOtherSessionsAndRenewsThisOne(t *testing.T) {
 			a, other := w.signedInAs(mara), w.signedInAs(mara)
 			halfway := w.seated(mara, session.StagePassword, time.Minute)
 			stolen := a.copy()
-			w.clock.Step(time.Minute)
+			w.Clock.Step(time.Minute)
 
 			change(a)
 
@@ -159,8 +160,8 @@ func TestEveryChangeEndsOtherSessionsAndRenewsThisOne(t *testing.T) {
 			if got := halfway.visit("/sign-in/code"); got.Code == http.StatusOK {
 				t.Error("whoever is halfway is still there")
 			}
-			sessions := w.kept(mara).Sessions
-			if len(sessions) != 1 || !sessions[0].StartTime.Equal(start.Add(-time.Minute)) {
+			sessions := w.Kept(mara).Sessions
+			if len(sessions) != 1 || !sessions[0].StartTime.Equal(storetest.Start.Add(-time.Minute)) {
 				t.Errorf("there is not one session as old as it was: %+v", sessions)
 			}
 		})
@@ -173,14 +174,14 @@ func TestTheControllerIsToldOfChangedSecondFactors(t *testing.T) {
 			w := aKeepersWorld(t, hasApp, hasPasskey)
 			change(w.signedInAs(mara))
 
-			at := w.kept(mara).SecondFactorTime
-			status := w.account(mara).Status
+			at := w.Kept(mara).SecondFactorTime
+			status := w.Account(mara).Status
 			told := status.SecondFactorTime
 			if name == "recovery codes" { // which are no second factor
 				if !at.IsZero() || told != nil {
 					t.Errorf("kept is %v, and told %v", at, told)
 				}
-			} else if !at.Equal(start) || told == nil || !told.Time.Equal(start) {
+			} else if !at.Equal(storetest.Start) || told == nil || !told.Time.Equal(storetest.Start) {
 				t.Errorf("kept is %v, and told %v", at, told)
 			}
 			if status.TwoFactor != accountsv1.TwoFactorEnrolled || status.Language != "en" {
@@ -201,11 +202,11 @@ func TestAChangeForASessionThatHasEndedMeanwhileIsNotMade(t *testing.T) {
 			a := w.signedInAs(mara)
 			var before account.Credentials
 			ended := false
-			w.config.Writer = &tapped{Client: w.client, before: func(call string) error {
-				if call == "update secret" && !ended && w.kept(mara).Sessions[0].Pending == nil == (name != "an app" && name != "a passkey") {
+			w.config.Writer = &storetest.Tapped{Client: w.Client, Before: func(call string) error {
+				if call == "update secret" && !ended && w.Kept(mara).Sessions[0].Pending == nil == (name != "an app" && name != "a passkey") {
 					ended = true
-					w.change(mara, func(c *account.Credentials) { c.Sessions = nil })
-					before = w.kept(mara)
+					w.Change(mara, func(c *account.Credentials) { c.Sessions = nil })
+					before = w.Kept(mara)
 				}
 				return nil
 			}}
@@ -216,7 +217,7 @@ func TestAChangeForASessionThatHasEndedMeanwhileIsNotMade(t *testing.T) {
 			if got.Header().Get("Location") != "/sign-in?lang=en" {
 				t.Errorf("%d %q\n%s", got.Code, got.Header().Get("Location"), got.Body)
 			}
-			if !ended || string(encode(t, w.kept(mara))) != string(encode(t, before)) {
+			if !ended || string(encode(t, w.Kept(mara))) != string(encode(t, before)) {
 				t.Error("something has changed")
 			}
 		})
@@ -224,7 +225,7 @@ func TestAChangeForASessionThatHasEndedMeanwhileIsNotMade(t *testing.T) {
 }
 
 func TestTheLastSecondFactorStaysWhereItIsNeeded(t *testing.T) {
-	required := acme()
+	required := storetest.Acme()
 	required.Name, required.Spec.DisplayName, required.Spec.SignIn.TwoFactor = "bolt", "Bolt Works", accountsv1.TwoFactorRequired
 	short := func(_ *accountsv1.Account, c *account.Credentials) { c.ShortPassword = true }
 	removeApp, removePasskey := factorChanges["no app"], factorChanges["no passkey"]
@@ -246,12 +247,12 @@ func TestTheLastSecondFactorStaysWhereItIsNeeded(t *testing.T) {
 				w.belong(required)
 			}
 			a := w.signedInAs(mara)
-			before := w.kept(mara)
+			before := w.Kept(mara)
 			got := c.removes(a)
 			if got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), c.says) {
 				t.Errorf("%d\n%s", got.Code, got.Body)
 			}
-			if string(encode(t, w.kept(mara))) != string(encode(t, before)) || !a.isIn(mara) {
+			if string(encode(t, w.Kept(mara))) != string(encode(t, before)) || !a.isIn(mara) {
 				t.Error("something has changed")
 			}
 		})
@@ -260,10 +261,10 @@ func TestTheLastSecondFactorStaysWhereItIsNeeded(t *testing.T) {
 		w := aKeepersWorld(t, hasApp, hasPasskey, short)
 		w.belong(required)
 		a := w.signedInAs(mara)
-		if got := removeApp(a); got.Code != http.StatusSeeOther || w.kept(mara).TOTP.Secret != "" {
+		if got := removeApp(a); got.Code != http.StatusSeeOther || w.Kept(mara).TOTP.Secret != "" {
 			t.Errorf("%d\n%s", got.Code, got.Body)
 		}
-		if got := removePasskey(a); got.Code != http.StatusUnprocessableEntity || len(w.kept(mara).Passkeys) != 1 {
+		if got := removePasskey(a); got.Code != http.StatusUnprocessableEntity || len(w.Kept(mara).Passkeys) != 1 {
 			t.Errorf("the last: %d", got.Code)
 		}
 	})
@@ -276,20 +277,20 @@ func TestRecoveryCodesGoWithTheLastSecondFactor(t *testing.T) {
 		t.Fatalf("%d\n%s", got.Code, got.Body)
 	}
 	expect(t, a.visit("/account/second-factor?done=app-removed"), http.StatusOK, "The app is removed", "!Recovery codes")
-	if c := w.kept(mara); len(c.RecoveryCodes) != 0 || c.TOTP != (account.TOTP{}) {
+	if c := w.Kept(mara); len(c.RecoveryCodes) != 0 || c.TOTP != (account.TOTP{}) {
 		t.Errorf("left are %+v", c)
 	}
-	if got := w.account(mara).Status.TwoFactor; got != accountsv1.TwoFactorNotEnrolled {
+	if got := w.Account(mara).Status.TwoFactor; got != accountsv1.TwoFactorNotEnrolled {
 		t.Errorf("the status says %q", got)
 	}
 }
 
 // belong makes Mara a member of an organization.
 func (w *world) belong(org *accountsv1.Organization, conditions ...metav1.Condition) {
-	w.t.Helper()
-	w.must(w.client.Create(context.Background(), org.DeepCopy()))
-	w.must(w.client.Create(context.Background(), &accountsv1.Membership{
-		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: mara},
+	w.T.Helper()
+	w.Must(w.Client.Create(context.Background(), org.DeepCopy()))
+	w.Must(w.Client.Create(context.Background(), &accountsv1.Membership{
+		ObjectMeta: metav1.ObjectMeta{Namespace: storetest.Home, Name: mara},
 		Spec: accountsv1.MembershipSpec{
 			OrganizationRef: accountsv1.OrganizationReference{Name: accountsv1.CatalogueName(org.Name)},
 			Email:           mara + "@example.com", Role: "developer",
@@ -299,13 +300,13 @@ func (w *world) belong(org *accountsv1.Organization, conditions ...metav1.Condit
 }
 
 func TestThePageSaysWhoWantsASecondFactorAndUntilWhen(t *testing.T) {
-	required := acme()
+	required := storetest.Acme()
 	required.Name, required.Spec.DisplayName, required.Spec.SignIn.TwoFactor = "bolt", "Bolt Works", accountsv1.TwoFactorRequired
 	soon := required.DeepCopy()
 	soon.Spec.SignIn.TwoFactorGraceSeconds = 3600
 	missing := func(reason string) metav1.Condition {
 		return metav1.Condition{
-			Type: accountsv1.ConditionTwoFactorMissing, Status: metav1.ConditionTrue, Reason: reason, LastTransitionTime: metav1.NewTime(start),
+			Type: accountsv1.ConditionTwoFactorMissing, Status: metav1.ConditionTrue, Reason: reason, LastTransitionTime: metav1.NewTime(storetest.Start),
 		}
 	}
 	for _, c := range []struct {
@@ -341,7 +342,7 @@ func TestPasskeysAreNotOfferedWhereBrowsersMakeNone(t *testing.T) {
 	w := aKeepersWorld(t)
 	var err error
 	w.config.BaseURL, err = url.Parse("https://192.0.2.7:8443/people")
-	w.must(err)
+	w.Must(err)
 	w.build()
 	a := w.signedInAs(mara)
 	expect(t, a.visit("/people/account/second-factor"), http.StatusOK, "Authenticator app", "!passkey-add", "!Passkeys")

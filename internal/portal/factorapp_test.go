@@ -16,23 +16,24 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal/store"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/secondfactor"
 	"github.com/usher-dev/usher/internal/session"
 )
 
 // begin begins to set an app up, and gives its secret.
 func (a *agent) begin() string {
-	a.t.Helper()
+	a.T.Helper()
 	got := a.fill(pathFactors+"/app", nil)
 	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != pathFactors+"/app?lang=en" {
-		a.t.Fatalf("the app is not begun: %d\n%s", got.Code, got.Body)
+		a.T.Fatalf("the app is not begun: %d\n%s", got.Code, got.Body)
 	}
-	return shownSecret(a.t, a.visit(pathFactors+"/app"))
+	return shownSecret(a.T, a.visit(pathFactors+"/app"))
 }
 
 // confirm types a code for the app that was begun.
 func (a *agent) confirm(code string) *httptest.ResponseRecorder {
-	a.t.Helper()
+	a.T.Helper()
 	return a.fill(pathFactors+"/app/confirm", url.Values{fieldCode: {code}})
 }
 
@@ -44,18 +45,18 @@ func TestAnAppIsSetUpWithItsFirstCode(t *testing.T) {
 	page := a.visit(pathFactors + "/app")
 	expect(t, page, http.StatusOK, `<svg class="qr" role="img" aria-label="QR code`, `viewBox="-4 -4 `, `fill="#fff"`,
 		`href="otpauth://totp/usher.example.com:mara-voss?secret=`+secret+`&issuer=usher.example.com`, secondfactor.Spaced(secret))
-	if w.kept(mara).HasSecondFactor() {
+	if w.Kept(mara).HasSecondFactor() {
 		t.Fatal("an app that nobody has confirmed is a second factor")
 	}
-	code := codeAt(t, secret, w.clock.Now())
+	code := codeAt(t, secret, w.Clock.Now())
 	got := a.confirm(code[:3] + " " + code[3:])
 
 	codes := shownCodes(got)
 	if got.Code != http.StatusOK || len(codes) != 10 {
 		t.Fatalf("%d, with %d recovery codes\n%s", got.Code, len(codes), got.Body)
 	}
-	c := w.kept(mara)
-	want := account.TOTP{Secret: secret, LastStep: start.Unix() / 30, AddedTime: start}
+	c := w.Kept(mara)
+	want := account.TOTP{Secret: secret, LastStep: storetest.Start.Unix() / 30, AddedTime: storetest.Start}
 	if c.TOTP != want {
 		t.Errorf("kept is %+v, want %+v", c.TOTP, want)
 	}
@@ -78,15 +79,15 @@ func TestTheCodeThatSetAnAppUpSignsNobodyIn(t *testing.T) {
 	w := aKeepersWorld(t)
 	a := w.signedInAs(mara)
 	secret := a.begin()
-	code := codeAt(t, secret, w.clock.Now())
+	code := codeAt(t, secret, w.Clock.Now())
 	a.confirm(code)
 
 	door := w.seated(mara, session.StagePassword, 0)
 	if got := door.fill("/sign-in/code", url.Values{fieldCode: {code}}); got.Code != http.StatusUnprocessableEntity {
 		t.Errorf("the same code: %d", got.Code)
 	}
-	w.clock.Step(30 * time.Second)
-	if got := door.fill("/sign-in/code", url.Values{fieldCode: {codeAt(t, secret, w.clock.Now())}}); got.Code != http.StatusSeeOther || !door.isIn(mara) {
+	w.Clock.Step(30 * time.Second)
+	if got := door.fill("/sign-in/code", url.Values{fieldCode: {codeAt(t, secret, w.Clock.Now())}}); got.Code != http.StatusSeeOther || !door.isIn(mara) {
 		t.Errorf("the next code: %d\n%s", got.Code, got.Body)
 	}
 }
@@ -96,14 +97,14 @@ func TestAnAppStaysUntilAnotherIsConfirmed(t *testing.T) {
 	a := w.signedInAs(mara)
 	secret := a.begin()
 	a.confirm("000000")
-	if got := w.kept(mara).TOTP.Secret; got != appSecret {
+	if got := w.Kept(mara).TOTP.Secret; got != appSecret {
 		t.Fatal("the app was replaced before the other was confirmed")
 	}
-	got := a.confirm(codeAt(t, secret, w.clock.Now()))
+	got := a.confirm(codeAt(t, secret, w.Clock.Now()))
 	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != pathFactors+"?lang=en&done=app" {
 		t.Errorf("%d %s", got.Code, got.Header().Get("Location"))
 	}
-	if c := w.kept(mara); c.TOTP.Secret != secret || !slices.Equal(c.RecoveryCodes, []string{"kept"}) {
+	if c := w.Kept(mara); c.TOTP.Secret != secret || !slices.Equal(c.RecoveryCodes, []string{"kept"}) {
 		t.Errorf("kept is %+v", c)
 	}
 }
@@ -118,7 +119,7 @@ func TestFiveWrongCodesEndAnApp(t *testing.T) {
 			t.Errorf("wrong code %d: %d\n%s", i+1, got.Code, got.Body)
 		}
 	}
-	if got := a.confirm(codeAt(t, secret, w.clock.Now())); got.Code != http.StatusUnprocessableEntity || w.kept(mara).HasSecondFactor() {
+	if got := a.confirm(codeAt(t, secret, w.Clock.Now())); got.Code != http.StatusUnprocessableEntity || w.Kept(mara).HasSecondFactor() {
 		t.Errorf("the right code afterwards: %d", got.Code)
 	}
 	if again := a.begin(); again == secret {
@@ -133,7 +134,7 @@ func TestNothingTypedIsNoTry(t *testing.T) {
 	for range 2 * store.AppTries {
 		expect(t, a.confirm("  "), http.StatusUnprocessableEntity, "Type the code that the app shows", secondfactor.Spaced(secret))
 	}
-	if got := a.confirm(codeAt(t, secret, w.clock.Now())); got.Code != http.StatusOK {
+	if got := a.confirm(codeAt(t, secret, w.Clock.Now())); got.Code != http.StatusOK {
 		t.Errorf("the right code: %d\n%s", got.Code, got.Body)
 	}
 }
@@ -141,7 +142,7 @@ func TestNothingTypedIsNoTry(t *testing.T) {
 func TestAnAppIsNotConfirmed(t *testing.T) {
 	for name, confirm := range map[string]func(a *agent, code func() string) *httptest.ResponseRecorder{
 		"too late": func(a *agent, code func() string) *httptest.ResponseRecorder {
-			a.clock.Step(10 * time.Minute)
+			a.Clock.Step(10 * time.Minute)
 			return a.confirm(code())
 		},
 		"in another session": func(a *agent, code func() string) *httptest.ResponseRecorder {
@@ -159,11 +160,11 @@ func TestAnAppIsNotConfirmed(t *testing.T) {
 			w := aKeepersWorld(t)
 			a := w.signedInAs(mara)
 			secret := a.begin()
-			got := confirm(a, func() string { return codeAt(t, secret, w.clock.Now()) })
+			got := confirm(a, func() string { return codeAt(t, secret, w.Clock.Now()) })
 			if got.Code != http.StatusUnprocessableEntity {
 				t.Errorf("%d\n%s", got.Code, got.Body)
 			}
-			if w.kept(mara).HasSecondFactor() || w.kept(otto).HasSecondFactor() || !a.isIn(mara) {
+			if w.Kept(mara).HasSecondFactor() || w.Kept(otto).HasSecondFactor() || !a.isIn(mara) {
 				t.Error("something has changed")
 			}
 		})
@@ -177,7 +178,7 @@ func TestOneOfManyConfirmationsCounts(t *testing.T) {
 	answers := inParallel(w.portals(3), func(handler http.Handler) *httptest.ResponseRecorder {
 		each := a.copy()
 		each.handler = handler
-		return each.confirm(codeAt(t, secret, w.clock.Now()))
+		return each.confirm(codeAt(t, secret, w.Clock.Now()))
 	})
 	var shown []string
 	for _, got := range answers {
@@ -187,17 +188,17 @@ func TestOneOfManyConfirmationsCounts(t *testing.T) {
 			t.Errorf("%d\n%s", got.Code, got.Body)
 		}
 	}
-	if len(shown) != 10 || len(w.kept(mara).Sessions) != 1 {
-		t.Errorf("%d recovery codes were shown, and there are %d sessions", len(shown), len(w.kept(mara).Sessions))
+	if len(shown) != 10 || len(w.Kept(mara).Sessions) != 1 {
+		t.Errorf("%d recovery codes were shown, and there are %d sessions", len(shown), len(w.Kept(mara).Sessions))
 	}
-	if _, good := secondfactor.UseRecoveryCode(w.kept(mara).RecoveryCodes, shown[0]); !good {
+	if _, good := secondfactor.UseRecoveryCode(w.Kept(mara).RecoveryCodes, shown[0]); !good {
 		t.Error("the codes that were shown are not those that are kept")
 	}
 }
 
 func TestACodeSignsInOnceAtAnyNumberOfPortals(t *testing.T) {
 	w := aKeepersWorld(t, hasApp)
-	code := codeAt(t, appSecret, w.clock.Now())
+	code := codeAt(t, appSecret, w.Clock.Now())
 	agents := []*agent{}
 	for range 3 {
 		agents = append(agents, w.seated(mara, session.StagePassword, 0))
@@ -240,7 +241,7 @@ func TestNewRecoveryCodesReplaceTheOldAndAreShownOnce(t *testing.T) {
 	if len(first) != 10 || len(second) != 10 {
 		t.Fatalf("%d and %d codes", len(first), len(second))
 	}
-	kept := w.kept(mara).RecoveryCodes
+	kept := w.Kept(mara).RecoveryCodes
 	for i := range first {
 		if _, good := secondfactor.UseRecoveryCode(kept, first[i]); good {
 			t.Errorf("the old code %s still works", first[i])
@@ -255,7 +256,7 @@ func TestNewRecoveryCodesReplaceTheOldAndAreShownOnce(t *testing.T) {
 		}
 	}
 	none := w.signedInAs(otto)
-	if got := none.fill(pathFactors+"/recovery-codes", nil); got.Code != http.StatusSeeOther || len(w.kept(otto).RecoveryCodes) > 0 || !none.isIn(otto) {
+	if got := none.fill(pathFactors+"/recovery-codes", nil); got.Code != http.StatusSeeOther || len(w.Kept(otto).RecoveryCodes) > 0 || !none.isIn(otto) {
 		t.Errorf("without a second factor: %d\n%s", got.Code, got.Body)
 	}
 }
@@ -264,7 +265,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	w := aKeepersWorld(t)
 	a, k := w.signedInAs(mara), aKey(t)
 	secret := a.begin()
-	code := codeAt(t, secret, w.clock.Now())
+	code := codeAt(t, secret, w.Clock.Now())
 	secrets := append(shownCodes(a.confirm(code)), secret, code)
 	made := k.made(a.options(url.Values{fieldCurrentPassword: {good}}))
 	a.add(made, "Laptop")

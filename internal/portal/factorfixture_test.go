@@ -29,6 +29,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/session"
 )
 
@@ -46,19 +47,19 @@ func keeper(t *testing.T, name, uid string, changes ...func(*accountsv1.Account,
 	t.Helper()
 	a := &accountsv1.Account{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(start.Add(-24 * time.Hour)),
-			Annotations: map[string]string{accountsv1.MembershipsAnnotation: home + "/" + name},
+			Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(storetest.Start.Add(-24 * time.Hour)),
+			Annotations: map[string]string{accountsv1.MembershipsAnnotation: storetest.Home + "/" + name},
 		},
 		Spec: accountsv1.AccountSpec{
 			Email:         accountsv1.EmailAddress(name + "@example.com"),
-			InvitationRef: accountsv1.InvitationReference{Namespace: home, Name: accountsv1.CatalogueName(name), UID: uid},
+			InvitationRef: accountsv1.InvitationReference{Namespace: storetest.Home, Name: accountsv1.CatalogueName(name), UID: uid},
 		},
 	}
 	c := &account.Credentials{Password: "hash of " + good, Settled: uid}
 	for _, change := range changes {
 		change(a, c)
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: account.SecretName(name)}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: storetest.System, Name: account.SecretName(name)}}
 	if err := c.WriteTo(secret, a); err != nil {
 		t.Fatal(err)
 	}
@@ -75,31 +76,14 @@ func aKeepersWorld(t *testing.T, changes ...func(*accountsv1.Account, *account.C
 
 // portals gives as many more portals over the same objects.
 func (w *world) portals(n int) []http.Handler {
-	w.t.Helper()
+	w.T.Helper()
 	all := make([]http.Handler, n)
 	for i := range all {
 		var err error
 		all[i], err = New(w.config)
-		w.must(err)
+		w.Must(err)
 	}
 	return all
-}
-
-// kept is what somebody signs in with, as it is stored.
-func (w *world) kept(name string) account.Credentials {
-	w.t.Helper()
-	c, err := account.ReadCredentials(w.secret(name))
-	w.must(err)
-	return c
-}
-
-// change writes other credentials of somebody.
-func (w *world) change(name string, change func(c *account.Credentials)) {
-	w.t.Helper()
-	secret, c := w.secret(name), w.kept(name)
-	change(&c)
-	w.must(c.WriteTo(secret, w.account(name)))
-	w.must(w.client.Update(context.Background(), secret))
 }
 
 // agent is a browser with all its cookies.
@@ -113,11 +97,11 @@ func (w *world) agent() *agent { return &agent{w, w.handler, map[string]*http.Co
 
 // seated is the browser of somebody who reached a stage that long ago.
 func (w *world) seated(name string, stage session.Stage, ago time.Duration) *agent {
-	w.t.Helper()
-	s, token, err := session.New(rand.Reader, stage, "Firefox", w.clock.Now().Add(-ago))
-	w.must(err)
-	s.SeenTime = w.clock.Now()
-	w.change(name, func(c *account.Credentials) { c.Sessions = append(c.Sessions, s) })
+	w.T.Helper()
+	s, token, err := session.New(rand.Reader, stage, "Firefox", w.Clock.Now().Add(-ago))
+	w.Must(err)
+	s.SeenTime = w.Clock.Now()
+	w.Change(name, func(c *account.Credentials) { c.Sessions = append(c.Sessions, s) })
 	a := w.agent()
 	a.jar[hostPrefix+sessionCookie] = &http.Cookie{Name: hostPrefix + sessionCookie, Value: token + "." + name}
 	return a
@@ -134,7 +118,7 @@ func (a *agent) copy() *agent {
 }
 
 func (a *agent) send(r *http.Request) *httptest.ResponseRecorder {
-	a.t.Helper()
+	a.T.Helper()
 	for _, c := range a.jar {
 		r.AddCookie(c)
 	}
@@ -151,17 +135,17 @@ func (a *agent) send(r *http.Request) *httptest.ResponseRecorder {
 }
 
 func (a *agent) visit(target string) *httptest.ResponseRecorder {
-	a.t.Helper()
+	a.T.Helper()
 	return a.send(newRequest(http.MethodGet, target, nil))
 }
 
 func (a *agent) fill(target string, fields url.Values) *httptest.ResponseRecorder {
-	a.t.Helper()
+	a.T.Helper()
 	return a.send(formRequest(target, fields.Encode()))
 }
 
 func (a *agent) script(target, body string) *httptest.ResponseRecorder {
-	a.t.Helper()
+	a.T.Helper()
 	r := newRequest(http.MethodPost, target, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -170,7 +154,7 @@ func (a *agent) script(target, body string) *httptest.ResponseRecorder {
 
 // isIn tells whether the browser is signed in as that account.
 func (a *agent) isIn(name string) bool {
-	a.t.Helper()
+	a.T.Helper()
 	page := a.visit("/account/second-factor")
 	return page.Code == http.StatusOK && strings.Contains(page.Body.String(), name)
 }
@@ -205,7 +189,7 @@ func codeAt(t *testing.T, secret string, at time.Time) string {
 
 // hasApp has set up an app with a secret that the test knows.
 func hasApp(_ *accountsv1.Account, c *account.Credentials) {
-	c.TOTP = account.TOTP{Secret: appSecret, AddedTime: start.Add(-time.Hour)}
+	c.TOTP = account.TOTP{Secret: appSecret, AddedTime: storetest.Start.Add(-time.Hour)}
 }
 
 // hasPasskey has a passkey x, which signs nobody in.
@@ -346,35 +330,35 @@ func unbase64(t *testing.T, text any) []byte {
 
 // options are what the browser of somebody who is signed in gets for a new passkey.
 func (a *agent) options(fields url.Values) *httptest.ResponseRecorder {
-	a.t.Helper()
+	a.T.Helper()
 	return a.fill("/account/second-factor/passkey/options", fields)
 }
 
 // add sends the form with a new passkey.
 func (a *agent) add(answer, name string) *httptest.ResponseRecorder {
-	a.t.Helper()
+	a.T.Helper()
 	return a.fill("/account/second-factor/passkey", url.Values{fieldPasskeyAnswer: {answer}, fieldPasskeyName: {name}})
 }
 
 // enroll adds the passkey, which must work.
 func (a *agent) enroll(k *key, name string) *httptest.ResponseRecorder {
-	a.t.Helper()
+	a.T.Helper()
 	got := a.add(k.made(a.options(url.Values{fieldPasskeyName: {name}})), name)
 	if got.Code != http.StatusOK && got.Code != http.StatusSeeOther {
-		a.t.Fatalf("the passkey is not added: %d\n%s", got.Code, got.Body)
+		a.T.Fatalf("the passkey is not added: %d\n%s", got.Code, got.Body)
 	}
 	return got
 }
 
 // challenged is what a browser gets that wants to sign in.
 func (a *agent) challenged() *httptest.ResponseRecorder {
-	a.t.Helper()
+	a.T.Helper()
 	return a.script("/sign-in/passkey/options", "{}")
 }
 
 // enterWith signs in with what a passkey signed.
 func (a *agent) enterWith(answer string) *httptest.ResponseRecorder {
-	a.t.Helper()
+	a.T.Helper()
 	return a.script("/sign-in/passkey", answer)
 }
 

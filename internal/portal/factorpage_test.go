@@ -14,6 +14,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal/store"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/session"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -36,7 +37,7 @@ var factorPages = map[string]func(w *world, query string) *httptest.ResponseReco
 		return w.signedInAs(mara).fill(pathFactors+"/passkey/remove"+query, nil)
 	},
 	"the last factor": func(w *world, query string) *httptest.ResponseRecorder {
-		w.change(otto, func(c *account.Credentials) { hasApp(nil, c); c.ShortPassword = true })
+		w.Change(otto, func(c *account.Credentials) { hasApp(nil, c); c.ShortPassword = true })
 		return w.signedInAs(otto).fill(pathFactors+"/app/remove"+query, nil)
 	},
 	"an app begun": func(w *world, query string) *httptest.ResponseRecorder {
@@ -79,7 +80,7 @@ var factorPages = map[string]func(w *world, query string) *httptest.ResponseReco
 		return a.fill(pathFactors+"/passkey"+query, url.Values{fieldPasskeyName: {"\u202e"}})
 	},
 	"as many passkeys as can be": func(w *world, query string) *httptest.ResponseRecorder {
-		w.change(otto, func(c *account.Credentials) { c.Passkeys = make([]account.Passkey, mostPasskeys) })
+		w.Change(otto, func(c *account.Credentials) { c.Passkeys = make([]account.Passkey, mostPasskeys) })
 		return w.signedInAs(otto).visit(pathFactors + query)
 	},
 	"recovery codes": func(w *world, query string) *httptest.ResponseRecorder {
@@ -93,8 +94,8 @@ var factorPages = map[string]func(w *world, query string) *httptest.ResponseReco
 
 func TestEveryPageAboutSecondFactorsIsThereInEveryLanguage(t *testing.T) {
 	has := func(_ *accountsv1.Account, c *account.Credentials) {
-		c.TOTP = account.TOTP{Secret: appSecret, AddedTime: start}
-		c.Passkeys = []account.Passkey{{ID: "x", Name: "Yubi 5", AddedTime: start, UsedTime: start, Record: []byte(`{}`)}}
+		c.TOTP = account.TOTP{Secret: appSecret, AddedTime: storetest.Start}
+		c.Passkeys = []account.Passkey{{ID: "x", Name: "Yubi 5", AddedTime: storetest.Start, UsedTime: storetest.Start, Record: []byte(`{}`)}}
 	}
 	same := append(slices.Clone(names), mara, otto, "Yubi 5")
 	for name, visit := range factorPages {

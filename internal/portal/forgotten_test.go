@@ -25,6 +25,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal/store"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 // strangersToReset are worlds in which everybody must read the same, and what
@@ -35,7 +36,7 @@ func strangersToReset(t *testing.T) map[string]struct {
 } {
 	t.Helper()
 	day := []time.Time{
-		start.Add(-time.Hour), start.Add(-2 * time.Hour), start.Add(-3 * time.Hour), start.Add(-4 * time.Hour), start.Add(-23 * time.Hour),
+		storetest.Start.Add(-time.Hour), storetest.Start.Add(-2 * time.Hour), storetest.Start.Add(-3 * time.Hour), storetest.Start.Add(-4 * time.Hour), storetest.Start.Add(-23 * time.Hour),
 	}
 	var crowd []client.Object
 	for i := range 7 {
@@ -53,7 +54,7 @@ func strangersToReset(t *testing.T) map[string]struct {
 		"nobody's user name":               {"nobody", nil},
 		"nobody's address":                 {"nobody@example.com", nil},
 		"what is neither":                  {"system:masters", nil},
-		"somebody who asked just now":      {"jane", forgetter(t, "jane", askedAt(start.Add(-time.Second)))},
+		"somebody who asked just now":      {"jane", forgetter(t, "jane", askedAt(storetest.Start.Add(-time.Second)))},
 		"somebody who asked five times":    {"jane", forgetter(t, "jane", askedAt(day...))},
 		"an Account that is switched off":  {"jane", forgetter(t, "jane", switchedOff)},
 		"an Account that is locked":        {"jane", forgetter(t, "jane", lockedNow)},
@@ -101,7 +102,7 @@ func TestWhoeverAsksForUserNamesReadsTheSame(t *testing.T) {
 // mail a link.
 func TestWhoGetsALink(t *testing.T) {
 	next := worlds(t)
-	now, earlier := start.Format(time.DateTime), start.Add(-time.Second).Format(time.DateTime)
+	now, earlier := storetest.Start.Format(time.DateTime), storetest.Start.Add(-time.Second).Format(time.DateTime)
 	for name, want := range map[string]map[string][]string{
 		"a user name":                      {"jane": {now}},
 		"a user name in capitals":          {"jane": {now}},
@@ -124,7 +125,7 @@ func TestWhoGetsALink(t *testing.T) {
 				if diff := cmp.Diff(want, w.resetTimes(who)); diff != "" {
 					t.Errorf("%s: -want +got:\n%s", who, diff)
 				}
-				if got := w.account(who).Status.Language; (got == "de") != slices.Contains(want, now) {
+				if got := w.Account(who).Status.Language; (got == "de") != slices.Contains(want, now) {
 					t.Errorf("%s: the mail to %s is in %q", name, who, got)
 				}
 			}
@@ -171,7 +172,7 @@ type slowly struct {
 }
 
 func (s *slowly) Read(into []byte) (int, error) {
-	s.w.clock.Step(s.late)
+	s.w.Clock.Step(s.late)
 	s.late = 0
 	return s.Reader.Read(into)
 }
@@ -187,11 +188,11 @@ func TestTheTimeOfAnAnswerIsNotTheVisitorsToChoose(t *testing.T) {
 			took := 20 * time.Millisecond
 			w.interfere(interceptor.Funcs{
 				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-					w.clock.Step(took)
+					w.Clock.Step(took)
 					return c.Get(ctx, key, obj, opts...)
 				},
 				SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-					w.clock.Step(took)
+					w.Clock.Step(took)
 					return c.SubResource(sub).Update(ctx, obj, opts...)
 				},
 			})
@@ -279,15 +280,15 @@ func TestHowOftenMailCanBeAskedFor(t *testing.T) {
 				13 * time.Hour, 24*time.Hour - time.Second,
 				24 * time.Hour, 24*time.Hour + 59*time.Second, 24*time.Hour + time.Minute, 24*time.Hour + 2*time.Minute, 24*time.Hour + 3*time.Minute,
 			} {
-				w.clock.SetTime(start.Add(at))
-				before := tc.times(w.account("jane").Status)
+				w.Clock.SetTime(storetest.Start.Add(at))
+				before := tc.times(w.Account("jane").Status)
 				expect(t, w.post(path, tc.fields), 200)
-				after := tc.times(w.account("jane").Status)
+				after := tc.times(w.Account("jane").Status)
 				if diff := cmp.Diff(times(before), times(after)); diff == "" {
 					continue
 				}
 				counted = append(counted, at.String())
-				want := append([]string{start.Add(at).Format(time.DateTime)}, times(before)...)
+				want := append([]string{storetest.Start.Add(at).Format(time.DateTime)}, times(before)...)
 				if diff := cmp.Diff(want[:min(len(want), 5)], times(after)); diff != "" {
 					t.Errorf("at %s, -want +got:\n%s", at, diff)
 				}
@@ -345,7 +346,7 @@ func (w *world) counting() func() int {
 // TestWhatChangesWhileARequestIsWritten changes the Account between the look and
 // the write.
 func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
-	gone := func(w *world) { w.must(w.client.Delete(t.Context(), w.account("jane"))) }
+	gone := func(w *world) { w.Must(w.Client.Delete(t.Context(), w.Account("jane"))) }
 	next := worlds(t)
 	for name, tc := range map[string]struct {
 		change func(w *world)
@@ -355,13 +356,13 @@ func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Labels = map[string]string{"team": "a"} })
 		}, 1},
 		"it is switched off": {func(w *world) { w.alterJane(switchedOff) }, 0},
-		"somebody else asks": {func(w *world) { w.alterJane(askedAt(start)) }, 1},
+		"somebody else asks": {func(w *world) { w.alterJane(askedAt(storetest.Start)) }, 1},
 		"it is deleted":      {gone, 0},
 		"somebody else takes the name": {func(w *world) {
-			another := w.account("jane").DeepCopy()
+			another := w.Account("jane").DeepCopy()
 			gone(w)
 			another.ResourceVersion, another.Spec.Email = "", "jane.roe@example.com"
-			w.must(w.client.Create(t.Context(), another))
+			w.Must(w.Client.Create(t.Context(), another))
 		}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -374,7 +375,7 @@ func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
 				},
 			})
 			expect(t, w.post("/reset", resetRequest("jane")), 200, "we have sent a link")
-			if now := w.account("jane"); now != nil && len(now.Status.ResetTimes) != tc.want {
+			if now := w.Account("jane"); now != nil && len(now.Status.ResetTimes) != tc.want {
 				t.Errorf("requests: %v", now.Status.ResetTimes)
 			}
 			if strings.Contains(w.logs.String(), "Failed to note") {
@@ -386,7 +387,7 @@ func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
 
 func TestTheOldestAccountOfAnAddressStandsForItsUserNames(t *testing.T) {
 	older := func(a *accountsv1.Account, _ *account.Credentials) {
-		a.CreationTimestamp = metav1.NewTime(start.Add(-48 * time.Hour))
+		a.CreationTimestamp = metav1.NewTime(storetest.Start.Add(-48 * time.Hour))
 	}
 	w := anEntrance(t, all(
 		forgetter(t, "jane"), forgetter(t, "janet", older), forgetter(t, "off", older, switchedOff), forgetter(t, "half", older, neverTakenUp),
@@ -394,7 +395,7 @@ func TestTheOldestAccountOfAnAddressStandsForItsUserNames(t *testing.T) {
 	)...)
 	expect(t, w.post("/user-names?lang=fr", namesRequest("  Jane.Doe@EXAMPLE.com ")), 200)
 	for name, want := range map[string]int{"jane": 0, "janet": 1, "off": 0, "half": 0, "john": 0} {
-		if got := w.account(name).Status; len(got.UserNameTimes) != want || len(got.ResetTimes) != 0 || (got.Language == "fr") != (want == 1) {
+		if got := w.Account(name).Status; len(got.UserNameTimes) != want || len(got.ResetTimes) != 0 || (got.Language == "fr") != (want == 1) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

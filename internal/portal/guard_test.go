@@ -16,26 +16,27 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 func brokenKeys(context.Context) (invitation.Keyring, error) { return invitation.Keyring{}, errVault }
 
 // assetPaths are the addresses of all that the page refers to.
 func (w *world) assetPaths() []string {
-	w.t.Helper()
+	w.T.Helper()
 	var paths []string
-	for _, found := range regexp.MustCompile(`(?:href|src)="([^"]*/assets/[^"]+)"`).FindAllStringSubmatch(w.get(w.link()).Body.String(), -1) {
+	for _, found := range regexp.MustCompile(`(?:href|src)="([^"]*/assets/[^"]+)"`).FindAllStringSubmatch(w.get(w.Link()).Body.String(), -1) {
 		paths = append(paths, found[1])
 	}
 	if len(paths) < 3 {
-		w.t.Fatalf("the page refers to %v only", paths)
+		w.T.Fatalf("the page refers to %v only", paths)
 	}
 	return paths
 }
 
 func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	w := aWorld(t)
-	link := w.link()
+	link := w.Link()
 	bad := newRequest(http.MethodPost, link, strings.NewReader("{}"))
 	requests := map[string]*http.Request{
 		"form":          newRequest(http.MethodGet, link, nil),
@@ -94,9 +95,9 @@ func TestThePortalIsMountedAtThePathOfItsBaseURL(t *testing.T) {
 	w := aWorld(t)
 	w.config.BaseURL = &url.URL{Scheme: "https", Host: "example.com", Path: "/usher/"}
 	w.build()
-	expect(t, w.get("/usher"+w.link()), 200, `href="/usher/assets/portal-`, `src="/usher/assets/portal-`)
+	expect(t, w.get("/usher"+w.Link()), 200, `href="/usher/assets/portal-`, `src="/usher/assets/portal-`)
 	for path, want := range map[string]int{
-		w.link(): 404, "/usher": 404, "/usher/": 303, "/usher/other": 404, "/ushers" + w.link(): 404, "/usher/healthz": 200, "/healthz": 200,
+		w.Link(): 404, "/usher": 404, "/usher/": 303, "/usher/other": 404, "/ushers" + w.Link(): 404, "/usher/healthz": 200, "/healthz": 200,
 	} {
 		if got := w.get(path); got.Code != want {
 			t.Errorf("GET %s: status %d, want %d", path, got.Code, want)
@@ -122,7 +123,7 @@ func TestAssets(t *testing.T) {
 
 func TestHeadIsAGetWithoutABody(t *testing.T) {
 	w := aWorld(t)
-	for _, path := range []string{w.link(), "/healthz", "/nothing", w.assetPaths()[0]} {
+	for _, path := range []string{w.Link(), "/healthz", "/nothing", w.assetPaths()[0]} {
 		head, get := w.do(newRequest(http.MethodHead, path, nil)), w.get(path)
 		if head.Code != get.Code || head.Body.Len() != 0 || head.Header().Get("Content-Length") != get.Header().Get("Content-Length") {
 			t.Errorf("HEAD %s: status %d and %d, %d bytes", path, head.Code, get.Code, head.Body.Len())
@@ -134,13 +135,13 @@ func TestReadingNeverWrites(t *testing.T) {
 	w := aWorld(t)
 	w.config.Writer = nobodyWrites{t: t}
 	w.build()
-	before := w.invitation().ResourceVersion
-	for _, path := range []string{w.link(), w.link() + "?user-name=jane", w.link() + "/user-name?value=jane", w.link() + "?user-name=jane&password=" + url.QueryEscape(good)} {
+	before := w.Invitation().ResourceVersion
+	for _, path := range []string{w.Link(), w.Link() + "?user-name=jane", w.Link() + "/user-name?value=jane", w.Link() + "?user-name=jane&password=" + url.QueryEscape(good)} {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
 			w.do(newRequest(method, path, nil))
 		}
 	}
-	if after := w.invitation().ResourceVersion; after != before {
+	if after := w.Invitation().ResourceVersion; after != before {
 		t.Errorf("resourceVersion was %s and is %s", before, after)
 	}
 }
@@ -148,13 +149,13 @@ func TestReadingNeverWrites(t *testing.T) {
 func TestOtherMethodsAreRefused(t *testing.T) {
 	w := aWorld(t)
 	for _, tc := range []struct{ method, path, allow string }{
-		{http.MethodPut, w.link(), "GET, HEAD, POST"},
-		{http.MethodPatch, w.link(), "GET, HEAD, POST"},
-		{http.MethodDelete, w.link(), "GET, HEAD, POST"},
-		{http.MethodOptions, w.link(), "GET, HEAD, POST"},
-		{"BREW", w.link(), "GET, HEAD, POST"},
+		{http.MethodPut, w.Link(), "GET, HEAD, POST"},
+		{http.MethodPatch, w.Link(), "GET, HEAD, POST"},
+		{http.MethodDelete, w.Link(), "GET, HEAD, POST"},
+		{http.MethodOptions, w.Link(), "GET, HEAD, POST"},
+		{"BREW", w.Link(), "GET, HEAD, POST"},
 		{http.MethodPost, "/healthz", "GET, HEAD"},
-		{http.MethodPost, w.link() + "/user-name", "GET, HEAD"},
+		{http.MethodPost, w.Link() + "/user-name", "GET, HEAD"},
 		{http.MethodPost, "/", "GET, HEAD"},
 	} {
 		got := w.do(newRequest(tc.method, tc.path, nil))
@@ -162,7 +163,7 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 			t.Errorf("%s %s: status %d, Allow %q", tc.method, tc.path, got.Code, got.Header().Get("Allow"))
 		}
 	}
-	if w.account("jane-doe") != nil || strings.Contains(w.logs.String(), "BREW") {
+	if w.Account("jane-doe") != nil || strings.Contains(w.logs.String(), "BREW") {
 		t.Error("a refused method had an effect")
 	}
 }
@@ -190,10 +191,10 @@ func TestFormsFromElsewhereAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
 			base, err := url.Parse(tc.base)
-			w.must(err)
+			w.Must(err)
 			w.config.BaseURL = base
 			w.build()
-			r := formRequest(w.link(), filled().Encode())
+			r := formRequest(w.Link(), filled().Encode())
 			r.Header.Del("Sec-Fetch-Site")
 			r.Host = base.Host
 			for name, value := range tc.headers {
@@ -203,7 +204,7 @@ func TestFormsFromElsewhereAreRefused(t *testing.T) {
 				r.Host = host
 			}
 			expect(t, w.do(r), tc.want)
-			if made := w.account("jane-doe") != nil; made != (tc.want == 200) {
+			if made := w.Account("jane-doe") != nil; made != (tc.want == 200) {
 				t.Errorf("an account was made: %t", made)
 			}
 		})
@@ -236,7 +237,7 @@ func TestTheBodyOfAPostIsJudgedBeforeItIsRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
-			r := formRequest(w.link()+"?"+filled().Encode(), tc.body)
+			r := formRequest(w.Link()+"?"+filled().Encode(), tc.body)
 			switch tc.contentType {
 			case "":
 			case "-":
@@ -245,7 +246,7 @@ func TestTheBodyOfAPostIsJudgedBeforeItIsRead(t *testing.T) {
 				r.Header.Set("Content-Type", tc.contentType)
 			}
 			expect(t, w.do(r), tc.want, "!"+good)
-			if made := w.account("jane-doe") != nil; made != (tc.want == 200) {
+			if made := w.Account("jane-doe") != nil; made != (tc.want == 200) {
 				t.Errorf("an account was made: %t", made)
 			}
 		})
@@ -254,7 +255,7 @@ func TestTheBodyOfAPostIsJudgedBeforeItIsRead(t *testing.T) {
 
 func TestABodyThatBreaksOffIsNotAnAnswer(t *testing.T) {
 	w := aWorld(t)
-	r := formRequest(w.link(), "")
+	r := formRequest(w.Link(), "")
 	r.Body = io.NopCloser(io.MultiReader(strings.NewReader(filled().Encode()), brokenBody{}))
 	expect(t, w.do(r), 400)
 }
@@ -273,7 +274,7 @@ func TestTooManyRequestsAreTurnedAway(t *testing.T) {
 		return r
 	}
 	page := func() *http.Request { return newRequest(http.MethodGet, "/other", nil) }
-	form := func() *http.Request { return formRequest(w.link(), "") }
+	form := func() *http.Request { return formRequest(w.Link(), "") }
 
 	for range 2 {
 		expect(t, w.do(from("203.0.113.1", form())), 422)
@@ -289,24 +290,24 @@ func TestTooManyRequestsAreTurnedAway(t *testing.T) {
 	expect(t, w.do(from("203.0.113.1", page())), 429)
 	expect(t, w.do(from("203.0.113.1, 203.0.113.2", page())), 404)
 	expect(t, w.do(from("203.0.113.1", newRequest(http.MethodGet, "/healthz", nil))), 200)
-	w.clock.Step(time.Second)
+	w.Clock.Step(time.Second)
 	expect(t, w.do(from("203.0.113.1", page())), 404)
 	expect(t, w.do(from("203.0.113.1", page())), 429)
 }
 
 func TestAPanicIsAnswered(t *testing.T) {
 	w := aWorld(t)
-	w.config.Keys = func(context.Context) (invitation.Keyring, error) { panic("with the link " + w.link()) }
+	w.config.Keys = func(context.Context) (invitation.Keyring, error) { panic("with the link " + w.Link()) }
 	w.build()
-	expect(t, w.get(w.link()), 500, "Something went wrong")
-	if logs := w.logs.String(); strings.Contains(logs, w.link()) || !strings.Contains(logs, "Recovered from a panic") || !strings.Contains(logs, "TestAPanicIsAnswered") {
+	expect(t, w.get(w.Link()), 500, "Something went wrong")
+	if logs := w.logs.String(); strings.Contains(logs, w.Link()) || !strings.Contains(logs, "Recovered from a panic") || !strings.Contains(logs, "TestAPanicIsAnswered") {
 		t.Errorf("log:\n%s", logs)
 	}
 }
 
 func TestNothingThatIsSecretIsLogged(t *testing.T) {
 	w := aWorld(t)
-	link := w.link()
+	link := w.Link()
 	w.get(link)
 	w.get(link + "/user-name?value=taken-name")
 	w.post(link, but(fieldGivenName, "Typed\n"))
@@ -315,11 +316,11 @@ func TestNothingThatIsSecretIsLogged(t *testing.T) {
 	w.config.Live, w.config.Writer = failing{}, failing{}
 	w.build()
 	w.post(link, filled())
-	w.config.Live = w.client
-	w.update(func(inv *accountsv1.Invitation) { inv.Status.Acceptance = accountsv1.Acceptance{} })
+	w.config.Live = w.Client
+	w.Update(func(inv *accountsv1.Invitation) { inv.Status.Acceptance = accountsv1.Acceptance{} })
 	w.build()
 	expect(t, w.post(link, but(fieldUserName, "john")), 503, "send the form once more", `value="john"`)
-	for _, secret := range []string{link, strings.TrimPrefix(link, "/invitation/"), good, "jane", "Jane", "Typed", "taken-name", "john", "example.com", janeUID, "127.0.0.1", "192.0.2.1"} {
+	for _, secret := range []string{link, strings.TrimPrefix(link, "/invitation/"), good, "jane", "Jane", "Typed", "taken-name", "john", "example.com", storetest.JaneUID, "127.0.0.1", "192.0.2.1"} {
 		if strings.Contains(w.logs.String(), secret) {
 			t.Errorf("%q is in the log:\n%s", secret, w.logs)
 		}

@@ -25,6 +25,7 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/portal/store"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 const (
@@ -46,31 +47,25 @@ func (w *world) carrying(cookies ...*http.Cookie) *agent {
 
 // signIn signs in at the page of the invitation.
 func (a *agent) signIn(name string) *httptest.ResponseRecorder {
-	a.t.Helper()
-	return a.fill(a.link()+"/sign-in", signInForm(name, good))
+	a.T.Helper()
+	return a.fill(a.Link()+"/sign-in", signInForm(name, good))
 }
 
 // accept sends the button by which somebody accepts who is signed in.
 func (a *agent) accept() *httptest.ResponseRecorder {
-	a.t.Helper()
-	return a.fill(a.link()+"/accept", nil)
-}
-
-// accepted is whose account took the invitation up.
-func (w *world) accepted() string {
-	w.t.Helper()
-	return string(w.invitation().Status.Acceptance.AccountRef.Name)
+	a.T.Helper()
+	return a.fill(a.Link()+"/accept", nil)
 }
 
 func TestThePageOffersToSignIn(t *testing.T) {
 	w := aWorld(t)
-	expect(t, w.get(w.link()), 200,
-		"You have an account already?", `<form method="post" action="`+w.link()+`/sign-in?lang=en" novalidate`,
+	expect(t, w.get(w.Link()), 200,
+		"You have an account already?", `<form method="post" action="`+w.Link()+`/sign-in?lang=en" novalidate`,
 		`<input id="sign-in-name" name="sign-in-name" type="text" value=""`, `<input id="sign-in-password" name="sign-in-password" type="password"`,
 		`href="/reset?lang=en"`, "Make your account</h2>", "!"+acceptButton, "!signed in as")
 	// Whoever loads the answer to the form anew.
 	for _, step := range []string{"/sign-in", "/code", "/accept", "/sign-out"} {
-		expect(t, w.get(w.link()+step), 200, "Join Acme Rocket Works")
+		expect(t, w.get(w.Link()+step), 200, "Join Acme Rocket Works")
 	}
 }
 
@@ -83,25 +78,25 @@ func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t, owned("jane", "jane.doe@example.com", good)...)
-			before, b := w.invitation(), w.agent()
+			before, b := w.Invitation(), w.agent()
 			signedIn := b.signIn(typed)
 			expect(t, signedIn, 200, "You are signed in as <strong>jane</strong>", acceptButton,
-				`action="`+w.link()+`/accept?lang=en"`, `action="`+w.link()+`/sign-out?lang=en"`, "Or make a new account</h2>", "!"+signInFields, "!"+good)
+				`action="`+w.Link()+`/accept?lang=en"`, `action="`+w.Link()+`/sign-out?lang=en"`, "Or make a new account</h2>", "!"+signInFields, "!"+good)
 			if signedIn.Header().Get("Location") != "" || b.jar[hostPrefix+sessionCookie] == nil {
 				t.Errorf("headers: %v", signedIn.Header())
 			}
-			if diff := cmp.Diff(before, w.invitation()); diff != "" {
+			if diff := cmp.Diff(before, w.Invitation()); diff != "" {
 				t.Errorf("signing in has changed the invitation (-before +after):\n%s", diff)
 			}
-			expect(t, b.visit(w.link()), 200, "You are signed in as <strong>jane</strong>", acceptButton)
+			expect(t, b.visit(w.Link()), 200, "You are signed in as <strong>jane</strong>", acceptButton)
 
-			w.clock.SetTime(start.Add(1500 * time.Millisecond))
-			secret := w.secret("jane")
+			w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
+			secret := w.Secret("jane")
 			expect(t, b.accept(), 200,
 				"<title>You are in</title>", "<code>jane</code>", "<code>usher:jane</code>", "jane.doe@example.com",
 				"the account that you had already", "Deploy applications", `href="/account?lang=en"`)
-			after := w.invitation()
-			accepted := metav1.NewTime(start.Add(time.Second))
+			after := w.Invitation()
+			accepted := metav1.NewTime(storetest.Start.Add(time.Second))
 			want := accountsv1.Acceptance{
 				AccountRef: accountsv1.AcceptedAccountReference{Name: "jane", UID: "uid-of-jane"}, AcceptedTime: &accepted,
 			}
@@ -112,7 +107,7 @@ func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
 			if diff := cmp.Diff(before, after); diff != "" {
 				t.Errorf("the invitation has changed beyond that (-before +after):\n%s", diff)
 			}
-			if diff := cmp.Diff(secret, w.secret("jane")); diff != "" {
+			if diff := cmp.Diff(secret, w.Secret("jane")); diff != "" {
 				t.Errorf("the credentials have changed (-before +after):\n%s", diff)
 			}
 			expect(t, b.accept(), 410, "has been used")
@@ -135,25 +130,25 @@ func TestASecondFactorIsAskedForOnThePageOfTheInvitation(t *testing.T) {
 	jane, _ := guest(t, "jane", "jane.doe@example.com", func(c *account.Credentials) { c.Sessions, c.TOTP.Secret = nil, appSecret })
 	w := aWorld(t, jane...)
 	b := w.agent()
-	codeForm := `action="` + w.link() + `/code?lang=en"`
-	for _, page := range []*httptest.ResponseRecorder{b.signIn("jane"), b.visit(w.link())} {
+	codeForm := `action="` + w.Link() + `/code?lang=en"`
+	for _, page := range []*httptest.ResponseRecorder{b.signIn("jane"), b.visit(w.Link())} {
 		expect(t, page, 200, codeForm, `<input id="sign-in-code" name="sign-in-code"`, "You are signing in as <strong>jane</strong>",
 			"the code that your app shows", "Or make a new account</h2>", "!"+acceptButton, "!"+signInFields)
 	}
 	expect(t, b.accept(), 422, "You are not signed in any more", codeForm, `!href="#sign-in-name"`)
-	expect(t, b.fill(w.link()+"/code", nil), 422, `id="sign-in-code-problem"`, `href="#sign-in-code"`, codeForm)
-	expect(t, b.fill(w.link()+"/code", url.Values{fieldSignInCode: {otherDigits(codeAt(t, appSecret, start))}}), 422, "That code is not right", codeForm)
-	if w.accepted() != "" {
+	expect(t, b.fill(w.Link()+"/code", nil), 422, `id="sign-in-code-problem"`, `href="#sign-in-code"`, codeForm)
+	expect(t, b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {otherDigits(codeAt(t, appSecret, storetest.Start))}}), 422, "That code is not right", codeForm)
+	if w.Accepted() != "" {
 		t.Error("somebody accepted without their second factor")
 	}
-	right := b.fill(w.link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, start)}})
+	right := b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, storetest.Start)}})
 	expect(t, right, 200, "You are signed in as <strong>jane</strong>", acceptButton)
 	if right.Header().Get("Location") != "" {
 		t.Error("leads somewhere else")
 	}
 	// Loaded once more, with a session that is not there any more, and by nobody.
-	expect(t, b.fill(w.link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, start)}}), 200, acceptButton)
-	expect(t, w.post(w.link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, start)}}), 422, "sign in once more", signInFields)
+	expect(t, b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, storetest.Start)}}), 200, acceptButton)
+	expect(t, w.post(w.Link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, storetest.Start)}}), 422, "sign in once more", signInFields)
 	expect(t, b.accept(), 200, "You are in")
 }
 
@@ -161,10 +156,10 @@ func TestASecondFactorIsAskedForOnThePageOfTheInvitation(t *testing.T) {
 func TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew(t *testing.T) {
 	w := aWorld(t)
 	b := w.halfwayHere()
-	expect(t, b.visit(w.link()), 200, `name="sign-in-code"`)
-	w.change("jane", func(c *account.Credentials) { c.TOTP, c.Passkeys = account.TOTP{}, nil })
-	expect(t, b.visit(w.link()), 200, signInFields, `!name="sign-in-code"`)
-	expect(t, b.fill(w.link()+"/code", url.Values{fieldSignInCode: {"123456"}}), 422, "sign in once more", signInFields)
+	expect(t, b.visit(w.Link()), 200, `name="sign-in-code"`)
+	w.Change("jane", func(c *account.Credentials) { c.TOTP, c.Passkeys = account.TOTP{}, nil })
+	expect(t, b.visit(w.Link()), 200, signInFields, `!name="sign-in-code"`)
+	expect(t, b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {"123456"}}), 422, "sign in once more", signInFields)
 	expect(t, b.signIn("jane"), 200, acceptButton)
 }
 
@@ -172,13 +167,13 @@ func TestWhoeverSignsOutIsStillAtTheInvitation(t *testing.T) {
 	jane, cookie := guest(t, "jane", "jane.doe@example.com")
 	w := aWorld(t, jane...)
 	b := w.carrying(cookie)
-	expect(t, b.visit(w.link()), 200, acceptButton)
-	expect(t, b.fill(w.link()+"/sign-out", nil), 200, "Join Acme Rocket Works", signInFields, "!"+acceptButton)
+	expect(t, b.visit(w.Link()), 200, acceptButton)
+	expect(t, b.fill(w.Link()+"/sign-out", nil), 200, "Join Acme Rocket Works", signInFields, "!"+acceptButton)
 	if len(b.jar) != 0 || len(w.credentials("jane").Sessions) != 0 {
 		t.Errorf("%d cookies and %d sessions are left", len(b.jar), len(w.credentials("jane").Sessions))
 	}
 	expect(t, w.carrying(cookie).accept(), 422, "sign in once more")
-	expect(t, w.carrying(cookie).visit(w.link()), 200, "!"+acceptButton)
+	expect(t, w.carrying(cookie).visit(w.Link()), 200, "!"+acceptButton)
 }
 
 // TestWhoCannotSignIn: there is one answer, to the byte, and it takes as many
@@ -197,12 +192,12 @@ func TestWhoCannotSignIn(t *testing.T) {
 		change(objects[0].(*accountsv1.Account))
 		return objects
 	}
-	now := metav1.NewTime(start)
+	now := metav1.NewTime(storetest.Start)
 	// Not jane, or the page would propose other user names to whoever is invited.
 	const address = "jane.doe@example.com"
 	answers := map[string]string{}
 	for typed, want := range map[string]int32{"zora": 1, address: store.HashesPerAddress} {
-		got := aWorld(t).post(aWorld(t).link()+"/sign-in", signInForm(typed, good))
+		got := aWorld(t).post(aWorld(t).Link()+"/sign-in", signInForm(typed, good))
 		expect(t, got, 422, wrongSignIn, `id="sign-in-name-problem"`, `href="#sign-in-name"`, `value="Jane"`, "!"+good, "!for jane.doe@example.com;")
 		answers[typed] = got.Body.String()
 		for name, tc := range map[string]struct {
@@ -216,7 +211,7 @@ func TestWhoCannotSignIn(t *testing.T) {
 			"a password that is not settled":  {unsettled(owned("zora", address, good)), good},
 			"an account without a password":   {owned("zora", address, good)[:1], good},
 			"a password without an account":   {owned("zora", address, good)[1:], good},
-			"an account that is going":        {all(owned("zora", address, good)[1:], []client.Object{going(recorded(madeFor("x", "zora")))}), good},
+			"an account that is going":        {all(owned("zora", address, good)[1:], []client.Object{storetest.Going(storetest.Recorded(storetest.MadeFor("x", "zora")))}), good},
 			"an account that is disabled":     {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), good},
 			"an account that is locked": {change(func(a *accountsv1.Account) {
 				a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now}
@@ -227,12 +222,12 @@ func TestWhoCannotSignIn(t *testing.T) {
 				counted := &hashes{}
 				w.config.Hasher = counted
 				w.build()
-				got := w.post(w.link()+"/sign-in", signInForm(typed, tc.password))
+				got := w.post(w.Link()+"/sign-in", signInForm(typed, tc.password))
 				expect(t, got, 422, wrongSignIn)
 				if got.Body.String() != answers[typed] || len(got.Result().Cookies()) != 0 {
 					t.Error("the answer tells them from nobody")
 				}
-				status := w.invitation().Status
+				status := w.Invitation().Status
 				if counted.verified.Load() != want || status.Guesses != 0 || status.Acceptance.Given() {
 					t.Errorf("%d hashes, want %d; %d guesses; acceptance %v", counted.verified.Load(), want, status.Guesses, status.Acceptance)
 				}
@@ -243,7 +238,7 @@ func TestWhoCannotSignIn(t *testing.T) {
 		w := aWorldWithoutPages(t)
 		counted := &hashes{}
 		w.config.Hasher = counted
-		expect(t, w.build().post(w.link()+"/sign-in", signInForm(typed, good)), 422, wrongSignIn)
+		expect(t, w.build().post(w.Link()+"/sign-in", signInForm(typed, good)), 422, wrongSignIn)
 		if counted.verified.Load() != want {
 			t.Errorf("%s: %d hashes, want %d", typed, counted.verified.Load(), want)
 		}
@@ -257,10 +252,10 @@ func TestAnAnswerIsHeldBack(t *testing.T) {
 	var paused []time.Duration
 	w.config.Pause = func(_ context.Context, d time.Duration) { paused = append(paused, d) }
 	b := w.build().agent()
-	b.fill(w.link()+"/sign-in", signInForm("nobody", good))
-	b.fill(w.link()+"/sign-in", signInForm("jane", "wrong"))
+	b.fill(w.Link()+"/sign-in", signInForm("nobody", good))
+	b.fill(w.Link()+"/sign-in", signInForm("jane", "wrong"))
 	b.signIn("jane")
-	b.fill(w.link()+"/code", url.Values{fieldSignInCode: {"000000"}})
+	b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {"000000"}})
 	if want := []time.Duration{evenly, evenly, evenly}; !slices.Equal(paused, want) {
 		t.Errorf("held back for %v, want %v", paused, want)
 	}
@@ -273,13 +268,13 @@ func TestAnAnswerTakesAsManyReadsForNobody(t *testing.T) {
 		for _, objects := range [][]client.Object{nil, owned("jane", "jane.doe@example.com", good), all(owned("jane", "jane.doe@example.com", "a"), owned("jd", "jane.doe@example.com", "b"))} {
 			w, calls := aWorldWithoutPages(t, objects...), 0
 			var got reply
-			tap := &tapped{before: func(call string) error {
+			tap := &storetest.Tapped{Before: func(call string) error {
 				if strings.HasPrefix(call, "get ") {
 					calls++
 				}
 				return nil
 			}}
-			w.send(sharedPages(w), tap, w.link()+"/sign-in", signInForm(typed, "wrong"), &got)()
+			w.send(sharedPages(w), tap, w.Link()+"/sign-in", signInForm(typed, "wrong"), &got)()
 			expect(t, got.ResponseRecorder, 422, wrongSignIn)
 			reads = append(reads, calls)
 		}
@@ -293,42 +288,42 @@ func TestWhatIsMissingIsNotCounted(t *testing.T) {
 	w := aWorld(t)
 	w.config.Writer = nobodyWrites{t}
 	w.build()
-	expect(t, w.post(w.link()+"/sign-in", url.Values{}), 422, "Type your user name", "Type the password", `href="#sign-in-password"`)
-	expect(t, w.post(w.link()+"/sign-in", signInForm(" ", good)), 422, "Type your user name", "!Type the password of")
-	expect(t, w.post(w.link()+"/sign-in", signInForm("jane", "")), 422, `value="jane"`, "!Type your user name or", "Type the password")
+	expect(t, w.post(w.Link()+"/sign-in", url.Values{}), 422, "Type your user name", "Type the password", `href="#sign-in-password"`)
+	expect(t, w.post(w.Link()+"/sign-in", signInForm(" ", good)), 422, "Type your user name", "!Type the password of")
+	expect(t, w.post(w.Link()+"/sign-in", signInForm("jane", "")), 422, `value="jane"`, "!Type your user name or", "Type the password")
 }
 
 func TestOnlyARightPasswordLearnsThatTheAddressIsAnother(t *testing.T) {
 	w := aWorld(t, owned("john", "john@example.org", good)...)
 	b := w.agent()
-	expect(t, b.fill(w.link()+"/sign-in", signInForm("john", "wrong")), 422, wrongSignIn, "!your account has another address")
-	for _, page := range []*httptest.ResponseRecorder{b.signIn("john"), b.signIn("john@example.org"), b.visit(w.link())} {
+	expect(t, b.fill(w.Link()+"/sign-in", signInForm("john", "wrong")), 422, wrongSignIn, "!your account has another address")
+	for _, page := range []*httptest.ResponseRecorder{b.signIn("john"), b.signIn("john@example.org"), b.visit(w.Link())} {
 		expect(t, page, 200, elsewhere, "signed in as <strong>john</strong>", "!"+acceptButton, "!john@example.org")
 	}
 	expect(t, b.accept(), 422, elsewhere, "!"+acceptButton)
-	if w.accepted() != "" {
+	if w.Accepted() != "" {
 		t.Error("an account of another address accepted")
 	}
-	w.anyAddress()
-	expect(t, b.visit(w.link()), 200, acceptButton)
+	w.AnyAddress()
+	expect(t, b.visit(w.Link()), 200, acceptButton)
 	expect(t, b.accept(), 200, "<code>john</code>", "john@example.org", "!<dd>jane.doe@example.com")
 }
 
 func TestAnAccountOfADomainThatIsDenied(t *testing.T) {
 	john, cookie := guest(t, "john", "john@mail.example.org")
 	w := aWorld(t, john...)
-	w.anyAddress()
-	w.organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.org"} })
-	expect(t, w.carrying(cookie).visit(w.link()), 200, "Acme Rocket Works does not take addresses of this domain", "!"+acceptButton)
+	w.AnyAddress()
+	w.Organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.org"} })
+	expect(t, w.carrying(cookie).visit(w.Link()), 200, "Acme Rocket Works does not take addresses of this domain", "!"+acceptButton)
 	expect(t, w.carrying(cookie).accept(), 422, "Acme Rocket Works does not take addresses of this domain")
-	if w.accepted() != "" {
+	if w.Accepted() != "" {
 		t.Error("an account of a denied domain accepted")
 	}
 }
 
 // globex is another Organization, with Jane as a member.
 func globex(change func(*accountsv1.Organization)) []client.Object {
-	org := acme()
+	org := storetest.Acme()
 	org.Name, org.Spec.DisplayName, org.Spec.Namespace = "globex", "Globex", "globex-people"
 	change(org)
 	return []client.Object{org, &accountsv1.Membership{
@@ -355,24 +350,24 @@ func TestAnAccountIsForOneCompany(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			jane, cookie := guest(t, "jane", "jane.doe@example.com")
 			w := aWorld(t, all(jane, globex(func(o *accountsv1.Organization) { o.Spec.LegalEntity = tc.globex }))...)
-			w.organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = tc.acme })
+			w.Organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = tc.acme })
 			b := w.carrying(cookie)
 			if tc.same {
-				expect(t, b.visit(w.link()), 200, acceptButton, "!"+otherCompany)
+				expect(t, b.visit(w.Link()), 200, acceptButton, "!"+otherCompany)
 				// One account is enough.
-				for _, page := range []*httptest.ResponseRecorder{w.post(w.link(), filled()), b.fill(w.link(), filled())} {
+				for _, page := range []*httptest.ResponseRecorder{w.post(w.Link(), filled()), b.fill(w.Link(), filled())} {
 					expect(t, page, 422, "There is an account with jane.doe@example.com already")
 				}
 				expect(t, b.accept(), 200, "You are in")
 				return
 			}
-			expect(t, b.visit(w.link()), 200, otherCompany, "!"+acceptButton, "Or make a new account</h2>", `!data-user-name="jane"`)
+			expect(t, b.visit(w.Link()), 200, otherCompany, "!"+acceptButton, "Or make a new account</h2>", `!data-user-name="jane"`)
 			expect(t, b.accept(), 422, otherCompany, "!"+acceptButton)
-			if w.accepted() != "" {
+			if w.Accepted() != "" {
 				t.Fatal("an account is in two companies")
 			}
-			expect(t, b.fill(w.link(), but(fieldUserName, "jane")), 422, "Somebody has this user name already")
-			expect(t, b.fill(w.link(), filled()), 200, "Your account is ready", "<code>jane-doe</code>")
+			expect(t, b.fill(w.Link(), but(fieldUserName, "jane")), 422, "Somebody has this user name already")
+			expect(t, b.fill(w.Link(), filled()), 200, "Your account is ready", "<code>jane-doe</code>")
 		})
 	}
 }
@@ -380,15 +375,15 @@ func TestAnAccountIsForOneCompany(t *testing.T) {
 func TestTheCompanyIsJudgedByWhatIsTrueWhenItIsRecorded(t *testing.T) {
 	jane, cookie := guest(t, "jane", "jane.doe@example.com")
 	w := aWorldWithoutPages(t, all(jane, globex(func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme S.p.A." }))...)
-	w.organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme S.p.A." })
-	tap := doBefore("record invitation", func(w *world) {
-		w.organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme Inc." })
-		w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses++ })
-	})(w)
+	w.Organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme S.p.A." })
+	tap := storetest.DoBefore("record invitation", func(w *storetest.World) {
+		w.Organization(func(o *accountsv1.Organization) { o.Spec.LegalEntity = "Acme Inc." })
+		w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses++ })
+	})(w.World)
 	var got reply
-	w.send(sharedPages(w), tap, w.link()+"/accept", nil, &got, cookie)()
+	w.send(sharedPages(w), tap, w.Link()+"/accept", nil, &got, cookie)()
 	expect(t, got.ResponseRecorder, 422, otherCompany)
-	if w.accepted() != "" {
+	if w.Accepted() != "" {
 		t.Error("an account is in two companies")
 	}
 }
@@ -396,35 +391,35 @@ func TestTheCompanyIsJudgedByWhatIsTrueWhenItIsRecorded(t *testing.T) {
 func TestASecondFactorIsNeededToAccept(t *testing.T) {
 	jane, cookie := guest(t, "jane", "jane.doe@example.com")
 	w := aWorld(t, jane...)
-	w.requireFactor()
+	w.RequireFactor()
 	b := w.carrying(cookie)
 	const needed = "Acme Rocket Works requires a second factor, and this account has none. Set one up, then open the link in your invitation mail again."
-	expect(t, b.visit(w.link()), 200, needed, `href="/account/second-factor?lang=en"`, "!"+acceptButton)
+	expect(t, b.visit(w.Link()), 200, needed, `href="/account/second-factor?lang=en"`, "!"+acceptButton)
 	expect(t, b.accept(), 422, needed)
-	if w.accepted() != "" {
+	if w.Accepted() != "" {
 		t.Fatal("somebody accepted without a second factor")
 	}
-	w.change("jane", func(c *account.Credentials) { c.TOTP.Secret = appSecret })
-	expect(t, b.visit(w.link()), 200, acceptButton, "!"+needed)
+	w.Change("jane", func(c *account.Credentials) { c.TOTP.Secret = appSecret })
+	expect(t, b.visit(w.Link()), 200, acceptButton, "!"+needed)
 	expect(t, b.accept(), 200, "You are in")
 }
 
 func TestWhoIsDisabledIsNotSignedInAnyMore(t *testing.T) {
 	jane, cookie := guest(t, "jane", "jane.doe@example.com")
 	w := aWorld(t, jane...)
-	disabled := w.account("jane")
+	disabled := w.Account("jane")
 	disabled.Spec.State = accountsv1.AccountSwitchDisabled
-	w.must(w.client.Update(t.Context(), disabled))
-	expect(t, w.carrying(cookie).visit(w.link()), 200, "!"+acceptButton, signInFields)
+	w.Must(w.Client.Update(t.Context(), disabled))
+	expect(t, w.carrying(cookie).visit(w.Link()), 200, "!"+acceptButton, signInFields)
 	expect(t, w.carrying(cookie).accept(), 422, "sign in once more")
-	if w.accepted() != "" {
+	if w.Accepted() != "" {
 		t.Error("an account that is disabled accepted")
 	}
 }
 
 func TestOfSeveralAccountsOfOneAddress(t *testing.T) {
 	aged := func(hours int, objects []client.Object) []client.Object {
-		objects[0].SetCreationTimestamp(metav1.NewTime(start.Add(-time.Duration(hours) * time.Hour)))
+		objects[0].SetCreationTimestamp(metav1.NewTime(storetest.Start.Add(-time.Duration(hours) * time.Hour)))
 		return objects
 	}
 	const address = "jane.doe@example.com"
@@ -451,7 +446,7 @@ func TestOfSeveralAccountsOfOneAddress(t *testing.T) {
 			b := w.build().agent()
 			b.signIn(address)
 			b.accept()
-			if got := w.accepted(); got != tc.want {
+			if got := w.Accepted(); got != tc.want {
 				t.Errorf("accepted with %q, want %q", got, tc.want)
 			}
 			if counted.verified.Load() > store.HashesPerAddress {
@@ -463,50 +458,50 @@ func TestOfSeveralAccountsOfOneAddress(t *testing.T) {
 
 func TestALinkWhoseTriesAreSpentMakesAccountsStill(t *testing.T) {
 	w := aWorld(t)
-	w.anyAddress()
+	w.AnyAddress()
 	w.asked()
-	w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
-	expect(t, w.get(w.link()), 200, "ask Mara Voss for a new link", signInFields, "!name=\"code\"", "!Mail me a code")
-	expect(t, w.post(w.link(), filled()), 200, "Your account is ready")
+	w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
+	expect(t, w.get(w.Link()), 200, "ask Mara Voss for a new link", signInFields, "!name=\"code\"", "!Mail me a code")
+	expect(t, w.post(w.Link(), filled()), 200, "Your account is ready")
 }
 
 func TestAcceptWithAnAccountWhenSomethingHappensMeanwhile(t *testing.T) {
 	for name, tc := range map[string]struct {
-		tap    func(*world) *tapped
+		tap    func(*storetest.World) *storetest.Tapped
 		status int
 		text   string
 		by     string
 	}{
-		"the record took effect, but its answer was lost": {loseAnswer("record invitation"), 200, "You are in", "jane"},
+		"the record took effect, but its answer was lost": {storetest.LoseAnswer("record invitation"), 200, "You are in", "jane"},
 		"the record is refused": {
-			refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", errDown)), 503, "Please accept once more", "",
+			storetest.Refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", storetest.ErrDown)), 503, "Please accept once more", "",
 		},
 		"somebody declines before the record": {
-			doBefore("record invitation", func(w *world) {
-				now := metav1.NewTime(start)
-				w.update(func(inv *accountsv1.Invitation) { inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now} })
+			storetest.DoBefore("record invitation", func(w *storetest.World) {
+				now := metav1.NewTime(storetest.Start)
+				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now} })
 			}), 410, "has been declined", "",
 		},
 		"somebody accepts before the record": {
-			doBefore("record invitation", func(w *world) { w.takeUp("somebody", "u") }), 410, "has been used", "somebody",
+			storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }), 410, "has been used", "somebody",
 		},
 		"the link is sent anew before the record": {
-			doBefore("record invitation", func(w *world) { w.renew() }), 410, "A newer link has replaced", "",
+			storetest.DoBefore("record invitation", func(w *storetest.World) { w.Renew() }), 410, "A newer link has replaced", "",
 		},
 		"the controller writes the status before the record": {
-			doBefore("record invitation", func(w *world) {
-				w.update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
+			storetest.DoBefore("record invitation", func(w *storetest.World) {
+				w.Update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
 			}), 200, "You are in", "jane",
 		},
-		"the session cannot be read": {refuse("get secret", errDown), 503, "We cannot show this page right now", ""},
+		"the session cannot be read": {storetest.Refuse("get secret", storetest.ErrDown), 503, "We cannot show this page right now", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			jane, cookie := guest(t, "jane", "jane.doe@example.com")
 			w := aWorldWithoutPages(t, jane...)
 			var got reply
-			w.send(sharedPages(w), tc.tap(w), w.link()+"/accept", nil, &got, cookie)()
+			w.send(sharedPages(w), tc.tap(w.World), w.Link()+"/accept", nil, &got, cookie)()
 			expect(t, got.ResponseRecorder, tc.status, tc.text)
-			if by := w.accepted(); by != tc.by {
+			if by := w.Accepted(); by != tc.by {
 				t.Errorf("accepted with %q, want %q", by, tc.by)
 			}
 		})
@@ -516,19 +511,19 @@ func TestAcceptWithAnAccountWhenSomethingHappensMeanwhile(t *testing.T) {
 func TestASignInThatCannotBeFinished(t *testing.T) {
 	const again = "Please send the form once more"
 	for name, tc := range map[string]struct {
-		tap    func(*world) *tapped
+		tap    func(*storetest.World) *storetest.Tapped
 		status int
 		text   string
 	}{
-		"the password cannot be read": {refuse("get secret", errDown), 503, again},
+		"the password cannot be read": {storetest.Refuse("get secret", storetest.ErrDown), 503, again},
 		// As where there is no such Account, for which nothing is counted.
-		"it cannot be counted":    {refuse("note account", errDown), 422, "No account has this name or address with this password."},
-		"no session can be begun": {refuse("update secret", errDown), 503, again},
+		"it cannot be counted":    {storetest.Refuse("note account", storetest.ErrDown), 422, "No account has this name or address with this password."},
+		"no session can be begun": {storetest.Refuse("update secret", storetest.ErrDown), 503, again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorldWithoutPages(t, owned("jane", "jane.doe@example.com", good)...)
 			var got reply
-			w.send(sharedPages(w), tc.tap(w), w.link()+"/sign-in", signInForm("jane", good), &got)()
+			w.send(sharedPages(w), tc.tap(w.World), w.Link()+"/sign-in", signInForm("jane", good), &got)()
 			expect(t, got.ResponseRecorder, tc.status, tc.text, `value="jane"`, "!"+good, "!"+acceptButton)
 			if len(got.Result().Cookies()) != 0 {
 				t.Error("gives a cookie")
@@ -543,11 +538,11 @@ func TestNoOtherSiteAccepts(t *testing.T) {
 	jane, cookie := guest(t, "jane", "jane.doe@example.com")
 	w := aWorld(t, jane...)
 	for _, step := range []string{"/accept", "/sign-in", "/code", "/sign-out"} {
-		r := formRequest(w.link()+step, signInForm("jane", good).Encode())
+		r := formRequest(w.Link()+step, signInForm("jane", good).Encode())
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		expect(t, w.carrying(cookie).send(r), 403, "This form came from somewhere else")
 	}
-	if w.accepted() != "" || len(w.credentials("jane").Sessions) != 1 {
+	if w.Accepted() != "" || len(w.credentials("jane").Sessions) != 1 {
 		t.Error("a form from elsewhere had an effect")
 	}
 	for _, c := range w.agent().signIn("jane").Result().Cookies() {
@@ -557,40 +552,30 @@ func TestNoOtherSiteAccepts(t *testing.T) {
 	}
 }
 
-// renew mails Jane's link anew, as the controller does.
-func (w *world) renew() {
-	w.update(func(inv *accountsv1.Invitation) {
-		before := inv.Status.Attempt
-		inv.Status.Attempt.Number++
-		inv.Status.Attempt.Earlier = []accountsv1.EarlierAttempt{{Number: before.Number, KeyID: before.KeyID, ClaimTime: before.ClaimTime}}
-		inv.Status.Guesses, inv.Status.OtherAddress = 0, accountsv1.OtherAddress{}
-	})
-}
-
 func TestWhoHasAnAccountIsToldToSignIn(t *testing.T) {
 	w := aWorld(t, owned("jane", "Jane.Doe@example.com", good)...)
-	expect(t, w.post(w.link(), filled()), 422, "There is an account with jane.doe@example.com already", `href="#sign-in-name"`)
-	if w.account("jane-doe") != nil {
+	expect(t, w.post(w.Link(), filled()), 422, "There is an account with jane.doe@example.com already", `href="#sign-in-name"`)
+	if w.Account("jane-doe") != nil {
 		t.Error("a second account of one address was made")
 	}
 	// Whoever is signed in has no such field on the page.
 	b := w.agent()
 	b.signIn("jane")
-	expect(t, b.fill(w.link(), filled()), 422, "There is an account with jane.doe@example.com already", `!href="#sign-in-name"`, acceptButton)
+	expect(t, b.fill(w.Link(), filled()), 422, "There is an account with jane.doe@example.com already", `!href="#sign-in-name"`, acceptButton)
 	for name, other := range map[string][]client.Object{
-		"half-made": {madeFor("another's", "jane")}, "going": {going(recorded(madeFor("another's", "jane")))},
+		"half-made": {storetest.MadeFor("another's", "jane")}, "going": {storetest.Going(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
 		"of another address": owned("jane", "jane@example.com", good),
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t, other...)
-			expect(t, w.post(w.link(), filled()), 200, "Your account is ready")
+			expect(t, w.post(w.Link(), filled()), 200, "Your account is ready")
 		})
 	}
 }
 
 func TestASignInIsNeverShownAgainWithItsPassword(t *testing.T) {
 	w := aWorld(t)
-	got := w.post(w.link()+"/sign-in", signInForm(`"><script>x`, "secret of mine"))
+	got := w.post(w.Link()+"/sign-in", signInForm(`"><script>x`, "secret of mine"))
 	expect(t, got, 422, "!secret of mine")
 	if body := got.Body.String(); strings.Contains(body, "<script>x") || !strings.Contains(body, `value="&#34;&gt;&lt;script&gt;x"`) {
 		t.Error("what was typed as a name is not kept, or taken for markup")

@@ -20,6 +20,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 // expect checks a status, and what a page must and must not hold. A text that
@@ -51,8 +52,8 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 		"open": {status: 200, texts: []string{"Join Acme Rocket Works"}},
 		"used": {
 			change: func(w *world) {
-				w.update(func(inv *accountsv1.Invitation) {
-					now := metav1.NewTime(start)
+				w.Update(func(inv *accountsv1.Invitation) {
+					now := metav1.NewTime(storetest.Start)
 					inv.Status.Acceptance = accountsv1.Acceptance{
 						AccountRef: accountsv1.AcceptedAccountReference{Name: "jane-doe", UID: "u"}, AcceptedTime: &now,
 					}
@@ -62,45 +63,45 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 		},
 		"taken up, although the status that says so was lost": {
 			change: func(w *world) {
-				holder := madeFor("another", "jd")
-				holder.Annotations = map[string]string{accountsv1.MembershipsAnnotation: "a/b," + home + "/jane"}
-				w.must(w.client.Create(t.Context(), holder))
+				holder := storetest.MadeFor("another", "jd")
+				holder.Annotations = map[string]string{accountsv1.MembershipsAnnotation: "a/b," + storetest.Home + "/jane"}
+				w.Must(w.Client.Create(t.Context(), holder))
 			},
 			status: 410, texts: []string{"has been used"},
 		},
 		"somebody took up a membership with a longer name": {
 			change: func(w *world) {
-				holder := madeFor("another", "jd")
-				holder.Annotations = map[string]string{accountsv1.MembershipsAnnotation: home + "/jane-doe,x" + home + "/jane"}
-				w.must(w.client.Create(t.Context(), holder))
+				holder := storetest.MadeFor("another", "jd")
+				holder.Annotations = map[string]string{accountsv1.MembershipsAnnotation: storetest.Home + "/jane-doe,x" + storetest.Home + "/jane"}
+				w.Must(w.Client.Create(t.Context(), holder))
 			},
 			status: 200,
 		},
 		"expired on this very second": {
-			change: func(w *world) { w.clock.SetTime(start.Add(24 * time.Hour)) },
+			change: func(w *world) { w.Clock.SetTime(storetest.Start.Add(24 * time.Hour)) },
 			status: 410, texts: []string{"has expired", "until Tuesday, 5 May 2026, 10:00 UTC", "Ask Mara Voss"},
 		},
 		"the second before": {
-			change: func(w *world) { w.clock.SetTime(start.Add(24*time.Hour - time.Second)) }, status: 200,
+			change: func(w *world) { w.Clock.SetTime(storetest.Start.Add(24*time.Hour - time.Second)) }, status: 200,
 		},
 		"withdrawn, because the organization is gone": {
-			change: func(w *world) { w.must(w.client.Delete(t.Context(), acme())) },
+			change: func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Acme())) },
 			status: 410, texts: []string{"has been withdrawn", "acme has taken it back", "ask Mara Voss"},
 		},
 		"withdrawn, because its membership is gone": {
 			change: func(w *world) {
-				w.update(func(inv *accountsv1.Invitation) {
+				w.Update(func(inv *accountsv1.Invitation) {
 					inv.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v", Kind: "Membership", Name: "jane", UID: "m"}}
 				})
 			},
 			status: 410, texts: []string{"has been withdrawn"},
 		},
 		"a newer mail has replaced it": {
-			change: func(w *world) { w.update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) },
+			change: func(w *world) { w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) },
 			status: 404, texts: []string{"do not know this link", "!Acme", "!Mara", "!jane"},
 		},
 		"deleted": {
-			change: func(w *world) { w.must(w.client.Delete(t.Context(), jane())) },
+			change: func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Jane())) },
 			status: 404, texts: []string{"do not know this link", "!Acme", "!Mara"},
 		},
 		"no link at all": {path: "/invitation/abc", status: 404, texts: []string{"do not know this link"}},
@@ -108,7 +109,7 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
-			path := w.link()
+			path := w.Link()
 			if tc.change != nil {
 				tc.change(w)
 			}
@@ -118,7 +119,7 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 			expect(t, w.get(path), tc.status, tc.texts...)
 			if tc.status != http.StatusOK {
 				expect(t, w.post(path, filled()), tc.status, tc.texts...)
-				if w.account("jane-doe") != nil {
+				if w.Account("jane-doe") != nil {
 					t.Error("a link that is not open made an account")
 				}
 			}
@@ -128,7 +129,7 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 
 func TestNoBitOfALinkCanBeChanged(t *testing.T) {
 	w := aWorld(t)
-	link := []byte(strings.TrimPrefix(w.link(), "/invitation/"))
+	link := []byte(strings.TrimPrefix(w.Link(), "/invitation/"))
 	for i := range link {
 		forged := append([]byte{}, link...)
 		if forged[i]++; forged[i] == '[' || forged[i] == '{' || forged[i] == ':' {
@@ -142,26 +143,26 @@ func TestNoBitOfALinkCanBeChanged(t *testing.T) {
 
 func TestThePageSaysWhatIsOffered(t *testing.T) {
 	w := aWorld(t)
-	expect(t, w.get(w.link()), 200,
+	expect(t, w.get(w.Link()), 200,
 		`<html lang="en">`, "<title>Join Acme Rocket Works</title>",
 		"<strong>Mara Voss</strong> invites you as <strong>Developer</strong>",
 		"jane.doe@example.com",
 		`<time datetime="2026-05-05T10:00:00Z">Tuesday, 5 May 2026, 10:00 UTC</time>`,
 		`Deploy applications<span class="on"> on Staging</span>`, `See what runs<span class="on"> on production, Staging</span>`,
 		`value="jane-doe" autocomplete="username"`, `value="Jane" autocomplete="given-name"`, `value="Doe" autocomplete="family-name"`,
-		`<a href="`+w.link()+`?lang=en&user-name=jane" data-user-name="jane">`, `?lang=en&user-name=jdoe"`,
-		`type="password" autocomplete="new-password" minlength="15"`, `method="post" action="`+w.link()+`?lang=en" novalidate`,
+		`<a href="`+w.Link()+`?lang=en&user-name=jane" data-user-name="jane">`, `?lang=en&user-name=jdoe"`,
+		`type="password" autocomplete="new-password" minlength="15"`, `method="post" action="`+w.Link()+`?lang=en" novalidate`,
 		"<header", "<main", "<footer", "usher.example.com",
 		"!aria-invalid", "!role=\"alert\"", "!style=", "!onclick",
 	)
-	if got := strings.Count(w.get(w.link()).Body.String(), "<h1"); got != 1 {
+	if got := strings.Count(w.get(w.Link()).Body.String(), "<h1"); got != 1 {
 		t.Errorf("%d main headings", got)
 	}
 }
 
 func TestThePageWithoutAnInviterAndWithAMembership(t *testing.T) {
 	w := aWorld(t, &accountsv1.Membership{
-		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "jane"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: storetest.Home, Name: "jane"},
 		Spec: accountsv1.MembershipSpec{
 			OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Email: "jane.doe@example.com",
 			GivenName: "Janet", FamilyName: "Dow", Role: "developer",
@@ -171,19 +172,19 @@ func TestThePageWithoutAnInviterAndWithAMembership(t *testing.T) {
 			},
 		},
 	})
-	w.update(func(inv *accountsv1.Invitation) {
+	w.Update(func(inv *accountsv1.Invitation) {
 		inv.Spec.InvitedBy, inv.Spec.GivenName, inv.Spec.FamilyName, inv.Spec.Role = "", "", "", "guest"
 		inv.Annotations = map[string]string{accountsv1.MadeForMembershipAnnotation: inv.Name}
 	})
-	expect(t, w.get(w.link()), 200,
+	expect(t, w.get(w.Link()), 200,
 		"<strong>Acme Rocket Works</strong> invites you as <strong>Developer</strong>",
 		`value="Janet"`, `value="Dow"`, "!Deploy applications", "See what runs", "!unknown")
 }
 
 func TestAProposalCanBeChosenWithoutJavaScript(t *testing.T) {
 	w := aWorld(t)
-	expect(t, w.get(w.link()+"?user-name=jdoe"), 200, `name="user-name" type="text" value="jdoe"`)
-	expect(t, w.get(w.link()+"?user-name=%22%3E%3Cscript%3E"), 200, `name="user-name" type="text" value="jane-doe"`, "!<script>")
+	expect(t, w.get(w.Link()+"?user-name=jdoe"), 200, `name="user-name" type="text" value="jdoe"`)
+	expect(t, w.get(w.Link()+"?user-name=%22%3E%3Cscript%3E"), 200, `name="user-name" type="text" value="jane-doe"`, "!<script>")
 }
 
 func TestAnInvitationIsAccepted(t *testing.T) {
@@ -192,35 +193,35 @@ func TestAnInvitationIsAccepted(t *testing.T) {
 	form.Set("email", "mallory@example.com")
 	form.Set(fieldUserName, " Jane-Doe ")
 	form.Set(fieldGivenName, "  Zoe\u0308 ")
-	w.clock.SetTime(start.Add(1500 * time.Millisecond))
-	expect(t, w.post(w.link(), form), 200,
+	w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
+	expect(t, w.post(w.Link(), form), 200,
 		"<title>Your account is ready</title>", "<code>jane-doe</code>", "<code>usher:jane-doe</code>",
 		"Acme Rocket Works", "Deploy applications", "jane.doe@example.com", "!mallory", "!"+good)
 
-	made := w.account("jane-doe")
+	made := w.Account("jane-doe")
 	want := accountsv1.AccountSpec{
 		Email: "jane.doe@example.com", GivenName: "Zo\u00eb", FamilyName: "Doe",
-		InvitationRef: accountsv1.InvitationReference{Namespace: home, Name: "jane", UID: janeUID},
+		InvitationRef: accountsv1.InvitationReference{Namespace: storetest.Home, Name: "jane", UID: storetest.JaneUID},
 	}
 	if diff := cmp.Diff(want, made.Spec); diff != "" {
 		t.Errorf("account (-want +got):\n%s", diff)
 	}
-	acceptance := w.invitation().Status.Acceptance
+	acceptance := w.Invitation().Status.Acceptance
 	if acceptance.AccountRef.Name != "jane-doe" || acceptance.AccountRef.UID != string(made.UID) {
 		t.Errorf("acceptance names %v", acceptance.AccountRef)
 	}
-	if got := acceptance.AcceptedTime.UTC(); !got.Equal(start.Add(time.Second)) {
+	if got := acceptance.AcceptedTime.UTC(); !got.Equal(storetest.Start.Add(time.Second)) {
 		t.Errorf("accepted at %v", got)
 	}
-	secret := w.secret("jane-doe")
+	secret := w.Secret("jane-doe")
 	wantSecret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: system, Name: "account-jane-doe",
+			Namespace: storetest.System, Name: "account-jane-doe",
 			Labels: map[string]string{"app.kubernetes.io/managed-by": "usher", "accounts.usher.dev/account": "jane-doe"},
 		},
 		Type: "accounts.usher.dev/password",
 		Data: map[string][]byte{
-			"password": []byte("hash of " + good), "account-uid": []byte(made.UID), "settled-invitation": []byte(janeUID),
+			"password": []byte("hash of " + good), "account-uid": []byte(made.UID), "settled-invitation": []byte(storetest.JaneUID),
 			"credentials": []byte(`{"passwordTime":"2026-05-04T10:00:01.5Z"}`),
 		},
 	}
@@ -228,15 +229,15 @@ func TestAnInvitationIsAccepted(t *testing.T) {
 	if diff := cmp.Diff(wantSecret, secret); diff != "" {
 		t.Errorf("secret (-want +got):\n%s", diff)
 	}
-	expect(t, w.post(w.link(), form), 410, "has been used")
-	expect(t, w.get(w.link()), 410, "has been used")
+	expect(t, w.post(w.Link(), form), 410, "has been used")
+	expect(t, w.get(w.Link()), 410, "has been used")
 }
 
 func TestAcceptanceChangesNothingElse(t *testing.T) {
 	w := aWorld(t)
-	before := w.invitation()
-	expect(t, w.post(w.link(), filled()), 200)
-	after := w.invitation()
+	before := w.Invitation()
+	expect(t, w.post(w.Link(), filled()), 200)
+	after := w.Invitation()
 	after.Status.Acceptance = accountsv1.Acceptance{}
 	after.ResourceVersion = before.ResourceVersion
 	if diff := cmp.Diff(before, after); diff != "" {
@@ -266,12 +267,12 @@ func TestWhatIsWrongIsSaidBesideTheField(t *testing.T) {
 		"a name of 101 letters": {but(fieldFamilyName, strings.Repeat("x", 101)), fieldFamilyName, "too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := aWorld(t, madeFor("somebody else's", "taken"))
-			got := w.post(w.link(), tc.form)
+			w := aWorld(t, storetest.MadeFor("somebody else's", "taken"))
+			got := w.post(w.Link(), tc.form)
 			expect(t, got, 422, tc.text, `role="alert"`, `autofocus`, `href="#`+tc.field+`"`,
 				`id="`+tc.field+`-problem"`, tc.field+`-problem" aria-invalid="true"`,
 				"<title>Please check: Join Acme Rocket Works</title>", "never sent back to this page", "!"+good, "!jane-doe-acme-2026")
-			if w.account("jane-doe") != nil {
+			if w.Account("jane-doe") != nil {
 				t.Error("a form that is wrong made an account")
 			}
 		})
@@ -280,7 +281,7 @@ func TestWhatIsWrongIsSaidBesideTheField(t *testing.T) {
 
 func TestWhatWasTypedIsKeptExceptPasswords(t *testing.T) {
 	w := aWorld(t)
-	got := w.post(w.link(), url.Values{
+	got := w.post(w.Link(), url.Values{
 		fieldUserName: {"Jane Doe!"}, fieldGivenName: {"J"}, fieldFamilyName: {"D"}, fieldPassword: {"secret one"}, fieldAgain: {"secret two"},
 	})
 	expect(t, got, 422, `value="Jane Doe!"`, `value="J"`, `value="D"`, "!secret one", "!secret two")
@@ -288,18 +289,18 @@ func TestWhatWasTypedIsKeptExceptPasswords(t *testing.T) {
 
 func TestNothingOnAPageIsTakenForMarkup(t *testing.T) {
 	const payload = `"><script>alert(1)</script><img src=x onerror=alert(1)>{{.}}`
-	org := acme()
+	org := storetest.Acme()
 	org.Spec.DisplayName = payload
 	org.Spec.Roles[0].DisplayName = payload
 	org.Spec.Resources[0].DisplayName = payload
 	org.Spec.Permissions[0].DisplayName = payload
 	w := aWorld(t)
-	w.must(w.client.Delete(t.Context(), acme()))
-	w.must(w.client.Create(t.Context(), org))
-	w.update(func(inv *accountsv1.Invitation) {
+	w.Must(w.Client.Delete(t.Context(), storetest.Acme()))
+	w.Must(w.Client.Create(t.Context(), org))
+	w.Update(func(inv *accountsv1.Invitation) {
 		inv.Spec.InvitedBy, inv.Spec.GivenName, inv.Spec.FamilyName = payload, payload, payload
 	})
-	link := w.link()
+	link := w.Link()
 	bad := but(fieldUserName, payload)
 	bad.Set(fieldGivenName, payload)
 	pages := []*httptest.ResponseRecorder{w.get(link), w.post(link, bad), w.post(link, filled()), w.get(link)}
@@ -315,15 +316,15 @@ func TestNothingOnAPageIsTakenForMarkup(t *testing.T) {
 }
 
 func TestAHalfMadeAccountIsProposedFirst(t *testing.T) {
-	w := aWorld(t, madeFor(janeUID, "zz-top"), madeFor("another invitation's", "jane"))
-	expect(t, w.get(w.link()), 200, `value="zz-top" autocomplete="username"`, `data-user-name="zz-top"`, `data-user-name="jane-doe"`, `!data-user-name="jane"`)
-	expect(t, w.post(w.link(), but(fieldUserName, "zz-top")), 200, "usher:zz-top")
+	w := aWorld(t, storetest.MadeFor(storetest.JaneUID, "zz-top"), storetest.MadeFor("another invitation's", "jane"))
+	expect(t, w.get(w.Link()), 200, `value="zz-top" autocomplete="username"`, `data-user-name="zz-top"`, `data-user-name="jane-doe"`, `!data-user-name="jane"`)
+	expect(t, w.post(w.Link(), but(fieldUserName, "zz-top")), 200, "usher:zz-top")
 }
 
 func TestAnAccountThatBelongsToSomebodyIsNotProposed(t *testing.T) {
-	w := aWorld(t, recorded(madeFor(janeUID, "jane-doe")), going(madeFor(janeUID, "jane")))
-	expect(t, w.get(w.link()), 200, `value="jdoe" autocomplete="username"`, `!data-user-name="jane-doe"`, `!data-user-name="jane"`)
-	expect(t, w.post(w.link(), filled()), 422, "Somebody has this user name already")
+	w := aWorld(t, storetest.Recorded(storetest.MadeFor(storetest.JaneUID, "jane-doe")), storetest.Going(storetest.MadeFor(storetest.JaneUID, "jane")))
+	expect(t, w.get(w.Link()), 200, `value="jdoe" autocomplete="username"`, `!data-user-name="jane-doe"`, `!data-user-name="jane"`)
+	expect(t, w.post(w.Link(), filled()), 422, "Somebody has this user name already")
 }
 
 func TestCheckingAUserName(t *testing.T) {
@@ -338,8 +339,8 @@ func TestCheckingAUserName(t *testing.T) {
 		"../../api/v1/foo": {"invalid", "Use only the letters a to z in lower case, digits and dashes, such as jane-doe."},
 	} {
 		t.Run(value, func(t *testing.T) {
-			w := aWorld(t, madeFor(janeUID, "half"), madeFor("another's", "taken"))
-			got := w.get(w.link() + "/user-name?value=" + url.QueryEscape(value))
+			w := aWorld(t, storetest.MadeFor(storetest.JaneUID, "half"), storetest.MadeFor("another's", "taken"))
+			got := w.get(w.Link() + "/user-name?value=" + url.QueryEscape(value))
 			var answer userNameAnswer
 			if err := json.Unmarshal(got.Body.Bytes(), &answer); err != nil || got.Code != http.StatusOK {
 				t.Fatalf("status %d, %v", got.Code, err)
@@ -355,23 +356,23 @@ func TestCheckingAUserName(t *testing.T) {
 }
 
 func TestOnlyTheHolderOfAnOpenLinkCanCheckAUserName(t *testing.T) {
-	w := aWorld(t, madeFor("another's", "taken"))
-	link := w.link()
+	w := aWorld(t, storetest.MadeFor("another's", "taken"))
+	link := w.Link()
 	expect(t, w.get("/invitation/abc/user-name?value=taken"), 404, "!already")
-	w.clock.SetTime(start.Add(48 * time.Hour))
+	w.Clock.SetTime(storetest.Start.Add(48 * time.Hour))
 	expect(t, w.get(link+"/user-name?value=taken"), 404, "!already")
 }
 
 func TestABusyPortalAsksForPatience(t *testing.T) {
 	w := aWorld(t)
-	w.config.Hasher = plainHasher{err: account.ErrBusy}
+	w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
 	w.build()
-	got := w.post(w.link(), filled())
+	got := w.post(w.Link(), filled())
 	expect(t, got, 503, "Many people", `value="jane-doe"`, "!"+good)
 	if got.Header().Get("Retry-After") == "" {
 		t.Error("does not say when to come back")
 	}
-	if w.account("jane-doe") != nil {
+	if w.Account("jane-doe") != nil {
 		t.Error("made an account without a password")
 	}
 }
@@ -381,25 +382,25 @@ func TestAPostIsJudgedByWhatIsTrueNow(t *testing.T) {
 		change func(*world)
 		status int
 	}{
-		"used in the meantime":  {func(w *world) { w.takeUp("somebody", "u") }, 410},
-		"mailed anew":           {func(w *world) { w.update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) }, 404},
-		"deleted":               {func(w *world) { w.must(w.client.Delete(t.Context(), jane())) }, 404},
-		"the organization went": {func(w *world) { w.must(w.client.Delete(t.Context(), acme())) }, 410},
+		"used in the meantime":  {func(w *world) { w.TakeUp("somebody", "u") }, 410},
+		"mailed anew":           {func(w *world) { w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) }, 404},
+		"deleted":               {func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Jane())) }, 404},
+		"the organization went": {func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Acme())) }, 410},
 		"another invitation has its name": {func(w *world) {
-			w.must(w.client.Delete(t.Context(), jane()))
-			w.must(w.client.Create(t.Context(), jane()))
+			w.Must(w.Client.Delete(t.Context(), storetest.Jane()))
+			w.Must(w.Client.Create(t.Context(), storetest.Jane()))
 		}, 404},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
-			link := w.link()
-			w.config.Reader = newClient(t, acme(), jane()) // a cache that has not heard yet
+			link := w.Link()
+			w.config.Reader = storetest.NewClient(t, storetest.Acme(), storetest.Jane()) // a cache that has not heard yet
 			w.build()
 			tc.change(w)
 			expect(t, w.get(link), 200)
 			expect(t, w.post(link, url.Values{}), tc.status)
 			expect(t, w.post(link, filled()), tc.status)
-			if w.account("jane-doe") != nil {
+			if w.Account("jane-doe") != nil {
 				t.Error("an account was made")
 			}
 		})
@@ -410,7 +411,7 @@ func TestABrokenKeyringIsNoOnesFaultAtTheKeyboard(t *testing.T) {
 	w := aWorld(t)
 	w.config.Keys = brokenKeys
 	w.build()
-	for _, got := range []*httptest.ResponseRecorder{w.get(w.link()), w.post(w.link(), filled())} {
+	for _, got := range []*httptest.ResponseRecorder{w.get(w.Link()), w.post(w.Link(), filled())} {
 		expect(t, got, 503, "load the page again in a minute", "!the vault")
 	}
 	if strings.Contains(w.logs.String(), "the vault") {

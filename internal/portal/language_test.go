@@ -18,6 +18,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
@@ -43,17 +44,17 @@ func TestWhichLanguageIsSpoken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
-			w.update(func(inv *accountsv1.Invitation) {
+			w.Update(func(inv *accountsv1.Invitation) {
 				inv.Status.Attempt.Language, inv.Spec.Language = tc.attempt, tc.spec
 			})
-			org := acme()
-			w.must(w.client.Delete(t.Context(), acme()))
+			org := storetest.Acme()
+			w.Must(w.Client.Delete(t.Context(), storetest.Acme()))
 			org.Spec.Language = tc.organization
-			w.must(w.client.Create(t.Context(), org))
-			r := newRequest(http.MethodGet, w.link()+tc.query, nil)
+			w.Must(w.Client.Create(t.Context(), org))
+			r := newRequest(http.MethodGet, w.Link()+tc.query, nil)
 			r.Header.Set("Accept-Language", tc.header)
 			expect(t, w.do(r), 200, `<html lang="`+tc.want+`">`)
-			r = formRequest(w.link()+tc.query, "")
+			r = formRequest(w.Link()+tc.query, "")
 			r.Header.Set("Accept-Language", tc.header)
 			expect(t, w.do(r), 422, `<html lang="`+tc.want+`">`)
 		})
@@ -73,7 +74,7 @@ func TestPagesWithoutAnInvitationSpeakTheLanguageOfTheBrowser(t *testing.T) {
 		"de-" + strings.Repeat("abcdefgh", 9): "en",
 	} {
 		w := aWorld(t)
-		for path, status := range map[string]int{"/sign-in": 200, "/other": 404, "/invitation/abc": 404, w.link()[:len(w.link())-2] + "AA": 404} {
+		for path, status := range map[string]int{"/sign-in": 200, "/other": 404, "/invitation/abc": 404, w.Link()[:len(w.Link())-2] + "AA": 404} {
 			r := newRequest(http.MethodGet, path, nil)
 			r.Header.Set("Accept-Language", header)
 			expect(t, w.do(r), status, `<html lang="`+want.String()+`">`, want.Text("portal.frame.password", nil), "!<script>")
@@ -120,7 +121,7 @@ func follow(t *testing.T, here, link string) string {
 
 func TestTheSwitchKeepsThePage(t *testing.T) {
 	w := aWorld(t)
-	link := w.link()
+	link := w.Link()
 	for name, tc := range map[string]struct{ path, query, current, kept string }{
 		"the form":                         {link, "", "en", ""},
 		"the form in German":               {link, "?lang=de", "de", ""},
@@ -172,7 +173,7 @@ func TestNothingButLanguageAndUserNameGoesIntoTheLinksOfAPage(t *testing.T) {
 		"user-name=" + strings.Repeat("a", 64):        strings.Repeat("a", 64),
 		"lang=en%0d%0aSet-Cookie%3A%20session%3Devil": "session",
 	} {
-		for _, path := range []string{w.link(), "/sign-in", "/invitation/abc"} {
+		for _, path := range []string{w.Link(), "/sign-in", "/invitation/abc"} {
 			got := w.get(path + "?" + query)
 			expect(t, got, w.get(path).Code, `<html lang="en">`, "!"+unwanted)
 			for name, values := range got.Header() {
@@ -188,11 +189,11 @@ func TestAFormKeepsTheLanguage(t *testing.T) {
 	action := regexp.MustCompile(`<form [^>]*action="([^"]*)"`)
 	for _, tag := range language.All() {
 		w := aWorld(t)
-		found := action.FindStringSubmatch(w.get(w.link() + "?lang=" + tag.String()).Body.String())
+		found := action.FindStringSubmatch(w.get(w.Link() + "?lang=" + tag.String()).Body.String())
 		if found == nil {
 			t.Fatal("no form on the page")
 		}
-		there := follow(t, w.link(), found[1])
+		there := follow(t, w.Link(), found[1])
 		expect(t, w.post(there, url.Values{}), 422, `<html lang="`+tag.String()+`">`)
 		expect(t, w.post(there, filled()), 200, `<html lang="`+tag.String()+`">`, tag.Text("portal.done.title", nil))
 	}
@@ -205,9 +206,9 @@ func TestDatesAreThoseOfTheLanguage(t *testing.T) {
 		"pt": "terça-feira, 5 de maio de 2026, às 10:00 UTC",
 	} {
 		w := aWorld(t)
-		expect(t, w.get(w.link()+"?lang="+tag), 200, `<time datetime="2026-05-05T10:00:00Z">`+want+`</time>`)
-		w.clock.SetTime(start.Add(48 * time.Hour))
-		expect(t, w.get(w.link()+"?lang="+tag), 410, want)
+		expect(t, w.get(w.Link()+"?lang="+tag), 200, `<time datetime="2026-05-05T10:00:00Z">`+want+`</time>`)
+		w.Clock.SetTime(storetest.Start.Add(48 * time.Hour))
+		expect(t, w.get(w.Link()+"?lang="+tag), 410, want)
 	}
 }
 
@@ -218,10 +219,10 @@ func TestCheckingAUserNameInAnotherLanguage(t *testing.T) {
 		"":      {"invalid", "Wählen Sie einen Benutzernamen, zum Beispiel jane-doe."},
 		"jаne":  {"invalid", "Der Buchstabe „а“ ist nicht das lateinische „a“, dem er gleicht: Verwenden Sie nur die Kleinbuchstaben a bis z, Ziffern und Bindestriche, zum Beispiel jane-doe."},
 	} {
-		w := aWorld(t, madeFor("another's", "taken"))
-		got := w.get(w.link() + "/user-name?lang=de&value=" + url.QueryEscape(value))
+		w := aWorld(t, storetest.MadeFor("another's", "taken"))
+		got := w.get(w.Link() + "/user-name?lang=de&value=" + url.QueryEscape(value))
 		var answer userNameAnswer
-		w.must(json.Unmarshal(got.Body.Bytes(), &answer))
+		w.Must(json.Unmarshal(got.Body.Bytes(), &answer))
 		if diff := cmp.Diff(want, answer); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 // owners is a list of owners as the controller keeps it.
@@ -46,26 +47,26 @@ func TestAnOwnerLeavesWhereAnotherStays(t *testing.T) {
 			o.Status.Owners = owners("grace")
 		}},
 		"the only one of an organization that is being deleted": {role: "owner", change: func(o *accountsv1.Organization) {
-			now := metav1.NewTime(start)
+			now := metav1.NewTime(storetest.Start)
 			o.DeletionTimestamp, o.Finalizers = &now, []string{accountsv1.Finalizer}
 			o.Status.Owners = owners("ada")
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := aResident(t, tc.role, []client.Object{membershipOf("bob", "developer"), grace.DeepCopy()})
-			org := acme()
-			r.must(r.client.Delete(t.Context(), org))
+			org := storetest.Acme()
+			r.Must(r.Client.Delete(t.Context(), org))
 			org.ResourceVersion = ""
 			org.Spec.Roles = append(org.Spec.Roles, accountsv1.Role{Name: "owner", Standing: accountsv1.StandingOwner})
 			tc.change(org)
 			stored(t, r, org)
 			if !tc.stays {
-				expect(t, r.open("/account/leave?membership="+home+"/ada"), 200, "Leave Acme Rocket Works?", "!You are the only owner")
-				goesTo(t, r.send("/account/leave", "membership", home+"/ada"), "/account?lang=en&done=left")
+				expect(t, r.open("/account/leave?membership="+storetest.Home+"/ada"), 200, "Leave Acme Rocket Works?", "!You are the only owner")
+				goesTo(t, r.send("/account/leave", "membership", storetest.Home+"/ada"), "/account?lang=en&done=left")
 				return
 			}
-			expect(t, r.open("/account/leave?membership="+home+"/ada"), 200, "You are the only owner", "!<form class")
-			expect(t, r.send("/account/leave", "membership", home+"/ada"), 409, "You are the only owner")
+			expect(t, r.open("/account/leave?membership="+storetest.Home+"/ada"), 200, "You are the only owner", "!<form class")
+			expect(t, r.send("/account/leave", "membership", storetest.Home+"/ada"), 409, "You are the only owner")
 			if got := r.account().Status.Leaving; len(got) != 0 {
 				t.Errorf("leaving: %v", got)
 			}
@@ -78,8 +79,8 @@ func stored(t *testing.T, r *resident, org *accountsv1.Organization) {
 	t.Helper()
 	going := org.DeletionTimestamp != nil
 	org.DeletionTimestamp = nil
-	r.must(r.client.Create(t.Context(), org))
+	r.Must(r.Client.Create(t.Context(), org))
 	if going {
-		r.must(r.client.Delete(t.Context(), org))
+		r.Must(r.Client.Delete(t.Context(), org))
 	}
 }

@@ -10,10 +10,12 @@ import (
 	"time"
 
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 func TestLimiter(t *testing.T) {
-	clock := clocktesting.NewFakeClock(start)
+	clock := clocktesting.NewFakeClock(storetest.Start)
 	l := newLimiter(Limits{Requests: 2, RequestsBurst: 4, Posts: 1, PostsBurst: 2, Clients: 10}, clock)
 	jane, john := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.2")
 	expectWait := func(client netip.Addr, post bool, want time.Duration) {
@@ -45,7 +47,7 @@ func TestLimiter(t *testing.T) {
 }
 
 func TestLimiterForgetsWhoeverWasSilentForLongest(t *testing.T) {
-	l := newLimiter(Limits{Requests: 1, RequestsBurst: 1, Posts: 1, PostsBurst: 1, Clients: 100}, clocktesting.NewFakeClock(start))
+	l := newLimiter(Limits{Requests: 1, RequestsBurst: 1, Posts: 1, PostsBurst: 1, Clients: 100}, clocktesting.NewFakeClock(storetest.Start))
 	for i := range 10_000 {
 		l.admit(netip.MustParseAddr(fmt.Sprintf("10.1.%d.%d", i/250, i%250)), false)
 	}

@@ -17,21 +17,22 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/portal/store"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 // asked says that a code to janet@example.net was just asked for.
 func (w *world) asked() {
-	requested := metav1.NewTime(start)
-	w.update(func(inv *accountsv1.Invitation) {
+	requested := metav1.NewTime(storetest.Start)
+	w.Update(func(inv *accountsv1.Invitation) {
 		inv.Status.OtherAddress = accountsv1.OtherAddress{Email: "janet@example.net", RequestTime: &requested, Requests: 1}
 	})
 }
 
 // code is the one that was mailed.
 func (w *world) code() string {
-	w.t.Helper()
-	code, err := w.keys.Code(w.invitation())
-	w.must(err)
+	w.T.Helper()
+	code, err := w.Keys.Code(w.Invitation())
+	w.Must(err)
 	return code
 }
 
@@ -48,14 +49,14 @@ func other(email string) url.Values { return url.Values{fieldEmail: {email}} }
 
 func TestAnotherAddressIsConfirmedByACode(t *testing.T) {
 	w := aWorld(t)
-	w.anyAddress()
-	before := w.invitation()
-	expect(t, w.get(w.link()), 200, "<summary>Use another address</summary>", `action="`+w.link()+`/address?lang=en"`,
+	w.AnyAddress()
+	before := w.Invitation()
+	expect(t, w.get(w.Link()), 200, "<summary>Use another address</summary>", `action="`+w.Link()+`/address?lang=en"`,
 		`<input id="email" name="email" type="email"`, "Mail me a code</button>", "!name=\"code\"", "!<details class=\"card\" id=\"other-address\" open")
-	w.clock.SetTime(start.Add(1500 * time.Millisecond))
-	asked := w.post(w.link()+"/address", other(" janet@example.net "))
-	after := w.invitation()
-	requested := metav1.NewTime(start.Add(time.Second))
+	w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
+	asked := w.post(w.Link()+"/address", other(" janet@example.net "))
+	after := w.Invitation()
+	requested := metav1.NewTime(storetest.Start.Add(time.Second))
 	want := accountsv1.OtherAddress{Email: "janet@example.net", RequestTime: &requested, Requests: 1}
 	if diff := cmp.Diff(want, after.Status.OtherAddress); diff != "" {
 		t.Errorf("other address (-want +got):\n%s", diff)
@@ -66,18 +67,18 @@ func TestAnotherAddressIsConfirmedByACode(t *testing.T) {
 	}
 
 	// Another browser with the same link, at another replica, goes on.
-	for _, page := range []*httptest.ResponseRecorder{asked, w.build().get(w.link())} {
+	for _, page := range []*httptest.ResponseRecorder{asked, w.build().get(w.Link())} {
 		expect(t, page, 200, "We mail a code of 8 digits to janet@example.net. It counts until Monday, 4 May 2026, 10:10 UTC.",
 			`<input type="radio" name="address-choice" value="other" checked> janet@example.net`,
 			`<input type="radio" name="address-choice" value="invited"> jane.doe@example.com`,
 			`<input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code"`, `value="jane-doe"`, `value="Jane"`)
 	}
 	code := w.code()
-	expect(t, w.post(w.link(), withCode(" "+code[:4]+" "+code[4:])), 200, "Your account is ready", "<dd>janet@example.net</dd>", "!"+code)
-	if made := w.account("jane-doe"); made == nil || made.Spec.Email != "janet@example.net" {
+	expect(t, w.post(w.Link(), withCode(" "+code[:4]+" "+code[4:])), 200, "Your account is ready", "<dd>janet@example.net</dd>", "!"+code)
+	if made := w.Account("jane-doe"); made == nil || made.Spec.Email != "janet@example.net" {
 		t.Fatalf("account %+v", made)
 	}
-	if status := w.invitation().Status; status.Acceptance.AccountRef.Name != "jane-doe" || status.Guesses != 1 {
+	if status := w.Invitation().Status; status.Acceptance.AccountRef.Name != "jane-doe" || status.Guesses != 1 {
 		t.Errorf("acceptance %v, %d guesses", status.Acceptance, status.Guesses)
 	}
 }
@@ -93,32 +94,32 @@ func TestCodesThatConfirmNothing(t *testing.T) {
 		"a wrong one": {form: func(code string) url.Values { return withCode(otherDigits(code)) }, text: "not the code of our newest mail", field: fieldCode, guesses: 1},
 		"none":        {form: func(string) url.Values { return withCode("  ") }, text: "Type the code that we mailed to janet@example.net", field: fieldCode},
 		"one whose ten minutes are over": {
-			change: func(w *world) { w.clock.SetTime(start.Add(10 * time.Minute)) },
+			change: func(w *world) { w.Clock.SetTime(storetest.Start.Add(10 * time.Minute)) },
 			form:   withCode, text: "The time of the code is over", field: fieldEmail,
 		},
 		"the one before": {
-			change: func(w *world) { expect(w.t, w.post(w.link()+"/address", other("janet@example.net")), 200) },
+			change: func(w *world) { expect(w.T, w.post(w.Link()+"/address", other("janet@example.net")), 200) },
 			form:   withCode, text: "not the code of our newest mail", field: fieldCode, guesses: 1,
 		},
 		"one for another address": {
-			change: func(w *world) { expect(w.t, w.post(w.link()+"/address", other("mallory@example.net")), 200) },
+			change: func(w *world) { expect(w.T, w.post(w.Link()+"/address", other("mallory@example.net")), 200) },
 			form:   withCode, text: "not the code of our newest mail", field: fieldCode, guesses: 1,
 		},
 		"the right one beyond the last try": {
 			change: func(w *world) {
-				w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
+				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
 			},
 			form: withCode, text: "ask Mara Voss for a new link. You can still make a new account with jane.doe@example.com", guesses: invitation.MostGuesses,
 		},
 		"the right one for a domain that was denied since": {
 			change: func(w *world) {
-				w.organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"} })
+				w.Organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"} })
 			},
 			form: withCode, text: "does not take addresses of this domain", field: fieldEmail,
 		},
 		"the right one where only the invited address will do": {
 			change: func(w *world) {
-				w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
+				w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
 			},
 			form: withCode, text: "can be accepted with jane.doe@example.com only",
 		},
@@ -133,7 +134,7 @@ func TestCodesThatConfirmNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
-			w.anyAddress()
+			w.AnyAddress()
 			w.asked()
 			code := w.code()
 			if tc.change != nil {
@@ -143,10 +144,10 @@ func TestCodesThatConfirmNothing(t *testing.T) {
 			if tc.field != "" {
 				texts = append(texts, `href="#`+tc.field+`"`)
 			}
-			expect(t, w.post(w.link(), tc.form(code)), 422, texts...)
-			status := w.invitation().Status
-			if w.account("jane-doe") != nil || status.Acceptance.Given() || status.Guesses != tc.guesses {
-				t.Errorf("account %v, acceptance %v, %d guesses", w.account("jane-doe"), status.Acceptance, status.Guesses)
+			expect(t, w.post(w.Link(), tc.form(code)), 422, texts...)
+			status := w.Invitation().Status
+			if w.Account("jane-doe") != nil || status.Acceptance.Given() || status.Guesses != tc.guesses {
+				t.Errorf("account %v, acceptance %v, %d guesses", w.Account("jane-doe"), status.Acceptance, status.Guesses)
 			}
 		})
 	}
@@ -170,47 +171,47 @@ func TestAddressesThatNoCodeIsMailedTo(t *testing.T) {
 		"the invited one":   {nil, "Jane.Doe@Example.com", "This is the invited address"},
 		"of a domain that is denied": {
 			func(w *world) {
-				w.organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"} })
+				w.Organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"} })
 			}, "janet@mail.example.net", "Acme Rocket Works does not take addresses of this domain",
 		},
 		"of a domain that is not allowed": {
 			func(w *world) {
-				w.organization(func(o *accountsv1.Organization) { o.Spec.AllowedDomains = []accountsv1.DomainName{"example.com"} })
+				w.Organization(func(o *accountsv1.Organization) { o.Spec.AllowedDomains = []accountsv1.DomainName{"example.com"} })
 			}, "janet@example.net", "does not take addresses of this domain",
 		},
 		"where only the invited one will do": {
 			func(w *world) {
-				w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
+				w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
 			}, "janet@example.net", "can be accepted with jane.doe@example.com only",
 		},
 		"no address, where only the invited one will do": {
 			func(w *world) {
-				w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
+				w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
 			}, "janet", "can be accepted with jane.doe@example.com only",
 		},
 		"after the last code": {
 			func(w *world) {
 				for range invitation.MostCodes {
-					expect(w.t, w.post(w.link()+"/address", other("janet@example.net")), 200)
+					expect(w.T, w.post(w.Link()+"/address", other("janet@example.net")), 200)
 				}
 			}, "janet@example.net", "No more codes can be mailed with this link. Make your account with jane.doe@example.com, or ask Mara Voss",
 		},
 		"after the last try": {
 			func(w *world) {
-				w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
+				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
 			},
 			"janet@example.net", "No more codes can be mailed",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
-			w.anyAddress()
+			w.AnyAddress()
 			if tc.change != nil {
 				tc.change(w)
 			}
-			before := w.invitation().Status.OtherAddress
-			expect(t, w.post(w.link()+"/address", other(tc.email)), 422, tc.text)
-			if diff := cmp.Diff(before, w.invitation().Status.OtherAddress); diff != "" {
+			before := w.Invitation().Status.OtherAddress
+			expect(t, w.post(w.Link()+"/address", other(tc.email)), 422, tc.text)
+			if diff := cmp.Diff(before, w.Invitation().Status.OtherAddress); diff != "" {
 				t.Errorf("(-before +after):\n%s", diff)
 			}
 		})
@@ -220,37 +221,37 @@ func TestAddressesThatNoCodeIsMailedTo(t *testing.T) {
 func TestWhereOnlyTheInvitedAddressWillDoNoOtherIsOffered(t *testing.T) {
 	w := aWorld(t)
 	w.asked()
-	for _, page := range []*httptest.ResponseRecorder{w.get(w.link()), w.get(w.link() + "/address")} {
+	for _, page := range []*httptest.ResponseRecorder{w.get(w.Link()), w.get(w.Link() + "/address")} {
 		expect(t, page, 200, "!another address", "!janet@example.net", `!name="email"`, `!name="code"`)
 	}
 	form := filled()
 	form.Set(fieldEmail, "janet@example.net")
 	form.Set(fieldCode, w.code())
-	expect(t, w.post(w.link(), form), 200, "<dd>jane.doe@example.com</dd>")
-	if made := w.account("jane-doe"); made.Spec.Email != "jane.doe@example.com" {
+	expect(t, w.post(w.Link(), form), 200, "<dd>jane.doe@example.com</dd>")
+	if made := w.Account("jane-doe"); made.Spec.Email != "jane.doe@example.com" {
 		t.Errorf("made with %s", made.Spec.Email)
 	}
 }
 
 func TestTheOrganizationCanLetAnyAddressDo(t *testing.T) {
 	w := aWorld(t)
-	w.organization(func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
-	expect(t, w.get(w.link()), 200, "Use another address")
-	w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
-	expect(t, w.get(w.link()), 200, "!Use another address")
+	w.Organization(func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
+	expect(t, w.get(w.Link()), 200, "Use another address")
+	w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
+	expect(t, w.get(w.Link()), 200, "!Use another address")
 }
 
 func TestWhoAskedForACodeMayUseTheInvitedAddressAllTheSame(t *testing.T) {
 	w := aWorld(t)
-	w.anyAddress()
+	w.AnyAddress()
 	w.asked()
 	form := filled()
 	form.Set(fieldChoice, "invited")
 	form.Set(fieldUserName, "x!")
-	expect(t, w.post(w.link(), form), 422, `value="other"> janet@example.net`, `value="invited" checked> jane.doe@example.com`)
+	expect(t, w.post(w.Link(), form), 422, `value="other"> janet@example.net`, `value="invited" checked> jane.doe@example.com`)
 	form.Set(fieldUserName, "jane-doe")
-	expect(t, w.post(w.link(), form), 200, "<dd>jane.doe@example.com</dd>")
-	if w.invitation().Status.Guesses != 0 {
+	expect(t, w.post(w.Link(), form), 200, "<dd>jane.doe@example.com</dd>")
+	if w.Invitation().Status.Guesses != 0 {
 		t.Error("a guess was counted where nothing was guessed")
 	}
 }
@@ -258,69 +259,69 @@ func TestWhoAskedForACodeMayUseTheInvitedAddressAllTheSame(t *testing.T) {
 // TestOnlyWhoKnowsTheCodeLearnsOfAnAccount: anybody can type any address.
 func TestOnlyWhoKnowsTheCodeLearnsOfAnAccount(t *testing.T) {
 	w := aWorld(t, owned("john", "john@example.org", good)...)
-	w.anyAddress()
-	expect(t, w.post(w.link()+"/address", other("john@example.org")), 200, "We mail a code of 8 digits to john@example.org", "!There is an account")
+	w.AnyAddress()
+	expect(t, w.post(w.Link()+"/address", other("john@example.org")), 200, "We mail a code of 8 digits to john@example.org", "!There is an account")
 	code := w.code()
-	expect(t, w.post(w.link(), withCode(otherDigits(code))), 422, "not the code of our newest mail", "!There is an account")
-	expect(t, w.post(w.link(), withCode(code)), 422, "There is an account with john@example.org already", `href="#sign-in-name"`)
-	if w.account("jane-doe") != nil {
+	expect(t, w.post(w.Link(), withCode(otherDigits(code))), 422, "not the code of our newest mail", "!There is an account")
+	expect(t, w.post(w.Link(), withCode(code)), 422, "There is an account with john@example.org already", `href="#sign-in-name"`)
+	if w.Account("jane-doe") != nil {
 		t.Error("a second account of one address was made")
 	}
 }
 
 func TestAHalfMadeAccountKeepsItsAddress(t *testing.T) {
-	w := aWorld(t, madeFor(janeUID, "jane-doe"), credential("uid-of-jane-doe", "an earlier one", ""))
-	w.anyAddress()
+	w := aWorld(t, storetest.MadeFor(storetest.JaneUID, "jane-doe"), storetest.Credential("uid-of-jane-doe", "an earlier one", ""))
+	w.AnyAddress()
 	w.asked()
-	expect(t, w.get(w.link()), 200, `!data-user-name="jane-doe"`)
-	expect(t, w.post(w.link(), withCode(w.code())), 422, "Somebody has this user name already")
-	if stored := string(w.secret("jane-doe").Data[account.PasswordKey]); stored != "an earlier one" {
+	expect(t, w.get(w.Link()), 200, `!data-user-name="jane-doe"`)
+	expect(t, w.post(w.Link(), withCode(w.code())), 422, "Somebody has this user name already")
+	if stored := string(w.Secret("jane-doe").Data[account.PasswordKey]); stored != "an earlier one" {
 		t.Errorf("stores %q", stored)
 	}
 	form := withCode(w.code())
 	form.Set(fieldUserName, "janet")
-	expect(t, w.post(w.link(), form), 200)
-	if made := w.account("janet"); made.Spec.Email != "janet@example.net" || w.account("jane-doe").Spec.Email != "jane.doe@example.com" {
+	expect(t, w.post(w.Link(), form), 200)
+	if made := w.Account("janet"); made.Spec.Email != "janet@example.net" || w.Account("jane-doe").Spec.Email != "jane.doe@example.com" {
 		t.Errorf("made with %s", made.Spec.Email)
 	}
 }
 
 func TestAHalfMadeAccountOfAnotherAddressIsNotTakenUpWithoutACode(t *testing.T) {
-	begun := madeFor(janeUID, "jane-doe")
+	begun := storetest.MadeFor(storetest.JaneUID, "jane-doe")
 	begun.Spec.Email = "janet@example.net"
 	w := aWorld(t, begun)
-	w.anyAddress()
-	expect(t, w.post(w.link(), filled()), 422, "Somebody has this user name already")
-	_, o, err := w.store().Accept(t.Context(), w.parsed(), chosen("jane-doe", "mine"))
-	if o != store.NameTaken || err != nil || w.secret("jane-doe") != nil {
+	w.AnyAddress()
+	expect(t, w.post(w.Link(), filled()), 422, "Somebody has this user name already")
+	_, o, err := w.Store().Accept(t.Context(), w.Parsed(), storetest.Chosen("jane-doe", "mine"))
+	if o != store.NameTaken || err != nil || w.Secret("jane-doe") != nil {
 		t.Errorf("got %d, %v", o, err)
 	}
 }
 
 func TestTheAddressIsJudgedByWhatIsTrueWhenItIsRecorded(t *testing.T) {
 	w := aWorldWithoutPages(t)
-	w.anyAddress()
-	tap := doBefore("record invitation", func(w *world) {
-		w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
-	})(w)
-	p := chosen("jane-doe", "mine")
+	w.AnyAddress()
+	tap := storetest.DoBefore("record invitation", func(w *storetest.World) {
+		w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
+	})(w.World)
+	p := storetest.Chosen("jane-doe", "mine")
 	p.Email = "janet@example.net"
-	_, o, err := w.through(tap).Accept(t.Context(), w.parsed(), p)
-	if o != store.AddressRefused || err != nil || w.invitation().Status.Acceptance.Given() {
+	_, o, err := w.Through(tap).Accept(t.Context(), w.Parsed(), p)
+	if o != store.AddressRefused || err != nil || w.Invitation().Status.Acceptance.Given() {
 		t.Errorf("got %d, %v", o, err)
 	}
 }
 
 func TestARequestForACodeWhoseAnswerWasLost(t *testing.T) {
 	w := aWorldWithoutPages(t)
-	w.anyAddress()
-	w.clock.SetTime(start.Add(1500 * time.Millisecond))
+	w.AnyAddress()
+	w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
 	var got reply
-	w.send(sharedPages(w), loseAnswer("record invitation")(w), w.link()+"/address", other("janet@example.net"), &got)()
+	w.send(sharedPages(w), storetest.LoseAnswer("record invitation")(w.World), w.Link()+"/address", other("janet@example.net"), &got)()
 	expect(t, got.ResponseRecorder, 200, "We mail a code of 8 digits to janet@example.net")
-	if requests := w.invitation().Status.OtherAddress.Requests; requests != 1 {
+	if requests := w.Invitation().Status.OtherAddress.Requests; requests != 1 {
 		t.Errorf("%d codes were asked for", requests)
 	}
-	w.send(sharedPages(w), refuse("record invitation", errDown)(w), w.link()+"/address", other("x@example.net"), &got)()
+	w.send(sharedPages(w), storetest.Refuse("record invitation", storetest.ErrDown)(w.World), w.Link()+"/address", other("x@example.net"), &got)()
 	expect(t, got.ResponseRecorder, 503, "Please ask for the code once more", `value="x@example.net"`)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/descope/virtualwebauthn"
 
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 func TestAPasskeyIsAskedForSoThatItVerifiesItsPerson(t *testing.T) {
@@ -68,8 +69,8 @@ func TestANewPasskeyIsKeptWithItsName(t *testing.T) {
 			if got.Code != http.StatusOK || len(shownCodes(got)) != 10 {
 				t.Fatalf("%d, with %d recovery codes\n%s", got.Code, len(shownCodes(got)), got.Body)
 			}
-			kept := w.kept(mara).Passkeys[0]
-			if want := (account.Passkey{ID: k.id(), Name: "Ma clé", AddedTime: start, Record: kept.Record}); !reflect.DeepEqual(kept, want) {
+			kept := w.Kept(mara).Passkeys[0]
+			if want := (account.Passkey{ID: k.id(), Name: "Ma clé", AddedTime: storetest.Start, Record: kept.Record}); !reflect.DeepEqual(kept, want) {
 				t.Errorf("kept is %+v", kept)
 			}
 			if strings.Contains(string(kept.Record), "clientDataJSON\":\"ey") {
@@ -91,7 +92,7 @@ func TestAPasskeyWithoutANameHasANumber(t *testing.T) {
 	if second := a.enroll(aKey(t), ""); second.Code != http.StatusSeeOther || second.Header().Get("Location") != pathFactors+"?lang=en&done=passkey" {
 		t.Errorf("the second: %d %s", second.Code, second.Header().Get("Location"))
 	}
-	kept := w.kept(mara).Passkeys
+	kept := w.Kept(mara).Passkeys
 	if len(kept) != 2 || kept[0].Name != "Passkey 1" || kept[1].Name != "Passkey 2" {
 		t.Errorf("kept is %+v", kept)
 	}
@@ -126,11 +127,11 @@ var unmade = map[string]func(a *agent, k *key, options *httptest.ResponseRecorde
 		return k.made(a.signedInAs(otto).options(nil))
 	},
 	"for a challenge to sign in": func(a *agent, k *key, _ *httptest.ResponseRecorder) string {
-		challenge := base64Challenge(a.t, a.challenged())
+		challenge := base64Challenge(a.T, a.challenged())
 		return k.madeWith(a.options(nil), func(clientData map[string]any) { clientData["challenge"] = challenge })
 	},
 	"too late": func(a *agent, k *key, options *httptest.ResponseRecorder) string {
-		a.clock.Step(passkeyTime)
+		a.Clock.Step(passkeyTime)
 		return k.made(options)
 	},
 	"by nobody who was verified": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
@@ -159,14 +160,14 @@ var unmade = map[string]func(a *agent, k *key, options *httptest.ResponseRecorde
 	},
 	"that is there already": func(a *agent, k *key, options *httptest.ResponseRecorder) string {
 		made := k.made(options)
-		a.change(mara, func(c *account.Credentials) {
+		a.Change(mara, func(c *account.Credentials) {
 			c.Passkeys = []account.Passkey{{ID: k.id(), Name: "Here", Record: json.RawMessage(`{}`)}}
 		})
 		return made
 	},
 	"that is one too many": func(a *agent, k *key, options *httptest.ResponseRecorder) string {
 		made := k.made(options)
-		a.change(mara, func(c *account.Credentials) {
+		a.Change(mara, func(c *account.Credentials) {
 			c.Passkeys = make([]account.Passkey, mostPasskeys)
 			for i := range c.Passkeys {
 				c.Passkeys[i].Record = json.RawMessage(`{}`)
@@ -184,14 +185,14 @@ func TestAPasskeyIsNotAdded(t *testing.T) {
 			options := a.options(nil)
 			genuine := k.madeWith(options, func(map[string]any) {})
 			forged := forge(a, k, options)
-			before := w.kept(mara)
+			before := w.Kept(mara)
 
 			got := a.add(forged, "Phone")
 
 			if got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "passkey") {
 				t.Errorf("%d\n%s", got.Code, got.Body)
 			}
-			after := w.kept(mara)
+			after := w.Kept(mara)
 			for i := range before.Sessions {
 				before.Sessions[i].Pending, after.Sessions[i].Pending = nil, nil
 				before.Sessions[i].SeenTime = after.Sessions[i].SeenTime
@@ -199,7 +200,7 @@ func TestAPasskeyIsNotAdded(t *testing.T) {
 			if string(encode(t, before)) != string(encode(t, after)) || !a.isIn(mara) {
 				t.Errorf("something has changed: %s, and was %s", encode(t, after), encode(t, before))
 			}
-			if len(w.kept(otto).Passkeys) > 0 {
+			if len(w.Kept(otto).Passkeys) > 0 {
 				t.Error("somebody else has a passkey now")
 			}
 			if got := a.add(genuine, "Phone"); got.Code != http.StatusUnprocessableEntity {
@@ -224,7 +225,7 @@ func TestAPasskeyIsAddedOnce(t *testing.T) {
 			added++
 		}
 	}
-	if kept := w.kept(mara); added != 1 || len(kept.Passkeys) != 1 || len(kept.Sessions) != 1 {
+	if kept := w.Kept(mara); added != 1 || len(kept.Passkeys) != 1 || len(kept.Sessions) != 1 {
 		t.Errorf("%d said that it is added; kept is %+v", added, kept)
 	}
 }
@@ -241,11 +242,11 @@ func TestTheFormOfAPasskeyIsCheckedBeforeAnAuthenticatorIsAsked(t *testing.T) {
 			t.Errorf("%q: %d\n%s", name, got.Code, got.Body)
 		}
 	}
-	w.change(mara, func(c *account.Credentials) { c.Passkeys = slices.Repeat(c.Passkeys, mostPasskeys) })
+	w.Change(mara, func(c *account.Credentials) { c.Passkeys = slices.Repeat(c.Passkeys, mostPasskeys) })
 	if got := a.options(nil); got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "as many passkeys as you can have") {
 		t.Errorf("too many: %d\n%s", got.Code, got.Body)
 	}
-	if w.kept(mara).Sessions[0].Pending != nil {
+	if w.Kept(mara).Sessions[0].Pending != nil {
 		t.Error("a passkey is under way")
 	}
 }
@@ -254,7 +255,7 @@ func TestAFormThatIsTooLargeAddsNoPasskey(t *testing.T) {
 	w := aKeepersWorld(t)
 	a := w.signedInAs(mara)
 	a.options(nil)
-	if got := a.add(strings.Repeat("x", maxBody), ""); got.Code != http.StatusRequestEntityTooLarge || w.kept(mara).HasSecondFactor() {
+	if got := a.add(strings.Repeat("x", maxBody), ""); got.Code != http.StatusRequestEntityTooLarge || w.Kept(mara).HasSecondFactor() {
 		t.Errorf("%d", got.Code)
 	}
 }
@@ -276,7 +277,7 @@ func TestAPasskeyIsRemoved(t *testing.T) {
 	if got := b.enterWith(laptop.signed(b.challenged())); got.Code != http.StatusOK {
 		t.Errorf("the other does not sign in: %d", got.Code)
 	}
-	if got := a.fill(pathFactors+"/passkey/remove", url.Values{fieldPasskey: {"nothing"}}); got.Code != http.StatusSeeOther || len(w.kept(mara).Passkeys) != 1 {
+	if got := a.fill(pathFactors+"/passkey/remove", url.Values{fieldPasskey: {"nothing"}}); got.Code != http.StatusSeeOther || len(w.Kept(mara).Passkeys) != 1 {
 		t.Errorf("one that is not there: %d", got.Code)
 	}
 }

@@ -53,13 +53,13 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 		return k.signed(options)
 	},
 	"with a cookie that runs out later than it should": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
-		raw := unbase64(a.t, a.jar[hostPrefix+challengeCookie].Value)
+		raw := unbase64(a.T, a.jar[hostPrefix+challengeCookie].Value)
 		raw[challengeHead]++ // the last byte of the time
 		a.jar[hostPrefix+challengeCookie].Value = passkeyID(raw)
 		return k.signed(options)
 	},
 	"with a cookie of a key that is gone": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
-		raw := unbase64(a.t, a.jar[hostPrefix+challengeCookie].Value)
+		raw := unbase64(a.T, a.jar[hostPrefix+challengeCookie].Value)
 		raw[0] = 2
 		a.jar[hostPrefix+challengeCookie].Value = passkeyID(raw)
 		return k.signed(options)
@@ -69,7 +69,7 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 		return k.signed(options)
 	},
 	"too late": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
-		a.clock.Step(passkeyTime)
+		a.Clock.Step(passkeyTime)
 		return k.signed(options)
 	},
 	"by nobody who was verified": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
@@ -101,7 +101,7 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 		return other.signed(options)
 	},
 	"with a passkey of nobody's": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
-		stranger := aKey(a.t)
+		stranger := aKey(a.T)
 		stranger.auth.Options.UserHandle = k.auth.Options.UserHandle
 		return stranger.signed(options)
 	},
@@ -134,7 +134,7 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 		return k.signedWith(options, func(clientData map[string]any) { clientData["crossOrigin"] = true })
 	},
 	"what makes a passkey": func(a *agent, _, _ *key, _ *httptest.ResponseRecorder) string {
-		return aKey(a.t).made(a.signedInAs(mara).options(nil))
+		return aKey(a.T).made(a.signedInAs(mara).options(nil))
 	},
 	"no JSON":        func(*agent, *key, *key, *httptest.ResponseRecorder) string { return "{" },
 	"nothing":        func(*agent, *key, *key, *httptest.ResponseRecorder) string { return "" },
@@ -145,9 +145,9 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 	},
 	"with more behind": func(_ *agent, k, _ *key, o *httptest.ResponseRecorder) string { return k.signed(o) + "{}" },
 	"for an account that is disabled": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
-		m := a.account(mara)
+		m := a.Account(mara)
 		m.Spec.State = accountsv1.AccountSwitchDisabled
-		a.must(a.client.Update(a.t.Context(), m))
+		a.Must(a.Client.Update(a.T.Context(), m))
 		return k.signed(options)
 	},
 }
@@ -207,11 +207,11 @@ func TestNobodyIsLetInWithAnAnswerThatIsNotGenuine(t *testing.T) {
 
 // theirs is all that is stored of Mara and Otto.
 func (w *world) theirs() string {
-	w.t.Helper()
+	w.T.Helper()
 	var all strings.Builder
 	for _, name := range []string{mara, otto} {
-		all.Write(encode(w.t, w.account(name)))
-		all.Write(encode(w.t, w.secret(name)))
+		all.Write(encode(w.T, w.Account(name)))
+		all.Write(encode(w.T, w.Secret(name)))
 	}
 	return all.String()
 }

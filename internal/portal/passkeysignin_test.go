@@ -15,6 +15,7 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/session"
 )
 
@@ -35,18 +36,18 @@ func TestAPasskeyOutlivesARestore(t *testing.T) {
 
 // restore gives an Account another UID, and loses its status.
 func (w *world) restore(name string) {
-	w.t.Helper()
-	a := w.account(name)
-	w.must(w.client.Delete(w.t.Context(), a))
+	w.T.Helper()
+	a := w.Account(name)
+	w.Must(w.Client.Delete(w.T.Context(), a))
 	a.ResourceVersion, a.Status = "", accountsv1.AccountStatus{}
-	w.must(w.client.Create(w.t.Context(), a))
+	w.Must(w.Client.Create(w.T.Context(), a))
 }
 
 func TestAPasskeySignsInWithoutAnythingElse(t *testing.T) {
 	w := aKeepersWorld(t, hasApp)
 	k := aKey(t)
 	w.signedInAs(mara).enroll(k, "Phone")
-	w.clock.Step(time.Hour)
+	w.Clock.Step(time.Hour)
 	b := w.agent()
 
 	options := b.challenged()
@@ -74,22 +75,22 @@ func TestAPasskeySignsInWithoutAnythingElse(t *testing.T) {
 	if b.jar[hostPrefix+challengeCookie] != nil {
 		t.Error("the challenge is kept")
 	}
-	kept := w.kept(mara)
-	if !kept.Passkeys[0].UsedTime.Equal(start.Add(time.Hour)) || len(kept.UsedChallenges) != 1 {
+	kept := w.Kept(mara)
+	if !kept.Passkeys[0].UsedTime.Equal(storetest.Start.Add(time.Hour)) || len(kept.UsedChallenges) != 1 {
 		t.Errorf("kept is %+v", kept)
 	}
 	expect(t, b.visit(pathFactors), http.StatusOK, `Last used: <time datetime="2026-05-04T11:00:00Z">`)
-	if status := w.account(mara).Status; status.Language != "de" {
+	if status := w.Account(mara).Status; status.Language != "de" {
 		t.Errorf("the language is %q", status.Language)
 	}
-	at := w.account(mara).ResourceVersion
-	w.clock.Step(time.Hour)
+	at := w.Account(mara).ResourceVersion
+	w.Clock.Step(time.Hour)
 	c := w.agent()
 	c.script("/sign-in/passkey?lang=de", k.signed(c.challenged()))
-	if !c.isIn(mara) || w.account(mara).ResourceVersion != at {
+	if !c.isIn(mara) || w.Account(mara).ResourceVersion != at {
 		t.Error("the status was written without need")
 	}
-	if used := w.kept(mara).UsedChallenges; len(used) != 1 {
+	if used := w.Kept(mara).UsedChallenges; len(used) != 1 {
 		t.Errorf("a challenge that has run out is kept: %+v", used)
 	}
 }
@@ -152,10 +153,10 @@ func TestAChallengeIsAnsweredOnce(t *testing.T) {
 			t.Errorf("%d %s", got.Code, got.Body)
 		}
 	}
-	if sessions := w.kept(mara).Sessions; in != 1 || len(sessions) != 2 { // with that in which it was added
+	if sessions := w.Kept(mara).Sessions; in != 1 || len(sessions) != 2 { // with that in which it was added
 		t.Errorf("one answer signed in %d times, and there are %d sessions", in, len(sessions))
 	}
-	w.clock.Step(passkeyTime - time.Second)
+	w.Clock.Step(passkeyTime - time.Second)
 	late := a.copy()
 	late.handler = w.portals(1)[0]
 	if got := late.enterWith(signed); got.Code != http.StatusUnprocessableEntity {
@@ -172,7 +173,7 @@ func TestTheCounterOfAPasskeyIsKept(t *testing.T) {
 		a := w.agent()
 		a.enterWith(k.signed(a.challenged()))
 		var record webauthn.Credential
-		decode(t, string(w.kept(mara).Passkeys[0].Record), &record)
+		decode(t, string(w.Kept(mara).Passkeys[0].Record), &record)
 		if !a.isIn(mara) || record.Authenticator.SignCount != count {
 			t.Errorf("kept is %d, not %d", record.Authenticator.SignCount, count)
 		}
@@ -186,16 +187,16 @@ func TestAPasskeySignsInToAnAccountThatIsLocked(t *testing.T) {
 	for range 5 {
 		w.agent().fill("/sign-in", url.Values{fieldSignInName: {mara}, fieldSignInPassword: {"wrong"}})
 	}
-	locked := w.account(mara).Status.SignIn
+	locked := w.Account(mara).Status.SignIn
 	if locked.Failures != 5 {
 		t.Fatalf("the account is not locked: %+v", locked)
 	}
-	w.clock.Step(time.Minute)
+	w.Clock.Step(time.Minute)
 	a := w.agent()
 	if got := a.enterWith(k.signed(a.challenged())); got.Code != http.StatusOK || !a.isIn(mara) {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
-	if after := w.account(mara).Status.SignIn; string(encode(t, after)) != string(encode(t, locked)) {
+	if after := w.Account(mara).Status.SignIn; string(encode(t, after)) != string(encode(t, locked)) {
 		t.Errorf("what is counted has changed: %+v", after)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 // toAnother is a form that changes the good password to another.
@@ -25,11 +26,11 @@ func toAnother() url.Values {
 // TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead has links that were asked for
 // at a portal whose clock is ahead: before the change, and while it is under way.
 func TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead(t *testing.T) {
-	ahead := start.Add(time.Minute)
+	ahead := storetest.Start.Add(time.Minute)
 	ask := func(w *world) {
-		a := w.account("jane")
+		a := w.Account("jane")
 		a.Status.ResetTimes = []metav1.Time{metav1.NewTime(ahead)}
-		w.must(w.client.Status().Update(context.Background(), a))
+		w.Must(w.Client.Status().Update(context.Background(), a))
 	}
 	for name, tc := range map[string]struct{ before, meanwhile bool }{
 		"before":                         {before: true},
@@ -42,16 +43,16 @@ func TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead(t *testing.T) {
 			if tc.before {
 				ask(w)
 			}
-			w.config.Hasher = watched{plainHasher{}, func(string) {
+			w.config.Hasher = watched{storetest.PlainHasher{}, func(string) {
 				if tc.meanwhile {
 					ask(w)
 				}
 			}}
 			b.handler = w.build().handler
 			expectTo(t, b.fill("/account/password?lang=en", toAnother()), "/account?lang=en&done=password")
-			w.clock.SetTime(ahead.Add(time.Second))
+			w.Clock.SetTime(ahead.Add(time.Second))
 			expect(t, b.visit(w.resetPath("jane", ahead)), 410, "This link cannot be used any more")
-			if c := w.credentials("jane"); !c.PasswordTime.Equal(ahead) || !w.account("jane").Status.PasswordTime.Time.Equal(ahead) {
+			if c := w.credentials("jane"); !c.PasswordTime.Equal(ahead) || !w.Account("jane").Status.PasswordTime.Time.Equal(ahead) {
 				t.Errorf("the password is of %s", c.PasswordTime)
 			}
 		})
@@ -62,7 +63,7 @@ func TestAPasswordThatIsHashedAnewMeanwhileCanBeChangedAgain(t *testing.T) {
 	w := anEntrance(t, entrant(t, "jane")...)
 	b := w.browser()
 	b.signIn("jane", good)
-	w.config.Hasher = watched{plainHasher{}, func(string) {
+	w.config.Hasher = watched{storetest.PlainHasher{}, func(string) {
 		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "hash anew" })
 	}}
 	b.handler = w.build().handler
@@ -80,7 +81,7 @@ func TestAPasswordIsChangedWhereItCannotBeNoted(t *testing.T) {
 	w.interfere(interceptor.Funcs{
 		SubResourceUpdate: func(ctx context.Context, c client.Client, name string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
 			if writes++; writes > 1 { // the first counts the current password
-				return errDown
+				return storetest.ErrDown
 			}
 			return c.SubResource(name).Update(ctx, obj, opts...)
 		},

@@ -20,6 +20,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/session"
 )
 
@@ -29,25 +30,25 @@ func TestAForgottenPassword(t *testing.T) {
 	w := anEntrance(t, forgetter(t, "jane", withTOTP)...)
 	elsewhere := w.browser()
 	w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
-		s, token, err := session.New(strings.NewReader(strings.Repeat("s", 32)), session.StageSignedIn, "Firefox", start)
-		w.must(err)
+		s, token, err := session.New(strings.NewReader(strings.Repeat("s", 32)), session.StageSignedIn, "Firefox", storetest.Start)
+		w.Must(err)
 		c.Sessions = []session.Session{s}
 		elsewhere.cookie = &http.Cookie{Name: hostPrefix + sessionCookie, Value: token + ".jane"}
 	})
 	if !elsewhere.isIn() {
 		t.Fatal("jane is not signed in")
 	}
-	w.clock.Step(2 * time.Minute)
+	w.Clock.Step(2 * time.Minute)
 	w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
-		failed := metav1.NewTime(start.Add(time.Minute))
+		failed := metav1.NewTime(storetest.Start.Add(time.Minute))
 		a.Status.SignIn = accountsv1.SignIn{Failures: 5, CodeFailures: 2, FailureTime: &failed, Locks: 3}
 	})
 	before := w.credentials("jane")
 
 	browser := w.browser()
 	expect(t, browser.fill("/reset?lang=en", resetRequest("jane.doe@example.com")), 200, "we have sent a link")
-	w.clock.Step(time.Minute)
-	path := w.resetPath("jane", w.account("jane").Status.ResetTimes[0].Time)
+	w.Clock.Step(time.Minute)
+	path := w.resetPath("jane", w.Account("jane").Status.ResetTimes[0].Time)
 	expect(t, browser.visit(path+"?lang=en"), 200, "Choose a new password", "jane", `minlength="8" data-missing-one="1 more character"`, `data-show="Show"`,
 		`name="user-name" value="jane" autocomplete="username" hidden`, `autocomplete="new-password"`, "Your second factor stays")
 	got := browser.fill(path+"?lang=de", newPasswords(other25))
@@ -58,17 +59,17 @@ func TestAForgottenPassword(t *testing.T) {
 	expectTo(t, elsewhere.visit("/account?lang=en"), "/sign-in?lang=en")
 
 	want := before
-	want.Password, want.PasswordTime, want.Sessions = "hash of "+other25, w.clock.Now(), nil
+	want.Password, want.PasswordTime, want.Sessions = "hash of "+other25, w.Clock.Now(), nil
 	if diff := cmp.Diff(want, w.credentials("jane")); diff != "" {
 		t.Errorf("credentials (-want +got):\n%s", diff)
 	}
-	status := w.account("jane").Status
-	failed, changed := metav1.NewTime(start.Add(time.Minute)), metav1.NewTime(w.clock.Now())
+	status := w.Account("jane").Status
+	failed, changed := metav1.NewTime(storetest.Start.Add(time.Minute)), metav1.NewTime(w.Clock.Now())
 	wantStatus := accountsv1.AccountStatus{
 		SignIn:       accountsv1.SignIn{SessionsEndTime: &failed},
 		TwoFactor:    accountsv1.TwoFactorEnrolled,
 		PasswordTime: &changed,
-		ResetTimes:   []metav1.Time{metav1.NewTime(start.Add(2 * time.Minute))},
+		ResetTimes:   []metav1.Time{metav1.NewTime(storetest.Start.Add(2 * time.Minute))},
 		Language:     "de",
 	}
 	if diff := cmp.Diff(wantStatus, status); diff != "" {
@@ -96,39 +97,39 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 		"while the Account is locked":          {changes: with(lockedNow), status: 200, text: "Choose a new password"},
 		"in its last second":                   {later: time.Hour - time.Nanosecond, status: 200, text: "Choose a new password"},
 		"after an hour":                        {later: time.Hour, status: 410, text: "This link has expired"},
-		"where the password is older":          {changes: with(chosenAt(start.Add(-time.Nanosecond))), status: 200, text: "Choose a new password"},
-		"where the password is of that moment": {changes: with(chosenAt(start)), status: 410, text: "A password has been chosen since"},
-		"where the password was changed later": {changes: with(chosenAt(start.Add(time.Nanosecond))), status: 410, text: "A password has been chosen since"},
-		"used and expired":                     {changes: with(chosenAt(start)), later: time.Hour, status: 410, text: "A password has been chosen since"},
-		"where a newer one was asked for":      {path: func(w *world) string { return w.resetPath("jane", start.Add(-time.Minute)) }, status: 410, text: "A newer link has replaced this one"},
-		"where none was asked for":             {path: func(w *world) string { return w.resetPath("jane", start.Add(time.Second)) }, status: 410, text: "A newer link has replaced this one"},
+		"where the password is older":          {changes: with(chosenAt(storetest.Start.Add(-time.Nanosecond))), status: 200, text: "Choose a new password"},
+		"where the password is of that moment": {changes: with(chosenAt(storetest.Start)), status: 410, text: "A password has been chosen since"},
+		"where the password was changed later": {changes: with(chosenAt(storetest.Start.Add(time.Nanosecond))), status: 410, text: "A password has been chosen since"},
+		"used and expired":                     {changes: with(chosenAt(storetest.Start)), later: time.Hour, status: 410, text: "A password has been chosen since"},
+		"where a newer one was asked for":      {path: func(w *world) string { return w.resetPath("jane", storetest.Start.Add(-time.Minute)) }, status: 410, text: "A newer link has replaced this one"},
+		"where none was asked for":             {path: func(w *world) string { return w.resetPath("jane", storetest.Start.Add(time.Second)) }, status: 410, text: "A newer link has replaced this one"},
 		"where the Account is switched off":    {changes: with(switchedOff), status: 404, text: "We do not know this link"},
 		"where the Account is half-made":       {changes: with(neverTakenUp), status: 404, text: "We do not know this link"},
 		"where the Account is going":           {changes: with(onItsWay), status: 404, text: "We do not know this link"},
-		"of another Account":                   {path: func(w *world) string { return w.resetPath("john", start) }, status: 404, text: "We do not know this link"},
-		"of no Account":                        {path: func(w *world) string { return w.resetPath("nobody", start) }, status: 404, text: "We do not know this link"},
-		"of an invitation":                     {path: func(w *world) string { return strings.Replace(w.link(), "invitation", "reset", 1) }, status: 404, text: "We do not know this link"},
-		"with something in front":              {path: func(w *world) string { return "/reset//" + w.resetPath("jane", start)[len("/reset/"):] }, status: 404, text: "We do not know this link"},
-		"with something behind":                {path: func(w *world) string { return w.resetPath("jane", start) + "/" }, status: 404, text: "We do not know this link"},
+		"of another Account":                   {path: func(w *world) string { return w.resetPath("john", storetest.Start) }, status: 404, text: "We do not know this link"},
+		"of no Account":                        {path: func(w *world) string { return w.resetPath("nobody", storetest.Start) }, status: 404, text: "We do not know this link"},
+		"of an invitation":                     {path: func(w *world) string { return strings.Replace(w.Link(), "invitation", "reset", 1) }, status: 404, text: "We do not know this link"},
+		"with something in front":              {path: func(w *world) string { return "/reset//" + w.resetPath("jane", storetest.Start)[len("/reset/"):] }, status: 404, text: "We do not know this link"},
+		"with something behind":                {path: func(w *world) string { return w.resetPath("jane", storetest.Start) + "/" }, status: 404, text: "We do not know this link"},
 		"without anything":                     {path: func(*world) string { return "/reset/" }, status: 404, text: "We do not know this link"},
 		"made with a key that is not the ring's": {path: func(w *world) string {
 			foreign, err := invitation.ParseKeyring(map[string][]byte{"key-1": []byte(strings.Repeat("f", invitation.KeySize))})
-			w.must(err)
-			text, err := account.DeriveResetLink(foreign, uidOf("jane"), start)
-			w.must(err)
+			w.Must(err)
+			text, err := account.DeriveResetLink(foreign, uidOf("jane"), storetest.Start)
+			w.Must(err)
 			return "/reset/" + text
 		}, status: 404, text: "We do not know this link"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, janes(t, tc.changes...)...)
-			w.must(w.client.Create(context.Background(), forgetter(t, "john")[1]))
-			w.organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
-			w.clock.Step(tc.later)
-			path := w.resetPath("jane", start)
+			w.Must(w.Client.Create(context.Background(), forgetter(t, "john")[1]))
+			w.Organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
+			w.Clock.Step(tc.later)
+			path := w.resetPath("jane", storetest.Start)
 			if tc.path != nil {
 				path = tc.path(w)
 			}
-			before := w.secret("jane")
+			before := w.Secret("jane")
 			expect(t, w.get(path+"?lang=en"), tc.status, tc.text)
 			if tc.status == 200 {
 				expect(t, w.post(path, newPasswords(other25)), 200, "Your password is changed")
@@ -140,7 +141,7 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 					t.Errorf("whom to ask is told: %t", told)
 				}
 			}
-			if diff := cmp.Diff(before.Data, w.secret("jane").Data); diff != "" {
+			if diff := cmp.Diff(before.Data, w.Secret("jane").Data); diff != "" {
 				t.Errorf("credentials:\n%s", diff)
 			}
 		})
@@ -149,10 +150,10 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 
 func TestNoBitOfAResetLinkCanBeChanged(t *testing.T) {
 	w := aReset(t)
-	text := strings.TrimPrefix(w.resetPath("jane", start), "/reset/")
+	text := strings.TrimPrefix(w.resetPath("jane", storetest.Start), "/reset/")
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	w.must(err)
-	before := w.secret("jane").ResourceVersion
+	w.Must(err)
+	before := w.Secret("jane").ResourceVersion
 	for bit := range len(raw) * 8 {
 		raw[bit/8] ^= 1 << (bit % 8)
 		forged := "/reset/" + base64.RawURLEncoding.EncodeToString(raw)
@@ -160,7 +161,7 @@ func TestNoBitOfAResetLinkCanBeChanged(t *testing.T) {
 		expect(t, w.post(forged, newPasswords(other25)), 404, "!jane")
 		raw[bit/8] ^= 1 << (bit % 8)
 	}
-	if w.secret("jane").ResourceVersion != before {
+	if w.Secret("jane").ResourceVersion != before {
 		t.Error("the credentials were written")
 	}
 	expect(t, w.get("/reset/"+text), 200)
@@ -170,14 +171,14 @@ func TestLookingAtAResetLinkChangesNothing(t *testing.T) {
 	w := aReset(t, withTOTP)
 	w.config.Writer = nobodyWrites{t}
 	w.build()
-	path := w.resetPath("jane", start)
+	path := w.resetPath("jane", storetest.Start)
 	for i := range 1000 {
 		method := []string{http.MethodGet, http.MethodHead}[i%2]
 		if got := w.do(newRequest(method, path, nil)); got.Code != 200 {
 			t.Fatalf("%s %d: status %d", method, i, got.Code)
 		}
 	}
-	w.config.Writer = w.client
+	w.config.Writer = w.Client
 	w.build()
 	expect(t, w.post(path, newPasswords(other25)), 200)
 }
@@ -185,15 +186,15 @@ func TestLookingAtAResetLinkChangesNothing(t *testing.T) {
 func TestWhoeverHasNoFinalPasswordComesBackByAReset(t *testing.T) {
 	next := worlds(t)
 	for name, objects := range map[string][]client.Object{
-		"the password was never settled":      forgetter(t, "jane", unsettled, askedAt(start)),
-		"with a second factor, never settled": forgetter(t, "jane", unsettled, withTOTP, askedAt(start)),
-		"there is no Secret":                  forgetter(t, "jane", askedAt(start))[:1],
+		"the password was never settled":      forgetter(t, "jane", unsettled, askedAt(storetest.Start)),
+		"with a second factor, never settled": forgetter(t, "jane", unsettled, withTOTP, askedAt(storetest.Start)),
+		"there is no Secret":                  forgetter(t, "jane", askedAt(storetest.Start))[:1],
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, objects...)
 			secondFactor := strings.Contains(name, "second factor")
 			expect(t, w.browser().signIn("jane", good), 422)
-			expect(t, w.post(w.resetPath("jane", start), newPasswords(other25)), 200, "Your password is changed")
+			expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password is changed")
 			c := w.credentials("jane")
 			if c.Settled != "another's" || c.UID != uidOf("jane") || c.Password != "hash of "+other25 || c.HasSecondFactor() != secondFactor {
 				t.Errorf("credentials: settled through %q, UID %q, second factor %t", c.Settled, c.UID, c.HasSecondFactor())
@@ -222,14 +223,14 @@ func TestANewPasswordThatCannotBeTaken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, janes(t, tc.changes...)...)
-			before := w.secret("jane").ResourceVersion
-			path := w.resetPath("jane", start)
+			before := w.Secret("jane").ResourceVersion
+			path := w.resetPath("jane", storetest.Start)
 			got := w.post(path+"?lang=en", tc.form)
 			expect(t, got, 422, append(tc.texts, `role="alert"`, `aria-invalid="true"`, "<title>Please check: ", `action="`+path+`?lang=en"`)...)
 			if typed := tc.form.Get(fieldNewPassword); typed != "" && strings.Contains(got.Body.String(), typed) {
 				t.Error("the password is on the page")
 			}
-			if w.secret("jane").ResourceVersion != before {
+			if w.Secret("jane").ResourceVersion != before {
 				t.Error("the credentials were written")
 			}
 			// Nothing is lost.
@@ -240,12 +241,12 @@ func TestANewPasswordThatCannotBeTaken(t *testing.T) {
 
 func TestAShortPasswordIsEnoughBesideASecondFactor(t *testing.T) {
 	w := aReset(t, withTOTP)
-	expect(t, w.post(w.resetPath("jane", start), newPasswords("qvx7 melon")), 200)
+	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords("qvx7 melon")), 200)
 	if c := w.credentials("jane"); !c.ShortPassword {
 		t.Error("it is not known that the password is short")
 	}
 	w = aReset(t, func(_ *accountsv1.Account, c *account.Credentials) { c.ShortPassword = true })
-	expect(t, w.post(w.resetPath("jane", start), newPasswords(other25)), 200)
+	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200)
 	if c := w.credentials("jane"); c.ShortPassword {
 		t.Error("a long password counts as short")
 	}
@@ -253,12 +254,12 @@ func TestAShortPasswordIsEnoughBesideASecondFactor(t *testing.T) {
 
 // TestCredentialsThatCannotBeReadAreNotReplaced: a second factor may be among them.
 func TestCredentialsThatCannotBeReadAreNotReplaced(t *testing.T) {
-	w := anEntrance(t, garbled(t, forgetter(t, "jane", askedAt(start)))...)
-	before := w.secret("jane").Data
-	path := w.resetPath("jane", start)
+	w := anEntrance(t, garbled(t, forgetter(t, "jane", askedAt(storetest.Start)))...)
+	before := w.Secret("jane").Data
+	path := w.resetPath("jane", storetest.Start)
 	expect(t, w.get(path), 503, "Something behind this page does not answer")
 	expect(t, w.post(path, newPasswords(other25)), 503)
-	if diff := cmp.Diff(before, w.secret("jane").Data); diff != "" {
+	if diff := cmp.Diff(before, w.Secret("jane").Data); diff != "" {
 		t.Errorf("credentials:\n%s", diff)
 	}
 	if strings.Contains(w.logs.String(), "not what Usher wrote") {

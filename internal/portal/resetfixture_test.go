@@ -21,6 +21,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 // forgetter is an entrant who belongs to Acme, and whose Account has a UID that a
@@ -30,7 +31,7 @@ func forgetter(t *testing.T, name string, changes ...func(*accountsv1.Account, *
 	withUID := func(a *accountsv1.Account, _ *account.Credentials) { a.UID = types.UID(uidOf(name)) }
 	objects := entrant(t, name, slices.Insert(changes, 0, withUID)...)
 	return append(objects, &accountsv1.Membership{
-		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: storetest.Home, Name: name},
 		Spec: accountsv1.MembershipSpec{
 			OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Role: "developer",
 			Email: objects[0].(*accountsv1.Account).Spec.Email,
@@ -60,7 +61,7 @@ func switchedOff(a *accountsv1.Account, _ *account.Credentials) {
 }
 
 func lockedNow(a *accountsv1.Account, _ *account.Credentials) {
-	failed := metav1.NewTime(start.Add(-time.Minute))
+	failed := metav1.NewTime(storetest.Start.Add(-time.Minute))
 	a.Status.SignIn = accountsv1.SignIn{Failures: 5, CodeFailures: 2, FailureTime: &failed, Locks: 3}
 }
 
@@ -70,7 +71,7 @@ func neverTakenUp(a *accountsv1.Account, c *account.Credentials) {
 }
 
 func onItsWay(a *accountsv1.Account, _ *account.Credentials) {
-	now := metav1.NewTime(start)
+	now := metav1.NewTime(storetest.Start)
 	a.DeletionTimestamp, a.Finalizers = &now, []string{accountsv1.Finalizer}
 }
 
@@ -83,16 +84,16 @@ func namesRequest(typed string) url.Values { return url.Values{fieldAddress: {ty
 func worlds(t *testing.T) func(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	w := anEntrance(t)
-	behind := &replaceable{w.client}
+	behind := &replaceable{w.Client}
 	w.config.Reader, w.config.Live, w.config.Writer = behind, behind, behind
 	w.build()
 	config, handler := w.config, w.handler
 	return func(t *testing.T, objects ...client.Object) *world {
 		t.Helper()
-		w.t, w.config, w.handler = t, config, handler
-		w.client = newClient(t, append([]client.Object{acme(), jane()}, objects...)...)
-		behind.WithWatch = w.client
-		w.clock.SetTime(start)
+		w.T, w.config, w.handler = t, config, handler
+		w.Client = storetest.NewClient(t, append([]client.Object{storetest.Acme(), storetest.Jane()}, objects...)...)
+		behind.WithWatch = w.Client
+		w.Clock.SetTime(storetest.Start)
 		w.logs.text.Reset()
 		return w
 	}
@@ -104,19 +105,23 @@ type replaceable struct{ client.WithWatch }
 // meddle puts something between the portal of one of several worlds and its API
 // server, without a new portal.
 func (w *world) meddle(funcs interceptor.Funcs) {
-	w.t.Helper()
-	w.config.Live.(*replaceable).WithWatch = interceptor.NewClient(w.client, funcs)
+	w.T.Helper()
+	w.config.Live.(*replaceable).WithWatch = interceptor.NewClient(w.Client, funcs)
 }
 
 // down is an API server that does not answer.
 var down = interceptor.Funcs{
 	Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
-		return errDown
+		return storetest.ErrDown
 	},
-	Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return errDown },
-	Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return errDown },
+	Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
+		return storetest.ErrDown
+	},
+	Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error {
+		return storetest.ErrDown
+	},
 	SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
-		return errDown
+		return storetest.ErrDown
 	},
 }
 
@@ -131,8 +136,8 @@ func times(all []metav1.Time) []string {
 
 // resetTimes are when a link for an Account was asked for.
 func (w *world) resetTimes(name string) []string {
-	w.t.Helper()
-	return times(w.account(name).Status.ResetTimes)
+	w.T.Helper()
+	return times(w.Account(name).Status.ResetTimes)
 }
 
 // garbled makes the Secret among the objects one that cannot be read.
@@ -158,21 +163,21 @@ func newPasswords(chosen string, again ...string) url.Values {
 
 // resetPath is the path of the link for an Account that was asked for at a time.
 func (w *world) resetPath(name string, requested time.Time) string {
-	w.t.Helper()
+	w.T.Helper()
 	return w.resetPathOf(uidOf(name), requested)
 }
 
 func (w *world) resetPathOf(uid string, requested time.Time) string {
-	w.t.Helper()
-	text, err := account.DeriveResetLink(w.keys, uid, requested)
-	w.must(err)
+	w.T.Helper()
+	text, err := account.DeriveResetLink(w.Keys, uid, requested)
+	w.Must(err)
 	return "/reset/" + text
 }
 
 func withTOTP(_ *accountsv1.Account, c *account.Credentials) {
-	c.TOTP = account.TOTP{Secret: "JBSWY3DPEHPK3PXP", LastStep: 7, AddedTime: start.Add(-time.Hour)}
+	c.TOTP = account.TOTP{Secret: "JBSWY3DPEHPK3PXP", LastStep: 7, AddedTime: storetest.Start.Add(-time.Hour)}
 	c.RecoveryCodes = []string{"hash of a recovery code"}
-	c.UsedChallenges = []account.UsedChallenge{{Hash: "used", Expires: start.Add(time.Minute)}}
+	c.UsedChallenges = []account.UsedChallenge{{Hash: "used", Expires: storetest.Start.Add(time.Minute)}}
 }
 
 // unsettled is how credentials are where the portal died before it had settled
@@ -191,7 +196,7 @@ func aReset(t *testing.T, changes ...func(*accountsv1.Account, *account.Credenti
 // just now.
 func janes(t *testing.T, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
-	return forgetter(t, "jane", append(slices.Clone(changes), askedAt(start))...)
+	return forgetter(t, "jane", append(slices.Clone(changes), askedAt(storetest.Start))...)
 }
 
 func with(changes ...func(*accountsv1.Account, *account.Credentials)) []func(*accountsv1.Account, *account.Credentials) {

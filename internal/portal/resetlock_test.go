@@ -9,6 +9,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 // TestAnOwnerComesBackWhoeverLocksThemOut has a stranger keep the last owner locked
@@ -16,7 +17,7 @@ import (
 // hour the owner asks too, and opens the newest link that was mailed.
 func TestAnOwnerComesBackWhoeverLocksThemOut(t *testing.T) {
 	w := anEntrance(t, forgetter(t, "jane")...)
-	w.organization(func(o *accountsv1.Organization) {
+	w.Organization(func(o *accountsv1.Organization) {
 		o.Spec.Roles = []accountsv1.Role{{Name: "developer", Standing: accountsv1.StandingOwner}}
 	})
 	keepOut := func() {
@@ -25,16 +26,16 @@ func TestAnOwnerComesBackWhoeverLocksThemOut(t *testing.T) {
 		}
 		for range 3 {
 			expect(t, w.post("/reset", resetRequest("jane")), 200)
-			w.clock.Step(time.Minute)
+			w.Clock.Step(time.Minute)
 		}
 	}
 	asked := map[string]bool{}
 	for hour := range 24 {
-		w.clock.SetTime(start.Add(time.Duration(hour) * time.Hour))
+		w.Clock.SetTime(storetest.Start.Add(time.Duration(hour) * time.Hour))
 		keepOut()
 		expect(t, w.browser().signIn("jane", good), 422, refused)
 		expect(t, w.post("/reset", resetRequest("jane")), 200)
-		newest := w.account("jane").Status.ResetTimes[0]
+		newest := w.Account("jane").Status.ResetTimes[0]
 		expect(t, w.get(w.resetPath("jane", newest.Time)), 200, "Choose a new password")
 		for _, each := range w.resetTimes("jane") {
 			asked[each] = true
@@ -44,7 +45,7 @@ func TestAnOwnerComesBackWhoeverLocksThemOut(t *testing.T) {
 		t.Errorf("%d mails in a day", len(asked))
 	}
 
-	used := w.account("jane").Status.ResetTimes[0].Time
+	used := w.Account("jane").Status.ResetTimes[0].Time
 	path := w.resetPath("jane", used)
 	expect(t, w.post(path, newPasswords(other25)), 200, "Your password is changed")
 	b := w.browser()
@@ -57,7 +58,7 @@ func TestAnOwnerComesBackWhoeverLocksThemOut(t *testing.T) {
 	if b.isIn() {
 		t.Error("the lock ended no session")
 	}
-	newest := w.account("jane").Status.ResetTimes[0].Time
+	newest := w.Account("jane").Status.ResetTimes[0].Time
 	if !newest.After(used) || newest.After(used.Add(account.ResetValidity)) {
 		t.Errorf("links were asked for at %s and %s", used, newest)
 	}

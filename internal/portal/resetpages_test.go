@@ -16,12 +16,13 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
 func TestTheFormsForWhoeverForgot(t *testing.T) {
 	w := anEntrance(t, forgetter(t, "jane")...)
-	w.organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
+	w.Organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
 	expect(t, w.get("/reset?organization=acme&lang=en&sign-in-name=jane"), 200,
 		"User name or e-mail address", `action="/reset?lang=en&organization=acme"`, `value=""`, `autocomplete="username"`,
 		`href="/user-names?lang=en&organization=acme"`, `href="/sign-in?lang=en&organization=acme"`,
@@ -49,7 +50,7 @@ func TestWhatCannotBeLookedForIsSaidBesideTheField(t *testing.T) {
 		expect(t, w.post("/user-names", namesRequest(typed)), 422,
 			`<a href="#address">`, `aria-invalid="true"`, "Write a complete mail address", `value="`+typed+`"`)
 	}
-	if got := w.account("jane").Status; len(got.ResetTimes)+len(got.UserNameTimes) != 0 {
+	if got := w.Account("jane").Status; len(got.ResetTimes)+len(got.UserNameTimes) != 0 {
 		t.Errorf("status: %+v", got)
 	}
 }
@@ -73,36 +74,36 @@ var resetPages = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.post("/reset"+query, resetRequest("x"))
 	},
 	"the form for a password": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.get(w.resetPath("jane", start) + query)
+		return w.get(w.resetPath("jane", storetest.Start) + query)
 	},
 	"no password": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.resetPath("jane", start)+query, url.Values{})
+		return w.post(w.resetPath("jane", storetest.Start)+query, url.Values{})
 	},
 	"two passwords that differ": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.resetPath("jane", start)+query, newPasswords(other25, good))
+		return w.post(w.resetPath("jane", storetest.Start)+query, newPasswords(other25, good))
 	},
 	"the portal is busy": func(w *world, query string) *httptest.ResponseRecorder {
-		w.config.Hasher = plainHasher{err: account.ErrBusy}
-		return w.build().post(w.resetPath("jane", start)+query, newPasswords(other25))
+		w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
+		return w.build().post(w.resetPath("jane", storetest.Start)+query, newPasswords(other25))
 	},
 	"something fails at the end": func(w *world, query string) *httptest.ResponseRecorder {
 		w.meddle(interceptor.Funcs{Update: down.Update})
-		return w.post(w.resetPath("jane", start)+query, newPasswords(other25))
+		return w.post(w.resetPath("jane", storetest.Start)+query, newPasswords(other25))
 	},
 	"the password is changed": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.resetPath("jane", start)+query, newPasswords(other25))
+		return w.post(w.resetPath("jane", storetest.Start)+query, newPasswords(other25))
 	},
 	"an unknown link": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/reset/abc" + query) },
 	"used": func(w *world, query string) *httptest.ResponseRecorder {
-		w.post(w.resetPath("jane", start), newPasswords(other25))
-		return w.get(w.resetPath("jane", start) + query)
+		w.post(w.resetPath("jane", storetest.Start), newPasswords(other25))
+		return w.get(w.resetPath("jane", storetest.Start) + query)
 	},
 	"expired": func(w *world, query string) *httptest.ResponseRecorder {
-		w.clock.Step(time.Hour)
-		return w.get(w.resetPath("jane", start) + query)
+		w.Clock.Step(time.Hour)
+		return w.get(w.resetPath("jane", storetest.Start) + query)
 	},
 	"superseded": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.get(w.resetPath("jane", start.Add(-time.Minute)) + query)
+		return w.get(w.resetPath("jane", storetest.Start.Add(-time.Minute)) + query)
 	},
 }
 
@@ -136,7 +137,7 @@ func TestFormsForWhoeverForgotAreGuarded(t *testing.T) {
 	}{
 		"to ask for a link":        {func(*world) string { return "/reset" }, resetRequest("jane")},
 		"to ask for user names":    {func(*world) string { return "/user-names" }, namesRequest("jane.doe@example.com")},
-		"to choose a new password": {func(w *world) string { return w.resetPath("jane", start) }, newPasswords(other25)},
+		"to choose a new password": {func(w *world) string { return w.resetPath("jane", storetest.Start) }, newPasswords(other25)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aReset(t)
@@ -177,7 +178,7 @@ func TestFormsForWhoeverForgotAreGuarded(t *testing.T) {
 func TestTheOriginOfAFormWithoutHTTPS(t *testing.T) {
 	w := aReset(t)
 	base, err := url.Parse("http://usher.example.com")
-	w.must(err)
+	w.Must(err)
 	w.config.BaseURL = base
 	w.build()
 	sent := func(path string, form url.Values) *httptest.ResponseRecorder {
@@ -188,21 +189,21 @@ func TestTheOriginOfAFormWithoutHTTPS(t *testing.T) {
 	}
 	expect(t, sent("/reset", resetRequest("jane")), 403)
 	expect(t, sent("/user-names", namesRequest("jane.doe@example.com")), 403)
-	expect(t, sent(w.resetPath("jane", start), newPasswords(other25)), 200, "Your password is changed")
+	expect(t, sent(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password is changed")
 }
 
 func TestNothingOfAResetIsLogged(t *testing.T) {
 	w := aReset(t, withTOTP, lockedNow)
-	w.clock.Step(time.Minute)
+	w.Clock.Step(time.Minute)
 	w.post("/reset", resetRequest("jane"))
 	w.post("/reset", resetRequest("somebody else"))
 	w.post("/user-names", namesRequest("jane.doe@example.com"))
-	path := w.resetPath("jane", w.clock.Now())
+	path := w.resetPath("jane", w.Clock.Now())
 	w.get(path)
 	w.post(path, newPasswords(other25, good))
 	w.post(path, newPasswords(other25))
 	w.post(path, newPasswords(other25))
-	w.get(w.resetPath("jane", start))
+	w.get(w.resetPath("jane", storetest.Start))
 	w.get("/reset/abcdef")
 	for _, secret := range []string{
 		strings.TrimPrefix(path, "/reset/"), "abcdef", other25, good, "jane", "somebody", "example.com\"", uidOf("jane"), "JBSWY3DPEHPK3PXP",
@@ -219,10 +220,10 @@ func TestNothingOfAResetIsLogged(t *testing.T) {
 func TestResetsBelowAPath(t *testing.T) {
 	w := aReset(t)
 	base, err := url.Parse("https://example.com/usher/")
-	w.must(err)
+	w.Must(err)
 	w.config.BaseURL = base
 	w.build()
-	path := "/usher" + w.resetPath("jane", start)
+	path := "/usher" + w.resetPath("jane", storetest.Start)
 	expect(t, w.get("/usher/reset?lang=en"), 200, `action="/usher/reset?lang=en"`, `href="/usher/sign-in?lang=en"`)
 	expect(t, w.get("/usher/reset/abc?lang=en"), 404, `href="/usher/reset?lang=en"`)
 	expect(t, w.get(path+"?lang=en"), 200, `action="`+path+`?lang=en"`)

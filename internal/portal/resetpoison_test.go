@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 // victims are those whom the payloads are about, by user name: two Accounts of one
@@ -262,9 +263,9 @@ func aPoison(t *testing.T) *poison {
 	p := &poison{world: anEntrance(t), before: map[string]accountsv1.AccountStatus{}}
 	for name, email := range victims {
 		for _, obj := range forgetter(t, name, withAddress(email), askedAt()) {
-			p.must(p.client.Create(context.Background(), obj))
+			p.Must(p.Client.Create(context.Background(), obj))
 		}
-		p.before[name] = p.account(name).Status
+		p.before[name] = p.Account(name).Status
 	}
 	return p
 }
@@ -282,13 +283,13 @@ func (p *poison) try(t *testing.T, method, path, field string, load payload) {
 	staysHere(t, got)
 	var meant []string
 	for name, before := range p.before {
-		now := p.account(name)
+		now := p.Account(name)
 		for list, times := range map[string][]metav1.Time{"/reset": now.Status.ResetTimes, "/user-names": now.Status.UserNameTimes} {
 			if len(times) == 0 {
 				continue
 			}
 			meant = append(meant, name)
-			if list != path || len(times) != 1 || !times[0].Time.Equal(start) {
+			if list != path || len(times) != 1 || !times[0].Time.Equal(storetest.Start) {
 				t.Errorf("%s: %s holds %v", name, list, times)
 			}
 		}
@@ -304,7 +305,7 @@ func (p *poison) try(t *testing.T, method, path, field string, load payload) {
 			t.Errorf("%s: status (-before +after):\n%s", name, diff)
 		}
 		now.Status = before
-		p.must(p.client.Status().Update(context.Background(), now))
+		p.Must(p.Client.Status().Update(context.Background(), now))
 	}
 	slices.Sort(meant)
 	if !slices.Equal(meant, load.meant) {
@@ -394,7 +395,7 @@ func TestNothingLeadsTheFormOfALinkAstray(t *testing.T) {
 	for name, load := range headPayloads("/reset/LINK") {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, janes(t)...)
-			path := w.resetPath("jane", start)
+			path := w.resetPath("jane", storetest.Start)
 			load.target = strings.ReplaceAll(load.target, "/reset/LINK", path)
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPost} {
 				load.body = newPasswords(other25).Encode()

@@ -21,11 +21,12 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal/store"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 func TestOfAHundredNewPasswordsOneCounts(t *testing.T) {
 	w := aReset(t)
-	handlers, path := w.portals(3), w.resetPath("jane", start)
+	handlers, path := w.portals(3), w.resetPath("jane", storetest.Start)
 	var (
 		mu      sync.Mutex
 		winners []string
@@ -69,29 +70,29 @@ func TestResetsInEveryOrder(t *testing.T) {
 		func(*accountsv1.Account, *account.Credentials) {}, unsettled,
 	}
 	for seed := range seeds {
-		s := &turnstile{random: rand.New(rand.NewSource(int64(seed))), faulty: seed%2 == 1}
-		objects := forgetter(t, "jane", starts[seed/2%2], askedAt(start))
+		s := &storetest.Turnstile{Random: rand.New(rand.NewSource(int64(seed))), Faulty: seed%2 == 1}
+		objects := forgetter(t, "jane", starts[seed/2%2], askedAt(storetest.Start))
 		if seed%3 == 0 { // without a Secret
 			objects = objects[:1]
 		}
 		w := aWorldWithoutPages(t, objects...)
-		link, err := account.ParseResetLink(strings.TrimPrefix(w.resetPath("jane", start), "/reset/"))
-		w.must(err)
+		link, err := account.ParseResetLink(strings.TrimPrefix(w.resetPath("jane", storetest.Start), "/reset/"))
+		w.Must(err)
 		answers := make([]resetAnswer, 3)
 		var requests []func()
 		for i := range answers {
 			requests = append(requests, func() {
-				seen, counts, err := w.through(s.tap(i)).ResetPassword(t.Context(), link, store.ChosenPassword{Hash: hashOf(i)})
+				seen, counts, err := w.Through(s.Tap(i)).ResetPassword(t.Context(), link, store.ChosenPassword{Hash: hashOf(i)})
 				answers[i] = resetAnswer{true, counts, seen.Standing, err}
 			})
 		}
-		s.run(requests)
+		s.Run(requests)
 		stored := ""
-		if secret := w.secret("jane"); secret != nil {
+		if secret := w.Secret("jane"); secret != nil {
 			stored = string(secret.Data[account.PasswordKey])
 		}
-		if problem := verifyResets(answers, stored, s.faulty); problem != "" {
-			t.Fatalf("seed %d: %s\nanswers: %v, stored: %q\ncalls: %q", seed, problem, answers, stored, s.history)
+		if problem := verifyResets(answers, stored, s.Faulty); problem != "" {
+			t.Fatalf("seed %d: %s\nanswers: %v, stored: %q\ncalls: %q", seed, problem, answers, stored, s.History)
 		}
 	}
 }
@@ -132,7 +133,7 @@ func TestAShortPasswordIsNotEnoughOnceTheSecondFactorIsGone(t *testing.T) {
 	w.beforeWriting(func() {
 		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP = account.TOTP{} })
 	}, nil)
-	path := w.resetPath("jane", start)
+	path := w.resetPath("jane", storetest.Start)
 	expect(t, w.post(path, newPasswords("qvx7 melon")), 422, "at least 15")
 	if c := w.credentials("jane"); c.Password != "hash of "+good {
 		t.Errorf("%q is stored", c.Password)
@@ -154,39 +155,39 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 		"the write fails once": {nothing, errors.New("jane is down"), 503, "Please send the form once more", good},
 		"the answer is lost": {func(w *world) {
 			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
-				c.Password, c.PasswordTime = "hash of "+other25, w.clock.Now()
+				c.Password, c.PasswordTime = "hash of "+other25, w.Clock.Now()
 			})
-		}, errDown, 200, "Your password is changed", other25},
+		}, storetest.ErrDown, 200, "Your password is changed", other25},
 		"another password is faster": {func(w *world) {
 			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
-				c.Password, c.PasswordTime = "hash of another", w.clock.Now()
+				c.Password, c.PasswordTime = "hash of another", w.Clock.Now()
 			})
 		}, nil, 410, "A password has been chosen since", "another"},
 		"a newer link is asked for": {func(w *world) {
-			w.clock.Step(time.Minute)
+			w.Clock.Step(time.Minute)
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
-				a.Status.ResetTimes = []metav1.Time{metav1.NewTime(w.clock.Now()), metav1.NewTime(start)}
+				a.Status.ResetTimes = []metav1.Time{metav1.NewTime(w.Clock.Now()), metav1.NewTime(storetest.Start)}
 			})
 		}, nil, 410, "A newer link has replaced this one", good},
 		"the Account is switched off": {func(w *world) { w.alterJane(switchedOff) }, nil, 404, "We do not know this link", good},
 		"the hour ends": {func(w *world) {
-			w.clock.Step(time.Hour)
+			w.Clock.Step(time.Hour)
 			w.alterJane(func(*accountsv1.Account, *account.Credentials) {})
 		}, nil, 410, "This link has expired", good},
 		"the credentials are restored": {func(w *world) {
-			secret := w.secret("jane")
-			w.must(w.client.Delete(context.Background(), secret))
+			secret := w.Secret("jane")
+			w.Must(w.Client.Delete(context.Background(), secret))
 			secret.ResourceVersion = ""
-			w.must(w.client.Create(context.Background(), secret))
+			w.Must(w.Client.Create(context.Background(), secret))
 		}, nil, 200, "Your password is changed", other25},
 		"the Secret is deleted": {func(w *world) {
-			w.must(w.client.Delete(context.Background(), w.secret("jane")))
+			w.Must(w.Client.Delete(context.Background(), w.Secret("jane")))
 		}, nil, 200, "Your password is changed", other25},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, janes(t)...)
 			w.beforeWriting(func() { tc.meanwhile(w) }, tc.failure)
-			got := w.post(w.resetPath("jane", start), newPasswords(other25))
+			got := w.post(w.resetPath("jane", storetest.Start), newPasswords(other25))
 			expect(t, got, tc.status, tc.text)
 			if (got.Header().Get("Retry-After") != "") != (tc.status == 503) {
 				t.Errorf("headers: %v", got.Header())
@@ -204,7 +205,7 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 // TestClocksThatDiffer asks for a link at a portal whose clock is ahead of the one
 // at which it is used.
 func TestClocksThatDiffer(t *testing.T) {
-	ahead, next := start.Add(30*time.Second), worlds(t)
+	ahead, next := storetest.Start.Add(30*time.Second), worlds(t)
 	for name, changes := range map[string][]func(*accountsv1.Account, *account.Credentials){
 		"of the request":      with(askedAt(ahead)),
 		"of the old password": with(askedAt(ahead), func(_ *accountsv1.Account, c *account.Credentials) { c.PasswordTime = ahead.Add(-time.Nanosecond) }),
@@ -223,15 +224,15 @@ func TestClocksThatDiffer(t *testing.T) {
 
 func TestAPasswordThatCannotBeHashedIsNotLost(t *testing.T) {
 	w := aReset(t)
-	w.config.Hasher = plainHasher{err: account.ErrBusy}
+	w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
 	w.build()
-	path := w.resetPath("jane", start)
+	path := w.resetPath("jane", storetest.Start)
 	got := w.post(path, newPasswords(other25))
 	expect(t, got, 503, "wait a few seconds and send the form once more")
 	if got.Header().Get("Retry-After") == "" {
 		t.Error("it is not said when to come back")
 	}
-	w.config.Hasher = plainHasher{}
+	w.config.Hasher = storetest.PlainHasher{}
 	w.build()
 	expect(t, w.post(path, newPasswords(other25)), 200)
 }
@@ -247,14 +248,16 @@ func TestWhereTheLockCannotBeOpenedThePasswordCounts(t *testing.T) {
 			return errors.New("jane is locked")
 		},
 	})
-	expect(t, w.post(w.resetPath("jane", start), newPasswords(other25)), 200, "Your password is changed")
+	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password is changed")
 	if logs := w.logs.String(); tries != 3 || !strings.Contains(logs, "Failed to note that a password was changed") || strings.Contains(logs, "jane") {
 		t.Errorf("%d tries; log:\n%s", tries, logs)
 	}
 	w.meddle(interceptor.Funcs{})
 	expect(t, w.browser().signIn("jane", other25), 422)
-	w.clock.Step(time.Minute)
+	w.Clock.Step(time.Minute)
 	w.post("/reset", resetRequest("jane"))
-	w.post(w.resetPath("jane", w.clock.Now()), newPasswords(good))
+	w.post(w.resetPath("jane", w.Clock.Now()), newPasswords(good))
 	expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
 }
+
+func hashOf(request int) string { return fmt.Sprintf("hash %d", request) }

@@ -18,6 +18,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/secondfactor"
 	"github.com/usher-dev/usher/internal/session"
 )
@@ -25,21 +26,21 @@ import (
 // withApp gives somebody an app that makes codes, and recovery codes.
 func withApp(secret string, recovery ...string) func(*accountsv1.Account, *account.Credentials) {
 	return func(_ *accountsv1.Account, c *account.Credentials) {
-		c.TOTP, c.RecoveryCodes = account.TOTP{Secret: secret, AddedTime: start}, recovery
+		c.TOTP, c.RecoveryCodes = account.TOTP{Secret: secret, AddedTime: storetest.Start}, recovery
 	}
 }
 
 // appCode is the code that the app shows now.
 func (w *world) appCode(secret string) string {
-	w.t.Helper()
-	code, err := totp.GenerateCode(secret, w.clock.Now())
-	w.must(err)
+	w.T.Helper()
+	code, err := totp.GenerateCode(secret, w.Clock.Now())
+	w.Must(err)
 	return code
 }
 
 // code answers the page for the second factor.
 func (b *browser) code(code string) *httptest.ResponseRecorder {
-	b.t.Helper()
+	b.T.Helper()
 	return b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {code}})
 }
 
@@ -66,9 +67,9 @@ func anApp(t *testing.T) (w *world, secret string, recovery []string) {
 // halfway is a browser that has given the password of jane-doe, who has a
 // passkey, and with a secret also an app.
 func (w *world) halfway(secret string) *browser {
-	w.t.Helper()
-	for _, obj := range entrant(w.t, "jane-doe", withApp(secret), withPasskey) {
-		w.must(w.client.Create(context.Background(), obj))
+	w.T.Helper()
+	for _, obj := range entrant(w.T, "jane-doe", withApp(secret), withPasskey) {
+		w.Must(w.Client.Create(context.Background(), obj))
 	}
 	b := w.atOnce().browser()
 	b.signIn("jane-doe", good)
@@ -100,7 +101,7 @@ func TestTheSecondFactorIsAskedForAfterThePassword(t *testing.T) {
 	expect(t, b.visit("/sign-in"), 200)
 	expect(t, b.visit(codePath), 200, "You are signing in as <strong>jane</strong>.", "one of your recovery codes", `autocomplete="one-time-code"`, `action="/sign-out?lang=en"`)
 	expect(t, b.code(" "), 422, "Type a code, or go back", "!"+wrongCode)
-	if s := w.account("jane").Status.SignIn; s.CodeFailures != 0 {
+	if s := w.Account("jane").Status.SignIn; s.CodeFailures != 0 {
 		t.Errorf("nothing was typed, and it was counted: %+v", s)
 	}
 	expect(t, b.code(wrongFor(w.appCode(secret))), 422, wrongCode, "!"+wrongFor(w.appCode(secret)))
@@ -112,7 +113,7 @@ func TestTheSecondFactorIsAskedForAfterThePassword(t *testing.T) {
 		t.Error("the cookie from before the code signs in")
 	}
 	expectTo(t, halfway.visit(codePath), "/sign-in?lang=en")
-	if status := w.account("jane").Status; status.SignIn.CodeFailures != 0 || status.TwoFactor != accountsv1.TwoFactorEnrolled {
+	if status := w.Account("jane").Status; status.SignIn.CodeFailures != 0 || status.TwoFactor != accountsv1.TwoFactorEnrolled {
 		t.Errorf("status %+v", status)
 	}
 }
@@ -123,9 +124,9 @@ func TestThePageForTheSecondFactorIsForThoseAlone(t *testing.T) {
 	expectTo(t, b.visit(codePath), "/sign-in?lang=en")
 	expectTo(t, b.code(w.appCode(secret)), "/sign-in?lang=en")
 	b.signIn("jane", good)
-	w.clock.Step(session.Halfway - time.Second)
+	w.Clock.Step(session.Halfway - time.Second)
 	expect(t, b.visit(codePath), 200)
-	w.clock.Step(time.Second)
+	w.Clock.Step(time.Second)
 	expectTo(t, b.visit(codePath), "/sign-in?lang=en")
 	expectTo(t, b.code(w.appCode(secret)), "/sign-in?lang=en")
 	// Who gives up is signed out.
@@ -149,7 +150,7 @@ func TestACodeWorksOnceAtAnyPortal(t *testing.T) {
 	code := w.appCode(secret)
 	expectTo(t, here.code(code), "/account?lang=en")
 	expect(t, there.code(code), 422, wrongCode)
-	w.clock.Step(30 * time.Second)
+	w.Clock.Step(30 * time.Second)
 	expect(t, there.code(code), 422, wrongCode)
 	expectTo(t, there.code(w.appCode(secret)), "/account?lang=en")
 }
@@ -186,10 +187,10 @@ func TestCodesHaveALimitOfTheirOwn(t *testing.T) {
 	expectTo(t, inFlight.code(w.appCode(secret)), "/sign-in?lang=en")
 	expectTo(t, inFlight.code(recovery[0]), "/sign-in?lang=en")
 	expect(t, b.signIn("jane", good), 422, refused)
-	if s := w.account("jane").Status.SignIn; s.CodeFailures != 5 || len(w.credentials("jane").RecoveryCodes) != 10 {
+	if s := w.Account("jane").Status.SignIn; s.CodeFailures != 5 || len(w.credentials("jane").RecoveryCodes) != 10 {
 		t.Errorf("%+v, %d recovery codes", s, len(w.credentials("jane").RecoveryCodes))
 	}
-	w.clock.Step(15 * time.Minute)
+	w.Clock.Step(15 * time.Minute)
 	expectTo(t, b.signIn("jane", good), codePath)
 	expectTo(t, b.code(w.appCode(secret)), "/account?lang=en")
 }
@@ -202,7 +203,7 @@ func TestTheLastCodeThatMayBeTriedCanBeRight(t *testing.T) {
 		expect(t, b.code(wrongFor(w.appCode(secret))), 422, wrongCode)
 	}
 	expectTo(t, b.code(w.appCode(secret)), "/account?lang=en")
-	if s := w.account("jane").Status.SignIn; !b.isIn() || s.CodeFailures != 0 || s.FailureTime != nil {
+	if s := w.Account("jane").Status.SignIn; !b.isIn() || s.CodeFailures != 0 || s.FailureTime != nil {
 		t.Errorf("signed in: %t, %+v", b.isIn(), s)
 	}
 }
@@ -229,14 +230,14 @@ func TestARightCodeThatComesTooLateReadsLikeAWrongOne(t *testing.T) {
 		// What was counted before the lock is looked at.
 		"the account is locked": {before: []string{counted}, meanwhile: func(w *world) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
-				now := metav1.NewTime(w.clock.Now().UTC().Truncate(time.Second))
+				now := metav1.NewTime(w.Clock.Now().UTC().Truncate(time.Second))
 				a.Status.SignIn = accountsv1.SignIn{CodeFailures: 5, FailureTime: &now}
 			})
 		}},
 		"the account is switched off": {before: both, meanwhile: func(w *world) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.State = accountsv1.AccountSwitchDisabled })
 		}},
-		"the account is gone": {before: both, meanwhile: func(w *world) { w.must(w.client.Delete(context.Background(), w.account("jane"))) }},
+		"the account is gone": {before: both, meanwhile: func(w *world) { w.Must(w.Client.Delete(context.Background(), w.Account("jane"))) }},
 		"every session was ended": {before: both, meanwhile: func(w *world) {
 			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.Sessions = nil })
 		}},
@@ -288,10 +289,12 @@ func TestWhenTheCodeCannotBeLookedAtItIsNotUsedUp(t *testing.T) {
 	w, secret, _ := anApp(t)
 	b := w.browser()
 	b.signIn("jane", good)
-	w.interfere(interceptor.Funcs{Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return errDown }})
+	w.interfere(interceptor.Funcs{Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error {
+		return storetest.ErrDown
+	}})
 	b.handler = w.handler
 	expect(t, b.code(w.appCode(secret)), 503, "We could not finish just now.")
-	w.config.Reader, w.config.Live, w.config.Writer = w.client, w.client, w.client
+	w.config.Reader, w.config.Live, w.config.Writer = w.Client, w.Client, w.Client
 	b.handler = w.build().handler
 	expectTo(t, b.code(w.appCode(secret)), "/account?lang=en")
 }

@@ -21,6 +21,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal/store"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
 // entrant is somebody who can sign in, with good as password and with the
@@ -29,19 +30,19 @@ func entrant(t *testing.T, name string, changes ...func(*accountsv1.Account, *ac
 	t.Helper()
 	a := &accountsv1.Account{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(start.Add(-time.Hour)),
-			Annotations: map[string]string{accountsv1.MembershipsAnnotation: home + "/" + name},
+			Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(storetest.Start.Add(-time.Hour)),
+			Annotations: map[string]string{accountsv1.MembershipsAnnotation: storetest.Home + "/" + name},
 		},
 		Spec: accountsv1.AccountSpec{
 			Email:         "jane.doe@example.com",
-			InvitationRef: accountsv1.InvitationReference{Namespace: home, Name: accountsv1.CatalogueName(name), UID: "another's"},
+			InvitationRef: accountsv1.InvitationReference{Namespace: storetest.Home, Name: accountsv1.CatalogueName(name), UID: "another's"},
 		},
 	}
-	c := &account.Credentials{Password: "hash of " + good, Settled: "another's", PasswordTime: start.Add(-time.Hour)}
+	c := &account.Credentials{Password: "hash of " + good, Settled: "another's", PasswordTime: storetest.Start.Add(-time.Hour)}
 	for _, change := range changes {
 		change(a, c)
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: account.SecretName(name)}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: storetest.System, Name: account.SecretName(name)}}
 	if err := c.WriteTo(secret, a); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ type browser struct {
 func (w *world) browser() *browser { return &browser{world: w, handler: w.handler} }
 
 func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
-	b.t.Helper()
+	b.T.Helper()
 	if b.cookie != nil {
 		r.AddCookie(b.cookie)
 	}
@@ -100,24 +101,24 @@ func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
 }
 
 func (b *browser) visit(target string) *httptest.ResponseRecorder {
-	b.t.Helper()
+	b.T.Helper()
 	return b.send(newRequest(http.MethodGet, target, nil))
 }
 
 func (b *browser) fill(target string, fields url.Values) *httptest.ResponseRecorder {
-	b.t.Helper()
+	b.T.Helper()
 	return b.send(formRequest(target, fields.Encode()))
 }
 
 // signIn signs in at the page for it.
 func (b *browser) signIn(name, password string) *httptest.ResponseRecorder {
-	b.t.Helper()
+	b.T.Helper()
 	return b.fill("/sign-in?lang=en", signInForm(name, password))
 }
 
 // isIn tells whether the browser is signed in.
 func (b *browser) isIn() bool {
-	b.t.Helper()
+	b.T.Helper()
 	return b.visit("/").Header().Get("Location") == "/account?lang=en"
 }
 
@@ -133,31 +134,31 @@ func expectTo(t *testing.T, got *httptest.ResponseRecorder, page string) {
 const refused = "User name or password is not right."
 
 func (w *world) credentials(name string) account.Credentials {
-	w.t.Helper()
-	c, err := account.ReadCredentials(w.secret(name))
-	w.must(err)
+	w.T.Helper()
+	c, err := account.ReadCredentials(w.Secret(name))
+	w.Must(err)
 	return c
 }
 
 // interfere puts something between the portal and its API server.
 func (w *world) interfere(funcs interceptor.Funcs) *world {
-	w.t.Helper()
-	c := interceptor.NewClient(w.client, funcs)
+	w.T.Helper()
+	c := interceptor.NewClient(w.Client, funcs)
 	w.config.Reader, w.config.Live, w.config.Writer = c, c, c
 	return w.build()
 }
 
 // alterJane changes the Account jane and its credentials behind the portal's back.
 func (w *world) alterJane(change func(*accountsv1.Account, *account.Credentials)) {
-	w.t.Helper()
-	a, secret, c := w.account("jane"), w.secret("jane"), w.credentials("jane")
+	w.T.Helper()
+	a, secret, c := w.Account("jane"), w.Secret("jane"), w.credentials("jane")
 	change(a, &c)
-	w.must(c.WriteTo(secret, a))
-	w.must(w.client.Update(context.Background(), secret))
+	w.Must(c.WriteTo(secret, a))
+	w.Must(w.Client.Update(context.Background(), secret))
 	status := a.Status
-	w.must(w.client.Update(context.Background(), a))
+	w.Must(w.Client.Update(context.Background(), a))
 	a.Status = status
-	w.must(w.client.Status().Update(context.Background(), a))
+	w.Must(w.Client.Status().Update(context.Background(), a))
 }
 
 // watched tells of each password that is looked at, by the hash that it is
@@ -176,7 +177,7 @@ func (h watched) Verify(ctx context.Context, password string, stored func() stri
 }
 
 // fullHasher has room to look at passwords, and none to hash new ones.
-type fullHasher struct{ plainHasher }
+type fullHasher struct{ storetest.PlainHasher }
 
 func (fullHasher) Hash(context.Context, string) (string, error) { return "", account.ErrBusy }
 
@@ -198,5 +199,5 @@ func expectSame(t *testing.T, got, want *httptest.ResponseRecorder) {
 type unreadableReader struct{ client.Reader }
 
 func (unreadableReader) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
-	return errDown
+	return storetest.ErrDown
 }

@@ -20,21 +20,22 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal/store"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/session"
 )
 
 // guess tries so many wrong passwords, each of which is refused.
 func (w *world) guess(times int) {
-	w.t.Helper()
+	w.T.Helper()
 	for range times {
-		expect(w.t, w.browser().signIn("jane", "wrong"), 422, refused)
+		expect(w.T, w.browser().signIn("jane", "wrong"), 422, refused)
 	}
 }
 
 func TestTheLock(t *testing.T) {
 	w := anEntrance(t, entrant(t, "jane")...)
 	looked := 0
-	w.config.Hasher = watched{plainHasher{}, func(hash string) {
+	w.config.Hasher = watched{storetest.PlainHasher{}, func(hash string) {
 		if hash != "" {
 			looked++
 		}
@@ -46,19 +47,19 @@ func TestTheLock(t *testing.T) {
 		// The right password reads the same as a wrong one, and is not looked at.
 		looked = 0
 		expectSame(t, w.browser().signIn("jane", good), unlocked)
-		w.clock.Step(minutes*time.Minute - time.Second)
-		before := w.account("jane").ResourceVersion
+		w.Clock.Step(minutes*time.Minute - time.Second)
+		before := w.Account("jane").ResourceVersion
 		expectSame(t, w.browser().signIn("jane", good), unlocked)
-		if looked != 0 || w.account("jane").ResourceVersion != before {
+		if looked != 0 || w.Account("jane").ResourceVersion != before {
 			t.Errorf("lock %d: %d passwords were looked at", lock, looked)
 		}
-		w.clock.Step(time.Second)
+		w.Clock.Step(time.Second)
 		w.guess(5)
 	}
-	w.clock.Step(2 * time.Hour)
+	w.Clock.Step(2 * time.Hour)
 	b := w.browser()
 	expectTo(t, b.signIn("jane", good), "/account?lang=en")
-	if s := w.account("jane").Status.SignIn; !b.isIn() || s.Failures != 0 || s.Locks != 0 || s.FailureTime != nil {
+	if s := w.Account("jane").Status.SignIn; !b.isIn() || s.Failures != 0 || s.Locks != 0 || s.FailureTime != nil {
 		t.Errorf("after the right password: %+v", s)
 	}
 }
@@ -73,12 +74,12 @@ func TestACrowdAtTheDoorLocksNobodyOut(t *testing.T) {
 		to     string
 	}{
 		"who signs in": {
-			plainHasher{account.ErrBusy},
+			storetest.PlainHasher{Err: account.ErrBusy},
 			func(a *agent) *httptest.ResponseRecorder { return a.fill("/sign-in?lang=en", signInForm(mara, good)) },
 			"/account?lang=en",
 		},
 		"who changes the password": {
-			plainHasher{account.ErrBusy},
+			storetest.PlainHasher{Err: account.ErrBusy},
 			func(a *agent) *httptest.ResponseRecorder {
 				return a.fill("/account/password", toAnother())
 			},
@@ -92,7 +93,7 @@ func TestACrowdAtTheDoorLocksNobodyOut(t *testing.T) {
 			"/account?lang=en&done=password",
 		},
 		"who confirms a change of second factors": {
-			plainHasher{account.ErrBusy},
+			storetest.PlainHasher{Err: account.ErrBusy},
 			func(a *agent) *httptest.ResponseRecorder { return a.fill(pathFactors+"/app", confirm) },
 			pathFactors + "/app?lang=en",
 		},
@@ -105,7 +106,7 @@ func TestACrowdAtTheDoorLocksNobodyOut(t *testing.T) {
 			for range 10 {
 				expect(t, tc.send(a), 503)
 			}
-			if s := w.account(mara).Status.SignIn; s != (accountsv1.SignIn{}) {
+			if s := w.Account(mara).Status.SignIn; s != (accountsv1.SignIn{}) {
 				t.Errorf("counted was %+v", s)
 			}
 			a.handler = w.handler
@@ -118,7 +119,7 @@ func TestTheRightPasswordForgetsTheWrongOnes(t *testing.T) {
 	w := anEntrance(t, entrant(t, "jane")...)
 	there := w.browser()
 	there.signIn("jane", good)
-	w.clock.Step(time.Minute)
+	w.Clock.Step(time.Minute)
 	for range 3 {
 		w.guess(4)
 		b := w.browser()
@@ -126,12 +127,12 @@ func TestTheRightPasswordForgetsTheWrongOnes(t *testing.T) {
 		if !b.isIn() {
 			t.Error("the fifth try is right, and nobody is signed in")
 		}
-		w.clock.Step(time.Second)
+		w.Clock.Step(time.Second)
 	}
 }
 
 func TestTheStrictestOrganizationSaysWhenAnAccountIsLocked(t *testing.T) {
-	strict, lenient := acme(), acme()
+	strict, lenient := storetest.Acme(), storetest.Acme()
 	strict.Name, strict.Spec.Namespace, strict.Spec.SignIn.MaxFailures = "strict", "strict-people", 3
 	lenient.Name, lenient.Spec.Namespace, lenient.Spec.SignIn.MaxFailures = "lenient", "lenient-people", 7
 	for name, tc := range map[string]struct {
@@ -151,7 +152,7 @@ func TestTheStrictestOrganizationSaysWhenAnAccountIsLocked(t *testing.T) {
 			expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
 			w.guess(tc.most)
 			expect(t, w.browser().signIn("jane", good), 422, refused)
-			w.clock.Step(15 * time.Minute)
+			w.Clock.Step(15 * time.Minute)
 			expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
 		})
 	}
@@ -164,7 +165,7 @@ func TestOfManyGuessesAtManyPortalsFiveAreLookedAt(t *testing.T) {
 	var looked, total, written atomic.Int32
 	w := aWorldWithoutPages(t, entrant(t, "jane")...)
 	w.config.Pause = func(context.Context, time.Duration) {}
-	w.config.Hasher = watched{plainHasher{}, func(hash string) {
+	w.config.Hasher = watched{storetest.PlainHasher{}, func(hash string) {
 		total.Add(1)
 		if hash != "" {
 			looked.Add(1)
@@ -200,6 +201,6 @@ func TestOfManyGuessesAtManyPortalsFiveAreLookedAt(t *testing.T) {
 	if looked.Load() != 5 {
 		t.Error("the right password was looked at during the lock")
 	}
-	w.clock.Step(15 * time.Minute)
+	w.Clock.Step(15 * time.Minute)
 	expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
 }

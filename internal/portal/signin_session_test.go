@@ -16,6 +16,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/session"
 )
 
@@ -79,7 +80,7 @@ func TestWhatTheCookieIsLike(t *testing.T) {
 		w := aWorldWithoutPages(t, entrant(t, "jane")...)
 		var err error
 		w.config.BaseURL, err = url.Parse(base)
-		w.must(err)
+		w.Must(err)
 		b := w.build().browser()
 		got := b.signIn("jane", good).Header().Get("Set-Cookie")
 		if value := b.cookie.Value; strings.Replace(got, value, "", 1) != want || len(value) < 43 {
@@ -113,12 +114,12 @@ func TestHowLongASessionLasts(t *testing.T) {
 			b := w.browser()
 			b.signIn("jane", good)
 			for range tc.times {
-				w.clock.Step(tc.every)
+				w.Clock.Step(tc.every)
 				if !b.isIn() {
-					t.Fatalf("signed out at %s", w.clock.Now())
+					t.Fatalf("signed out at %s", w.Clock.Now())
 				}
 			}
-			w.clock.Step(tc.then)
+			w.Clock.Step(tc.then)
 			if b.isIn() != tc.want {
 				t.Errorf("signed in: %t", !tc.want)
 			}
@@ -130,7 +131,7 @@ func TestAnAccountHasTwentySessionsAtMost(t *testing.T) {
 	w := anEntrance(t, entrant(t, "jane")...)
 	var browsers []*browser
 	for range session.Most + 2 {
-		w.clock.Step(time.Second)
+		w.Clock.Step(time.Second)
 		browsers = append(browsers, w.browser())
 		browsers[len(browsers)-1].signIn("jane", good)
 	}
@@ -174,7 +175,9 @@ func TestWhoeverCannotBeSignedOutIsNotToldSo(t *testing.T) {
 	w := anEntrance(t, entrant(t, "jane")...)
 	b := w.browser()
 	b.signIn("jane", good)
-	w.interfere(interceptor.Funcs{Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return errDown }})
+	w.interfere(interceptor.Funcs{Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error {
+		return storetest.ErrDown
+	}})
 	b.handler = w.handler
 	expect(t, b.fill("/sign-out", nil), 503)
 	if b.cookie == nil || !b.isIn() {
@@ -186,15 +189,15 @@ func TestARestoredAccountKeepsItsPasswordAndNoSession(t *testing.T) {
 	w := anEntrance(t, entrant(t, "jane")...)
 	b := w.browser()
 	b.signIn("jane", good)
-	restored := w.account("jane")
-	w.must(w.client.Delete(context.Background(), w.account("jane")))
+	restored := w.Account("jane")
+	w.Must(w.Client.Delete(context.Background(), w.Account("jane")))
 	restored.ResourceVersion = ""
-	w.must(w.client.Create(context.Background(), restored)) // which gives it another UID
+	w.Must(w.Client.Create(context.Background(), restored)) // which gives it another UID
 	if b.isIn() {
 		t.Error("a session from before the restore is alive")
 	}
 	expectTo(t, b.signIn("jane", good), "/account?lang=en")
-	if !b.isIn() || len(w.credentials("jane").Sessions) != 1 || w.credentials("jane").UID != string(w.account("jane").UID) {
+	if !b.isIn() || len(w.credentials("jane").Sessions) != 1 || w.credentials("jane").UID != string(w.Account("jane").UID) {
 		t.Errorf("credentials %+v", w.credentials("jane"))
 	}
 }
@@ -204,7 +207,7 @@ func TestASessionEndsWithTheAccount(t *testing.T) {
 		"switched off": func(w *world) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.State = accountsv1.AccountSwitchDisabled })
 		},
-		"deleted": func(w *world) { w.must(w.client.Delete(context.Background(), w.account("jane"))) },
+		"deleted": func(w *world) { w.Must(w.Client.Delete(context.Background(), w.Account("jane"))) },
 		"locked": func(w *world) {
 			for range 5 {
 				w.browser().signIn("jane", "wrong")
@@ -215,7 +218,7 @@ func TestASessionEndsWithTheAccount(t *testing.T) {
 			w := anEntrance(t, entrant(t, "jane")...)
 			b := w.browser()
 			b.signIn("jane", good)
-			w.clock.Step(time.Minute)
+			w.Clock.Step(time.Minute)
 			change(w)
 			if b.isIn() {
 				t.Error("the session is alive")

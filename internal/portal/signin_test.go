@@ -21,6 +21,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal/store"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/secondfactor"
 )
 
@@ -40,10 +41,10 @@ func TestWhatOneCanSignInWith(t *testing.T) {
 				t.Error("nobody is signed in")
 			}
 			sessions := b.credentials(name).Sessions
-			if len(sessions) != 1 || sessions[0].Browser != "Testing/1.0" || !sessions[0].StartTime.Equal(start) {
+			if len(sessions) != 1 || sessions[0].Browser != "Testing/1.0" || !sessions[0].StartTime.Equal(storetest.Start) {
 				t.Errorf("sessions %+v", sessions)
 			}
-			if status := b.account(name).Status; status.Language != "en" || status.TwoFactor != accountsv1.TwoFactorNotEnrolled {
+			if status := b.Account(name).Status; status.Language != "en" || status.TwoFactor != accountsv1.TwoFactorNotEnrolled {
 				t.Errorf("status %+v", status)
 			}
 		})
@@ -58,7 +59,9 @@ func TestWhatOneCannotSignInWith(t *testing.T) {
 }
 
 func TestOfSeveralAccountsWithOneAddressTheOldestIsTaken(t *testing.T) {
-	younger := func(a *accountsv1.Account, _ *account.Credentials) { a.CreationTimestamp = metav1.NewTime(start) }
+	younger := func(a *accountsv1.Account, _ *account.Credentials) {
+		a.CreationTimestamp = metav1.NewTime(storetest.Start)
+	}
 	other := func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "hash of another" }
 	for name, tc := range map[string]struct {
 		objects []client.Object
@@ -87,7 +90,7 @@ func TestOfSeveralAccountsWithOneAddressTheOldestIsTaken(t *testing.T) {
 				if in := len(w.credentials(name).Sessions) == 1; in != (name == tc.want) {
 					t.Errorf("%s is signed in: %t", name, in)
 				}
-				if counted := w.account(name).Status.SignIn.Failures; counted != tc.counted[name] {
+				if counted := w.Account(name).Status.SignIn.Failures; counted != tc.counted[name] {
 					t.Errorf("%d failures of %s, want %d", counted, name, tc.counted[name])
 				}
 			}
@@ -99,7 +102,7 @@ func TestEveryAccountOfAnAddressIsCounted(t *testing.T) {
 	w := anEntrance(t, all(entrant(t, "ann"), entrant(t, "zoe"))...)
 	expect(t, w.browser().signIn("jane.doe@example.com", "wrong"), 422, refused)
 	for _, name := range []string{"ann", "zoe"} {
-		if counted := w.account(name).Status.SignIn.Failures; counted != 1 {
+		if counted := w.Account(name).Status.SignIn.Failures; counted != 1 {
 			t.Errorf("%d failures of %s", counted, name)
 		}
 	}
@@ -113,7 +116,7 @@ func strangers(t *testing.T) map[string]*world {
 		acct  = accountsv1.Account
 		creds = account.Credentials
 	)
-	now := metav1.NewTime(start)
+	now := metav1.NewTime(storetest.Start)
 	jane := func(change func(*acct, *creds)) *world { return aWorldWithoutPages(t, entrant(t, "jane", change)...) }
 	all := map[string]*world{
 		"there is nobody":              aWorldWithoutPages(t),
@@ -129,29 +132,29 @@ func strangers(t *testing.T) map[string]*world {
 		"the credentials are damaged":  jane(func(*acct, *creds) {}),
 	}
 	damaged := all["the credentials are damaged"]
-	secret := damaged.secret("jane")
+	secret := damaged.Secret("jane")
 	secret.Data["credentials"] = []byte("{")
-	damaged.must(damaged.client.Update(t.Context(), secret))
+	damaged.Must(damaged.Client.Update(t.Context(), secret))
 	for name, meanwhile := range map[string]func(w *world){
-		"the account goes meanwhile": func(w *world) { w.must(w.client.Delete(context.Background(), w.account("jane"))) },
+		"the account goes meanwhile": func(w *world) { w.Must(w.Client.Delete(context.Background(), w.Account("jane"))) },
 		"everything goes meanwhile": func(w *world) {
-			w.must(w.client.Delete(context.Background(), w.account("jane")))
-			w.must(w.client.Delete(context.Background(), w.secret("jane")))
+			w.Must(w.Client.Delete(context.Background(), w.Account("jane")))
+			w.Must(w.Client.Delete(context.Background(), w.Secret("jane")))
 		},
 		"the account is switched off meanwhile": func(w *world) {
 			w.alterJane(func(a *acct, _ *creds) { a.Spec.State = accountsv1.AccountSwitchDisabled })
 		},
 		"the account alone is switched off meanwhile": func(w *world) {
-			a := w.account("jane")
+			a := w.Account("jane")
 			a.Spec.State = accountsv1.AccountSwitchDisabled
-			w.must(w.client.Update(context.Background(), a))
+			w.Must(w.Client.Update(context.Background(), a))
 		},
 		"the password changes meanwhile": func(w *world) {
 			w.alterJane(func(_ *acct, c *creds) { c.Password = "hash of another" })
 		},
 	} {
 		w := jane(func(*acct, *creds) {})
-		w.config.Hasher = watched{plainHasher{}, func(hash string) {
+		w.config.Hasher = watched{storetest.PlainHasher{}, func(hash string) {
 			if hash != "" {
 				meanwhile(w)
 			}
@@ -184,7 +187,7 @@ func TestWhoeverIsNotLetInReadsTheSame(t *testing.T) {
 func TestWhatIsMissingIsSaidAndNotCounted(t *testing.T) {
 	w := anEntrance(t, entrant(t, "jane")...)
 	w.config.Writer = nobodyWrites{t: t}
-	w.config.Hasher = watched{plainHasher{}, func(string) { t.Error("a password was looked at") }}
+	w.config.Hasher = watched{storetest.PlainHasher{}, func(string) { t.Error("a password was looked at") }}
 	w.build()
 	expect(t, w.browser().signIn(" ", ""), 422, "Type your user name or your e-mail address.", "Type the password of your account.", "!"+refused)
 	expect(t, w.browser().signIn("jane", ""), 422, "Type the password of your account.", `value="jane"`)
@@ -196,7 +199,7 @@ func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
 		change func(*world)
 		text   string
 	}{
-		"no room for passwords": {func(w *world) { w.config.Hasher = plainHasher{err: account.ErrBusy} }, "Many people are signing in at this moment."},
+		"no room for passwords": {func(w *world) { w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy} }, "Many people are signing in at this moment."},
 		"nothing can be read":   {func(w *world) { w.config.Live = unreadableReader{} }, "We could not finish just now."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +224,7 @@ func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
 // in both orders: an answer must not depend on the one before it either.
 func TestWhatFailsForOneAccountAloneTellsNobodyThatItExists(t *testing.T) {
 	noStatus := interceptor.Funcs{SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
-		return apierrors.NewInternalError(errDown)
+		return apierrors.NewInternalError(storetest.ErrDown)
 	}}
 	damaged := func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "$argon2id$damaged" }
 	for name, tc := range map[string]struct {
@@ -263,7 +266,7 @@ func TestWhereTheFailuresCannotBeForgottenTheSessionHasBegun(t *testing.T) {
 	w := anEntrance(t, entrant(t, "jane")...).interfere(interceptor.Funcs{
 		SubResourceUpdate: func(ctx context.Context, c client.Client, name string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
 			if writes++; writes == 2 {
-				return errDown
+				return storetest.ErrDown
 			}
 			return c.SubResource(name).Update(ctx, obj, opts...)
 		},
@@ -274,7 +277,7 @@ func TestWhereTheFailuresCannotBeForgottenTheSessionHasBegun(t *testing.T) {
 		t.Error("nobody is signed in")
 	}
 	expectTo(t, b.signIn("jane", good), "/account?lang=en")
-	if sessions, s := w.credentials("jane").Sessions, w.account("jane").Status.SignIn; len(sessions) != 1 || s.Failures != 0 {
+	if sessions, s := w.credentials("jane").Sessions, w.Account("jane").Status.SignIn; len(sessions) != 1 || s.Failures != 0 {
 		t.Errorf("%d sessions, %+v", len(sessions), s)
 	}
 }
@@ -289,7 +292,7 @@ func TestWhereTheFrontDoorLeads(t *testing.T) {
 		expectTo(t, b.visit(page+"?lang=fr"), "/account?lang=fr")
 	}
 	w.interfere(interceptor.Funcs{Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
-		return errDown
+		return storetest.ErrDown
 	}})
 	b.handler = w.handler
 	for _, page := range []string{"/", "/sign-in", "/sign-in/code"} {
@@ -298,7 +301,7 @@ func TestWhereTheFrontDoorLeads(t *testing.T) {
 }
 
 func TestWhoNeedsASecondFactorIsLedToIt(t *testing.T) {
-	org := acme()
+	org := storetest.Acme()
 	org.Spec.SignIn.TwoFactor = accountsv1.TwoFactorRequired
 	org.Name = "strict"
 	w := anEntrance(t, all(entrant(t, "jane"), belongs("jane", org))...)
@@ -309,7 +312,7 @@ func TestThePageToSignInNamesWhomToAsk(t *testing.T) {
 	w := anEntrance(t)
 	const help = "Need help? Acme Rocket Works: support@acme.example"
 	expect(t, w.get("/sign-in?organization=acme"), 200, "!Need help?")
-	w.organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "support@acme.example" })
+	w.Organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "support@acme.example" })
 	page := w.get("/sign-in?organization=acme")
 	expect(t, page, 200, help, `action="/sign-in?lang=en&organization=acme"`, `href="/user-names?lang=en&organization=acme"`)
 	for _, l := range switchOf(t, "/sign-in?organization=acme", page) {
@@ -319,7 +322,7 @@ func TestThePageToSignInNamesWhomToAsk(t *testing.T) {
 	expect(t, w.get("/sign-in?organization=globex"), 200, "!Need help?", `action="/sign-in?lang=en"`)
 	w.interfere(interceptor.Funcs{Get: func(_ context.Context, _ client.WithWatch, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
 		t.Errorf("the API server was asked for %q", key.Name)
-		return errDown
+		return storetest.ErrDown
 	}})
 	for _, name := range []string{"", "acme/..", "ACME", "../acme", `"><script>`, strings.Repeat("a", 300)} {
 		expect(t, w.get("/sign-in?organization="+url.QueryEscape(name)), 200, "!Need help?", `action="/sign-in?lang=en"`, "!ACME", "!..")
@@ -341,7 +344,7 @@ func TestAPasswordWithAWeakHashIsHashedAnew(t *testing.T) {
 	for range 2 {
 		expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
 	}
-	if now := w.credentials("jane"); account.Outdated(now.Password) || !now.PasswordTime.Equal(start.Add(-time.Hour)) {
+	if now := w.credentials("jane"); account.Outdated(now.Password) || !now.PasswordTime.Equal(storetest.Start.Add(-time.Hour)) {
 		t.Errorf("%s of %s", now.Password, now.PasswordTime)
 	}
 }
@@ -368,7 +371,7 @@ func TestNothingThatSignsInIsLogged(t *testing.T) {
 	halfway := b.cookie.Value
 	b.code("123456")
 	b.code(w.appCode(secret))
-	w.config.Hasher = plainHasher{err: account.ErrBusy}
+	w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
 	w.build().browser().signIn("jane.doe@example.com", good)
 	texts := []string{"typed wrong", good, "jane", "123456", secret, halfway, b.cookie.Value, w.credentials("jane").Sessions[0].Hash}
 	for _, text := range texts {

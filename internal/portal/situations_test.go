@@ -22,6 +22,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 	"github.com/usher-dev/usher/internal/session"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -29,125 +30,125 @@ import (
 // situations are ways to every page there is. Each asks with a query, which may
 // be empty.
 var situations = map[string]func(w *world, query string) *httptest.ResponseRecorder{
-	"the form": func(w *world, query string) *httptest.ResponseRecorder { return w.get(w.link() + query) },
+	"the form": func(w *world, query string) *httptest.ResponseRecorder { return w.get(w.Link() + query) },
 	"the form with everything wrong": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.link()+query, url.Values{fieldGivenName: {strings.Repeat("x", 101)}, fieldFamilyName: {"a\nb"}})
+		return w.post(w.Link()+query, url.Values{fieldGivenName: {strings.Repeat("x", 101)}, fieldFamilyName: {"a\nb"}})
 	},
 	"two passwords that differ": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.link()+query, but(fieldAgain, "another"))
+		return w.post(w.Link()+query, but(fieldAgain, "another"))
 	},
 	"a user name that is taken": func(w *world, query string) *httptest.ResponseRecorder {
-		w.must(w.client.Create(context.Background(), madeFor("another's", "taken")))
-		return w.post(w.link()+query, but(fieldUserName, "taken"))
+		w.Must(w.Client.Create(context.Background(), storetest.MadeFor("another's", "taken")))
+		return w.post(w.Link()+query, but(fieldUserName, "taken"))
 	},
 	"the account is ready": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.link()+query, filled())
+		return w.post(w.Link()+query, filled())
 	},
 	"the portal is busy": func(w *world, query string) *httptest.ResponseRecorder {
-		w.config.Hasher = plainHasher{err: account.ErrBusy}
-		return w.build().post(w.link()+query, filled())
+		w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
+		return w.build().post(w.Link()+query, filled())
 	},
 	"something fails at the end": func(w *world, query string) *httptest.ResponseRecorder {
 		w.config.Writer = failing{}
-		return w.build().post(w.link()+query, filled())
+		return w.build().post(w.Link()+query, filled())
 	},
 	"another address is offered": func(w *world, query string) *httptest.ResponseRecorder {
 		w.takeAnyAddress()
-		return w.get(w.link() + query)
+		return w.get(w.Link() + query)
 	},
 	"the other address is none": func(w *world, query string) *httptest.ResponseRecorder {
 		w.takeAnyAddress()
-		return w.post(w.link()+"/address"+query, url.Values{fieldEmail: {"jane"}})
+		return w.post(w.Link()+"/address"+query, url.Values{fieldEmail: {"jane"}})
 	},
 	"the other address is the invited one": func(w *world, query string) *httptest.ResponseRecorder {
 		w.takeAnyAddress()
-		return w.post(w.link()+"/address"+query, url.Values{fieldEmail: {"jane.doe@example.com"}})
+		return w.post(w.Link()+"/address"+query, url.Values{fieldEmail: {"jane.doe@example.com"}})
 	},
 	"a code was asked for": func(w *world, query string) *httptest.ResponseRecorder {
 		w.takeAnyAddress()
-		return w.post(w.link()+"/address"+query, url.Values{fieldEmail: {"jane@example.net"}})
+		return w.post(w.Link()+"/address"+query, url.Values{fieldEmail: {"jane@example.net"}})
 	},
 	"another address will not do": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.link()+"/address"+query, url.Values{fieldEmail: {"jane@example.net"}})
+		return w.post(w.Link()+"/address"+query, url.Values{fieldEmail: {"jane@example.net"}})
 	},
 	"no more codes and passwords": func(w *world, query string) *httptest.ResponseRecorder {
 		w.takeAnyAddress()
-		w.update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
-		return w.get(w.link() + query)
+		w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
+		return w.get(w.Link() + query)
 	},
 	"signing in with nothing": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.link()+"/sign-in"+query, url.Values{})
+		return w.post(w.Link()+"/sign-in"+query, url.Values{})
 	},
 	"signing in as nobody": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.link()+"/sign-in"+query, url.Values{fieldSignInName: {"john"}, fieldSignInPassword: {good}})
+		return w.post(w.Link()+"/sign-in"+query, url.Values{fieldSignInName: {"john"}, fieldSignInPassword: {good}})
 	},
 	"signed in at the invitation": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.resident("jane.doe@example.com").visit(w.link() + query)
+		return w.resident("jane.doe@example.com").visit(w.Link() + query)
 	},
 	"halfway at the invitation": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.halfwayHere().visit(w.link() + query)
+		return w.halfwayHere().visit(w.Link() + query)
 	},
 	"the code at the invitation is missing": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.halfwayHere().fill(w.link()+"/code"+query, nil)
+		return w.halfwayHere().fill(w.Link()+"/code"+query, nil)
 	},
 	"the code at the invitation is wrong": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.halfwayHere().fill(w.link()+"/code"+query, url.Values{fieldSignInCode: {"000000"}})
+		return w.halfwayHere().fill(w.Link()+"/code"+query, url.Values{fieldSignInCode: {"000000"}})
 	},
 	"accepting while not signed in": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.link()+"/accept"+query, nil)
+		return w.post(w.Link()+"/accept"+query, nil)
 	},
 	"an account of another address": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.resident("jane@example.net").visit(w.link() + query)
+		return w.resident("jane@example.net").visit(w.Link() + query)
 	},
 	"an account of another company": func(w *world, query string) *httptest.ResponseRecorder {
 		for _, o := range globex(func(*accountsv1.Organization) {}) {
-			w.must(w.client.Create(context.Background(), o))
+			w.Must(w.Client.Create(context.Background(), o))
 		}
-		return w.resident("jane.doe@example.com").visit(w.link() + query)
+		return w.resident("jane.doe@example.com").visit(w.Link() + query)
 	},
 	"an account without the second factor that is wanted": func(w *world, query string) *httptest.ResponseRecorder {
-		w.requireFactor()
-		return w.resident("jane.doe@example.com").visit(w.link() + query)
+		w.RequireFactor()
+		return w.resident("jane.doe@example.com").visit(w.Link() + query)
 	},
 	"accepting with an account fails": func(w *world, query string) *httptest.ResponseRecorder {
-		b, tap := w.resident("jane.doe@example.com"), refuse("record invitation", errDown)(w)
-		tap.Client, w.config.Writer = w.client, tap
+		b, tap := w.resident("jane.doe@example.com"), storetest.Refuse("record invitation", storetest.ErrDown)(w.World)
+		tap.Client, w.config.Writer = w.Client, tap
 		b.handler = w.build().handler
-		return b.fill(w.link()+"/accept"+query, nil)
+		return b.fill(w.Link()+"/accept"+query, nil)
 	},
 	"accepted with an account": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.resident("jane.doe@example.com").fill(w.link()+"/accept"+query, nil)
+		return w.resident("jane.doe@example.com").fill(w.Link()+"/accept"+query, nil)
 	},
 	"a second factor is wanted": func(w *world, query string) *httptest.ResponseRecorder {
-		w.requireFactor()
-		return w.get(w.link() + query)
+		w.RequireFactor()
+		return w.get(w.Link() + query)
 	},
 	"the second factor of a new account is missing": func(w *world, query string) *httptest.ResponseRecorder {
-		w.requireFactor()
-		return w.post(w.link()+query, filledWithApp(""))
+		w.RequireFactor()
+		return w.post(w.Link()+query, filledWithApp(""))
 	},
 	"a browser without cookies": func(w *world, query string) *httptest.ResponseRecorder {
-		w.requireFactor()
-		return w.post(w.link()+query, filledWithApp("123456"))
+		w.RequireFactor()
+		return w.post(w.Link()+query, filledWithApp("123456"))
 	},
 	"the code of a new app is wrong, and so is a passkey": func(w *world, query string) *httptest.ResponseRecorder {
-		w.requireFactor()
+		w.RequireFactor()
 		b := w.agent()
-		form := filledWithApp(otherDigits(codeAt(w.t, b.scanned(), start)))
+		form := filledWithApp(otherDigits(codeAt(w.T, b.scanned(), storetest.Start)))
 		form.Set(fieldPasskeyAnswer, "{}")
-		return b.fill(w.link()+query, form)
+		return b.fill(w.Link()+query, form)
 	},
 	"a new passkey is ready": func(w *world, query string) *httptest.ResponseRecorder {
-		w.requireFactor()
+		w.RequireFactor()
 		b := w.agent()
-		form := filledWithKey(aKey(w.t).made(passkeyOptions(w.t, b.visit(w.link()))))
+		form := filledWithKey(aKey(w.T).made(passkeyOptions(w.T, b.visit(w.Link()))))
 		form.Set(fieldAgain, "x")
-		return b.fill(w.link()+query, form)
+		return b.fill(w.Link()+query, form)
 	},
 	"the account is ready, with recovery codes": func(w *world, query string) *httptest.ResponseRecorder {
-		w.requireFactor()
+		w.RequireFactor()
 		b := w.agent()
-		return b.fill(w.link()+query, filledWithApp(codeAt(w.t, b.scanned(), start)))
+		return b.fill(w.Link()+query, filledWithApp(codeAt(w.T, b.scanned(), storetest.Start)))
 	},
 	"the account page": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.resident("jane.doe@example.com").visit("/account" + query)
@@ -156,7 +157,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		for _, o := range globex(func(o *accountsv1.Organization) {
 			o.Spec.SupportContact, o.Spec.SignIn.TwoFactor = "support@example.com", accountsv1.TwoFactorRequired
 		}) {
-			w.must(w.client.Create(context.Background(), o))
+			w.Must(w.Client.Create(context.Background(), o))
 		}
 		b := w.resident("jane.doe@example.com")
 		w.seated("jane", session.StageSignedIn, time.Hour)
@@ -164,7 +165,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	},
 	"the account page with a second factor": func(w *world, query string) *httptest.ResponseRecorder {
 		b := w.resident("jane.doe@example.com")
-		w.change("jane", func(c *account.Credentials) { c.TOTP.Secret, c.RecoveryCodes = appSecret, []string{"a"} })
+		w.Change("jane", func(c *account.Credentials) { c.TOTP.Secret, c.RecoveryCodes = appSecret, []string{"a"} })
 		return b.visit("/account" + query + "&done=recovery-code")
 	},
 	"the password form": func(w *world, query string) *httptest.ResponseRecorder {
@@ -180,61 +181,61 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	},
 	"about to leave": func(w *world, query string) *httptest.ResponseRecorder {
 		for _, o := range globex(func(*accountsv1.Organization) {}) {
-			w.must(w.client.Create(context.Background(), o))
+			w.Must(w.Client.Create(context.Background(), o))
 		}
 		return w.resident("jane.doe@example.com").visit("/account/leave" + query + "&membership=globex-people/jane")
 	},
 	"the only owner cannot leave": func(w *world, query string) *httptest.ResponseRecorder {
 		for _, o := range globex(func(o *accountsv1.Organization) { o.Spec.Roles[0].Standing = accountsv1.StandingOwner }) {
-			w.must(w.client.Create(context.Background(), o))
+			w.Must(w.Client.Create(context.Background(), o))
 		}
 		return w.resident("jane.doe@example.com").visit("/account/leave" + query + "&membership=globex-people/jane")
 	},
 	"about to decline": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.get(w.link() + "/decline" + query)
+		return w.get(w.Link() + "/decline" + query)
 	},
 	"declining without the tick": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.link()+"/decline"+query, url.Values{})
+		return w.post(w.Link()+"/decline"+query, url.Values{})
 	},
 	"the invitation is declined": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.link()+"/decline"+query, url.Values{fieldDecline: {ticked}})
+		return w.post(w.Link()+"/decline"+query, url.Values{fieldDecline: {ticked}})
 	},
 	"used": func(w *world, query string) *httptest.ResponseRecorder {
-		w.takeUp("somebody", "u")
-		return w.get(w.link() + query)
+		w.TakeUp("somebody", "u")
+		return w.get(w.Link() + query)
 	},
 	"declined": func(w *world, query string) *httptest.ResponseRecorder {
-		now := metav1.NewTime(start)
-		w.update(func(inv *accountsv1.Invitation) { inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now} })
-		return w.get(w.link() + query)
+		now := metav1.NewTime(storetest.Start)
+		w.Update(func(inv *accountsv1.Invitation) { inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now} })
+		return w.get(w.Link() + query)
 	},
 	"expired": func(w *world, query string) *httptest.ResponseRecorder {
-		w.clock.SetTime(start.Add(48 * time.Hour))
-		return w.get(w.link() + query)
+		w.Clock.SetTime(storetest.Start.Add(48 * time.Hour))
+		return w.get(w.Link() + query)
 	},
 	"no seat is free": func(w *world, query string) *httptest.ResponseRecorder {
 		taken := int32(1)
-		org := acme()
-		w.must(w.client.Delete(context.Background(), acme()))
+		org := storetest.Acme()
+		w.Must(w.Client.Delete(context.Background(), storetest.Acme()))
 		org.Spec.Seats, org.Status.Seats.Taken = 1, &taken
-		w.must(w.client.Create(context.Background(), org))
-		return w.get(w.link() + query)
+		w.Must(w.Client.Create(context.Background(), org))
+		return w.get(w.Link() + query)
 	},
 	"a newer link was sent": func(w *world, query string) *httptest.ResponseRecorder {
-		w.update(func(inv *accountsv1.Invitation) {
+		w.Update(func(inv *accountsv1.Invitation) {
 			old := inv.Status.Attempt
 			inv.Status.Attempt.Number = 2
 			inv.Status.Attempt.Earlier = []accountsv1.EarlierAttempt{{Number: old.Number, KeyID: old.KeyID, ClaimTime: old.ClaimTime}}
 		})
-		return w.get(w.link() + query)
+		return w.get(w.Link() + query)
 	},
 	"withdrawn": func(w *world, query string) *httptest.ResponseRecorder {
-		w.must(w.client.Delete(context.Background(), acme()))
-		return w.get(w.link() + query)
+		w.Must(w.Client.Delete(context.Background(), storetest.Acme()))
+		return w.get(w.Link() + query)
 	},
 	"an unknown link": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/invitation/abc" + query) },
 	"about to sign in": func(w *world, query string) *httptest.ResponseRecorder {
-		w.organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "support@acme.example" })
+		w.Organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "support@acme.example" })
 		return w.get("/sign-in" + query + "&organization=acme")
 	},
 	"signed out": func(w *world, query string) *httptest.ResponseRecorder {
@@ -247,7 +248,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", good))
 	},
 	"too many are signing in": func(w *world, query string) *httptest.ResponseRecorder {
-		w.config.Hasher = plainHasher{err: account.ErrBusy}
+		w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
 		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", good))
 	},
 	"signing in fails": func(w *world, query string) *httptest.ResponseRecorder {
@@ -273,26 +274,26 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.get("/" + query)
 	},
 	"another method": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.do(newRequest(http.MethodDelete, w.link()+query, nil))
+		return w.do(newRequest(http.MethodDelete, w.Link()+query, nil))
 	},
 	"a form from elsewhere": func(w *world, query string) *httptest.ResponseRecorder {
-		r := formRequest(w.link()+query, filled().Encode())
+		r := formRequest(w.Link()+query, filled().Encode())
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		return w.do(r)
 	},
 	"a form that is too large": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.do(formRequest(w.link()+query, strings.Repeat("x", maxBody+1)))
+		return w.do(formRequest(w.Link()+query, strings.Repeat("x", maxBody+1)))
 	},
 	"a form that cannot be read": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.do(formRequest(w.link()+query, "%zz"))
+		return w.do(formRequest(w.Link()+query, "%zz"))
 	},
 	"no answer from behind": func(w *world, query string) *httptest.ResponseRecorder {
 		w.config.Keys = brokenKeys
-		return w.build().get(w.link() + query)
+		return w.build().get(w.Link() + query)
 	},
 	"a panic": func(w *world, query string) *httptest.ResponseRecorder {
 		w.config.Keys = func(context.Context) (invitation.Keyring, error) { panic("broken") }
-		return w.build().get(w.link() + query)
+		return w.build().get(w.Link() + query)
 	},
 }
 
@@ -300,7 +301,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 // already.
 func (w *world) resident(email string) *agent {
 	for _, o := range owned("jane", email, good) {
-		w.must(w.client.Create(context.Background(), o))
+		w.Must(w.Client.Create(context.Background(), o))
 	}
 	return w.signedInAs("jane")
 }
@@ -308,7 +309,7 @@ func (w *world) resident(email string) *agent {
 // halfwayHere is the same for somebody whose second factor is awaited.
 func (w *world) halfwayHere() *agent {
 	w.resident("jane.doe@example.com")
-	w.change("jane", func(c *account.Credentials) {
+	w.Change("jane", func(c *account.Credentials) {
 		c.TOTP.Secret, c.Passkeys = appSecret, []account.Passkey{{ID: "x", Name: "x", Record: []byte("{}")}}
 	})
 	return w.seated("jane", session.StagePassword, time.Minute)
@@ -316,7 +317,7 @@ func (w *world) halfwayHere() *agent {
 
 // takeAnyAddress lets Jane accept with an address of her own.
 func (w *world) takeAnyAddress() {
-	w.update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
+	w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
 }
 
 // names stand on every page as they are.

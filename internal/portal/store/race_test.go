@@ -1,12 +1,11 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package portal
+package store_test
 
 import (
 	"fmt"
 	"math/rand"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -14,115 +13,8 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/portal/store"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
-
-// verdict is what becomes of one call to the API server.
-type verdict int
-
-const (
-	pass       verdict = iota
-	dieBefore          // the process is gone before the call
-	dieAfter           // the call takes effect, and then the process is gone
-	failBefore         // the call fails
-	failAfter          // the call takes effect, but its answer is lost
-)
-
-// turnstile lets one call of one request through at a time, in an order that
-// only depends on a seed.
-type turnstile struct {
-	random *rand.Rand
-	faulty bool
-	// events tell that a request waits at the turnstile, or has ended.
-	events  chan int
-	tickets []chan verdict
-	history []string
-}
-
-// tap is the client of request i.
-func (s *turnstile) tap(i int) *tapped {
-	var current verdict
-	return &tapped{
-		before: func(call string) error {
-			s.events <- i
-			current = <-s.tickets[i]
-			s.history = append(s.history, fmt.Sprintf("%d: %s %d", i, call, current))
-			switch current {
-			case dieBefore:
-				runtime.Goexit()
-			case failBefore:
-				return errDown
-			case pass, dieAfter, failAfter:
-			}
-			return nil
-		},
-		after: func(_ string, err error) error {
-			switch current {
-			case dieAfter:
-				runtime.Goexit()
-			case failAfter:
-				return errDown
-			case pass, dieBefore, failBefore:
-			}
-			return err
-		},
-	}
-}
-
-// run lets the requests through until all have ended.
-func (s *turnstile) run(requests []func()) {
-	s.events = make(chan int)
-	running, waiting := len(requests), []int{}
-	for range requests {
-		s.tickets = append(s.tickets, make(chan verdict))
-	}
-	const ended = -1
-	for _, request := range requests {
-		go func() {
-			defer func() { s.events <- ended }()
-			request()
-		}()
-	}
-	for running > 0 {
-		for len(waiting) < running {
-			if i := <-s.events; i == ended {
-				running--
-			} else {
-				waiting = append(waiting, i)
-			}
-		}
-		if running == 0 {
-			return
-		}
-		// Who came first does not depend on the seed, but on the scheduler.
-		next := minimum(waiting, s.random.Intn(len(waiting)))
-		i := waiting[next]
-		waiting = append(waiting[:next], waiting[next+1:]...)
-		s.tickets[i] <- s.verdict()
-	}
-}
-
-func (s *turnstile) verdict() verdict {
-	if s.faulty && s.random.Intn(8) == 0 {
-		return verdict(1 + s.random.Intn(4))
-	}
-	return pass
-}
-
-// minimum is where the nth smallest is.
-func minimum(of []int, n int) int {
-	for at, candidate := range of {
-		smaller := 0
-		for _, other := range of {
-			if other < candidate {
-				smaller++
-			}
-		}
-		if smaller == n {
-			return at
-		}
-	}
-	return 0
-}
 
 // answerOf is what one request told its person; untold if it died.
 type answerOf struct {
@@ -150,32 +42,32 @@ func TestAcceptanceInEveryOrder(t *testing.T) {
 		{"jane-doe", "jdoe", "jane-doe"},
 	}
 	for seed := range seeds {
-		s := &turnstile{random: rand.New(rand.NewSource(int64(seed))), faulty: seed%2 == 1}
-		w := aWorldWithoutPages(t)
+		s := &storetest.Turnstile{Random: rand.New(rand.NewSource(int64(seed))), Faulty: seed%2 == 1}
+		w := storetest.NewWorld(t)
 		wanted := seed%4 > 1
 		if wanted {
-			w.requireFactor()
+			w.RequireFactor()
 		}
 		chosenNames := names[seed%len(names)]
 		answers := make([]answerOf, len(chosenNames))
 		var requests []func()
 		for i, name := range chosenNames {
-			who := chosen(name, hashOf(i))
+			who := storetest.Chosen(name, hashOf(i))
 			if wanted && i < 2 { // the third has none
 				who.Credentials.TOTP.Secret = appOf(i)
 			}
 			requests = append(requests, func() {
-				seen, o, err := w.through(s.tap(i)).Accept(t.Context(), w.parsed(), who)
+				seen, o, err := w.Through(s.Tap(i)).Accept(t.Context(), w.Parsed(), who)
 				answers[i] = answerOf{true, o, seen.Standing, err}
 			})
 		}
-		s.run(requests)
-		problem := w.verify(chosenNames, answers, s.faulty)
+		s.Run(requests)
+		problem := verify(w, chosenNames, answers, s.Faulty)
 		if problem == "" && wanted {
-			problem = w.verifyFactor()
+			problem = verifyFactor(w)
 		}
 		if problem != "" {
-			t.Fatalf("seed %d: %s\nanswers: %v\ncalls: %q", seed, problem, answers, s.history)
+			t.Fatalf("seed %d: %s\nanswers: %v\ncalls: %q", seed, problem, answers, s.History)
 		}
 	}
 }
@@ -186,17 +78,17 @@ func appOf(request int) string { return fmt.Sprintf("secret %d", request) }
 
 // verifyFactor says what is not as it should be with a second factor that the
 // Organization wants, or nothing.
-func (w *world) verifyFactor() string {
-	acceptance := w.invitation().Status.Acceptance
+func verifyFactor(w *storetest.World) string {
+	acceptance := w.Invitation().Status.Acceptance
 	if !acceptance.Given() {
 		return "nobody is in, although the next try should have succeeded"
 	}
 	name := string(acceptance.AccountRef.Name)
-	if w.account(name).Status.TwoFactor != accountsv1.TwoFactorEnrolled {
+	if w.Account(name).Status.TwoFactor != accountsv1.TwoFactorEnrolled {
 		return "accepted with an account whose status says nothing of a second factor"
 	}
 	// The second factor is that of whoever typed the password.
-	c := w.kept(name)
+	c := w.Kept(name)
 	if c.TOTP.Secret == "" || strings.TrimPrefix(c.TOTP.Secret, "secret ") != strings.TrimPrefix(c.Password, "hash ") {
 		return fmt.Sprintf("%q and %q are stored", c.Password, c.TOTP.Secret)
 	}
@@ -204,20 +96,20 @@ func (w *world) verifyFactor() string {
 }
 
 // verify says what is not as it should be, or nothing.
-func (w *world) verify(names []string, answers []answerOf, faulty bool) string {
+func verify(w *storetest.World, names []string, answers []answerOf, faulty bool) string {
 	winner, problem := winnerOf(answers, faulty)
 	if problem != "" {
 		return problem
 	}
-	acceptance := w.invitation().Status.Acceptance
+	acceptance := w.Invitation().Status.Acceptance
 	switch {
 	case !acceptance.Given() && winner < 0:
-		return w.verifyNothingIsInTheWay(names[0])
+		return verifyNothingIsInTheWay(w, names[0])
 	case !acceptance.Given():
 		return "somebody was told that their account is ready, and nothing is recorded"
 	}
 	name := string(acceptance.AccountRef.Name)
-	made, secret := w.account(name), w.secret(name)
+	made, secret := w.Account(name), w.Secret(name)
 	switch {
 	case made == nil || string(made.UID) != acceptance.AccountRef.UID:
 		return "the acceptance names no account"
@@ -256,15 +148,15 @@ func winnerOf(answers []answerOf, faulty bool) (winner int, problem string) {
 }
 
 // verifyNothingIsInTheWay tries once more, as the person would.
-func (w *world) verifyNothingIsInTheWay(name string) string {
+func verifyNothingIsInTheWay(w *storetest.World, name string) string {
 	const hash = "hash of the next try"
-	who := chosen(name, hash)
+	who := storetest.Chosen(name, hash)
 	who.Credentials.TOTP.Secret = "secret of the next try"
-	_, o, err := w.store().Accept(w.t.Context(), w.parsed(), who)
+	_, o, err := w.Store().Accept(w.T.Context(), w.Parsed(), who)
 	if err != nil || o != store.Done {
 		return fmt.Sprintf("the next try ends with %d, %v", o, err)
 	}
-	if stored := string(w.secret(name).Data[account.PasswordKey]); stored != hash {
+	if stored := string(w.Secret(name).Data[account.PasswordKey]); stored != hash {
 		return fmt.Sprintf("the next try won, but %q is stored", stored)
 	}
 	return ""

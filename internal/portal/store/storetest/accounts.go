@@ -1,0 +1,52 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package storetest
+
+import (
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/portal/store"
+)
+
+// Credential is the Secret of the Account jane-doe.
+func Credential(uid, hash, settled string) *corev1.Secret {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: System, Name: "account-jane-doe"},
+		Data:       map[string][]byte{account.PasswordKey: []byte(hash), account.UIDKey: []byte(uid)},
+	}
+	if settled != "" {
+		secret.Data[account.SettledKey] = []byte(settled)
+	}
+	return secret
+}
+
+// Recorded is the Account with a Membership on record, so that it is not half-made.
+func Recorded(a *accountsv1.Account) *accountsv1.Account {
+	a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: Home + "/another"}
+	return a
+}
+
+// Going is the Account while it is being deleted.
+func Going(a *accountsv1.Account) *accountsv1.Account {
+	now := metav1.NewTime(Start)
+	a.DeletionTimestamp, a.Finalizers = &now, []string{accountsv1.Finalizer}
+	return a
+}
+
+// Conflict is the error of a write of an object that was changed meanwhile.
+func Conflict(name string) error {
+	return apierrors.NewConflict(schema.GroupResource{Resource: "things"}, name, errors.New("changed"))
+}
+
+// Chosen is what Jane chose: a user name, and a password with that hash.
+func Chosen(name, hash string) store.Registration {
+	return store.Registration{UserName: name, Email: "jane.doe@example.com", Credentials: account.Credentials{Password: hash}}
+}
