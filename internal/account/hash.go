@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -58,6 +59,11 @@ const (
 type Hasher struct {
 	slots chan struct{}
 	wait  time.Duration
+
+	mu sync.Mutex
+	// running hashes use their memory. That of done ones is garbage that may not
+	// be collected yet. Together they are never more than the slots.
+	running, done int
 }
 
 // NewHasher makes a Hasher that is at as many passwords at a time as it has
@@ -139,7 +145,24 @@ func parametersOf(phc string) (argon2id.Params, error) {
 	return *params, nil
 }
 
+// enter waits for a slot, and for the memory of a hash.
 func (h *Hasher) enter(ctx context.Context) error {
+	if err := h.takeSlot(ctx); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	// Left to itself, the collector lets several times the memory of all slots pile
+	// up. To collect after each hash would cost as much time as the hash.
+	if h.running+h.done >= cap(h.slots) {
+		runtime.GC()
+		h.done = 0
+	}
+	h.running++
+	return nil
+}
+
+func (h *Hasher) takeSlot(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -160,11 +183,11 @@ func (h *Hasher) enter(ctx context.Context) error {
 	}
 }
 
-// leave gives the slot to whoever is next.
+// leave releases the slot.
 func (h *Hasher) leave() {
-	// The memory of this hash is garbage by now, but it is still there until it is
-	// collected. Left to itself, the collector lets several times the memory of
-	// all slots pile up.
-	runtime.GC()
+	h.mu.Lock()
+	h.running--
+	h.done++
+	h.mu.Unlock()
 	<-h.slots
 }

@@ -163,12 +163,41 @@ func TestOutdated(t *testing.T) {
 	}
 }
 
-func TestACrowdTakesNoMoreMemoryThanTheSlots(t *testing.T) {
+func TestHashesTakeNoMoreMemoryThanTheSlots(t *testing.T) {
 	const (
 		slots, crowd = 4, 40
 		each, fixed  = 19 << 20, 16 << 20
 	)
-	h := NewHasher(slots, time.Hour)
+	for name, atATime := range map[string]int{"all at once": crowd, "two at a time": 2, "one after the other": 1} {
+		t.Run(name, func(t *testing.T) {
+			h, turns := NewHasher(slots, time.Hour), make(chan struct{}, atATime)
+			took := peakOf(t, func() {
+				var people sync.WaitGroup
+				for range crowd {
+					turns <- struct{}{}
+					people.Go(func() {
+						defer func() { <-turns }()
+						if _, err := h.Verify(t.Context(), "somebody's guess", storing("")); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				people.Wait()
+			})
+			t.Logf("%d hashes in %d slots took %d MiB", crowd, slots, took>>20)
+			if took > slots*each+fixed {
+				t.Errorf("%d MiB, want %d MiB at most", took>>20, (slots*each+fixed)>>20)
+			}
+			if took < each {
+				t.Errorf("%d MiB: no hash was seen at work", took>>20)
+			}
+		})
+	}
+}
+
+// peakOf returns the most memory that objects took while do ran, in bytes.
+func peakOf(t *testing.T, do func()) uint64 {
+	t.Helper()
 	runtime.GC()
 	before := heap()
 	ctx, done := context.WithCancel(t.Context())
@@ -184,24 +213,9 @@ func TestACrowdTakesNoMoreMemoryThanTheSlots(t *testing.T) {
 		}
 		peak <- most
 	}()
-	var people sync.WaitGroup
-	for range crowd {
-		people.Go(func() {
-			if _, err := h.Verify(t.Context(), "somebody's guess", storing("")); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	people.Wait()
+	do()
 	done()
-	took := <-peak - before
-	t.Logf("%d hashes in %d slots took %d MiB", crowd, slots, took>>20)
-	if took > slots*each+fixed {
-		t.Errorf("%d MiB, want %d MiB at most", took>>20, (slots*each+fixed)>>20)
-	}
-	if took < each {
-		t.Errorf("%d MiB: no hash was seen at work", took>>20)
-	}
+	return <-peak - before
 }
 
 // heap is the memory of all objects, in bytes, be they in use or garbage that is
