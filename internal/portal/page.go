@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"sync"
 	"time"
 
 	"github.com/usher-dev/usher/internal/portal/store"
@@ -55,12 +56,12 @@ type frame struct {
 }
 
 func loadPages(base, host string, assets map[string]string) (*pages, error) {
-	files, err := fs.Glob(pageFiles, "pages/*.html")
+	templates, err := loadTemplates()
 	if err != nil {
-		return nil, fmt.Errorf("find the pages: %w", err)
+		return nil, err
 	}
-	p := &pages{
-		templates: map[language.Tag]map[string]*template.Template{},
+	return &pages{
+		templates: templates,
 		frame: frame{
 			Host:   host,
 			Style:  base + "/assets/" + assets["portal.css"],
@@ -70,13 +71,23 @@ func loadPages(base, host string, assets map[string]string) (*pages, error) {
 
 			Passkeys: base + "/assets/" + assets["passkey.js"],
 		},
+	}, nil
+}
+
+// loadTemplates reads the templates once for all portals of a process. They take
+// 12 MB, and nothing of a portal is in them.
+var loadTemplates = sync.OnceValues(func() (map[language.Tag]map[string]*template.Template, error) {
+	files, err := fs.Glob(pageFiles, "pages/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("find the pages: %w", err)
 	}
 	parts, err := template.New("parts").Funcs(functions(language.Default)).ParseFS(pageFiles, "pages/parts/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("read the parts of pages: %w", err)
 	}
+	templates := map[language.Tag]map[string]*template.Template{}
 	for _, lang := range language.All() {
-		p.templates[lang] = map[string]*template.Template{}
+		templates[lang] = map[string]*template.Template{}
 	}
 	for _, file := range files {
 		page, err := template.Must(parts.Clone()).ParseFS(pageFiles, file)
@@ -84,11 +95,11 @@ func loadPages(base, host string, assets map[string]string) (*pages, error) {
 			return nil, fmt.Errorf("read a page: %w", err)
 		}
 		for _, lang := range language.All() {
-			p.templates[lang][path.Base(file)] = template.Must(page.Clone()).Funcs(functions(lang))
+			templates[lang][path.Base(file)] = template.Must(page.Clone()).Funcs(functions(lang))
 		}
 	}
-	return p, nil
-}
+	return templates, nil
+})
 
 // functions are what templates have besides those of html/template: t is a
 // sentence of the catalogue, emphasize one with what it fills in made to stand
