@@ -189,6 +189,8 @@ rules:
 func startUsher(ctx context.Context, api *rest.Config, post *notifier.Notifier, workers int) (stop func()) {
 	GinkgoHelper()
 	skipNames := true
+	api = rest.CopyConfig(api)
+	api.Wrap(written.through)
 	mgr, err := ctrl.NewManager(api, ctrl.Options{
 		Scheme:     k8s.Scheme(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},

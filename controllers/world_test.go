@@ -6,6 +6,7 @@ package controllers_test
 import (
 	"context"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -204,18 +205,32 @@ func eventually(ctx context.Context, o client.Object, as ...gomegatypes.GomegaMa
 // eventuallyWithin is eventually for what takes its time.
 func eventuallyWithin(ctx context.Context, within string, o client.Object, as ...gomegatypes.GomegaMatcher) {
 	GinkgoHelper()
+	news, done := written.of(o)
+	defer done()
+	read := false
 	Eventually(func(g Gomega) {
+		if read {
+			news.wait()
+		}
+		read = true
 		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(o), o)).To(Succeed())
 		g.Expect(o).To(And(as...), "%v", o)
-	}, within).Should(Succeed())
+	}, within, time.Millisecond).Should(Succeed())
 }
 
 // eventuallyGone waits until there is no such object.
 func eventuallyGone(ctx context.Context, o client.Object) {
 	GinkgoHelper()
+	news, done := written.of(o)
+	defer done()
+	read := false
 	Eventually(func() bool {
+		if read {
+			news.wait()
+		}
+		read = true
 		return apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(o), o))
-	}).Should(BeTrue(), "%s should be gone", o.GetName())
+	}).WithPolling(time.Millisecond).Should(BeTrue(), "%s should be gone", o.GetName())
 }
 
 type conditioned interface {
