@@ -175,6 +175,7 @@ func postbox() *notifier.Notifier {
 	}
 }
 
+// auditPolicy has an API server write down what Usher changes, and nothing else.
 const auditPolicy = `
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -182,7 +183,9 @@ rules:
 - level: None
   verbs: [get, list, watch]
 - level: Metadata
+  users: ["` + usherUser + `"]
   omitStages: [RequestReceived]
+- level: None
 `
 
 // startUsher runs all controllers until the function that it returns is called.
