@@ -48,6 +48,8 @@ const (
 	usherNamespace = "usher-system"
 	// usherUser is who the controllers are to the API server.
 	usherUser = "system:serviceaccount:" + usherNamespace + ":usher-controller"
+	// adminUser may do everything.
+	adminUser = "admin"
 )
 
 var (
@@ -82,6 +84,8 @@ var _ = BeforeSuite(func() {
 	auditLog = filepath.Join(dir, "audit.log")
 	policy := filepath.Join(dir, "policy.yaml")
 	Expect(os.WriteFile(policy, []byte(auditPolicy), 0o600)).To(Succeed())
+	tokens := filepath.Join(dir, "tokens.csv")
+	Expect(os.WriteFile(tokens, []byte(tokenFile), 0o600)).To(Succeed())
 
 	env := &envtest.Environment{
 		Scheme:                scheme,
@@ -91,6 +95,7 @@ var _ = BeforeSuite(func() {
 	}
 	env.ControlPlane.GetAPIServer().Configure().
 		Append("audit-policy-file", policy).
+		Append("token-auth-file", tokens).
 		Append("audit-log-path", auditLog).
 		Append("audit-log-mode", "blocking").
 		Disable("audit-log-maxsize")
@@ -98,7 +103,7 @@ var _ = BeforeSuite(func() {
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(env.Stop)
 
-	k8s, err = client.New(admin, client.Options{Scheme: scheme})
+	k8s, err = client.New(withToken(admin, adminUser), client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	own := &corev1.Namespace{}
 	own.Name = usherNamespace
@@ -106,12 +111,7 @@ var _ = BeforeSuite(func() {
 
 	install(context.Background(), filepath.Join("..", "config", "rbac"), filepath.Join("..", "config", "policy"))
 	installed := time.Now()
-	user, err := env.AddUser(envtest.User{
-		Name:   usherUser,
-		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + usherNamespace, "system:authenticated"},
-	}, nil)
-	Expect(err).NotTo(HaveOccurred())
-	usherAPI = user.Config()
+	usherAPI = withToken(admin, usherUser)
 	usherAPI.QPS = -1
 
 	letters, err = inbox.Start(inbox.Options{Limit: 100_000})
@@ -126,6 +126,18 @@ var _ = BeforeSuite(func() {
 	// as written before.
 	Eventually(func() time.Duration { return time.Since(installed) }).WithTimeout(time.Minute).Should(BeNumerically(">", guard.Settling+2*time.Second))
 })
+
+// tokenFile has the users by their tokens, which are their names. An API server
+// looks a token up, but verifies a client certificate at each request.
+const tokenFile = adminUser + "," + adminUser + ",,system:masters\n" +
+	usherUser + "," + usherUser + `,,"system:serviceaccounts,system:serviceaccounts:` + usherNamespace + `"` + "\n"
+
+// withToken is the API server as a user of the tokenFile reaches it.
+func withToken(admin *rest.Config, user string) *rest.Config {
+	api := rest.AnonymousClientConfig(admin)
+	api.BearerToken = user
+	return api
+}
 
 // install makes what the manifests of directories say, as kustomize would.
 func install(ctx context.Context, dirs ...string) {
