@@ -5,7 +5,9 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -23,11 +25,9 @@ import (
 // NewClient is a fake API server with the portal's indexes, that gives UIDs.
 func NewClient(t *testing.T, objects ...client.Object) client.WithWatch {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{accountsv1.AddToScheme, corev1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
+	scheme, err := sharedScheme()
+	if err != nil {
+		t.Fatal(err)
 	}
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&accountsv1.Invitation{}, &accountsv1.Account{})
 	if err := store.SetupIndexes(t.Context(), indexer{builder}); err != nil {
@@ -41,6 +41,12 @@ func NewClient(t *testing.T, objects ...client.Object) client.WithWatch {
 		},
 	}).Build()
 }
+
+// sharedScheme takes longer to make than most tests run for.
+var sharedScheme = sync.OnceValues(func() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	return scheme, errors.Join(accountsv1.AddToScheme(scheme), corev1.AddToScheme(scheme))
+})
 
 type indexer struct{ builder *fake.ClientBuilder }
 
