@@ -16,8 +16,11 @@ GO_TEST := KUBEBUILDER_ASSETS=$(CURDIR)/bin go test -count=1 -timeout=30m
 TEST_PROCS ?= 3
 
 # Collecting garbage takes a fifth of an API server's time, so that the API servers
-# and the suites do it half as often, for twice the memory.
-test-controllers test-packages: export GOGC = 200
+# and the suites do it half as often, for twice the memory. Those of the controllers
+# do it less often still, up to a limit of memory for each program.
+test-packages: export GOGC = 200
+test-controllers: export GOGC = 400
+test-controllers: export GOMEMLIMIT = 1500MiB
 
 TOOLS := bin/controller-gen bin/crd-ref-docs bin/golangci-lint bin/kustomize bin/setup-envtest
 bin/controller-gen: PACKAGE = sigs.k8s.io/controller-tools/cmd/controller-gen
