@@ -15,12 +15,10 @@ GO_TEST := KUBEBUILDER_ASSETS=$(CURDIR)/bin go test -count=1 -timeout=30m
 # of its own: up to 2 GB of memory.
 TEST_PROCS ?= 3
 
-# Collecting garbage takes a fifth of an API server's time, so that the API servers
-# and the suites do it half as often, for twice the memory. Those of the controllers
-# do it less often still, up to a limit of memory for each program.
-test-packages: export GOGC = 200
-test-controllers: export GOGC = 400
-test-controllers: export GOMEMLIMIT = 1500MiB
+# Collecting garbage takes a fifth of an API server's time. So the API servers and the
+# suites do it less often, up to a limit of memory for each program.
+test-controllers test-packages: export GOGC = 400
+test-controllers test-packages: export GOMEMLIMIT = 1500MiB
 
 TOOLS := bin/controller-gen bin/crd-ref-docs bin/golangci-lint bin/kustomize bin/setup-envtest
 bin/controller-gen: PACKAGE = sigs.k8s.io/controller-tools/cmd/controller-gen
