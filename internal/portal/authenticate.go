@@ -27,7 +27,7 @@ func (p *portal) renewed(ctx context.Context, m *store.Member, password string) 
 	return hash
 }
 
-// signInWith begins the session of somebody whose password was right, and gives the
+// signInWith begins the session of a person whose password was right, and gives the
 // browser its cookie.
 func (p *portal) signInWith(w http.ResponseWriter, r *http.Request, m *store.Member, password string, lang language.Tag) (session.Stage, error) {
 	stage, token, err := p.store.SignIn(r.Context(), m, p.renewed(r.Context(), m, password), p.browser(r), lang)
@@ -37,7 +37,7 @@ func (p *portal) signInWith(w http.ResponseWriter, r *http.Request, m *store.Mem
 	return stage, err
 }
 
-// signInWithCode does the same with a code, and tells whether that was right.
+// signInWithCode does the same with a code, and tells whether the code was right.
 func (p *portal) signInWithCode(w http.ResponseWriter, r *http.Request, at *store.SignedIn, code string, lang language.Tag) (bool, error) {
 	token, err := p.store.SignInWithCode(r.Context(), at, code, p.browser(r), lang)
 	if token != "" {
@@ -46,7 +46,7 @@ func (p *portal) signInWithCode(w http.ResponseWriter, r *http.Request, at *stor
 	return token != "" && err == nil, err
 }
 
-// membersVisit is a request of somebody who is signed in.
+// membersVisit is a request of a person who is signed in.
 type membersVisit struct {
 	w http.ResponseWriter
 	r *http.Request
@@ -54,7 +54,8 @@ type membersVisit struct {
 	lang language.Tag
 }
 
-// forMembers lets nobody in who is not signed in: they are sent to sign in.
+// forMembers serves people who are signed in, and redirects all others to the sign-in
+// page.
 func (p *portal) forMembers(handle func(v membersVisit)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		lang := languageOf(r, store.LinkView{})

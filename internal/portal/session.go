@@ -16,9 +16,9 @@ import (
 // maxBrowser is how much is kept of what a browser calls itself.
 const maxBrowser = 200
 
-// visitor is whoever is signed in, at whatever stage; nil: nobody is. That the
-// session is in use is written down now and then, also for a GET. If that fails, the
-// session only ends a little earlier.
+// visitor is the person whose session a request belongs to, at any stage; nil: the
+// request has no session. The portal records now and then that a session is in use,
+// also for a GET. If the write fails, the session only ends a little earlier.
 func (p *portal) visitor(r *http.Request) (*store.SignedIn, error) {
 	token, name, found := p.token(r)
 	if !found {

@@ -15,7 +15,7 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 )
 
-// Leave writes that somebody gives a Membership up. The controller carries it out.
+// Leave writes that a person gives a Membership up. The controller carries it out.
 func (s *Store) Leave(ctx context.Context, m *Member, b account.Belonging) error {
 	wish := accountsv1.MembershipReference{
 		Namespace: accountsv1.NamespaceName(b.Membership.Namespace), Name: accountsv1.CatalogueName(b.Membership.Name),

@@ -32,7 +32,7 @@ func (s LinkView) GuessesSpent() bool { return s.Invitation.Status.Guesses >= in
 // Qualifier follows the user names that are chosen here; empty: none does.
 func (s LinkView) Qualifier() string { return s.Organization.Spec.Qualifier }
 
-// Refuses tells why somebody cannot accept with the account that they have, or
+// Refuses tells why a person cannot accept with the account that they have, or
 // are about to have; Continue: they can.
 func (s LinkView) Refuses(m *Member) Outcome {
 	switch {
@@ -46,7 +46,7 @@ func (s LinkView) Refuses(m *Member) Outcome {
 	return Continue
 }
 
-// FactorRequired tells whether nobody becomes a member without a second factor.
+// FactorRequired tells whether a member must have a second factor.
 func (s LinkView) FactorRequired() bool {
 	return s.Organization.Spec.SignIn.TwoFactor == accountsv1.TwoFactorRequired
 }

@@ -32,7 +32,7 @@ var ErrUnchanged = errors.New("nothing to change")
 // ErrGone says that the Account was deleted in the meantime, or cannot be used.
 var ErrGone = errors.New("the account is gone")
 
-// Member is somebody who has an Account, with what they sign in with, as both
+// Member is a person who has an Account, with what they sign in with, as both
 // were at one moment.
 type Member struct {
 	Account     *accountsv1.Account
@@ -45,7 +45,7 @@ type Member struct {
 
 func (m *Member) limits() account.Limits { return account.LimitsOf(m.Belongings) }
 
-// Disabled tells whether nobody may sign in at all.
+// Disabled tells whether the Account is disabled: its person may not sign in at all.
 func (m *Member) Disabled() bool { return m.Account.Spec.State == accountsv1.AccountSwitchDisabled }
 
 // sessionsEnd is the time up to which sessions are ended.
@@ -59,7 +59,8 @@ func (m *Member) Sessions(now time.Time) []session.Session {
 }
 
 // Candidates are those whom a user name or an address may mean, the oldest Account
-// first, and as many as depend on what was typed alone: nil stands for nobody.
+// first. Their number depends on what was typed alone: where there is no such Account,
+// a nil stands in its place.
 func (s *Store) Candidates(ctx context.Context, typed string) ([]*Member, error) {
 	names, err := s.meant(ctx, strings.TrimSpace(typed))
 	if err != nil {
@@ -74,8 +75,8 @@ func (s *Store) Candidates(ctx context.Context, typed string) ([]*Member, error)
 	return all, nil
 }
 
-// MemberOfInvitation is whoever has the Account that was made through the Invitation
-// of that UID, or nil: passkeys know their person by it.
+// MemberOfInvitation is the person whose Account was made through the Invitation of
+// that UID, or nil. Passkeys know their person by it.
 func (s *Store) MemberOfInvitation(ctx context.Context, invitationUID string) (*Member, error) {
 	var accounts accountsv1.AccountList
 	if err := s.Reader.List(ctx, &accounts, client.MatchingFields{IndexAccountInvitation: invitationUID}); err != nil {

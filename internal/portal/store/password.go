@@ -39,7 +39,7 @@ func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen Chosen
 		case !m.keeps(at.Session) || m.Disabled():
 			return "", ErrGone // it was ended while the password was being looked at
 		case m.Credentials.Password != before:
-			return "", ErrContended // somebody signed in, and it was hashed anew
+			return "", ErrContended // a sign-in hashed the password again
 		case m.Credentials.ShortPassword && !m.Credentials.HasSecondFactor():
 			return "", ErrTooShort // the second factor was removed meanwhile
 		}

@@ -116,7 +116,7 @@ func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, 
 
 // ResetPassword writes a new password with the link, and tells whether it is the one
 // that counts now; otherwise the standing says why not. It fails with ErrTooShort.
-// After any other error nobody knows.
+// After any other error the password may have been changed or not.
 //
 // It asks whether the link is open on the very state that it writes, so
 // that one link gives one password, however many post it, and at however many

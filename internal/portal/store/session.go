@@ -45,10 +45,9 @@ type Browser struct {
 	Token string
 }
 
-// Visitor is whoever is signed in with that token of a session of the Account of
-// that name, at whatever stage; nil: nobody is. It is found out anew at each request,
-// past the cache, so that a session that is ended at one portal is ended at all of
-// them.
+// Visitor is the person with that token of a session of the Account of that name, at
+// any stage; nil: there is no such session. It reads past the cache at each request,
+// so that a session that ends at one portal ends at all of them.
 func (s *Store) Visitor(ctx context.Context, accountName, token string) (*SignedIn, error) {
 	m, err := s.member(ctx, accountName)
 	if err != nil || m == nil || m.Disabled() {
@@ -75,9 +74,8 @@ func (s *Store) Touch(ctx context.Context, at *SignedIn) error {
 }
 
 // BeginSession begins a session of m, in place of the one that the browser came
-// with, and gives its token. change says how far somebody has come with it; what it
-// changes in the credentials, such as a code that is used up, is written with the
-// session.
+// with, and gives its token. change says which stage the session has. What it changes
+// in the credentials, such as a code that is used up, is written with the session.
 func (s *Store) BeginSession(ctx context.Context, m *Member, from Browser, change func(m *Member, now time.Time) (session.Stage, error)) (string, error) {
 	token := ""
 	err := s.changeCredentials(ctx, m, func(m *Member, now time.Time) error {
@@ -108,7 +106,7 @@ func (m *Member) begin(random io.Reader, stage session.Stage, from Browser, now 
 	return token, nil
 }
 
-// EndSession ends the session of that hash, if it is there.
+// EndSession ends the session of that hash. It writes nothing if there is none.
 func (s *Store) EndSession(ctx context.Context, m *Member, hash string) error {
 	return s.changeCredentials(ctx, m, func(m *Member, _ time.Time) error {
 		left := session.Without(m.Credentials.Sessions, hash)
@@ -128,5 +126,5 @@ func (s *Store) EndSessions(ctx context.Context, m *Member) error {
 	})
 }
 
-// IsIn tells whether somebody is signed in, and not only halfway.
+// IsIn tells whether the person is signed in, and not only halfway.
 func (s *SignedIn) IsIn() bool { return s != nil && s.Session.Stage == session.StageSignedIn }

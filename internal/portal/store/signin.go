@@ -113,10 +113,11 @@ func (s *Store) countTry(ctx context.Context, m *Member, factor account.Factor) 
 	})
 }
 
-// SignIn begins the session of somebody whose password was right: signed in, or only
-// halfway where there is a second factor. It gives the token of the session, also with
-// an error where only the status could not be written: the session has begun. rehashed
-// is the hash that the password has from now on; empty: the one that it has.
+// SignIn begins the session of a person whose password was right. The person is signed
+// in, or only halfway where there is a second factor. SignIn gives the token of the
+// session. Where only the status could not be written, the session has begun: SignIn
+// gives the token and the error. rehashed is the hash that the password has from now
+// on; empty: the one that it has.
 func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Browser, lang language.Tag) (stage session.Stage, token string, err error) {
 	before := m.Credentials.Password
 	token, err = s.BeginSession(ctx, m, from, func(m *Member, _ time.Time) (session.Stage, error) {
@@ -145,9 +146,9 @@ func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Bro
 	return stage, unlessGone(token, err), err
 }
 
-// SignInWithCode turns the session of somebody whose password was right into one that
-// is signed in, with another token, which it gives as SignIn does; empty without an
-// error: the code was wrong.
+// SignInWithCode turns the session of a person whose password was right into one that
+// is signed in. The session gets another token, which SignInWithCode gives as SignIn
+// does. No token and no error: the code was wrong.
 func (s *Store) SignInWithCode(ctx context.Context, at *SignedIn, code string, from Browser, lang language.Tag) (string, error) {
 	token := ""
 	right, err := s.tryCode(ctx, at.Member, code, func(m *Member, now time.Time) (err error) {

@@ -87,7 +87,7 @@ func (s tappedStatus) Update(ctx context.Context, obj client.Object, opts ...cli
 	}
 }
 
-// update stores a copy. Whoever does not get the answer does not see what was
+// update stores a copy. A caller that gets no answer does not see what was
 // stored either.
 func (s tappedStatus) update(ctx context.Context, verb string, stored client.Object, tell func(), opts []client.SubResourceUpdateOption) error {
 	err := s.tapped.around(verb, stored, func() error { return s.SubResourceWriter.Update(ctx, stored, opts...) })

@@ -179,7 +179,7 @@ func (w *World) RequireFactor() {
 	w.Organization(func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorRequired })
 }
 
-// Kept is what somebody signs in with, as it is stored.
+// Kept is what a person signs in with, as it is stored.
 func (w *World) Kept(name string) account.Credentials {
 	w.T.Helper()
 	c, err := account.ReadCredentials(w.Secret(name))
@@ -187,7 +187,7 @@ func (w *World) Kept(name string) account.Credentials {
 	return c
 }
 
-// Change writes other credentials of somebody.
+// Change writes other credentials of a person.
 func (w *World) Change(name string, change func(c *account.Credentials)) {
 	w.T.Helper()
 	secret, c := w.Secret(name), w.Kept(name)
@@ -196,7 +196,7 @@ func (w *World) Change(name string, change func(c *account.Credentials)) {
 	w.Must(w.Client.Update(context.Background(), secret))
 }
 
-// Renew mails Jane's link anew, as the controller does.
+// Renew mails Jane a new link, as the controller does.
 func (w *World) Renew() {
 	w.Update(func(inv *accountsv1.Invitation) {
 		before := inv.Status.Attempt
