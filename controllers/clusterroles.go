@@ -13,6 +13,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -98,6 +99,20 @@ func (c *ClusterRoles) bindable(ctx context.Context, name string) (bool, error) 
 		c.answers[name] = answer{review.Status.Allowed, asked}
 	}
 	return review.Status.Allowed, nil
+}
+
+// lookAgain is the result of a reconciliation that asked about rights: where they have
+// just changed, another one follows once the API server surely knows of the change.
+// Each reconciliation asks for that. A queue has one entry for an object, so that an
+// event replaces a look that is due later.
+func (c *ClusterRoles) lookAgain(result ctrl.Result) ctrl.Result {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	after := rightsSettle + rightsSettle/10 - c.Clock.Since(c.changed)
+	if after > 0 && (result.RequeueAfter == 0 || after < result.RequeueAfter) {
+		result.RequeueAfter = after
+	}
+	return result
 }
 
 // forget has the rights asked for anew, because they have just been changed.

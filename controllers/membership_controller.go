@@ -146,7 +146,10 @@ func (r *membershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		return ctrl.Result{}, r.withdrawStrays(ctx, req.NamespacedName)
 	}
 	status := track(r.Client, m)
-	defer func() { result, err = status.finish(ctx, r.Clock.Now(), result, err) }()
+	defer func() {
+		result, err = status.finish(ctx, r.Clock.Now(), result, err)
+		result = r.ClusterRoles.lookAgain(result)
+	}()
 
 	facts, err := r.observe(ctx, m)
 	if err != nil {

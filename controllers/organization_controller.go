@@ -173,6 +173,7 @@ func (r *organizationReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	heldBefore := meta.IsStatusConditionTrue(org.Status.Conditions, accountsv1.ConditionMailHeld)
 	defer func() {
 		result, err = status.finish(ctx, r.Clock.Now(), result, err)
+		result = r.ClusterRoles.lookAgain(result)
 		held := meta.FindStatusCondition(org.Status.Conditions, accountsv1.ConditionMailHeld)
 		if held != nil && !heldBefore && status.isSaved() {
 			r.Events.Eventf(org, nil, "Warning", accountsv1.ReasonMailHeld, "Mail", "%s", held.Message)

@@ -214,8 +214,8 @@ func whenNamespaceChanges(concerned handler.MapFunc) handler.EventHandler {
 }
 
 // whenClusterRoleChanges asks for those whose catalogue names a ClusterRole, and
-// for everybody where it is one that says what Usher may bind: then once more
-// when the API server surely knows of it.
+// for everybody where it is one that says what Usher may bind. What they answer with
+// has them looked at once more, when the API server surely knows of it.
 func whenClusterRoleChanges(roles *ClusterRoles, naming, everybody handler.MapFunc) handler.EventHandler {
 	same := func(before, after client.Object) bool {
 		return before != nil && after != nil &&
@@ -228,11 +228,7 @@ func whenClusterRoleChanges(roles *ClusterRoles, naming, everybody handler.MapFu
 			addUnhurried(q, naming(ctx, c.newest())...)
 		default:
 			roles.forget()
-			found := everybody(ctx, c.newest())
-			addUnhurried(q, found...)
-			for _, req := range found {
-				q.AddAfter(req, rightsSettle+rightsSettle/10)
-			}
+			addUnhurried(q, everybody(ctx, c.newest())...)
 		}
 	})
 }
