@@ -102,7 +102,7 @@ e2e: control-plane build chromium ## Run the end-to-end specs: browser, kubectl,
 
 .PHONY: features
 features: control-plane build bin/chart-helm chromium postfix kannel ## Run all specs and say of each feature whether it works.
-	@KUBEBUILDER_ASSETS=$(CURDIR)/bin go run ./hack/features
+	@KUBEBUILDER_ASSETS=$(CURDIR)/bin go run ./hack/features -report bin/features.md
 
 .PHONY: lint
 lint: bin/golangci-lint bin/chart-helm ## Lint the Go files, the API by its own rules, and the chart.

@@ -36,7 +36,7 @@ func TestPrint(t *testing.T) {
 		specs []types.SpecReport
 		want  string
 	}{
-		"a row without specs is none": {
+		"a row without specs has the result none": {
 			want: "A1\tnone\t0\t\nA2\tnone\t0\t\nA10\tnone\t0\t\npass 0\nfail 0\nnone 3\n",
 		},
 		"the first spec is the first in the file, not the first to run": {
@@ -83,9 +83,9 @@ func TestAssign(t *testing.T) {
 		label   string
 		wantErr bool
 	}{
-		"an id of a row is taken":          {label: "A2"},
+		"an id of a row is accepted":       {label: "A2"},
 		"a label that is no id is ignored": {label: "slow"},
-		"an id without a row is a mistake": {label: "A3", wantErr: true},
+		"an id without a row is an error":  {label: "A3", wantErr: true},
 		"a section is not a row":           {label: "A"},
 	}
 	for name, test := range tests {
@@ -111,18 +111,52 @@ func TestPage(t *testing.T) {
 	_, got, _ := strings.Cut(string(rows.page()), "\n## ")
 	want := `A. Section
 
-| id | what the user gets | specs |
+| id | what the user gets | state |
 |---|---|---|
-| A1 | First | one \| two<br>three |
-| A2 | Second |  |
-| A10 | Tenth |  |
+| A1 | First | available |
+| A2 | Second | planned |
+| A10 | Tenth | planned |
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("page() (-want +got):\n%s", diff)
 	}
 }
 
-// TestRows keeps rows.txt complete: a row that is lost would never be missed.
+func TestReport(t *testing.T) {
+	rows := parseRows("A1 First\nA2 Second\nA3 Third")
+	specs := []spec{
+		{name: "one works", labels: []string{"A1", "A2"}, ran: true},
+		{name: "two breaks", labels: []string{"A1"}, ran: true, failed: true},
+		{name: "pending", labels: []string{"A3"}},
+	}
+	if err := rows.assign(specs); err != nil {
+		t.Fatal(err)
+	}
+	want := `# Features, and the specs that prove them
+
+## A1: fail
+
+First
+
+- pass: one works
+- fail: two breaks
+
+## A2: pass
+
+Second
+
+- pass: one works
+
+## A3: none
+
+Third
+`
+	if diff := cmp.Diff(want, string(rows.report())); diff != "" {
+		t.Errorf("report() (-want +got):\n%s", diff)
+	}
+}
+
+// TestRows keeps rows.txt complete: no other test would notice a lost row.
 func TestRows(t *testing.T) {
 	want := map[string]int{"A": 10, "B": 12, "C": 12, "D": 9, "E": 9, "K": 11}
 	got := map[string]int{}

@@ -1,9 +1,10 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command features says of each row of rows.txt whether specs prove it. It runs
-// all Ginkgo suites of the module and prints one line a row, or, asked to
-// -write, lists the specs of each row in a page without running them.
+// Command features reports for each row of rows.txt whether specs prove it. It runs
+// all Ginkgo suites of the module, prints a line for each row, and with -report
+// writes the specs of each row to a file. With -write it runs no specs: it only
+// writes the page of all rows with their states.
 package main
 
 import (
@@ -32,15 +33,16 @@ var rowsText string
 var errFailed = errors.New("not every suite passes")
 
 func main() {
-	page := flag.String("write", "", "`file` to write the table of rows and specs to, instead of running the specs")
+	page := flag.String("write", "", "`file` to write the rows and their states to, instead of running the specs")
+	report := flag.String("report", "", "`file` to write the specs of each row to")
 	flag.Parse()
-	if err := run(context.Background(), os.Stdout, *page); err != nil {
+	if err := run(context.Background(), os.Stdout, *page, *report); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, page string) error {
+func run(ctx context.Context, out io.Writer, page, report string) error {
 	catalogue := parseRows(rowsText)
 	if page != "" {
 		specs, err := runSuites(ctx, "-ginkgo.dry-run")
@@ -53,16 +55,20 @@ func run(ctx context.Context, out io.Writer, page string) error {
 		return os.WriteFile(page, catalogue.page(), 0o644)
 	}
 
-	// Rows are printed even where a suite breaks: the others still have an answer.
+	// A suite that breaks does not hide the results of the others.
 	specs, suitesErr := runSuites(ctx)
 	if err := catalogue.assign(specs); err != nil {
 		return err
 	}
-	return errors.Join(catalogue.print(out), suitesErr)
+	var reportErr error
+	if report != "" {
+		reportErr = os.WriteFile(report, catalogue.report(), 0o644)
+	}
+	return errors.Join(catalogue.print(out), reportErr, suitesErr)
 }
 
-// runSuites runs one suite after the other, since each brings its own API server,
-// and returns the specs of all.
+// runSuites runs the suites one after the other, because each starts its own API
+// server, and returns the specs of all.
 func runSuites(ctx context.Context, flags ...string) ([]spec, error) {
 	packages, err := suites(ctx)
 	if err != nil {
