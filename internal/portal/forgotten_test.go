@@ -236,7 +236,7 @@ func TestWhenAWriteFailsNobodyIsToldWhoExists(t *testing.T) {
 		},
 	})
 	expectSame(t, w.post("/reset", resetRequest("jane")), want)
-	if logs := w.logs.String(); !strings.Contains(logs, "Failed to note that somebody asks for mail") || strings.Contains(logs, "jane") {
+	if logs := w.logs.String(); !strings.Contains(logs, "Failed to record a request for mail") || strings.Contains(logs, "jane") {
 		t.Errorf("log:\n%s", logs)
 	}
 }
@@ -378,7 +378,7 @@ func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
 			if now := w.Account("jane"); now != nil && len(now.Status.ResetTimes) != tc.want {
 				t.Errorf("requests: %v", now.Status.ResetTimes)
 			}
-			if strings.Contains(w.logs.String(), "Failed to note") {
+			if strings.Contains(w.logs.String(), "Failed to record") {
 				t.Errorf("log:\n%s", w.logs)
 			}
 		})

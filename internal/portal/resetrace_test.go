@@ -249,7 +249,7 @@ func TestWhereTheLockCannotBeOpenedThePasswordCounts(t *testing.T) {
 		},
 	})
 	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password is changed")
-	if logs := w.logs.String(); tries != 3 || !strings.Contains(logs, "Failed to note that a password was changed") || strings.Contains(logs, "jane") {
+	if logs := w.logs.String(); tries != 3 || !strings.Contains(logs, "Failed to record a password change") || strings.Contains(logs, "jane") {
 		t.Errorf("%d tries; log:\n%s", tries, logs)
 	}
 	w.meddle(interceptor.Funcs{})

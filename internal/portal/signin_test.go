@@ -233,7 +233,7 @@ func TestWhatFailsForOneAccountAloneTellsNobodyThatItExists(t *testing.T) {
 	}{
 		"the API server reads and does not write": {func() *world {
 			return anEntrance(t, entrant(t, "jane")...).interfere(noStatus)
-		}, "the API server says InternalError"},
+		}, "API server returned InternalError"},
 		"her hash is damaged": {func() *world {
 			w := anEntrance(t, entrant(t, "jane", damaged)...)
 			w.config.Hasher = account.NewHasher(1, time.Minute)
