@@ -32,7 +32,7 @@ func TestWhatABrowserIsCalled(t *testing.T) {
 		"":                               {"", ""},
 	} {
 		if browser, system := nameBrowser(agent); browser != want[0] || system != want[1] {
-			t.Errorf("%q is called %q on %q, want %q on %q", agent, browser, system, want[0], want[1])
+			t.Errorf("%q: got %q on %q, want %q on %q", agent, browser, system, want[0], want[1])
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (p *portal) cookieName(name string) string {
 // a mail, which Strict does not allow. They do not send it with a form of another
 // site.
 func (p *portal) setCookie(w http.ResponseWriter, name, value string, maxAge int, sameSite http.SameSite) {
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: over plain http, which a demo or a lab has, browsers keep no cookie that is Secure.
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: over plain http, which only a demo or a lab uses, browsers reject Secure cookies.
 		Name: p.cookieName(name), Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: p.https, SameSite: sameSite,
 	})

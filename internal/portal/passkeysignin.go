@@ -69,7 +69,7 @@ func unseal(text string, keys invitation.Keyring, now time.Time) (challenge, boo
 	if err != nil || !hmac.Equal(mac, sent) {
 		return challenge{}, false
 	}
-	c := challenge{expires: time.Unix(int64(binary.BigEndian.Uint64(head[challengeSize:])), 0).UTC()} //nolint:gosec // G115: we wrote it.
+	c := challenge{expires: time.Unix(int64(binary.BigEndian.Uint64(head[challengeSize:])), 0).UTC()} //nolint:gosec // G115: this portal wrote it.
 	copy(c.value[:], head)
 	return c, now.Before(c.expires)
 }
