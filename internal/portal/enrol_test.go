@@ -157,7 +157,8 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 	for name, tc := range map[string]struct {
 		form func(b *agent) url.Values
 		text string
-		// anew means that the page shows another secret than before.
+		// anew reports whether the page shows another secret than before. It is true
+		// if the browser has no valid number.
 		anew bool
 	}{
 		"none":                       {func(*agent) url.Values { return filledWithApp("") }, missing, false},

@@ -51,7 +51,7 @@ func TestNobodyWhoIsNotSignedInReachesSecondFactors(t *testing.T) {
 		agent func(w *world) *agent
 		to    string
 	}{
-		{"nobody", (*world).agent, "/sign-in?lang=en"},
+		{"a visitor without a session", (*world).agent, "/sign-in?lang=en"},
 		{"a person with only a password", func(w *world) *agent {
 			return w.seated(mara, session.StagePassword, time.Minute)
 		}, "/sign-in/code?lang=en"},

@@ -21,7 +21,7 @@ import (
 
 // factorPages are requests that lead to every page about second factors.
 var factorPages = map[string]func(w *world, query string) *httptest.ResponseRecorder{
-	"nothing there": func(w *world, query string) *httptest.ResponseRecorder {
+	"no second factor": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.signedInAs(otto).visit(pathFactors + query)
 	},
 	"every factor, long after the sign-in": func(w *world, query string) *httptest.ResponseRecorder {
@@ -86,7 +86,7 @@ var factorPages = map[string]func(w *world, query string) *httptest.ResponseReco
 	"recovery codes": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.signedInAs(mara).fill(pathFactors+"/recovery-codes"+query, nil)
 	},
-	"something done": func(w *world, query string) *httptest.ResponseRecorder {
+	"a confirmed change": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.signedInAs(mara).visit(pathFactors + query + "&done=passkey-removed")
 	},
 	"the sign-in page": func(w *world, query string) *httptest.ResponseRecorder { return w.agent().visit("/sign-in" + query) },

@@ -52,7 +52,7 @@ func strangersToReset(t *testing.T) map[string]struct {
 		"an address":                         {"jane.doe@example.com", forgetter(t, "jane")},
 		"an address of several Accounts":     {"jane.doe@example.com", crowd},
 		"an unknown user name":               {"nobody", nil},
-		"nobody's address":                   {"nobody@example.com", nil},
+		"an unknown address":                 {"nobody@example.com", nil},
 		"neither a user name nor an address": {"system:masters", nil},
 		"a person who asked just now":        {"jane", forgetter(t, "jane", askedAt(storetest.Start.Add(-time.Second)))},
 		"a person who asked five times":      {"jane", forgetter(t, "jane", askedAt(day...))},
@@ -352,7 +352,7 @@ func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
 		change func(w *world)
 		want   int
 	}{
-		"nothing much": {func(w *world) {
+		"an unrelated label changes": {func(w *world) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Labels = map[string]string{"team": "a"} })
 		}, 1},
 		"it is disabled":       {func(w *world) { w.alterJane(switchedOff) }, 0},

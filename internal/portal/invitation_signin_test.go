@@ -567,7 +567,7 @@ func TestWhoHasAnAccountIsToldToSignIn(t *testing.T) {
 	b.signIn("jane")
 	expect(t, b.fill(w.Link(), filled()), 422, "There is an account with jane.doe@example.com already", `!href="#sign-in-name"`, acceptButton)
 	for name, other := range map[string][]client.Object{
-		"half-made": {storetest.MadeFor("another's", "jane")}, "going": {storetest.Going(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
+		"an incomplete account": {storetest.MadeFor("another's", "jane")}, "an account that is being deleted": {storetest.Going(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
 		"an account with another address": owned("jane", "jane@example.com", good),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -267,7 +267,7 @@ func TestWhatIsWrongIsSaidBesideTheField(t *testing.T) {
 		"a name of 101 letters": {but(fieldFamilyName, strings.Repeat("x", 101)), fieldFamilyName, "too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := aWorld(t, storetest.MadeFor("somebody else's", "taken"))
+			w := aWorld(t, storetest.MadeFor("another's", "taken"))
 			got := w.post(w.Link(), tc.form)
 			expect(t, got, 422, tc.text, `role="alert"`, `autofocus`, `href="#`+tc.field+`"`,
 				`id="`+tc.field+`-problem"`, tc.field+`-problem" aria-invalid="true"`,
@@ -383,7 +383,7 @@ func TestAPostIsJudgedByWhatIsTrueNow(t *testing.T) {
 		status int
 	}{
 		"used in the meantime":         {func(w *world) { w.TakeUp("somebody", "u") }, 410},
-		"mailed anew":                  {func(w *world) { w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) }, 404},
+		"mailed again":                 {func(w *world) { w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) }, 404},
 		"deleted":                      {func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Jane())) }, 404},
 		"the organization was deleted": {func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Acme())) }, 410},
 		"another invitation has its name": {func(w *world) {

@@ -69,7 +69,7 @@ func TestClientOf(t *testing.T) {
 		forwarded []string
 		want      string
 	}{
-		"nobody between":                         {"203.0.113.1:4711", nil, "203.0.113.1"},
+		"no proxy":                               {"203.0.113.1:4711", nil, "203.0.113.1"},
 		"an untrusted client's claim is ignored": {"203.0.113.1:4711", []string{"198.51.100.1"}, "203.0.113.1"},
 		"a trusted proxy's claim counts":         {"10.0.0.1:4711", []string{"203.0.113.1"}, "203.0.113.1"},
 		"only what the proxy itself saw":         {"10.0.0.1:4711", []string{"198.51.100.1, 203.0.113.1"}, "203.0.113.1"},

@@ -105,7 +105,7 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 		stranger.auth.Options.UserHandle = k.auth.Options.UserHandle
 		return stranger.signed(options)
 	},
-	"for nobody": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"for an unknown user handle": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		k.auth.Options.UserHandle = []byte("0123456789abcdef")
 		return k.signed(options)
 	},

@@ -109,7 +109,7 @@ func TestAPlainFormSignsNobodyIn(t *testing.T) {
 
 func TestRefusalsTakeAsLong(t *testing.T) {
 	for name, forge := range map[string]func(k *key, options *httptest.ResponseRecorder) string{
-		"for nobody": func(k *key, options *httptest.ResponseRecorder) string {
+		"for an unknown user handle": func(k *key, options *httptest.ResponseRecorder) string {
 			k.auth.Options.UserHandle = []byte("0123456789abcdef")
 			return k.signed(options)
 		},

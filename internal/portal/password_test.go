@@ -64,11 +64,11 @@ func TestAPasswordThatIsHashedAnewMeanwhileCanBeChangedAgain(t *testing.T) {
 	b := w.browser()
 	b.signIn("jane", good)
 	w.config.Hasher = watched{storetest.PlainHasher{}, func(string) {
-		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "hash anew" })
+		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "renewed hash" })
 	}}
 	b.handler = w.build().handler
 	expect(t, b.fill("/account/password", toAnother()), 503, "Your password could not be changed just now.")
-	if c := w.credentials("jane"); c.Password != "hash anew" || !b.isIn() {
+	if c := w.credentials("jane"); c.Password != "renewed hash" || !b.isIn() {
 		t.Errorf("the stored password is %q", c.Password)
 	}
 }

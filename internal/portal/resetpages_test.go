@@ -70,7 +70,7 @@ var resetPages = map[string]func(w *world, query string) *httptest.ResponseRecor
 	"user names were requested": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.post("/user-names"+query, namesRequest("x@example.com"))
 	},
-	"nothing behind": func(w *world, query string) *httptest.ResponseRecorder {
+	"no answer from the API server": func(w *world, query string) *httptest.ResponseRecorder {
 		w.meddle(down)
 		return w.post("/reset"+query, resetRequest("x"))
 	},
@@ -197,7 +197,7 @@ func TestNothingOfAResetIsLogged(t *testing.T) {
 	w := aReset(t, withTOTP, lockedNow)
 	w.Clock.Step(time.Minute)
 	w.post("/reset", resetRequest("jane"))
-	w.post("/reset", resetRequest("somebody else"))
+	w.post("/reset", resetRequest("another person"))
 	w.post("/user-names", namesRequest("jane.doe@example.com"))
 	path := w.resetPath("jane", w.Clock.Now())
 	w.get(path)
@@ -207,7 +207,7 @@ func TestNothingOfAResetIsLogged(t *testing.T) {
 	w.get(w.resetPath("jane", storetest.Start))
 	w.get("/reset/abcdef")
 	for _, secret := range []string{
-		strings.TrimPrefix(path, "/reset/"), "abcdef", other25, good, "jane", "somebody", "example.com\"", uidOf("jane"), "JBSWY3DPEHPK3PXP",
+		strings.TrimPrefix(path, "/reset/"), "abcdef", other25, good, "jane", "another person", "example.com\"", uidOf("jane"), "JBSWY3DPEHPK3PXP",
 	} {
 		if strings.Contains(w.logs.String(), secret) {
 			t.Errorf("%q is in the log:\n%s", secret, w.logs)
