@@ -37,7 +37,7 @@ type Config struct {
 	// Reader reads from a cache with the indexes of store.SetupIndexes. Pages show
 	// what it returns.
 	Reader client.Reader
-	// Live reads from the API server, past the cache. The portal accepts nothing
+	// Live reads from the API server, without the cache. The portal accepts nothing
 	// without a live read.
 	Live client.Reader
 	// Writer writes Accounts, Secrets and the answers to Invitations.

@@ -40,7 +40,7 @@
 //
 //   - There is no such Account.
 //   - The password is wrong.
-//   - The Account is locked, disabled or incomplete, or was deleted a moment ago.
+//   - The Account is locked, disabled or half-made, or was deleted a moment ago.
 //   - The API server accepts reads but no writes, so the portal cannot count the
 //     attempt.
 //   - The stored hash is damaged.
@@ -51,13 +51,13 @@
 // The page always takes the same number of hashes: one for a user name and five
 // for an address. The portal sends it at the next multiple of half a second.
 //
-// An Organization's support contact is no secret: every client that names the
-// Organization can read it.
+// The portal shows an Organization's support contact to every client that names
+// the Organization.
 //
 // # How a passkey signs in
 //
 // A passkey verifies its user, so it is enough on its own to sign in. An attacker
-// cannot guess it. Therefore the portal counts no attempts, and a lock does not
+// cannot guess it. Therefore the portal counts no failures, and a lock does not
 // block a passkey.
 //
 // The challenge is in a cookie of the browser that asked for it, under a MAC that

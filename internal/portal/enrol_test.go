@@ -157,8 +157,7 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 	for name, tc := range map[string]struct {
 		form func(b *agent) url.Values
 		text string
-		// anew reports whether the page shows another secret than before. It is true
-		// if the browser has no valid number.
+		// The page shows another secret than before.
 		anew bool
 	}{
 		"none":                       {func(*agent) url.Values { return filledWithApp("") }, missing, false},

@@ -72,7 +72,7 @@ func (p *portal) receiveChange(v membersVisit, form string) (url.Values, bool) {
 }
 
 // changeFactors makes a change, gives the browser the new token of its session,
-// and returns the new recovery codes.
+// and returns the new recovery codes, if any.
 func (p *portal) changeFactors(v membersVisit, change store.FactorChange) ([]string, error) {
 	ctx := context.WithoutCancel(v.r.Context())
 	token, codes, err := p.store.ChangeFactors(ctx, v.SignedIn, p.browser(v.r), change)

@@ -33,7 +33,7 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// Two people with accounts, and the Invitations that created the accounts.
+// Two people with accounts, and the Invitations behind the accounts.
 const (
 	mara     = "mara-voss"
 	maraUID  = "33333333-3333-4333-8333-333333333333"

@@ -206,15 +206,15 @@ func TestWhoCannotSignIn(t *testing.T) {
 			objects  []client.Object
 			password string
 		}{
-			"another password":      {owned("zora", address, good), good + "x"},
-			"another's password":    {all(owned("zora", address, "hers"), owned("john", "john@example.org", good)), good},
-			"an incomplete account": {half(owned("zora", address, good)), good},
-			"an incomplete account without settled credentials": {unsettled(half(owned("zora", address, good))), good},
-			"a password that is not settled":                    {unsettled(owned("zora", address, good)), good},
-			"an account without a password":                     {owned("zora", address, good)[:1], good},
-			"a password without an account":                     {owned("zora", address, good)[1:], good},
-			"an account that is being deleted":                  {all(owned("zora", address, good)[1:], []client.Object{storetest.Going(storetest.Recorded(storetest.MadeFor("x", "zora")))}), good},
-			"an account that is disabled":                       {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), good},
+			"another password":                                {owned("zora", address, good), good + "x"},
+			"another's password":                              {all(owned("zora", address, "hers"), owned("john", "john@example.org", good)), good},
+			"a half-made account":                             {half(owned("zora", address, good)), good},
+			"a half-made account without settled credentials": {unsettled(half(owned("zora", address, good))), good},
+			"a password that is not settled":                  {unsettled(owned("zora", address, good)), good},
+			"an account without a password":                   {owned("zora", address, good)[:1], good},
+			"a password without an account":                   {owned("zora", address, good)[1:], good},
+			"an account that is being deleted":                {all(owned("zora", address, good)[1:], []client.Object{storetest.Going(storetest.Recorded(storetest.MadeFor("x", "zora")))}), good},
+			"an account that is disabled":                     {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), good},
 			"an account that is locked": {change(func(a *accountsv1.Account) {
 				a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now}
 			}), good},
@@ -567,7 +567,7 @@ func TestWhoHasAnAccountIsToldToSignIn(t *testing.T) {
 	b.signIn("jane")
 	expect(t, b.fill(w.Link(), filled()), 422, "There is an account with jane.doe@example.com already", `!href="#sign-in-name"`, acceptButton)
 	for name, other := range map[string][]client.Object{
-		"an incomplete account": {storetest.MadeFor("another's", "jane")}, "an account that is being deleted": {storetest.Going(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
+		"a half-made account": {storetest.MadeFor("another's", "jane")}, "an account that is being deleted": {storetest.Going(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
 		"an account with another address": owned("jane", "jane@example.com", good),
 	} {
 		t.Run(name, func(t *testing.T) {

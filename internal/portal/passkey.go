@@ -68,7 +68,7 @@ func newRelyingParty(base *url.URL) (*webauthn.WebAuthn, error) {
 type passkeyOwner struct {
 	// handle identifies the person to an authenticator. It must reveal nothing about
 	// them (WebAuthn, section 14.6.1) and survive a restore. So it is the UID of the
-	// Invitation that created the Account. nil means that there is none.
+	// Invitation that the Account was created through. nil means that there is none.
 	handle   []byte
 	name     string
 	passkeys []account.Passkey
@@ -129,8 +129,9 @@ func (p *portal) beginNewPasskey(owner passkeyOwner, now time.Time) (*protocol.C
 	return p.askForPasskey(owner, challenge, now)
 }
 
-// askForPasskey does the same with a given challenge. Its result depends only on
-// its arguments, so a caller can recompute the state instead of storing it.
+// askForPasskey does the same with a given challenge. The state that it returns
+// depends only on its arguments, so a caller can recompute the state instead of
+// storing it.
 func (p *portal) askForPasskey(owner passkeyOwner, challenge []byte, now time.Time) (*protocol.CredentialCreation, *store.PendingPasskey, error) {
 	var known []protocol.CredentialDescriptor
 	for _, credential := range owner.WebAuthnCredentials() {
@@ -187,8 +188,9 @@ func addTo(passkeys []account.Passkey, added account.Passkey) ([]account.Passkey
 }
 
 // usePasskey returns the passkeys after one of them has answered a challenge. It
-// fails with errRefused. A counter that did not increase is refused, because the
-// passkey can have been copied.
+// fails with errRefused. It also refuses an answer whose counter did not
+// increase, unless the counter is always 0, because the passkey can have been
+// copied.
 func (p *portal) usePasskey(owner passkeyOwner, challenge []byte, answer *protocol.ParsedCredentialAssertionData, now time.Time) ([]account.Passkey, error) {
 	ceremony := webauthn.SessionData{
 		Challenge:        base64.RawURLEncoding.EncodeToString(challenge),

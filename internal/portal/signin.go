@@ -26,7 +26,7 @@ const paramOrganization = "organization"
 const doneSignedOut = "signed-out"
 
 // enterTimeout limits the work on one sign-in form. An address can belong to
-// several Accounts, each of which takes some seconds.
+// several Accounts, each of which can take some seconds.
 const enterTimeout = 30 * time.Second
 
 func (p *portal) enterRoutes() map[string]route {
