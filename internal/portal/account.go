@@ -20,11 +20,11 @@ import (
 
 const pageAccount = "account.html"
 
-// paramDone is the query parameter by which a page says what was done on the
-// one before, by the words of doneSentences.
+// paramDone is the query parameter that names what was done on the previous page.
+// Its values are the keys of doneSentences.
 const paramDone = "done"
 
-// What the account page can say was done.
+// What the account page can confirm.
 const (
 	donePassword     = "password"
 	doneSession      = "session"
@@ -32,7 +32,7 @@ const (
 	doneRecoveryCode = "recovery-code"
 )
 
-// doneSentences are what it says then.
+// doneSentences are the sentences that confirm it.
 var doneSentences = map[string]string{
 	donePassword:     "portal.account.done-password",
 	doneSession:      "portal.account.done-session",
@@ -56,40 +56,42 @@ func (p *portal) accountRoutes() map[string]route {
 	}
 }
 
-// accountPage is what somebody reads about their own account.
+// accountPage shows people their own account.
 type accountPage struct {
 	UserName, KubernetesUser, Email, Name string
 	Belongings                            []belongingView
 	Sessions                              []sessionView
-	// SecondFactor: there is one. RecoveryCodes are how many are left.
+	// SecondFactor means that there is a second factor. RecoveryCodes is the number
+	// of unused recovery codes.
 	SecondFactor  bool
 	RecoveryCodes int
-	// NeedsSecondFactor: an Organization wants one, and there is none.
+	// NeedsSecondFactor means that an Organization requires a second factor and there
+	// is none.
 	NeedsSecondFactor bool
-	// Done is the id of a sentence that says what was just done, or empty.
+	// Done is the id of the sentence that confirms what was just done, or "".
 	Done string
 	// Base is the path that the portal is mounted at.
 	Base string
 }
 
-// belongingView is an Organization that somebody belongs to.
+// belongingView shows an Organization that the account belongs to.
 type belongingView struct {
 	Organization, Role, Support string
 	Abilities                   []membership.Ability
-	// Membership is its "namespace/name".
+	// Membership is its key, "namespace/name".
 	Membership string
-	// Leaving: the person has given it up.
+	// Leaving means that the member has asked to leave.
 	Leaving bool
-	// Withheld: nothing is granted at the moment.
+	// Withheld means that nothing is granted at the moment.
 	Withheld bool
 }
 
-// sessionView is one session, for its person to recognize.
+// sessionView shows one session in a way that its user can recognize.
 type sessionView struct {
 	Hash string
-	// Browser is what it is called, and System what it is on; empty: nobody knows.
+	// Browser and System are common names. An empty value means unknown.
 	Browser, System string
-	// LastUse is known to some minutes.
+	// LastUse is accurate to a few minutes.
 	Started, LastUse time.Time
 	Current          bool
 }
@@ -133,10 +135,11 @@ func membershipKey(b account.Belonging) string {
 	return b.Membership.Namespace + "/" + b.Membership.Name
 }
 
-// backToAccount answers whoever loads anew what only a form is sent to.
+// backToAccount answers a reload of an address that only accepts forms.
 func (p *portal) backToAccount(v membersVisit) { p.toAccount(v, "") }
 
-// toAccount sends the browser to the account page, which says what was done.
+// toAccount redirects the browser to the account page, which confirms what was
+// done.
 func (p *portal) toAccount(v membersVisit, done string) {
 	path := "/account?lang=" + v.lang.String()
 	if done != "" {
@@ -145,8 +148,8 @@ func (p *portal) toAccount(v membersVisit, done string) {
 	p.redirect(v.w, v.r, path)
 }
 
-// endSessions answers the forms that end one session, or all of them, the one
-// of the request included.
+// endSessions answers the forms that end one session or all of them, including
+// the session of the request.
 func (p *portal) endSessions(v membersVisit) {
 	values, status, refusal := readValues(v.w, v.r)
 	if status != 0 {

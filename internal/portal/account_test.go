@@ -23,16 +23,15 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// resident is somebody who has an account, belongs to Acme, and is signed in
-// with one browser.
+// resident is a member of Acme who is signed in with one browser.
 type resident struct {
 	*world
 	name   string
 	cookie *http.Cookie
 }
 
-// aResident lives in a world of their own. Changes are made before anything is
-// stored.
+// aResident returns a resident in a world of their own. The changes apply before
+// anything is stored.
 func aResident(t *testing.T, role accountsv1.CatalogueName, more []client.Object, changes ...func(*account.Credentials)) *resident {
 	t.Helper()
 	const name = "ada-example"
@@ -68,7 +67,7 @@ func membershipOf(name string, role accountsv1.CatalogueName) *accountsv1.Member
 	}
 }
 
-// anotherSession is one of the same person in another browser.
+// anotherSession adds a session of the same person in another browser.
 func anotherSession(c *account.Credentials) {
 	s, _, _ := session.New(rand.Reader, session.StageSignedIn, "Elsewhere", storetest.Start.Add(-time.Hour))
 	s.SeenTime = storetest.Start
@@ -81,7 +80,7 @@ func (r *resident) open(path string) *httptest.ResponseRecorder {
 	return r.do(request)
 }
 
-// send sends a form. The browser keeps the cookie that it is given.
+// send sends a form. The browser keeps the cookie from the answer.
 func (r *resident) send(path string, fields ...string) *httptest.ResponseRecorder {
 	form := url.Values{}
 	for i := 0; i < len(fields); i += 2 {
@@ -112,7 +111,7 @@ func (r *resident) credentials() account.Credentials {
 	return c
 }
 
-// goesTo checks that the browser is sent to another page.
+// goesTo checks that the browser is redirected to another page.
 func goesTo(t *testing.T, got *httptest.ResponseRecorder, want string) {
 	t.Helper()
 	if location := got.Header().Get("Location"); got.Code != http.StatusSeeOther || location != want {
@@ -141,7 +140,7 @@ func TestNobodySeesTheAccountPagesWithoutASession(t *testing.T) {
 		r.send(path, "session", "all", "membership", storetest.Home+"/ada", "current-password", good, "new-password", "other velvet pickle tram", "new-password-again", "other velvet pickle tram")
 	}
 	if r.Secret(r.name).ResourceVersion != before || len(r.account().Status.Leaving) != 0 {
-		t.Error("somebody without a session changed the account")
+		t.Error("a visitor without a session changed the account")
 	}
 }
 
@@ -180,11 +179,11 @@ func TestAPasswordIsChanged(t *testing.T) {
 
 func TestAPasswordIsNotChanged(t *testing.T) {
 	for name, c := range map[string]struct{ current, chosen, again, says string }{
-		"nothing is typed":               {"", "", "", "Current password"},
-		"the current one is wrong":       {"something else entirely", another, another, "That is not your current password"},
-		"the new one is short":           {good, "quartz", "quartz", "15 characters"},
-		"the new one is made of a name":  {good, "ada-example-ada-example", "ada-example-ada-example", "New password"},
-		"the new one is typed otherwise": {good, another, another + "x", "New password again"},
+		"nothing is typed":                      {"", "", "", "Current password"},
+		"the current password is wrong":         {"something else entirely", another, another, "That is not your current password"},
+		"the new password is short":             {good, "quartz", "quartz", "15 characters"},
+		"the new password is built from a name": {good, "ada-example-ada-example", "ada-example-ada-example", "New password"},
+		"the two new passwords differ":          {good, another, another + "x", "New password again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := aResident(t, "developer", nil, anotherSession)
@@ -209,7 +208,7 @@ func TestWrongCurrentPasswordsLockTheAccountAndEndItsSessions(t *testing.T) {
 	}
 	goesTo(t, r.send("/account/password", "current-password", good, "new-password", another, "new-password-again", another), "/sign-in?lang=en")
 	if r.credentials().Password != "hash of "+good {
-		t.Error("a locked account got another password")
+		t.Error("the password of a locked account changed")
 	}
 }
 
@@ -220,7 +219,7 @@ func TestAShortPasswordNeedsASecondFactor(t *testing.T) {
 	r := aResident(t, "developer", nil, func(c *account.Credentials) { c.TOTP.Secret = "ABC" })
 	goesTo(t, r.send("/account/password", change...), "/account?lang=en&done=password")
 	if !r.credentials().ShortPassword {
-		t.Error("nobody knows that the password is short")
+		t.Error("the short password is not recorded as short")
 	}
 }
 
@@ -247,7 +246,7 @@ func TestNobodyLeavesForSomebodyElse(t *testing.T) {
 	}
 }
 
-// meddlingHasher does something while a password is being hashed.
+// meddlingHasher calls a function while a password is being hashed.
 type meddlingHasher struct {
 	storetest.PlainHasher
 	meddle func()
@@ -270,6 +269,6 @@ func TestAShortPasswordIsNotLeftAlone(t *testing.T) {
 	r.build()
 	expect(t, r.send("/account/password", "current-password", good, "new-password", short, "new-password-again", short), 422, "15 characters")
 	if got := r.credentials().Password; got != "hash of "+good {
-		t.Errorf("the password is the %s", got)
+		t.Errorf("the stored password is %q", got)
 	}
 }

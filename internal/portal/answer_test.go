@@ -31,8 +31,8 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// owned is an Account that belongs to somebody, and its password. Its Secret
-// knows it by another UID, as after a restore.
+// owned returns an Account with an owner, and its password. Its Secret has
+// another account UID, as after a restore.
 func owned(name, email, password string) []client.Object {
 	return []client.Object{
 		&accountsv1.Account{
@@ -55,7 +55,7 @@ func owned(name, email, password string) []client.Object {
 	}
 }
 
-// all puts lists of objects together.
+// all concatenates lists of objects.
 func all(lists ...[]client.Object) []client.Object {
 	var objects []client.Object
 	for _, list := range lists {
@@ -64,8 +64,8 @@ func all(lists ...[]client.Object) []client.Object {
 	return objects
 }
 
-// guest is somebody who has an account with that address, and is signed in: the
-// cookie is the one of their browser.
+// guest returns the objects of a signed-in person whose account has that address,
+// and the cookie of their browser.
 func guest(t *testing.T, name, email string, changes ...func(*account.Credentials)) ([]client.Object, *http.Cookie) {
 	t.Helper()
 	objects := owned(name, email, good)
@@ -83,17 +83,17 @@ func guest(t *testing.T, name, email string, changes ...func(*account.Credential
 	return objects, &http.Cookie{Name: hostPrefix + sessionCookie, Value: token + "." + name}
 }
 
-// signInForm is a form that signs in.
+// signInForm returns a form that signs in.
 func signInForm(name, password string) url.Values {
 	return url.Values{fieldSignInName: {name}, fieldSignInPassword: {password}}
 }
 
-// declineForm is a form that declines.
+// declineForm returns a form that declines.
 func declineForm(reason string) url.Values {
 	return url.Values{fieldReason: {reason}, fieldDecline: {ticked}}
 }
 
-// hashes counts the hashes that were computed, and those that were somebody's.
+// hashes counts the computed hashes, and the comparisons with a stored hash.
 type hashes struct {
 	storetest.PlainHasher
 	verified, somebodys atomic.Int32
@@ -110,7 +110,7 @@ func (h *hashes) Verify(ctx context.Context, password string, stored func() stri
 	})
 }
 
-// reply is what one request was answered; untold if it died.
+// reply is the answer to one request. told is false if the process died first.
 type reply struct {
 	*httptest.ResponseRecorder
 	told bool
@@ -123,8 +123,9 @@ func (r reply) String() string {
 	return fmt.Sprint(r.Code)
 }
 
-// perRequest is the API server that each request brings with it, so that many
-// requests can share the pages, which take long to read. cached: as the cache has it.
+// perRequest is the API server that each request carries in its context. It lets
+// many requests share the pages, which take long to parse. cached selects the
+// cached view.
 type perRequest struct{ cached bool }
 
 type tapOfRequest struct{}
@@ -164,7 +165,7 @@ func (s statusPerRequest) Update(ctx context.Context, obj client.Object, opts ..
 	return s.client.of(ctx).Status().Update(ctx, obj, opts...)
 }
 
-// sharedPages is a portal whose requests each bring an API server.
+// sharedPages returns a portal whose requests each carry an API server.
 func sharedPages(w *world) http.Handler {
 	cfg := w.config
 	cfg.Reader, cfg.Live, cfg.Writer = perRequest{cached: true}, perRequest{}, perRequest{}
@@ -186,7 +187,8 @@ func (w *world) send(handler http.Handler, tap *storetest.Tapped, path string, f
 	}
 }
 
-// answering is one way to answer an invitation, and how to tell that it counts.
+// answering is one way to answer an invitation, with a check that shows whether
+// the answer counts.
 type answering struct {
 	step    string
 	form    url.Values
@@ -202,9 +204,9 @@ func declinedFor(reason string) func(accountsv1.InvitationStatus) bool {
 	return func(s accountsv1.InvitationStatus) bool { return s.Decline.Given() && s.Decline.Reason == reason }
 }
 
-// TestAnswersInEveryOrder sends different answers of one link through the API
-// server in many orders, without and with processes that die and answers that
-// are lost. One answer counts, and nobody is told anything else.
+// TestAnswersInEveryOrder sends different answers to one link through the API
+// server in many orders, with and without crashed processes and lost answers.
+// Exactly one answer counts, and no client is told otherwise.
 func TestAnswersInEveryOrder(t *testing.T) {
 	seeds := 1500
 	if testing.Short() {
@@ -233,7 +235,7 @@ func TestAnswersInEveryOrder(t *testing.T) {
 	}
 }
 
-// verifyAnswers says what is not as it should be, or nothing.
+// verifyAnswers returns what is wrong, or "".
 func (w *world) verifyAnswers(mix []answering, replies []reply, faulty bool) string {
 	status := w.Invitation().Status
 	if status.Acceptance.Given() && status.Decline.Given() {
@@ -244,23 +246,23 @@ func (w *world) verifyAnswers(mix []answering, replies []reply, faulty bool) str
 		counts := mix[i].counts(status)
 		switch {
 		case !r.told && !faulty:
-			return fmt.Sprintf("request %d died although nothing was wrong", i)
+			return fmt.Sprintf("request %d died without an injected fault", i)
 		case !r.told:
 		case r.Code == http.StatusOK && !counts:
-			return fmt.Sprintf("request %d was told that it counts, and it does not", i)
+			return fmt.Sprintf("request %d was told that it counts, but it does not", i)
 		case r.Code == http.StatusGone && counts && mix[i].step != "/accept":
-			return fmt.Sprintf("request %d counts, and it was told that it does not", i)
+			return fmt.Sprintf("request %d counts, but was told that it does not", i)
 		case r.Code == http.StatusGone && !strings.Contains(r.Body.String(), whatHappened(status)):
-			return fmt.Sprintf("request %d was not told what happened", i)
+			return fmt.Sprintf("request %d was not told the result", i)
 		case r.Code == http.StatusOK:
 			won++
 		case r.Code != http.StatusGone && (!faulty || r.Code != http.StatusServiceUnavailable):
 			return fmt.Sprintf("request %d was answered with %d", i, r.Code)
 		}
 	}
-	// Somebody who accepts twice at once may be told so twice.
+	// A person who accepts twice at once can get two confirmations.
 	if won == 0 && !faulty || won > 1 && mix[0].step != "/accept" {
-		return fmt.Sprintf("%d were told that their answer counts", won)
+		return fmt.Sprintf("%d requests were told that their answer counts", won)
 	}
 	return ""
 }
@@ -273,7 +275,7 @@ func whatHappened(status accountsv1.InvitationStatus) string {
 }
 
 // TestGuessesInEveryOrder sends wrong codes through the API server in many
-// orders: no more of them are looked at than there are guesses.
+// orders. The portal checks no more of them than there are guesses.
 func TestGuessesInEveryOrder(t *testing.T) {
 	seeds := 300
 	if testing.Short() {
@@ -301,13 +303,13 @@ func TestGuessesInEveryOrder(t *testing.T) {
 		}
 		guesses := int(w.Invitation().Status.Guesses)
 		if guesses > invitation.MostGuesses || looked > guesses-before || !s.Faulty && looked != 3 {
-			t.Fatalf("seed %d: %d guesses were counted and %d looked at\nanswers: %v\ncalls: %q", seed, guesses-before, looked, replies, s.History)
+			t.Fatalf("seed %d: %d guesses were counted and %d checked\nanswers: %v\ncalls: %q", seed, guesses-before, looked, replies, s.History)
 		}
 	}
 }
 
-// TestOfFiftyWrongPasswordsFiveAreLookedAt: the link is one more door, and the
-// lock is the one of the account.
+// TestOfFiftyWrongPasswordsFiveAreLookedAt checks that the link is no way around
+// the lock of the account.
 func TestOfFiftyWrongPasswordsFiveAreLookedAt(t *testing.T) {
 	w := aWorldWithoutPages(t, owned("john", "jane.doe@example.com", good)...)
 	counted := &hashes{}
@@ -328,19 +330,20 @@ func TestOfFiftyWrongPasswordsFiveAreLookedAt(t *testing.T) {
 	}
 	group.Wait()
 	if looked := counted.somebodys.Load(); looked != 5 || len(answers) != 1 {
-		t.Errorf("%d passwords were looked at, and there were %d different answers", looked, len(answers))
+		t.Errorf("%d passwords were checked, with %d different answers", looked, len(answers))
 	}
-	// Not even the right one is looked at now. Nothing of it is the link's.
+	// Now even the correct password is not checked. The link is not charged for any
+	// of it.
 	got := w.post(w.Link()+"/sign-in", signInForm("john", good))
 	expect(t, got, 422, wrongSignIn)
 	if answers[got.Body.String()] != 50 || counted.somebodys.Load() != 5 || w.Invitation().Status.Guesses != 0 {
-		t.Errorf("the answer to the right password differs, or it was looked at, or the link was charged")
+		t.Errorf("the answer to the correct password differs, or the password was checked, or the link was charged")
 	}
 	w.Clock.Step(15 * time.Minute)
 	expect(t, w.post(w.Link()+"/sign-in", signInForm("john", good)), 200, "You are signed in as")
 }
 
-// posts are the forms of all answers that can be given with a link.
+// posts returns the forms of all possible answers to a link.
 func posts() map[string]url.Values {
 	return map[string]url.Values{
 		"": filled(), "/sign-in": signInForm("jane", good), "/address": other("janet@example.net"), "/decline": declineForm("because"),
@@ -375,7 +378,7 @@ func TestEveryFormIsGuarded(t *testing.T) {
 			}
 			expect(t, w.get(w.Link()+step+"?"+form.Encode()), 200)
 			expect(t, w.do(newRequest(http.MethodHead, w.Link()+step, nil)), 200)
-			// What stands in the address is not read.
+			// Values in the query of the address are ignored.
 			empty := 422
 			if step == "/sign-out" {
 				empty = 200
@@ -440,7 +443,7 @@ func TestEveryAnswerOfALinkThatIsFullOrSuperseded(t *testing.T) {
 			}
 			status := w.Invitation().Status
 			if status.Acceptance.Given() || status.Decline.Given() || status.Guesses != 0 || status.OtherAddress.Given() {
-				t.Errorf("something was done with it: %+v", status)
+				t.Errorf("the answer was recorded: %+v", status)
 			}
 		})
 	}
@@ -474,6 +477,6 @@ func TestOfAHundredPostsOfOneLinkOneWins(t *testing.T) {
 		t.Fatalf("%d winners, and %v", len(winners), others)
 	}
 	if stored := string(w.Secret("jane-doe").Data[account.PasswordKey]); stored != winners[0] {
-		t.Errorf("stores %q, but %q won", stored, winners[0])
+		t.Errorf("stored password %q, but %q won", stored, winners[0])
 	}
 }

@@ -16,8 +16,8 @@ import (
 //go:embed assets
 var assetFiles embed.FS
 
-// asset is a file that pages refer to. Its name carries a hash of what is in
-// it, so that browsers may keep it for good.
+// asset is a file that pages refer to. Its name contains a hash of its content,
+// so browsers can cache it permanently.
 type asset struct {
 	content     []byte
 	contentType string
@@ -29,7 +29,8 @@ var assetTypes = map[string]string{
 	".svg": "image/svg+xml",
 }
 
-// loadAssets gives the assets by name with hash, and those names by plain name.
+// loadAssets returns the assets keyed by the name with the hash, and those names
+// keyed by the plain name.
 func loadAssets() (byName map[string]asset, names map[string]string, err error) {
 	entries, err := assetFiles.ReadDir("assets")
 	if err != nil {

@@ -13,22 +13,23 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// renewed is the hash that a password that was right should have from now on; empty:
-// the one that it has. Where there is no room for it now, there is another time.
+// renewed returns a new hash for a correct password whose hash is outdated, or ""
+// to keep the stored hash. If there is no capacity to hash now, a later sign-in
+// renews the hash.
 func (p *portal) renewed(ctx context.Context, m *store.Member, password string) string {
 	if !account.Outdated(m.Credentials.Password) {
 		return ""
 	}
 	hash, err := p.hasher.Hash(ctx, password)
 	if err != nil {
-		p.log.Error(errKind(err), "Failed to hash a password anew")
+		p.log.Error(errKind(err), "Failed to renew the hash of a password")
 		return ""
 	}
 	return hash
 }
 
-// signInWith begins the session of a person whose password was right, and gives the
-// browser its cookie.
+// signInWith begins the session of a person with the correct password, and sets
+// its cookie.
 func (p *portal) signInWith(w http.ResponseWriter, r *http.Request, m *store.Member, password string, lang language.Tag) (session.Stage, error) {
 	stage, token, err := p.store.SignIn(r.Context(), m, p.renewed(r.Context(), m, password), p.browser(r), lang)
 	if token != "" {
@@ -37,7 +38,8 @@ func (p *portal) signInWith(w http.ResponseWriter, r *http.Request, m *store.Mem
 	return stage, err
 }
 
-// signInWithCode does the same with a code, and tells whether the code was right.
+// signInWithCode does the same with a code, and reports whether the code was
+// correct.
 func (p *portal) signInWithCode(w http.ResponseWriter, r *http.Request, at *store.SignedIn, code string, lang language.Tag) (bool, error) {
 	token, err := p.store.SignInWithCode(r.Context(), at, code, p.browser(r), lang)
 	if token != "" {
@@ -73,7 +75,7 @@ func (p *portal) forMembers(handle func(v membersVisit)) http.HandlerFunc {
 	}
 }
 
-// render answers with a page that says who is signed in.
+// render answers with a page that shows who is signed in.
 func (v membersVisit) render(p *portal, status int, name, title string, content any) {
 	p.renderFor(v.w, v.r, v.lang, status, name, title, v.Account.Name, content)
 }

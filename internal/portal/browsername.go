@@ -5,13 +5,15 @@ package portal
 
 import "strings"
 
-// maxShownBrowser is how much is shown of what an unknown browser calls itself, in characters.
+// maxShownBrowser is the maximum length of the User-Agent text shown for an
+// unknown browser, in characters.
 const maxShownBrowser = 60
 
-// token is a part of what a browser calls itself, and what it is known by.
+// token is a part of a User-Agent header, and the name that people know it by.
 type token struct{ part, name string }
 
-// Browsers call themselves what others are called as well: the first that is found counts.
+// Browsers also include the names of other browsers, so the first match in this
+// order counts.
 var (
 	browsers = []token{
 		{"Edg", "Edge"},
@@ -34,8 +36,9 @@ var (
 	}
 )
 
-// nameBrowser is what people call a browser, and the system that it is on. Of one
-// that it does not know it gives what that calls itself, cut, and no system.
+// nameBrowser returns the common names of a browser and its operating system. For
+// an unknown browser it returns the User-Agent text, cut to maxShownBrowser
+// characters, and no system.
 func nameBrowser(agent string) (browser, system string) {
 	known := func(all []token) string {
 		for _, t := range all {

@@ -24,7 +24,7 @@ func TestWhatABrowserIsCalled(t *testing.T) {
 		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)" + apple + "Chrome/138.0.0.0 Safari/537.36 OPR/120.0.0.0":                    {"Opera", "macOS"},
 		"Mozilla/5.0 (Linux; Android 10; K)" + apple + "SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36":                    {"Samsung Internet", "Android"},
 		"curl/8.14.1":                    {"curl/8.14.1", ""},
-		"Somebody's browser on Windows":  {"Somebody's browser on Windows", ""},
+		"Custom browser on Windows":      {"Custom browser on Windows", ""},
 		"Firefox/140.0 on a new system":  {"Firefox/140.0 on a new system", ""},
 		strings.Repeat("ü", 60):          {strings.Repeat("ü", 60), ""},
 		strings.Repeat("ü", 61):          {strings.Repeat("ü", 60) + "…", ""},
@@ -32,7 +32,7 @@ func TestWhatABrowserIsCalled(t *testing.T) {
 		"":                               {"", ""},
 	} {
 		if browser, system := nameBrowser(agent); browser != want[0] || system != want[1] {
-			t.Errorf("%q is called %q on %q, want %q on %q", agent, browser, system, want[0], want[1])
+			t.Errorf("%q: got %q on %q, want %q on %q", agent, browser, system, want[0], want[1])
 		}
 	}
 }

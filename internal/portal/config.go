@@ -22,37 +22,40 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
-// Config is all that the portal needs. Random, Pause, Limits, TrustedProxies and
-// Log may be left out; New refuses a Config without any of the others.
+// Config holds everything that the portal needs. Random, Pause, Limits,
+// TrustedProxies and Log are optional. New refuses a Config that lacks any other
+// field.
 type Config struct {
-	// BaseURL is where people reach the portal. The portal is mounted at its
-	// path; links and origins are judged by it and never by a request's headers.
+	// BaseURL is the public address of the portal. The portal is mounted at its path.
+	// Links and origins are checked against BaseURL, never against the headers of a
+	// request.
 	BaseURL *url.URL
-	// Namespace is Usher's own, where the Secrets of Accounts are kept.
+	// Namespace is Usher's own namespace. It holds the Secrets of Accounts.
 	Namespace string
-	// Clock tells what has expired.
+	// Clock decides what has expired.
 	Clock clock.PassiveClock
-	// Reader reads from a cache with the indexes of store.SetupIndexes. Pages are
-	// shown from it.
+	// Reader reads from a cache with the indexes of store.SetupIndexes. Pages show
+	// what it returns.
 	Reader client.Reader
-	// Live reads past the cache. Nothing is accepted without it.
+	// Live reads from the API server, without the cache. The portal accepts nothing
+	// without a live read.
 	Live client.Reader
 	// Writer writes Accounts, Secrets and the answers to Invitations.
 	Writer store.Writer
-	// Keys gives the keys that links are checked with.
+	// Keys returns the keys that check links.
 	Keys func(ctx context.Context) (invitation.Keyring, error)
 	// Hasher hashes and verifies passwords: an account.Hasher.
 	Hasher store.Hasher
-	// Random is where sessions, codes and challenges come from. nil: the system.
+	// Random is the source of sessions, codes and challenges. nil means crypto/rand.
 	Random io.Reader
-	// Pause waits. nil: it really does.
+	// Pause waits for d or until ctx ends. nil means a real wait.
 	Pause func(ctx context.Context, d time.Duration)
-	// Limits on requests. The zero value stands for DefaultLimits.
+	// Limits are the rate limits on requests. The zero value means DefaultLimits.
 	Limits Limits
-	// TrustedProxies are those whose X-Forwarded-For is believed. Empty: the
-	// client is whoever opened the connection.
+	// TrustedProxies are the proxies whose X-Forwarded-For is trusted. If it is
+	// empty, the client is the peer of the connection.
 	TrustedProxies []netip.Prefix
-	// Log gets one line a request: route, status, duration.
+	// Log gets one line per request, with route, status and duration.
 	Log logr.Logger
 }
 
@@ -77,7 +80,7 @@ func (c Config) check() error {
 	return errors.Join(problems...)
 }
 
-// withDefaults fills in what may be left out.
+// withDefaults sets the optional fields that are empty.
 func (c Config) withDefaults() Config {
 	if c.Random == nil {
 		c.Random = rand.Reader
@@ -91,16 +94,16 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Server serves the portal's handler at addr, with limits on what a client may
-// send and on how long it may take.
+// Server returns a server for the portal's handler at addr. It limits the size of
+// requests and the time that a client can take.
 func Server(handler http.Handler, addr string) *http.Server {
 	return &http.Server{
 		Addr:              addr,
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
-		// Above account.AcceptanceTimeout and the wait for a hash, so that whoever
-		// accepts gets an answer.
+		// More than account.AcceptanceTimeout plus the wait for a hash, so that a
+		// person who accepts gets an answer.
 		WriteTimeout:   45 * time.Second,
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 16 << 10,

@@ -35,7 +35,7 @@ func TestNewRefusesAHalfBuiltConfig(t *testing.T) {
 		cfg := aWorld(t).config
 		cfg.BaseURL, _ = url.Parse(base)
 		if _, err := New(cfg); err == nil {
-			t.Errorf("New takes the base URL %q", base)
+			t.Errorf("New accepts the base URL %q", base)
 		}
 	}
 }
@@ -46,6 +46,6 @@ func TestServerHasAllLimits(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	if s.WriteTimeout <= account.AcceptanceTimeout {
-		t.Errorf("whoever accepts for %v gets no answer after %v", account.AcceptanceTimeout, s.WriteTimeout)
+		t.Errorf("accepting takes up to %v, but the write timeout is %v", account.AcceptanceTimeout, s.WriteTimeout)
 	}
 }

@@ -9,17 +9,17 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
-// declinePage is the page on which somebody says that they do not want to join.
+// declinePage is the page on which the invited person declines.
 type declinePage struct {
 	offerView
 	Path     string
 	Form     form
 	Problems []problem
-	// MaxReason is how long a reason may be, in characters.
+	// MaxReason is the maximum length of a reason, in characters.
 	MaxReason int
 }
 
-// Problem is the text of a field's problem, or empty.
+// Problem returns the text of a field's problem, or "".
 func (d declinePage) Problem(field string) string { return textOf(d.Problems, field) }
 
 // showDecline answers a GET. It changes nothing.
@@ -41,8 +41,8 @@ func (p *portal) showDeclineForm(v visit, status int, seen store.LinkView, f for
 
 var declining = task{"decline an invitation", "portal.problem.decline-not-finished"}
 
-// decline answers the form that declines. Mail scanners send forms, too:
-// without the tick that a person sets it changes nothing.
+// decline answers the form that declines. Mail scanners send forms, too, so it
+// changes nothing without the checkbox that a person ticks.
 func (p *portal) decline(v visit) {
 	seen, f, open := p.receive(v)
 	if !open {

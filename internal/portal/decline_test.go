@@ -46,7 +46,7 @@ func TestAnInvitationIsDeclined(t *testing.T) {
 	}
 	after.Status.Decline, after.ResourceVersion = accountsv1.Decline{}, before.ResourceVersion
 	if diff := cmp.Diff(before, after); diff != "" {
-		t.Errorf("the invitation has changed beyond its decline (-before +after):\n%s", diff)
+		t.Errorf("the invitation changed beyond its decline (-before +after):\n%s", diff)
 	}
 	for _, got := range []*httptest.ResponseRecorder{
 		w.get(w.Link()), w.get(w.Link() + "/decline"), w.post(w.Link()+"/decline", form), w.post(w.Link(), filled()),
@@ -55,7 +55,7 @@ func TestAnInvitationIsDeclined(t *testing.T) {
 		expect(t, got, 410, "This invitation has been declined", "ask Mara Voss to invite you again", "!moved on")
 	}
 	if w.Account("jane-doe") != nil || w.Invitation().Status.Guesses != 0 {
-		t.Error("something was done with a link that was declined")
+		t.Error("a declined link had an effect")
 	}
 }
 
@@ -65,9 +65,9 @@ func TestDecliningNeedsThePersonsTick(t *testing.T) {
 		form  url.Values
 		texts []string
 	}{
-		"nothing at all":                     {url.Values{}, []string{"Tick the box", `href="#decline"`, `id="decline-problem"`}},
-		"a reason alone":                     {url.Values{fieldReason: {"because"}}, []string{"Tick the box", "because</textarea>"}},
-		"a tick by another value":            {url.Values{fieldDecline: {"on"}}, []string{"Tick the box"}},
+		"an empty form":                      {url.Values{}, []string{"Tick the box", `href="#decline"`, `id="decline-problem"`}},
+		"only a reason":                      {url.Values{fieldReason: {"because"}}, []string{"Tick the box", "because</textarea>"}},
+		"a tick with another value":          {url.Values{fieldDecline: {"on"}}, []string{"Tick the box"}},
 		"everything that a scanner can fill": {url.Values{fieldReason: {"x"}, fieldDecline: {""}, "email": {"x@example.com"}}, []string{"Tick the box"}},
 		"a long reason":                      {declineForm(long), []string{"500 characters are the most", `href="#reason"`, long}},
 	} {
@@ -106,7 +106,7 @@ func TestDeclineWhenSomethingHappensMeanwhile(t *testing.T) {
 		tap    func(*storetest.World) *storetest.Tapped
 		status int
 		text   string
-		// reason that is stored in the end; empty: none.
+		// reason is the stored reason in the end, or "".
 		reason string
 	}{
 		"the write took effect, but its answer was lost": {storetest.LoseAnswer("record invitation"), 200, "You have declined", "mine"},
@@ -115,8 +115,8 @@ func TestDeclineWhenSomethingHappensMeanwhile(t *testing.T) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
 			}), 200, "You have declined", "mine",
 		},
-		"somebody accepts before it": {storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }), 410, "has been used", ""},
-		"somebody declines before it": {
+		"another client accepts before it": {storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }), 410, "has been used", ""},
+		"another client declines before it": {
 			storetest.DoBefore("record invitation", func(w *storetest.World) {
 				now := metav1.NewTime(storetest.Start)
 				w.Update(func(inv *accountsv1.Invitation) {
@@ -124,11 +124,11 @@ func TestDeclineWhenSomethingHappensMeanwhile(t *testing.T) {
 				})
 			}), 410, "has been declined", "theirs",
 		},
-		"the time runs out before it": {
+		"the link expires before it": {
 			storetest.DoAfter("get invitation", func(w *storetest.World) { w.Clock.SetTime(storetest.Start.Add(24 * time.Hour)) }), 410, "has expired", "",
 		},
 		"the write is refused":                      {storetest.Refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", storetest.ErrDown)), 503, "send the form once more", ""},
-		"the invitation changes with every try":     {storetest.Refuse("record invitation", storetest.Conflict("jane")), 503, "send the form once more", ""},
+		"the invitation changes at every retry":     {storetest.Refuse("record invitation", storetest.Conflict("jane")), 503, "send the form once more", ""},
 		"nothing can be read after the write fails": {failFrom("record invitation"), 503, "mine</textarea>", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -141,13 +141,13 @@ func TestDeclineWhenSomethingHappensMeanwhile(t *testing.T) {
 				t.Errorf("stores %+v, want %q", decline, tc.reason)
 			}
 			if tc.status == http.StatusServiceUnavailable && got.Header().Get("Retry-After") == "" {
-				t.Error("does not say when to come back")
+				t.Error("no Retry-After header")
 			}
 		})
 	}
 }
 
-// failFrom lets every call fail from the first of a name on.
+// failFrom makes every call fail, beginning with the first call of that name.
 func failFrom(name string) func(*storetest.World) *storetest.Tapped {
 	return func(*storetest.World) *storetest.Tapped {
 		broken := false

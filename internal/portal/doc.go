@@ -1,46 +1,78 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package portal is what people see of Usher: the page behind the link of an
-// invitation, where they make an account, sign in with one that they have, or
-// decline, and the pages of those who have an account. It faces the internet and
-// may do almost nothing: it reads the four kinds, creates Accounts, creates and
-// updates Secrets in Usher's own namespace, and writes the status of Invitations
-// and of Accounts. It deletes nothing, and a GET or a HEAD writes nothing but that
-// a session is in use. It must not import a controller.
+// Package portal serves the web pages of Usher. There are two groups of pages:
 //
-// # What is not told
+//   - The page behind the link of an invitation. There the invited person creates
+//     an account, signs in with an existing account, or declines.
+//   - The pages of people who have an account.
 //
-// Only whoever holds a genuine link learns anything. They learn whether a user
-// name is taken, because they choose one. Whether somebody has an account is
-// told for the invited address, which is where the link was sent to, for another
-// one after its code, and for a user name after its password: an answer is the
-// same, after as many reads and as many hashes, for names and addresses that
-// nobody has. Only whoever is signed in reads to which other company their account
-// belongs.
+// The portal faces the internet and has almost no rights:
 //
-// Whoever signs in and is not let in reads one page, with one status and the same
-// headers, whether there is no such Account, the password is another, or the
-// Account is locked, disabled, half-made or just gone. So they do where the API server
-// reads and does not write, so that no try can be counted, and where the hash is
-// damaged: to say that something failed would say that there is an Account, and it is
-// only logged. The page comes after as many hashes, one for a user name and five for an
-// address, and at the next multiple of half a second. An Organization's support contact is told to whoever names
+//   - It reads the four kinds.
+//   - It creates Accounts.
+//   - It creates and updates Secrets in Usher's own namespace.
+//   - It writes the status of Invitations and of Accounts.
+//
+// It deletes nothing. GET and HEAD requests write nothing, except that they record
+// that a session is in use. The package must not import a controller.
+//
+// # What the portal does not reveal
+//
+// Only a client with a genuine link learns anything. It learns whether a user
+// name is taken, because the invited person chooses one.
+//
+// The portal reveals that an account exists only after proof:
+//
+//   - for the invited address, because the link was sent to that address;
+//   - for another address, after the code that was sent to it;
+//   - for a user name, after its password.
+//
+// Without that proof, the answer is the same for names and addresses that have no
+// account. It also takes the same number of reads and of hashes. Which other
+// company an account belongs to is shown only to a person who is signed in to
+// that account.
+//
+// # What a failed sign-in reveals
+//
+// Every failed sign-in gets the same page, with one status and the same headers.
+// The cause makes no difference:
+//
+//   - There is no such Account.
+//   - The password is wrong.
+//   - The Account is locked, disabled or half-made, or was deleted a moment ago.
+//   - The API server accepts reads but no writes, so the portal cannot count the
+//     attempt.
+//   - The stored hash is damaged.
+//
+// In the last two cases, an error page would reveal that the Account exists, so
+// the portal only logs the failure.
+//
+// The page always takes the same number of hashes: one for a user name and five
+// for an address. The portal sends it at the next multiple of half a second.
+//
+// The portal shows an Organization's support contact to every client that names
 // the Organization.
 //
 // # How a passkey signs in
 //
-// A passkey verifies its person, so that it signs in alone. Nobody can guess it:
-// nothing is counted, and a lock keeps nobody out. The challenge is in a cookie of
-// the browser that asked for it, under a MAC that every portal can check; the
-// write that begins the session also uses the challenge up and keeps the counter
-// of the passkey.
+// A passkey verifies its user, so it is enough on its own to sign in. An attacker
+// cannot guess it. Therefore the portal counts no failures, and a lock does not
+// block a passkey.
 //
-// # How a second factor comes with it
+// The challenge is in a cookie of the browser that asked for it, under a MAC that
+// every portal can check. A single write begins the session, marks the challenge
+// as used and saves the counter of the passkey.
 //
-// A GET keeps nothing, and neither does a form that is wrong. So the secret that
-// the page shows for an app, and the challenge for a passkey, are derived: with a
-// key that every replica has, from a random number that only a cookie of this
-// browser holds, and from the Invitation and its attempt. Whoever else has the
-// link is shown something else.
+// # How a second factor is set up with an invitation
+//
+// Neither a GET nor a form with errors stores anything. So the portal derives the
+// secret that the page shows for an authenticator app, and the challenge for a
+// passkey. It derives them with a key that every replica has, from these values:
+//
+//   - a random number that only a cookie of this browser holds;
+//   - the Invitation and its attempt.
+//
+// Another client with the same link therefore sees another secret and another
+// challenge.
 package portal

@@ -22,42 +22,42 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// Where an Organization wants a second factor, it is set up in the form that makes
-// the account. Nothing is kept before that form is sent, and a GET keeps nothing
-// at all; so what an app or an authenticator is given is derived, from a key that
-// every replica has, from a number that this browser alone has, and from the
-// attempt that invites. Another browser with the same link, such as that of a
-// scanner of mail, is given something else.
+// If an Organization requires a second factor, the person sets it up in the form
+// that creates the account. Nothing is stored before that form is sent, and a GET
+// never stores anything. So the portal derives what it gives to an authenticator
+// app or an authenticator. It derives this from a key that every replica has, a
+// number that only this browser has, and the attempt of the invitation. Another
+// browser with the same link, such as that of a mail scanner, gets other values.
 
-// enrolmentTime is for how long the browser keeps the number, from each time that
-// it needs it. enrolmentSize is its length, in bytes.
+// enrolmentTime is how long the browser keeps the number after each use.
+// enrolmentSize is the length of the number in bytes.
 const (
 	enrolmentTime = time.Hour
 	enrolmentSize = 32
 )
 
-// appSecretSize is the length of the secret of an app, in bytes: what
-// secondfactor.Check takes.
+// appSecretSize is the length of the secret of an app in bytes, as
+// secondfactor.Check requires it.
 const appSecretSize = 20
 
-// What stands before the derived secret, and before the derived challenge.
+// Domain separators of the derived secret and the derived challenge.
 const (
 	enrolmentAppDomain       = "usher enrolment app v1\x00"
 	enrolmentChallengeDomain = "usher enrolment challenge v1\x00"
 )
 
-// fieldAppCode is the first code of an app.
+// fieldAppCode is the first code of an authenticator app.
 const fieldAppCode = "app-code"
 
-// enrolment is what a second factor is set up with.
+// enrolment holds the values that a second factor is set up with.
 type enrolment struct {
-	// secret of the app, in base32 without padding.
+	// secret of the authenticator app, in base32 without padding.
 	secret string
-	// challenge that a new passkey answers.
+	// challenge that a new passkey signs.
 	challenge []byte
 }
 
-// enrolment derives what that browser is given.
+// enrolmentOf derives the values for one browser.
 func enrolmentOf(s store.LinkView, browser []byte) (enrolment, error) {
 	uid, err := invitation.ParseUID(string(s.Invitation.UID))
 	if err != nil {
@@ -81,8 +81,7 @@ func enrolmentOf(s store.LinkView, browser []byte) (enrolment, error) {
 	}, nil
 }
 
-// enrolling is the number of the browser that a request comes from; nil: it has
-// none.
+// enrolling returns the number in the cookie of the request, or nil.
 func (p *portal) enrolling(r *http.Request) []byte {
 	cookie, err := r.Cookie(p.cookieName(enrolmentCookie))
 	if err != nil {
@@ -95,22 +94,22 @@ func (p *portal) enrolling(r *http.Request) []byte {
 	return number
 }
 
-// enrolView is what the page offers for a second factor. The zero value offers
-// nothing.
+// enrolView is the part of the page that sets up a second factor. The zero value
+// offers nothing.
 type enrolView struct {
-	// Required: the account is not made without.
+	// Required means that the account cannot be created without a second factor.
 	Required bool
 	appView
-	// Options are what the script makes a passkey with, as JSON; empty: there
-	// can be none.
+	// Options are the JSON options with which the script creates a passkey. They are
+	// empty if passkeys are not possible.
 	Options string
-	// Passkey is the answer of an authenticator that is good; empty: there is
-	// none yet.
+	// Passkey is a valid answer of an authenticator, or "" if there is none yet.
 	Passkey string
 }
 
-// offerEnrolment shows what a second factor is set up with, and gives the browser
-// a number if it has none. What is shown stays the same while it has that one.
+// offerEnrolment returns the values that set up a second factor, and gives the
+// browser a number if it has none. The values stay the same while the browser
+// keeps that number.
 func (p *portal) offerEnrolment(v visit, lang language.Tag, seen store.LinkView, f form) (enrolView, error) {
 	if !seen.FactorRequired() {
 		return enrolView{}, nil
@@ -119,7 +118,7 @@ func (p *portal) offerEnrolment(v visit, lang language.Tag, seen store.LinkView,
 	if browser == nil {
 		browser = make([]byte, enrolmentSize)
 		if _, err := io.ReadFull(p.random, browser); err != nil {
-			return enrolView{}, fmt.Errorf("tell browsers apart: %w", err)
+			return enrolView{}, fmt.Errorf("generate the enrolment number: %w", err)
 		}
 	}
 	given, err := enrolmentOf(seen, browser)
@@ -127,7 +126,8 @@ func (p *portal) offerEnrolment(v visit, lang language.Tag, seen store.LinkView,
 		return enrolView{}, err
 	}
 	view := enrolView{Required: true}
-	// The user name can still change. The address is how people know the account.
+	// The user name can still change. The label is the address, which identifies the
+	// account for people.
 	if view.appView, err = p.viewApp(given.secret, string(seen.Invitation.Spec.Email)); err != nil {
 		return enrolView{}, err
 	}
@@ -143,8 +143,8 @@ func (p *portal) offerEnrolment(v visit, lang language.Tag, seen store.LinkView,
 	return view, nil
 }
 
-// enrollee is whoever sets up a passkey. Its handle is that of the Account that is
-// about to be made.
+// enrollee returns the future owner of a new passkey. Its handle is that of the
+// Account that is about to be created.
 func enrollee(seen store.LinkView, f form) passkeyOwner {
 	return newPasskeyOwner(string(seen.Invitation.UID), username.Join(f.userName(), seen.Qualifier()), nil)
 }
@@ -164,7 +164,7 @@ func (p *portal) passkeyOptions(seen store.LinkView, f form, given enrolment) (s
 	return string(text), nil
 }
 
-// enrolPasskey gives the passkey that the form brings. It fails with errRefused.
+// enrolPasskey returns the passkey in the form. It fails with errRefused.
 func (p *portal) enrolPasskey(lang language.Tag, seen store.LinkView, f form, given enrolment) (account.Passkey, error) {
 	if p.relyingParty == nil {
 		return account.Passkey{}, errRefused
@@ -177,18 +177,18 @@ func (p *portal) enrolPasskey(lang language.Tag, seen store.LinkView, f form, gi
 	return p.finishNewPasskey(owner, open, []byte(f.passkey), defaultName(lang, nil), now)
 }
 
-// enrolled is a second factor that was set up; the zero value: none was.
+// enrolled is a second factor that was set up. The zero value means none.
 type enrolled struct {
 	app      account.TOTP
 	passkeys []account.Passkey
-	// codes are the recovery codes, and hashes is what is kept of them.
+	// codes are the recovery codes, and hashes are their stored hashes.
 	codes, hashes []string
 }
 
-// enrol gives the second factor that the form brings, with new recovery codes, or
-// says what is wrong with it. Where the Organization wants none it gives none.
-// What an app is given is no secret to whoever types its code, so that codes are
-// not counted.
+// enrol returns the second factor in the form with new recovery codes, or the
+// problems with it. If the Organization requires no second factor, it returns the
+// zero value. The portal does not count wrong codes here, because the person who
+// types a code already knows the app's secret.
 func (p *portal) enrol(r *http.Request, lang language.Tag, seen store.LinkView, f form) (e enrolled, problems []problem, err error) {
 	if !seen.FactorRequired() {
 		return enrolled{}, nil, nil

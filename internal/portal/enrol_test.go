@@ -32,10 +32,10 @@ import (
 	"github.com/usher-dev/usher/internal/secondfactor"
 )
 
-// brief is a password that nothing is wrong with beside a second factor.
+// brief is a password that is valid with a second factor.
 const brief = "tram-velvet9"
 
-// aStrictWorld is a world in which Acme wants a second factor.
+// aStrictWorld is a world in which Acme requires a second factor.
 func aStrictWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	w := aWorld(t, objects...)
@@ -43,7 +43,7 @@ func aStrictWorld(t *testing.T, objects ...client.Object) *world {
 	return w
 }
 
-// filledWithApp is a form that nothing is wrong with, with the code of an app.
+// filledWithApp returns a valid form with the code of an authenticator app.
 func filledWithApp(code string) url.Values {
 	f := filled()
 	f.Set(fieldPassword, brief)
@@ -52,26 +52,26 @@ func filledWithApp(code string) url.Values {
 	return f
 }
 
-// filledWithKey is the same with the answer of an authenticator.
+// filledWithKey returns a valid form with the answer of an authenticator.
 func filledWithKey(answer string) url.Values {
 	f := filledWithApp("")
 	f.Set(fieldPasskeyAnswer, answer)
 	return f
 }
 
-// scanned is the secret that the page shows to a browser.
+// scanned returns the secret that the page shows to a browser.
 func (a *agent) scanned() string {
 	a.T.Helper()
 	return shownSecret(a.T, a.visit(a.Link()))
 }
 
-// passkeyOptions are what a page gives to the script of passkeys, as if they had
-// been asked for.
+// passkeyOptions returns the options that a page gives to the passkey script, in
+// the form of an answer to a request for them.
 func passkeyOptions(t *testing.T, page *httptest.ResponseRecorder) *httptest.ResponseRecorder {
 	t.Helper()
 	found := regexp.MustCompile(`data-options="([^"]*)"`).FindStringSubmatch(page.Body.String())
 	if found == nil {
-		t.Fatalf("no passkey is offered:\n%s", page.Body)
+		t.Fatalf("the page offers no passkey:\n%s", page.Body)
 	}
 	options := httptest.NewRecorder()
 	if _, err := fmt.Fprintf(options, `{"publicKey":%s}`, html.UnescapeString(found[1])); err != nil {
@@ -104,13 +104,13 @@ func TestASecondFactorIsSetUpWithTheAccount(t *testing.T) {
 		t.Errorf("app (-want +got):\n%s", diff)
 	}
 	if c.Password != "hash of "+brief || !c.ShortPassword || len(c.Passkeys) != 0 || len(c.RecoveryCodes) != 10 || len(codes) != 10 || c.Settled != storetest.JaneUID {
-		t.Errorf("stored are %+v, and %d codes shown", c, len(codes))
+		t.Errorf("stored %+v, and %d codes were shown", c, len(codes))
 	}
 	left := c.RecoveryCodes
 	for _, code := range codes {
 		var right bool
 		if left, right = secondfactor.UseRecoveryCode(left, code); !right {
-			t.Errorf("a recovery code that was shown is none")
+			t.Errorf("a recovery code that was shown does not work")
 		}
 	}
 	if got := w.Account("jane-doe").Status; got.TwoFactor != accountsv1.TwoFactorEnrolled || !isOnly(got) {
@@ -122,7 +122,7 @@ func TestASecondFactorIsSetUpWithTheAccount(t *testing.T) {
 	}
 }
 
-// isOnly tells whether a status says nothing but that there is a second factor.
+// isOnly reports whether a status contains nothing but the second factor.
 func isOnly(s accountsv1.AccountStatus) bool {
 	s.TwoFactor = ""
 	return cmp.Equal(s, accountsv1.AccountStatus{})
@@ -134,7 +134,7 @@ func TestWhereNoSecondFactorIsWantedTheFormIsAsItWas(t *testing.T) {
 	page := w.get(w.Link())
 	expect(t, page, 200, `minlength="15"`, "!app-code", "!passkey-answer", "!<svg class=\"qr\"", "!otpauth")
 	if len(page.Result().Cookies()) != 0 {
-		t.Error("gives a cookie that nobody needs")
+		t.Error("sets a cookie that is not needed")
 	}
 	expect(t, w.post(w.Link(), filledWithApp("123456")), 422, "at least 15", "!Code of the app")
 	form := filled()
@@ -142,7 +142,7 @@ func TestWhereNoSecondFactorIsWantedTheFormIsAsItWas(t *testing.T) {
 	form.Set(fieldPasskeyAnswer, "{}")
 	expect(t, w.post(w.Link(), form), 200, "Your account is ready", "!recovery", `<a class="button" href="/sign-in?lang=en">Sign in</a>`)
 	if c := w.Kept("jane-doe"); c.HasSecondFactor() || c.ShortPassword || len(c.RecoveryCodes) != 0 || w.Account("jane-doe").Status.TwoFactor != "" {
-		t.Errorf("stored are %+v", c)
+		t.Errorf("stored %+v", c)
 	}
 }
 
@@ -157,19 +157,19 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 	for name, tc := range map[string]struct {
 		form func(b *agent) url.Values
 		text string
-		// anew: the page shows another secret than before.
+		// The page shows another secret than before.
 		anew bool
 	}{
-		"none":                    {func(*agent) url.Values { return filledWithApp("") }, missing, false},
-		"only spaces":             {func(*agent) url.Values { return filledWithApp("  ") }, missing, false},
-		"a wrong code":            {func(b *agent) url.Values { return filledWithApp(otherDigits(code(b, storetest.Start))) }, wrong, false},
-		"a code of a minute ago":  {func(b *agent) url.Values { return filledWithApp(code(b, storetest.Start.Add(-time.Minute))) }, wrong, false},
-		"a code in a minute":      {func(b *agent) url.Values { return filledWithApp(code(b, storetest.Start.Add(time.Minute))) }, wrong, false},
-		"the code of another app": {func(b *agent) url.Values { return filledWithApp(codeAt(b.T, appSecret, storetest.Start)) }, wrong, false},
+		"none":                       {func(*agent) url.Values { return filledWithApp("") }, missing, false},
+		"only spaces":                {func(*agent) url.Values { return filledWithApp("  ") }, missing, false},
+		"a wrong code":               {func(b *agent) url.Values { return filledWithApp(otherDigits(code(b, storetest.Start))) }, wrong, false},
+		"a code from a minute ago":   {func(b *agent) url.Values { return filledWithApp(code(b, storetest.Start.Add(-time.Minute))) }, wrong, false},
+		"a code from a minute ahead": {func(b *agent) url.Values { return filledWithApp(code(b, storetest.Start.Add(time.Minute))) }, wrong, false},
+		"the code of another app":    {func(b *agent) url.Values { return filledWithApp(codeAt(b.T, appSecret, storetest.Start)) }, wrong, false},
 		"another browser's code": {func(b *agent) url.Values {
 			return filledWithApp(codeAt(b.T, b.world.agent().scanned(), storetest.Start))
 		}, wrong, false},
-		"no app, and no passkey": {func(*agent) url.Values { return filledWithKey("{}") }, refused, false},
+		"an empty answer of an authenticator": {func(*agent) url.Values { return filledWithKey("{}") }, refused, false},
 		"another browser's passkey": {func(b *agent) url.Values {
 			return filledWithKey(aKey(b.T).made(passkeyOptions(b.T, b.world.agent().visit(b.Link()))))
 		}, refused, false},
@@ -178,7 +178,7 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 			k.rp.Origin = "https://usher.example.net"
 			return filledWithKey(k.made(passkeyOptions(b.T, b.visit(b.Link()))))
 		}, refused, false},
-		"a right code and a passkey that is none": {func(b *agent) url.Values {
+		"a correct code and an invalid passkey": {func(b *agent) url.Values {
 			f := filledWithApp(code(b, storetest.Start))
 			f.Set(fieldPasskeyAnswer, "{}")
 			return f
@@ -188,7 +188,7 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 			f.Set(fieldAppCode, "000000")
 			return f
 		}, wrong, false},
-		"a browser that keeps no cookies": {func(b *agent) url.Values {
+		"a browser that stores no cookies": {func(b *agent) url.Values {
 			f := filledWithApp(code(b, storetest.Start))
 			clear(b.jar)
 			return f
@@ -198,7 +198,7 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 			b.jar[hostPrefix+enrolmentCookie].Value = "AAAA"
 			return f
 		}, anew, true},
-		"a cookie that cannot be read": {func(b *agent) url.Values {
+		"a cookie that cannot be decoded": {func(b *agent) url.Values {
 			f := filledWithApp(code(b, storetest.Start))
 			b.jar[hostPrefix+enrolmentCookie].Value = strings.Repeat("=", 43)
 			return f
@@ -233,7 +233,8 @@ func TestWhatIsWrongOtherwiseIsSaidWithTheSecondFactor(t *testing.T) {
 	expect(t, w.agent().fill(w.Link(), form), 422, "at least 8 characters")
 }
 
-// TestTheSecretOfAnAppIsDerived: every replica knows it, and nobody else.
+// TestTheSecretOfAnAppIsDerived checks that every replica can derive the secret,
+// and no other browser sees it.
 func TestTheSecretOfAnAppIsDerived(t *testing.T) {
 	john := storetest.Jane()
 	john.Name, john.UID, john.Spec.Email = "john", "22222222-2222-4222-8222-222222222222", "john@example.com"
@@ -245,7 +246,7 @@ func TestTheSecretOfAnAppIsDerived(t *testing.T) {
 		t.Errorf("a secret of %d bytes", len(raw))
 	}
 	if b.scanned() != secret {
-		t.Error("loaded once more, the page shows another secret")
+		t.Error("reloaded, the page shows another secret")
 	}
 	replica := b.copy()
 	replica.handler = w.build().handler
@@ -253,12 +254,12 @@ func TestTheSecretOfAnAppIsDerived(t *testing.T) {
 		t.Error("another replica shows another secret")
 	}
 	if w.agent().scanned() == secret {
-		t.Error("another browser is shown the same secret")
+		t.Error("another browser sees the same secret")
 	}
 	theirs, err := w.Keys.DeriveLink(string(john.UID), john.Status.Attempt)
 	w.Must(err)
 	if shownSecret(t, b.visit("/invitation/"+theirs)) == secret {
-		t.Error("for another invitation the same secret is shown")
+		t.Error("another invitation shows the same secret")
 	}
 	number, err := base64.RawURLEncoding.DecodeString(b.jar[hostPrefix+enrolmentCookie].Value)
 	w.Must(err)
@@ -269,7 +270,7 @@ func TestTheSecretOfAnAppIsDerived(t *testing.T) {
 	}
 	before := given()
 	if before.secret != secret || len(before.challenge) != 32 || bytes.HasPrefix(before.challenge, raw) {
-		t.Error("the challenge is no challenge, or it tells the secret")
+		t.Error("the challenge is invalid or reveals the secret")
 	}
 	w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 })
 	sentAnew := given()
@@ -281,7 +282,7 @@ func TestTheSecretOfAnAppIsDerived(t *testing.T) {
 		t.Error("a new key changes nothing")
 	}
 	if sentAnew.secret == secret || bytes.Equal(sentAnew.challenge, before.challenge) {
-		t.Error("a link that is sent anew changes nothing")
+		t.Error("a link that is sent again changes nothing")
 	}
 }
 
@@ -294,8 +295,8 @@ func secretBytes(t *testing.T, secret string) []byte {
 	return raw
 }
 
-// TestTheSecretOfAnAppIsNowhereElse: before somebody is in, it is in no object, and
-// it never is in a log, or in a header.
+// TestTheSecretOfAnAppIsNowhereElse checks that no object contains the secret
+// before the account exists. No log and no header ever contains it.
 func TestTheSecretOfAnAppIsNowhereElse(t *testing.T) {
 	w := aStrictWorld(t)
 	b := w.agent()
@@ -310,12 +311,12 @@ func TestTheSecretOfAnAppIsNowhereElse(t *testing.T) {
 		}
 	}
 	if all := w.everything(); strings.Contains(all, secret) || strings.Contains(all, number) {
-		t.Error("something is kept before anybody is in")
+		t.Error("something is stored before the account exists")
 	}
 	done := b.fill(w.Link(), filledWithApp(codeAt(t, secret, storetest.Start)))
 	expect(t, done, 200)
 	if all := w.everything(); strings.Contains(all, number) || strings.Count(all, secret) != 1 {
-		t.Error("the secret is not where it belongs, and there alone")
+		t.Error("the secret is not in the credentials, or also somewhere else")
 	}
 	for _, text := range append(shownCodes(done), secret, number, codeAt(t, secret, storetest.Start), brief) {
 		if strings.Contains(w.logs.String(), text) {
@@ -324,7 +325,7 @@ func TestTheSecretOfAnAppIsNowhereElse(t *testing.T) {
 	}
 }
 
-// everything is all that the API server keeps.
+// everything returns everything that the API server stores.
 func (w *world) everything() string {
 	w.T.Helper()
 	var all []any
@@ -347,7 +348,8 @@ func (w *world) everything() string {
 	return string(text)
 }
 
-// TestLookingKeepsNothing: scanners of mail follow links.
+// TestLookingKeepsNothing checks that a GET stores nothing, because mail scanners
+// follow links.
 func TestLookingKeepsNothing(t *testing.T) {
 	times := 1000
 	if testing.Short() {
@@ -366,7 +368,7 @@ func TestLookingKeepsNothing(t *testing.T) {
 		numbers[got.Result().Cookies()[0].Value] = true
 	}
 	if len(numbers) != times || w.everything() != before {
-		t.Errorf("%d browsers of %d are told apart, or something has changed", len(numbers), times)
+		t.Errorf("%d of %d browsers got a number of their own, or an object changed", len(numbers), times)
 	}
 }
 
@@ -383,7 +385,7 @@ func TestTheCodeOfAnAcceptanceSignsNobodyIn(t *testing.T) {
 	expectTo(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {codeAt(t, secret, w.Clock.Now())}}), "/account?lang=en")
 }
 
-// takeUpAccount puts an acceptance on record, as the controller does.
+// takeUpAccount records the result of an acceptance, as the controller does.
 func (w *world) takeUpAccount(name string) {
 	w.T.Helper()
 	a := w.Account(name)
@@ -391,8 +393,8 @@ func (w *world) takeUpAccount(name string) {
 	w.Must(w.Client.Update(context.Background(), a))
 }
 
-// TestOfManyWhoSetUpASecondFactorTheWinnersIsStored: and the recovery codes that
-// are stored are those that the winner was shown.
+// TestOfManyWhoSetUpASecondFactorTheWinnersIsStored also checks that the stored
+// recovery codes are those shown to the winner.
 func TestOfManyWhoSetUpASecondFactorTheWinnersIsStored(t *testing.T) {
 	const many = 20
 	w := aStrictWorld(t)
@@ -418,16 +420,16 @@ func TestOfManyWhoSetUpASecondFactorTheWinnersIsStored(t *testing.T) {
 			continue
 		}
 		if winner >= 0 {
-			t.Fatal("two are in")
+			t.Fatal("two requests created the account")
 		}
 		winner = i
 	}
 	if winner < 0 {
-		t.Fatal("nobody is in")
+		t.Fatal("no request created the account")
 	}
 	c := w.Kept("jane-doe")
 	if _, right := secondfactor.UseRecoveryCode(c.RecoveryCodes, shownCodes(answers[winner])[9]); c.TOTP.Secret != secrets[winner] || !right {
-		t.Error("the second factor of somebody else is stored")
+		t.Error("the second factor of another request is stored")
 	}
 }
 
@@ -452,7 +454,7 @@ func TestAPasskeyIsSetUpWithTheAccount(t *testing.T) {
 		asked.AuthenticatorSelection.UserVerification != "required" || asked.AuthenticatorSelection.ResidentKey != "required" {
 		t.Errorf("options %+v", asked)
 	}
-	// Something else is wrong: the passkey is not asked for again.
+	// Another field is wrong: the page does not ask for the passkey again.
 	form := filledWithKey(answer)
 	form.Set(fieldAgain, "x")
 	again := b.fill(w.Link(), form)
@@ -462,16 +464,16 @@ func TestAPasskeyIsSetUpWithTheAccount(t *testing.T) {
 	expect(t, done, 200, "Your account is ready", "Your recovery codes")
 	c := w.Kept("jane-doe.acme")
 	if len(c.Passkeys) != 1 || c.Passkeys[0].ID != k.id() || c.Passkeys[0].Name != "Passkey 1" || c.TOTP.Secret != "" || len(c.RecoveryCodes) != 10 || !c.ShortPassword {
-		t.Fatalf("stored are %+v", c)
+		t.Fatalf("stored %+v", c)
 	}
 	if w.Account("jane-doe.acme").Status.TwoFactor != accountsv1.TwoFactorEnrolled {
-		t.Error("the status says nothing of a second factor")
+		t.Error("the status does not report the second factor")
 	}
 	w.takeUpAccount("jane-doe.acme")
 	signed := b.script("/sign-in/passkey?lang=en", k.signed(b.script("/sign-in/passkey/options", "{}")))
 	expect(t, signed, 200, "/account?lang=en")
 	if !b.isIn("jane-doe/acme") {
-		t.Error("the passkey signs nobody in")
+		t.Error("the passkey does not sign in")
 	}
 }
 
@@ -483,7 +485,7 @@ func TestAnAppAndAPasskeyAreSetUpTogether(t *testing.T) {
 	form.Set(fieldAppCode, codeAt(t, shownSecret(t, page), storetest.Start))
 	expect(t, b.fill(w.Link(), form), 200, "Your recovery codes")
 	if c := w.Kept("jane-doe"); len(c.Passkeys) != 1 || c.TOTP.Secret == "" {
-		t.Errorf("stored are %+v", c)
+		t.Errorf("stored %+v", c)
 	}
 }
 
@@ -537,7 +539,7 @@ func TestASecondFactorForAnAccountWithAnotherAddress(t *testing.T) {
 	form.Set(fieldCode, w.code())
 	expect(t, b.fill(w.Link(), form), 422, "This is not the code that the app shows")
 	if w.Invitation().Status.Guesses != 0 {
-		t.Error("the code of the address was tried before the form was right")
+		t.Error("the code of the address was checked before the form was valid")
 	}
 	form.Set(fieldAppCode, codeAt(t, secret, storetest.Start))
 	expect(t, b.fill(w.Link(), form), 200, "<dd>janet@example.net</dd>", "Your recovery codes")

@@ -21,11 +21,11 @@ const (
 	pageRecoveryCodes = "recoverycodes.html"
 )
 
-// pathFactors is where somebody sees and changes their second factors.
+// pathFactors is the page on which people see and change their second factors.
 const pathFactors = "/account/second-factor"
 
-// Forms of the page about second factors, each with its own field for the
-// current password.
+// Forms of the page about second factors. Each has its own field for the current
+// password.
 const (
 	formApp            = "app"
 	formAppRemoval     = "app-remove"
@@ -34,7 +34,8 @@ const (
 	formRecoveryCodes  = "recovery-codes"
 )
 
-// What the page can say was done: the values of paramDone, and the sentences.
+// What the page can confirm: the values of paramDone. doneFactor maps them to
+// sentences.
 const (
 	doneApp            = "app"
 	doneAppRemoved     = "app-removed"
@@ -69,51 +70,53 @@ func (p *portal) factorRoutes() map[string]route {
 	return all
 }
 
-// factorsPage is what somebody signs in with besides the password.
+// factorsPage shows the second factors of an account.
 type factorsPage struct {
 	UserName string
 	// Base is the path that the portal is mounted at.
 	Base string
-	// HasApp: there is an app that makes codes, since AppAdded.
+	// HasApp means that an authenticator app is set up, since AppAdded.
 	HasApp   bool
 	AppAdded time.Time
 	Passkeys []passkeyView
-	// TakesPasskeys: passkeys can be used at the portal's address, and
-	// PasskeysFull: there are as many as there can be.
+	// TakesPasskeys means that passkeys are possible at the portal's address.
+	// PasskeysFull means that the maximum number is reached.
 	TakesPasskeys, PasskeysFull bool
-	// PasskeyName is what the next passkey is called unless its person says.
+	// PasskeyName is the name of the next passkey if the person gives none.
 	PasskeyName string
-	// HasSecondFactor, and RecoveryCodes are left.
+	// HasSecondFactor means that there is a second factor. RecoveryCodes is the
+	// number of unused recovery codes.
 	HasSecondFactor bool
 	RecoveryCodes   int
-	// Needs are sentences about Organizations that want a second factor that
-	// is not there.
+	// Needs has one sentence per Organization that requires a second factor, if there
+	// is none.
 	Needs []string
-	// Done says what was done, or is empty.
+	// Done confirms what was done, or is empty.
 	Done     string
 	Problems []problem
-	// asks: the forms ask for the password. form is the one that was refused.
+	// asks means that the forms ask for the password. form is the form that was
+	// refused.
 	asks bool
 	form string
 }
 
-// passkeyView is one passkey, for its person to recognize.
+// passkeyView shows one passkey in a way that its user can recognize.
 type passkeyView struct {
 	ID, Name    string
 	Added, Used time.Time
 }
 
-// Problem is the text of a field's problem, or empty.
+// Problem returns the text of a field's problem, or "".
 func (f factorsPage) Problem(field string) string { return textOf(f.Problems, field) }
 
-// Refused tells whether it is that form that was refused.
+// Refused reports whether form is the form that was refused.
 func (f factorsPage) Refused(form string) bool { return f.form == form }
 
 // confirmView is the field for the current password in one form.
 type confirmView struct{ ID, UserName, Problem string }
 
-// Confirm is the field of that form, or nil where it asks for none. In the form
-// that was refused its id is that of the problem.
+// Confirm returns the password field of a form, or nil if the form needs none. In
+// the refused form, the field has the id that the problem refers to.
 func (f factorsPage) Confirm(form string) *confirmView {
 	switch {
 	case !f.asks:
@@ -126,7 +129,7 @@ func (f factorsPage) Confirm(form string) *confirmView {
 
 func (p *portal) showFactors(v membersVisit) { p.showFactorsWith(v, http.StatusOK, "") }
 
-// showFactorsWith shows the page with what is wrong with one of its forms.
+// showFactorsWith shows the page with the problems of one of its forms.
 func (p *portal) showFactorsWith(v membersVisit, status int, form string, problems ...problem) {
 	page := p.viewFactors(v)
 	page.form, page.Problems = form, problems
@@ -167,8 +170,8 @@ func wantsSecondFactor(b account.Belonging) bool {
 	return b.Organization.Spec.SignIn.TwoFactor == accountsv1.TwoFactorRequired
 }
 
-// need says what an Organization wants, and until when access to it lasts. The
-// controller says so in a condition, which may not be there yet.
+// need says what an Organization requires, and how long access to it lasts. The
+// controller reports this in a condition, which can be missing at first.
 func need(lang language.Tag, b account.Belonging) string {
 	data := map[string]string{"Organization": string(b.Organization.Title())}
 	missing := meta.FindStatusCondition(b.Membership.Status.Conditions, accountsv1.ConditionTwoFactorMissing)
@@ -182,7 +185,7 @@ func need(lang language.Tag, b account.Belonging) string {
 	return lang.Text("portal.factor.needs-now", data)
 }
 
-// toFactors sends the browser to the page, which says what was done.
+// toFactors redirects the browser to the page, which confirms what was done.
 func (p *portal) toFactors(v membersVisit, done string) {
 	p.redirect(v.w, v.r, pathFactors+"?lang="+v.lang.String()+"&"+paramDone+"="+done)
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// factorRequests are one for each page about second factors, and one for each
-// form there, with everything in it that could be asked for.
+// factorRequests returns one request per page about second factors and one per
+// form on it. Each form contains every field that can be asked for.
 func factorRequests(t *testing.T) []*http.Request {
 	t.Helper()
 	p := &portal{}
@@ -35,7 +35,7 @@ func factorRequests(t *testing.T) []*http.Request {
 		if !strings.HasPrefix(path, pathFactors) {
 			continue
 		}
-		if !strings.HasSuffix(path, "/options") { // which is no page
+		if !strings.HasSuffix(path, "/options") { // not a page
 			all = append(all, newRequest(http.MethodGet, path, nil))
 		}
 		if at.post != nil {
@@ -51,11 +51,11 @@ func TestNobodyWhoIsNotSignedInReachesSecondFactors(t *testing.T) {
 		agent func(w *world) *agent
 		to    string
 	}{
-		{"nobody", (*world).agent, "/sign-in?lang=en"},
-		{"somebody with a password alone", func(w *world) *agent {
+		{"a visitor without a session", (*world).agent, "/sign-in?lang=en"},
+		{"a person with only a password", func(w *world) *agent {
 			return w.seated(mara, session.StagePassword, time.Minute)
 		}, "/sign-in/code?lang=en"},
-		{"somebody whose session has run out", func(w *world) *agent {
+		{"a person whose session has expired", func(w *world) *agent {
 			return w.seated(mara, session.StageSignedIn, session.Absolute)
 		}, "/sign-in?lang=en"},
 	} {
@@ -72,7 +72,7 @@ func TestNobodyWhoIsNotSignedInReachesSecondFactors(t *testing.T) {
 			t.Errorf("%s has changed the credentials", c.who)
 		}
 		if failures := w.Account(mara).Status.SignIn.Failures; failures != 0 {
-			t.Errorf("%s has tried %d passwords", c.who, failures)
+			t.Errorf("%s counted %d passwords", c.who, failures)
 		}
 	}
 }
@@ -116,12 +116,12 @@ func TestAPasswordIsTriedAsOftenAsAtTheDoor(t *testing.T) {
 		t.Errorf("after five wrong passwords: %d %s", got.Code, got.Header().Get("Location"))
 	}
 	if w.Kept(mara).TOTP.Secret != appSecret {
-		t.Error("the app is gone")
+		t.Error("the app was removed")
 	}
 }
 
-// factorChanges are all changes of a second factor, by somebody who has an app and a
-// passkey.
+// factorChanges are all changes of a second factor, made by a person with an app
+// and a passkey.
 var factorChanges = map[string]func(a *agent) *httptest.ResponseRecorder{
 	"an app": func(a *agent) *httptest.ResponseRecorder {
 		a.fill(pathFactors+"/app", nil)
@@ -150,7 +150,7 @@ func TestEveryChangeEndsOtherSessionsAndRenewsThisOne(t *testing.T) {
 			change(a)
 
 			if !a.isIn(mara) {
-				t.Error("whoever made the change is not signed in any more")
+				t.Error("the browser that made the change is not signed in any more")
 			}
 			for who, gone := range map[string]*agent{"another browser": other, "the same cookie as before": stolen} {
 				if gone.isIn(mara) {
@@ -158,11 +158,11 @@ func TestEveryChangeEndsOtherSessionsAndRenewsThisOne(t *testing.T) {
 				}
 			}
 			if got := halfway.visit("/sign-in/code"); got.Code == http.StatusOK {
-				t.Error("whoever is halfway is still there")
+				t.Error("a session that waits for the second factor is still alive")
 			}
 			sessions := w.Kept(mara).Sessions
 			if len(sessions) != 1 || !sessions[0].StartTime.Equal(storetest.Start.Add(-time.Minute)) {
-				t.Errorf("there is not one session as old as it was: %+v", sessions)
+				t.Errorf("want a single session with its old start time: %+v", sessions)
 			}
 		})
 	}
@@ -177,12 +177,12 @@ func TestTheControllerIsToldOfChangedSecondFactors(t *testing.T) {
 			at := w.Kept(mara).SecondFactorTime
 			status := w.Account(mara).Status
 			told := status.SecondFactorTime
-			if name == "recovery codes" { // which are no second factor
+			if name == "recovery codes" { // which are not a second factor
 				if !at.IsZero() || told != nil {
-					t.Errorf("kept is %v, and told %v", at, told)
+					t.Errorf("stored %v, and in the status %v", at, told)
 				}
 			} else if !at.Equal(storetest.Start) || told == nil || !told.Time.Equal(storetest.Start) {
-				t.Errorf("kept is %v, and told %v", at, told)
+				t.Errorf("stored %v, and in the status %v", at, told)
 			}
 			if status.TwoFactor != accountsv1.TwoFactorEnrolled || status.Language != "en" {
 				t.Errorf("the status says %q and %q", status.TwoFactor, status.Language)
@@ -218,7 +218,7 @@ func TestAChangeForASessionThatHasEndedMeanwhileIsNotMade(t *testing.T) {
 				t.Errorf("%d %q\n%s", got.Code, got.Header().Get("Location"), got.Body)
 			}
 			if !ended || string(encode(t, w.Kept(mara))) != string(encode(t, before)) {
-				t.Error("something has changed")
+				t.Error("an object changed")
 			}
 		})
 	}
@@ -253,11 +253,11 @@ func TestTheLastSecondFactorStaysWhereItIsNeeded(t *testing.T) {
 				t.Errorf("%d\n%s", got.Code, got.Body)
 			}
 			if string(encode(t, w.Kept(mara))) != string(encode(t, before)) || !a.isIn(mara) {
-				t.Error("something has changed")
+				t.Error("an object changed")
 			}
 		})
 	}
-	t.Run("not where there is another", func(t *testing.T) {
+	t.Run("not the last one, which can be removed", func(t *testing.T) {
 		w := aKeepersWorld(t, hasApp, hasPasskey, short)
 		w.belong(required)
 		a := w.signedInAs(mara)
@@ -265,7 +265,7 @@ func TestTheLastSecondFactorStaysWhereItIsNeeded(t *testing.T) {
 			t.Errorf("%d\n%s", got.Code, got.Body)
 		}
 		if got := removePasskey(a); got.Code != http.StatusUnprocessableEntity || len(w.Kept(mara).Passkeys) != 1 {
-			t.Errorf("the last: %d", got.Code)
+			t.Errorf("the last one: %d", got.Code)
 		}
 	})
 }
@@ -278,14 +278,14 @@ func TestRecoveryCodesGoWithTheLastSecondFactor(t *testing.T) {
 	}
 	expect(t, a.visit("/account/second-factor?done=app-removed"), http.StatusOK, "The app is removed", "!Recovery codes")
 	if c := w.Kept(mara); len(c.RecoveryCodes) != 0 || c.TOTP != (account.TOTP{}) {
-		t.Errorf("left are %+v", c)
+		t.Errorf("left: %+v", c)
 	}
 	if got := w.Account(mara).Status.TwoFactor; got != accountsv1.TwoFactorNotEnrolled {
 		t.Errorf("the status says %q", got)
 	}
 }
 
-// belong makes Mara a member of an organization.
+// belong makes Mara a member of an Organization.
 func (w *world) belong(org *accountsv1.Organization, conditions ...metav1.Condition) {
 	w.T.Helper()
 	w.Must(w.Client.Create(context.Background(), org.DeepCopy()))
@@ -315,9 +315,9 @@ func TestThePageSaysWhoWantsASecondFactorAndUntilWhen(t *testing.T) {
 		conditions []metav1.Condition
 		says       string
 	}{
-		{"before the controller has looked", required, nil, "Bolt Works requires one: set it up to keep your access"},
-		{"in the time of grace", required, []metav1.Condition{missing(accountsv1.ReasonGracePeriod)}, "The last day: Monday, 11 May 2026, 10:00 UTC"},
-		{"in a short time of grace", soon, []metav1.Condition{missing(accountsv1.ReasonGracePeriod)}, "The last day: Monday, 4 May 2026, 11:00 UTC"},
+		{"before the controller has reconciled", required, nil, "Bolt Works requires one: set it up to keep your access"},
+		{"in the grace period", required, []metav1.Condition{missing(accountsv1.ReasonGracePeriod)}, "The last day: Monday, 11 May 2026, 10:00 UTC"},
+		{"in a short grace period", soon, []metav1.Condition{missing(accountsv1.ReasonGracePeriod)}, "The last day: Monday, 4 May 2026, 11:00 UTC"},
 		{"afterwards", required, []metav1.Condition{missing(accountsv1.ReasonTwoFactorRequired)}, "Nothing is granted to you there until you have it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -329,7 +329,7 @@ func TestThePageSaysWhoWantsASecondFactorAndUntilWhen(t *testing.T) {
 			expect(t, a.visit("/account/second-factor"), http.StatusOK, "!A second factor is required", "!Bolt Works")
 		})
 	}
-	t.Run("not where nobody wants it", func(t *testing.T) {
+	t.Run("not if no organization requires it", func(t *testing.T) {
 		w := aKeepersWorld(t)
 		optional := required.DeepCopy()
 		optional.Spec.SignIn.TwoFactor = accountsv1.TwoFactorOptional

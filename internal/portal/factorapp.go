@@ -17,10 +17,11 @@ import (
 	"github.com/usher-dev/usher/internal/username"
 )
 
-// quietZone is what stays free around a QR code, in modules (ISO/IEC 18004).
+// quietZone is the empty margin around a QR code, in modules (ISO/IEC 18004).
 const quietZone = 4
 
-// appView is what an app needs to be set up: a QR code, or its secret as text.
+// appView is what a person needs to set up an authenticator app: a QR code, or
+// its secret as text.
 type appView struct {
 	// Path draws the QR code in a square of Side modules, whose origin is Start.
 	Path        string
@@ -30,13 +31,13 @@ type appView struct {
 	Link template.URL
 }
 
-// viewApp shows a secret. The app calls it by the host of the portal and by what
-// the person knows the account by.
+// viewApp shows a secret. The app labels it with the host of the portal and with
+// called, the name by which the person knows the account.
 func (p *portal) viewApp(secret, called string) (appView, error) {
 	link := secondfactor.URL(secret, p.host, called)
 	matrix, err := secondfactor.Matrix(link)
 	if err != nil {
-		return appView{}, fmt.Errorf("draw the code of an app: %w", err)
+		return appView{}, fmt.Errorf("draw the QR code of an app: %w", err)
 	}
 	return appView{
 		Path: secondfactor.SVGPath(matrix), Start: -quietZone, Side: len(matrix) + 2*quietZone,
@@ -45,18 +46,18 @@ func (p *portal) viewApp(secret, called string) (appView, error) {
 	}, nil
 }
 
-// appPage asks for the first code of an app.
+// appPage asks for the first code of an authenticator app.
 type appPage struct {
 	appView
 	Base     string
 	Problems []problem
 }
 
-// Problem is the text of a field's problem, or empty.
+// Problem returns the text of a field's problem, or "".
 func (a appPage) Problem(field string) string { return textOf(a.Problems, field) }
 
-// beginApp answers the form that sets an app up. One that is there already stays
-// until the new one has made its first code.
+// beginApp answers the form that sets up an app. An existing app stays in use
+// until the first code of the new app is confirmed.
 func (p *portal) beginApp(v membersVisit) {
 	if _, ok := p.receiveChange(v, formApp); !ok {
 		return
@@ -66,13 +67,14 @@ func (p *portal) beginApp(v membersVisit) {
 		return err
 	})
 	if err != nil {
-		p.changeFailed(v, "begin to set an app up", err)
+		p.changeFailed(v, "begin to set up an app", err)
 		return
 	}
 	p.redirect(v.w, v.r, pathFactors+"/app?lang="+v.lang.String())
 }
 
-// showApp shows what an app needs, to the session in which it was begun.
+// showApp shows what an app needs. It works only in the session that began the
+// setup.
 func (p *portal) showApp(v membersVisit) {
 	open := store.PendingOf(v.Session).App
 	if !open.Open(p.clock.Now()) {
@@ -95,8 +97,8 @@ func (p *portal) showAppForm(v membersVisit, status int, open *store.PendingApp,
 	v.render(p, status, pageApp, title, appPage{view, p.base, problems})
 }
 
-// confirmApp answers the form with the first code of an app, which is counted
-// before it is looked at.
+// confirmApp answers the form with the first code of an app. The code is counted
+// before it is checked.
 func (p *portal) confirmApp(v membersVisit) {
 	values, status, refusal := readValues(v.w, v.r)
 	if status != 0 {
@@ -128,8 +130,7 @@ func (p *portal) confirmApp(v membersVisit) {
 	}
 }
 
-// countAppCode counts a code, unless nothing was typed, and gives the app that
-// it is for.
+// countAppCode counts a code, unless it is empty, and returns the pending app.
 func (p *portal) countAppCode(v membersVisit, code string) (*store.PendingApp, error) {
 	var counted *store.PendingApp
 	err := p.store.ChangePending(v.r.Context(), v.SignedIn, func(open *store.Pending, now time.Time) error {
@@ -146,18 +147,18 @@ func (p *portal) countAppCode(v membersVisit, code string) (*store.PendingApp, e
 	return counted, err
 }
 
-// withApp makes an app the second factor, in place of the one that there was.
+// withApp makes app the second factor. It replaces the existing app.
 func (p *portal) withApp(app account.TOTP) store.FactorChange {
 	return func(c *account.Credentials, open store.Pending, now time.Time) ([]string, error) {
 		if open.App == nil || open.App.Secret != app.Secret {
-			return nil, errMissing // it was begun anew meanwhile
+			return nil, errMissing // another setup was begun meanwhile
 		}
 		c.TOTP, c.SecondFactorTime = app, now
 		return p.withRecoveryCodes(c)
 	}
 }
 
-// removeApp answers the form that takes the app away.
+// removeApp answers the form that removes the app.
 func (p *portal) removeApp(v membersVisit) {
 	if _, ok := p.receiveChange(v, formAppRemoval); !ok {
 		return

@@ -21,17 +21,17 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// begin begins to set an app up, and gives its secret.
+// begin begins the setup of an app and returns its secret.
 func (a *agent) begin() string {
 	a.T.Helper()
 	got := a.fill(pathFactors+"/app", nil)
 	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != pathFactors+"/app?lang=en" {
-		a.T.Fatalf("the app is not begun: %d\n%s", got.Code, got.Body)
+		a.T.Fatalf("the setup of the app did not begin: %d\n%s", got.Code, got.Body)
 	}
 	return shownSecret(a.T, a.visit(pathFactors+"/app"))
 }
 
-// confirm types a code for the app that was begun.
+// confirm types a code for the app in setup.
 func (a *agent) confirm(code string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.fill(pathFactors+"/app/confirm", url.Values{fieldCode: {code}})
@@ -46,7 +46,7 @@ func TestAnAppIsSetUpWithItsFirstCode(t *testing.T) {
 	expect(t, page, http.StatusOK, `<svg class="qr" role="img" aria-label="QR code`, `viewBox="-4 -4 `, `fill="#fff"`,
 		`href="otpauth://totp/usher.example.com:mara-voss?secret=`+secret+`&issuer=usher.example.com`, secondfactor.Spaced(secret))
 	if w.Kept(mara).HasSecondFactor() {
-		t.Fatal("an app that nobody has confirmed is a second factor")
+		t.Fatal("an unconfirmed app counts as a second factor")
 	}
 	code := codeAt(t, secret, w.Clock.Now())
 	got := a.confirm(code[:3] + " " + code[3:])
@@ -58,7 +58,7 @@ func TestAnAppIsSetUpWithItsFirstCode(t *testing.T) {
 	c := w.Kept(mara)
 	want := account.TOTP{Secret: secret, LastStep: storetest.Start.Unix() / 30, AddedTime: storetest.Start}
 	if c.TOTP != want {
-		t.Errorf("kept is %+v, want %+v", c.TOTP, want)
+		t.Errorf("stored %+v, want %+v", c.TOTP, want)
 	}
 	for _, code := range codes {
 		if left, good := secondfactor.UseRecoveryCode(c.RecoveryCodes, code); !good || len(left) != 9 {
@@ -66,12 +66,12 @@ func TestAnAppIsSetUpWithItsFirstCode(t *testing.T) {
 		}
 	}
 	if c.Sessions[0].Pending != nil {
-		t.Errorf("the session is still in the middle of %s", c.Sessions[0].Pending)
+		t.Errorf("the session still has a pending %s", c.Sessions[0].Pending)
 	}
 	page = a.visit(pathFactors)
 	expect(t, page, http.StatusOK, "Codes left: 10", "Since <time datetime=\"2026-05-04T10:00:00Z\">", "!"+secret, "!"+codes[0])
 	if got := a.visit(pathFactors + "/app"); got.Code != http.StatusSeeOther {
-		t.Errorf("the app can still be seen: %d\n%s", got.Code, got.Body)
+		t.Errorf("the app is still shown: %d\n%s", got.Code, got.Body)
 	}
 }
 
@@ -98,14 +98,14 @@ func TestAnAppStaysUntilAnotherIsConfirmed(t *testing.T) {
 	secret := a.begin()
 	a.confirm("000000")
 	if got := w.Kept(mara).TOTP.Secret; got != appSecret {
-		t.Fatal("the app was replaced before the other was confirmed")
+		t.Fatal("the app was replaced before the new one was confirmed")
 	}
 	got := a.confirm(codeAt(t, secret, w.Clock.Now()))
 	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != pathFactors+"?lang=en&done=app" {
 		t.Errorf("%d %s", got.Code, got.Header().Get("Location"))
 	}
 	if c := w.Kept(mara); c.TOTP.Secret != secret || !slices.Equal(c.RecoveryCodes, []string{"kept"}) {
-		t.Errorf("kept is %+v", c)
+		t.Errorf("stored %+v", c)
 	}
 }
 
@@ -120,10 +120,10 @@ func TestFiveWrongCodesEndAnApp(t *testing.T) {
 		}
 	}
 	if got := a.confirm(codeAt(t, secret, w.Clock.Now())); got.Code != http.StatusUnprocessableEntity || w.Kept(mara).HasSecondFactor() {
-		t.Errorf("the right code afterwards: %d", got.Code)
+		t.Errorf("the correct code afterwards: %d", got.Code)
 	}
 	if again := a.begin(); again == secret {
-		t.Error("beginning anew gives the same secret")
+		t.Error("a second setup has the same secret")
 	}
 }
 
@@ -135,7 +135,7 @@ func TestNothingTypedIsNoTry(t *testing.T) {
 		expect(t, a.confirm("  "), http.StatusUnprocessableEntity, "Type the code that the app shows", secondfactor.Spaced(secret))
 	}
 	if got := a.confirm(codeAt(t, secret, w.Clock.Now())); got.Code != http.StatusOK {
-		t.Errorf("the right code: %d\n%s", got.Code, got.Body)
+		t.Errorf("the correct code: %d\n%s", got.Code, got.Body)
 	}
 }
 
@@ -148,10 +148,10 @@ func TestAnAppIsNotConfirmed(t *testing.T) {
 		"in another session": func(a *agent, code func() string) *httptest.ResponseRecorder {
 			return a.signedInAs(mara).confirm(code())
 		},
-		"in the session of somebody else": func(a *agent, code func() string) *httptest.ResponseRecorder {
+		"in the session of another person": func(a *agent, code func() string) *httptest.ResponseRecorder {
 			return a.signedInAs(otto).confirm(code())
 		},
-		"after it was begun anew": func(a *agent, code func() string) *httptest.ResponseRecorder {
+		"after the setup was begun again": func(a *agent, code func() string) *httptest.ResponseRecorder {
 			a.fill(pathFactors+"/app", nil)
 			return a.confirm(code())
 		},
@@ -165,7 +165,7 @@ func TestAnAppIsNotConfirmed(t *testing.T) {
 				t.Errorf("%d\n%s", got.Code, got.Body)
 			}
 			if w.Kept(mara).HasSecondFactor() || w.Kept(otto).HasSecondFactor() || !a.isIn(mara) {
-				t.Error("something has changed")
+				t.Error("an object changed")
 			}
 		})
 	}
@@ -189,10 +189,10 @@ func TestOneOfManyConfirmationsCounts(t *testing.T) {
 		}
 	}
 	if len(shown) != 10 || len(w.Kept(mara).Sessions) != 1 {
-		t.Errorf("%d recovery codes were shown, and there are %d sessions", len(shown), len(w.Kept(mara).Sessions))
+		t.Errorf("%d recovery codes were shown, with %d sessions", len(shown), len(w.Kept(mara).Sessions))
 	}
 	if _, good := secondfactor.UseRecoveryCode(w.Kept(mara).RecoveryCodes, shown[0]); !good {
-		t.Error("the codes that were shown are not those that are kept")
+		t.Error("the codes that were shown are not the stored ones")
 	}
 }
 
@@ -222,7 +222,7 @@ func TestACodeSignsInOnceAtAnyNumberOfPortals(t *testing.T) {
 	}
 }
 
-// inParallel does the same at each portal at once.
+// inParallel runs do at each portal at once.
 func inParallel(handlers []http.Handler, do func(handler http.Handler) *httptest.ResponseRecorder) []*httptest.ResponseRecorder {
 	answers := make([]*httptest.ResponseRecorder, len(handlers))
 	var all sync.WaitGroup
@@ -277,7 +277,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 
 	log := w.logs.String()
 	if !strings.Contains(log, "/sign-in/passkey/options") {
-		t.Fatalf("nothing is logged: %s", log)
+		t.Fatalf("the log is incomplete: %s", log)
 	}
 	for _, secret := range secrets {
 		if strings.Contains(log, secret) {
@@ -286,7 +286,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	}
 }
 
-// base64Challenge is the challenge of options, as they have it.
+// base64Challenge returns the encoded challenge in the options.
 func base64Challenge(t *testing.T, options *httptest.ResponseRecorder) string {
 	t.Helper()
 	var answer struct {

@@ -16,18 +16,19 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// What keeps a second factor from being changed.
+// Reasons why a second factor cannot be changed.
 var (
-	// errNotPending: what was to be finished was not begun in this session, or
-	// too long ago.
-	errNotPending = errors.New("nothing of the kind is under way in this session")
-	// errMissing: what was to be changed is not there any more.
-	errMissing = errors.New("nothing of the kind is there")
+	// errNotPending means that the step to finish was not begun in this session, or
+	// was begun too long ago.
+	errNotPending = errors.New("no setup is pending in this session")
+	// errMissing means that the item to change no longer exists.
+	errMissing = errors.New("the item to change does not exist")
 )
 
-// confirmed tells whether whoever wants to change a second factor is its person:
-// they signed in a short while ago, or typed the password now, which is counted
-// like one at the door. What was begun so can be finished without it.
+// confirmed reports whether the request comes from the account's user. The user
+// either signed in a short time ago or typed the password now, which is counted
+// like a password at sign-in. A setup that was begun this way can be finished
+// without another confirmation.
 func (p *portal) confirmed(v membersVisit, password string) (bool, error) {
 	if v.Session.IsFresh(p.clock.Now()) {
 		return true, nil
@@ -42,7 +43,7 @@ func (p *portal) confirmed(v membersVisit, password string) (bool, error) {
 	return true, p.store.ForgetPasswords(v.r.Context(), v.Member)
 }
 
-// notConfirmed is said to somebody whose password was not the right one.
+// notConfirmed is the problem if the password is missing or wrong.
 func notConfirmed(lang language.Tag, password string) problem {
 	if password == "" {
 		return problem{fieldCurrentPassword, lang.Text("portal.factor.password-empty", nil)}
@@ -50,8 +51,8 @@ func notConfirmed(lang language.Tag, password string) problem {
 	return problem{fieldCurrentPassword, lang.Text("portal.factor.password-wrong", nil)}
 }
 
-// receiveChange reads one of the forms that change a second factor. It answers,
-// and gives false, if the change may not be made.
+// receiveChange reads one of the forms that change a second factor. If the change
+// is not allowed, it answers the request and returns false.
 func (p *portal) receiveChange(v membersVisit, form string) (url.Values, bool) {
 	values, status, refusal := readValues(v.w, v.r)
 	if status != 0 {
@@ -70,8 +71,8 @@ func (p *portal) receiveChange(v membersVisit, form string) (url.Values, bool) {
 	return nil, false
 }
 
-// changeFactors makes a change, gives the browser the new token of its session, and
-// gives the recovery codes.
+// changeFactors makes a change, gives the browser the new token of its session,
+// and returns the new recovery codes, if any.
 func (p *portal) changeFactors(v membersVisit, change store.FactorChange) ([]string, error) {
 	ctx := context.WithoutCancel(v.r.Context())
 	token, codes, err := p.store.ChangeFactors(ctx, v.SignedIn, p.browser(v.r), change)
@@ -80,8 +81,8 @@ func (p *portal) changeFactors(v membersVisit, change store.FactorChange) ([]str
 	}
 	p.keep(v.w, v.Account.Name, token)
 	if err := p.store.SyncStatus(ctx, v.Member, v.lang); err != nil {
-		// It is done all the same. The status follows when somebody signs in.
-		p.log.Error(errKind(err), "Failed to note a change of a second factor")
+		// The change is done anyway. The next sign-in updates the status.
+		p.log.Error(errKind(err), "Failed to record a change of a second factor")
 	}
 	return codes, nil
 }
@@ -96,7 +97,7 @@ func stays(lang language.Tag, m *store.Member) problem {
 	return problem{Text: lang.Text("portal.factor.stays-short", map[string]int{"Least": account.MinPasswordLength})}
 }
 
-// withRecoveryCodes makes recovery codes where there are none.
+// withRecoveryCodes creates recovery codes if there are none.
 func (p *portal) withRecoveryCodes(c *account.Credentials) ([]string, error) {
 	if len(c.RecoveryCodes) > 0 {
 		return nil, nil
@@ -121,8 +122,8 @@ func (p *portal) renewRecoveryCodes(v membersVisit) {
 	p.changed(v, formRecoveryCodes, doneRecoveryCodes, codes, err)
 }
 
-// withoutFactor tidies up after a removal: recovery codes stand in for a second
-// factor, and are worth nothing without one.
+// withoutFactor updates c after a removal. Recovery codes replace a second
+// factor, so they are useless without one.
 func withoutFactor(c *account.Credentials, now time.Time) {
 	c.SecondFactorTime = now
 	if !c.HasSecondFactor() {
@@ -133,11 +134,11 @@ func withoutFactor(c *account.Credentials, now time.Time) {
 // recoveryCodesPage shows new recovery codes, once.
 type recoveryCodesPage struct {
 	Codes []string
-	// Done says what they come with.
+	// Done confirms the change that created them.
 	Done, Base string
 }
 
-// changed answers a form after its change, or after what kept it from being made.
+// changed answers a form after its change was made or refused.
 func (p *portal) changed(v membersVisit, form, done string, codes []string, err error) {
 	switch {
 	case errors.Is(err, errMissing):
@@ -156,8 +157,8 @@ func (p *portal) changed(v membersVisit, form, done string, codes []string, err 
 	}
 }
 
-// changeFailed answers when a change could not be made. Whose session has ended
-// in the meantime signs in again.
+// changeFailed answers if a change could not be made. If the session has ended
+// meanwhile, the user has to sign in again.
 func (p *portal) changeFailed(v membersVisit, doing string, err error) {
 	if errors.Is(err, store.ErrGone) {
 		p.redirect(v.w, v.r, "/sign-in?lang="+v.lang.String())

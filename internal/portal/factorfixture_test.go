@@ -33,7 +33,7 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// Two people who have accounts, and the Invitations that they came through.
+// Two people with accounts, and the Invitations behind the accounts.
 const (
 	mara     = "mara-voss"
 	maraUID  = "33333333-3333-4333-8333-333333333333"
@@ -42,7 +42,7 @@ const (
 	theirURL = "https://usher.example.com"
 )
 
-// keeper is somebody with an account, as a test wants it.
+// keeper returns the objects of a person with an account, changed for the test.
 func keeper(t *testing.T, name, uid string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
 	a := &accountsv1.Account{
@@ -66,7 +66,7 @@ func keeper(t *testing.T, name, uid string, changes ...func(*accountsv1.Account,
 	return []client.Object{a, secret}
 }
 
-// aKeepersWorld has Mara and Otto in it, and whatever else. Mara is changed before.
+// aKeepersWorld contains Mara and Otto. The changes apply to Mara.
 func aKeepersWorld(t *testing.T, changes ...func(*accountsv1.Account, *account.Credentials)) *world {
 	t.Helper()
 	w := aWorldWithoutPages(t, append(keeper(t, mara, maraUID, changes...), keeper(t, otto, ottoUID)...)...)
@@ -74,7 +74,7 @@ func aKeepersWorld(t *testing.T, changes ...func(*accountsv1.Account, *account.C
 	return w.build()
 }
 
-// portals gives as many more portals over the same objects.
+// portals returns n more portals over the same objects.
 func (w *world) portals(n int) []http.Handler {
 	w.T.Helper()
 	all := make([]http.Handler, n)
@@ -95,7 +95,7 @@ type agent struct {
 
 func (w *world) agent() *agent { return &agent{w, w.handler, map[string]*http.Cookie{}} }
 
-// seated is the browser of somebody who reached a stage that long ago.
+// seated returns the browser of a person who reached a stage that long ago.
 func (w *world) seated(name string, stage session.Stage, ago time.Duration) *agent {
 	w.T.Helper()
 	s, token, err := session.New(rand.Reader, stage, "Firefox", w.Clock.Now().Add(-ago))
@@ -107,12 +107,12 @@ func (w *world) seated(name string, stage session.Stage, ago time.Duration) *age
 	return a
 }
 
-// signedInAs is the browser of somebody who has just signed in.
+// signedInAs returns the browser of a person who has just signed in.
 func (w *world) signedInAs(name string) *agent {
 	return w.seated(name, session.StageSignedIn, time.Minute)
 }
 
-// copy is another browser with the same cookies.
+// copy returns another browser with the same cookies.
 func (a *agent) copy() *agent {
 	return &agent{a.world, a.handler, maps.Clone(a.jar)}
 }
@@ -152,14 +152,14 @@ func (a *agent) script(target, body string) *httptest.ResponseRecorder {
 	return a.send(r)
 }
 
-// isIn tells whether the browser is signed in as that account.
+// isIn reports whether the browser is signed in to that account.
 func (a *agent) isIn(name string) bool {
 	a.T.Helper()
 	page := a.visit("/account/second-factor")
 	return page.Code == http.StatusOK && strings.Contains(page.Body.String(), name)
 }
 
-// shownSecret is the secret that a page shows to whoever types it.
+// shownSecret returns the secret that a page shows for typing.
 func shownSecret(t *testing.T, page *httptest.ResponseRecorder) string {
 	t.Helper()
 	found := regexp.MustCompile(`<code class="typed">([A-Z2-7 ]+)</code>`).FindStringSubmatch(page.Body.String())
@@ -169,7 +169,7 @@ func shownSecret(t *testing.T, page *httptest.ResponseRecorder) string {
 	return strings.ReplaceAll(found[1], " ", "")
 }
 
-// shownCodes are the recovery codes on a page.
+// shownCodes returns the recovery codes on a page.
 func shownCodes(page *httptest.ResponseRecorder) []string {
 	var codes []string
 	for _, found := range regexp.MustCompile(`<code>([0-9A-Z]{4}(?:-[0-9A-Z]{4}){5})</code>`).FindAllStringSubmatch(page.Body.String(), -1) {
@@ -187,19 +187,19 @@ func codeAt(t *testing.T, secret string, at time.Time) string {
 	return code
 }
 
-// hasApp has set up an app with a secret that the test knows.
+// hasApp sets up an app with a secret that the test knows.
 func hasApp(_ *accountsv1.Account, c *account.Credentials) {
 	c.TOTP = account.TOTP{Secret: appSecret, AddedTime: storetest.Start.Add(-time.Hour)}
 }
 
-// hasPasskey has a passkey x, which signs nobody in.
+// hasPasskey adds a passkey x, which cannot sign in.
 func hasPasskey(_ *accountsv1.Account, c *account.Credentials) {
 	c.Passkeys = []account.Passkey{{ID: "x", Name: "X", Record: json.RawMessage(`{}`)}}
 }
 
 const appSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
-// key is a passkey with the authenticator that keeps it.
+// key is a passkey with its authenticator.
 type key struct {
 	t    *testing.T
 	rp   virtualwebauthn.RelyingParty
@@ -214,7 +214,7 @@ func aKey(t *testing.T) *key {
 		rp:   virtualwebauthn.RelyingParty{ID: "usher.example.com", Name: "usher.example.com", Origin: theirURL},
 		auth: virtualwebauthn.NewAuthenticator(),
 	}
-	// Of a coordinate that begins with zeros, it leaves them out.
+	// The authenticator drops the leading zeros of a coordinate.
 	const whole = 77
 	for k.cred.Key == nil || len(k.cred.Key.AttestationData()) != whole {
 		k.cred = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
@@ -222,10 +222,10 @@ func aKey(t *testing.T) *key {
 	return k
 }
 
-// id is that of the passkey, as forms and Secrets have it.
+// id returns the ID of the passkey as forms and Secrets contain it.
 func (k *key) id() string { return base64.RawURLEncoding.EncodeToString(k.cred.ID) }
 
-// made is what a browser answers to options for a new passkey.
+// made returns a browser's answer to options for a new passkey.
 func (k *key) made(options *httptest.ResponseRecorder) string {
 	k.t.Helper()
 	asked, err := virtualwebauthn.ParseAttestationOptions(options.Body.String())
@@ -236,7 +236,7 @@ func (k *key) made(options *httptest.ResponseRecorder) string {
 	return virtualwebauthn.CreateAttestationResponse(k.rp, k.auth, k.cred, *asked)
 }
 
-// signed is what a browser answers to options for signing in.
+// signed returns a browser's answer to options for signing in.
 func (k *key) signed(options *httptest.ResponseRecorder) string {
 	k.t.Helper()
 	asked, err := virtualwebauthn.ParseAssertionOptions(options.Body.String())
@@ -246,8 +246,8 @@ func (k *key) signed(options *httptest.ResponseRecorder) string {
 	return virtualwebauthn.CreateAssertionResponse(k.rp, k.auth, k.cred, *asked)
 }
 
-// signedWith is the same with client data that no browser would write, and a
-// signature that fits.
+// signedWith is like signed, with client data that no browser would write and a
+// matching signature.
 func (k *key) signedWith(options *httptest.ResponseRecorder, change func(clientData map[string]any)) string {
 	k.t.Helper()
 	var answer map[string]any
@@ -271,8 +271,8 @@ func (k *key) signedWith(options *httptest.ResponseRecorder, change func(clientD
 	return string(encode(k.t, answer))
 }
 
-// madeWith is what a browser answers that attests nothing, with client data that
-// no browser would write.
+// madeWith returns a browser's answer without an attestation, with client data
+// that no browser would write.
 func (k *key) madeWith(options *httptest.ResponseRecorder, change func(clientData map[string]any)) string {
 	k.t.Helper()
 	asked, err := virtualwebauthn.ParseAttestationOptions(options.Body.String())
@@ -323,12 +323,13 @@ func unbase64(t *testing.T, text any) []byte {
 	s, ok := text.(string)
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	if !ok || err != nil {
-		t.Fatalf("%v is no base64url", text)
+		t.Fatalf("%v is not base64url", text)
 	}
 	return raw
 }
 
-// options are what the browser of somebody who is signed in gets for a new passkey.
+// options returns the options for a new passkey that the browser of a signed-in
+// person gets.
 func (a *agent) options(fields url.Values) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.fill("/account/second-factor/passkey/options", fields)
@@ -345,24 +346,24 @@ func (a *agent) enroll(k *key, name string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	got := a.add(k.made(a.options(url.Values{fieldPasskeyName: {name}})), name)
 	if got.Code != http.StatusOK && got.Code != http.StatusSeeOther {
-		a.T.Fatalf("the passkey is not added: %d\n%s", got.Code, got.Body)
+		a.T.Fatalf("the passkey was not added: %d\n%s", got.Code, got.Body)
 	}
 	return got
 }
 
-// challenged is what a browser gets that wants to sign in.
+// challenged returns the options that a browser gets before it signs in.
 func (a *agent) challenged() *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.script("/sign-in/passkey/options", "{}")
 }
 
-// enterWith signs in with what a passkey signed.
+// enterWith signs in with the signed answer of a passkey.
 func (a *agent) enterWith(answer string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.script("/sign-in/passkey", answer)
 }
 
-// pauses notes for how long answers are held back.
+// pauses records how long answers are held back.
 func pauses(waited *[]time.Duration) func(context.Context, time.Duration) {
 	return func(_ context.Context, d time.Duration) { *waited = append(*waited, d) }
 }

@@ -19,12 +19,12 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// factorPages are ways to every page about second factors.
+// factorPages are requests that lead to every page about second factors.
 var factorPages = map[string]func(w *world, query string) *httptest.ResponseRecorder{
-	"nothing there": func(w *world, query string) *httptest.ResponseRecorder {
+	"no second factor": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.signedInAs(otto).visit(pathFactors + query)
 	},
-	"everything there, long after": func(w *world, query string) *httptest.ResponseRecorder {
+	"every factor, long after the sign-in": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.seated(mara, session.StageSignedIn, time.Hour).visit(pathFactors + query)
 	},
 	"no password": func(w *world, query string) *httptest.ResponseRecorder {
@@ -40,7 +40,7 @@ var factorPages = map[string]func(w *world, query string) *httptest.ResponseReco
 		w.Change(otto, func(c *account.Credentials) { hasApp(nil, c); c.ShortPassword = true })
 		return w.signedInAs(otto).fill(pathFactors+"/app/remove"+query, nil)
 	},
-	"an app begun": func(w *world, query string) *httptest.ResponseRecorder {
+	"an app in setup": func(w *world, query string) *httptest.ResponseRecorder {
 		a := w.signedInAs(mara)
 		a.fill(pathFactors+"/app", nil)
 		return a.visit(pathFactors + "/app" + query)
@@ -63,33 +63,33 @@ var factorPages = map[string]func(w *world, query string) *httptest.ResponseReco
 		}
 		return a.fill(pathFactors+"/app/confirm"+query, url.Values{fieldCode: {"1"}})
 	},
-	"an app too late": func(w *world, query string) *httptest.ResponseRecorder {
+	"an app that is confirmed too late": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.signedInAs(mara).fill(pathFactors+"/app/confirm"+query, url.Values{fieldCode: {"1"}})
 	},
-	"a passkey too late": func(w *world, query string) *httptest.ResponseRecorder {
+	"a passkey that is added too late": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.signedInAs(mara).fill(pathFactors+"/passkey"+query, nil)
 	},
-	"a passkey refused": func(w *world, query string) *httptest.ResponseRecorder {
+	"a refused passkey": func(w *world, query string) *httptest.ResponseRecorder {
 		a := w.signedInAs(mara)
 		a.options(nil)
 		return a.fill(pathFactors+"/passkey"+query, nil)
 	},
-	"a passkey with a name that will not do": func(w *world, query string) *httptest.ResponseRecorder {
+	"a passkey with an invalid name": func(w *world, query string) *httptest.ResponseRecorder {
 		a := w.signedInAs(mara)
 		a.options(nil)
 		return a.fill(pathFactors+"/passkey"+query, url.Values{fieldPasskeyName: {"\u202e"}})
 	},
-	"as many passkeys as can be": func(w *world, query string) *httptest.ResponseRecorder {
+	"the maximum number of passkeys": func(w *world, query string) *httptest.ResponseRecorder {
 		w.Change(otto, func(c *account.Credentials) { c.Passkeys = make([]account.Passkey, mostPasskeys) })
 		return w.signedInAs(otto).visit(pathFactors + query)
 	},
 	"recovery codes": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.signedInAs(mara).fill(pathFactors+"/recovery-codes"+query, nil)
 	},
-	"something done": func(w *world, query string) *httptest.ResponseRecorder {
+	"a confirmed change": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.signedInAs(mara).visit(pathFactors + query + "&done=passkey-removed")
 	},
-	"the page to sign in": func(w *world, query string) *httptest.ResponseRecorder { return w.agent().visit("/sign-in" + query) },
+	"the sign-in page": func(w *world, query string) *httptest.ResponseRecorder { return w.agent().visit("/sign-in" + query) },
 }
 
 func TestEveryPageAboutSecondFactorsIsThereInEveryLanguage(t *testing.T) {

@@ -21,10 +21,10 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// good is a password that nothing is wrong with.
+// good is a valid password.
 const good = "velvet-anchor pickle tram"
 
-// world is a portal, and the objects behind it.
+// world is a portal and the objects behind it.
 type world struct {
 	*storetest.World
 	config  Config
@@ -32,13 +32,13 @@ type world struct {
 	logs    *logs
 }
 
-// aWorld has one Organization, and Jane's Invitation with a link that is open.
+// aWorld contains one Organization, and Jane's Invitation with an open link.
 func aWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	return aWorldWithoutPages(t, objects...).build()
 }
 
-// aWorldWithoutPages is the same for a test that makes its own handler.
+// aWorldWithoutPages is the same for a test that builds its own handler.
 func aWorldWithoutPages(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	w := &world{World: storetest.NewWorld(t, objects...), logs: &logs{}}
@@ -55,7 +55,7 @@ func aWorldWithoutPages(t *testing.T, objects ...client.Object) *world {
 	return w
 }
 
-// logs is all that was logged.
+// logs holds everything that was logged.
 type logs struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -73,7 +73,7 @@ func (l *logs) String() string {
 	return l.text.String()
 }
 
-// build makes the handler anew after a test has changed the config.
+// build creates the handler again after a test has changed the config.
 func (w *world) build() *world {
 	w.T.Helper()
 	var err error
@@ -94,7 +94,7 @@ func (w *world) get(target string) *httptest.ResponseRecorder {
 	return w.do(newRequest(http.MethodGet, target, nil))
 }
 
-// post sends fields as a browser on the portal's own page does.
+// post sends fields like a browser on the portal's own page.
 func (w *world) post(target string, fields url.Values) *httptest.ResponseRecorder {
 	w.T.Helper()
 	return w.do(formRequest(target, fields.Encode()))
@@ -111,7 +111,7 @@ func formRequest(target, body string) *http.Request {
 	return r
 }
 
-// filled is a form that nothing is wrong with.
+// filled returns a valid form.
 func filled() url.Values {
 	return url.Values{
 		fieldUserName: {"jane-doe"}, fieldGivenName: {"Jane"}, fieldFamilyName: {"Doe"},
@@ -119,7 +119,7 @@ func filled() url.Values {
 	}
 }
 
-// but is a form with one field changed.
+// but returns a valid form with one field changed.
 func but(field string, values ...string) url.Values {
 	f := filled()
 	f[field] = values
@@ -147,7 +147,7 @@ func (failing) Update(context.Context, client.Object, ...client.UpdateOption) er
 
 func (failing) Status() client.SubResourceWriter { return nil }
 
-// nobodyWrites fails the test when anybody writes.
+// nobodyWrites fails the test on any write.
 type nobodyWrites struct{ t *testing.T }
 
 func (n nobodyWrites) Create(context.Context, client.Object, ...client.CreateOption) error {

@@ -20,12 +20,12 @@ import (
 
 const (
 	pageReset = "reset.html"
-	// pageResetMessage says something, and where to go on.
+	// pageResetMessage shows a message and links to the next steps.
 	pageResetMessage = "resetmessage.html"
 )
 
-// resetTimeout is how long the portal is at one request for mail, or at one new
-// password once that is hashed. Both go on when the browser has gone.
+// resetTimeout limits the work on one request for mail, or on one new password
+// after it was hashed. Both continue if the browser disconnects.
 const resetTimeout = 8 * time.Second
 
 func (p *portal) resetRoutes() map[string]route {
@@ -35,19 +35,21 @@ func (p *portal) resetRoutes() map[string]route {
 	}
 }
 
-// forgotten is something that people forget, and ask for mail about.
+// forgotten is something that people forget and request by mail.
 type forgotten struct {
-	// path of the page, page its file, and title the id of its title. The form has
-	// one field.
+	// path is the path of the page, page its file and title the id of its title.
+	// field is the only field of its form.
 	path, page, title, field string
-	// incomplete gives the id of what is said to somebody who typed what nobody
-	// can be called; empty: it is looked for. It must not depend on who exists.
+	// incomplete returns the id of the problem with input that no account can match,
+	// or "" if the portal is to search for accounts. It must not depend on which
+	// accounts exist.
 	incomplete func(typed string) string
-	// asked is what everybody else reads.
+	// asked is the answer in all other cases.
 	asked message
-	// most is how many of those who may be meant get mail, the oldest first.
+	// most is the maximum number of matching Accounts that get mail, oldest first.
 	most int
-	// note writes a request into a status, unless there were too many.
+	// note writes a request into a status. It returns false if there were too many
+	// requests.
 	note func(status *accountsv1.AccountStatus, now metav1.Time) bool
 }
 
@@ -70,7 +72,7 @@ var forgottenPassword = forgotten{
 	},
 }
 
-// forgetful is the route of the page.
+// forgetful returns the route of the page.
 func (p *portal) forgetful(f forgotten) route {
 	return route{
 		get: func(w http.ResponseWriter, r *http.Request) {
@@ -80,19 +82,19 @@ func (p *portal) forgetful(f forgotten) route {
 	}
 }
 
-// forgottenPage is the form with which somebody asks for mail.
+// forgottenPage is the form that requests mail.
 type forgottenPage struct {
 	Problems []problem
-	// Typed is what nobody can be called.
+	// Typed is the refused input.
 	Typed string
-	// Help is whom to ask; nil: nobody is named.
+	// Help is the support contact, or nil if there is none.
 	Help *help
-	// Path is where the form is sent to. Reset and UserNames are the pages for
-	// those who have forgotten something, and SignIn the one for all others.
+	// Path is the address that the form is sent to. Reset and UserNames are the pages
+	// for a forgotten password or user name. SignIn is the sign-in page.
 	Path, Reset, UserNames, SignIn string
 }
 
-// Problem is the text of a field's problem, or empty.
+// Problem returns the text of a field's problem, or "".
 func (f forgottenPage) Problem(field string) string { return textOf(f.Problems, field) }
 
 func (p *portal) showForgotten(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, f forgotten, typed string, problems ...problem) {
@@ -110,9 +112,9 @@ func (p *portal) showForgotten(w http.ResponseWriter, r *http.Request, lang lang
 	p.render(w, r, lang, status, f.page, title, page)
 }
 
-// askForMail answers the form. Everybody reads the same, after the same time,
-// whoever exists and whatever was asked for before. What was typed is kept
-// nowhere: the mail goes to the address on file.
+// askForMail answers the form. The answer and its timing depend neither on which
+// accounts exist nor on earlier requests. The portal does not store what was
+// typed: the mail goes to the address on file.
 func (p *portal) askForMail(w http.ResponseWriter, r *http.Request, f forgotten) {
 	lang := languageOf(r, store.LinkView{})
 	values, status, refusal := readValues(w, r)
@@ -120,8 +122,8 @@ func (p *portal) askForMail(w http.ResponseWriter, r *http.Request, f forgotten)
 		p.message(w, r, lang, status, refusal)
 		return
 	}
-	// Not before the form is read: whoever sends it slowly would choose how much of
-	// a step is left, and learn what takes longer.
+	// The clock starts after the form is read. Otherwise a client could send the form
+	// slowly to choose how much of a step is left, and so measure what takes longer.
 	start := p.clock.Now()
 	typed := strings.TrimSpace(values.Get(f.field))
 	if id := f.incomplete(typed); id != "" {
@@ -141,13 +143,13 @@ func (p *portal) askForMail(w http.ResponseWriter, r *http.Request, f forgotten)
 	p.showWays(w, r, lang, http.StatusOK, f.asked, helps, p.toSignIn(lang))
 }
 
-// request writes what somebody asks for into the Accounts that they may mean. It
-// fails where those cannot be looked for, which is so for every name alike.
+// request writes the request for mail into the matching Accounts. It fails if
+// Accounts cannot be searched, because that fails for every name alike.
 //
-// A write only follows where there is somebody. So an answer that said that it
-// failed would tell who exists, whenever the API server reads and does not write,
-// and it is only logged. Nobody loses more by that than the time to ask again,
-// as the page says to do where no mail comes.
+// A failed write is only logged. The portal writes only if an Account exists, so
+// an error page would reveal that it exists while the API server accepts reads
+// but no writes. The person loses only the time to ask again, which the page
+// advises if no mail arrives.
 func (p *portal) request(ctx context.Context, f forgotten, typed string, lang language.Tag) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resetTimeout)
 	defer cancel()
@@ -161,17 +163,16 @@ func (p *portal) request(ctx context.Context, f forgotten, typed string, lang la
 			return f.note(status, now)
 		})
 		if err != nil {
-			p.log.Error(errKind(err), "Failed to note that somebody asks for mail")
+			p.log.Error(errKind(err), "Failed to record a request for mail")
 		}
 	}
 	return nil
 }
 
-// way is a link to a page where somebody can go on.
+// way is a link to a page with a next step.
 type way struct{ Address, Text string }
 
-// toSignIn and toReset lead to the page to sign in, and to the one that asks for
-// a link.
+// toSignIn returns a link to the sign-in page.
 func (p *portal) toSignIn(lang language.Tag) way {
 	return way{p.base + "/sign-in?lang=" + lang.String(), lang.Text("portal.reset.to-sign-in", nil)}
 }
@@ -180,12 +181,12 @@ func (p *portal) toReset(lang language.Tag) way {
 	return way{p.base + "/reset?lang=" + lang.String(), lang.Text("portal.reset.to-reset", nil)}
 }
 
-// wayPage is a message, whom to ask, and where to go on.
+// wayPage shows a message, support contacts and links to the next steps.
 type wayPage struct {
 	messagePage
 	Help []help
 	Ways []way
-	// Done: what was wanted is done.
+	// Done means that the request succeeded.
 	Done bool
 }
 

@@ -28,8 +28,8 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// strangersToReset are worlds in which everybody must read the same, and what
-// is typed there.
+// strangersToReset returns worlds in which every visitor must get the same
+// answer, and what they type.
 func strangersToReset(t *testing.T) map[string]struct {
 	typed   string
 	objects []client.Object
@@ -46,22 +46,22 @@ func strangersToReset(t *testing.T) map[string]struct {
 		typed   string
 		objects []client.Object
 	}{
-		"a user name":                      {"jane", forgetter(t, "jane")},
-		"a user name in capitals":          {" JANE ", forgetter(t, "jane")},
-		"a user name with a qualifier":     {"jane/acme", forgetter(t, "jane.acme")},
-		"an address":                       {"jane.doe@example.com", forgetter(t, "jane")},
-		"an address of many":               {"jane.doe@example.com", crowd},
-		"nobody's user name":               {"nobody", nil},
-		"nobody's address":                 {"nobody@example.com", nil},
-		"what is neither":                  {"system:masters", nil},
-		"somebody who asked just now":      {"jane", forgetter(t, "jane", askedAt(storetest.Start.Add(-time.Second)))},
-		"somebody who asked five times":    {"jane", forgetter(t, "jane", askedAt(day...))},
-		"an Account that is switched off":  {"jane", forgetter(t, "jane", switchedOff)},
-		"an Account that is locked":        {"jane", forgetter(t, "jane", lockedNow)},
-		"an Account that is half-made":     {"jane", forgetter(t, "jane", neverTakenUp)},
-		"an Account that is being deleted": {"jane", forgetter(t, "jane", onItsWay)},
-		"an Account without a Secret":      {"jane", forgetter(t, "jane")[:1]},
-		"credentials that cannot be read":  {"jane", garbled(t, forgetter(t, "jane"))},
+		"a user name":                        {"jane", forgetter(t, "jane")},
+		"a user name in capitals":            {" JANE ", forgetter(t, "jane")},
+		"a user name with a qualifier":       {"jane/acme", forgetter(t, "jane.acme")},
+		"an address":                         {"jane.doe@example.com", forgetter(t, "jane")},
+		"an address of several Accounts":     {"jane.doe@example.com", crowd},
+		"an unknown user name":               {"nobody", nil},
+		"an unknown address":                 {"nobody@example.com", nil},
+		"neither a user name nor an address": {"system:masters", nil},
+		"a person who asked just now":        {"jane", forgetter(t, "jane", askedAt(storetest.Start.Add(-time.Second)))},
+		"a person who asked five times":      {"jane", forgetter(t, "jane", askedAt(day...))},
+		"a disabled Account":                 {"jane", forgetter(t, "jane", switchedOff)},
+		"a locked Account":                   {"jane", forgetter(t, "jane", lockedNow)},
+		"a half-made Account":                {"jane", forgetter(t, "jane", neverTakenUp)},
+		"an Account that is being deleted":   {"jane", forgetter(t, "jane", onItsWay)},
+		"an Account without a Secret":        {"jane", forgetter(t, "jane")[:1]},
+		"damaged credentials":                {"jane", garbled(t, forgetter(t, "jane"))},
 	}
 }
 
@@ -76,7 +76,7 @@ func TestWhoeverAsksForALinkReadsTheSame(t *testing.T) {
 				w := next(t, tc.objects...)
 				got := w.post(path, resetRequest(tc.typed))
 				expectSame(t, got, want)
-				// What was asked for before is not told either.
+				// The answer does not reveal earlier requests either.
 				expectSame(t, w.post(path, resetRequest(tc.typed)), want)
 			})
 		}
@@ -98,8 +98,8 @@ func TestWhoeverAsksForUserNamesReadsTheSame(t *testing.T) {
 	}
 }
 
-// TestWhoGetsALink says for each of the same strangers whom the controller is to
-// mail a link.
+// TestWhoGetsALink checks which Accounts of the same strangers get a request for
+// a link, which the controller then mails.
 func TestWhoGetsALink(t *testing.T) {
 	next := worlds(t)
 	now, earlier := storetest.Start.Format(time.DateTime), storetest.Start.Add(-time.Second).Format(time.DateTime)
@@ -108,14 +108,14 @@ func TestWhoGetsALink(t *testing.T) {
 		"a user name in capitals":          {"jane": {now}},
 		"a user name with a qualifier":     {"jane.acme": {now}},
 		"an address":                       {"jane": {now}},
-		"an address of many":               {"jane-0": {now}, "jane-1": {now}, "jane-2": {now}, "jane-3": {now}, "jane-4": {now}, "jane-5": nil, "jane-6": nil},
-		"somebody who asked just now":      {"jane": {earlier}},
-		"an Account that is switched off":  {"jane": nil},
-		"an Account that is locked":        {"jane": {now}},
-		"an Account that is half-made":     {"jane": nil},
+		"an address of several Accounts":   {"jane-0": {now}, "jane-1": {now}, "jane-2": {now}, "jane-3": {now}, "jane-4": {now}, "jane-5": nil, "jane-6": nil},
+		"a person who asked just now":      {"jane": {earlier}},
+		"a disabled Account":               {"jane": nil},
+		"a locked Account":                 {"jane": {now}},
+		"a half-made Account":              {"jane": nil},
 		"an Account that is being deleted": {"jane": nil},
 		"an Account without a Secret":      {"jane": {now}},
-		"credentials that cannot be read":  {"jane": {now}},
+		"damaged credentials":              {"jane": {now}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc := strangersToReset(t)[name]
@@ -126,15 +126,15 @@ func TestWhoGetsALink(t *testing.T) {
 					t.Errorf("%s: -want +got:\n%s", who, diff)
 				}
 				if got := w.Account(who).Status.Language; (got == "de") != slices.Contains(want, now) {
-					t.Errorf("%s: the mail to %s is in %q", name, who, got)
+					t.Errorf("%s: the mail to %s is in language %q", name, who, got)
 				}
 			}
 		})
 	}
 }
 
-// TestAStrangersQuestionTakesAsManyReads counts them, and sees that none is of a
-// Secret: whoever is not signed in and has no link has no business there.
+// TestAStrangersQuestionTakesAsManyReads counts the reads, and checks that none
+// is of a Secret: a visitor without a session or a link must never cause one.
 func TestAStrangersQuestionTakesAsManyReads(t *testing.T) {
 	next := worlds(t)
 	for path, fields := range map[string]func(string) url.Values{"/reset": resetRequest, "/user-names": namesRequest} {
@@ -164,7 +164,7 @@ func TestAStrangersQuestionTakesAsManyReads(t *testing.T) {
 	}
 }
 
-// slowly is a form that comes in late, as the clock tells it.
+// slowly is a form that arrives late by the test clock.
 type slowly struct {
 	io.Reader
 	w    *world
@@ -178,7 +178,7 @@ func (s *slowly) Read(into []byte) (int, error) {
 }
 
 // TestTheTimeOfAnAnswerIsNotTheVisitorsToChoose sends a form so slowly that a
-// step would be nearly over, and a little more work would show.
+// step is almost over, so that a little more work would show.
 func TestTheTimeOfAnAnswerIsNotTheVisitorsToChoose(t *testing.T) {
 	for _, late := range []time.Duration{0, 490 * time.Millisecond, 499 * time.Millisecond, 3 * time.Second} {
 		for _, typed := range []string{"jane", "nobody"} {
@@ -218,7 +218,7 @@ func TestWhenALookFailsNobodyIsToldWhoExists(t *testing.T) {
 				got := w.post(path, fields)
 				expect(t, got, 503, "Something behind this page does not answer", "!jane")
 				if got.Header().Get("Retry-After") == "" {
-					t.Error("it is not said when to come back")
+					t.Error("no Retry-After header")
 				}
 				answers = append(answers, got)
 			}
@@ -236,7 +236,7 @@ func TestWhenAWriteFailsNobodyIsToldWhoExists(t *testing.T) {
 		},
 	})
 	expectSame(t, w.post("/reset", resetRequest("jane")), want)
-	if logs := w.logs.String(); !strings.Contains(logs, "Failed to note that somebody asks for mail") || strings.Contains(logs, "jane") {
+	if logs := w.logs.String(); !strings.Contains(logs, "Failed to record a request for mail") || strings.Contains(logs, "jane") {
 		t.Errorf("log:\n%s", logs)
 	}
 }
@@ -266,7 +266,7 @@ func TestHowOftenMailCanBeAskedFor(t *testing.T) {
 	for path, tc := range map[string]struct {
 		fields url.Values
 		times  func(accountsv1.AccountStatus) []metav1.Time
-		later  string // those that count after the fifth
+		later  string // the requests that count after the fifth
 	}{
 		"/reset":      {resetRequest("jane.doe@example.com"), func(s accountsv1.AccountStatus) []metav1.Time { return s.ResetTimes }, "13h0m0s 23h59m59s 24h2m0s"},
 		"/user-names": {namesRequest("jane.doe@example.com"), func(s accountsv1.AccountStatus) []metav1.Time { return s.UserNameTimes }, "24h0m0s 24h1m0s 24h2m0s"},
@@ -321,7 +321,7 @@ func TestOfAHundredRequestsAtOnceOneCounts(t *testing.T) {
 	}
 }
 
-// counting counts the writes to statuses that take effect.
+// counting counts the writes to a status that take effect.
 func (w *world) counting() func() int {
 	var mu sync.Mutex
 	writes := 0
@@ -343,7 +343,7 @@ func (w *world) counting() func() int {
 	}
 }
 
-// TestWhatChangesWhileARequestIsWritten changes the Account between the look and
+// TestWhatChangesWhileARequestIsWritten changes the Account between the read and
 // the write.
 func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
 	gone := func(w *world) { w.Must(w.Client.Delete(t.Context(), w.Account("jane"))) }
@@ -352,13 +352,13 @@ func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
 		change func(w *world)
 		want   int
 	}{
-		"nothing much": {func(w *world) {
+		"an unrelated label changes": {func(w *world) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Labels = map[string]string{"team": "a"} })
 		}, 1},
-		"it is switched off": {func(w *world) { w.alterJane(switchedOff) }, 0},
-		"somebody else asks": {func(w *world) { w.alterJane(askedAt(storetest.Start)) }, 1},
-		"it is deleted":      {gone, 0},
-		"somebody else takes the name": {func(w *world) {
+		"it is disabled":       {func(w *world) { w.alterJane(switchedOff) }, 0},
+		"another visitor asks": {func(w *world) { w.alterJane(askedAt(storetest.Start)) }, 1},
+		"it is deleted":        {gone, 0},
+		"another person takes the name": {func(w *world) {
 			another := w.Account("jane").DeepCopy()
 			gone(w)
 			another.ResourceVersion, another.Spec.Email = "", "jane.roe@example.com"
@@ -378,7 +378,7 @@ func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
 			if now := w.Account("jane"); now != nil && len(now.Status.ResetTimes) != tc.want {
 				t.Errorf("requests: %v", now.Status.ResetTimes)
 			}
-			if strings.Contains(w.logs.String(), "Failed to note") {
+			if strings.Contains(w.logs.String(), "Failed to record") {
 				t.Errorf("log:\n%s", w.logs)
 			}
 		})

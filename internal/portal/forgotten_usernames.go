@@ -14,12 +14,12 @@ import (
 
 const pageUserNames = "usernames.html"
 
-// fieldAddress is the address of an account that somebody has.
+// fieldAddress is the address of an existing account.
 const fieldAddress = "address"
 
-// forgottenUserName asks for the user names of an address. The oldest Account
-// stands for all of the address: so one mail goes out, and the limits are those
-// of the address.
+// forgottenUserName requests the user names of an address. The request goes to
+// the oldest Account of the address, on behalf of all of them. So Usher sends one
+// mail, and the limits apply to the address.
 var forgottenUserName = forgotten{
 	path: "/user-names", page: pageUserNames, title: "portal.usernames.title", field: fieldAddress,
 	incomplete: func(typed string) string {

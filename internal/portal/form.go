@@ -22,10 +22,10 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// Fields of the forms: their names, and the ids of their inputs. No two forms
-// of a page have a field of the same name.
+// Fields of the forms. Each value is the name of a field and the id of its input.
+// No two forms on a page share a field name.
 const (
-	// To make an account.
+	// Create an account.
 	fieldChoice     = "address-choice"
 	fieldCode       = "code"
 	fieldUserName   = "user-name"
@@ -33,50 +33,53 @@ const (
 	fieldFamilyName = "family-name"
 	fieldPassword   = "password"
 	fieldAgain      = "password-again"
-	// To give another address.
+	// Confirm another address.
 	fieldEmail = "email"
-	// To sign in.
+	// Sign in.
 	fieldSignInName     = "sign-in-name"
 	fieldSignInPassword = "sign-in-password"
-	// To decline.
+	// Decline.
 	fieldReason  = "reason"
 	fieldDecline = "decline"
 )
 
 // Values of fields that people do not type.
 const (
-	// choiceOther stands for the other address, and anything else for the invited one.
+	// choiceOther selects the other address. Any other value selects the invited
+	// address.
 	choiceOther = "other"
 	ticked      = "yes"
 )
 
 const (
-	// maxBody is the size of a form; the longest that can be taken is far below.
+	// maxBody is the maximum size of a form in bytes. The longest valid form is far
+	// below it.
 	maxBody = 16 << 10
-	// maxName is the length of a DisplayText.
+	// maxName is the maximum length of a DisplayText.
 	maxName = 100
-	// maxReason is how long a reason for declining may be, in characters.
+	// maxReason is the maximum length of a reason for declining, in characters.
 	maxReason = 500
 )
 
-// form is what somebody typed into one of the forms.
+// form holds what a person typed into one of the forms.
 type form struct {
 	UserName, GivenName, FamilyName string
 	Email, SignInName, Reason       string
 	password, again, signInPassword string
 	choice, code, signInCode        string
-	// appCode and passkey are the second factor of a new account.
+	// appCode and passkey set up the second factor of a new account.
 	appCode, passkey string
 	declines         bool
-	// fresh: the form that makes an account was not sent, so that it is filled
-	// in as at the beginning.
+	// fresh means that the form that creates an account was not sent, so it gets its
+	// initial values.
 	fresh bool
 }
 
-// UsesOther tells whether the account is to have the other address.
+// UsesOther reports whether the new account gets the other address.
 func (f form) UsesOther() bool { return f.choice == choiceOther }
 
-// filledIn is the form with what the invitation knows about the person.
+// filledIn returns the form with the names from the Invitation, or else from its
+// Membership.
 func (f form) filledIn(seen store.LinkView) form {
 	f.GivenName, f.FamilyName = string(seen.Invitation.Spec.GivenName), string(seen.Invitation.Spec.FamilyName)
 	if f.GivenName == "" && f.FamilyName == "" && seen.Membership != nil {
@@ -85,18 +88,18 @@ func (f form) filledIn(seen store.LinkView) form {
 	return f
 }
 
-// otherAddress is the address that was meant.
+// otherAddress returns the typed address without surrounding spaces.
 func (f form) otherAddress() string { return strings.TrimSpace(f.Email) }
 
-// userName is the user name that was meant: capitals and spaces around it are
-// how telephones write.
+// userName returns the typed user name in lower case and without surrounding
+// spaces, because phones add capitals and spaces.
 func (f form) userName() string { return strings.ToLower(strings.TrimSpace(f.UserName)) }
 
-// problem is something that has to be put right: in one field or, without
-// one, in none of them.
+// problem is something that the person has to correct. Without a Field it
+// concerns no single field.
 type problem struct{ Field, Text string }
 
-// textOf is the text of a field's problem, or empty.
+// textOf returns the text of a field's problem, or "".
 func textOf(problems []problem, field string) string {
 	for _, p := range problems {
 		if p.Field == field {
@@ -106,12 +109,12 @@ func textOf(problems []problem, field string) string {
 	return ""
 }
 
-// Label is the id of what the page calls the field.
+// Label returns the id of the field's label.
 func (p problem) Label() string { return "portal.field." + p.Field }
 
-// readValues reads the fields of a form, or gives the status and the message to
-// answer with. Every field comes once: of two, different readers would take
-// different ones.
+// readValues reads the fields of a form, or returns the status and the message to
+// answer with. It refuses a form that repeats a field, because different parsers
+// would use different values.
 func readValues(w http.ResponseWriter, r *http.Request) (url.Values, int, message) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
@@ -137,7 +140,7 @@ func readValues(w http.ResponseWriter, r *http.Request) (url.Values, int, messag
 	return values, 0, message{}
 }
 
-// readForm reads one of the forms, as readValues does.
+// readForm reads one of the forms with readValues.
 func readForm(w http.ResponseWriter, r *http.Request) (form, int, message) {
 	values, status, refusal := readValues(w, r)
 	if status != 0 {
@@ -162,9 +165,10 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, int, message) {
 	}, 0, message{}
 }
 
-// problems finds all that has to be put right before an account of that address
-// can be made, in the order of the fields. The portal adds whether the user name
-// is taken, and what is the matter with the address and with the second factor.
+// problems returns everything that must be corrected before an account with that
+// address can be created, in the order of the fields. It does not check whether
+// the user name is taken, nor the address and the second factor: the portal adds
+// those problems.
 func (f form) problems(lang language.Tag, seen store.LinkView, email accountsv1.EmailAddress) []problem {
 	var found []problem
 	add := func(field, text string) {
@@ -189,7 +193,7 @@ func (f form) problems(lang language.Tag, seen store.LinkView, email accountsv1.
 	return found
 }
 
-// signInProblems finds what is missing before somebody can sign in.
+// signInProblems returns a problem for each empty field of the sign-in form.
 func (f form) signInProblems(lang language.Tag) []problem {
 	var found []problem
 	if strings.TrimSpace(f.SignInName) == "" {
@@ -201,7 +205,8 @@ func (f form) signInProblems(lang language.Tag) []problem {
 	return found
 }
 
-// declineProblems finds what has to be put right before somebody has declined.
+// declineProblems returns what must be corrected before the invitation can be
+// declined.
 func (f form) declineProblems(lang language.Tag) []problem {
 	var found []problem
 	if utf8.RuneCountInString(cleanReason(f.Reason)) > maxReason {
@@ -213,7 +218,7 @@ func (f form) declineProblems(lang language.Tag) []problem {
 	return found
 }
 
-// cleanReason is a reason as it is stored: lines of plain text.
+// cleanReason returns a reason in the stored form: lines of plain text.
 func cleanReason(reason string) string {
 	lines := strings.NewReplacer("\r\n", "\n", "\r", "\n", "\t", " ").Replace(norm.NFC.String(reason))
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
@@ -224,10 +229,10 @@ func cleanReason(reason string) string {
 	}, lines))
 }
 
-// cleanName is a name as it is stored.
+// cleanName returns a name in the stored form.
 func cleanName(name string) string { return strings.TrimSpace(norm.NFC.String(name)) }
 
-// userNameProblem is why a user name cannot be taken, in words, or empty.
+// userNameProblem returns the text that says why a user name is refused, or "".
 func userNameProblem(lang language.Tag, name, qualifier string) string {
 	err := username.CheckWith(name, qualifier)
 	if err == nil {
@@ -238,7 +243,8 @@ func userNameProblem(lang language.Tag, name, qualifier string) string {
 	return lang.Text("portal.problem.user-name-"+string(refusal.Reason), refusal)
 }
 
-// nameProblem is what is wrong with a given or family name, or empty.
+// nameProblem returns the text that says what is wrong with a given or family
+// name, or "".
 func nameProblem(lang language.Tag, name string) string {
 	switch name = cleanName(name); {
 	case utf8.RuneCountInString(name) > maxName:
@@ -249,7 +255,7 @@ func nameProblem(lang language.Tag, name string) string {
 	return ""
 }
 
-// passwordProblem is why a password cannot be taken, in words, or empty.
+// passwordProblem returns the text that says why a password is refused, or "".
 func passwordProblem(lang language.Tag, password string, weakness account.Weakness, secondFactor bool) string {
 	if weakness == "" {
 		return ""
@@ -261,8 +267,8 @@ func passwordProblem(lang language.Tag, password string, weakness account.Weakne
 	})
 }
 
-// unprintable are the characters that break a line, turn its direction or
-// cannot be seen. The API server refuses the same.
+// unprintable reports whether r breaks a line, changes the text direction or is
+// invisible. The API server refuses the same characters.
 func unprintable(r rune) bool { return unicode.In(r, unicode.Cc, unseen) }
 
 var unseen = &unicode.RangeTable{

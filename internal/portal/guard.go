@@ -21,9 +21,9 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// securityHeaders are on every answer. Nothing on a page comes from anywhere
-// but the portal, nothing is in the page itself, and no one may frame it or
-// learn its address.
+// securityHeaders are set on every answer. A page loads nothing from other
+// origins and contains no inline code. No other site can frame it or learn its
+// address.
 var securityHeaders = map[string]string{
 	"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
 		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -37,10 +37,10 @@ var securityHeaders = map[string]string{
 	"X-Robots-Tag":                 "noindex, nofollow",
 }
 
-// retryLater is when to come back after something behind the portal failed.
+// retryLater is the Retry-After time if something behind the portal failed.
 const retryLater = 5 * time.Second
 
-// guard stands before every route.
+// guard returns the handler that protects every route.
 func (p *portal) guard() http.Handler {
 	return http.HandlerFunc(func(writer http.ResponseWriter, r *http.Request) {
 		start := p.clock.Now()
@@ -53,7 +53,7 @@ func (p *portal) guard() http.Handler {
 		}
 		route := p.find(r.URL.Path)
 		if route.fixed {
-			// So that browsers name the origin of its forms.
+			// With this policy browsers name the origin of the page's forms.
 			w.Header().Set("Referrer-Policy", "same-origin")
 		}
 		defer func() {
@@ -69,7 +69,7 @@ func (p *portal) guard() http.Handler {
 	})
 }
 
-// serve hands the request to the method of its route that refuse left.
+// serve calls the handler for the method of a request that refuse let through.
 func serve(route route, w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		route.post(w, r)
@@ -78,7 +78,8 @@ func serve(route route, w http.ResponseWriter, r *http.Request) {
 	route.get(w, r)
 }
 
-// refuse answers what must not reach a route, and tells whether it did.
+// refuse answers a request that must not reach its route, and reports whether it
+// did.
 func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) bool {
 	post := r.Method == http.MethodPost
 	if route.pattern != routeHealth {
@@ -109,13 +110,13 @@ func allowed(route route) string {
 	return "GET, HEAD, POST"
 }
 
-// fromElsewhere tells whether a page of somebody else's sent a form.
+// fromElsewhere reports whether a page of another site sent a form.
 //
-// With Referrer-Policy no-referrer, which pages with a link in their address
-// have, a browser names the origin of every form as "null". Where Sec-Fetch-Site
-// tells the truth besides, that does not matter; over plain http, which only a
-// demo or a lab has, browsers leave it out. There such a form is let in: what
-// keeps others out is that they do not know the link.
+// Pages with a link in their address have Referrer-Policy no-referrer. Because of
+// that, browsers name the origin of every form as "null". This does not matter if
+// the browser also sends Sec-Fetch-Site. Over plain http, which only a demo or a
+// lab uses, browsers omit that header. In that case the portal accepts the form:
+// other sites cannot send it because they do not know the link.
 func (p *portal) fromElsewhere(r *http.Request, at route) bool {
 	if at.secret && !p.https && r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "null" {
 		return false
@@ -123,8 +124,8 @@ func (p *portal) fromElsewhere(r *http.Request, at route) bool {
 	return p.origins.Check(r) != nil
 }
 
-// panicked answers in place of a handler that fell over. What it said is not
-// logged, because it may hold anything; where it fell is.
+// panicked answers for a handler that panicked. It logs where the panic happened,
+// but not its message, because the message can contain anything.
 func (p *portal) panicked(w *answer, r *http.Request, route route, cause any) {
 	p.log.Error(errors.New("panic in a handler"), "Recovered from a panic",
 		"route", route.pattern, "type", fmt.Sprintf("%T", cause), "at", callers())
@@ -133,8 +134,8 @@ func (p *portal) panicked(w *answer, r *http.Request, route route, cause any) {
 	}
 }
 
-// callers says where a panic came from, function by function. The usual text of
-// a stack also shows arguments, and a link can be one.
+// callers returns the functions and lines of a panic. The usual stack trace also
+// shows arguments, and a link can be one of them.
 func callers() []string {
 	counters := make([]uintptr, 32)
 	frames := runtime.CallersFrames(counters[:runtime.Callers(3, counters)])
@@ -148,7 +149,7 @@ func callers() []string {
 	}
 }
 
-// failed answers when the API server, or anything else behind, let us down.
+// failed answers if the API server, or anything else behind the portal, failed.
 func (p *portal) failed(w http.ResponseWriter, r *http.Request, lang language.Tag, doing string, err error, text message) {
 	if r.Context().Err() == nil {
 		p.log.Error(errKind(err), "Failed to answer a request", "doing", doing)
@@ -157,15 +158,15 @@ func (p *portal) failed(w http.ResponseWriter, r *http.Request, lang language.Ta
 	p.message(w, r, lang, http.StatusServiceUnavailable, text)
 }
 
-// errKind is an error that says what kind of error it is, and no more.
+// errKind returns an error that names only the kind of err.
 func errKind(err error) error { return errors.New(kindOf(err)) }
 
-// kindOf says what kind of error it is. The text of an error of the API server
-// may hold what somebody typed, so that it is never logged.
+// kindOf returns the kind of an error. An error of the API server can contain
+// text that a person typed, so its text is never logged.
 func kindOf(err error) string {
 	switch reason := apierrors.ReasonForError(err); {
 	case reason != metav1.StatusReasonUnknown:
-		return "the API server says " + string(reason)
+		return "API server returned " + string(reason)
 	case errors.Is(err, store.ErrContended):
 		return store.ErrContended.Error()
 	case errors.Is(err, account.ErrBusy):
@@ -175,7 +176,7 @@ func kindOf(err error) string {
 	case errors.Is(err, account.ErrUnreadableHash):
 		return account.ErrUnreadableHash.Error()
 	case errors.Is(err, context.DeadlineExceeded):
-		return "took too long"
+		return "timed out"
 	}
 	for errors.Unwrap(err) != nil {
 		err = errors.Unwrap(err)
@@ -187,7 +188,7 @@ func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(min(wait, time.Hour).Seconds()))))
 }
 
-// knownMethod keeps a method that somebody made up out of the log.
+// knownMethod keeps methods that a client invented out of the log.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -196,13 +197,13 @@ func knownMethod(method string) string {
 	return "other"
 }
 
-// answer remembers the status that was sent.
+// answer records the status that was sent.
 type answer struct {
 	http.ResponseWriter
 	status int
 }
 
-// WriteHeader sends the status, and remembers it.
+// WriteHeader sends the status and records it.
 func (a *answer) WriteHeader(status int) {
 	a.status = status
 	a.ResponseWriter.WriteHeader(status)

@@ -21,7 +21,7 @@ import (
 
 func brokenKeys(context.Context) (invitation.Keyring, error) { return invitation.Keyring{}, errVault }
 
-// assetPaths are the addresses of all that the page refers to.
+// assetPaths returns the addresses of all assets that the page refers to.
 func (w *world) assetPaths() []string {
 	w.T.Helper()
 	var paths []string
@@ -29,7 +29,7 @@ func (w *world) assetPaths() []string {
 		paths = append(paths, found[1])
 	}
 	if len(paths) < 3 {
-		w.T.Fatalf("the page refers to %v only", paths)
+		w.T.Fatalf("the page refers only to %v", paths)
 	}
 	return paths
 }
@@ -174,19 +174,19 @@ func TestFormsFromElsewhereAreRefused(t *testing.T) {
 		headers map[string]string
 		want    int
 	}{
-		"the own page":                                 {"https://usher.example.com", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "null"}, 200},
-		"typed by hand":                                {"https://usher.example.com", map[string]string{"Sec-Fetch-Site": "none"}, 200},
-		"no browser":                                   {"https://usher.example.com", nil, 200},
-		"an old browser on the own page":               {"https://usher.example.com", map[string]string{"Origin": "https://usher.example.com"}, 200},
-		"behind a proxy that changes the host":         {"https://usher.example.com", map[string]string{"Origin": "https://usher.example.com", "Host": "10.0.0.7:8080"}, 200},
-		"another site":                                 {"https://usher.example.com", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, 403},
-		"another site, by an old browser":              {"https://usher.example.com", map[string]string{"Origin": "https://evil.example"}, 403},
-		"a neighbour":                                  {"https://usher.example.com", map[string]string{"Sec-Fetch-Site": "same-site", "Origin": "https://blog.example.com"}, 403},
-		"a sandboxed frame":                            {"https://usher.example.com", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "null"}, 403},
-		"a sandboxed frame, by an old browser":         {"https://usher.example.com", map[string]string{"Origin": "null"}, 403},
-		"over http, where browsers say nothing":        {"http://usher.lab:8080", map[string]string{"Origin": "null"}, 200},
-		"over http, another site":                      {"http://usher.lab:8080", map[string]string{"Origin": "http://evil.lab"}, 403},
-		"over http, another site, told by the browser": {"http://usher.lab:8080", map[string]string{"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403},
+		"the own page":                               {"https://usher.example.com", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "null"}, 200},
+		"typed in the address bar":                   {"https://usher.example.com", map[string]string{"Sec-Fetch-Site": "none"}, 200},
+		"no browser":                                 {"https://usher.example.com", nil, 200},
+		"an old browser on the own page":             {"https://usher.example.com", map[string]string{"Origin": "https://usher.example.com"}, 200},
+		"behind a proxy that changes the host":       {"https://usher.example.com", map[string]string{"Origin": "https://usher.example.com", "Host": "10.0.0.7:8080"}, 200},
+		"another site":                               {"https://usher.example.com", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, 403},
+		"another site, by an old browser":            {"https://usher.example.com", map[string]string{"Origin": "https://evil.example"}, 403},
+		"a neighbour":                                {"https://usher.example.com", map[string]string{"Sec-Fetch-Site": "same-site", "Origin": "https://blog.example.com"}, 403},
+		"a sandboxed frame":                          {"https://usher.example.com", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "null"}, 403},
+		"a sandboxed frame, by an old browser":       {"https://usher.example.com", map[string]string{"Origin": "null"}, 403},
+		"over http, without Sec-Fetch-Site":          {"http://usher.lab:8080", map[string]string{"Origin": "null"}, 200},
+		"over http, another site":                    {"http://usher.lab:8080", map[string]string{"Origin": "http://evil.lab"}, 403},
+		"over http, another site, by Sec-Fetch-Site": {"http://usher.lab:8080", map[string]string{"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
@@ -205,7 +205,7 @@ func TestFormsFromElsewhereAreRefused(t *testing.T) {
 			}
 			expect(t, w.do(r), tc.want)
 			if made := w.Account("jane-doe") != nil; made != (tc.want == 200) {
-				t.Errorf("an account was made: %t", made)
+				t.Errorf("an account was created: %t", made)
 			}
 		})
 	}
@@ -219,7 +219,7 @@ func TestTheBodyOfAPostIsJudgedBeforeItIsRead(t *testing.T) {
 		want              int
 	}{
 		"more than 16 KiB":                    {long.Encode(), "", 413},
-		"just 16 KiB":                         {filled().Encode() + "&x=" + strings.Repeat("x", maxBody-len(filled().Encode())-3), "", 200},
+		"exactly 16 KiB":                      {filled().Encode() + "&x=" + strings.Repeat("x", maxBody-len(filled().Encode())-3), "", 200},
 		"a charset":                           {filled().Encode(), "application/x-www-form-urlencoded; charset=UTF-8", 200},
 		"JSON":                                {`{"user-name":"jane-doe"}`, "application/json", 415},
 		"several parts":                       {"", "multipart/form-data; boundary=x", 415},
@@ -227,12 +227,12 @@ func TestTheBodyOfAPostIsJudgedBeforeItIsRead(t *testing.T) {
 		"no type":                             {filled().Encode(), "-", 415},
 		"a broken type":                       {filled().Encode(), ";;", 415},
 		"a field twice":                       {filled().Encode() + "&user-name=john", "", 400},
-		"the same twice":                      {filled().Encode() + "&password=" + url.QueryEscape(good), "", 400},
+		"a field twice with the same value":   {filled().Encode() + "&password=" + url.QueryEscape(good), "", 400},
 		"another field twice":                 {filled().Encode() + "&email=a&email=b", "", 400},
 		"an array":                            {filled().Encode() + "&user-name%5B%5D=john", "", 400},
 		"bad escapes":                         {filled().Encode() + "&x=%zz", "", 400},
 		"a semicolon":                         {filled().Encode() + ";x=y", "", 400},
-		"bytes that are no text":              {filled().Encode() + "&x=%ff", "", 400},
+		"invalid UTF-8":                       {filled().Encode() + "&x=%ff", "", 400},
 		"nothing in the body, all in the URL": {"", "", 422},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestTheBodyOfAPostIsJudgedBeforeItIsRead(t *testing.T) {
 			}
 			expect(t, w.do(r), tc.want, "!"+good)
 			if made := w.Account("jane-doe") != nil; made != (tc.want == 200) {
-				t.Errorf("an account was made: %t", made)
+				t.Errorf("an account was created: %t", made)
 			}
 		})
 	}

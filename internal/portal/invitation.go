@@ -18,21 +18,22 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// proposedUserNames is how many user names the page proposes.
+// proposedUserNames is the number of user names that the page proposes.
 const proposedUserNames = 3
 
 // visit is one request at the link of an invitation.
 type visit struct {
 	w http.ResponseWriter
 	r *http.Request
-	// path is the address of the invitation's page, and link its end.
+	// path is the address of the invitation's page. link is its last part.
 	path, link string
-	// at is whoever was found to be signed in; nil: ask guest.
+	// at is the session that signIn or signInCode found. nil means that guest looks
+	// it up.
 	at *store.SignedIn
 }
 
-// arrive finds what a link is for. It answers, and gives false, unless the
-// link is open.
+// arrive finds the Invitation of a link. If the link is not open, it answers the
+// request and returns false.
 func (p *portal) arrive(v visit, see func(context.Context, invitation.Link) (store.LinkView, error)) (store.LinkView, bool) {
 	link, err := invitation.ParseLink(v.link)
 	if err != nil {
@@ -41,7 +42,7 @@ func (p *portal) arrive(v visit, see func(context.Context, invitation.Link) (sto
 	}
 	seen, err := see(v.r.Context(), link)
 	if err != nil {
-		p.failed(v.w, v.r, languageOf(v.r, seen), "look at an invitation", err, unavailable)
+		p.failed(v.w, v.r, languageOf(v.r, seen), "read an invitation", err, unavailable)
 		return store.LinkView{}, false
 	}
 	if seen.Standing != invitation.Open {
@@ -51,8 +52,9 @@ func (p *portal) arrive(v visit, see func(context.Context, invitation.Link) (sto
 	return seen, true
 }
 
-// receive finds what a link is for at this very moment, and reads the form. It
-// answers, and gives false, unless the link is open and the form can be read.
+// receive finds the Invitation of a link with live reads, and reads the form. If
+// the link is not open or the form is invalid, it answers the request and returns
+// false.
 func (p *portal) receive(v visit) (store.LinkView, form, bool) {
 	seen, open := p.arrive(v, p.store.Inspect)
 	if !open {
@@ -66,29 +68,29 @@ func (p *portal) receive(v visit) (store.LinkView, form, bool) {
 	return seen, f, true
 }
 
-// closed answers when the link cannot be used.
+// closed answers a request for a link that cannot be used.
 func (p *portal) closed(v visit, seen store.LinkView) {
 	lang := languageOf(v.r, seen)
 	status, text := standingMessage(lang, seen)
 	p.message(v.w, v.r, lang, status, text)
 }
 
-// showInvitation answers a GET. It changes nothing: mail scanners follow links.
+// showInvitation answers a GET. It changes nothing, because mail scanners follow
+// links.
 func (p *portal) showInvitation(v visit) {
 	seen, open := p.arrive(v, p.store.Look)
 	if !open {
 		return
 	}
 	f := form{fresh: true}
-	// A proposal that somebody chose without JavaScript.
+	// Without JavaScript, a chosen proposal comes back in the query.
 	if wanted := v.r.URL.Query().Get(fieldUserName); username.CheckWith(wanted, seen.Qualifier()) == nil {
 		f.UserName = wanted
 	}
 	p.showForm(v, http.StatusOK, seen, f)
 }
 
-// showForm shows the page of an invitation: what is offered, and all ways to
-// answer.
+// showForm shows the page of an invitation: the offer and every way to answer it.
 func (p *portal) showForm(v visit, status int, seen store.LinkView, f form, problems ...problem) {
 	lang := languageOf(v.r, seen)
 	at, err := p.guest(v)
@@ -133,8 +135,8 @@ func (p *portal) showForm(v visit, status int, seen store.LinkView, f form, prob
 	p.render(v.w, v.r, lang, status, pageInvitation, title, page)
 }
 
-// onThePage takes from problems the links to fields that are not on the page,
-// because somebody is signed in, or is not any more.
+// onThePage clears the field of a problem if the field is not on the page. Which
+// fields are there depends on whether the visitor is signed in.
 func onThePage(problems []problem, guest guestView) []problem {
 	there := map[string]bool{
 		fieldSignInName: guest.UserName == "", fieldSignInPassword: guest.UserName == "", fieldSignInCode: guest.Halfway,
@@ -148,8 +150,8 @@ func onThePage(problems []problem, guest guestView) []problem {
 	return shown
 }
 
-// proposals are user names that are free, with the one of a half-made account
-// of this invitation first.
+// proposals returns free user names. If this invitation has a half-made
+// account, its user name comes first.
 func (p *portal) proposals(ctx context.Context, seen store.LinkView, f form, other otherView) ([]string, error) {
 	inv, email := seen.Invitation, seen.Invitation.Spec.Email
 	if f.UsesOther() && other.Address != "" {
@@ -173,7 +175,7 @@ func (p *portal) proposals(ctx context.Context, seen store.LinkView, f form, oth
 	return names, failure
 }
 
-// acceptInvitation answers the form that makes an account.
+// acceptInvitation answers the form that creates an account.
 func (p *portal) acceptInvitation(v visit) {
 	seen, f, open := p.receive(v)
 	if !open {
@@ -201,8 +203,9 @@ func (p *portal) acceptInvitation(v visit) {
 	}
 }
 
-// check finds all that is wrong with the form, apart from the second factor, and
-// from the code of another address, which is not looked at before it is counted.
+// check returns all problems with the form, except those with the second factor
+// and with the code of another address. The code must be counted before it is
+// checked.
 func (p *portal) check(ctx context.Context, lang language.Tag, f form, seen store.LinkView) ([]problem, error) {
 	email := seen.Invitation.Spec.Email
 	var problems []problem
@@ -237,13 +240,13 @@ func nameIsTaken(lang language.Tag) problem {
 	return problem{fieldUserName, lang.Text("portal.problem.user-name-taken", nil)}
 }
 
-// signInInstead is said to somebody who has an account of that address.
+// signInInstead is the problem if the address already has an account.
 func signInInstead(lang language.Tag, email accountsv1.EmailAddress) problem {
 	return problem{fieldSignInName, lang.Text("portal.problem.sign-in-instead", map[string]string{"Address": string(email)})}
 }
 
-// accept makes the account that the form asks for, with an address that is
-// known to be the person's.
+// accept creates the account from the form, with an address that is known to
+// belong to the person.
 func (p *portal) accept(v visit, seen store.LinkView, f form, email accountsv1.EmailAddress, factor enrolled) {
 	hash, err := p.hasher.Hash(v.r.Context(), f.password)
 	if err != nil {
@@ -281,8 +284,8 @@ func (p *portal) accept(v visit, seen store.LinkView, f form, email accountsv1.E
 	}
 }
 
-// welcome says that somebody is in: with the account that was made, or with
-// one that they had. What was offered is as it was when the form came.
+// welcome confirms that the person has joined, with a new or an existing account.
+// It shows the offer as it was when the form arrived.
 func (p *portal) welcome(v visit, offered store.LinkView, name string, email accountsv1.EmailAddress, page donePage) {
 	lang := languageOf(v.r, offered)
 	page.offerView, page.Base = viewOf(offered), p.base
@@ -294,18 +297,17 @@ func (p *portal) welcome(v visit, offered store.LinkView, name string, email acc
 	p.render(v.w, v.r, lang, http.StatusOK, pageDone, title, page)
 }
 
-// task is what the portal is at when something fails.
+// task names the operation that failed.
 type task struct {
-	// name for the log.
+	// name is the operation in the log.
 	name string
-	// text is the id of what the person reads.
+	// text is the id of the sentence that the person reads.
 	text string
 }
 
-var makingAccount = task{"make an account", "portal.problem.not-finished"}
+var makingAccount = task{"create an account", "portal.problem.not-finished"}
 
-// tryAgain shows the form once more after something failed that is nobody's
-// fault at the keyboard.
+// tryAgain shows the form again after a failure that the person did not cause.
 func (p *portal) tryAgain(v visit, seen store.LinkView, f form, at task, err error) {
 	text := at.text
 	if errors.Is(err, account.ErrBusy) {
@@ -322,13 +324,14 @@ func (p *portal) logFailure(v visit, at task, err error) {
 	}
 }
 
-// userNameAnswer is what the page asks for while somebody types.
+// userNameAnswer is the JSON answer to the page's check of a user name.
 type userNameAnswer struct {
 	State   string `json:"state"`
 	Message string `json:"message"`
 }
 
-// checkUserName tells the holder of an open link whether a user name is free.
+// checkUserName reports to the holder of an open link whether a user name is
+// free.
 func (p *portal) checkUserName(v visit) {
 	link, err := invitation.ParseLink(v.link)
 	seen := store.LinkView{}
@@ -363,7 +366,7 @@ func (p *portal) checkUserName(v visit) {
 func (p *portal) tell(v visit, status int, answer userNameAnswer) {
 	body, err := json.Marshal(answer)
 	if err != nil {
-		panic("an answer of two texts cannot be written")
+		panic("the answer about a user name cannot be encoded")
 	}
 	respond(v.w, v.r, status, "application/json", append(body, '\n'))
 }

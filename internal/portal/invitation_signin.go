@@ -16,31 +16,32 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// fieldSignInCode is the second factor of somebody who signs in at the page of an
-// invitation, where another field is called code.
+// fieldSignInCode is the second factor of a person who signs in on the page of an
+// invitation. The name differs because that page has another field called code.
 const fieldSignInCode = "sign-in-code"
 
-// guestView is how somebody who has an account stands at the page of an
-// invitation. The zero value: nobody is signed in.
+// guestView is the state of the signed-in account on the page of an invitation.
+// The zero value means that the visitor is not signed in.
 type guestView struct {
 	UserName string
-	// Halfway: the second factor is awaited. App and Passkeys say which there are.
+	// Halfway means that the second factor is still missing. App and Passkeys say
+	// which factors exist.
 	Halfway, App, Passkeys bool
-	// Obstacle is why the account cannot accept, in words; empty: it can.
+	// Obstacle is the text that says why the account cannot accept, or "" if it can.
 	Obstacle string
-	// NeedsFactor: a second factor is all that it lacks.
+	// NeedsFactor means that only a second factor is missing.
 	NeedsFactor bool
 }
 
-// guest is whoever is signed in at the page of an invitation, at whatever stage;
-// nil: nobody is.
+// guest returns the session of a visitor on the page of an invitation, at any
+// stage, or nil if there is none.
 func (p *portal) guest(v visit) (*store.SignedIn, error) {
 	if v.at != nil {
 		return v.at, nil
 	}
 	at, err := p.visitor(v.r)
 	if err != nil || at == nil || !at.IsIn() && !at.Credentials.HasSecondFactor() {
-		// Where the second factor was removed meanwhile, the password is enough.
+		// If the second factor was removed meanwhile, the password is enough.
 		return nil, err
 	}
 	return at, nil
@@ -70,7 +71,7 @@ func viewGuest(lang language.Tag, seen store.LinkView, at *store.SignedIn) guest
 	return view
 }
 
-// titles are what those Organizations are called, with commas.
+// titles returns the titles of the member's Organizations, separated by commas.
 func titles(m *store.Member) string {
 	var all []string
 	for _, o := range m.Organizations() {
@@ -80,7 +81,7 @@ func titles(m *store.Member) string {
 	return strings.Join(slices.Compact(all), ", ")
 }
 
-// otherAccount is said to somebody whose account has an address that will not do.
+// otherAccount returns the text for an account whose address is not accepted.
 func otherAccount(lang language.Tag, seen store.LinkView) string {
 	if seen.AnyAddress() {
 		return notAllowed(lang, seen, "").Text
@@ -95,9 +96,9 @@ var (
 	accepting = task{"accept with an account", "portal.sign-in.accept-not-finished"}
 )
 
-// signIn answers the form that signs in on the page of an invitation, which is
-// the door that there is elsewhere. The link stays out of every header: the page
-// is the answer, and no redirect leads to it.
+// signIn answers the sign-in form on the page of an invitation. It works like the
+// sign-in page. The link stays out of every header, because signIn answers with
+// the page itself instead of a redirect.
 func (p *portal) signIn(v visit) {
 	seen, f, open := p.receive(v)
 	if !open {
@@ -126,7 +127,7 @@ func (p *portal) signIn(v visit) {
 	}
 }
 
-// signInCode answers the form with the second factor, or with a recovery code.
+// signInCode answers the form with the second factor or a recovery code.
 func (p *portal) signInCode(v visit) {
 	seen, f, open := p.receive(v)
 	if !open {
@@ -164,8 +165,8 @@ func (p *portal) signInCode(v visit) {
 	}
 }
 
-// acceptAsGuest answers the button by which somebody accepts with the account
-// that they are signed in with. Only now is anything written of the invitation.
+// acceptAsGuest answers the button that accepts with the signed-in account.
+// Nothing is written to the Invitation before this.
 func (p *portal) acceptAsGuest(v visit) {
 	seen, f, open := p.receive(v)
 	if !open {
@@ -190,15 +191,15 @@ func (p *portal) acceptAsGuest(v visit) {
 	case result == store.NotOpen:
 		p.closed(v, now)
 	case result != store.Done && result != store.Found:
-		// The page says why, in place of the button.
+		// The page gives the reason in place of the button.
 		p.showForm(v, http.StatusUnprocessableEntity, now, f)
 	default:
 		p.welcome(v, seen, at.Account.Name, at.Account.Spec.Email, donePage{Existing: true})
 	}
 }
 
-// signOutHere ends the session and shows the page again: whoever has several
-// accounts takes another one.
+// signOutHere ends the session and shows the page again, so that a person with
+// several accounts can use another one.
 func (p *portal) signOutHere(v visit) {
 	seen, f, open := p.receive(v)
 	if !open {

@@ -36,7 +36,7 @@ const (
 	otherCompany = "Acme Rocket Works belongs to another company than Globex, and an account is for one company alone. Make a new account below, with another user name."
 )
 
-// carrying is a browser that has these cookies.
+// carrying returns a browser with these cookies.
 func (w *world) carrying(cookies ...*http.Cookie) *agent {
 	a := w.agent()
 	for _, c := range cookies {
@@ -45,13 +45,13 @@ func (w *world) carrying(cookies ...*http.Cookie) *agent {
 	return a
 }
 
-// signIn signs in at the page of the invitation.
+// signIn signs in on the page of the invitation.
 func (a *agent) signIn(name string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.fill(a.Link()+"/sign-in", signInForm(name, good))
 }
 
-// accept sends the button by which somebody accepts who is signed in.
+// accept sends the button that accepts with the signed-in account.
 func (a *agent) accept() *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.fill(a.Link()+"/accept", nil)
@@ -63,7 +63,7 @@ func TestThePageOffersToSignIn(t *testing.T) {
 		"You have an account already?", `<form method="post" action="`+w.Link()+`/sign-in?lang=en" novalidate`,
 		`<input id="sign-in-name" name="sign-in-name" type="text" value=""`, `<input id="sign-in-password" name="sign-in-password" type="password"`,
 		`href="/reset?lang=en"`, "Make your account</h2>", "!"+acceptButton, "!signed in as")
-	// Whoever loads the answer to the form anew.
+	// A reload of the answer to a form.
 	for _, step := range []string{"/sign-in", "/code", "/accept", "/sign-out"} {
 		expect(t, w.get(w.Link()+step), 200, "Join Acme Rocket Works")
 	}
@@ -71,10 +71,10 @@ func TestThePageOffersToSignIn(t *testing.T) {
 
 func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
 	for name, typed := range map[string]string{
-		"user name":              "jane",
-		"as a telephone writes":  " Jane ",
-		"address":                "jane.doe@example.com",
-		"address in another way": " Jane.Doe@EXAMPLE.com ",
+		"user name":                       "jane",
+		"as a phone writes it":            " Jane ",
+		"address":                         "jane.doe@example.com",
+		"an address in other letter case": " Jane.Doe@EXAMPLE.com ",
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t, owned("jane", "jane.doe@example.com", good)...)
@@ -86,7 +86,7 @@ func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
 				t.Errorf("headers: %v", signedIn.Header())
 			}
 			if diff := cmp.Diff(before, w.Invitation()); diff != "" {
-				t.Errorf("signing in has changed the invitation (-before +after):\n%s", diff)
+				t.Errorf("signing in changed the invitation (-before +after):\n%s", diff)
 			}
 			expect(t, b.visit(w.Link()), 200, "You are signed in as <strong>jane</strong>", acceptButton)
 
@@ -105,10 +105,10 @@ func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
 			}
 			after.Status.Acceptance, after.ResourceVersion = accountsv1.Acceptance{}, before.ResourceVersion
 			if diff := cmp.Diff(before, after); diff != "" {
-				t.Errorf("the invitation has changed beyond that (-before +after):\n%s", diff)
+				t.Errorf("the invitation changed beyond that (-before +after):\n%s", diff)
 			}
 			if diff := cmp.Diff(secret, w.Secret("jane")); diff != "" {
-				t.Errorf("the credentials have changed (-before +after):\n%s", diff)
+				t.Errorf("the credentials changed (-before +after):\n%s", diff)
 			}
 			expect(t, b.accept(), 410, "has been used")
 		})
@@ -124,8 +124,8 @@ func TestASignInWithAQualifier(t *testing.T) {
 	expect(t, b.accept(), 200, "<code>jane/globex</code>", "<code>usher:jane.globex</code>")
 }
 
-// TestASecondFactorIsAskedForOnThePageOfTheInvitation: halfway, nothing can be done
-// with the account.
+// TestASecondFactorIsAskedForOnThePageOfTheInvitation checks that the password
+// alone allows nothing with the account.
 func TestASecondFactorIsAskedForOnThePageOfTheInvitation(t *testing.T) {
 	jane, _ := guest(t, "jane", "jane.doe@example.com", func(c *account.Credentials) { c.Sessions, c.TOTP.Secret = nil, appSecret })
 	w := aWorld(t, jane...)
@@ -139,20 +139,21 @@ func TestASecondFactorIsAskedForOnThePageOfTheInvitation(t *testing.T) {
 	expect(t, b.fill(w.Link()+"/code", nil), 422, `id="sign-in-code-problem"`, `href="#sign-in-code"`, codeForm)
 	expect(t, b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {otherDigits(codeAt(t, appSecret, storetest.Start))}}), 422, "That code is not right", codeForm)
 	if w.Accepted() != "" {
-		t.Error("somebody accepted without their second factor")
+		t.Error("an account accepted without its second factor")
 	}
 	right := b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, storetest.Start)}})
 	expect(t, right, 200, "You are signed in as <strong>jane</strong>", acceptButton)
 	if right.Header().Get("Location") != "" {
-		t.Error("leads somewhere else")
+		t.Error("redirects to another page")
 	}
-	// Loaded once more, with a session that is not there any more, and by nobody.
+	// Reloaded, then with a session that has ended, and without a session.
 	expect(t, b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, storetest.Start)}}), 200, acceptButton)
 	expect(t, w.post(w.Link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, storetest.Start)}}), 422, "sign in once more", signInFields)
 	expect(t, b.accept(), 200, "You are in")
 }
 
-// TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew: it was removed meanwhile.
+// TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew is about a second factor
+// that was removed after the password was given.
 func TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew(t *testing.T) {
 	w := aWorld(t)
 	b := w.halfwayHere()
@@ -176,8 +177,8 @@ func TestWhoeverSignsOutIsStillAtTheInvitation(t *testing.T) {
 	expect(t, w.carrying(cookie).visit(w.Link()), 200, "!"+acceptButton)
 }
 
-// TestWhoCannotSignIn: there is one answer, to the byte, and it takes as many
-// hashes, for everybody who cannot.
+// TestWhoCannotSignIn checks that every refused sign-in gets the same answer,
+// byte for byte, after the same number of hashes.
 func TestWhoCannotSignIn(t *testing.T) {
 	unsettled := func(objects []client.Object) []client.Object {
 		delete(objects[1].(*corev1.Secret).Data, account.SettledKey)
@@ -193,7 +194,8 @@ func TestWhoCannotSignIn(t *testing.T) {
 		return objects
 	}
 	now := metav1.NewTime(storetest.Start)
-	// Not jane, or the page would propose other user names to whoever is invited.
+	// The name is not jane, or the page would propose other user names to the invited
+	// person.
 	const address = "jane.doe@example.com"
 	answers := map[string]string{}
 	for typed, want := range map[string]int32{"zora": 1, address: store.HashesPerAddress} {
@@ -204,15 +206,15 @@ func TestWhoCannotSignIn(t *testing.T) {
 			objects  []client.Object
 			password string
 		}{
-			"another password":                {owned("zora", address, good), good + "x"},
-			"another's password":              {all(owned("zora", address, "hers"), owned("john", "john@example.org", good)), good},
-			"a half-made account":             {half(owned("zora", address, good)), good},
-			"a half-made account's beginning": {unsettled(half(owned("zora", address, good))), good},
-			"a password that is not settled":  {unsettled(owned("zora", address, good)), good},
-			"an account without a password":   {owned("zora", address, good)[:1], good},
-			"a password without an account":   {owned("zora", address, good)[1:], good},
-			"an account that is going":        {all(owned("zora", address, good)[1:], []client.Object{storetest.Going(storetest.Recorded(storetest.MadeFor("x", "zora")))}), good},
-			"an account that is disabled":     {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), good},
+			"another password":                                {owned("zora", address, good), good + "x"},
+			"another's password":                              {all(owned("zora", address, "hers"), owned("john", "john@example.org", good)), good},
+			"a half-made account":                             {half(owned("zora", address, good)), good},
+			"a half-made account without settled credentials": {unsettled(half(owned("zora", address, good))), good},
+			"a password that is not settled":                  {unsettled(owned("zora", address, good)), good},
+			"an account without a password":                   {owned("zora", address, good)[:1], good},
+			"a password without an account":                   {owned("zora", address, good)[1:], good},
+			"an account that is being deleted":                {all(owned("zora", address, good)[1:], []client.Object{storetest.Going(storetest.Recorded(storetest.MadeFor("x", "zora")))}), good},
+			"an account that is disabled":                     {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), good},
 			"an account that is locked": {change(func(a *accountsv1.Account) {
 				a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now}
 			}), good},
@@ -225,7 +227,7 @@ func TestWhoCannotSignIn(t *testing.T) {
 				got := w.post(w.Link()+"/sign-in", signInForm(typed, tc.password))
 				expect(t, got, 422, wrongSignIn)
 				if got.Body.String() != answers[typed] || len(got.Result().Cookies()) != 0 {
-					t.Error("the answer tells them from nobody")
+					t.Error("the answer differs from that for an unknown name")
 				}
 				status := w.Invitation().Status
 				if counted.verified.Load() != want || status.Guesses != 0 || status.Acceptance.Given() {
@@ -245,7 +247,8 @@ func TestWhoCannotSignIn(t *testing.T) {
 	}
 }
 
-// TestAnAnswerIsHeldBack: who is not let in does not learn why by the time.
+// TestAnAnswerIsHeldBack checks that the time of a refusal does not reveal its
+// cause.
 func TestAnAnswerIsHeldBack(t *testing.T) {
 	jane, _ := guest(t, "jane", "jane.doe@example.com", func(c *account.Credentials) { c.Sessions, c.TOTP.Secret = nil, appSecret })
 	w := aWorldWithoutPages(t, jane...)
@@ -261,7 +264,8 @@ func TestAnAnswerIsHeldBack(t *testing.T) {
 	}
 }
 
-// TestAnAnswerTakesAsManyReadsForNobody: what is read depends on what was typed.
+// TestAnAnswerTakesAsManyReadsForNobody checks that the number of reads depends
+// only on what was typed.
 func TestAnAnswerTakesAsManyReadsForNobody(t *testing.T) {
 	for _, typed := range []string{"jane", "jane.doe@example.com"} {
 		var reads []int
@@ -302,7 +306,7 @@ func TestOnlyARightPasswordLearnsThatTheAddressIsAnother(t *testing.T) {
 	}
 	expect(t, b.accept(), 422, elsewhere, "!"+acceptButton)
 	if w.Accepted() != "" {
-		t.Error("an account of another address accepted")
+		t.Error("an account with another address accepted")
 	}
 	w.AnyAddress()
 	expect(t, b.visit(w.Link()), 200, acceptButton)
@@ -334,18 +338,18 @@ func globex(change func(*accountsv1.Organization)) []client.Object {
 	}}
 }
 
-// TestAnAccountIsForOneCompany: an Organization that names no legal entity is one
-// of its own.
+// TestAnAccountIsForOneCompany treats an Organization without a legal entity as a
+// company of its own.
 func TestAnAccountIsForOneCompany(t *testing.T) {
 	const entity = "Acme S.p.A."
 	for name, tc := range map[string]struct {
 		acme, globex accountsv1.DisplayText
 		same         bool
 	}{
-		"the same company":        {entity, entity, true},
-		"another company":         {entity, "Globex GmbH", false},
-		"one that names none":     {entity, "", false},
-		"neither names a company": {"", "", false},
+		"the same company":         {entity, entity, true},
+		"another company":          {entity, "Globex GmbH", false},
+		"one company is not named": {entity, "", false},
+		"neither names a company":  {"", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			jane, cookie := guest(t, "jane", "jane.doe@example.com")
@@ -364,7 +368,7 @@ func TestAnAccountIsForOneCompany(t *testing.T) {
 			expect(t, b.visit(w.Link()), 200, otherCompany, "!"+acceptButton, "Or make a new account</h2>", `!data-user-name="jane"`)
 			expect(t, b.accept(), 422, otherCompany, "!"+acceptButton)
 			if w.Accepted() != "" {
-				t.Fatal("an account is in two companies")
+				t.Fatal("an account belongs to two companies")
 			}
 			expect(t, b.fill(w.Link(), but(fieldUserName, "jane")), 422, "Somebody has this user name already")
 			expect(t, b.fill(w.Link(), filled()), 200, "Your account is ready", "<code>jane-doe</code>")
@@ -384,7 +388,7 @@ func TestTheCompanyIsJudgedByWhatIsTrueWhenItIsRecorded(t *testing.T) {
 	w.send(sharedPages(w), tap, w.Link()+"/accept", nil, &got, cookie)()
 	expect(t, got.ResponseRecorder, 422, otherCompany)
 	if w.Accepted() != "" {
-		t.Error("an account is in two companies")
+		t.Error("an account belongs to two companies")
 	}
 }
 
@@ -397,7 +401,7 @@ func TestASecondFactorIsNeededToAccept(t *testing.T) {
 	expect(t, b.visit(w.Link()), 200, needed, `href="/account/second-factor?lang=en"`, "!"+acceptButton)
 	expect(t, b.accept(), 422, needed)
 	if w.Accepted() != "" {
-		t.Fatal("somebody accepted without a second factor")
+		t.Fatal("an account accepted without a second factor")
 	}
 	w.Change("jane", func(c *account.Credentials) { c.TOTP.Secret = appSecret })
 	expect(t, b.visit(w.Link()), 200, acceptButton, "!"+needed)
@@ -413,7 +417,7 @@ func TestWhoIsDisabledIsNotSignedInAnyMore(t *testing.T) {
 	expect(t, w.carrying(cookie).visit(w.Link()), 200, "!"+acceptButton, signInFields)
 	expect(t, w.carrying(cookie).accept(), 422, "sign in once more")
 	if w.Accepted() != "" {
-		t.Error("an account that is disabled accepted")
+		t.Error("a disabled account accepted")
 	}
 }
 
@@ -433,11 +437,11 @@ func TestOfSeveralAccountsOfOneAddress(t *testing.T) {
 		objects []client.Object
 		want    string
 	}{
-		"the one whose password fits":            {all(aged(9, owned("a", address, "another")), aged(1, owned("b", address, good))), "b"},
-		"the oldest of those that fit":           {all(aged(1, owned("a", address, good)), aged(9, owned("b", address, good)), aged(5, owned("c", address, good))), "b"},
-		"by name where they are as old":          {all(aged(1, owned("b", address, good)), aged(1, owned("a", address, good))), "a"},
-		"the fifth":                              {all(others(4), aged(1, owned("b", address, good))), "b"},
-		"not the sixth: five hashes and no more": {all(others(5), aged(1, owned("b", address, good))), ""},
+		"the one with the typed password":           {all(aged(9, owned("a", address, "another")), aged(1, owned("b", address, good))), "b"},
+		"the oldest with the typed password":        {all(aged(1, owned("a", address, good)), aged(9, owned("b", address, good)), aged(5, owned("c", address, good))), "b"},
+		"the first by name if they are equally old": {all(aged(1, owned("b", address, good)), aged(1, owned("a", address, good))), "a"},
+		"the fifth": {all(others(4), aged(1, owned("b", address, good))), "b"},
+		"not the sixth, because five hashes are the limit": {all(others(5), aged(1, owned("b", address, good))), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorldWithoutPages(t, tc.objects...)
@@ -476,16 +480,16 @@ func TestAcceptWithAnAccountWhenSomethingHappensMeanwhile(t *testing.T) {
 		"the record is refused": {
 			storetest.Refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", storetest.ErrDown)), 503, "Please accept once more", "",
 		},
-		"somebody declines before the record": {
+		"another client declines before the record": {
 			storetest.DoBefore("record invitation", func(w *storetest.World) {
 				now := metav1.NewTime(storetest.Start)
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now} })
 			}), 410, "has been declined", "",
 		},
-		"somebody accepts before the record": {
+		"another client accepts before the record": {
 			storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }), 410, "has been used", "somebody",
 		},
-		"the link is sent anew before the record": {
+		"the link is sent again before the record": {
 			storetest.DoBefore("record invitation", func(w *storetest.World) { w.Renew() }), 410, "A newer link has replaced", "",
 		},
 		"the controller writes the status before the record": {
@@ -516,9 +520,9 @@ func TestASignInThatCannotBeFinished(t *testing.T) {
 		text   string
 	}{
 		"the password cannot be read": {storetest.Refuse("get secret", storetest.ErrDown), 503, again},
-		// As where there is no such Account, for which nothing is counted.
-		"it cannot be counted":    {storetest.Refuse("note account", storetest.ErrDown), 422, "No account has this name or address with this password."},
-		"no session can be begun": {storetest.Refuse("update secret", storetest.ErrDown), 503, again},
+		// The same answer as without an Account, for which nothing is counted.
+		"the attempt cannot be counted": {storetest.Refuse("note account", storetest.ErrDown), 422, "No account has this name or address with this password."},
+		"no session can be started":     {storetest.Refuse("update secret", storetest.ErrDown), 503, again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorldWithoutPages(t, owned("jane", "jane.doe@example.com", good)...)
@@ -526,14 +530,14 @@ func TestASignInThatCannotBeFinished(t *testing.T) {
 			w.send(sharedPages(w), tc.tap(w.World), w.Link()+"/sign-in", signInForm("jane", good), &got)()
 			expect(t, got.ResponseRecorder, tc.status, tc.text, `value="jane"`, "!"+good, "!"+acceptButton)
 			if len(got.Result().Cookies()) != 0 {
-				t.Error("gives a cookie")
+				t.Error("sets a cookie")
 			}
 		})
 	}
 }
 
-// TestNoOtherSiteAccepts: a form that another site sends brings no cookie, and is
-// refused if it did.
+// TestNoOtherSiteAccepts checks that a form from another site brings no cookie,
+// and that the portal refuses it even if it does.
 func TestNoOtherSiteAccepts(t *testing.T) {
 	jane, cookie := guest(t, "jane", "jane.doe@example.com")
 	w := aWorld(t, jane...)
@@ -543,7 +547,7 @@ func TestNoOtherSiteAccepts(t *testing.T) {
 		expect(t, w.carrying(cookie).send(r), 403, "This form came from somewhere else")
 	}
 	if w.Accepted() != "" || len(w.credentials("jane").Sessions) != 1 {
-		t.Error("a form from elsewhere had an effect")
+		t.Error("a form from another site had an effect")
 	}
 	for _, c := range w.agent().signIn("jane").Result().Cookies() {
 		if c.SameSite != http.SameSiteLaxMode || !c.HttpOnly || !c.Secure {
@@ -556,15 +560,15 @@ func TestWhoHasAnAccountIsToldToSignIn(t *testing.T) {
 	w := aWorld(t, owned("jane", "Jane.Doe@example.com", good)...)
 	expect(t, w.post(w.Link(), filled()), 422, "There is an account with jane.doe@example.com already", `href="#sign-in-name"`)
 	if w.Account("jane-doe") != nil {
-		t.Error("a second account of one address was made")
+		t.Error("a second account with the same address was created")
 	}
-	// Whoever is signed in has no such field on the page.
+	// For a signed-in person, the page has no such field.
 	b := w.agent()
 	b.signIn("jane")
 	expect(t, b.fill(w.Link(), filled()), 422, "There is an account with jane.doe@example.com already", `!href="#sign-in-name"`, acceptButton)
 	for name, other := range map[string][]client.Object{
-		"half-made": {storetest.MadeFor("another's", "jane")}, "going": {storetest.Going(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
-		"of another address": owned("jane", "jane@example.com", good),
+		"a half-made account": {storetest.MadeFor("another's", "jane")}, "an account that is being deleted": {storetest.Going(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
+		"an account with another address": owned("jane", "jane@example.com", good),
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t, other...)
@@ -578,6 +582,6 @@ func TestASignInIsNeverShownAgainWithItsPassword(t *testing.T) {
 	got := w.post(w.Link()+"/sign-in", signInForm(`"><script>x`, "secret of mine"))
 	expect(t, got, 422, "!secret of mine")
 	if body := got.Body.String(); strings.Contains(body, "<script>x") || !strings.Contains(body, `value="&#34;&gt;&lt;script&gt;x"`) {
-		t.Error("what was typed as a name is not kept, or taken for markup")
+		t.Error("the typed name is lost, or becomes markup")
 	}
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// expect checks a status, and what a page must and must not hold. A text that
-// starts with an exclamation mark must not be there.
+// expect checks a status and the content of a page. A text with a leading
+// exclamation mark must not be on the page.
 func expect(t *testing.T, got *httptest.ResponseRecorder, status int, texts ...string) {
 	t.Helper()
 	body := html.UnescapeString(got.Body.String())
@@ -61,7 +61,7 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 			},
 			status: 410, texts: []string{"has been used", "at Acme Rocket Works is ready", "tell Mara Voss"},
 		},
-		"taken up, although the status that says so was lost": {
+		"used, although the status that records it was lost": {
 			change: func(w *world) {
 				holder := storetest.MadeFor("another", "jd")
 				holder.Annotations = map[string]string{accountsv1.MembershipsAnnotation: "a/b," + storetest.Home + "/jane"}
@@ -69,7 +69,7 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 			},
 			status: 410, texts: []string{"has been used"},
 		},
-		"somebody took up a membership with a longer name": {
+		"another person accepted a membership with a longer name": {
 			change: func(w *world) {
 				holder := storetest.MadeFor("another", "jd")
 				holder.Annotations = map[string]string{accountsv1.MembershipsAnnotation: storetest.Home + "/jane-doe,x" + storetest.Home + "/jane"}
@@ -77,18 +77,18 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 			},
 			status: 200,
 		},
-		"expired on this very second": {
+		"expired in this very second": {
 			change: func(w *world) { w.Clock.SetTime(storetest.Start.Add(24 * time.Hour)) },
 			status: 410, texts: []string{"has expired", "until Tuesday, 5 May 2026, 10:00 UTC", "Ask Mara Voss"},
 		},
 		"the second before": {
 			change: func(w *world) { w.Clock.SetTime(storetest.Start.Add(24*time.Hour - time.Second)) }, status: 200,
 		},
-		"withdrawn, because the organization is gone": {
+		"withdrawn, because the organization was deleted": {
 			change: func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Acme())) },
 			status: 410, texts: []string{"has been withdrawn", "acme has taken it back", "ask Mara Voss"},
 		},
-		"withdrawn, because its membership is gone": {
+		"withdrawn, because its membership was deleted": {
 			change: func(w *world) {
 				w.Update(func(inv *accountsv1.Invitation) {
 					inv.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v", Kind: "Membership", Name: "jane", UID: "m"}}
@@ -104,8 +104,8 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 			change: func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Jane())) },
 			status: 404, texts: []string{"do not know this link", "!Acme", "!Mara"},
 		},
-		"no link at all": {path: "/invitation/abc", status: 404, texts: []string{"do not know this link"}},
-		"nothing":        {path: "/invitation/", status: 404, texts: []string{"do not know this link"}},
+		"an address without a valid link": {path: "/invitation/abc", status: 404, texts: []string{"do not know this link"}},
+		"an empty link":                   {path: "/invitation/", status: 404, texts: []string{"do not know this link"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
@@ -120,7 +120,7 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 			if tc.status != http.StatusOK {
 				expect(t, w.post(path, filled()), tc.status, tc.texts...)
 				if w.Account("jane-doe") != nil {
-					t.Error("a link that is not open made an account")
+					t.Error("a link that is not open created an account")
 				}
 			}
 		})
@@ -241,7 +241,7 @@ func TestAcceptanceChangesNothingElse(t *testing.T) {
 	after.Status.Acceptance = accountsv1.Acceptance{}
 	after.ResourceVersion = before.ResourceVersion
 	if diff := cmp.Diff(before, after); diff != "" {
-		t.Errorf("the invitation has changed beyond its acceptance (-before +after):\n%s", diff)
+		t.Errorf("the invitation changed beyond its acceptance (-before +after):\n%s", diff)
 	}
 }
 
@@ -261,19 +261,19 @@ func TestWhatIsWrongIsSaidBesideTheField(t *testing.T) {
 		"a short password":      {but(fieldPassword, "short"), fieldPassword, "at least 15"},
 		"an easy password":      {but(fieldPassword, "jane-doe-acme-2026"), fieldPassword, "Too easy to guess"},
 		"two different":         {but(fieldAgain, good+"x"), fieldAgain, "differ"},
-		"only typed once":       {but(fieldAgain, ""), fieldAgain, "differ"},
+		"a password typed once": {but(fieldAgain, ""), fieldAgain, "differ"},
 		"an endless user name":  {but(fieldUserName, strings.Repeat("a", 64)), fieldUserName, "63 characters at the most"},
-		"nothing at all":        {url.Values{}, fieldPassword, "Choose a password"},
+		"an empty form":         {url.Values{}, fieldPassword, "Choose a password"},
 		"a name of 101 letters": {but(fieldFamilyName, strings.Repeat("x", 101)), fieldFamilyName, "too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := aWorld(t, storetest.MadeFor("somebody else's", "taken"))
+			w := aWorld(t, storetest.MadeFor("another's", "taken"))
 			got := w.post(w.Link(), tc.form)
 			expect(t, got, 422, tc.text, `role="alert"`, `autofocus`, `href="#`+tc.field+`"`,
 				`id="`+tc.field+`-problem"`, tc.field+`-problem" aria-invalid="true"`,
 				"<title>Please check: Join Acme Rocket Works</title>", "never sent back to this page", "!"+good, "!jane-doe-acme-2026")
 			if w.Account("jane-doe") != nil {
-				t.Error("a form that is wrong made an account")
+				t.Error("an invalid form created an account")
 			}
 		})
 	}
@@ -370,10 +370,10 @@ func TestABusyPortalAsksForPatience(t *testing.T) {
 	got := w.post(w.Link(), filled())
 	expect(t, got, 503, "Many people", `value="jane-doe"`, "!"+good)
 	if got.Header().Get("Retry-After") == "" {
-		t.Error("does not say when to come back")
+		t.Error("no Retry-After header")
 	}
 	if w.Account("jane-doe") != nil {
-		t.Error("made an account without a password")
+		t.Error("an account was created without a password")
 	}
 }
 
@@ -382,10 +382,10 @@ func TestAPostIsJudgedByWhatIsTrueNow(t *testing.T) {
 		change func(*world)
 		status int
 	}{
-		"used in the meantime":  {func(w *world) { w.TakeUp("somebody", "u") }, 410},
-		"mailed anew":           {func(w *world) { w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) }, 404},
-		"deleted":               {func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Jane())) }, 404},
-		"the organization went": {func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Acme())) }, 410},
+		"used in the meantime":         {func(w *world) { w.TakeUp("somebody", "u") }, 410},
+		"mailed again":                 {func(w *world) { w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) }, 404},
+		"deleted":                      {func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Jane())) }, 404},
+		"the organization was deleted": {func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Acme())) }, 410},
 		"another invitation has its name": {func(w *world) {
 			w.Must(w.Client.Delete(t.Context(), storetest.Jane()))
 			w.Must(w.Client.Create(t.Context(), storetest.Jane()))
@@ -394,14 +394,14 @@ func TestAPostIsJudgedByWhatIsTrueNow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
 			link := w.Link()
-			w.config.Reader = storetest.NewClient(t, storetest.Acme(), storetest.Jane()) // a cache that has not heard yet
+			w.config.Reader = storetest.NewClient(t, storetest.Acme(), storetest.Jane()) // a stale cache
 			w.build()
 			tc.change(w)
 			expect(t, w.get(link), 200)
 			expect(t, w.post(link, url.Values{}), tc.status)
 			expect(t, w.post(link, filled()), tc.status)
 			if w.Account("jane-doe") != nil {
-				t.Error("an account was made")
+				t.Error("an account was created")
 			}
 		})
 	}
@@ -415,7 +415,7 @@ func TestABrokenKeyringIsNoOnesFaultAtTheKeyboard(t *testing.T) {
 		expect(t, got, 503, "load the page again in a minute", "!the vault")
 	}
 	if strings.Contains(w.logs.String(), "the vault") {
-		t.Errorf("the text of an error is in the log:\n%s", w.logs)
+		t.Errorf("the text of the error is in the log:\n%s", w.logs)
 	}
 }
 

@@ -15,11 +15,11 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// paramLanguage is the query parameter that asks for a language, by its tag.
+// paramLanguage is the query parameter that requests a language by its tag.
 const paramLanguage = "lang"
 
-// languageOf is the language to answer in: the one that was asked for, else
-// that of the invitation, else what the browser prefers.
+// languageOf returns the language to answer in: the requested language, else the
+// language of the invitation, else the browser's preference.
 func languageOf(r *http.Request, seen store.LinkView) language.Tag {
 	if asked := language.Tag(r.URL.Query().Get(paramLanguage)); slices.Contains(language.All(), asked) {
 		return asked
@@ -36,17 +36,17 @@ func languageOf(r *http.Request, seen store.LinkView) language.Tag {
 	return language.Match(r.Header.Get("Accept-Language"))
 }
 
-// choice is a language that the page can be had in.
+// choice is a language that the page is available in.
 type choice struct {
 	language.Tag
-	// Address is relative to that of the page.
+	// Address is relative to the address of the page.
 	Address string
 	Current bool
 }
 
-// choices are the links that show the page in another language. Besides the
-// language they keep a user name that was proposed, and from which Organization
-// somebody comes, and nothing else that may stand in the address.
+// choices returns the links that show the page in another language. They keep a
+// proposed user name and the Organization that the person comes from, and drop
+// all other query parameters.
 func choices(r *http.Request, current language.Tag) []choice {
 	var all []choice
 	for _, tag := range language.All() {
@@ -68,9 +68,10 @@ type part struct {
 	Strong bool
 }
 
-// emphasize takes a sentence apart so that what it fills in can stand out.
-// Names and values of that take turns. The sentence is made with marks in place
-// of the values, so that nothing in a value is taken for a mark.
+// emphasize splits a sentence into parts, so that the page can emphasize the
+// values that it fills in. namesAndValues alternates names and values. The
+// sentence is built with marks in place of the values, so a value cannot be
+// mistaken for a mark.
 func emphasize(lang language.Tag, id string, namesAndValues ...string) []part {
 	const mark = "\x00"
 	marked, values := map[string]string{}, map[string]string{}

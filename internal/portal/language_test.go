@@ -29,18 +29,18 @@ func TestWhichLanguageIsSpoken(t *testing.T) {
 		query, header               string
 		want                        string
 	}{
-		"that of the mail":                            {attempt: "fr", spec: "de", organization: "es", header: "pt", want: "fr"},
-		"that of the invitation":                      {spec: "de", organization: "es", header: "pt", want: "de"},
-		"that of the organization":                    {organization: "es", header: "pt", want: "es"},
-		"that of the browser":                         {header: "pt-BR, en;q=0.5", want: "pt"},
-		"English, where nothing is said":              {want: "en"},
-		"English, where the browser wants none of it": {header: "ja, zh;q=0.9", want: "en"},
-		"the one that was chosen":                     {attempt: "fr", header: "pt", query: "?lang=it", want: "it"},
-		"one that the portal does not speak":          {attempt: "fr", query: "?lang=ja", want: "fr"},
-		"a language of a country":                     {attempt: "fr", query: "?lang=de-AT", want: "fr"},
-		"a language in capitals":                      {attempt: "fr", query: "?lang=DE", want: "fr"},
-		"no language":                                 {attempt: "fr", query: "?lang=", want: "fr"},
-		"two languages":                               {attempt: "fr", query: "?lang=it&lang=de", want: "it"},
+		"the language of the mail":                            {attempt: "fr", spec: "de", organization: "es", header: "pt", want: "fr"},
+		"the language of the invitation":                      {spec: "de", organization: "es", header: "pt", want: "de"},
+		"the language of the organization":                    {organization: "es", header: "pt", want: "es"},
+		"the language of the browser":                         {header: "pt-BR, en;q=0.5", want: "pt"},
+		"English, if nothing is requested":                    {want: "en"},
+		"English, if the browser wants no supported language": {header: "ja, zh;q=0.9", want: "en"},
+		"the chosen language":                                 {attempt: "fr", header: "pt", query: "?lang=it", want: "it"},
+		"an unsupported language":                             {attempt: "fr", query: "?lang=ja", want: "fr"},
+		"a language of a country":                             {attempt: "fr", query: "?lang=de-AT", want: "fr"},
+		"a language in capitals":                              {attempt: "fr", query: "?lang=DE", want: "fr"},
+		"no language":                                         {attempt: "fr", query: "?lang=", want: "fr"},
+		"two languages":                                       {attempt: "fr", query: "?lang=it&lang=de", want: "it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
@@ -84,15 +84,15 @@ func TestPagesWithoutAnInvitationSpeakTheLanguageOfTheBrowser(t *testing.T) {
 
 var switchLink = regexp.MustCompile(`<a href="([^"]*)" lang="(..)" hreflang="(..)"( aria-current="true")?>([^<]*)</a>`)
 
-// offered is a link of the switch.
+// offered is a link of the language switch.
 type offered struct {
 	Lang, Hreflang, Name string
 	Current              bool
-	// Address that it leads to.
+	// Address is the target of the link.
 	Address string
 }
 
-// switchOf are the links of the switch on the page of an address.
+// switchOf returns the links of the language switch on a page.
 func switchOf(t *testing.T, address string, page *httptest.ResponseRecorder) []offered {
 	t.Helper()
 	var links []offered
@@ -102,7 +102,7 @@ func switchOf(t *testing.T, address string, page *httptest.ResponseRecorder) []o
 	return links
 }
 
-// follow gives the address that a link on the page of another address leads to.
+// follow returns the address that a link on the page of another address leads to.
 func follow(t *testing.T, here, link string) string {
 	t.Helper()
 	from, err := url.Parse("https://usher.example.com" + here)
@@ -123,14 +123,14 @@ func TestTheSwitchKeepsThePage(t *testing.T) {
 	w := aWorld(t)
 	link := w.Link()
 	for name, tc := range map[string]struct{ path, query, current, kept string }{
-		"the form":                         {link, "", "en", ""},
-		"the form in German":               {link, "?lang=de", "de", ""},
-		"the form with a proposal":         {link, "?user-name=jdoe", "en", "&user-name=jdoe"},
-		"the same in German":               {link, "?user-name=jdoe&lang=de", "de", "&user-name=jdoe"},
-		"the form with what is none of it": {link, "?user-name=%22&email=x&lang=fr", "fr", ""},
-		"the page to decline on":           {link + "/decline", "?lang=pt", "pt", ""},
-		"an unknown link":                  {"/invitation/abc", "?lang=it", "it", ""},
-		"the page to sign in":              {"/sign-in", "?done=signed-out", "en", ""},
+		"the form":                       {link, "", "en", ""},
+		"the form in German":             {link, "?lang=de", "de", ""},
+		"the form with a proposal":       {link, "?user-name=jdoe", "en", "&user-name=jdoe"},
+		"the same in German":             {link, "?user-name=jdoe&lang=de", "de", "&user-name=jdoe"},
+		"the form with other parameters": {link, "?user-name=%22&email=x&lang=fr", "fr", ""},
+		"the page to decline":            {link + "/decline", "?lang=pt", "pt", ""},
+		"an unknown link":                {"/invitation/abc", "?lang=it", "it", ""},
+		"the sign-in page":               {"/sign-in", "?done=signed-out", "en", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			page := w.get(tc.path + tc.query)
@@ -239,7 +239,7 @@ func TestEverythingThatCanBeWrongIsSaidInEveryLanguage(t *testing.T) {
 		said := map[string]string{}
 		say := func(about, text string) {
 			if text == "" || said[text] != "" || strings.Contains(text, "no value") {
-				t.Errorf("%s, %s: %q, which is said about %q too", tag, about, text, said[text])
+				t.Errorf("%s, %s: %q, which is also the text about %q", tag, about, text, said[text])
 			}
 			said[text] = about
 		}

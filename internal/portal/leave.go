@@ -14,14 +14,14 @@ import (
 
 const pageLeave = "leave.html"
 
-// fieldMembership names the Membership that is given up, by "namespace/name".
+// fieldMembership names the Membership to leave, as "namespace/name".
 const fieldMembership = "membership"
 
-// leavePage asks whether somebody really wants to leave.
+// leavePage asks the member to confirm that they want to leave.
 type leavePage struct {
 	belongingView
 	Base string
-	// OnlyOwner: nobody else could manage the Organization.
+	// OnlyOwner means that the Organization has no other owner.
 	OnlyOwner bool
 }
 
@@ -33,7 +33,7 @@ func (p *portal) showLeave(v membersVisit) {
 	}
 	only, err := p.store.OnlyOwner(v.r.Context(), b)
 	if err != nil {
-		p.failed(v.w, v.r, v.lang, "look for owners", err, unavailable)
+		p.failed(v.w, v.r, v.lang, "find the owners", err, unavailable)
 		return
 	}
 	p.showLeaveForm(v, http.StatusOK, b, only)
@@ -44,8 +44,8 @@ func (p *portal) showLeaveForm(v membersVisit, status int, b account.Belonging, 
 	v.render(p, status, pageLeave, v.lang.Text("portal.leave.title", view), leavePage{view, p.base, onlyOwner})
 }
 
-// leave answers the form that gives a Membership up. The portal writes the wish;
-// the controller carries it out.
+// leave answers the form that gives up a Membership. The portal only writes the
+// request; the controller carries it out.
 func (p *portal) leave(v membersVisit) {
 	values, status, refusal := readValues(v.w, v.r)
 	if status != 0 {
@@ -54,7 +54,7 @@ func (p *portal) leave(v membersVisit) {
 	}
 	b, found := belonging(v.Member, values.Get(fieldMembership))
 	if !found {
-		p.toAccount(v, doneLeft) // it is done already
+		p.toAccount(v, doneLeft) // already done
 		return
 	}
 	only, err := p.store.OnlyOwner(v.r.Context(), b)
@@ -71,7 +71,7 @@ func (p *portal) leave(v membersVisit) {
 	}
 }
 
-// belonging finds one of the Memberships that somebody holds, by "namespace/name".
+// belonging finds one of the person's Memberships by its key, "namespace/name".
 func belonging(m *store.Member, key string) (account.Belonging, bool) {
 	at := slices.IndexFunc(m.Belongings, func(b account.Belonging) bool { return membershipKey(b) == key })
 	if at < 0 {

@@ -13,7 +13,7 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// owners is a list of owners as the controller keeps it.
+// owners returns a list of owners in the form that the controller writes.
 func owners(names ...accountsv1.CatalogueName) []accountsv1.OwnerStatus {
 	var list []accountsv1.OwnerStatus
 	for _, name := range names {
@@ -23,30 +23,30 @@ func owners(names ...accountsv1.CatalogueName) []accountsv1.OwnerStatus {
 }
 
 func TestAnOwnerLeavesWhereAnotherStays(t *testing.T) {
-	grace := membershipOf("grace", "owner") // says that she is an owner, and counts once she is listed
+	grace := membershipOf("grace", "owner") // has the owner role, and counts once she is listed
 	for name, tc := range map[string]struct {
 		role   accountsv1.CatalogueName
 		change func(*accountsv1.Organization)
 		stays  bool
 	}{
-		"the only one in the list": {role: "owner", stays: true, change: func(o *accountsv1.Organization) {
+		"the only owner in the list": {role: "owner", stays: true, change: func(o *accountsv1.Organization) {
 			o.Status.Owners = owners("ada")
 		}},
-		"the only one in the list, who has another role by now": {role: "developer", stays: true, change: func(o *accountsv1.Organization) {
+		"the only owner in the list, now with another role": {role: "developer", stays: true, change: func(o *accountsv1.Organization) {
 			o.Status.Owners = owners("ada")
 		}},
-		"one of two": {role: "owner", change: func(o *accountsv1.Organization) {
+		"one of two owners": {role: "owner", change: func(o *accountsv1.Organization) {
 			o.Status.Owners = owners("ada", "grace")
 		}},
-		"an owner whom others are listed without": {role: "owner", change: func(o *accountsv1.Organization) {
+		"an owner who is not in the list of others": {role: "owner", change: func(o *accountsv1.Organization) {
 			o.Status.Owners = owners("grace")
 		}},
-		"the first owner, of whom there is no list yet": {role: "owner", stays: true, change: func(*accountsv1.Organization) {}},
-		"no owner, where there is no list":              {role: "developer", change: func(*accountsv1.Organization) {}},
-		"no owner, where there is a single one": {role: "developer", change: func(o *accountsv1.Organization) {
+		"the first owner, before there is a list": {role: "owner", stays: true, change: func(*accountsv1.Organization) {}},
+		"not an owner, without a list":            {role: "developer", change: func(*accountsv1.Organization) {}},
+		"not an owner, with a single owner": {role: "developer", change: func(o *accountsv1.Organization) {
 			o.Status.Owners = owners("grace")
 		}},
-		"the only one of an organization that is being deleted": {role: "owner", change: func(o *accountsv1.Organization) {
+		"the only owner of an organization that is being deleted": {role: "owner", change: func(o *accountsv1.Organization) {
 			now := metav1.NewTime(storetest.Start)
 			o.DeletionTimestamp, o.Finalizers = &now, []string{accountsv1.Finalizer}
 			o.Status.Owners = owners("ada")
@@ -74,7 +74,8 @@ func TestAnOwnerLeavesWhereAnotherStays(t *testing.T) {
 	}
 }
 
-// stored makes an Organization, which is deleted at once where it is to be going.
+// stored creates an Organization. If the object has a deletion time, it is
+// deleted at once.
 func stored(t *testing.T, r *resident, org *accountsv1.Organization) {
 	t.Helper()
 	going := org.DeletionTimestamp != nil

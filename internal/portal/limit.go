@@ -16,23 +16,23 @@ import (
 	"k8s.io/utils/lru"
 )
 
-// Limits say how much one client may ask for. A client is an IPv4 address, or
-// the 64 bits of an IPv6 address that name a network: whoever has one address
-// of it has them all.
+// Limits are the rate limits of one client. A client is an IPv4 address or an
+// IPv6 network of 64 bits. A client that has one address of such a network has
+// all of them.
 type Limits struct {
-	// Requests a second, and how many at once.
+	// Requests per second, and the burst.
 	Requests      rate.Limit
 	RequestsBurst int
-	// Posts a second, and how many at once. They count as Requests too.
+	// Posts per second, and the burst. Posts also count as Requests.
 	Posts      rate.Limit
 	PostsBurst int
-	// Clients is how many clients are remembered. Beyond, the one that has
-	// been silent for longest is forgotten, and so starts anew.
+	// Clients is the number of clients that the limiter remembers. Beyond that, it
+	// forgets the client that was silent longest, which then starts with full limits again.
 	Clients int
 }
 
-// DefaultLimits leave room for an office behind one address, where a page
-// takes four requests, and make guessing anything pointless.
+// DefaultLimits returns limits that are enough for an office behind one address,
+// with four requests per page. They make guessing pointless.
 func DefaultLimits() Limits {
 	return Limits{
 		Requests: 10, RequestsBurst: 60,
@@ -41,7 +41,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-// limiter holds each client to the Limits.
+// limiter applies the Limits to each client.
 type limiter struct {
 	limits Limits
 	clock  clock.PassiveClock
@@ -56,8 +56,8 @@ func newLimiter(limits Limits, c clock.PassiveClock) *limiter {
 	return &limiter{limits: limits, clock: c, clients: lru.New(limits.Clients)}
 }
 
-// admit tells how long the client has to wait; 0 means that it may go on. What
-// is refused does not count, so that a wait always ends.
+// admit returns how long the client has to wait; 0 admits the request. A refused
+// request does not count, so every wait ends.
 func (l *limiter) admit(client netip.Addr, post bool) time.Duration {
 	now := l.clock.Now()
 	l.mu.Lock()
@@ -91,9 +91,9 @@ func (l *limiter) buckets(client netip.Addr) buckets {
 	return b
 }
 
-// clientOf tells who a request counts for. X-Forwarded-For is a claim of
-// whoever sent it: it is read from the right, and only as far as each address
-// is a proxy that is trusted to have looked at the next.
+// clientOf returns the client that a request counts for. X-Forwarded-For is only
+// a claim of its sender. It is read from the right, and an address is used only
+// if the proxy that reported it is trusted.
 func clientOf(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	client := parseAddr(r.RemoteAddr)
 	isTrusted := func(addr netip.Addr) bool {
@@ -118,7 +118,8 @@ func clientOf(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	return client
 }
 
-// parseAddr reads an address with or without a port, or returns the zero one.
+// parseAddr parses an address with or without a port. It returns the zero address
+// if text is invalid.
 func parseAddr(text string) netip.Addr {
 	if pair, err := netip.ParseAddrPort(text); err == nil {
 		return pair.Addr().Unmap().WithZone("")

@@ -26,7 +26,7 @@ func TestLimiter(t *testing.T) {
 	}
 	expectWait(jane, true, 0)
 	expectWait(jane, true, 0)
-	// Whoever is refused loses nothing by it: two requests are still left.
+	// A refused request costs nothing: two requests are still left.
 	for range 3 {
 		expectWait(jane, true, time.Second)
 	}
@@ -55,10 +55,10 @@ func TestLimiterForgetsWhoeverWasSilentForLongest(t *testing.T) {
 		t.Errorf("remembers %d clients, want 100", got)
 	}
 	if wait := l.admit(netip.MustParseAddr("10.1.39.249"), false); wait == 0 {
-		t.Error("has forgotten the last client")
+		t.Error("forgot the last client")
 	}
 	if wait := l.admit(netip.MustParseAddr("10.1.0.0"), false); wait != 0 {
-		t.Error("remembers the first client")
+		t.Error("still remembers the first client")
 	}
 }
 
@@ -69,21 +69,21 @@ func TestClientOf(t *testing.T) {
 		forwarded []string
 		want      string
 	}{
-		"nobody between":                                 {"203.0.113.1:4711", nil, "203.0.113.1"},
-		"a stranger's claim is not believed":             {"203.0.113.1:4711", []string{"198.51.100.1"}, "203.0.113.1"},
-		"a proxy's is":                                   {"10.0.0.1:4711", []string{"203.0.113.1"}, "203.0.113.1"},
-		"only what the proxy itself saw":                 {"10.0.0.1:4711", []string{"198.51.100.1, 203.0.113.1"}, "203.0.113.1"},
-		"through several proxies":                        {"10.0.0.1:4711", []string{"198.51.100.1, 203.0.113.1, 10.0.0.3", "10.0.0.2"}, "203.0.113.1"},
-		"a proxy asks for itself":                        {"10.0.0.1:4711", nil, "10.0.0.1"},
-		"only proxies":                                   {"10.0.0.1:4711", []string{"10.0.0.2"}, "10.0.0.2"},
-		"nonsense ends the search":                       {"10.0.0.1:4711", []string{"198.51.100.1, unknown, 10.0.0.2"}, "10.0.0.2"},
-		"with ports":                                     {"10.0.0.1:4711", []string{"203.0.113.1:99"}, "203.0.113.1"},
-		"IPv6 counts by network":                         {"[2001:db8:1:2:3:4:5:6]:4711", nil, "2001:db8:1:2::"},
-		"the same network":                               {"[2001:db8:1:2:ffff::1]:4711", nil, "2001:db8:1:2::"},
-		"IPv6 through a proxy":                           {"[fd00::1]:4711", []string{"[2001:db8:1:2::9]:1"}, "2001:db8:1:2::"},
-		"IPv4 in IPv6 is IPv4":                           {"[::ffff:10.0.0.1]:4711", []string{"::ffff:203.0.113.1"}, "203.0.113.1"},
-		"a zone does not make a new client":              {"[fe80::1%eth0]:4711", nil, "fe80::"},
-		"what is no address at all is one client of all": {"@", nil, "invalid IP"},
+		"no proxy":                               {"203.0.113.1:4711", nil, "203.0.113.1"},
+		"an untrusted client's claim is ignored": {"203.0.113.1:4711", []string{"198.51.100.1"}, "203.0.113.1"},
+		"a trusted proxy's claim counts":         {"10.0.0.1:4711", []string{"203.0.113.1"}, "203.0.113.1"},
+		"only what the proxy itself saw":         {"10.0.0.1:4711", []string{"198.51.100.1, 203.0.113.1"}, "203.0.113.1"},
+		"through several proxies":                {"10.0.0.1:4711", []string{"198.51.100.1, 203.0.113.1, 10.0.0.3", "10.0.0.2"}, "203.0.113.1"},
+		"a proxy asks for itself":                {"10.0.0.1:4711", nil, "10.0.0.1"},
+		"only proxies":                           {"10.0.0.1:4711", []string{"10.0.0.2"}, "10.0.0.2"},
+		"an invalid address ends the search":     {"10.0.0.1:4711", []string{"198.51.100.1, unknown, 10.0.0.2"}, "10.0.0.2"},
+		"with ports":                             {"10.0.0.1:4711", []string{"203.0.113.1:99"}, "203.0.113.1"},
+		"IPv6 counts by network":                 {"[2001:db8:1:2:3:4:5:6]:4711", nil, "2001:db8:1:2::"},
+		"the same network":                       {"[2001:db8:1:2:ffff::1]:4711", nil, "2001:db8:1:2::"},
+		"IPv6 through a proxy":                   {"[fd00::1]:4711", []string{"[2001:db8:1:2::9]:1"}, "2001:db8:1:2::"},
+		"IPv4 in IPv6 is IPv4":                   {"[::ffff:10.0.0.1]:4711", []string{"::ffff:203.0.113.1"}, "203.0.113.1"},
+		"a zone does not create a new client":    {"[fe80::1%eth0]:4711", nil, "fe80::"},
+		"all invalid addresses are one client":   {"@", nil, "invalid IP"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRequest("GET", "/", nil)

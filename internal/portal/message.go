@@ -11,18 +11,19 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// message is a page that only says something: what is the matter, and what to
-// do now. Its sentences are in the catalogue.
+// message is a page without a form. It tells the reader what is wrong and what to
+// do next. Its sentences are in the catalogue.
 type message struct {
-	// page is what their ids have in common: portal.<page>.title is the title.
+	// page is the common part of the ids of its sentences: portal.<page>.title is the
+	// title.
 	page string
-	// lines are how the other ids end, in the order of the page.
+	// lines are the last parts of the other ids, in the order of the page.
 	lines []string
-	// data is what the sentences fill in.
+	// data fills in the placeholders of the sentences.
 	data any
 }
 
-// What is said to people who cannot be shown a form.
+// Messages for requests that get no form.
 var (
 	unknownLink     = message{page: "unknown-link", lines: []string{"copy", "newest", "ask"}}
 	nothingHere     = message{page: "nothing-here", lines: []string{"open"}}
@@ -35,7 +36,8 @@ var (
 	broken          = message{page: "broken", lines: []string{"open"}}
 )
 
-// standingMessage is what the holder of a link reads when it is not open.
+// standingMessage returns the status and the message for a client whose link is
+// not open.
 func standingMessage(lang language.Tag, seen store.LinkView) (int, message) {
 	if seen.Standing == invitation.Unknown {
 		return http.StatusNotFound, unknownLink
@@ -58,7 +60,7 @@ func standingMessage(lang language.Tag, seen store.LinkView) (int, message) {
 		return http.StatusConflict, message{"full", []string{"wait", "ask"}, data}
 	case invitation.Withdrawn:
 		return http.StatusGone, message{"withdrawn", []string{"why", "ask"}, data}
-	case invitation.Unknown, invitation.Open: // an open link is not asked about
+	case invitation.Unknown, invitation.Open: // callers do not ask about an open link
 	}
 	return http.StatusNotFound, unknownLink
 }
@@ -70,7 +72,7 @@ func organizationTitle(seen store.LinkView) string {
 	return string(seen.Organization.Title())
 }
 
-// inviter is who invites: a person, or else the Organization.
+// inviter returns the name of the inviting person, or else of the Organization.
 func inviter(seen store.LinkView) string {
 	if by := seen.Invitation.Spec.InvitedBy; by != "" {
 		return string(by)

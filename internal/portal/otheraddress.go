@@ -13,17 +13,18 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// otherView is what the page offers about another address. The zero value
-// offers nothing.
+// otherView is the part of the page about another address. The zero value offers
+// nothing.
 type otherView struct {
-	// Offered: another address will do, and codes can be asked for.
+	// Offered means that the invitation accepts another address, and that codes can
+	// be requested.
 	Offered bool
-	// Open: the part of the page about it is unfolded.
+	// Open means that this part of the page is unfolded.
 	Open bool
-	// Spent: the link has had all its codes, or all its tries.
+	// Spent means that the link has used up all its codes or all its guesses.
 	Spent bool
-	// Address is the one that a code is mailed to which counts Until then, a
-	// date in words.
+	// Address is the address that the current code was mailed to. The code is valid
+	// until Until, a formatted date.
 	Address, Until string
 }
 
@@ -45,9 +46,9 @@ func (p *portal) otherAddress(lang language.Tag, seen store.LinkView, problems [
 
 var sendingCode = task{"ask for a code", "portal.problem.code-not-sent"}
 
-// askForCode answers the form that gives another address. Whether somebody has
-// an account of that address is not said here, where anybody can type any: it is
-// said to whoever knows the code.
+// askForCode answers the form that gives another address. Everyone with the link
+// can type any address here, so the answer does not reveal whether the address
+// has an account. Only a person who knows the code learns that.
 func (p *portal) askForCode(v visit) {
 	seen, f, open := p.receive(v)
 	if !open {
@@ -76,8 +77,8 @@ func (p *portal) askForCode(v visit) {
 	}
 }
 
-// otherAddressProblem is what is wrong with the address that was given, if
-// anything.
+// otherAddressProblem returns what is wrong with the typed address, or the zero
+// value.
 func (f form) otherAddressProblem(lang language.Tag, seen store.LinkView) problem {
 	email := f.otherAddress()
 	switch {
@@ -93,7 +94,7 @@ func (f form) otherAddressProblem(lang language.Tag, seen store.LinkView) proble
 	return problem{}
 }
 
-// refusedAddress says why another address will not do.
+// refusedAddress says why another address is not accepted.
 func refusedAddress(lang language.Tag, seen store.LinkView) problem {
 	if !seen.AnyAddress() {
 		return onlyInvited(lang, seen)
@@ -109,8 +110,8 @@ func onlyInvited(lang language.Tag, seen store.LinkView) problem {
 	return problem{Text: lang.Text("portal.problem.address-strict", map[string]string{"Address": string(seen.Invitation.Spec.Email)})}
 }
 
-// codeAwaited gives the other address that a code is awaited for, or says why
-// there is none, or that none was typed.
+// codeAwaited returns the other address whose code is pending. If no code is
+// pending or the code is empty, it returns a problem.
 func (p *portal) codeAwaited(lang language.Tag, seen store.LinkView, f form) (accountsv1.EmailAddress, problem) {
 	other, pending := seen.Pending(p.clock.Now())
 	switch {
@@ -126,13 +127,13 @@ func (p *portal) codeAwaited(lang language.Tag, seen store.LinkView, f form) (ac
 	return other.Email, problem{}
 }
 
-// count counts a code before anybody looks at it. It answers, and gives false, if
-// that cannot be done any more.
+// count counts a guess before the code is checked. If the guess cannot be counted
+// any more, it answers the request and returns false.
 func (p *portal) count(v visit, seen store.LinkView, f form) (store.LinkView, bool) {
 	now, result, err := p.store.Save(v.r.Context(), seen, store.Guessed())
 	switch {
 	case err != nil:
-		// The write may have taken effect: then one try is lost.
+		// The write can have taken effect. In that case one guess is lost.
 		p.tryAgain(v, seen, f, makingAccount, err)
 	case result == store.GuessesSpent:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{
@@ -148,8 +149,8 @@ func (p *portal) count(v visit, seen store.LinkView, f form) (store.LinkView, bo
 	return store.LinkView{}, false
 }
 
-// confirmAddress looks at a code, which is counted before, and gives the other
-// address that it confirms. Otherwise it answers and gives false.
+// confirmAddress counts and then checks a code. It returns the other address that
+// the code confirms. On failure it answers the request and returns false.
 func (p *portal) confirmAddress(v visit, seen store.LinkView, f form) (accountsv1.EmailAddress, bool) {
 	now, counted := p.count(v, seen, f)
 	if !counted {

@@ -20,7 +20,7 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// asked says that a code to janet@example.net was just asked for.
+// asked records that a code for janet@example.net was requested just now.
 func (w *world) asked() {
 	requested := metav1.NewTime(storetest.Start)
 	w.Update(func(inv *accountsv1.Invitation) {
@@ -28,7 +28,7 @@ func (w *world) asked() {
 	})
 }
 
-// code is the one that was mailed.
+// code returns the mailed code.
 func (w *world) code() string {
 	w.T.Helper()
 	code, err := w.Keys.Code(w.Invitation())
@@ -36,8 +36,7 @@ func (w *world) code() string {
 	return code
 }
 
-// withCode is a form that nothing is wrong with, for an account with the other
-// address.
+// withCode returns a valid form for an account with the other address.
 func withCode(code string) url.Values {
 	f := filled()
 	f.Set(fieldChoice, choiceOther)
@@ -63,10 +62,10 @@ func TestAnotherAddressIsConfirmedByACode(t *testing.T) {
 	}
 	after.Status.OtherAddress, after.ResourceVersion = accountsv1.OtherAddress{}, before.ResourceVersion
 	if diff := cmp.Diff(before, after); diff != "" {
-		t.Errorf("the invitation has changed beyond that (-before +after):\n%s", diff)
+		t.Errorf("the invitation changed beyond that (-before +after):\n%s", diff)
 	}
 
-	// Another browser with the same link, at another replica, goes on.
+	// Another browser with the same link, at another replica, continues.
 	for _, page := range []*httptest.ResponseRecorder{asked, w.build().get(w.Link())} {
 		expect(t, page, 200, "We mail a code of 8 digits to janet@example.net. It counts until Monday, 4 May 2026, 10:10 UTC.",
 			`<input type="radio" name="address-choice" value="other" checked> janet@example.net`,
@@ -93,7 +92,7 @@ func TestCodesThatConfirmNothing(t *testing.T) {
 	}{
 		"a wrong one": {form: func(code string) url.Values { return withCode(otherDigits(code)) }, text: "not the code of our newest mail", field: fieldCode, guesses: 1},
 		"none":        {form: func(string) url.Values { return withCode("  ") }, text: "Type the code that we mailed to janet@example.net", field: fieldCode},
-		"one whose ten minutes are over": {
+		"one that is older than ten minutes": {
 			change: func(w *world) { w.Clock.SetTime(storetest.Start.Add(10 * time.Minute)) },
 			form:   withCode, text: "The time of the code is over", field: fieldEmail,
 		},
@@ -105,25 +104,25 @@ func TestCodesThatConfirmNothing(t *testing.T) {
 			change: func(w *world) { expect(w.T, w.post(w.Link()+"/address", other("mallory@example.net")), 200) },
 			form:   withCode, text: "not the code of our newest mail", field: fieldCode, guesses: 1,
 		},
-		"the right one beyond the last try": {
+		"the correct one after the last guess": {
 			change: func(w *world) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
 			},
 			form: withCode, text: "ask Mara Voss for a new link. You can still make a new account with jane.doe@example.com", guesses: invitation.MostGuesses,
 		},
-		"the right one for a domain that was denied since": {
+		"the correct one for a domain that was denied since": {
 			change: func(w *world) {
 				w.Organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"} })
 			},
 			form: withCode, text: "does not take addresses of this domain", field: fieldEmail,
 		},
-		"the right one where only the invited address will do": {
+		"the correct one if only the invited address is accepted": {
 			change: func(w *world) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
 			},
 			form: withCode, text: "can be accepted with jane.doe@example.com only",
 		},
-		"the right one with a form that is wrong otherwise": {
+		"the correct one with another error in the form": {
 			form: func(code string) url.Values {
 				f := withCode(code)
 				f.Set(fieldAgain, "x")
@@ -153,7 +152,7 @@ func TestCodesThatConfirmNothing(t *testing.T) {
 	}
 }
 
-// otherDigits is a code that is not the given one.
+// otherDigits returns a code that differs from the given one.
 func otherDigits(code string) string {
 	return strings.Map(func(r rune) rune { return '0' + (r-'0'+1)%10 }, code)
 }
@@ -164,11 +163,11 @@ func TestAddressesThatNoCodeIsMailedTo(t *testing.T) {
 		email  string
 		text   string
 	}{
-		"none":              {nil, "", "Write a complete mail address"},
-		"no address":        {nil, "janet", "Write a complete mail address"},
-		"two":               {nil, "a@example.net,b@example.net", "Write a complete mail address"},
-		"a line of its own": {nil, "a@example.net\nBcc: b@example.net", "Write a complete mail address"},
-		"the invited one":   {nil, "Jane.Doe@Example.com", "This is the invited address"},
+		"none":            {nil, "", "Write a complete mail address"},
+		"no address":      {nil, "janet", "Write a complete mail address"},
+		"two":             {nil, "a@example.net,b@example.net", "Write a complete mail address"},
+		"a second line":   {nil, "a@example.net\nBcc: b@example.net", "Write a complete mail address"},
+		"the invited one": {nil, "Jane.Doe@Example.com", "This is the invited address"},
 		"of a domain that is denied": {
 			func(w *world) {
 				w.Organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"} })
@@ -179,12 +178,12 @@ func TestAddressesThatNoCodeIsMailedTo(t *testing.T) {
 				w.Organization(func(o *accountsv1.Organization) { o.Spec.AllowedDomains = []accountsv1.DomainName{"example.com"} })
 			}, "janet@example.net", "does not take addresses of this domain",
 		},
-		"where only the invited one will do": {
+		"if only the invited one is accepted": {
 			func(w *world) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
 			}, "janet@example.net", "can be accepted with jane.doe@example.com only",
 		},
-		"no address, where only the invited one will do": {
+		"no address, if only the invited one is accepted": {
 			func(w *world) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
 			}, "janet", "can be accepted with jane.doe@example.com only",
@@ -196,7 +195,7 @@ func TestAddressesThatNoCodeIsMailedTo(t *testing.T) {
 				}
 			}, "janet@example.net", "No more codes can be mailed with this link. Make your account with jane.doe@example.com, or ask Mara Voss",
 		},
-		"after the last try": {
+		"after the last guess": {
 			func(w *world) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
 			},
@@ -229,7 +228,7 @@ func TestWhereOnlyTheInvitedAddressWillDoNoOtherIsOffered(t *testing.T) {
 	form.Set(fieldCode, w.code())
 	expect(t, w.post(w.Link(), form), 200, "<dd>jane.doe@example.com</dd>")
 	if made := w.Account("jane-doe"); made.Spec.Email != "jane.doe@example.com" {
-		t.Errorf("made with %s", made.Spec.Email)
+		t.Errorf("created with %s", made.Spec.Email)
 	}
 }
 
@@ -252,11 +251,12 @@ func TestWhoAskedForACodeMayUseTheInvitedAddressAllTheSame(t *testing.T) {
 	form.Set(fieldUserName, "jane-doe")
 	expect(t, w.post(w.Link(), form), 200, "<dd>jane.doe@example.com</dd>")
 	if w.Invitation().Status.Guesses != 0 {
-		t.Error("a guess was counted where nothing was guessed")
+		t.Error("a guess was counted without a code")
 	}
 }
 
-// TestOnlyWhoKnowsTheCodeLearnsOfAnAccount: anybody can type any address.
+// TestOnlyWhoKnowsTheCodeLearnsOfAnAccount is needed because everyone with the
+// link can type any address.
 func TestOnlyWhoKnowsTheCodeLearnsOfAnAccount(t *testing.T) {
 	w := aWorld(t, owned("john", "john@example.org", good)...)
 	w.AnyAddress()
@@ -265,7 +265,7 @@ func TestOnlyWhoKnowsTheCodeLearnsOfAnAccount(t *testing.T) {
 	expect(t, w.post(w.Link(), withCode(otherDigits(code))), 422, "not the code of our newest mail", "!There is an account")
 	expect(t, w.post(w.Link(), withCode(code)), 422, "There is an account with john@example.org already", `href="#sign-in-name"`)
 	if w.Account("jane-doe") != nil {
-		t.Error("a second account of one address was made")
+		t.Error("a second account with the same address was created")
 	}
 }
 
@@ -282,7 +282,7 @@ func TestAHalfMadeAccountKeepsItsAddress(t *testing.T) {
 	form.Set(fieldUserName, "janet")
 	expect(t, w.post(w.Link(), form), 200)
 	if made := w.Account("janet"); made.Spec.Email != "janet@example.net" || w.Account("jane-doe").Spec.Email != "jane.doe@example.com" {
-		t.Errorf("made with %s", made.Spec.Email)
+		t.Errorf("created with %s", made.Spec.Email)
 	}
 }
 
@@ -320,7 +320,7 @@ func TestARequestForACodeWhoseAnswerWasLost(t *testing.T) {
 	w.send(sharedPages(w), storetest.LoseAnswer("record invitation")(w.World), w.Link()+"/address", other("janet@example.net"), &got)()
 	expect(t, got.ResponseRecorder, 200, "We mail a code of 8 digits to janet@example.net")
 	if requests := w.Invitation().Status.OtherAddress.Requests; requests != 1 {
-		t.Errorf("%d codes were asked for", requests)
+		t.Errorf("%d codes were requested", requests)
 	}
 	w.send(sharedPages(w), storetest.Refuse("record invitation", storetest.ErrDown)(w.World), w.Link()+"/address", other("x@example.net"), &got)()
 	expect(t, got.ResponseRecorder, 503, "Please ask for the code once more", `value="x@example.net"`)

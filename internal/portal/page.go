@@ -19,7 +19,7 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// pageFiles are the pages, and in pages/parts what several of them share.
+// pageFiles holds the pages, and in pages/parts the parts that pages share.
 //
 //go:embed pages
 var pageFiles embed.FS
@@ -31,27 +31,30 @@ const (
 	pageDecline    = "decline.html"
 )
 
-// pages are the templates, by language and name, and what is the same on each page.
+// pages holds the templates by language and name, and the frame that all pages
+// share.
 type pages struct {
 	templates map[language.Tag]map[string]*template.Template
 	frame     frame
 }
 
-// frame is what stands around the content of a page.
+// frame surrounds the content of a page.
 type frame struct {
-	// Host is where the page says that it belongs.
+	// Host is the host name that the page shows.
 	Host string
-	// Style, Script, Passkeys, which is the script of passkeys, and Icon are
-	// addresses.
+	// Style, Script, Passkeys and Icon are addresses. Passkeys is the script for
+	// passkeys.
 	Style, Script, Passkeys, Icon string
-	// Title of the window, and what differs from page to page.
+	// Title is the title of the window. Content differs from page to page.
 	Title   string
 	Content any
-	// Languages that the page can be had in; none where it cannot be asked for again.
+	// Languages that the page is available in. It is empty if the page cannot be
+	// requested again.
 	Languages []choice
-	// Base is the path that the portal is mounted at, without a slash at its end.
+	// Base is the path that the portal is mounted at, without a trailing slash.
 	Base string
-	// UserName of whoever is signed in, as people read it; empty: nobody is.
+	// UserName is the displayed name of the signed-in user, or "" if the visitor is
+	// not signed in.
 	UserName string
 }
 
@@ -74,8 +77,8 @@ func loadPages(base, host string, assets map[string]string) (*pages, error) {
 	}, nil
 }
 
-// loadTemplates reads the templates once for all portals of a process. They take
-// 12 MB, and nothing of a portal is in them.
+// loadTemplates parses the templates once for all portals of a process. They take
+// 12 MB of memory and contain nothing specific to one portal.
 var loadTemplates = sync.OnceValues(func() (map[language.Tag]map[string]*template.Template, error) {
 	files, err := fs.Glob(pageFiles, "pages/*.html")
 	if err != nil {
@@ -101,9 +104,10 @@ var loadTemplates = sync.OnceValues(func() (map[language.Tag]map[string]*templat
 	return templates, nil
 })
 
-// functions are what templates have besides those of html/template: t is a
-// sentence of the catalogue, emphasize one with what it fills in made to stand
-// out, lang the language itself, and day and machine are times.
+// functions returns what templates can call in addition to the functions of
+// html/template. t returns a sentence of the catalogue. emphasize does the same
+// and lets the filled-in values stand out. lang is the language itself. day and
+// machine format times.
 func functions(lang language.Tag) template.FuncMap {
 	return template.FuncMap{
 		"t":         lang.Text,
@@ -114,32 +118,33 @@ func functions(lang language.Tag) template.FuncMap {
 	}
 }
 
-// render answers with a page to somebody who is not signed in.
+// render answers a visitor who is not signed in with a page.
 func (p *portal) render(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, name, title string, content any) {
 	p.renderFor(w, r, lang, status, name, title, "", content)
 }
 
-// renderFor answers with a page to whoever has that Account. It is written only
-// once it is whole.
+// renderFor answers the user of that Account with a page. It writes the page only
+// after the template has run without errors.
 func (p *portal) renderFor(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, name, title, accountName string, content any) {
 	f := p.pages.frame
 	f.Title, f.Content = title, content
 	if accountName != "" {
 		f.UserName = username.Show(accountName)
 	}
-	// What a form has done is said once: nobody can ask for that page again.
+	// The page confirms the result of a form only once: the browser cannot request
+	// that page again.
 	if r.Method != http.MethodPost || status != http.StatusOK || name == pageInvitation {
 		f.Languages = choices(r, lang)
 	}
 	var body bytes.Buffer
 	if err := p.pages.templates[lang][name].ExecuteTemplate(&body, "frame", f); err != nil {
-		// The text of the error may quote what was to be shown.
-		panic(fmt.Sprintf("page %s does not fit its content", name))
+		// The text of the error can quote the content.
+		panic(fmt.Sprintf("template of page %s does not fit its content", name))
 	}
 	respond(w, r, status, "text/html; charset=utf-8", body.Bytes())
 }
 
-// messagePage is a message in words.
+// messagePage holds the text of a message.
 type messagePage struct {
 	Title string
 	Lines []string
@@ -150,7 +155,7 @@ func (p *portal) message(w http.ResponseWriter, r *http.Request, lang language.T
 	p.render(w, r, lang, status, pageMessage, page.Title, page)
 }
 
-// in is the message in a language.
+// in returns the message in a language.
 func (m message) in(lang language.Tag) messagePage {
 	page := messagePage{Title: lang.Text("portal."+m.page+".title", m.data)}
 	for _, line := range m.lines {

@@ -25,21 +25,23 @@ import (
 )
 
 const (
-	// passkeyTime is how long an authenticator and its person may take.
+	// passkeyTime is how long a passkey ceremony can take.
 	passkeyTime = 5 * time.Minute
 	// challengeSize is the length of a challenge, in bytes.
 	challengeSize = 32
-	// mostPasskeys is how many an Account can have.
+	// mostPasskeys is the maximum number of passkeys of an Account.
 	mostPasskeys = 10
 )
 
-// errRefused says that what an authenticator answered is not good enough. Why, is
-// told to nobody: it would help only whoever made it up.
+// errRefused means that the answer of an authenticator is not valid. The portal
+// does not reveal the reason, because it would only help an attacker who forged
+// the answer.
 var errRefused = errors.New("the answer of an authenticator was refused")
 
-// newRelyingParty is the portal as authenticators know it: passkeys are bound to
-// the host of its address, and are only used from its very origin. It is nil
-// where the host is no domain name: browsers make no passkeys for an IP address.
+// newRelyingParty returns the WebAuthn relying party of the portal. Passkeys are
+// bound to the host of the base URL and work only on its exact origin. The result
+// is nil if the host is not a domain name, because browsers create no passkeys
+// for an IP address.
 func newRelyingParty(base *url.URL) (*webauthn.WebAuthn, error) {
 	host := strings.ToLower(base.Hostname())
 	if isDomain := protocol.ValidateRPID(host) == nil; !isDomain {
@@ -55,16 +57,18 @@ func newRelyingParty(base *url.URL) (*webauthn.WebAuthn, error) {
 			UserVerification:   protocol.VerificationRequired,
 		},
 		Timeouts: webauthn.TimeoutsConfig{Login: timeout, Registration: timeout},
-		// Some password managers say more than they were asked. Nothing of it counts.
+		// Some password managers send extension output that was not requested. It is
+		// ignored.
 		ExtensionsUnsolicitedOutputPolicy: protocol.UnsolicitedOutputPolicyIgnore,
 	})
 }
 
-// passkeyOwner is whoever has passkeys, or is about to. It is a webauthn.User.
+// passkeyOwner is an Account that has passkeys or is about to get one. It
+// implements webauthn.User.
 type passkeyOwner struct {
-	// handle is what an authenticator knows its person by. It must say nothing
-	// about them (WebAuthn, section 14.6.1), and outlive a restore: the UID of
-	// the Invitation that the Account was made through. nil: there is none.
+	// handle identifies the person to an authenticator. It must reveal nothing about
+	// them (WebAuthn, section 14.6.1) and survive a restore. So it is the UID of the
+	// Invitation that the Account was created through. nil means that there is none.
 	handle   []byte
 	name     string
 	passkeys []account.Passkey
@@ -74,8 +78,8 @@ func ownerOf(a *accountsv1.Account, c account.Credentials) passkeyOwner {
 	return newPasskeyOwner(a.Spec.InvitationRef.UID, a.Name, c.Passkeys)
 }
 
-// newPasskeyOwner is whoever has an Account of that name, or is about to make
-// one, through the Invitation of that UID.
+// newPasskeyOwner returns the owner for an Account that was created, or is about
+// to be created, through the Invitation with that UID.
 func newPasskeyOwner(invitationUID, accountName string, passkeys []account.Passkey) passkeyOwner {
 	owner := passkeyOwner{name: username.Show(accountName), passkeys: passkeys}
 	if uid, err := invitation.ParseUID(invitationUID); err == nil && uid.String() == invitationUID {
@@ -84,7 +88,7 @@ func newPasskeyOwner(invitationUID, accountName string, passkeys []account.Passk
 	return owner
 }
 
-// handleUID is the UID of the Invitation that a handle stands for; empty: none.
+// handleUID returns the UID of the Invitation in a handle, or "".
 func handleUID(handle []byte) string {
 	var uid invitation.UID
 	if len(handle) != len(uid) {
@@ -94,16 +98,16 @@ func handleUID(handle []byte) string {
 	return uid.String()
 }
 
-// WebAuthnID is the handle.
+// WebAuthnID returns the handle.
 func (o passkeyOwner) WebAuthnID() []byte { return o.handle }
 
-// WebAuthnName is the user name, as its person signs in with it.
+// WebAuthnName returns the user name as the person types it to sign in.
 func (o passkeyOwner) WebAuthnName() string { return o.name }
 
-// WebAuthnDisplayName is the same.
+// WebAuthnDisplayName returns the same as WebAuthnName.
 func (o passkeyOwner) WebAuthnDisplayName() string { return o.name }
 
-// WebAuthnCredentials are the passkeys. One that cannot be read is left out.
+// WebAuthnCredentials returns the passkeys, except those that cannot be decoded.
 func (o passkeyOwner) WebAuthnCredentials() []webauthn.Credential {
 	var all []webauthn.Credential
 	for _, k := range o.passkeys {
@@ -115,18 +119,19 @@ func (o passkeyOwner) WebAuthnCredentials() []webauthn.Credential {
 	return all
 }
 
-// beginNewPasskey gives what a browser needs to make a passkey, and what to keep
-// until it has. Its challenge may be answered once.
+// beginNewPasskey returns the options with which a browser creates a passkey, and
+// the state to store until it has. The challenge can be answered once.
 func (p *portal) beginNewPasskey(owner passkeyOwner, now time.Time) (*protocol.CredentialCreation, *store.PendingPasskey, error) {
 	challenge := make([]byte, challengeSize)
 	if _, err := io.ReadFull(p.random, challenge); err != nil {
-		return nil, nil, fmt.Errorf("make a challenge: %w", err)
+		return nil, nil, fmt.Errorf("generate a challenge: %w", err)
 	}
 	return p.askForPasskey(owner, challenge, now)
 }
 
-// askForPasskey does the same with a given challenge. What it gives to keep depends
-// on nothing else, so that it can be made anew in place of being kept.
+// askForPasskey does the same with a given challenge. The state that it returns
+// depends only on its arguments, so a caller can recompute the state instead of
+// storing it.
 func (p *portal) askForPasskey(owner passkeyOwner, challenge []byte, now time.Time) (*protocol.CredentialCreation, *store.PendingPasskey, error) {
 	var known []protocol.CredentialDescriptor
 	for _, credential := range owner.WebAuthnCredentials() {
@@ -143,8 +148,9 @@ func (p *portal) askForPasskey(owner passkeyOwner, challenge []byte, now time.Ti
 	return options, &store.PendingPasskey{Ceremony: *ceremony, Expires: now.Add(passkeyTime)}, nil
 }
 
-// finishNewPasskey gives the passkey that a browser has made. It fails with
-// errRefused, or too late with errNotPending. Whoever calls it has taken open away, so that it is used once.
+// finishNewPasskey returns the passkey that a browser has created. It fails with
+// errRefused, or with errNotPending if the answer is too late. The caller must
+// have removed open from storage before, so that it is used only once.
 func (p *portal) finishNewPasskey(owner passkeyOwner, open *store.PendingPasskey, answer []byte, name string, now time.Time) (account.Passkey, error) {
 	switch {
 	case !now.Before(open.Expires):
@@ -160,19 +166,20 @@ func (p *portal) finishNewPasskey(owner passkeyOwner, open *store.PendingPasskey
 	if err != nil {
 		return account.Passkey{}, errRefused
 	}
-	// It was not asked for, and may say which device somebody has.
+	// The portal did not request an attestation, and it can reveal the model of the
+	// device.
 	credential.Attestation = webauthn.CredentialAttestation{}
 	record, err := json.Marshal(credential)
 	if err != nil {
-		return account.Passkey{}, fmt.Errorf("keep a passkey: %w", err)
+		return account.Passkey{}, fmt.Errorf("encode a passkey: %w", err)
 	}
 	return account.Passkey{ID: passkeyID(credential.ID), Name: name, AddedTime: now, Record: record}, nil
 }
 
 func passkeyID(id []byte) string { return base64.RawURLEncoding.EncodeToString(id) }
 
-// addTo gives the passkeys and one more. It fails with errRefused if there are
-// as many as there can be, or if it is one of them.
+// addTo returns the passkeys with added appended. It fails with errRefused if the
+// maximum is reached or added is already in the list.
 func addTo(passkeys []account.Passkey, added account.Passkey) ([]account.Passkey, error) {
 	if len(passkeys) >= mostPasskeys || slices.ContainsFunc(passkeys, func(k account.Passkey) bool { return k.ID == added.ID }) {
 		return nil, errRefused
@@ -180,9 +187,10 @@ func addTo(passkeys []account.Passkey, added account.Passkey) ([]account.Passkey
 	return append(slices.Clone(passkeys), added), nil
 }
 
-// usePasskey gives the passkeys after one of them has answered a challenge. It
-// fails with errRefused. A counter that has not gone up says that the passkey may
-// have been copied.
+// usePasskey returns the passkeys after one of them has answered a challenge. It
+// fails with errRefused. It also refuses an answer whose counter did not
+// increase, unless the counter is always 0, because the passkey can have been
+// copied.
 func (p *portal) usePasskey(owner passkeyOwner, challenge []byte, answer *protocol.ParsedCredentialAssertionData, now time.Time) ([]account.Passkey, error) {
 	ceremony := webauthn.SessionData{
 		Challenge:        base64.RawURLEncoding.EncodeToString(challenge),
@@ -200,7 +208,7 @@ func (p *portal) usePasskey(owner passkeyOwner, challenge []byte, answer *protoc
 	}
 	record, err := json.Marshal(credential)
 	if err != nil {
-		return nil, fmt.Errorf("keep a passkey: %w", err)
+		return nil, fmt.Errorf("encode a passkey: %w", err)
 	}
 	passkeys := slices.Clone(owner.passkeys)
 	passkeys[at].UsedTime, passkeys[at].Record = now, record

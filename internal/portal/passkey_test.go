@@ -38,23 +38,23 @@ func TestAPasskeyIsAskedForSoThatItVerifiesItsPerson(t *testing.T) {
 	o := got.PublicKey
 	if o.RP.ID != "usher.example.com" || o.AuthenticatorSelection.ResidentKey != "required" ||
 		o.AuthenticatorSelection.UserVerification != "required" || o.Attestation != "none" || o.Timeout != 300_000 {
-		t.Errorf("options are %s", options.Body)
+		t.Errorf("options: %s", options.Body)
 	}
 	if len(unbase64(t, o.Challenge)) != 32 || o.User.Name != mara || strings.Contains(string(unbase64(t, o.User.ID)), "mara") || len(unbase64(t, o.User.ID)) != 16 {
-		t.Errorf("options are %s", options.Body)
+		t.Errorf("options: %s", options.Body)
 	}
 	if len(o.ExcludeCredentials) != 1 || o.ExcludeCredentials[0].ID != k.id() {
-		t.Errorf("the passkey that is there is not left out: %s", options.Body)
+		t.Errorf("the existing passkey is not excluded: %s", options.Body)
 	}
 	if contentType := options.Header().Get("Content-Type"); contentType != "application/json" {
-		t.Errorf("options are %s", contentType)
+		t.Errorf("options: %s", contentType)
 	}
 }
 
 func TestANewPasskeyIsKeptWithItsName(t *testing.T) {
 	for name, answer := range map[string]func(k *key, options *httptest.ResponseRecorder) string{
-		"attested by itself": (*key).made,
-		"attested by nobody": func(k *key, options *httptest.ResponseRecorder) string {
+		"with a self attestation": (*key).made,
+		"without an attestation": func(k *key, options *httptest.ResponseRecorder) string {
 			return k.madeWith(options, func(map[string]any) {})
 		},
 		"with RSA": func(k *key, options *httptest.ResponseRecorder) string {
@@ -71,10 +71,10 @@ func TestANewPasskeyIsKeptWithItsName(t *testing.T) {
 			}
 			kept := w.Kept(mara).Passkeys[0]
 			if want := (account.Passkey{ID: k.id(), Name: "Ma clé", AddedTime: storetest.Start, Record: kept.Record}); !reflect.DeepEqual(kept, want) {
-				t.Errorf("kept is %+v", kept)
+				t.Errorf("stored %+v", kept)
 			}
 			if strings.Contains(string(kept.Record), "clientDataJSON\":\"ey") {
-				t.Errorf("the attestation is kept: %s", kept.Record)
+				t.Errorf("the attestation is stored: %s", kept.Record)
 			}
 			expect(t, a.visit(pathFactors), http.StatusOK, "<strong>Ma clé</strong>", "!Last used", "Codes left: 10", `value="Passkey 2"`)
 			b := w.agent()
@@ -90,11 +90,11 @@ func TestAPasskeyWithoutANameHasANumber(t *testing.T) {
 	a := w.signedInAs(mara)
 	a.enroll(aKey(t), "")
 	if second := a.enroll(aKey(t), ""); second.Code != http.StatusSeeOther || second.Header().Get("Location") != pathFactors+"?lang=en&done=passkey" {
-		t.Errorf("the second: %d %s", second.Code, second.Header().Get("Location"))
+		t.Errorf("the second passkey: %d %s", second.Code, second.Header().Get("Location"))
 	}
 	kept := w.Kept(mara).Passkeys
 	if len(kept) != 2 || kept[0].Name != "Passkey 1" || kept[1].Name != "Passkey 2" {
-		t.Errorf("kept is %+v", kept)
+		t.Errorf("stored %+v", kept)
 	}
 }
 
@@ -104,7 +104,7 @@ var unmade = map[string]func(a *agent, k *key, options *httptest.ResponseRecorde
 		k.rp.Origin = "https://usher.example.net"
 		return k.made(options)
 	},
-	"from a host below ours": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"from a subdomain": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
 		k.rp.Origin = "https://sub.usher.example.com"
 		return k.made(options)
 	},
@@ -123,7 +123,7 @@ var unmade = map[string]func(a *agent, k *key, options *httptest.ResponseRecorde
 	"for the challenge of another session": func(a *agent, k *key, _ *httptest.ResponseRecorder) string {
 		return k.made(a.signedInAs(mara).options(nil))
 	},
-	"for the challenge of somebody else": func(a *agent, k *key, _ *httptest.ResponseRecorder) string {
+	"for the challenge of another person": func(a *agent, k *key, _ *httptest.ResponseRecorder) string {
 		return k.made(a.signedInAs(otto).options(nil))
 	},
 	"for a challenge to sign in": func(a *agent, k *key, _ *httptest.ResponseRecorder) string {
@@ -134,31 +134,31 @@ var unmade = map[string]func(a *agent, k *key, options *httptest.ResponseRecorde
 		a.Clock.Step(passkeyTime)
 		return k.made(options)
 	},
-	"by nobody who was verified": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"without user verification": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
 		k.auth.Options.UserNotVerified = true
 		return k.made(options)
 	},
-	"by nobody who was there": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"without user presence": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
 		k.auth.Options.UserNotPresent = true
 		return k.made(options)
 	},
-	"as if to sign in": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"with the type of a sign-in": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
 		return k.madeWith(options, func(clientData map[string]any) { clientData["type"] = "webauthn.get" })
 	},
-	"in a frame of somebody else's": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"in a frame of another site": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
 		return k.madeWith(options, func(clientData map[string]any) { clientData["crossOrigin"] = true })
 	},
 	"tampered with": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
 		return strings.Replace(k.made(options), `"clientDataJSON":"ey`, `"clientDataJSON":"eZ`, 1)
 	},
-	"that is no JSON":  func(*agent, *key, *httptest.ResponseRecorder) string { return "{" },
-	"that is nothing":  func(*agent, *key, *httptest.ResponseRecorder) string { return "" },
-	"that is a list":   func(*agent, *key, *httptest.ResponseRecorder) string { return "[]" },
-	"with more behind": func(_ *agent, k *key, o *httptest.ResponseRecorder) string { return k.made(o) + "{}" },
-	"that is in very deep": func(*agent, *key, *httptest.ResponseRecorder) string {
+	"that is not JSON":   func(*agent, *key, *httptest.ResponseRecorder) string { return "{" },
+	"that is empty":      func(*agent, *key, *httptest.ResponseRecorder) string { return "" },
+	"that is a list":     func(*agent, *key, *httptest.ResponseRecorder) string { return "[]" },
+	"with trailing data": func(_ *agent, k *key, o *httptest.ResponseRecorder) string { return k.made(o) + "{}" },
+	"that is deeply nested": func(*agent, *key, *httptest.ResponseRecorder) string {
 		return strings.Repeat("[", 5000)
 	},
-	"that is there already": func(a *agent, k *key, options *httptest.ResponseRecorder) string {
+	"that exists already": func(a *agent, k *key, options *httptest.ResponseRecorder) string {
 		made := k.made(options)
 		a.Change(mara, func(c *account.Credentials) {
 			c.Passkeys = []account.Passkey{{ID: k.id(), Name: "Here", Record: json.RawMessage(`{}`)}}
@@ -198,13 +198,13 @@ func TestAPasskeyIsNotAdded(t *testing.T) {
 				before.Sessions[i].SeenTime = after.Sessions[i].SeenTime
 			}
 			if string(encode(t, before)) != string(encode(t, after)) || !a.isIn(mara) {
-				t.Errorf("something has changed: %s, and was %s", encode(t, after), encode(t, before))
+				t.Errorf("the stored data changed: %s, was %s", encode(t, after), encode(t, before))
 			}
 			if len(w.Kept(otto).Passkeys) > 0 {
-				t.Error("somebody else has a passkey now")
+				t.Error("another person has a passkey now")
 			}
 			if got := a.add(genuine, "Phone"); got.Code != http.StatusUnprocessableEntity {
-				t.Errorf("after that, the challenge is still good: %d", got.Code)
+				t.Errorf("after the refusal, the challenge is still valid: %d", got.Code)
 			}
 		})
 	}
@@ -226,7 +226,7 @@ func TestAPasskeyIsAddedOnce(t *testing.T) {
 		}
 	}
 	if kept := w.Kept(mara); added != 1 || len(kept.Passkeys) != 1 || len(kept.Sessions) != 1 {
-		t.Errorf("%d said that it is added; kept is %+v", added, kept)
+		t.Errorf("%d answers confirmed the passkey; stored %+v", added, kept)
 	}
 }
 
@@ -247,7 +247,7 @@ func TestTheFormOfAPasskeyIsCheckedBeforeAnAuthenticatorIsAsked(t *testing.T) {
 		t.Errorf("too many: %d\n%s", got.Code, got.Body)
 	}
 	if w.Kept(mara).Sessions[0].Pending != nil {
-		t.Error("a passkey is under way")
+		t.Error("a passkey is pending")
 	}
 }
 
@@ -275,9 +275,9 @@ func TestAPasskeyIsRemoved(t *testing.T) {
 		t.Errorf("it still signs in: %d", got.Code)
 	}
 	if got := b.enterWith(laptop.signed(b.challenged())); got.Code != http.StatusOK {
-		t.Errorf("the other does not sign in: %d", got.Code)
+		t.Errorf("the other passkey does not sign in: %d", got.Code)
 	}
 	if got := a.fill(pathFactors+"/passkey/remove", url.Values{fieldPasskey: {"nothing"}}); got.Code != http.StatusSeeOther || len(w.Kept(mara).Passkeys) != 1 {
-		t.Errorf("one that is not there: %d", got.Code)
+		t.Errorf("a passkey that does not exist: %d", got.Code)
 	}
 }

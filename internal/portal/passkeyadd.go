@@ -21,14 +21,14 @@ import (
 // Fields of the forms that add and remove a passkey.
 const (
 	fieldPasskeyName = "passkey-name"
-	// fieldPasskeyAnswer holds what the browser made, as JSON.
+	// fieldPasskeyAnswer holds what the browser created, as JSON.
 	fieldPasskeyAnswer = "passkey-answer"
-	// fieldPasskey holds the ID of the one that goes.
+	// fieldPasskey holds the ID of the passkey to remove.
 	fieldPasskey = "passkey"
 )
 
-// passkeyAnswer is what the script of the passkeys is told: what is wrong, or
-// where to go, or what to ask of an authenticator.
+// passkeyAnswer is the answer to the passkey script: a problem, the next page, or
+// the options for an authenticator.
 type passkeyAnswer struct {
 	Problem  string `json:"problem,omitempty"`
 	Location string `json:"location,omitempty"`
@@ -38,14 +38,14 @@ type passkeyAnswer struct {
 func answerPasskey(w http.ResponseWriter, r *http.Request, status int, answer passkeyAnswer) {
 	body, err := json.Marshal(answer)
 	if err != nil {
-		panic("an answer about passkeys cannot be written")
+		panic("the answer about a passkey cannot be encoded")
 	}
 	respond(w, r, status, "application/json", append(body, '\n'))
 }
 
-// beginPasskey answers the script with what a browser needs to make a passkey. It
-// reads the form that is to be sent afterwards, so that whatever is wrong with it
-// is said before an authenticator keeps a passkey that nobody can use.
+// beginPasskey answers the script with the options with which a browser creates a
+// passkey. It checks the form that will be sent afterwards. So the person learns
+// about problems before an authenticator stores a passkey that is of no use.
 func (p *portal) beginPasskey(v membersVisit) {
 	values, status, refusal := readValues(v.w, v.r)
 	if status != 0 {
@@ -79,13 +79,13 @@ func (p *portal) beginPasskey(v membersVisit) {
 		return err
 	})
 	if err != nil {
-		p.changeFailed(v, "begin to make a passkey", err)
+		p.changeFailed(v, "begin to create a passkey", err)
 		return
 	}
 	answerPasskey(v.w, v.r, http.StatusOK, passkeyAnswer{Options: options.Response})
 }
 
-// addPasskey answers the form with the passkey that a browser has made.
+// addPasskey answers the form with the passkey that a browser has created.
 func (p *portal) addPasskey(v membersVisit) {
 	values, status, refusal := readValues(v.w, v.r)
 	if status != 0 {
@@ -117,8 +117,8 @@ func (p *portal) addPasskey(v membersVisit) {
 	p.changed(v, formPasskey, donePasskey, codes, err)
 }
 
-// takePendingPasskey gives the passkey that is being made in this session, once,
-// whatever becomes of it.
+// takePendingPasskey removes and returns the pending passkey of this session. It
+// can be taken only once, even if a later step fails.
 func (p *portal) takePendingPasskey(v membersVisit) (*store.PendingPasskey, error) {
 	var taken *store.PendingPasskey
 	err := p.store.ChangePending(v.r.Context(), v.SignedIn, func(open *store.Pending, _ time.Time) error {
@@ -131,7 +131,7 @@ func (p *portal) takePendingPasskey(v membersVisit) (*store.PendingPasskey, erro
 	return taken, err
 }
 
-// removePasskey answers the form that takes a passkey away.
+// removePasskey answers the form that removes a passkey.
 func (p *portal) removePasskey(v membersVisit) {
 	values, ok := p.receiveChange(v, formPasskeyRemoval)
 	if !ok {
@@ -154,7 +154,8 @@ func (p *portal) removePasskey(v membersVisit) {
 	p.changed(v, formPasskeyRemoval, donePasskeyRemoved, codes, err)
 }
 
-// passkeyProblem says why a passkey was not added, or is empty: for another reason.
+// passkeyProblem returns the text that says why a passkey was not added, or ""
+// for any other error.
 func passkeyProblem(lang language.Tag, err error) string {
 	switch {
 	case errors.Is(err, errNotPending):
@@ -165,7 +166,7 @@ func passkeyProblem(lang language.Tag, err error) string {
 	return ""
 }
 
-// defaultName is what the next passkey is called unless its person says.
+// defaultName returns the name of the next passkey if the person gives none.
 func defaultName(lang language.Tag, passkeys []account.Passkey) string {
 	return lang.Text("portal.factor.passkey-default", map[string]int{"Number": len(passkeys) + 1})
 }

@@ -12,14 +12,14 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// unsigned are answers to the challenge of a browser, a, that must not sign in.
-// other is a passkey of Otto's.
+// unsigned are answers to the challenge of a browser that must not sign in. k is
+// Mara's passkey and other is Otto's.
 var unsigned = map[string]func(a *agent, k, other *key, options *httptest.ResponseRecorder) string{
 	"from another origin": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		k.rp.Origin = "https://usher.example.net"
 		return k.signed(options)
 	},
-	"from a host below ours": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"from a subdomain": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		k.rp.Origin = "https://sub.usher.example.com"
 		return k.signed(options)
 	},
@@ -38,33 +38,33 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 	"for the challenge of another browser": func(a *agent, k, _ *key, _ *httptest.ResponseRecorder) string {
 		return k.signed(a.agent().challenged())
 	},
-	"for a challenge to make a passkey": func(a *agent, k, _ *key, _ *httptest.ResponseRecorder) string {
+	"for a challenge to create a passkey": func(a *agent, k, _ *key, _ *httptest.ResponseRecorder) string {
 		return k.signed(a.signedInAs(mara).options(nil))
 	},
-	"for no challenge at all": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"without a challenge": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		delete(a.jar, hostPrefix+challengeCookie)
 		return k.signed(options)
 	},
 	"for an empty challenge": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		return k.signedWith(options, func(clientData map[string]any) { clientData["challenge"] = "" })
 	},
-	"with a cookie that was tampered with": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"with a modified cookie": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		a.jar[hostPrefix+challengeCookie].Value = a.jar[hostPrefix+challengeCookie].Value[:40] + "AAAA" + a.jar[hostPrefix+challengeCookie].Value[44:]
 		return k.signed(options)
 	},
-	"with a cookie that runs out later than it should": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"with a cookie whose expiry was extended": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		raw := unbase64(a.T, a.jar[hostPrefix+challengeCookie].Value)
-		raw[challengeHead]++ // the last byte of the time
+		raw[challengeHead]++ // the last byte of the expiry
 		a.jar[hostPrefix+challengeCookie].Value = passkeyID(raw)
 		return k.signed(options)
 	},
-	"with a cookie of a key that is gone": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"with a cookie of a removed key": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		raw := unbase64(a.T, a.jar[hostPrefix+challengeCookie].Value)
 		raw[0] = 2
 		a.jar[hostPrefix+challengeCookie].Value = passkeyID(raw)
 		return k.signed(options)
 	},
-	"with a cookie that is short": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"with a cookie that is too short": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		a.jar[hostPrefix+challengeCookie].Value = "AQ"
 		return k.signed(options)
 	},
@@ -72,48 +72,48 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 		a.Clock.Step(passkeyTime)
 		return k.signed(options)
 	},
-	"by nobody who was verified": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"without user verification": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		k.auth.Options.UserNotVerified = true
 		return k.signed(options)
 	},
-	"by nobody who was there": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"without user presence": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		k.auth.Options.UserNotPresent = true
 		return k.signed(options)
 	},
-	"with a counter that went back": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"with a counter that decreased": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		k.cred.Counter = 6
 		return k.signed(options)
 	},
-	"with a counter that stood still": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"with a counter that did not increase": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		k.cred.Counter = 7
 		return k.signed(options)
 	},
-	"with a counter that is gone": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"with a counter of zero": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		k.cred.Counter = 0
 		return k.signed(options)
 	},
-	"for somebody else": func(_ *agent, k, other *key, options *httptest.ResponseRecorder) string {
+	"for another person": func(_ *agent, k, other *key, options *httptest.ResponseRecorder) string {
 		k.auth.Options.UserHandle = other.auth.Options.UserHandle
 		return k.signed(options)
 	},
-	"with the passkey of somebody else": func(_ *agent, k, other *key, options *httptest.ResponseRecorder) string {
+	"with the passkey of another person": func(_ *agent, k, other *key, options *httptest.ResponseRecorder) string {
 		other.auth.Options.UserHandle = k.auth.Options.UserHandle
 		return other.signed(options)
 	},
-	"with a passkey of nobody's": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"with an unknown passkey": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		stranger := aKey(a.T)
 		stranger.auth.Options.UserHandle = k.auth.Options.UserHandle
 		return stranger.signed(options)
 	},
-	"for nobody": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"for an unknown user handle": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		k.auth.Options.UserHandle = []byte("0123456789abcdef")
 		return k.signed(options)
 	},
-	"for whoever it may be": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"without a user handle": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		k.auth.Options.UserHandle = nil
 		return k.signed(options)
 	},
-	"for a name": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"with a name as the user handle": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		k.auth.Options.UserHandle = []byte(mara)
 		return k.signed(options)
 	},
@@ -127,13 +127,13 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 	"with other authenticator data": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		return tampered(k.t, k.signed(options), "authenticatorData", 36)
 	},
-	"as if to make a passkey": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"with the type of a creation": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		return k.signedWith(options, func(clientData map[string]any) { clientData["type"] = "webauthn.create" })
 	},
-	"in a frame of somebody else's": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
+	"in a frame of another site": func(_ *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		return k.signedWith(options, func(clientData map[string]any) { clientData["crossOrigin"] = true })
 	},
-	"what makes a passkey": func(a *agent, _, _ *key, _ *httptest.ResponseRecorder) string {
+	"with the answer that creates a passkey": func(a *agent, _, _ *key, _ *httptest.ResponseRecorder) string {
 		return aKey(a.T).made(a.signedInAs(mara).options(nil))
 	},
 	"no JSON":        func(*agent, *key, *key, *httptest.ResponseRecorder) string { return "{" },
@@ -143,7 +143,7 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 	"a huge body": func(_ *agent, k, _ *key, o *httptest.ResponseRecorder) string {
 		return k.signed(o) + strings.Repeat(" ", maxBody)
 	},
-	"with more behind": func(_ *agent, k, _ *key, o *httptest.ResponseRecorder) string { return k.signed(o) + "{}" },
+	"with trailing data": func(_ *agent, k, _ *key, o *httptest.ResponseRecorder) string { return k.signed(o) + "{}" },
 	"for an account that is disabled": func(a *agent, k, _ *key, options *httptest.ResponseRecorder) string {
 		m := a.Account(mara)
 		m.Spec.State = accountsv1.AccountSwitchDisabled
@@ -152,7 +152,7 @@ var unsigned = map[string]func(a *agent, k, other *key, options *httptest.Respon
 	},
 }
 
-// tampered changes one byte of a part of an answer.
+// tampered changes one byte in a part of an answer.
 func tampered(t *testing.T, answer, part string, at int) string {
 	t.Helper()
 	var all map[string]any
@@ -188,24 +188,24 @@ func TestNobodyIsLetInWithAnAnswerThatIsNotGenuine(t *testing.T) {
 			if got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "Nobody can sign in with this passkey") {
 				t.Errorf("%d %s", got.Code, got.Body)
 			}
-			if name != "a huge body" { // after which the connection is closed
+			if name != "a huge body" { // it closes the connection
 				alike.check(t, got)
 			}
 			if a.jar[hostPrefix+sessionCookie] != nil || w.theirs() != before {
-				t.Error("something has changed")
+				t.Error("an object changed")
 			}
 			if name == "too late" || name == "for an account that is disabled" {
 				return
 			}
 			a.jar[hostPrefix+challengeCookie] = &cookie
 			if got := a.enterWith(genuine); got.Code != http.StatusOK || !a.isIn(mara) {
-				t.Errorf("the genuine answer is refused as well: %d %s", got.Code, got.Body)
+				t.Errorf("the genuine answer is refused, too: %d %s", got.Code, got.Body)
 			}
 		})
 	}
 }
 
-// theirs is all that is stored of Mara and Otto.
+// theirs returns everything that is stored for Mara and Otto.
 func (w *world) theirs() string {
 	w.T.Helper()
 	var all strings.Builder
@@ -216,7 +216,7 @@ func (w *world) theirs() string {
 	return all.String()
 }
 
-// answersAlike holds the first of several answers that must be the same.
+// answersAlike checks that several answers are the same. It holds the first one.
 type answersAlike struct{ first *httptest.ResponseRecorder }
 
 func (l *answersAlike) check(t *testing.T, got *httptest.ResponseRecorder) {

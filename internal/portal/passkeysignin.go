@@ -27,25 +27,26 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// challengeDomain stands before what the MAC of a challenge is over.
+// challengeDomain is the domain separator of the MAC of a challenge.
 const challengeDomain = "usher passkey challenge v1\x00"
 
-// challengeHead is the length of what the MAC is over: the challenge, and when
-// it runs out. sealedSize is that of all, with the number of the key before it.
+// challengeHead is the length of the data under the MAC: the challenge and its
+// expiry. sealedSize is the total length, with the key id in front.
 const (
 	challengeHead = challengeSize + 8
 	sealedSize    = 1 + challengeHead + sha256.Size
 )
 
-// challenge is what a passkey is asked to sign. Nobody is signed in yet, so that
-// no Secret can keep it: the browser does, under a MAC that any portal can check.
+// challenge is what a passkey signs. The visitor is not signed in yet, so there
+// is no Secret to store it in. Instead the browser stores it, under a MAC that
+// every portal can check.
 type challenge struct {
 	value   [challengeSize]byte
 	expires time.Time
 }
 
-// seal writes a challenge as its cookie holds it: base64url(key id ‖ challenge ‖
-// unix time of its end ‖ HMAC).
+// seal encodes a challenge for its cookie: base64url(key id ‖ challenge ‖ unix
+// time of expiry ‖ HMAC).
 func (c challenge) seal(keys invitation.Keyring) (string, error) {
 	raw := append([]byte{keys.Newest()}, c.value[:]...)
 	raw = binary.BigEndian.AppendUint64(raw, uint64(c.expires.Unix())) //nolint:gosec // G115: no clock is before 1970.
@@ -56,8 +57,8 @@ func (c challenge) seal(keys invitation.Keyring) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(raw, mac...)), nil
 }
 
-// unseal reads what a cookie holds, and tells whether it is a challenge of ours
-// that has not run out.
+// unseal decodes a cookie, and reports whether it holds a challenge of this
+// portal that has not expired.
 func unseal(text string, keys invitation.Keyring, now time.Time) (challenge, bool) {
 	raw, err := invitation.DecodeLink(text, sealedSize)
 	if err != nil {
@@ -68,13 +69,14 @@ func unseal(text string, keys invitation.Keyring, now time.Time) (challenge, boo
 	if err != nil || !hmac.Equal(mac, sent) {
 		return challenge{}, false
 	}
-	c := challenge{expires: time.Unix(int64(binary.BigEndian.Uint64(head[challengeSize:])), 0).UTC()} //nolint:gosec // G115: we wrote it.
+	c := challenge{expires: time.Unix(int64(binary.BigEndian.Uint64(head[challengeSize:])), 0).UTC()} //nolint:gosec // G115: this portal wrote it.
 	copy(c.value[:], head)
 	return c, now.Before(c.expires)
 }
 
-// useUp marks a challenge as used, and tells whether it was not before. It is kept
-// with the credentials of whoever answered it, for as long as it would be good.
+// useUp marks a challenge as used, and reports whether it was unused. The mark is
+// stored with the credentials of the Account that answered, until the challenge
+// expires.
 func (c challenge) useUp(credentials *account.Credentials, now time.Time) bool {
 	sum := sha256.Sum256(c.value[:])
 	used := account.UsedChallenge{Hash: hex.EncodeToString(sum[:]), Expires: c.expires}
@@ -87,13 +89,13 @@ func (c challenge) useUp(credentials *account.Credentials, now time.Time) bool {
 	return true
 }
 
-// challengePasskey answers the script with a challenge for whichever passkey its
-// person chooses: the portal does not know yet who that is.
+// challengePasskey answers the script with a challenge for any passkey, because
+// the portal does not know yet which person signs in.
 func (p *portal) challengePasskey(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
 	asked := challenge{expires: p.clock.Now().Add(passkeyTime).Truncate(time.Second)}
 	if _, err := io.ReadFull(p.random, asked.value[:]); err != nil {
-		p.failed(w, r, lang, "make a challenge", err, unavailable)
+		p.failed(w, r, lang, "generate a challenge", err, unavailable)
 		return
 	}
 	keys, err := p.keys(r.Context())
@@ -115,10 +117,10 @@ func (p *portal) challengePasskey(w http.ResponseWriter, r *http.Request) {
 	answerPasskey(w, r, http.StatusOK, passkeyAnswer{Options: options.Response})
 }
 
-// signInWithPasskey answers the script that brings what a passkey signed. A
-// passkey verifies its person, so that it is two factors in one; and because
-// nobody can guess it, wrong passwords keep nobody from using it. Whatever is
-// wrong, the answer is the same, and takes as long.
+// signInWithPasskey answers the script with the result of a passkey's signature.
+// A passkey verifies its user, so it is two factors in one. It cannot be guessed,
+// so a lock after wrong passwords does not block it. A refusal has the same
+// answer and the same timing for every cause.
 func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
 	start, lang := p.clock.Now(), languageOf(r, store.LinkView{})
 	m, token, err := p.openWithPasskey(w, r)
@@ -137,15 +139,15 @@ func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
 	p.keep(w, m.Account.Name, token)
 	p.setCookie(w, challengeCookie, "", -1, http.SameSiteStrictMode)
 	if err := p.store.SyncStatus(context.WithoutCancel(r.Context()), m, lang); err != nil {
-		// They are signed in all the same. The status follows the next time.
-		p.log.Error(errKind(err), "Failed to note that somebody signed in")
+		// The person is signed in anyway. The next sign-in updates the status.
+		p.log.Error(errKind(err), "Failed to record a sign-in")
 	}
 	answerPasskey(w, r, http.StatusOK, passkeyAnswer{Location: p.base + "/account?lang=" + lang.String()})
 }
 
-// openWithPasskey begins the session of whoever answers the challenge of this
-// browser, and gives its token. The challenge is used up, the counter of the
-// passkey kept and the session begun in one conditional write.
+// openWithPasskey begins the session of the person who answers the challenge of
+// this browser, and returns its token. A single conditional write marks the
+// challenge as used, saves the counter of the passkey and begins the session.
 func (p *portal) openWithPasskey(w http.ResponseWriter, r *http.Request) (*store.Member, string, error) {
 	answer, err := readAssertion(w, r)
 	if err != nil {
@@ -184,7 +186,8 @@ func (p *portal) openWithPasskey(w http.ResponseWriter, r *http.Request) (*store
 	return m, token, err
 }
 
-// asked is the challenge that this browser was given. It fails with errRefused.
+// asked returns the challenge in the cookie of this browser. It fails with
+// errRefused.
 func (p *portal) asked(r *http.Request) (challenge, error) {
 	cookie, err := r.Cookie(p.cookieName(challengeCookie))
 	if err != nil {
@@ -201,7 +204,7 @@ func (p *portal) asked(r *http.Request) (challenge, error) {
 	return asked, nil
 }
 
-// readAssertion reads what a passkey signed. It fails with errRefused.
+// readAssertion reads the signed answer of a passkey. It fails with errRefused.
 func readAssertion(w http.ResponseWriter, r *http.Request) (*protocol.ParsedCredentialAssertionData, error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {

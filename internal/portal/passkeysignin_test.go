@@ -30,11 +30,11 @@ func TestAPasskeyOutlivesARestore(t *testing.T) {
 		t.Errorf("%d\n%s", got.Code, got.Body)
 	}
 	if a.isIn(mara) {
-		t.Error("a session outlives a restore")
+		t.Error("a session survives a restore")
 	}
 }
 
-// restore gives an Account another UID, and loses its status.
+// restore gives an Account another UID and removes its status.
 func (w *world) restore(name string) {
 	w.T.Helper()
 	a := w.Account(name)
@@ -59,25 +59,25 @@ func TestAPasskeySignsInWithoutAnythingElse(t *testing.T) {
 	}
 	decode(t, options.Body.String(), &got)
 	if o := got.PublicKey; o.RPID != "usher.example.com" || o.UserVerification != "required" || o.AllowCredentials != nil {
-		t.Errorf("options are %s", options.Body)
+		t.Errorf("options: %s", options.Body)
 	}
 	cookie := options.Result().Cookies()[0]
 	if cookie.Name != "__Host-usher-challenge" || !cookie.HttpOnly || !cookie.Secure || cookie.Path != "/" || cookie.MaxAge != 300 || cookie.SameSite != http.SameSiteStrictMode {
-		t.Errorf("the cookie is %s", cookie)
+		t.Errorf("cookie: %s", cookie)
 	}
 	answer := b.script("/sign-in/passkey?lang=de", k.signed(options))
 	if answer.Code != http.StatusOK || answer.Body.String() != `{"location":"/account?lang=de"}`+"\n" {
 		t.Fatalf("%d %s", answer.Code, answer.Body)
 	}
 	if !b.isIn(mara) {
-		t.Error("nobody is signed in")
+		t.Error("the browser is not signed in")
 	}
 	if b.jar[hostPrefix+challengeCookie] != nil {
-		t.Error("the challenge is kept")
+		t.Error("the challenge is stored")
 	}
 	kept := w.Kept(mara)
 	if !kept.Passkeys[0].UsedTime.Equal(storetest.Start.Add(time.Hour)) || len(kept.UsedChallenges) != 1 {
-		t.Errorf("kept is %+v", kept)
+		t.Errorf("stored %+v", kept)
 	}
 	expect(t, b.visit(pathFactors), http.StatusOK, `Last used: <time datetime="2026-05-04T11:00:00Z">`)
 	if status := w.Account(mara).Status; status.Language != "de" {
@@ -91,7 +91,7 @@ func TestAPasskeySignsInWithoutAnythingElse(t *testing.T) {
 		t.Error("the status was written without need")
 	}
 	if used := w.Kept(mara).UsedChallenges; len(used) != 1 {
-		t.Errorf("a challenge that has run out is kept: %+v", used)
+		t.Errorf("an expired challenge is still stored: %+v", used)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestAPlainFormSignsNobodyIn(t *testing.T) {
 
 func TestRefusalsTakeAsLong(t *testing.T) {
 	for name, forge := range map[string]func(k *key, options *httptest.ResponseRecorder) string{
-		"for nobody": func(k *key, options *httptest.ResponseRecorder) string {
+		"for an unknown user handle": func(k *key, options *httptest.ResponseRecorder) string {
 			k.auth.Options.UserHandle = []byte("0123456789abcdef")
 			return k.signed(options)
 		},
@@ -135,7 +135,7 @@ func TestRefusalsTakeAsLong(t *testing.T) {
 
 func TestAChallengeIsAnsweredOnce(t *testing.T) {
 	w := aKeepersWorld(t)
-	k := aKey(t) // whose counter stays 0, as that of passkeys that are on several devices
+	k := aKey(t) // its counter stays 0, like that of a passkey on several devices
 	w.signedInAs(mara).enroll(k, "Phone")
 	a := w.agent()
 	signed := k.signed(a.challenged())
@@ -153,14 +153,14 @@ func TestAChallengeIsAnsweredOnce(t *testing.T) {
 			t.Errorf("%d %s", got.Code, got.Body)
 		}
 	}
-	if sessions := w.Kept(mara).Sessions; in != 1 || len(sessions) != 2 { // with that in which it was added
-		t.Errorf("one answer signed in %d times, and there are %d sessions", in, len(sessions))
+	if sessions := w.Kept(mara).Sessions; in != 1 || len(sessions) != 2 { // including the session that added it
+		t.Errorf("one answer signed in %d times, with %d sessions", in, len(sessions))
 	}
 	w.Clock.Step(passkeyTime - time.Second)
 	late := a.copy()
 	late.handler = w.portals(1)[0]
 	if got := late.enterWith(signed); got.Code != http.StatusUnprocessableEntity {
-		t.Errorf("just before it runs out: %d", got.Code)
+		t.Errorf("just before it expires: %d", got.Code)
 	}
 }
 
@@ -175,7 +175,7 @@ func TestTheCounterOfAPasskeyIsKept(t *testing.T) {
 		var record webauthn.Credential
 		decode(t, string(w.Kept(mara).Passkeys[0].Record), &record)
 		if !a.isIn(mara) || record.Authenticator.SignCount != count {
-			t.Errorf("kept is %d, not %d", record.Authenticator.SignCount, count)
+			t.Errorf("stored %d, want %d", record.Authenticator.SignCount, count)
 		}
 	}
 }
@@ -197,7 +197,7 @@ func TestAPasskeySignsInToAnAccountThatIsLocked(t *testing.T) {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
 	if after := w.Account(mara).Status.SignIn; string(encode(t, after)) != string(encode(t, locked)) {
-		t.Errorf("what is counted has changed: %+v", after)
+		t.Errorf("the counts changed: %+v", after)
 	}
 }
 
@@ -211,14 +211,14 @@ func TestAPasskeyIsTheSecondFactorOfItsOwnAccountAlone(t *testing.T) {
 
 	options := a.challenged()
 	if got := a.enterWith(other.signed(options)); got.Code != http.StatusUnprocessableEntity {
-		t.Errorf("a passkey of somebody else: %d %s", got.Code, got.Body)
+		t.Errorf("a passkey of another person: %d %s", got.Code, got.Body)
 	}
 	halfway := a.copy()
 	if got := a.enterWith(k.signed(options)); got.Code != http.StatusOK || !a.isIn(mara) {
 		t.Errorf("the passkey of the account: %d %s", got.Code, got.Body)
 	}
 	if got := halfway.visit("/sign-in/code"); got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/sign-in?lang=en" {
-		t.Errorf("the session that was halfway is still there: %d", got.Code)
+		t.Errorf("the session that waited for the second factor still exists: %d", got.Code)
 	}
 }
 
@@ -230,7 +230,7 @@ func TestSigningInAsSomebodyElseEndsTheSessionOfTheBrowser(t *testing.T) {
 	before := a.copy()
 	a.enterWith(k.signed(a.challenged()))
 	if !a.isIn(mara) || before.isIn(otto) {
-		t.Error("both are signed in")
+		t.Error("both accounts are signed in")
 	}
 }
 

@@ -31,7 +31,7 @@ type passwordPage struct {
 	Problems       []problem
 }
 
-// Problem is the text of a field's problem, or empty.
+// Problem returns the text of a field's problem, or "".
 func (d passwordPage) Problem(field string) string { return textOf(d.Problems, field) }
 
 func (p *portal) showPassword(v membersVisit) { p.showPasswordForm(v, http.StatusOK) }
@@ -47,11 +47,11 @@ func (p *portal) showPasswordForm(v membersVisit, status int, problems ...proble
 	})
 }
 
-// newPassword is what somebody typed to have another password.
+// newPassword holds what a person typed to change the password.
 type newPassword struct{ current, chosen, again string }
 
-// changePassword answers the form with the current password and the new one
-// twice. Every other session ends, and this one goes on with another token.
+// changePassword answers the form with the current password and, twice, the new
+// one. Every other session ends. This session continues with a new token.
 func (p *portal) changePassword(v membersVisit) {
 	values, status, refusal := readValues(v.w, v.r)
 	if status != 0 {
@@ -84,8 +84,9 @@ func (p *portal) changePassword(v membersVisit) {
 	}
 }
 
-// replacePassword writes the new password if the current one is right. It is hashed
-// before that is counted: where there is no room for it, nothing is lost.
+// replacePassword writes the new password if the current one is correct. It
+// hashes the new password before it counts the attempt, so no attempt is lost if
+// there is no capacity to hash.
 func (p *portal) replacePassword(v membersVisit, typed newPassword) (bool, error) {
 	hash, err := p.hasher.Hash(v.r.Context(), typed.chosen)
 	if err != nil {
@@ -106,10 +107,11 @@ func (p *portal) replacePassword(v membersVisit, typed newPassword) (bool, error
 	return true, nil
 }
 
-// notePassword notes that a password was changed, which counts also where that fails.
+// notePassword records that a password was changed. The change counts even if
+// this fails.
 func (p *portal) notePassword(ctx context.Context, m *store.Member, lang language.Tag, forget func(s *accountsv1.SignIn, limits account.Limits)) {
 	if err := p.store.NotePassword(ctx, m, lang, forget); err != nil {
-		p.log.Error(errKind(err), "Failed to note that a password was changed")
+		p.log.Error(errKind(err), "Failed to record a password change")
 	}
 }
 

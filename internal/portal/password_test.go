@@ -18,13 +18,13 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// toAnother is a form that changes the good password to another.
+// toAnother returns a form that changes the good password to another.
 func toAnother() url.Values {
 	return url.Values{fieldCurrentPassword: {good}, fieldNewPassword: {another}, fieldNewPasswordAgain: {another}}
 }
 
-// TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead has links that were asked for
-// at a portal whose clock is ahead: before the change, and while it is under way.
+// TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead has links that were
+// requested at a portal whose clock is ahead, before the change and during it.
 func TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead(t *testing.T) {
 	ahead := storetest.Start.Add(time.Minute)
 	ask := func(w *world) {
@@ -53,7 +53,7 @@ func TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead(t *testing.T) {
 			w.Clock.SetTime(ahead.Add(time.Second))
 			expect(t, b.visit(w.resetPath("jane", ahead)), 410, "This link cannot be used any more")
 			if c := w.credentials("jane"); !c.PasswordTime.Equal(ahead) || !w.Account("jane").Status.PasswordTime.Time.Equal(ahead) {
-				t.Errorf("the password is of %s", c.PasswordTime)
+				t.Errorf("the password time is %s", c.PasswordTime)
 			}
 		})
 	}
@@ -64,12 +64,12 @@ func TestAPasswordThatIsHashedAnewMeanwhileCanBeChangedAgain(t *testing.T) {
 	b := w.browser()
 	b.signIn("jane", good)
 	w.config.Hasher = watched{storetest.PlainHasher{}, func(string) {
-		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "hash anew" })
+		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "renewed hash" })
 	}}
 	b.handler = w.build().handler
 	expect(t, b.fill("/account/password", toAnother()), 503, "Your password could not be changed just now.")
-	if c := w.credentials("jane"); c.Password != "hash anew" || !b.isIn() {
-		t.Errorf("the password is the %s", c.Password)
+	if c := w.credentials("jane"); c.Password != "renewed hash" || !b.isIn() {
+		t.Errorf("the stored password is %q", c.Password)
 	}
 }
 
@@ -89,6 +89,6 @@ func TestAPasswordIsChangedWhereItCannotBeNoted(t *testing.T) {
 	b.handler = w.handler
 	expectTo(t, b.fill("/account/password?lang=en", toAnother()), "/account?lang=en&done=password")
 	if !b.isIn() || w.credentials("jane").Password != "hash of "+another {
-		t.Errorf("signed in: %t, with the %s", b.isIn(), w.credentials("jane").Password)
+		t.Errorf("signed in: %t, stored password %q", b.isIn(), w.credentials("jane").Password)
 	}
 }

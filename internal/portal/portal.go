@@ -21,7 +21,7 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
-// portal answers requests.
+// portal holds the dependencies of all handlers.
 type portal struct {
 	store  *store.Store
 	random io.Reader
@@ -35,20 +35,22 @@ type portal struct {
 	limiter *limiter
 	origins *http.CrossOriginProtection
 	trusted []netip.Prefix
-	// fixed are the routes at addresses that hold no link, by what follows base.
+	// fixed holds the routes whose addresses contain no link, keyed by the path below
+	// base.
 	fixed map[string]route
-	// base is the path that the portal is mounted at, without a slash at its end,
-	// and host is where people reach it, without a port.
+	// base is the path that the portal is mounted at, without a trailing slash. host
+	// is the public host name, without a port.
 	base, host string
-	// relyingParty is the portal as passkeys know it; nil: there can be none.
+	// relyingParty represents the portal in WebAuthn. nil means that passkeys are not
+	// possible.
 	relyingParty *webauthn.WebAuthn
-	// keys are those that links, and challenges of passkeys, are made with.
+	// keys returns the keys that sign links and the challenges of passkeys.
 	keys func(ctx context.Context) (invitation.Keyring, error)
-	// https tells whether people reach the portal by https.
+	// https reports whether the public address uses https.
 	https bool
 }
 
-// New makes the portal's handler. It refuses a Config that is not complete.
+// New returns the portal's handler. It refuses an incomplete Config.
 func New(cfg Config) (http.Handler, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -64,7 +66,7 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	origins := http.NewCrossOriginProtection()
-	// For where a proxy gives the portal another Host than the browser sent.
+	// A proxy can pass the portal another Host than the browser sent.
 	if err := origins.AddTrustedOrigin(cfg.BaseURL.Scheme + "://" + cfg.BaseURL.Host); err != nil {
 		return nil, err
 	}
@@ -98,7 +100,7 @@ func New(cfg Config) (http.Handler, error) {
 	return p.guard(), nil
 }
 
-// routes are those at addresses that hold no link.
+// routes returns the routes whose addresses contain no link.
 func (p *portal) routes() map[string]route {
 	all := p.enterRoutes()
 	maps.Copy(all, p.accountRoutes())
@@ -111,21 +113,21 @@ func (p *portal) routes() map[string]route {
 	return all
 }
 
-// route is one kind of address, and what answers there.
+// route is one kind of address with its handlers.
 type route struct {
-	// pattern is how the route is called in logs; the address itself is secret.
+	// pattern names the route in logs. The address itself is secret.
 	pattern string
 	get     http.HandlerFunc
-	// post is nil where there is nothing to be sent to.
+	// post is nil if the route accepts no POST.
 	post http.HandlerFunc
-	// secret: the address holds a link, which nobody else may learn.
+	// secret means that the address contains a link, which must not leak.
 	secret bool
-	// fixed: the address holds nothing that nobody else may learn.
+	// fixed means that the address contains nothing secret.
 	fixed bool
 }
 
-// find gives the route of a path. http.ServeMux would answer some paths with
-// a redirect, which would repeat a link in a header.
+// find returns the route of a path. http.ServeMux would answer some paths with a
+// redirect, which would repeat a link in a header.
 func (p *portal) find(path string) route {
 	if path == "/healthz" || path == p.base+"/healthz" {
 		return route{pattern: routeHealth, get: health}
@@ -157,8 +159,8 @@ type step struct {
 	get, post func(v visit)
 }
 
-// steps are what can be done with a link, by what follows it in the address.
-// Whoever loads the answer to a form anew gets the page that has the form.
+// steps returns the routes of a link, keyed by the path below the link. A person
+// who reloads the answer to a form gets the page with that form.
 func (p *portal) steps() map[string]step {
 	return map[string]step{
 		"":          {"/invitation/{link}", p.showInvitation, p.acceptInvitation},
@@ -172,7 +174,7 @@ func (p *portal) steps() map[string]step {
 	}
 }
 
-// at is the route of the step for one link.
+// at returns the route of the step for one link.
 func (s step) at(path, link string) route {
 	handle := func(answer func(v visit)) http.HandlerFunc {
 		if answer == nil {
@@ -183,7 +185,7 @@ func (s step) at(path, link string) route {
 	return route{pattern: s.pattern, get: handle(s.get), post: handle(s.post), secret: true}
 }
 
-// pause waits, or until ctx ends.
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -193,21 +195,22 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// routeHealth is the only route without limits: who asks there is the
-// platform, perhaps through the same proxy as everybody else.
+// routeHealth is the only route without rate limits. Its client is the platform,
+// whose probes can come through the same proxy as all other requests.
 const routeHealth = "/healthz"
 
 func health(w http.ResponseWriter, r *http.Request) {
 	respond(w, r, http.StatusOK, "text/plain; charset=utf-8", []byte("ok\n"))
 }
 
-// respond answers with a body, or with its length alone to a HEAD.
+// respond answers with a body. A HEAD request gets only the length of the body.
 func respond(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		// An error here says that the client has gone; nobody is left to tell.
+		// An error here means that the client has disconnected, so there is no one to
+		// answer.
 		_, _ = w.Write(body)
 	}
 }

@@ -16,11 +16,11 @@ import (
 
 const pageResetForm = "resetform.html"
 
-// resetDone is the page that says that a password was changed by a link.
+// resetDone is the page that confirms a password change by link.
 const resetDone = "reset-done"
 
-// What is said where a link for a new password cannot be used, and where
-// something behind the pages failed.
+// Messages for a link for a new password that cannot be used, and for a failure
+// behind the pages.
 var (
 	resetUnknown     = message{page: "reset-unknown", lines: []string{"copy", "again"}}
 	resetUsed        = message{page: "reset-used", lines: []string{"you", "other"}}
@@ -34,11 +34,11 @@ type resetVisit struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	lang language.Tag
-	// text is the link, as it stands in the address.
+	// text is the link as it appears in the address.
 	text string
 }
 
-// resetRoute is the route of one link.
+// resetRoute returns the route of one link.
 func (p *portal) resetRoute(text string) route {
 	handle := func(answer func(v resetVisit)) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -48,21 +48,21 @@ func (p *portal) resetRoute(text string) route {
 	return route{pattern: "/reset/{link}", get: handle(p.showResetForm), post: handle(p.reset), secret: true}
 }
 
-// resetPage is the form that chooses a new password.
+// resetPage is the form for a new password.
 type resetPage struct {
 	UserName     string
 	SecondFactor bool
 	MinLength    int
 	Problems     []problem
-	// Path is where the form is sent to.
+	// Path is the address that the form is sent to.
 	Path string
 }
 
-// Problem is the text of a field's problem, or empty.
+// Problem returns the text of a field's problem, or "".
 func (f resetPage) Problem(field string) string { return textOf(f.Problems, field) }
 
-// openReset sees what a link is for at this very moment. It answers, and gives
-// false, unless the link is open.
+// openReset finds the Account of a link with live reads. If the link is not
+// open, it answers the request and returns false.
 func (p *portal) openReset(v resetVisit) (account.ResetLink, store.ResetView, bool) {
 	link, err := account.ParseResetLink(v.text)
 	if err != nil {
@@ -72,7 +72,7 @@ func (p *portal) openReset(v resetVisit) (account.ResetLink, store.ResetView, bo
 	seen, err := p.store.InspectReset(v.r.Context(), link)
 	switch {
 	case err != nil:
-		p.failed(v.w, v.r, v.lang, "look at a link for a new password", err, resetUnavailable)
+		p.failed(v.w, v.r, v.lang, "read a link for a new password", err, resetUnavailable)
 	case seen.Standing != account.ResetOpen:
 		p.resetClosed(v, seen)
 	default:
@@ -81,7 +81,7 @@ func (p *portal) openReset(v resetVisit) (account.ResetLink, store.ResetView, bo
 	return link, seen, false
 }
 
-// resetClosed answers where a link cannot be used.
+// resetClosed answers a request for a link that cannot be used.
 func (p *portal) resetClosed(v resetVisit, seen store.ResetView) {
 	status, text, ways := http.StatusNotFound, resetUnknown, []way{p.toReset(v.lang)}
 	switch seen.Standing {
@@ -91,12 +91,12 @@ func (p *portal) resetClosed(v resetVisit, seen store.ResetView) {
 		status, text = http.StatusGone, resetSuperseded
 	case account.ResetExpired:
 		status, text = http.StatusGone, resetExpired
-	case account.ResetUnknown, account.ResetOpen: // an open link is not asked about
+	case account.ResetUnknown, account.ResetOpen: // callers do not ask about an open link
 	}
 	p.showWays(v.w, v.r, v.lang, status, text, helps(seen), ways...)
 }
 
-// helps are those whom the Organizations of the Account let people ask.
+// helps returns the support contacts of the Account's Organizations.
 func helps(s store.ResetView) []help {
 	if s.Member == nil {
 		return nil
@@ -110,7 +110,8 @@ func helps(s store.ResetView) []help {
 	return all
 }
 
-// showResetForm answers a GET. It changes nothing: mail scanners follow links.
+// showResetForm answers a GET. It changes nothing, because mail scanners follow
+// links.
 func (p *portal) showResetForm(v resetVisit) {
 	if _, seen, open := p.openReset(v); open {
 		p.resetForm(v, http.StatusOK, seen)
@@ -130,8 +131,8 @@ func (p *portal) resetForm(v resetVisit, status int, seen store.ResetView, probl
 	})
 }
 
-// reset answers the form with the new password twice. Nobody is signed in by it:
-// whoever reads somebody's mail still lacks the second factor.
+// reset answers the form with the new password, typed twice. It does not sign the
+// person in: an attacker who reads their mail still lacks the second factor.
 func (p *portal) reset(v resetVisit) {
 	link, seen, open := p.openReset(v)
 	if !open {
@@ -172,20 +173,20 @@ func (p *portal) reset(v resetVisit) {
 	}
 }
 
-// resetFailed answers where nobody knows whether the password was changed.
+// resetFailed answers if it is unknown whether the password was changed.
 func (p *portal) resetFailed(v resetVisit, seen store.ResetView, err error) {
 	text := "portal.reset-form.not-finished"
 	if errors.Is(err, account.ErrBusy) {
 		text = "portal.problem.busy"
 	}
 	if v.r.Context().Err() == nil {
-		p.log.Error(errKind(err), "Failed to change a password by a link")
+		p.log.Error(errKind(err), "Failed to change a password by link")
 	}
 	setRetryAfter(v.w, retryLater)
 	p.resetForm(v, http.StatusServiceUnavailable, seen, problem{Text: v.lang.Text(text, nil)})
 }
 
-// newPasswordProblems are what is wrong with a new password for m.
+// newPasswordProblems returns what is wrong with a new password for m.
 func newPasswordProblems(lang language.Tag, m *store.Member, chosen, again string) []problem {
 	secondFactor := m.Credentials.HasSecondFactor()
 	weakness := account.CheckPassword(chosen, m.Person(), secondFactor)

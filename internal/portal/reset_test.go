@@ -24,8 +24,8 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// TestAForgottenPassword goes the whole way: jane is signed in somewhere, has a
-// second factor, and has locked herself out.
+// TestAForgottenPassword tests the whole way. Jane is signed in on a browser, has
+// a second factor and has locked herself out.
 func TestAForgottenPassword(t *testing.T) {
 	w := anEntrance(t, forgetter(t, "jane", withTOTP)...)
 	elsewhere := w.browser()
@@ -76,7 +76,7 @@ func TestAForgottenPassword(t *testing.T) {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
 	expect(t, browser.visit(path), 410)
-	// The old password is none any more, and the new one alone does not sign in.
+	// The old password no longer works, and the new one alone does not sign in.
 	expect(t, w.browser().signIn("jane", good), 422)
 	expectTo(t, browser.signIn("jane", other25), "/sign-in/code?lang=en")
 }
@@ -93,26 +93,26 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 		status  int
 		text    string
 	}{
-		"at once":                              {status: 200, text: "Choose a new password"},
-		"while the Account is locked":          {changes: with(lockedNow), status: 200, text: "Choose a new password"},
-		"in its last second":                   {later: time.Hour - time.Nanosecond, status: 200, text: "Choose a new password"},
-		"after an hour":                        {later: time.Hour, status: 410, text: "This link has expired"},
-		"where the password is older":          {changes: with(chosenAt(storetest.Start.Add(-time.Nanosecond))), status: 200, text: "Choose a new password"},
-		"where the password is of that moment": {changes: with(chosenAt(storetest.Start)), status: 410, text: "A password has been chosen since"},
-		"where the password was changed later": {changes: with(chosenAt(storetest.Start.Add(time.Nanosecond))), status: 410, text: "A password has been chosen since"},
-		"used and expired":                     {changes: with(chosenAt(storetest.Start)), later: time.Hour, status: 410, text: "A password has been chosen since"},
-		"where a newer one was asked for":      {path: func(w *world) string { return w.resetPath("jane", storetest.Start.Add(-time.Minute)) }, status: 410, text: "A newer link has replaced this one"},
-		"where none was asked for":             {path: func(w *world) string { return w.resetPath("jane", storetest.Start.Add(time.Second)) }, status: 410, text: "A newer link has replaced this one"},
-		"where the Account is switched off":    {changes: with(switchedOff), status: 404, text: "We do not know this link"},
-		"where the Account is half-made":       {changes: with(neverTakenUp), status: 404, text: "We do not know this link"},
-		"where the Account is going":           {changes: with(onItsWay), status: 404, text: "We do not know this link"},
-		"of another Account":                   {path: func(w *world) string { return w.resetPath("john", storetest.Start) }, status: 404, text: "We do not know this link"},
-		"of no Account":                        {path: func(w *world) string { return w.resetPath("nobody", storetest.Start) }, status: 404, text: "We do not know this link"},
-		"of an invitation":                     {path: func(w *world) string { return strings.Replace(w.Link(), "invitation", "reset", 1) }, status: 404, text: "We do not know this link"},
-		"with something in front":              {path: func(w *world) string { return "/reset//" + w.resetPath("jane", storetest.Start)[len("/reset/"):] }, status: 404, text: "We do not know this link"},
-		"with something behind":                {path: func(w *world) string { return w.resetPath("jane", storetest.Start) + "/" }, status: 404, text: "We do not know this link"},
-		"without anything":                     {path: func(*world) string { return "/reset/" }, status: 404, text: "We do not know this link"},
-		"made with a key that is not the ring's": {path: func(w *world) string {
+		"at once":                                   {status: 200, text: "Choose a new password"},
+		"while the Account is locked":               {changes: with(lockedNow), status: 200, text: "Choose a new password"},
+		"just before an hour":                       {later: time.Hour - time.Nanosecond, status: 200, text: "Choose a new password"},
+		"after an hour":                             {later: time.Hour, status: 410, text: "This link has expired"},
+		"if the password is older":                  {changes: with(chosenAt(storetest.Start.Add(-time.Nanosecond))), status: 200, text: "Choose a new password"},
+		"if the password was chosen at that moment": {changes: with(chosenAt(storetest.Start)), status: 410, text: "A password has been chosen since"},
+		"if the password was changed later":         {changes: with(chosenAt(storetest.Start.Add(time.Nanosecond))), status: 410, text: "A password has been chosen since"},
+		"used and expired":                          {changes: with(chosenAt(storetest.Start)), later: time.Hour, status: 410, text: "A password has been chosen since"},
+		"if a newer link was requested":             {path: func(w *world) string { return w.resetPath("jane", storetest.Start.Add(-time.Minute)) }, status: 410, text: "A newer link has replaced this one"},
+		"if no link was requested for that time":    {path: func(w *world) string { return w.resetPath("jane", storetest.Start.Add(time.Second)) }, status: 410, text: "A newer link has replaced this one"},
+		"if the Account is disabled":                {changes: with(switchedOff), status: 404, text: "We do not know this link"},
+		"if the Account is half-made":               {changes: with(neverTakenUp), status: 404, text: "We do not know this link"},
+		"if the Account is being deleted":           {changes: with(onItsWay), status: 404, text: "We do not know this link"},
+		"of another Account":                        {path: func(w *world) string { return w.resetPath("john", storetest.Start) }, status: 404, text: "We do not know this link"},
+		"of no Account":                             {path: func(w *world) string { return w.resetPath("nobody", storetest.Start) }, status: 404, text: "We do not know this link"},
+		"of an invitation":                          {path: func(w *world) string { return strings.Replace(w.Link(), "invitation", "reset", 1) }, status: 404, text: "We do not know this link"},
+		"with extra text in front":                  {path: func(w *world) string { return "/reset//" + w.resetPath("jane", storetest.Start)[len("/reset/"):] }, status: 404, text: "We do not know this link"},
+		"with extra text behind":                    {path: func(w *world) string { return w.resetPath("jane", storetest.Start) + "/" }, status: 404, text: "We do not know this link"},
+		"without a link":                            {path: func(*world) string { return "/reset/" }, status: 404, text: "We do not know this link"},
+		"made with a key that is not in the keyring": {path: func(w *world) string {
 			foreign, err := invitation.ParseKeyring(map[string][]byte{"key-1": []byte(strings.Repeat("f", invitation.KeySize))})
 			w.Must(err)
 			text, err := account.DeriveResetLink(foreign, uidOf("jane"), storetest.Start)
@@ -138,7 +138,7 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 			for _, got := range []*httptest.ResponseRecorder{w.get(path), w.post(path, newPasswords(other25))} {
 				expect(t, got, tc.status, tc.text, `href="/reset?lang=en"`)
 				if told := strings.Contains(got.Body.String(), "help@acme.example"); told != (tc.status == 410) {
-					t.Errorf("whom to ask is told: %t", told)
+					t.Errorf("the support contact is shown: %t", told)
 				}
 			}
 			if diff := cmp.Diff(before.Data, w.Secret("jane").Data); diff != "" {
@@ -212,14 +212,14 @@ func TestANewPasswordThatCannotBeTaken(t *testing.T) {
 		form    url.Values
 		texts   []string
 	}{
-		"nothing":               {nil, url.Values{}, []string{`<a href="#new-password">`, "Choose a password of at least 15 characters"}},
-		"too short to be alone": {nil, newPasswords("velvet anchor"), []string{"Make it longer by 2", "at least 15"}},
-		"too short for any":     {with(withTOTP), newPasswords("pickle7"), []string{"Make it longer by 1", "at least 8"}},
-		"two that differ":       {nil, newPasswords(other25, good), []string{`<a href="#new-password-again">`, "The two passwords differ"}},
-		"the second is missing": {nil, newPasswords(other25, ""), []string{"The two passwords differ"}},
-		"of the own user name":  {nil, newPasswords("jane jane.doe jane"), []string{"it is built from your name"}},
-		"of the organization":   {nil, newPasswords("AcmeRocketWorksAcme"), []string{"it is built from your name"}},
-		"of common words":       {nil, newPasswords("passwordpassword"), []string{"Too easy to guess"}},
+		"nothing":                             {nil, url.Values{}, []string{`<a href="#new-password">`, "Choose a password of at least 15 characters"}},
+		"too short without a second factor":   {nil, newPasswords("velvet anchor"), []string{"Make it longer by 2", "at least 15"}},
+		"too short even with a second factor": {with(withTOTP), newPasswords("pickle7"), []string{"Make it longer by 1", "at least 8"}},
+		"two that differ":                     {nil, newPasswords(other25, good), []string{`<a href="#new-password-again">`, "The two passwords differ"}},
+		"the second is missing":               {nil, newPasswords(other25, ""), []string{"The two passwords differ"}},
+		"of the own user name":                {nil, newPasswords("jane jane.doe jane"), []string{"it is built from your name"}},
+		"of the organization":                 {nil, newPasswords("AcmeRocketWorksAcme"), []string{"it is built from your name"}},
+		"of common words":                     {nil, newPasswords("passwordpassword"), []string{"Too easy to guess"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, janes(t, tc.changes...)...)
@@ -233,7 +233,7 @@ func TestANewPasswordThatCannotBeTaken(t *testing.T) {
 			if w.Secret("jane").ResourceVersion != before {
 				t.Error("the credentials were written")
 			}
-			// Nothing is lost.
+			// The link still works.
 			expect(t, w.post(path, newPasswords(other25)), 200)
 		})
 	}
@@ -243,16 +243,17 @@ func TestAShortPasswordIsEnoughBesideASecondFactor(t *testing.T) {
 	w := aReset(t, withTOTP)
 	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords("qvx7 melon")), 200)
 	if c := w.credentials("jane"); !c.ShortPassword {
-		t.Error("it is not known that the password is short")
+		t.Error("the short password is not recorded as short")
 	}
 	w = aReset(t, func(_ *accountsv1.Account, c *account.Credentials) { c.ShortPassword = true })
 	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200)
 	if c := w.credentials("jane"); c.ShortPassword {
-		t.Error("a long password counts as short")
+		t.Error("a long password is recorded as short")
 	}
 }
 
-// TestCredentialsThatCannotBeReadAreNotReplaced: a second factor may be among them.
+// TestCredentialsThatCannotBeReadAreNotReplaced protects a second factor that can
+// be among the credentials.
 func TestCredentialsThatCannotBeReadAreNotReplaced(t *testing.T) {
 	w := anEntrance(t, garbled(t, forgetter(t, "jane", askedAt(storetest.Start)))...)
 	before := w.Secret("jane").Data

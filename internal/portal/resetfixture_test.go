@@ -24,7 +24,7 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// forgetter is an entrant who belongs to Acme, and whose Account has a UID that a
+// forgetter returns an entrant who belongs to Acme. Its Account has a UID that a
 // link can be made for.
 func forgetter(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
@@ -79,8 +79,9 @@ func resetRequest(typed string) url.Values { return url.Values{fieldSignInName: 
 
 func namesRequest(typed string) url.Values { return url.Values{fieldAddress: {typed}} }
 
-// worlds gives one world after the other, each as anEntrance would, with the same
-// pages, which take long to read. A world is over when the next one begins.
+// worlds returns a function that creates one world after another, like
+// anEntrance. All share the same pages, which take long to parse. A new world
+// replaces the one before.
 func worlds(t *testing.T) func(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	w := anEntrance(t)
@@ -99,11 +100,11 @@ func worlds(t *testing.T) func(t *testing.T, objects ...client.Object) *world {
 	}
 }
 
-// replaceable is a client in whose place another can be put.
+// replaceable is a client that can be replaced.
 type replaceable struct{ client.WithWatch }
 
-// meddle puts something between the portal of one of several worlds and its API
-// server, without a new portal.
+// meddle puts an interceptor between the portal of one of several worlds and its
+// API server, without a new portal.
 func (w *world) meddle(funcs interceptor.Funcs) {
 	w.T.Helper()
 	w.config.Live.(*replaceable).WithWatch = interceptor.NewClient(w.Client, funcs)
@@ -125,7 +126,7 @@ var down = interceptor.Funcs{
 	},
 }
 
-// times are a status's times as texts.
+// times returns the times of a status as texts.
 func times(all []metav1.Time) []string {
 	var texts []string
 	for _, each := range all {
@@ -134,13 +135,13 @@ func times(all []metav1.Time) []string {
 	return texts
 }
 
-// resetTimes are when a link for an Account was asked for.
+// resetTimes returns the times at which a link for an Account was requested.
 func (w *world) resetTimes(name string) []string {
 	w.T.Helper()
 	return times(w.Account(name).Status.ResetTimes)
 }
 
-// garbled makes the Secret among the objects one that cannot be read.
+// garbled damages the Secret among the objects.
 func garbled(t *testing.T, objects []client.Object) []client.Object {
 	t.Helper()
 	for _, each := range objects {
@@ -153,15 +154,17 @@ func garbled(t *testing.T, objects []client.Object) []client.Object {
 	return nil
 }
 
-// other25 is another password that nothing is wrong with, of 25 characters.
+// other25 is another valid password, of 25 characters.
 const other25 = "copper-lantern hazel moss"
 
-// newPasswords is a form with a new password, typed twice, or twice differently.
+// newPasswords returns a form with a new password, typed twice. again replaces
+// the second one.
 func newPasswords(chosen string, again ...string) url.Values {
 	return url.Values{fieldNewPassword: {chosen}, fieldNewPasswordAgain: {append(again, chosen)[0]}}
 }
 
-// resetPath is the path of the link for an Account that was asked for at a time.
+// resetPath returns the path of the link for an Account that was requested at a
+// time.
 func (w *world) resetPath(name string, requested time.Time) string {
 	w.T.Helper()
 	return w.resetPathOf(uidOf(name), requested)
@@ -180,20 +183,20 @@ func withTOTP(_ *accountsv1.Account, c *account.Credentials) {
 	c.UsedChallenges = []account.UsedChallenge{{Hash: "used", Expires: storetest.Start.Add(time.Minute)}}
 }
 
-// unsettled is how credentials are where the portal died before it had settled
-// them, while the controller went on.
+// unsettled gives credentials the state in which the portal died before it had
+// settled them, while the controller continued.
 func unsettled(_ *accountsv1.Account, c *account.Credentials) {
 	c.Settled, c.PasswordTime = "", time.Time{}
 }
 
-// aReset is a world in which jane asked for a link just now.
+// aReset is a world in which Jane requested a link just now.
 func aReset(t *testing.T, changes ...func(*accountsv1.Account, *account.Credentials)) *world {
 	t.Helper()
 	return worlds(t)(t, janes(t, changes...)...)
 }
 
-// janes are the changes to jane in a world of its own, where she asked for a link
-// just now.
+// janes returns the objects of Jane in a world of its own, where she requested a
+// link just now.
 func janes(t *testing.T, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
 	return forgetter(t, "jane", append(slices.Clone(changes), askedAt(storetest.Start))...)
@@ -203,8 +206,8 @@ func with(changes ...func(*accountsv1.Account, *account.Credentials)) []func(*ac
 	return changes
 }
 
-// beforeWriting does something before the first write of a Secret, which fails
-// with an error if there is one.
+// beforeWriting calls do before the first write of a Secret. If failure is not
+// nil, the write fails with it.
 func (w *world) beforeWriting(do func(), failure error) {
 	var once sync.Once
 	w.meddle(interceptor.Funcs{

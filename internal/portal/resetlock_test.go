@@ -12,9 +12,10 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// TestAnOwnerComesBackWhoeverLocksThemOut has a stranger keep the last owner locked
-// for a day and spend the mails that can be asked for in their name. Once in each
-// hour the owner asks too, and opens the newest link that was mailed.
+// TestAnOwnerComesBackWhoeverLocksThemOut has an attacker keep the last owner
+// locked for a day and use up the mails that can be requested in the owner's
+// name. Once per hour the owner also requests a link, and opens the newest link
+// that was mailed.
 func TestAnOwnerComesBackWhoeverLocksThemOut(t *testing.T) {
 	w := anEntrance(t, forgetter(t, "jane")...)
 	w.Organization(func(o *accountsv1.Organization) {
@@ -50,17 +51,17 @@ func TestAnOwnerComesBackWhoeverLocksThemOut(t *testing.T) {
 	expect(t, w.post(path, newPasswords(other25)), 200, "Your password is changed")
 	b := w.browser()
 	if expectTo(t, b.signIn("jane", other25), "/account?lang=en"); !b.isIn() {
-		t.Error("the owner is still out")
+		t.Error("the owner is still locked out")
 	}
 
-	// The stranger begins anew. That link is used, and its hour is not over.
+	// The attacker starts again. That link is used, and its hour is not over.
 	keepOut()
 	if b.isIn() {
 		t.Error("the lock ended no session")
 	}
 	newest := w.Account("jane").Status.ResetTimes[0].Time
 	if !newest.After(used) || newest.After(used.Add(account.ResetValidity)) {
-		t.Errorf("links were asked for at %s and %s", used, newest)
+		t.Errorf("links were requested at %s and %s", used, newest)
 	}
 	expect(t, w.get(w.resetPath("jane", newest)), 200, "Choose a new password")
 }

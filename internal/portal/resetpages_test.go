@@ -55,21 +55,22 @@ func TestWhatCannotBeLookedForIsSaidBesideTheField(t *testing.T) {
 	}
 }
 
-// resetPages are ways to every page for those who have forgotten something.
+// resetPages are requests that lead to every page about a forgotten password or
+// user name.
 var resetPages = map[string]func(w *world, query string) *httptest.ResponseRecorder{
-	"the form for a link": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/reset" + query) },
-	"a link for nobody":   func(w *world, query string) *httptest.ResponseRecorder { return w.post("/reset"+query, url.Values{}) },
-	"a link was asked for": func(w *world, query string) *httptest.ResponseRecorder {
+	"the form for a link":        func(w *world, query string) *httptest.ResponseRecorder { return w.get("/reset" + query) },
+	"a link without a user name": func(w *world, query string) *httptest.ResponseRecorder { return w.post("/reset"+query, url.Values{}) },
+	"a link was requested": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.post("/reset"+query, resetRequest("x"))
 	},
 	"the form for user names": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/user-names" + query) },
-	"user names of nobody": func(w *world, query string) *httptest.ResponseRecorder {
+	"user names without an address": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.post("/user-names"+query, url.Values{})
 	},
-	"user names were asked for": func(w *world, query string) *httptest.ResponseRecorder {
+	"user names were requested": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.post("/user-names"+query, namesRequest("x@example.com"))
 	},
-	"nothing behind": func(w *world, query string) *httptest.ResponseRecorder {
+	"no answer from the API server": func(w *world, query string) *httptest.ResponseRecorder {
 		w.meddle(down)
 		return w.post("/reset"+query, resetRequest("x"))
 	},
@@ -86,7 +87,7 @@ var resetPages = map[string]func(w *world, query string) *httptest.ResponseRecor
 		w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
 		return w.build().post(w.resetPath("jane", storetest.Start)+query, newPasswords(other25))
 	},
-	"something fails at the end": func(w *world, query string) *httptest.ResponseRecorder {
+	"a write fails at the end": func(w *world, query string) *httptest.ResponseRecorder {
 		w.meddle(interceptor.Funcs{Update: down.Update})
 		return w.post(w.resetPath("jane", storetest.Start)+query, newPasswords(other25))
 	},
@@ -113,7 +114,7 @@ func TestEveryPageForWhoeverForgotIsThereInEveryLanguage(t *testing.T) {
 	next := worlds(t)
 	for name, visit := range resetPages {
 		english := visit(next(t, janes(t, withFactor)...), "?lang=en")
-		if switches := len(switchLink.FindAllString(english.Body.String(), -1)); switches != map[bool]int{false: len(language.All())}[strings.HasSuffix(name, "asked for") || name == "the password is changed"] {
+		if switches := len(switchLink.FindAllString(english.Body.String(), -1)); switches != map[bool]int{false: len(language.All())}[strings.HasSuffix(name, "requested") || name == "the password is changed"] {
 			t.Errorf("%s: %d links to languages", name, switches)
 		}
 		for _, tag := range language.All() {
@@ -135,9 +136,9 @@ func TestFormsForWhoeverForgotAreGuarded(t *testing.T) {
 		path func(w *world) string
 		form url.Values
 	}{
-		"to ask for a link":        {func(*world) string { return "/reset" }, resetRequest("jane")},
-		"to ask for user names":    {func(*world) string { return "/user-names" }, namesRequest("jane.doe@example.com")},
-		"to choose a new password": {func(w *world) string { return w.resetPath("jane", storetest.Start) }, newPasswords(other25)},
+		"requests a link":        {func(*world) string { return "/reset" }, resetRequest("jane")},
+		"requests user names":    {func(*world) string { return "/user-names" }, namesRequest("jane.doe@example.com")},
+		"chooses a new password": {func(w *world) string { return w.resetPath("jane", storetest.Start) }, newPasswords(other25)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aReset(t)
@@ -172,9 +173,9 @@ func TestFormsForWhoeverForgotAreGuarded(t *testing.T) {
 	}
 }
 
-// TestTheOriginOfAFormWithoutHTTPS is about browsers that do not say from which
-// site a form comes. On a page whose address is secret they name no origin, and
-// what keeps others out is that they do not know the link.
+// TestTheOriginOfAFormWithoutHTTPS is about browsers that do not send the site of
+// a form. On a page whose address is secret they name no origin. Other sites
+// still cannot send the form, because they do not know the link.
 func TestTheOriginOfAFormWithoutHTTPS(t *testing.T) {
 	w := aReset(t)
 	base, err := url.Parse("http://usher.example.com")
@@ -196,7 +197,7 @@ func TestNothingOfAResetIsLogged(t *testing.T) {
 	w := aReset(t, withTOTP, lockedNow)
 	w.Clock.Step(time.Minute)
 	w.post("/reset", resetRequest("jane"))
-	w.post("/reset", resetRequest("somebody else"))
+	w.post("/reset", resetRequest("another person"))
 	w.post("/user-names", namesRequest("jane.doe@example.com"))
 	path := w.resetPath("jane", w.Clock.Now())
 	w.get(path)
@@ -206,7 +207,7 @@ func TestNothingOfAResetIsLogged(t *testing.T) {
 	w.get(w.resetPath("jane", storetest.Start))
 	w.get("/reset/abcdef")
 	for _, secret := range []string{
-		strings.TrimPrefix(path, "/reset/"), "abcdef", other25, good, "jane", "somebody", "example.com\"", uidOf("jane"), "JBSWY3DPEHPK3PXP",
+		strings.TrimPrefix(path, "/reset/"), "abcdef", other25, good, "jane", "another person", "example.com\"", uidOf("jane"), "JBSWY3DPEHPK3PXP",
 	} {
 		if strings.Contains(w.logs.String(), secret) {
 			t.Errorf("%q is in the log:\n%s", secret, w.logs)

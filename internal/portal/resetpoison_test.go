@@ -24,35 +24,34 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// victims are those whom the payloads are about, by user name: two Accounts of one
-// address, somebody whose address looks like it, and whoever wants the mail.
+// victims are the addresses in the payloads, by user name: two Accounts with one
+// address, an Account with a similar address, and the attacker.
 var victims = map[string]string{
 	"victim": "victim@example.com", "victim-too": "victim@example.com",
 	"look-alike": "v\u0456ctim@example.com", "evil": "evil@example.org",
 }
 
-// everyVictim is what the address of the victim stands for.
+// everyVictim lists the Accounts with the victim's address.
 var everyVictim = []string{"victim", "victim-too"}
 
-// payload is one try to lead mail, or links, astray.
+// payload is one attempt to send mail or links to the attacker.
 type payload struct {
-	// head is put into the request, line by line, below the first.
+	// head is inserted into the request below the first line, line by line.
 	head []string
-	// target replaces the path of the first line.
+	// target replaces the path in the first line.
 	target string
-	// kind of the body: that of a form unless it is set.
+	// kind is the content type of the body. The default is that of a form.
 	kind string
-	// body of the request, if it is not the form with what was typed.
+	// body replaces the form that contains typed.
 	body, typed string
 	status      int
-	// noAddress: what the body says can be no address.
+	// noAddress means that the body cannot be an address.
 	noAddress bool
-	// meant are the Accounts that a request is written into.
+	// meant are the Accounts that must get the request.
 	meant []string
 }
 
-// headPayloads are in front of a body that means the victim by the user name, or
-// by the address.
+// headPayloads come with a body that names the victim by user name or by address.
 func headPayloads(path string) map[string]payload {
 	all := map[string]payload{}
 	for _, line := range []string{
@@ -101,8 +100,8 @@ func headPayloads(path string) map[string]payload {
 	return all
 }
 
-// typedPayloads are typed into the field of either form. Nobody but the owner of
-// the very address may be meant.
+// typedPayloads are typed into the field of either form. Only the owner of
+// exactly that address can get the mail.
 var typedPayloads = map[string][]string{
 	"victim@example.com,evil@example.org":               nil,
 	"victim@example.com, evil@example.org":              nil,
@@ -147,17 +146,17 @@ var typedPayloads = map[string][]string{
 	"evil.example!victim@example.com":                   nil,
 	"victim+evil@example.com":                           nil,
 	"vic.tim@example.com":                               nil,
-	"vict\u0131m@example.com":                           nil, // the dotless i
-	"VICT\u0130M@example.com":                           nil, // the capital I with a dot
+	"vict\u0131m@example.com":                           nil, // dotless i
+	"VICT\u0130M@example.com":                           nil, // capital I with a dot
 	"v\u0131ctim@example.com":                           nil,
-	"\uff56ictim@example.com":                           nil, // a full-width v
-	"vic\u200btim@example.com":                          nil, // a space of no width
-	"vi\u00adctim@example.com":                          nil, // a soft hyphen
-	"\u202evictim@example.com":                          nil, // turned round
-	"victim\ufe6bexample.com@evil.example":              nil, // a small @
-	"victim\uff20example.com":                           nil, // a full-width @
-	"victim@ex\u0430mple.com":                           nil, // a Cyrillic a
-	"victim@example\u3002com":                           nil, // an ideographic full stop
+	"\uff56ictim@example.com":                           nil, // full-width v
+	"vic\u200btim@example.com":                          nil, // zero-width space
+	"vi\u00adctim@example.com":                          nil, // soft hyphen
+	"\u202evictim@example.com":                          nil, // right-to-left override
+	"victim\ufe6bexample.com@evil.example":              nil, // small @
+	"victim\uff20example.com":                           nil, // full-width @
+	"victim@ex\u0430mple.com":                           nil, // Cyrillic a
+	"victim@example\u3002com":                           nil, // ideographic full stop
 	"victim@xn--exmple-4nf.com":                         nil, // the same in ASCII
 	"*@example.com":                                     nil,
 	"%@example.com":                                     nil,
@@ -166,13 +165,14 @@ var typedPayloads = map[string][]string{
 	"../victim@example.com":                             nil,
 	strings.Repeat("v", 300) + "@example.com":           nil,
 	strings.Repeat("victim@example.com,", 400):          nil,
-	// Those are the victim's, in other words: the mail goes to the address on file.
+	// These are other spellings of the victim's address: the mail goes to the address
+	// on file.
 	"victim@example.com":       everyVictim,
 	"VICTIM@EXAMPLE.COM":       everyVictim,
 	"Victim@Example.Com":       everyVictim,
 	"  victim@example.com\r\n": everyVictim,
-	"victim@ex\uff41mple.com":  everyVictim, // IDNA takes the full-width a for an a
-	// And that is somebody else's, who looks like them.
+	"victim@ex\uff41mple.com":  everyVictim, // IDNA maps the full-width a to a
+	// This address is another person's and looks like the victim's.
 	"v\u0456ctim@example.com": {"look-alike"},
 	"V\u0406CTIM@EXAMPLE.COM": {"look-alike"},
 }
@@ -187,7 +187,7 @@ var namePayloads = map[string][]string{
 	"victim?dryRun=All": nil, "victim#": nil, strings.Repeat("victim", 2000): nil,
 }
 
-// bodyPayloads are bodies of either form, with FIELD for its field.
+// bodyPayloads are bodies of either form, with FIELD as the name of its field.
 var bodyPayloads = map[string]payload{
 	"the field twice":              {body: "FIELD=victim%40example.com&FIELD=evil%40example.org", status: 400},
 	"the field twice, the same":    {body: "FIELD=victim%40example.com&FIELD=victim%40example.com", status: 400},
@@ -196,8 +196,8 @@ var bodyPayloads = map[string]payload{
 	"the field as a map":           {body: "FIELD[0]=victim%40example.com&FIELD[1]=evil%40example.org", status: 400},
 	"the field as a list, escaped": {body: "FIELD%5B%5D=victim%40example.com", status: 400},
 	"separated by a semicolon":     {body: "FIELD=victim%40example.com;FIELD=evil%40example.org", status: 400},
-	"what is no escape":            {body: "FIELD=victim%zz", status: 400},
-	"what is no UTF-8":             {body: "FIELD=victim%40example.com%ff", status: 400},
+	"an invalid escape":            {body: "FIELD=victim%zz", status: 400},
+	"invalid UTF-8":                {body: "FIELD=victim%40example.com%ff", status: 400},
 	"JSON":                         {kind: "application/json", body: `{"FIELD":"victim@example.com"}`, status: 415},
 	"JSON with a list":             {kind: "application/json", body: `{"FIELD":["victim@example.com","evil@example.org"]}`, status: 415},
 	"JSON with the type of a form": {body: `{"FIELD":["victim@example.com","evil@example.org"]}`, status: 400},
@@ -207,14 +207,14 @@ var bodyPayloads = map[string]payload{
 	"too much":                     {body: "FIELD=victim%40example.com&more=" + strings.Repeat("x", maxBody), status: 413},
 	"the field in capitals":        {body: strings.ToUpper("FIELD") + "X=victim%40example.com", status: 422},
 	"nothing":                      {body: "", status: 422},
-	"with the address to mail to":  {body: "FIELD=victim%40example.com&email=evil%40example.org&to=evil%40example.org&bcc=evil%40example.org", status: 200, meant: everyVictim},
-	"with an address to come back": {body: "FIELD=victim%40example.com&host=evil.example&url=https%3A%2F%2Fevil.example&redirect=%2F%2Fevil.example", status: 200, meant: everyVictim},
-	"with a language that is none": {body: "FIELD=victim%40example.com&lang=evil.example&organization=evil.example", status: 200, meant: everyVictim},
+	"with an address to send to":   {body: "FIELD=victim%40example.com&email=evil%40example.org&to=evil%40example.org&bcc=evil%40example.org", status: 200, meant: everyVictim},
+	"with an address to return to": {body: "FIELD=victim%40example.com&host=evil.example&url=https%3A%2F%2Fevil.example&redirect=%2F%2Fevil.example", status: 200, meant: everyVictim},
+	"with an invalid language":     {body: "FIELD=victim%40example.com&lang=evil.example&organization=evil.example", status: 200, meant: everyVictim},
 	"with times of its own":        {body: "FIELD=victim%40example.com&resetTimes=2020-01-01T00%3A00%3A00Z&language=xx", status: 200, meant: everyVictim},
 	"with a character set":         {kind: "application/x-www-form-urlencoded; charset=utf-7", body: "FIELD=victim+AEA-example.com", status: 200, noAddress: true},
 }
 
-// asRequest reads the request as a server does.
+// asRequest parses the request like a server.
 func (p payload) asRequest(t *testing.T, method, path, field string) *http.Request {
 	t.Helper()
 	target, kind, body := path, "application/x-www-form-urlencoded", strings.ReplaceAll(p.body, "FIELD", field)
@@ -243,7 +243,8 @@ func (p payload) asRequest(t *testing.T, method, path, field string) *http.Reque
 	return r
 }
 
-// statusOf is the status of the answer. Where there is nothing, nothing is taken.
+// statusOf returns the expected status. An address without a page accepts
+// nothing.
 func (p payload) statusOf(method string) int {
 	if p.status == http.StatusNotFound && method == http.MethodPost {
 		return http.StatusMethodNotAllowed
@@ -251,7 +252,7 @@ func (p payload) statusOf(method string) int {
 	return p.status
 }
 
-// poison is where payloads are tried, one after the other.
+// poison is the world in which payloads are tried, one after another.
 type poison struct {
 	*world
 	before map[string]accountsv1.AccountStatus
@@ -270,9 +271,9 @@ func aPoison(t *testing.T) *poison {
 	return p
 }
 
-// try sends one payload, and checks what came of it: what is answered leads
-// nowhere else, and what is written is the time of a request, into the Accounts
-// that are meant.
+// try sends one payload and checks its effects. The answer must link only to the
+// portal. The only write must be the time of a request, in the Accounts that are
+// meant.
 func (p *poison) try(t *testing.T, method, path, field string, load payload) {
 	t.Helper()
 	p.tried++
@@ -295,7 +296,7 @@ func (p *poison) try(t *testing.T, method, path, field string, load payload) {
 		}
 		changed := now.Status
 		if text, _ := json.Marshal(changed); strings.Contains(string(text), "evil") || strings.Contains(string(text), "@") {
-			t.Errorf("%s: the status is %s", name, text)
+			t.Errorf("%s: status %s", name, text)
 		}
 		changed.ResetTimes, changed.UserNameTimes = nil, nil
 		if changed.Language == "en" {
@@ -309,14 +310,14 @@ func (p *poison) try(t *testing.T, method, path, field string, load payload) {
 	}
 	slices.Sort(meant)
 	if !slices.Equal(meant, load.meant) {
-		t.Errorf("asked for mail to %q, want %q", meant, load.meant)
+		t.Errorf("requested mail for %q, want %q", meant, load.meant)
 	}
 }
 
-// links are all that leads anywhere from a page.
+// links matches everything on a page that can lead elsewhere.
 var links = regexp.MustCompile(`(?i)\b(?:href|src|action|formaction|content|data-[a-z-]+)="([^"]*)"`)
 
-// staysHere checks that an answer leads nowhere but to the portal.
+// staysHere checks that an answer leads only to the portal.
 func staysHere(t *testing.T, got *httptest.ResponseRecorder) {
 	t.Helper()
 	for name, values := range got.Header() {
@@ -331,16 +332,17 @@ func staysHere(t *testing.T, got *httptest.ResponseRecorder) {
 			t.Errorf("the page leads to %q", link[1])
 		}
 	}
-	// What somebody typed who has to type it again is in the field; and whoever
-	// chooses a language still comes from the same Organization.
+	// The field repeats the input that the person has to correct. The language links
+	// keep the Organization.
 	body = strings.ReplaceAll(body, "&amp;organization=evil.example", "")
 	if got.Code != http.StatusUnprocessableEntity && strings.Contains(body, "evil") {
 		t.Errorf("the page repeats it:\n%s", body)
 	}
 }
 
-// at is the payload as it is sent to a page: of an address with several Accounts,
-// the oldest stands for the user names, and what is no address is not looked for.
+// at returns the payload as sent to one page. Only the oldest Account of an
+// address gets a request for user names. Input that is not an address is not
+// searched for.
 func (p payload) at(path string) payload {
 	if path != "/user-names" {
 		return p
@@ -352,7 +354,7 @@ func (p payload) at(path string) payload {
 	return p
 }
 
-// formPayloads are all that is sent to a page with a form.
+// formPayloads returns all payloads for a page with a form.
 func formPayloads(path string) map[string]payload {
 	all := maps.Clone(bodyPayloads)
 	for typed, who := range typedPayloads {
@@ -388,8 +390,8 @@ func TestNothingLeadsALinkAstray(t *testing.T) {
 	}
 }
 
-// TestNothingLeadsTheFormOfALinkAstray sends the same heads to the link itself:
-// the page, the form and all answers lead to the portal.
+// TestNothingLeadsTheFormOfALinkAstray sends the same headers to the link itself.
+// The page, the form and all answers must lead only to the portal.
 func TestNothingLeadsTheFormOfALinkAstray(t *testing.T) {
 	next := worlds(t)
 	for name, load := range headPayloads("/reset/LINK") {

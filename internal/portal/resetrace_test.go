@@ -52,15 +52,15 @@ func TestOfAHundredNewPasswordsOneCounts(t *testing.T) {
 	}
 	group.Wait()
 	if len(winners) != 1 || others != 99 {
-		t.Fatalf("%d were told that their password counts, and %d that it does not", len(winners), others)
+		t.Fatalf("%d requests were told that their password counts, and %d that it does not", len(winners), others)
 	}
 	if stored := w.credentials("jane").Password; stored != "hash of "+winners[0] {
-		t.Errorf("%q is stored, and %q won", stored, winners[0])
+		t.Errorf("stored %q, but %q won", stored, winners[0])
 	}
 }
 
-// TestResetsInEveryOrder sends some passwords for one link through the API server
-// in many orders, without and with processes that die and answers that are lost.
+// TestResetsInEveryOrder sends several passwords for one link through the API
+// server in many orders, with and without crashed processes and lost answers.
 func TestResetsInEveryOrder(t *testing.T) {
 	seeds := 600
 	if testing.Short() {
@@ -97,37 +97,37 @@ func TestResetsInEveryOrder(t *testing.T) {
 	}
 }
 
-// resetAnswer is what somebody was told who chose a new password; untold if the
-// process died.
+// resetAnswer is the answer to a person who chose a new password. told is false
+// if the process died.
 type resetAnswer struct {
 	told, counts bool
 	standing     account.ResetStanding
 	err          error
 }
 
-// verifyResets says what is not as it should be, or nothing.
+// verifyResets returns what is wrong, or "".
 func verifyResets(answers []resetAnswer, stored string, faulty bool) string {
 	won := 0
 	for i, a := range answers {
 		switch {
 		case a.counts && stored != hashOf(i):
-			return fmt.Sprintf("request %d was told that its password counts, and it does not", i)
+			return fmt.Sprintf("request %d was told that its password counts, but it does not", i)
 		case a.counts:
 			won++
 		case a.told && a.err == nil && stored == hashOf(i):
-			return fmt.Sprintf("request %d was told that its password does not count, and it does", i)
+			return fmt.Sprintf("request %d was told that its password does not count, but it does", i)
 		case !faulty && (!a.told || a.err != nil || a.standing != account.ResetUsed):
-			return fmt.Sprintf("request %d failed although nothing was wrong", i)
+			return fmt.Sprintf("request %d failed without an injected fault", i)
 		}
 	}
 	if won > 1 || won == 0 && !faulty {
-		return fmt.Sprintf("%d were told that their password counts", won)
+		return fmt.Sprintf("%d requests were told that their password counts", won)
 	}
 	return ""
 }
 
-// TestAShortPasswordIsNotEnoughOnceTheSecondFactorIsGone removes it between the
-// look and the write.
+// TestAShortPasswordIsNotEnoughOnceTheSecondFactorIsGone removes the second
+// factor between the read and the write.
 func TestAShortPasswordIsNotEnoughOnceTheSecondFactorIsGone(t *testing.T) {
 	w := aReset(t, withTOTP)
 	w.beforeWriting(func() {
@@ -136,7 +136,7 @@ func TestAShortPasswordIsNotEnoughOnceTheSecondFactorIsGone(t *testing.T) {
 	path := w.resetPath("jane", storetest.Start)
 	expect(t, w.post(path, newPasswords("qvx7 melon")), 422, "at least 15")
 	if c := w.credentials("jane"); c.Password != "hash of "+good {
-		t.Errorf("%q is stored", c.Password)
+		t.Errorf("stored %q", c.Password)
 	}
 }
 
@@ -163,13 +163,13 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 				c.Password, c.PasswordTime = "hash of another", w.Clock.Now()
 			})
 		}, nil, 410, "A password has been chosen since", "another"},
-		"a newer link is asked for": {func(w *world) {
+		"a newer link is requested": {func(w *world) {
 			w.Clock.Step(time.Minute)
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
 				a.Status.ResetTimes = []metav1.Time{metav1.NewTime(w.Clock.Now()), metav1.NewTime(storetest.Start)}
 			})
 		}, nil, 410, "A newer link has replaced this one", good},
-		"the Account is switched off": {func(w *world) { w.alterJane(switchedOff) }, nil, 404, "We do not know this link", good},
+		"the Account is disabled": {func(w *world) { w.alterJane(switchedOff) }, nil, 404, "We do not know this link", good},
 		"the hour ends": {func(w *world) {
 			w.Clock.Step(time.Hour)
 			w.alterJane(func(*accountsv1.Account, *account.Credentials) {})
@@ -193,7 +193,7 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 				t.Errorf("headers: %v", got.Header())
 			}
 			if stored := w.credentials("jane").Password; stored != "hash of "+tc.stored {
-				t.Errorf("%q is stored", stored)
+				t.Errorf("stored %q", stored)
 			}
 			if strings.Contains(w.logs.String(), "jane") {
 				t.Errorf("log:\n%s", w.logs)
@@ -202,8 +202,8 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 	}
 }
 
-// TestClocksThatDiffer asks for a link at a portal whose clock is ahead of the one
-// at which it is used.
+// TestClocksThatDiffer requests a link at a portal whose clock is ahead of the
+// portal that uses it.
 func TestClocksThatDiffer(t *testing.T) {
 	ahead, next := storetest.Start.Add(30*time.Second), worlds(t)
 	for name, changes := range map[string][]func(*accountsv1.Account, *account.Credentials){
@@ -230,7 +230,7 @@ func TestAPasswordThatCannotBeHashedIsNotLost(t *testing.T) {
 	got := w.post(path, newPasswords(other25))
 	expect(t, got, 503, "wait a few seconds and send the form once more")
 	if got.Header().Get("Retry-After") == "" {
-		t.Error("it is not said when to come back")
+		t.Error("no Retry-After header")
 	}
 	w.config.Hasher = storetest.PlainHasher{}
 	w.build()
@@ -238,7 +238,7 @@ func TestAPasswordThatCannotBeHashedIsNotLost(t *testing.T) {
 }
 
 // TestWhereTheLockCannotBeOpenedThePasswordCounts fails every write of a status.
-// Another link opens the lock.
+// Another link can open the lock.
 func TestWhereTheLockCannotBeOpenedThePasswordCounts(t *testing.T) {
 	w := aReset(t, lockedNow)
 	tries := 0
@@ -249,8 +249,8 @@ func TestWhereTheLockCannotBeOpenedThePasswordCounts(t *testing.T) {
 		},
 	})
 	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password is changed")
-	if logs := w.logs.String(); tries != 3 || !strings.Contains(logs, "Failed to note that a password was changed") || strings.Contains(logs, "jane") {
-		t.Errorf("%d tries; log:\n%s", tries, logs)
+	if logs := w.logs.String(); tries != 3 || !strings.Contains(logs, "Failed to record a password change") || strings.Contains(logs, "jane") {
+		t.Errorf("%d attempts; log:\n%s", tries, logs)
 	}
 	w.meddle(interceptor.Funcs{})
 	expect(t, w.browser().signIn("jane", other25), 422)

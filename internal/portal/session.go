@@ -13,12 +13,13 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// maxBrowser is how much is kept of what a browser calls itself.
+// maxBrowser is the maximum length of a stored User-Agent, in characters.
 const maxBrowser = 200
 
-// visitor is the person whose session a request belongs to, at any stage; nil: the
-// request has no session. The portal records now and then that a session is in use,
-// also for a GET. If the write fails, the session only ends a little earlier.
+// visitor returns the person whose session the request belongs to, at any stage,
+// or nil if the request has no session. From time to time the portal records that
+// a session is in use, also on a GET. If that write fails, the session only ends
+// a little earlier.
 func (p *portal) visitor(r *http.Request) (*store.SignedIn, error) {
 	token, name, found := p.token(r)
 	if !found {
@@ -30,13 +31,13 @@ func (p *portal) visitor(r *http.Request) (*store.SignedIn, error) {
 	}
 	if at.Session.Stale(p.clock.Now()) {
 		if err := p.store.Touch(r.Context(), at); err != nil {
-			p.log.Error(errKind(err), "Failed to note that a session is in use")
+			p.log.Error(errKind(err), "Failed to record that a session is in use")
 		}
 	}
 	return at, nil
 }
 
-// browser is the one that a request comes from.
+// browser describes the browser that sent the request.
 func (p *portal) browser(r *http.Request) store.Browser {
 	token, _, found := p.token(r)
 	if !found {
@@ -45,8 +46,8 @@ func (p *portal) browser(r *http.Request) store.Browser {
 	return store.Browser{Name: browserOf(r), Token: token}
 }
 
-// token is what the cookie of a request holds, and the name of the Account that
-// it says it is for. It has proved nothing yet.
+// token returns the token in the session cookie of a request, and the Account
+// name that the cookie claims. Neither is verified yet.
 func (p *portal) token(r *http.Request) (token, name string, found bool) {
 	cookie, err := r.Cookie(p.cookieName(sessionCookie))
 	if err != nil {
@@ -56,25 +57,26 @@ func (p *portal) token(r *http.Request) (token, name string, found bool) {
 	return token, name, found && token != "" && plausible(name)
 }
 
-// plausible tells whether a text can be the name of an Account at all: what
-// comes from a cookie must not become part of a path of the API server's.
+// plausible reports whether a text can be the name of an Account at all. The text
+// comes from a cookie or a query and must not change a path of the API server.
 func plausible(name string) bool {
 	return name != "" && len(name) <= 63 && !strings.ContainsFunc(name, func(r rune) bool {
 		return r != '-' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
 	}) && name[0] != '.' && name[len(name)-1] != '.'
 }
 
-// keep gives the browser the token of a session.
+// keep stores the token of a session in a cookie.
 func (p *portal) keep(w http.ResponseWriter, name, token string) {
 	p.setCookie(w, sessionCookie, token+"."+name, int(session.Absolute.Seconds()), http.SameSiteLaxMode)
 }
 
-// forget takes the token from the browser.
+// forget removes the session cookie from the browser.
 func (p *portal) forget(w http.ResponseWriter) {
 	p.setCookie(w, sessionCookie, "", -1, http.SameSiteLaxMode)
 }
 
-// browserOf is what the browser calls itself, cut to what is worth keeping.
+// browserOf returns the printable characters of the User-Agent, cut to maxBrowser
+// characters.
 func browserOf(r *http.Request) string {
 	name := strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
@@ -86,18 +88,18 @@ func browserOf(r *http.Request) string {
 	return string(runes[:min(len(runes), maxBrowser)])
 }
 
-// evenly is the step in which the portal answers where the time of an answer
-// could tell who has an account.
+// evenly is the interval of answers whose timing could reveal which accounts
+// exist.
 const evenly = 500 * time.Millisecond
 
-// evenOut waits until a whole number of steps has passed since start, so that an
-// answer that took a little longer comes no later than another.
+// evenOut waits until a multiple of evenly has passed since start. An answer that
+// took a little longer then comes no later than any other.
 func (p *portal) evenOut(r *http.Request, start time.Time) {
 	p.pause(r.Context(), evenly-p.clock.Since(start)%evenly)
 }
 
-// redirect sends the browser to another page of the portal, which it gets. Only
-// addresses that hold no link are told so.
+// redirect sends the browser to another page of the portal with a GET. It is only
+// for addresses that contain no link.
 func (p *portal) redirect(w http.ResponseWriter, r *http.Request, path string) {
 	w.Header().Set("Location", p.base+path)
 	respond(w, r, http.StatusSeeOther, "text/plain; charset=utf-8", nil)

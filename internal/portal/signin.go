@@ -18,18 +18,15 @@ import (
 
 const pageEnter = "enter.html"
 
-// paramOrganization is the query parameter that says from which Organization
-// somebody comes who signs in, by its name. The page names whom they can ask for
-// help, and does nothing else with it.
+// paramOrganization is the query parameter with the name of the Organization that
+// a person comes from. The page uses it only to show a support contact.
 const paramOrganization = "organization"
 
-// doneSignedOut is the word by which the page to sign in says that a session was
-// ended.
+// doneSignedOut is the value of paramDone after a session was ended.
 const doneSignedOut = "signed-out"
 
-// enterTimeout is how long the portal is at one form that signs in. An address
-// may mean several Accounts, each of which has
-// some seconds.
+// enterTimeout limits the work on one sign-in form. An address can belong to
+// several Accounts, each of which can take some seconds.
 const enterTimeout = 30 * time.Second
 
 func (p *portal) enterRoutes() map[string]route {
@@ -41,28 +38,29 @@ func (p *portal) enterRoutes() map[string]route {
 	}
 }
 
-// enterPage is the form that signs in.
+// enterPage is the sign-in form.
 type enterPage struct {
 	Form     form
 	Problems []problem
-	// Wrong: nobody is let in with what was typed.
+	// Wrong means that the sign-in failed.
 	Wrong bool
-	// SignedOut: a session was ended just now.
+	// SignedOut means that a session was just ended.
 	SignedOut bool
-	// Help is whom to ask; nil: nobody is named.
+	// Help is the support contact, or nil if there is none.
 	Help *help
-	// Path is where the form is sent to, Reset and UserNames are for those who
-	// have forgotten something, and Base is the path that the portal is mounted at.
+	// Path is the address that the form is sent to. Reset and UserNames are the pages
+	// for a forgotten password or user name. Base is the path that the portal is
+	// mounted at.
 	Path, Reset, UserNames, Base string
 }
 
-// Problem is the text of a field's problem, or empty.
+// Problem returns the text of a field's problem, or "".
 func (e enterPage) Problem(field string) string { return textOf(e.Problems, field) }
 
-// help is whom the people of an Organization can ask.
+// help is the support contact of an Organization.
 type help struct{ Organization, Contact string }
 
-// helpOf is whom the Organization that a request names lets people ask.
+// helpOf returns the support contact of the Organization that a request names.
 func (p *portal) helpOf(r *http.Request) *help {
 	name := r.URL.Query().Get(paramOrganization)
 	if !plausible(name) {
@@ -70,7 +68,7 @@ func (p *portal) helpOf(r *http.Request) *help {
 	}
 	org, err := p.store.Organization(r.Context(), name)
 	if err != nil {
-		p.log.Error(errKind(err), "Failed to find whom to ask for help")
+		p.log.Error(errKind(err), "Failed to find the support contact")
 		return nil
 	}
 	if org == nil || org.Spec.SupportContact == "" {
@@ -79,7 +77,8 @@ func (p *portal) helpOf(r *http.Request) *help {
 	return &help{string(org.Title()), string(org.Spec.SupportContact)}
 }
 
-// showHome sends whoever is signed in to their account, and others to sign in.
+// showHome redirects a signed-in user to their account, and other visitors to the
+// sign-in page.
 func (p *portal) showHome(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
 	switch at, err := p.visitor(r); {
@@ -120,8 +119,8 @@ func (p *portal) showEnterForm(w http.ResponseWriter, r *http.Request, lang lang
 	p.render(w, r, lang, status, pageEnter, title, page)
 }
 
-// enter answers the form that signs in. Whoever is not let in reads the same,
-// after the same time, whatever the reason.
+// enter answers the sign-in form. A failed sign-in gets the same page after the
+// same time, for every cause.
 func (p *portal) enter(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
 	f, status, refusal := readForm(w, r)
@@ -129,8 +128,8 @@ func (p *portal) enter(w http.ResponseWriter, r *http.Request) {
 		p.message(w, r, lang, status, refusal)
 		return
 	}
-	// Not before the form is read: whoever sends it slowly would choose how much of
-	// a step is left, and learn what takes longer.
+	// The clock starts after the form is read. Otherwise a client could send the form
+	// slowly to choose how much of a step is left, and so measure what takes longer.
 	start := p.clock.Now()
 	if problems := f.signInProblems(lang); len(problems) > 0 {
 		p.showEnterForm(w, r, lang, http.StatusUnprocessableEntity, enterPage{Form: f, Problems: problems})
@@ -152,14 +151,15 @@ func (p *portal) enter(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// letIn begins the session of whoever has the password that was typed, and tells
-// how far they have come; nil: nobody has it. Of several Accounts with one
-// address and one password it is the oldest. After the first that is right none
-// is tried, so that signing in counts against as few as can be.
+// letIn begins the session of the Account with the typed password, and returns
+// the stage of the session. It returns nil if no Account matches. If several
+// Accounts share the address and the password, the oldest wins. letIn stops at
+// the first correct password, so that a sign-in counts against as few Accounts as
+// possible.
 //
-// It fails where no password can be looked at, which is so for every name alike. What
-// keeps that of one Account from it would tell, as a failure, that there is one: it is
-// only logged.
+// letIn fails if passwords cannot be checked for any name. If only the password
+// of one Account cannot be checked, a failure would reveal that this Account
+// exists. So that error is only logged.
 func (p *portal) letIn(w http.ResponseWriter, r *http.Request, f form, lang language.Tag) (*store.Member, session.Stage, error) {
 	candidates, err := p.store.Candidates(r.Context(), f.SignInName)
 	if err != nil {
@@ -168,7 +168,7 @@ func (p *portal) letIn(w http.ResponseWriter, r *http.Request, f form, lang lang
 	for _, m := range candidates {
 		right, err := p.store.TryPassword(r.Context(), m, f.signInPassword)
 		if _, hidden := errors.AsType[store.NotLookedAtError](err); hidden {
-			p.log.Error(errKind(err), "Failed to look at a password")
+			p.log.Error(errKind(err), "Failed to check a password")
 			continue
 		}
 		if err != nil {
@@ -182,14 +182,14 @@ func (p *portal) letIn(w http.ResponseWriter, r *http.Request, f form, lang lang
 		}
 		stage, err := p.signInWith(w, r, m, f.signInPassword, lang)
 		if errors.Is(err, store.ErrGone) {
-			continue // it is right no longer
+			continue // the password was changed meanwhile
 		}
 		return m, stage, err
 	}
 	return nil, "", nil
 }
 
-// pageAfter is where somebody goes whose password was right.
+// pageAfter returns the page that follows a correct password.
 func pageAfter(m *store.Member, stage session.Stage) string {
 	switch {
 	case stage == session.StagePassword:
@@ -201,9 +201,9 @@ func pageAfter(m *store.Member, stage session.Stage) string {
 	}
 }
 
-// leaveAccount ends the session that a request came with, if it is one of
-// another Account than the one of that name: a browser has one session, and
-// nobody could end the other any more.
+// leaveAccount ends the session of the request if it belongs to another Account
+// than name. A browser holds only one session, so the other could not be ended
+// from it any more.
 func (p *portal) leaveAccount(r *http.Request, name string) error {
 	if _, before, found := p.token(r); !found || before == name {
 		return nil
@@ -211,7 +211,7 @@ func (p *portal) leaveAccount(r *http.Request, name string) error {
 	return p.endSession(r)
 }
 
-// endSession ends the session that a request came with, if there is one.
+// endSession ends the session of the request, if there is one.
 func (p *portal) endSession(r *http.Request) error {
 	at, err := p.visitor(r)
 	if err != nil || at == nil {
@@ -224,7 +224,8 @@ func (p *portal) endSession(r *http.Request) error {
 	return err
 }
 
-// signOut ends the session, and says so to whoever had none as well.
+// signOut ends the session. A visitor without a session gets the same
+// confirmation.
 func (p *portal) signOut(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
 	if err := p.endSession(r); err != nil {
@@ -235,8 +236,8 @@ func (p *portal) signOut(w http.ResponseWriter, r *http.Request) {
 	p.redirect(w, r, "/sign-in?lang="+lang.String()+"&"+paramDone+"="+doneSignedOut)
 }
 
-// letDown notes that something behind the portal failed, and gives what the form
-// says of it. What was typed may be right or wrong.
+// letDown logs a failure behind the portal, and returns the problem that the form
+// shows. It does not reveal whether the typed credentials are correct.
 func (p *portal) letDown(w http.ResponseWriter, r *http.Request, lang language.Tag, doing string, err error) problem {
 	if r.Context().Err() == nil {
 		p.log.Error(errKind(err), "Failed to answer a request", "doing", doing)

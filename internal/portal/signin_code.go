@@ -14,21 +14,22 @@ import (
 
 const pageCode = "code.html"
 
-// codePage asks for the second factor of somebody whose password was right.
+// codePage asks for the second factor after a correct password.
 type codePage struct {
 	UserName string
 	Problems []problem
-	// App: there is an app that makes codes. Passkeys: there are passkeys.
+	// App means that an authenticator app is set up. Passkeys means that there are
+	// passkeys.
 	App, Passkeys bool
 	// Base is the path that the portal is mounted at.
 	Base string
 }
 
-// Problem is the text of a field's problem, or empty.
+// Problem returns the text of a field's problem, or "".
 func (c codePage) Problem(field string) string { return textOf(c.Problems, field) }
 
-// halfway finds whoever has given the password alone. It answers, and gives nil,
-// unless there is somebody like that.
+// halfway returns the session of a person who has given only the password. If
+// there is no such session, it answers the request and returns nil.
 func (p *portal) halfway(w http.ResponseWriter, r *http.Request, lang language.Tag) *store.SignedIn {
 	at, err := p.visitor(r)
 	switch {
@@ -37,7 +38,7 @@ func (p *portal) halfway(w http.ResponseWriter, r *http.Request, lang language.T
 	case at.IsIn():
 		p.redirect(w, r, "/account?lang="+lang.String())
 	case at == nil || !at.Credentials.HasSecondFactor():
-		// Where the second factor was removed meanwhile, the password is enough.
+		// If the second factor was removed meanwhile, the password is enough.
 		p.redirect(w, r, "/sign-in?lang="+lang.String())
 	default:
 		return at
@@ -63,8 +64,8 @@ func (p *portal) showCodeForm(w http.ResponseWriter, r *http.Request, lang langu
 	})
 }
 
-// enterWithCode answers the form with the code of the second factor, or with a
-// recovery code. That an Account is locked is not told apart from a wrong code.
+// enterWithCode answers the form with the code of the second factor or a recovery
+// code. A locked Account gets the same answer as a wrong code.
 func (p *portal) enterWithCode(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
 	at := p.halfway(w, r, lang)

@@ -23,14 +23,14 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// withApp gives somebody an app that makes codes, and recovery codes.
+// withApp sets up an authenticator app and recovery codes.
 func withApp(secret string, recovery ...string) func(*accountsv1.Account, *account.Credentials) {
 	return func(_ *accountsv1.Account, c *account.Credentials) {
 		c.TOTP, c.RecoveryCodes = account.TOTP{Secret: secret, AddedTime: storetest.Start}, recovery
 	}
 }
 
-// appCode is the code that the app shows now.
+// appCode returns the code that the app shows now.
 func (w *world) appCode(secret string) string {
 	w.T.Helper()
 	code, err := totp.GenerateCode(secret, w.Clock.Now())
@@ -49,8 +49,8 @@ const (
 	wrongCode = "That code is not right, or was used already."
 )
 
-// anApp is a world in which signing in as jane takes a code of the app whose
-// secret it gives, or the recovery codes.
+// anApp is a world in which signing in as jane takes a code of the app with the
+// returned secret, or one of the recovery codes.
 func anApp(t *testing.T) (w *world, secret string, recovery []string) {
 	t.Helper()
 	secret, err := secondfactor.NewSecret(rand.Reader)
@@ -64,7 +64,7 @@ func anApp(t *testing.T) (w *world, secret string, recovery []string) {
 	return anEntrance(t, entrant(t, "jane", withApp(secret, hashes...))...), secret, recovery
 }
 
-// halfway is a browser that has given the password of jane-doe, who has a
+// halfway returns a browser that has given the password of jane-doe. She has a
 // passkey, and with a secret also an app.
 func (w *world) halfway(secret string) *browser {
 	w.T.Helper()
@@ -80,7 +80,7 @@ func withPasskey(_ *accountsv1.Account, c *account.Credentials) {
 	c.Passkeys = []account.Passkey{{ID: "id", Name: "Phone", Record: []byte("{}")}}
 }
 
-// wrongFor is a code that the app does not show.
+// wrongFor returns a code that the app does not show.
 func wrongFor(right string) string {
 	if right == "000000" {
 		return "000001"
@@ -93,7 +93,7 @@ func TestTheSecondFactorIsAskedForAfterThePassword(t *testing.T) {
 	b := w.browser()
 	expectTo(t, b.signIn("jane", good), codePath)
 	halfway := *b
-	// Nothing can be done with the password alone.
+	// The password alone allows nothing.
 	if b.isIn() {
 		t.Error("signed in without a code")
 	}
@@ -102,7 +102,7 @@ func TestTheSecondFactorIsAskedForAfterThePassword(t *testing.T) {
 	expect(t, b.visit(codePath), 200, "You are signing in as <strong>jane</strong>.", "one of your recovery codes", `autocomplete="one-time-code"`, `action="/sign-out?lang=en"`)
 	expect(t, b.code(" "), 422, "Type a code, or go back", "!"+wrongCode)
 	if s := w.Account("jane").Status.SignIn; s.CodeFailures != 0 {
-		t.Errorf("nothing was typed, and it was counted: %+v", s)
+		t.Errorf("an empty code was counted: %+v", s)
 	}
 	expect(t, b.code(wrongFor(w.appCode(secret))), 422, wrongCode, "!"+wrongFor(w.appCode(secret)))
 	expectTo(t, b.code(w.appCode(secret)), "/account?lang=en")
@@ -110,7 +110,7 @@ func TestTheSecondFactorIsAskedForAfterThePassword(t *testing.T) {
 	case !b.isIn():
 		t.Error("not signed in after the code")
 	case halfway.cookie.Value == b.cookie.Value || halfway.isIn():
-		t.Error("the cookie from before the code signs in")
+		t.Error("the cookie from before the code still signs in")
 	}
 	expectTo(t, halfway.visit(codePath), "/sign-in?lang=en")
 	if status := w.Account("jane").Status; status.SignIn.CodeFailures != 0 || status.TwoFactor != accountsv1.TwoFactorEnrolled {
@@ -129,12 +129,12 @@ func TestThePageForTheSecondFactorIsForThoseAlone(t *testing.T) {
 	w.Clock.Step(time.Second)
 	expectTo(t, b.visit(codePath), "/sign-in?lang=en")
 	expectTo(t, b.code(w.appCode(secret)), "/sign-in?lang=en")
-	// Who gives up is signed out.
+	// A person who gives up is signed out.
 	b.signIn("jane", good)
 	left := *b
 	expectTo(t, b.fill("/sign-out?lang=en", nil), "/sign-in?lang=en&done=signed-out")
 	expectTo(t, left.code(w.appCode(secret)), "/sign-in?lang=en")
-	// Who has no second factor any more signs in with the password.
+	// Without a second factor, the person signs in with the password alone.
 	b.signIn("jane", good)
 	w.alterJane(withApp(""))
 	expectTo(t, b.visit(codePath), "/sign-in?lang=en")
@@ -177,13 +177,14 @@ func TestCodesHaveALimitOfTheirOwn(t *testing.T) {
 	wrong := wrongFor(w.appCode(secret))
 	last := b.code(wrong)
 	for range 3 {
-		// The right password gives no new codes.
+		// The correct password gives no new attempts for codes.
 		expectTo(t, b.signIn("jane", good), codePath)
 		expectSame(t, b.code(wrong), last)
 	}
 	inFlight := *b
 	expectSame(t, b.code(wrong), last)
-	// The lock has ended the session, and the right password does not begin another.
+	// The lock has ended the session, and the correct password does not begin
+	// another.
 	expectTo(t, inFlight.code(w.appCode(secret)), "/sign-in?lang=en")
 	expectTo(t, inFlight.code(recovery[0]), "/sign-in?lang=en")
 	expect(t, b.signIn("jane", good), 422, refused)
@@ -208,8 +209,8 @@ func TestTheLastCodeThatMayBeTriedCanBeRight(t *testing.T) {
 	}
 }
 
-// once does something before the first write of a kind, as if somebody else had
-// been a little faster.
+// once calls something before the first write of a kind, as if another writer
+// were a little faster.
 func once(something func()) func() {
 	done := false
 	return func() {
@@ -227,17 +228,17 @@ func TestARightCodeThatComesTooLateReadsLikeAWrongOne(t *testing.T) {
 		meanwhile func(*world)
 		before    []string
 	}{
-		// What was counted before the lock is looked at.
+		// An attempt that was counted before the lock is checked.
 		"the account is locked": {before: []string{counted}, meanwhile: func(w *world) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
 				now := metav1.NewTime(w.Clock.Now().UTC().Truncate(time.Second))
 				a.Status.SignIn = accountsv1.SignIn{CodeFailures: 5, FailureTime: &now}
 			})
 		}},
-		"the account is switched off": {before: both, meanwhile: func(w *world) {
+		"the account is disabled": {before: both, meanwhile: func(w *world) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.State = accountsv1.AccountSwitchDisabled })
 		}},
-		"the account is gone": {before: both, meanwhile: func(w *world) { w.Must(w.Client.Delete(context.Background(), w.Account("jane"))) }},
+		"the account is deleted": {before: both, meanwhile: func(w *world) { w.Must(w.Client.Delete(context.Background(), w.Account("jane"))) }},
 		"every session was ended": {before: both, meanwhile: func(w *world) {
 			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.Sessions = nil })
 		}},

@@ -24,8 +24,8 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// entrant is somebody who can sign in, with good as password and with the
-// address jane.doe@example.com.
+// entrant returns the objects of a person who can sign in, with the password good
+// and the address jane.doe@example.com.
 func entrant(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
 	a := &accountsv1.Account{
@@ -49,7 +49,7 @@ func entrant(t *testing.T, name string, changes ...func(*accountsv1.Account, *ac
 	return []client.Object{a, secret}
 }
 
-// belongs makes an Account hold a Membership of an Organization, for objects of
+// belongs returns a Membership of an Account in an Organization, for objects of
 // the same world.
 func belongs(name string, org *accountsv1.Organization) []client.Object {
 	return []client.Object{org, &accountsv1.Membership{
@@ -67,13 +67,13 @@ func anEntrance(t *testing.T, objects ...client.Object) *world {
 	return aWorldWithoutPages(t, objects...).atOnce()
 }
 
-// atOnce makes the portal anew, with answers that are not held back.
+// atOnce creates the portal again, with answers that are not held back.
 func (w *world) atOnce() *world {
 	w.config.Pause = func(context.Context, time.Duration) {}
 	return w.build()
 }
 
-// browser keeps the cookie that it is given.
+// browser keeps the session cookie.
 type browser struct {
 	*world
 	// handler that it is connected to.
@@ -110,19 +110,19 @@ func (b *browser) fill(target string, fields url.Values) *httptest.ResponseRecor
 	return b.send(formRequest(target, fields.Encode()))
 }
 
-// signIn signs in at the page for it.
+// signIn signs in on the sign-in page.
 func (b *browser) signIn(name, password string) *httptest.ResponseRecorder {
 	b.T.Helper()
 	return b.fill("/sign-in?lang=en", signInForm(name, password))
 }
 
-// isIn tells whether the browser is signed in.
+// isIn reports whether the browser is signed in.
 func (b *browser) isIn() bool {
 	b.T.Helper()
 	return b.visit("/").Header().Get("Location") == "/account?lang=en"
 }
 
-// expectTo checks that an answer leads to a page.
+// expectTo checks that an answer redirects to a page.
 func expectTo(t *testing.T, got *httptest.ResponseRecorder, page string) {
 	t.Helper()
 	if to := got.Header().Get("Location"); got.Code != http.StatusSeeOther || to != page {
@@ -130,7 +130,7 @@ func expectTo(t *testing.T, got *httptest.ResponseRecorder, page string) {
 	}
 }
 
-// refused is the start of what everybody reads who is not let in.
+// refused is the start of the text for every failed sign-in.
 const refused = "User name or password is not right."
 
 func (w *world) credentials(name string) account.Credentials {
@@ -140,7 +140,7 @@ func (w *world) credentials(name string) account.Credentials {
 	return c
 }
 
-// interfere puts something between the portal and its API server.
+// interfere puts an interceptor between the portal and its API server.
 func (w *world) interfere(funcs interceptor.Funcs) *world {
 	w.T.Helper()
 	c := interceptor.NewClient(w.Client, funcs)
@@ -148,7 +148,7 @@ func (w *world) interfere(funcs interceptor.Funcs) *world {
 	return w.build()
 }
 
-// alterJane changes the Account jane and its credentials behind the portal's back.
+// alterJane changes the Account jane and its credentials without the portal.
 func (w *world) alterJane(change func(*accountsv1.Account, *account.Credentials)) {
 	w.T.Helper()
 	a, secret, c := w.Account("jane"), w.Secret("jane"), w.credentials("jane")
@@ -161,8 +161,8 @@ func (w *world) alterJane(change func(*accountsv1.Account, *account.Credentials)
 	w.Must(w.Client.Status().Update(context.Background(), a))
 }
 
-// watched tells of each password that is looked at, by the hash that it is
-// compared with.
+// watched reports each password that is checked, by the hash that it is compared
+// with.
 type watched struct {
 	store.Hasher
 	look func(hash string)
@@ -176,7 +176,7 @@ func (h watched) Verify(ctx context.Context, password string, stored func() stri
 	})
 }
 
-// fullHasher has room to look at passwords, and none to hash new ones.
+// fullHasher has capacity to check passwords, but not to hash new ones.
 type fullHasher struct{ storetest.PlainHasher }
 
 func (fullHasher) Hash(context.Context, string) (string, error) { return "", account.ErrBusy }

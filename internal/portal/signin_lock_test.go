@@ -24,7 +24,7 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// guess tries so many wrong passwords, each of which is refused.
+// guess tries that many wrong passwords, each of which is refused.
 func (w *world) guess(times int) {
 	w.T.Helper()
 	for range times {
@@ -44,14 +44,15 @@ func TestTheLock(t *testing.T) {
 	w.guess(4)
 	unlocked := w.browser().signIn("jane", "wrong")
 	for lock, minutes := range []time.Duration{15, 30, 60} {
-		// The right password reads the same as a wrong one, and is not looked at.
+		// The correct password gets the same answer as a wrong one, and is not
+		// checked.
 		looked = 0
 		expectSame(t, w.browser().signIn("jane", good), unlocked)
 		w.Clock.Step(minutes*time.Minute - time.Second)
 		before := w.Account("jane").ResourceVersion
 		expectSame(t, w.browser().signIn("jane", good), unlocked)
 		if looked != 0 || w.Account("jane").ResourceVersion != before {
-			t.Errorf("lock %d: %d passwords were looked at", lock, looked)
+			t.Errorf("lock %d: %d passwords were checked", lock, looked)
 		}
 		w.Clock.Step(time.Second)
 		w.guess(5)
@@ -60,12 +61,12 @@ func TestTheLock(t *testing.T) {
 	b := w.browser()
 	expectTo(t, b.signIn("jane", good), "/account?lang=en")
 	if s := w.Account("jane").Status.SignIn; !b.isIn() || s.Failures != 0 || s.Locks != 0 || s.FailureTime != nil {
-		t.Errorf("after the right password: %+v", s)
+		t.Errorf("after the correct password: %+v", s)
 	}
 }
 
-// TestACrowdAtTheDoorLocksNobodyOut comes again ten times with the right password,
-// and is turned away because there is no room.
+// TestACrowdAtTheDoorLocksNobodyOut tries the correct password ten times. Each
+// time it is refused because there is no capacity to check it.
 func TestACrowdAtTheDoorLocksNobodyOut(t *testing.T) {
 	confirm := url.Values{fieldCurrentPassword: {good}}
 	for name, tc := range map[string]struct {
@@ -73,26 +74,26 @@ func TestACrowdAtTheDoorLocksNobodyOut(t *testing.T) {
 		send   func(a *agent) *httptest.ResponseRecorder
 		to     string
 	}{
-		"who signs in": {
+		"a sign-in": {
 			storetest.PlainHasher{Err: account.ErrBusy},
 			func(a *agent) *httptest.ResponseRecorder { return a.fill("/sign-in?lang=en", signInForm(mara, good)) },
 			"/account?lang=en",
 		},
-		"who changes the password": {
+		"a change of the password": {
 			storetest.PlainHasher{Err: account.ErrBusy},
 			func(a *agent) *httptest.ResponseRecorder {
 				return a.fill("/account/password", toAnother())
 			},
 			"/account?lang=en&done=password",
 		},
-		"whose new password finds no room": {
+		"a new password that cannot be hashed": {
 			fullHasher{},
 			func(a *agent) *httptest.ResponseRecorder {
 				return a.fill("/account/password", toAnother())
 			},
 			"/account?lang=en&done=password",
 		},
-		"who confirms a change of second factors": {
+		"a confirmation of a change of second factors": {
 			storetest.PlainHasher{Err: account.ErrBusy},
 			func(a *agent) *httptest.ResponseRecorder { return a.fill(pathFactors+"/app", confirm) },
 			pathFactors + "/app?lang=en",
@@ -107,7 +108,7 @@ func TestACrowdAtTheDoorLocksNobodyOut(t *testing.T) {
 				expect(t, tc.send(a), 503)
 			}
 			if s := w.Account(mara).Status.SignIn; s != (accountsv1.SignIn{}) {
-				t.Errorf("counted was %+v", s)
+				t.Errorf("counted: %+v", s)
 			}
 			a.handler = w.handler
 			expectTo(t, tc.send(a), tc.to)
@@ -125,7 +126,7 @@ func TestTheRightPasswordForgetsTheWrongOnes(t *testing.T) {
 		b := w.browser()
 		expectTo(t, b.signIn("jane", good), "/account?lang=en")
 		if !b.isIn() {
-			t.Error("the fifth try is right, and nobody is signed in")
+			t.Error("the fifth attempt is correct but does not sign in")
 		}
 		w.Clock.Step(time.Second)
 	}
@@ -141,8 +142,8 @@ func TestTheStrictestOrganizationSaysWhenAnAccountIsLocked(t *testing.T) {
 	}{
 		"of two":                     {"lenient-people/jane,strict-people/jane", 3},
 		"of one":                     {"lenient-people/jane", 7},
-		"of none that is known":      {"gone-people/jane", 5},
-		"of one that is for another": {"strict-people/jane=john@example.org,lenient-people/jane", 7},
+		"of an unknown organization": {"gone-people/jane", 5},
+		"of one for another address": {"strict-people/jane=john@example.org,lenient-people/jane", 7},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := anEntrance(t, all(belongs("jane", strict), belongs("jane", lenient), entrant(t, "jane", func(a *accountsv1.Account, _ *account.Credentials) {
@@ -159,7 +160,7 @@ func TestTheStrictestOrganizationSaysWhenAnAccountIsLocked(t *testing.T) {
 }
 
 // TestOfManyGuessesAtManyPortalsFiveAreLookedAt guesses at two portals, and at a
-// third one that is started in the middle, all at once.
+// third one that starts in the middle, all at once.
 func TestOfManyGuessesAtManyPortalsFiveAreLookedAt(t *testing.T) {
 	const guesses = 200
 	var looked, total, written atomic.Int32
@@ -195,11 +196,11 @@ func TestOfManyGuessesAtManyPortalsFiveAreLookedAt(t *testing.T) {
 	}
 	group.Wait()
 	if looked.Load() != 5 || total.Load() != guesses || written.Load() > 6 {
-		t.Errorf("%d of %d passwords were looked at, and the status was written %d times", looked.Load(), total.Load(), written.Load())
+		t.Errorf("%d of %d passwords were checked, and the status was written %d times", looked.Load(), total.Load(), written.Load())
 	}
 	expect(t, w.browser().signIn("jane", good), 422, refused)
 	if looked.Load() != 5 {
-		t.Error("the right password was looked at during the lock")
+		t.Error("the correct password was checked during the lock")
 	}
 	w.Clock.Step(15 * time.Minute)
 	expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")

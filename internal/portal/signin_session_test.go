@@ -29,15 +29,15 @@ func TestSigningInGivesAnotherCookieAndTheOldOneIsDead(t *testing.T) {
 		expectTo(t, b.signIn(next, good), "/account?lang=en")
 		switch {
 		case b.cookie.Value == old.cookie.Value:
-			t.Errorf("%s got the cookie that was there before", next)
+			t.Errorf("%s got the earlier cookie", next)
 		case old.isIn():
-			t.Errorf("after %s the cookie from before still signs in", next)
+			t.Errorf("after %s the earlier cookie still signs in", next)
 		case !b.isIn():
 			t.Errorf("%s is not signed in", next)
 		}
 	}
 	if left := len(w.credentials("jane").Sessions); left != 0 {
-		t.Errorf("%d sessions of jane are left", left)
+		t.Errorf("jane still has %d sessions", left)
 	}
 }
 
@@ -47,20 +47,20 @@ func TestACookieThatSomebodyPlantsIsNeverAdopted(t *testing.T) {
 	mallory.signIn("mallory", good)
 	token, _, _ := strings.Cut(mallory.cookie.Value, ".")
 	for name, planted := range map[string]string{
-		"one that was made up":           "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.jane",
-		"one of the attacker's":          mallory.cookie.Value,
-		"the attacker's, in her name":    token + ".jane",
-		"one of nobody":                  "x.-",
-		"one that is no name":            "x.../../secrets",
-		"one without a name":             "x.",
-		"one that makes no sense":        "x",
-		"one of a name that is too long": "x." + strings.Repeat("a", 5000),
+		"an invented token":                    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.jane",
+		"the attacker's own token":             mallory.cookie.Value,
+		"the attacker's token with her name":   token + ".jane",
+		"a token with an unknown name":         "x.-",
+		"a token with an invalid name":         "x.../../secrets",
+		"a token with an empty name":           "x.",
+		"a token without a separator":          "x",
+		"a token with a name that is too long": "x." + strings.Repeat("a", 5000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := w.browser()
 			b.cookie = &http.Cookie{Name: hostPrefix + sessionCookie, Value: planted}
 			if strings.HasSuffix(planted, ".jane") && b.isIn() {
-				t.Error("it signs in before anybody has")
+				t.Error("it signs in before the victim does")
 			}
 			expectTo(t, b.signIn("jane", good), "/account?lang=en")
 			attacker := w.browser()
@@ -84,30 +84,30 @@ func TestWhatTheCookieIsLike(t *testing.T) {
 		b := w.build().browser()
 		got := b.signIn("jane", good).Header().Get("Set-Cookie")
 		if value := b.cookie.Value; strings.Replace(got, value, "", 1) != want || len(value) < 43 {
-			t.Errorf("%s gives %q", base, got)
+			t.Errorf("%s sets %q", base, got)
 		}
 		got = b.fill("/sign-out", nil).Header().Get("Set-Cookie")
 		if forgotten := strings.Replace(want, "Max-Age=43200", "Max-Age=0", 1); got != forgotten {
-			t.Errorf("%s takes back %q, want %q", base, got, forgotten)
+			t.Errorf("%s removes it with %q, want %q", base, got, forgotten)
 		}
 	}
 }
 
 func TestHowLongASessionLasts(t *testing.T) {
 	for name, tc := range map[string]struct {
-		// every is how long the browser waits between requests, for that many requests.
+		// every is the time between requests of the browser, and times their number.
 		every time.Duration
 		times int
-		// then is how long it waits before the last one.
+		// then is the time before the last request.
 		then time.Duration
 		want bool
 	}{
-		"half an hour without a request":        {then: session.Idle, want: false},
-		"a little less":                         {then: session.Idle - time.Second, want: true},
-		"half an hour after the last request":   {every: 20 * time.Minute, times: 3, then: session.Idle, want: false},
-		"less after the last request":           {every: 20 * time.Minute, times: 3, then: session.Idle - time.Second, want: true},
-		"twelve hours, however much it is used": {every: 10 * time.Minute, times: 71, then: 10 * time.Minute, want: false},
-		"a little less than twelve hours":       {every: 10 * time.Minute, times: 71, then: 10*time.Minute - time.Second, want: true},
+		"half an hour without a request":            {then: session.Idle, want: false},
+		"a little less than half an hour":           {then: session.Idle - time.Second, want: true},
+		"half an hour after the last request":       {every: 20 * time.Minute, times: 3, then: session.Idle, want: false},
+		"less after the last request":               {every: 20 * time.Minute, times: 3, then: session.Idle - time.Second, want: true},
+		"twelve hours, even if it is always in use": {every: 10 * time.Minute, times: 71, then: 10 * time.Minute, want: false},
+		"a little less than twelve hours":           {every: 10 * time.Minute, times: 71, then: 10*time.Minute - time.Second, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := anEntrance(t, entrant(t, "jane")...)
@@ -154,20 +154,20 @@ func TestSigningOut(t *testing.T) {
 	}
 	expect(t, here.visit("/sign-in?done=signed-out"), 200, "You are signed out.")
 	expect(t, here.visit("/sign-in?done=another"), 200, "!You are signed out.", "!another")
-	for name, b := range map[string]*browser{"nobody": w.browser(), "somebody who was": here, "a session that has ended": &copied} {
+	for name, b := range map[string]*browser{"a new browser": w.browser(), "a browser that was signed in": here, "a session that has ended": &copied} {
 		got := b.fill("/sign-out?lang=en", nil)
 		expectTo(t, got, "/sign-in?lang=en&done=signed-out")
 		if !strings.Contains(got.Header().Get("Set-Cookie"), "Max-Age=0") {
 			t.Errorf("%s keeps the cookie", name)
 		}
 	}
-	// To look at the address does nothing.
+	// A GET does nothing.
 	expectTo(t, there.visit("/sign-out?lang=en"), "/account?lang=en")
 	r := formRequest("/sign-out", "")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	expect(t, there.send(r), 403)
 	if !there.isIn() {
-		t.Error("somebody was signed out who did not ask for it")
+		t.Error("a session ended without a form")
 	}
 }
 
@@ -181,7 +181,7 @@ func TestWhoeverCannotBeSignedOutIsNotToldSo(t *testing.T) {
 	b.handler = w.handler
 	expect(t, b.fill("/sign-out", nil), 503)
 	if b.cookie == nil || !b.isIn() {
-		t.Error("the browser has forgotten a session that is alive")
+		t.Error("the cookie of an active session was removed")
 	}
 }
 
@@ -192,9 +192,9 @@ func TestARestoredAccountKeepsItsPasswordAndNoSession(t *testing.T) {
 	restored := w.Account("jane")
 	w.Must(w.Client.Delete(context.Background(), w.Account("jane")))
 	restored.ResourceVersion = ""
-	w.Must(w.Client.Create(context.Background(), restored)) // which gives it another UID
+	w.Must(w.Client.Create(context.Background(), restored)) // this gives it another UID
 	if b.isIn() {
-		t.Error("a session from before the restore is alive")
+		t.Error("a session from before the restore still works")
 	}
 	expectTo(t, b.signIn("jane", good), "/account?lang=en")
 	if !b.isIn() || len(w.credentials("jane").Sessions) != 1 || w.credentials("jane").UID != string(w.Account("jane").UID) {
@@ -204,7 +204,7 @@ func TestARestoredAccountKeepsItsPasswordAndNoSession(t *testing.T) {
 
 func TestASessionEndsWithTheAccount(t *testing.T) {
 	for name, change := range map[string]func(*world){
-		"switched off": func(w *world) {
+		"disabled": func(w *world) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.State = accountsv1.AccountSwitchDisabled })
 		},
 		"deleted": func(w *world) { w.Must(w.Client.Delete(context.Background(), w.Account("jane"))) },
@@ -221,7 +221,7 @@ func TestASessionEndsWithTheAccount(t *testing.T) {
 			w.Clock.Step(time.Minute)
 			change(w)
 			if b.isIn() {
-				t.Error("the session is alive")
+				t.Error("the session still works")
 			}
 		})
 	}

@@ -38,7 +38,7 @@ func TestWhatOneCanSignInWith(t *testing.T) {
 			b.agent = "Testing/1.0"
 			expectTo(t, b.signIn(typed, good), "/account?lang=en")
 			if !b.isIn() {
-				t.Error("nobody is signed in")
+				t.Error("the browser is not signed in")
 			}
 			sessions := b.credentials(name).Sessions
 			if len(sessions) != 1 || sessions[0].Browser != "Testing/1.0" || !sessions[0].StartTime.Equal(storetest.Start) {
@@ -72,11 +72,11 @@ func TestOfSeveralAccountsWithOneAddressTheOldestIsTaken(t *testing.T) {
 			objects: all(entrant(t, "ann", younger), entrant(t, "zoe")),
 			want:    "zoe", counted: map[string]int32{"ann": 0, "zoe": 0},
 		},
-		"whose password it is": {
+		"with the password of one": {
 			objects: all(entrant(t, "ann", younger), entrant(t, "zoe", other)),
 			want:    "ann", counted: map[string]int32{"ann": 0, "zoe": 1},
 		},
-		"who is not disabled": {
+		"with one disabled": {
 			objects: all(entrant(t, "ann", younger), entrant(t, "zoe", func(a *accountsv1.Account, _ *account.Credentials) {
 				a.Spec.State = accountsv1.AccountSwitchDisabled
 			})),
@@ -91,7 +91,7 @@ func TestOfSeveralAccountsWithOneAddressTheOldestIsTaken(t *testing.T) {
 					t.Errorf("%s is signed in: %t", name, in)
 				}
 				if counted := w.Account(name).Status.SignIn.Failures; counted != tc.counted[name] {
-					t.Errorf("%d failures of %s, want %d", counted, name, tc.counted[name])
+					t.Errorf("%d failed attempts of %s, want %d", counted, name, tc.counted[name])
 				}
 			}
 		})
@@ -103,13 +103,13 @@ func TestEveryAccountOfAnAddressIsCounted(t *testing.T) {
 	expect(t, w.browser().signIn("jane.doe@example.com", "wrong"), 422, refused)
 	for _, name := range []string{"ann", "zoe"} {
 		if counted := w.Account(name).Status.SignIn.Failures; counted != 1 {
-			t.Errorf("%d failures of %s", counted, name)
+			t.Errorf("%d failed attempts of %s", counted, name)
 		}
 	}
 }
 
-// strangers are worlds in which nobody may sign in as jane with the good
-// password, each for another reason.
+// strangers returns worlds in which the good password does not sign in as jane,
+// each for another reason.
 func strangers(t *testing.T) map[string]*world {
 	t.Helper()
 	type (
@@ -119,32 +119,32 @@ func strangers(t *testing.T) map[string]*world {
 	now := metav1.NewTime(storetest.Start)
 	jane := func(change func(*acct, *creds)) *world { return aWorldWithoutPages(t, entrant(t, "jane", change)...) }
 	all := map[string]*world{
-		"there is nobody":              aWorldWithoutPages(t),
-		"the password is another":      jane(func(_ *acct, c *creds) { c.Password = "hash of another" }),
-		"the account is disabled":      jane(func(a *acct, _ *creds) { a.Spec.State = accountsv1.AccountSwitchDisabled }),
-		"the account is locked":        jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now} }),
-		"codes have locked it":         jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{CodeFailures: 5, FailureTime: &now} }),
-		"the account is half-made":     jane(func(a *acct, _ *creds) { a.Annotations = nil }),
-		"the password is not settled":  jane(func(_ *acct, c *creds) { c.Settled = "" }),
-		"there is no password":         jane(func(_ *acct, c *creds) { c.Password = "" }),
-		"the account is being deleted": jane(func(a *acct, _ *creds) { a.DeletionTimestamp, a.Finalizers = &now, []string{"example.com/keep"} }),
-		"the account has no secret":    aWorldWithoutPages(t, entrant(t, "jane")[:1]...),
-		"the credentials are damaged":  jane(func(*acct, *creds) {}),
+		"there is no account":                 aWorldWithoutPages(t),
+		"the account has another password":    jane(func(_ *acct, c *creds) { c.Password = "hash of another" }),
+		"the account is disabled":             jane(func(a *acct, _ *creds) { a.Spec.State = accountsv1.AccountSwitchDisabled }),
+		"the account is locked":               jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now} }),
+		"wrong codes have locked the account": jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{CodeFailures: 5, FailureTime: &now} }),
+		"the account is half-made":            jane(func(a *acct, _ *creds) { a.Annotations = nil }),
+		"the password is not settled":         jane(func(_ *acct, c *creds) { c.Settled = "" }),
+		"there is no password":                jane(func(_ *acct, c *creds) { c.Password = "" }),
+		"the account is being deleted":        jane(func(a *acct, _ *creds) { a.DeletionTimestamp, a.Finalizers = &now, []string{"example.com/keep"} }),
+		"the account has no secret":           aWorldWithoutPages(t, entrant(t, "jane")[:1]...),
+		"the credentials are damaged":         jane(func(*acct, *creds) {}),
 	}
 	damaged := all["the credentials are damaged"]
 	secret := damaged.Secret("jane")
 	secret.Data["credentials"] = []byte("{")
 	damaged.Must(damaged.Client.Update(t.Context(), secret))
 	for name, meanwhile := range map[string]func(w *world){
-		"the account goes meanwhile": func(w *world) { w.Must(w.Client.Delete(context.Background(), w.Account("jane"))) },
-		"everything goes meanwhile": func(w *world) {
+		"the account is deleted meanwhile": func(w *world) { w.Must(w.Client.Delete(context.Background(), w.Account("jane"))) },
+		"everything is deleted meanwhile": func(w *world) {
 			w.Must(w.Client.Delete(context.Background(), w.Account("jane")))
 			w.Must(w.Client.Delete(context.Background(), w.Secret("jane")))
 		},
-		"the account is switched off meanwhile": func(w *world) {
+		"the account is disabled meanwhile": func(w *world) {
 			w.alterJane(func(a *acct, _ *creds) { a.Spec.State = accountsv1.AccountSwitchDisabled })
 		},
-		"the account alone is switched off meanwhile": func(w *world) {
+		"only the account is disabled meanwhile": func(w *world) {
 			a := w.Account("jane")
 			a.Spec.State = accountsv1.AccountSwitchDisabled
 			w.Must(w.Client.Update(context.Background(), a))
@@ -187,7 +187,7 @@ func TestWhoeverIsNotLetInReadsTheSame(t *testing.T) {
 func TestWhatIsMissingIsSaidAndNotCounted(t *testing.T) {
 	w := anEntrance(t, entrant(t, "jane")...)
 	w.config.Writer = nobodyWrites{t: t}
-	w.config.Hasher = watched{storetest.PlainHasher{}, func(string) { t.Error("a password was looked at") }}
+	w.config.Hasher = watched{storetest.PlainHasher{}, func(string) { t.Error("a password was checked") }}
 	w.build()
 	expect(t, w.browser().signIn(" ", ""), 422, "Type your user name or your e-mail address.", "Type the password of your account.", "!"+refused)
 	expect(t, w.browser().signIn("jane", ""), 422, "Type the password of your account.", `value="jane"`)
@@ -199,8 +199,8 @@ func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
 		change func(*world)
 		text   string
 	}{
-		"no room for passwords": {func(w *world) { w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy} }, "Many people are signing in at this moment."},
-		"nothing can be read":   {func(w *world) { w.config.Live = unreadableReader{} }, "We could not finish just now."},
+		"no capacity for passwords": {func(w *world) { w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy} }, "Many people are signing in at this moment."},
+		"nothing can be read":       {func(w *world) { w.config.Live = unreadableReader{} }, "We could not finish just now."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, paused := aWorldWithoutPages(t, entrant(t, "jane")...), 0
@@ -220,8 +220,9 @@ func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
 	}
 }
 
-// TestWhatFailsForOneAccountAloneTellsNobodyThatItExists asks for her and for nobody
-// in both orders: an answer must not depend on the one before it either.
+// TestWhatFailsForOneAccountAloneTellsNobodyThatItExists signs in as jane and as
+// an unknown user in both orders, because an answer must not depend on the one
+// before it either.
 func TestWhatFailsForOneAccountAloneTellsNobodyThatItExists(t *testing.T) {
 	noStatus := interceptor.Funcs{SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
 		return apierrors.NewInternalError(storetest.ErrDown)
@@ -231,9 +232,9 @@ func TestWhatFailsForOneAccountAloneTellsNobodyThatItExists(t *testing.T) {
 		world func() *world
 		log   string
 	}{
-		"the API server reads and does not write": {func() *world {
+		"the API server accepts reads but no writes": {func() *world {
 			return anEntrance(t, entrant(t, "jane")...).interfere(noStatus)
-		}, "the API server says InternalError"},
+		}, "API server returned InternalError"},
 		"her hash is damaged": {func() *world {
 			w := anEntrance(t, entrant(t, "jane", damaged)...)
 			w.config.Hasher = account.NewHasher(1, time.Minute)
@@ -251,7 +252,7 @@ func TestWhatFailsForOneAccountAloneTellsNobodyThatItExists(t *testing.T) {
 					expectSame(t, got, want)
 				}
 				if sessions := w.credentials("jane").Sessions; len(sessions) > 0 {
-					t.Error("a password was looked at that was not counted")
+					t.Error("a password was checked but not counted")
 				}
 				if log := w.logs.String(); !strings.Contains(log, tc.log) || strings.Contains(log, "damaged") {
 					t.Errorf("log:\n%s", log)
@@ -274,7 +275,7 @@ func TestWhereTheFailuresCannotBeForgottenTheSessionHasBegun(t *testing.T) {
 	b := w.browser()
 	expect(t, b.signIn("jane", good), 503, "We could not finish just now.")
 	if !b.isIn() {
-		t.Error("nobody is signed in")
+		t.Error("the browser is not signed in")
 	}
 	expectTo(t, b.signIn("jane", good), "/account?lang=en")
 	if sessions, s := w.credentials("jane").Sessions, w.Account("jane").Status.SignIn; len(sessions) != 1 || s.Failures != 0 {
@@ -339,7 +340,7 @@ func TestAPasswordWithAWeakHashIsHashedAnew(t *testing.T) {
 	w.build()
 	expect(t, w.browser().signIn("jane", "wrong"), 422, refused)
 	if w.credentials("jane").Password != weak {
-		t.Error("a wrong password has changed the hash")
+		t.Error("a wrong password changed the hash")
 	}
 	for range 2 {
 		expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
@@ -355,7 +356,7 @@ func TestWhereThereIsNoRoomToHashAnewTheRightPasswordLetsIn(t *testing.T) {
 	b := w.build().browser()
 	expectTo(t, b.signIn("jane", good), "/account?lang=en")
 	if !b.isIn() || w.credentials("jane").Password != "hash of "+good {
-		t.Errorf("signed in: %t, with the %s", b.isIn(), w.credentials("jane").Password)
+		t.Errorf("signed in: %t, stored password %q", b.isIn(), w.credentials("jane").Password)
 	}
 }
 

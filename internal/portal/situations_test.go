@@ -27,7 +27,7 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// situations are ways to every page there is. Each asks with a query, which may
+// situations are requests that lead to every page. Each takes a query, which can
 // be empty.
 var situations = map[string]func(w *world, query string) *httptest.ResponseRecorder{
 	"the form": func(w *world, query string) *httptest.ResponseRecorder { return w.get(w.Link() + query) },
@@ -48,7 +48,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
 		return w.build().post(w.Link()+query, filled())
 	},
-	"something fails at the end": func(w *world, query string) *httptest.ResponseRecorder {
+	"a write fails at the end": func(w *world, query string) *httptest.ResponseRecorder {
 		w.config.Writer = failing{}
 		return w.build().post(w.Link()+query, filled())
 	},
@@ -56,7 +56,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		w.takeAnyAddress()
 		return w.get(w.Link() + query)
 	},
-	"the other address is none": func(w *world, query string) *httptest.ResponseRecorder {
+	"the other address is invalid": func(w *world, query string) *httptest.ResponseRecorder {
 		w.takeAnyAddress()
 		return w.post(w.Link()+"/address"+query, url.Values{fieldEmail: {"jane"}})
 	},
@@ -64,11 +64,11 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		w.takeAnyAddress()
 		return w.post(w.Link()+"/address"+query, url.Values{fieldEmail: {"jane.doe@example.com"}})
 	},
-	"a code was asked for": func(w *world, query string) *httptest.ResponseRecorder {
+	"a code was requested": func(w *world, query string) *httptest.ResponseRecorder {
 		w.takeAnyAddress()
 		return w.post(w.Link()+"/address"+query, url.Values{fieldEmail: {"jane@example.net"}})
 	},
-	"another address will not do": func(w *world, query string) *httptest.ResponseRecorder {
+	"another address is not accepted": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.post(w.Link()+"/address"+query, url.Values{fieldEmail: {"jane@example.net"}})
 	},
 	"no more codes and passwords": func(w *world, query string) *httptest.ResponseRecorder {
@@ -76,10 +76,10 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
 		return w.get(w.Link() + query)
 	},
-	"signing in with nothing": func(w *world, query string) *httptest.ResponseRecorder {
+	"signing in with an empty form": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.post(w.Link()+"/sign-in"+query, url.Values{})
 	},
-	"signing in as nobody": func(w *world, query string) *httptest.ResponseRecorder {
+	"signing in with an unknown name": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.post(w.Link()+"/sign-in"+query, url.Values{fieldSignInName: {"john"}, fieldSignInPassword: {good}})
 	},
 	"signed in at the invitation": func(w *world, query string) *httptest.ResponseRecorder {
@@ -97,7 +97,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	"accepting while not signed in": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.post(w.Link()+"/accept"+query, nil)
 	},
-	"an account of another address": func(w *world, query string) *httptest.ResponseRecorder {
+	"an account with another address": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.resident("jane@example.net").visit(w.Link() + query)
 	},
 	"an account of another company": func(w *world, query string) *httptest.ResponseRecorder {
@@ -106,7 +106,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		}
 		return w.resident("jane.doe@example.com").visit(w.Link() + query)
 	},
-	"an account without the second factor that is wanted": func(w *world, query string) *httptest.ResponseRecorder {
+	"an account without the required second factor": func(w *world, query string) *httptest.ResponseRecorder {
 		w.RequireFactor()
 		return w.resident("jane.doe@example.com").visit(w.Link() + query)
 	},
@@ -119,7 +119,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	"accepted with an account": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.resident("jane.doe@example.com").fill(w.Link()+"/accept"+query, nil)
 	},
-	"a second factor is wanted": func(w *world, query string) *httptest.ResponseRecorder {
+	"a second factor is required": func(w *world, query string) *httptest.ResponseRecorder {
 		w.RequireFactor()
 		return w.get(w.Link() + query)
 	},
@@ -153,7 +153,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	"the account page": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.resident("jane.doe@example.com").visit("/account" + query)
 	},
-	"the account page with all that there can be": func(w *world, query string) *httptest.ResponseRecorder {
+	"the account page with everything": func(w *world, query string) *httptest.ResponseRecorder {
 		for _, o := range globex(func(o *accountsv1.Organization) {
 			o.Spec.SupportContact, o.Spec.SignIn.TwoFactor = "support@example.com", accountsv1.TwoFactorRequired
 		}) {
@@ -241,13 +241,13 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	"signed out": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.get("/sign-in" + query + "&done=signed-out")
 	},
-	"signing in at the door with nothing": func(w *world, query string) *httptest.ResponseRecorder {
+	"an empty sign-in form": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.post("/sign-in"+query, nil)
 	},
-	"not let in": func(w *world, query string) *httptest.ResponseRecorder {
+	"a failed sign-in": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", good))
 	},
-	"too many are signing in": func(w *world, query string) *httptest.ResponseRecorder {
+	"too many people are signing in": func(w *world, query string) *httptest.ResponseRecorder {
 		w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
 		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", good))
 	},
@@ -276,7 +276,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	"another method": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.do(newRequest(http.MethodDelete, w.Link()+query, nil))
 	},
-	"a form from elsewhere": func(w *world, query string) *httptest.ResponseRecorder {
+	"a form from another site": func(w *world, query string) *httptest.ResponseRecorder {
 		r := formRequest(w.Link()+query, filled().Encode())
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		return w.do(r)
@@ -284,10 +284,10 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	"a form that is too large": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.do(formRequest(w.Link()+query, strings.Repeat("x", maxBody+1)))
 	},
-	"a form that cannot be read": func(w *world, query string) *httptest.ResponseRecorder {
+	"a form that cannot be parsed": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.do(formRequest(w.Link()+query, "%zz"))
 	},
-	"no answer from behind": func(w *world, query string) *httptest.ResponseRecorder {
+	"no answer from the API server": func(w *world, query string) *httptest.ResponseRecorder {
 		w.config.Keys = brokenKeys
 		return w.build().get(w.Link() + query)
 	},
@@ -297,8 +297,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	},
 }
 
-// resident is the browser of somebody who is signed in, in a world that is there
-// already.
+// resident returns the browser of a signed-in person in an existing world.
 func (w *world) resident(email string) *agent {
 	for _, o := range owned("jane", email, good) {
 		w.Must(w.Client.Create(context.Background(), o))
@@ -306,7 +305,7 @@ func (w *world) resident(email string) *agent {
 	return w.signedInAs("jane")
 }
 
-// halfwayHere is the same for somebody whose second factor is awaited.
+// halfwayHere is the same for a person whose second factor is still missing.
 func (w *world) halfwayHere() *agent {
 	w.resident("jane.doe@example.com")
 	w.Change("jane", func(c *account.Credentials) {
@@ -315,12 +314,12 @@ func (w *world) halfwayHere() *agent {
 	return w.seated("jane", session.StagePassword, time.Minute)
 }
 
-// takeAnyAddress lets Jane accept with an address of her own.
+// takeAnyAddress lets Jane accept with another address.
 func (w *world) takeAnyAddress() {
 	w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
 }
 
-// names stand on every page as they are.
+// names appear unchanged on pages in every language.
 var names = []string{
 	"Usher", "usher.example.com", "Acme Rocket Works", "Mara Voss", "Developer", "jane.doe@example.com", "jane@example.net",
 	"Deploy applications", "See what runs", "jane-doe", "usher:jane-doe", "✓", ".", ":",
@@ -328,7 +327,7 @@ var names = []string{
 	"English", "Italiano", "Français", "Deutsch", "Español", "Português",
 }
 
-// sameInEnglish is what is called in a language as it is in English.
+// sameInEnglish are the texts that are the same in a language as in English.
 var sameInEnglish = map[language.Tag][]string{
 	"it": {"Password", "In Kubernetes"},
 	"fr": {"Code"},
@@ -357,13 +356,13 @@ func TestEveryPageIsThereInEveryLanguage(t *testing.T) {
 	}
 }
 
-// spoken are the attributes that hold text for people.
+// spoken are the attributes that contain text for people.
 var spoken = []string{
 	"aria-label", "data-missing-one", "data-missing", "data-enough", "data-show", "data-hide", "data-show-label", "data-busy",
 	"data-ready", "data-failed", "data-cancelled", "data-known",
 }
 
-// textsOf are all texts of a page.
+// textsOf returns all texts of a page.
 func textsOf(t *testing.T, page *httptest.ResponseRecorder) []string {
 	t.Helper()
 	document, err := html.Parse(strings.NewReader(page.Body.String()))
@@ -384,12 +383,12 @@ func textsOf(t *testing.T, page *httptest.ResponseRecorder) []string {
 	return texts
 }
 
-// isProposal tells whether an element holds a user name.
+// isProposal reports whether an element contains a user name.
 func isProposal(element *html.Node) bool {
 	return slices.ContainsFunc(element.Attr, func(a html.Attribute) bool { return a.Key == "data-user-name" })
 }
 
-// saidOnce are the pages that nobody can ask for again.
+// saidOnce are the pages that a browser cannot request again.
 var saidOnce = []string{
 	"the account is ready", "the account is ready, with recovery codes", "accepted with an account", "the invitation is declined",
 }
@@ -407,7 +406,7 @@ func TestEverySentenceThatPagesSayIsInTheCatalogue(t *testing.T) {
 	known := sentences(t)
 	for _, id := range regexp.MustCompile(`"(portal\.[a-z-]+\.[a-z-]*[a-z])"`).FindAllStringSubmatch(sources(t), -1) {
 		if !slices.Contains(known, id[1]) {
-			t.Errorf("%s is said and not in the catalogue", id[1])
+			t.Errorf("%s is used but not in the catalogue", id[1])
 		}
 	}
 }
@@ -421,16 +420,17 @@ func TestEverySentenceOfTheCatalogueIsSaidSomewhere(t *testing.T) {
 		case quoted(id):
 		case page == "field" && quoted(last):
 		case page == "problem" && (strings.HasPrefix(last, "password-") || strings.HasPrefix(last, "user-name-")):
-			// By the names of reasons: see TestEverythingThatCanBeWrongIsSaidInEveryLanguage.
+			// Built from the names of reasons: see
+			// TestEverythingThatCanBeWrongIsSaidInEveryLanguage.
 		case quoted(page) && (last == "title" || quoted(last)):
-			// Of a message.
+			// A sentence of a message.
 		default:
-			t.Errorf("%s is in the catalogue and nowhere said", id)
+			t.Errorf("%s is in the catalogue but not used", id)
 		}
 	}
 }
 
-// sources are the code and the templates of the portal.
+// sources returns the code and the templates of the portal.
 func sources(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
@@ -448,7 +448,7 @@ func sources(t *testing.T) string {
 	return all.String()
 }
 
-// sentences are the ids of the portal's part of the catalogue.
+// sentences returns the ids of the portal's part of the catalogue.
 func sentences(t *testing.T) []string {
 	t.Helper()
 	var ids []string

@@ -55,7 +55,8 @@ func TestAUserNameThatLooksLikeAnothersIsTaken(t *testing.T) {
 	expect(t, w.post(w.Link(), filled()), 422, "Somebody has this user name already")
 	for name, want := range map[string]string{
 		"jane-doe": "taken", "jane-d0e": "taken", "jane--doe": "taken", "jane-do": "free",
-		// Another qualifier is another name, and whoever began with a name may choose one like it.
+		// A name with another qualifier is another name. A person who began with a
+		// name can choose one like it.
 		"paul": "free", "mara": "free", "rnara": "free",
 	} {
 		if got := w.checkName(name); !strings.Contains(got, `"state":"`+want+`"`) {
@@ -69,7 +70,7 @@ func TestAUserNameThatIsKeptForTheSystem(t *testing.T) {
 	w := aWorld(t)
 	expect(t, w.post(w.Link(), but(fieldUserName, "admin")), 422, "kept for the system", `href="#user-name"`)
 	if w.Account("admin") != nil {
-		t.Error("an account was made")
+		t.Error("an account was created")
 	}
 }
 

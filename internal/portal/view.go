@@ -10,40 +10,40 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
-// invitationPage is the page on which somebody accepts an invitation.
+// invitationPage is the page on which the invited person accepts an invitation.
 type invitationPage struct {
 	offerView
-	// Expires is nil where the invitation does not.
+	// Expires is nil if the invitation does not expire.
 	Expires   *time.Time
 	Form      form
 	Proposals []string
 	Problems  []problem
 	MinLength int
-	// Path is the address of the page, Base the path that the portal is mounted
-	// at, and Qualifier what follows user names.
+	// Path is the address of the page. Base is the path that the portal is mounted
+	// at. Qualifier is the suffix of user names.
 	Path, Base, Qualifier string
 	Other                 otherView
 	Guest                 guestView
 	Enrol                 enrolView
 }
 
-// Problem is the text of a field's problem, or empty.
+// Problem returns the text of a field's problem, or "".
 func (i invitationPage) Problem(field string) string { return textOf(i.Problems, field) }
 
-// donePage says that the account is ready.
+// donePage tells the new member that the account is ready.
 type donePage struct {
 	offerView
 	UserName, KubernetesUser string
-	// Existing: the person had the account before, and is signed in.
+	// Existing means that the person had the account before and is signed in.
 	Existing bool
 	// Codes are the recovery codes of a second factor that was set up with the
-	// account. They are shown here and nowhere else.
+	// account. No other page shows them.
 	Codes []string
 	// Base is the path that the portal is mounted at.
 	Base string
 }
 
-// offerView is what an invitation offers, in words.
+// offerView describes what an invitation offers.
 type offerView struct {
 	By, Organization, Role, Email string
 	Abilities                     []membership.Ability
