@@ -83,7 +83,7 @@ func TestARequestThatWaitsSaysSo(t *testing.T) {
 		if c.Type != accountsv1.ConditionRequestBlocked {
 			continue
 		}
-		for _, part := range []string{"acme/jane", accountsv1.ResetAnnotation, "too soon", "by itself, within an hour"} {
+		for _, part := range []string{"acme/jane", accountsv1.ResetAnnotation, "too soon after", "by itself, within an hour"} {
 			if !strings.Contains(c.Message, part) {
 				t.Errorf("it does not say %q: %s", part, c.Message)
 			}

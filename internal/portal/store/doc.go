@@ -29,7 +29,7 @@
 //     invited one. The right code, entered in the form that creates an account, gives the
 //     Account that address.
 //
-// A write can take effect although its answer is lost. The read that follows every
+// A write can take effect even though its answer is lost. The read that follows every
 // failure finds such a write. The exception is a guess: it leaves nothing to find, so it
 // is lost.
 //
@@ -137,7 +137,7 @@
 //     already holds its own credentials. A settled Secret stays as it is.
 //
 // Only the request that settles tells its person that the account is ready. This
-// guarantees, in whatever order the calls arrive:
+// guarantees, for every order of the calls:
 //
 //   - At most one Account wins a link, because step 5 is a conditional write of one
 //     object.

@@ -206,7 +206,7 @@ func (s *Store) HasAccount(ctx context.Context, seen LinkView, email accountsv1.
 // are. If an address has more accounts, the oldest ones count.
 const HashesPerAddress = 5
 
-// nobody is a placeholder: no Account and no Secret can have this name.
+// A name that no Account and no Secret can have.
 const nobody = "-"
 
 // meant returns the names of the Accounts that a user name or an address may mean. For an
