@@ -107,8 +107,8 @@ func (f Facts) wants(a Asked, at metav1.Time) bool {
 }
 
 // ownerElsewhere reports whether the managers of a Membership may not request anything.
-// That is so if the person is an owner in another namespace, because anything that affects the
-// Account affects that Organization.
+// That is so if the person is an owner in another namespace, because anything that
+// affects the Account affects that Organization.
 func (f Facts) ownerElsewhere(a Asked) bool {
 	return a.Membership != nil && slices.ContainsFunc(f.Belongings, func(b Belonging) bool {
 		return b.Membership.Namespace != a.Membership.Namespace && IsOwner(b)

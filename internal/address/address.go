@@ -28,14 +28,19 @@ import (
 //   - The ways to compose a letter (Unicode canonical equivalence, NFC, as RFC 6532
 //     section 3.1 recommends): é in one character or in two.
 //   - The ways to write a domain that are the same in DNS (IDNA 2008 with the mapping of
-//     UTS #46, non-transitional): BÜCHER.example is xn--bcher-kva.example, but
+//     UTS #46, non-transitional). BÜCHER.example is xn--bcher-kva.example, but
 //     faß.example is not fass.example.
 //
-// Key does not merge characters that only look alike (Cyrillic а and Latin a), text that
-// is the same only under NFKC, tags after a plus sign, dots that some providers ignore,
-// and the domains of one provider. Characters that would become a to z or 0 to 9 under
-// NFKC or case folding (ａ, ſ, the Kelvin sign) do not get this far, because CheckSyntax
-// refuses the address.
+// Key does not merge:
+//
+//   - characters that only look alike (Cyrillic а and Latin a)
+//   - text that is the same only under NFKC
+//   - tags after a plus sign
+//   - dots that some providers ignore
+//   - the domains of one provider
+//
+// Characters that would become a to z or 0 to 9 under NFKC or case folding (ａ, ſ, the
+// Kelvin sign) do not get this far, because CheckSyntax refuses the address.
 //
 // Key accepts any text. A text that CheckSyntax refuses is the same only as itself, apart
 // from the case of a to z.

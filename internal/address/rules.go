@@ -76,7 +76,7 @@ func CheckDomain(rule string) error {
 	return nil
 }
 
-// covers compares domains in ASCII.
+// covers reports whether a rule covers a domain. Both are in ASCII.
 func covers(rule, domain string) bool {
 	return domain == rule || strings.HasSuffix(domain, "."+rule)
 }

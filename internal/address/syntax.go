@@ -114,7 +114,7 @@ func checkAtom(atom string) error {
 	return nil
 }
 
-// isAtext follows RFC 5322, section 3.2.3.
+// isAtext reports whether a character is an atext of RFC 5322, section 3.2.3.
 func isAtext(r rune) bool {
 	return isWord(r) || strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
 }
@@ -129,7 +129,7 @@ func imitates(r rune) bool {
 }
 
 // asciiDomain returns a domain in A-labels and lower case. ok reports whether a mail
-// server can have the domain: it must have two or more labels, and the last one must
+// server can have the domain. It must have two or more labels, and the last one must
 // start with a letter and have at least two characters.
 func asciiDomain(text string) (domain string, ok bool) {
 	if len(text) > maxDomain || !utf8.ValidString(text) || strings.ContainsFunc(text, notInDomain) {
@@ -158,6 +158,7 @@ func asciiDomain(text string) (domain string, ok bool) {
 	return domain, true
 }
 
-// notInDomain also refuses characters that IDNA would map to a dot or to nothing. So a
-// domain is what it looks like.
+// notInDomain reports whether a character cannot be in a domain. It also refuses
+// characters that IDNA would map to a dot or to nothing. So a domain is what it looks
+// like.
 func notInDomain(r rune) bool { return !isWord(r) && r != '-' && r != '.' || unseen(r) }
