@@ -58,7 +58,7 @@ func (l *life) look(how string) Plan {
 		media.End(l.Account.Status.Deliveries, plan.Claim.Name, result, answer, l.Now)
 	}
 	switch how {
-	case "taken":
+	case "accepted":
 		end(accountsv1.DeliverySent, "")
 		l.taken[plan.Claim.Name] = true
 	case "refused":
@@ -143,7 +143,7 @@ func (l *life) happenings() map[string]func(*rapid.T) {
 		"an admin disables the Account":   func(*rapid.T) { l.Account.Spec.State = accountsv1.AccountSwitchDisabled },
 		"an admin enables the Account":    func(*rapid.T) { l.Account.Spec.State = accountsv1.AccountSwitchActive },
 		"the controller reconciles": func(t *rapid.T) {
-			l.look(rapid.SampledFrom([]string{"taken", "refused", "temporary failure", "the process dies", "another writer was first"}).Draw(t, "end"))
+			l.look(rapid.SampledFrom([]string{"accepted", "refused", "temporary failure", "the process dies", "another writer was first"}).Draw(t, "end"))
 		},
 	}
 }
@@ -151,7 +151,7 @@ func (l *life) happenings() map[string]func(*rapid.T) {
 // settle makes the mail server accept everything, until nothing is left to do soon.
 func (l *life) settle() {
 	for range 100 {
-		plan := l.look("taken")
+		plan := l.look("accepted")
 		if plan.Claim == nil && (plan.After == 0 || plan.After > delivery.LongestBackoff) {
 			return
 		}

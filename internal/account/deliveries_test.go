@@ -15,7 +15,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// told has the person have been told of something of so long ago.
+// told adds a sent mail about an event from d ago.
 func told(name string, d time.Duration) func(*Facts) { return mailed(name, d, accountsv1.DeliverySent) }
 
 // mailed adds one send of a mail about an event, at the time of the event, with the given

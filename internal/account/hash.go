@@ -16,7 +16,7 @@ import (
 )
 
 // ErrBusy means that no hashing slot became free in the time that a password may wait.
-var ErrBusy = errors.New("too many passwords are being hashed : try again shortly")
+var ErrBusy = errors.New("too many passwords are being hashed: try again shortly")
 
 // hashParameters are OWASP's minimum for argon2id (19 MiB, two passes, one lane), with
 // the 128-bit salt and the 256-bit tag of RFC 9106. The PHC string contains the

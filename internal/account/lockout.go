@@ -146,8 +146,8 @@ func Count(s *accountsv1.SignIn, factor Factor, limits Limits, now metav1.Time) 
 }
 
 // PasswordRight clears the counted passwords, because the last one was right. The second
-// factor is still required. An attacker who knows the password gets no more attempts at
-// the second factor for it.
+// factor is still required. It has a counter of its own, so the right password gives an
+// attacker no more attempts at it.
 func PasswordRight(s *accountsv1.SignIn) {
 	s.Failures = 0
 	if s.CodeFailures == 0 {

@@ -134,8 +134,8 @@ func TestEveryLetterHasOneKey(t *testing.T) {
 
 func beyondASCII(r rune) bool { return r > unicode.MaxASCII }
 
-// Two addresses share a key only if they differ only in case and composition. A change of
-// only these keeps the key.
+// Two addresses share a key only if their only differences are case and composition. A
+// change of only these keeps the key.
 func TestKeysMergeNothingElse(t *testing.T) {
 	piece := rapid.SampledFrom([]string{
 		"i", "I", "İ", "ı", "\u0307", "s", "S", "ß", "ẞ", "Σ", "σ", "ς", "α", "Ι", "ᾳ", "ᾼ", "\u0345", "\u0301", "å", "\u212b", "H", "\u0331", "ẖ", ".", "+",
@@ -177,7 +177,7 @@ func FuzzKey(f *testing.F) {
 				t.Errorf("Key(%q) = %q, but Key(%q) = %q", email, key, other, got)
 			}
 			if (CheckSyntax(email) == nil) != (CheckSyntax(other) == nil) {
-				t.Errorf("takes one of %q and %q", email, other)
+				t.Errorf("accepts only one of %q and %q", email, other)
 			}
 		}
 		if domain := Domain(email); domain != "" && !strings.HasSuffix(key, "@"+domain) {

@@ -6,6 +6,6 @@
 // codes.
 //
 // The package is pure. Time and randomness are arguments, it imports neither a client nor
-// net/http nor anything of Usher, and it keeps no state. The caller counts the attempts
-// and stores the results.
+// net/http nor another package of Usher, and it keeps no state. The caller counts the
+// attempts and stores the results.
 package secondfactor

@@ -146,7 +146,7 @@ func TestProposeEndsWhenEverythingIsTaken(t *testing.T) {
 	asked := map[string]bool{}
 	all := func(name string) bool {
 		if asked[name] {
-			t.Errorf("asks for %q twice", name)
+			t.Errorf("asks taken about %q twice", name)
 		}
 		asked[name] = true
 		return true

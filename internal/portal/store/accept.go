@@ -49,8 +49,8 @@ const (
 	Done
 	// Found means that a read after a failure found the change already made.
 	Found
-	// NotOpen means that the link cannot be used, or not any more. The standing tells
-	// why.
+	// NotOpen means that the link cannot be used, or no longer. The standing has the
+	// reason.
 	NotOpen
 	// NameTaken means that another person has the user name.
 	NameTaken
@@ -199,8 +199,8 @@ func (a *acceptance) offer(ctx context.Context) (Outcome, error) {
 }
 
 // enrol records in the status of the Account that there is a second factor, if the
-// Organization requires one. So a person who accepts has one, and no later
-// failure changes that.
+// Organization requires one. So a person who accepts has one, and no later failure
+// changes that.
 func (a *acceptance) enrol(ctx context.Context) (Outcome, error) {
 	if !a.seen.FactorRequired() || !a.person.Credentials.HasSecondFactor() {
 		return Continue, nil // record refuses a request without one

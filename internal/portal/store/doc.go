@@ -59,8 +59,8 @@
 //     turned away and is not counted, so a flood of requests locks no Account. If the
 //     answer to the counting write is lost, the attempt cannot be compared. It stays
 //     counted until the next success.
-//   - The right password gives no new attempts for the second factor, and a code signs in
-//     once.
+//   - The right password does not reset the counter of the second factor, and each code
+//     works only once.
 //   - Session fixation is impossible, because the token after a sign-in is never the one
 //     that the request came with.
 //   - A request that dies after step 3 leaves a session whose token no browser has, and a
@@ -104,13 +104,13 @@
 // It writes the time of the request into the status of the Accounts that may be meant,
 // and the controller mails to the address on file. No Secret is read for such a request.
 //
-// With the link, the Secret alone decides. One conditional write replaces the password,
-// records its time and ends every session. The portal checks the link again on the very
-// state that it writes. From the recorded time on, every link that was requested earlier
-// is dead, so a link sets one password. The reset does not start a session, and a
-// second factor stays: an attacker who reads the mailbox still lacks it. The write also settles a
-// password if an earlier request died before it could settle it (see below), so the owner
-// of the Account can come back. The lock is opened afterwards.
+// When the link is used, the Secret alone decides. One conditional write replaces the
+// password, records its time and ends every session. The portal checks the link again on
+// the very state that it writes. From the recorded time on, every link that was requested
+// earlier is dead, so a link sets one password. The reset starts no session, and a second
+// factor stays: an attacker who reads the mailbox still lacks it. The write also settles
+// a password if an earlier request died before it could settle it (see below), so the
+// owner of the Account can come back. Afterwards, the portal opens the lock.
 //
 // # Creating an account
 //
@@ -120,9 +120,9 @@
 // request takes these steps, all on live reads:
 //
 //  1. look: the link must be open.
-//  2. name: create the Account. If it exists and is half-made (created, but not yet
-//     accepted with), through this very Invitation and for the same address, continue
-//     with it. Otherwise the name is taken.
+//  2. name: create the Account. If it exists, and is half-made through this very
+//     Invitation and for the same address, continue with it. Otherwise the name is taken.
+//     (An Account is half-made until the controller records a Membership in it.)
 //  3. offer: read the Secret, then check the link again. Then write the credentials of
 //     this request, on condition that the Secret is unchanged.
 //  4. enrol: if the Organization requires a second factor, record in the Account's status
@@ -155,7 +155,7 @@
 // One race is limited only by time. A request can sleep in step 3, between its check and
 // its write, while another one records the acceptance and dies before it settles. When
 // the first request wakes up, it replaces the hash of the second. The owner of that hash
-// was not told that the account is ready, but may try the password all the same.
+// was not told that the account is ready, but may try the password anyway.
 // account.AcceptanceTimeout keeps that window short.
 //
 // A password cannot be used to sign in before it is settled, and a half-made Account

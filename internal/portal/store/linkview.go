@@ -58,9 +58,9 @@ func (s LinkView) Pending(now time.Time) (accountsv1.OtherAddress, bool) {
 	return other, s.AnyAddress() && other.Given() && now.Before(other.RequestTime.Add(invitation.CodeValidity))
 }
 
-// accepts reports whether an account with that address may accept, given that the address
-// is known to be its owner's. It must be the invited address, or another one that the
-// Organization allows.
+// accepts reports whether an account with that address may accept. The caller must know
+// that the address belongs to the account's owner. It must be the invited address, or
+// another one that the Organization allows.
 func (s LinkView) accepts(email accountsv1.EmailAddress) bool {
 	return s.MayAccept(email) && (address.Same(string(email), string(s.Invitation.Spec.Email)) || s.Allows(string(email)))
 }

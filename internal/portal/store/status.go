@@ -18,8 +18,8 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// saveTries bounds how often a change of a status is tried again. It is more than all
-// clients of one link can cause conflicts.
+// saveTries bounds how often a change of a status is tried again. It exceeds the number
+// of conflicts that all clients of one link can cause.
 const saveTries = invitation.MostGuesses + invitation.MostCodes + 5
 
 // Change is something that the holder of a link writes into the Invitation's status.

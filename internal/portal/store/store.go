@@ -137,7 +137,7 @@ func (s *Store) complete(ctx context.Context, offer *invitation.Offer, reader cl
 	// never too stale.
 	var holders accountsv1.AccountList
 	if err := s.Reader.List(ctx, &holders, client.MatchingFields{IndexAccountMembership: name.String()}); err != nil {
-		return fmt.Errorf("find who took up a membership: %w", err)
+		return fmt.Errorf("find the accounts that hold a membership: %w", err)
 	}
 	offer.TakenUp = slices.ContainsFunc(holders.Items, func(a accountsv1.Account) bool { return membership.Holds(&a, name, inv.Spec.Email) })
 	return nil
