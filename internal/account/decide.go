@@ -16,74 +16,75 @@ import (
 	"github.com/usher-dev/usher/internal/organization"
 )
 
-// AcceptanceTimeout is how long the portal may be at one acceptance. Until then
-// a new Account is not reported as half-made, and a half-made one that is
-// discarded keeps its name: a request that is still at it could write its
-// password after the clean-up.
+// AcceptanceTimeout is how long the portal may work on one acceptance. Until then, a new
+// Account is not reported as half-made. A half-made Account that is being discarded keeps
+// its name for as long, because a request that is still running could write its password
+// after the clean-up.
 const AcceptanceTimeout = 20 * time.Second
 
-// Acceptance is an Invitation that an Account accepted, with the Organization
-// and the Membership of the same name, where there are any.
+// Acceptance is an Invitation that an Account accepted, with the Organization and the
+// Membership of the same name if they exist.
 type Acceptance = invitation.Offer
 
-// Facts is everything that decides about an Account.
+// Facts holds everything that decides about an Account.
 type Facts struct {
-	// Now is the time of the look.
+	// Now is the time at which the facts were read.
 	Now time.Time
-	// Account in question.
+	// Account is the Account to decide about.
 	Account *accountsv1.Account
-	// Origin is the very Invitation that the Account was made through; nil if
-	// that is gone. Only looked at while the Account is half-made.
+	// Origin is the Invitation that the Account was created through. It is nil if that
+	// Invitation was deleted. Only used while the Account is half-made.
 	Origin *accountsv1.Invitation
-	// Accepted are the Invitations that name this very Account as theirs.
+	// Accepted are the Invitations whose status names this very Account.
 	Accepted []Acceptance
-	// Organizations that the Account belongs to. Only looked at while an
-	// acceptance has not been carried out.
+	// Organizations that the Account belongs to. Only used while an acceptance has not
+	// been carried out.
 	Organizations []*accountsv1.Organization
-	// Belongings are the Memberships that the Account holds, in the order of the
-	// record, with their Organizations.
+	// Belongings are the Memberships that the Account holds, in the order of the record,
+	// with their Organizations.
 	Belongings []Belonging
 	// Going are the Memberships in the record that are being deleted.
 	Going []types.NamespacedName
-	// Retained are the Memberships in the record whose Organizations count on
-	// them as those of owners: nobody leaves them before being let go.
+	// Retained are the Memberships in the record that their Organizations list as owners.
+	// The member cannot leave them until the Organization releases the owner.
 	Retained []types.NamespacedName
-	// BindingsLeft tells whether RoleBindings to the Account exist. Only
-	// looked at while the Account is being deleted.
+	// BindingsLeft reports whether RoleBindings to the Account exist. Only used while the
+	// Account is being deleted.
 	BindingsLeft bool
-	// UserNames are those of all Accounts with the address, as people type them.
-	// Only looked at while somebody has asked for them.
+	// UserNames are the user names of all Accounts with the address, as people type them.
+	// Only used while a request for them is open.
 	UserNames []string
 
 	// Holder names this process in claims.
 	Holder string
-	// SendDeadline is after which time a try has surely ended.
+	// SendDeadline is the time after which a send has certainly ended.
 	SendDeadline time.Duration
 	// MailDomain is the right-hand side of Message-IDs.
 	MailDomain string
 }
 
-// Plan is what to do next. At most one of its actions is set, but for what goes
-// into the annotations.
+// Plan is what to do next. At most one of its actions is set, except that Record, Left
+// and TwoFactor can be set together.
 type Plan struct {
-	// Record to write into the Account's annotation; nil: leave it.
+	// Record to write into the Account's annotation. Nil means that it stays.
 	Record *string
-	// Left are the Memberships that go out of the record because the person
-	// gives them up.
+	// Left are the Memberships that are removed from the record because the member leaves
+	// them.
 	Left []types.NamespacedName
-	// TwoFactor to write into the Account's annotation; empty: leave it.
+	// TwoFactor to write into the Account's annotation. Empty means that it stays.
 	TwoFactor accountsv1.TwoFactor
-	// Discard the half-made Account that nobody can take up any more.
+	// Discard the half-made Account, which no link can complete any more.
 	Discard bool
-	// RemoveFinalizer, and the credentials before it.
+	// RemoveFinalizer after deleting the credentials.
 	RemoveFinalizer bool
-	// Claim the next try with this; then send.
+	// Claim to write before the next send.
 	Claim *Claim
-	// After which time to look again, if nothing happens before. 0: never.
+	// After is the delay until the next reconciliation if nothing happens before. 0 means
+	// never.
 	After time.Duration
 }
 
-// Decide says what to do next.
+// Decide returns what to do next.
 func Decide(f Facts) Plan {
 	if f.Account.DeletionTimestamp != nil {
 		if left := f.Account.DeletionTimestamp.Add(AcceptanceTimeout).Sub(f.Now); left > 0 && HalfMade(f.Account) {
@@ -109,7 +110,8 @@ func Decide(f Facts) Plan {
 	return Plan{}
 }
 
-// annotate says what the annotations must say that a restore brings back.
+// annotate returns the annotations that need a new value. A restore brings back their
+// content.
 func (f Facts) annotate() (plan Plan, changed bool) {
 	record, left := f.record()
 	if record != f.Account.Annotations[accountsv1.MembershipsAnnotation] {
@@ -122,8 +124,8 @@ func (f Facts) annotate() (plan Plan, changed bool) {
 	return plan, plan.Record != nil || plan.TwoFactor != ""
 }
 
-// serve claims the next mail that is due, or says when there is something to do
-// or to say by itself: a mail, the end of a lock or of a try, a request.
+// serve claims the next mail that is due. Otherwise it returns when the next timed event
+// is due: a mail, the end of a lock or of a sign-in attempt, or a request.
 func (f Facts) serve() Plan {
 	f = f.carriedOut()
 	claim, wait := f.deliver()
@@ -148,14 +150,14 @@ func (f Facts) serve() Plan {
 	return Plan{After: at.Sub(f.Now)}
 }
 
-// inUse tells whether the Account is somebody's, and stays.
+// inUse reports whether a person accepted with the Account and it is not being deleted.
 func (f Facts) inUse() bool { return !HalfMade(f.Account) && f.Account.DeletionTimestamp == nil }
 
-// Disabled tells whether the spec says that nothing can be done with the Account.
+// Disabled reports whether the spec disables the Account, so nothing can be done with it.
 func Disabled(a *accountsv1.Account) bool { return a.Spec.State == accountsv1.AccountSwitchDisabled }
 
-// HalfMade tells whether the Account was never taken up: its record was never
-// written. One whose record was emptied again belongs to somebody.
+// HalfMade reports whether no acceptance was ever completed with the Account: its record
+// was never written. An Account whose record became empty again does belong to a person.
 func HalfMade(a *accountsv1.Account) bool {
 	_, recorded := a.Annotations[accountsv1.MembershipsAnnotation]
 	return !recorded
@@ -165,7 +167,7 @@ func (f Facts) settling() bool {
 	return f.Now.Sub(f.Account.CreationTimestamp.Time) < AcceptanceTimeout
 }
 
-// abandoned tells whether no link can take the half-made Account up any more.
+// abandoned reports whether no link can complete the half-made Account any more.
 func (f Facts) abandoned() bool {
 	origin := f.Origin
 	return origin == nil || origin.DeletionTimestamp != nil || origin.Status.Decline.Given() ||
@@ -173,14 +175,18 @@ func (f Facts) abandoned() bool {
 		origin.Status.State == accountsv1.InvitationExpired
 }
 
-// record is what the record must say: what it says, with every Membership whose
-// acceptance has not been carried out yet, as long as all are of one legal entity,
-// without those that are going, and without those that the person gives up, which
-// are left.
+// record returns the new value of the record, and the Memberships that the member leaves.
+// The new value has these parts:
+//
+//   - the Memberships that are in the record now
+//   - every Membership whose acceptance has not been carried out yet, provided that all
+//     are of one legal entity
+//
+// Memberships that are being deleted or that the member leaves are removed.
 func (f Facts) record() (record string, left []types.NamespacedName) {
 	var taken []membership.Held
 	organizations := slices.Clone(f.Organizations)
-	// Of two acceptances that cannot both be carried out the earlier one counts.
+	// Of two acceptances that cannot both be carried out, the earlier one wins.
 	accepted := slices.SortedStableFunc(slices.Values(f.Accepted), func(a, b Acceptance) int {
 		return acceptedTime(a).Compare(acceptedTime(b))
 	})
@@ -193,19 +199,20 @@ func (f Facts) record() (record string, left []types.NamespacedName) {
 		if slices.Contains(f.Going, h.NamespacedName) {
 			return true
 		}
-		// An acceptance comes first, so that it becomes history before it is undone.
+		// An acceptance comes first, so it becomes history before it is undone.
 		if f.leaving(h) && !slices.ContainsFunc(taken, func(t membership.Held) bool { return t.NamespacedName == h.NamespacedName }) {
 			left = append(left, h.NamespacedName)
 			return true
 		}
 		return false
 	})
-	// What is taken counts before what an earlier Membership of that name left behind.
+	// A new entry takes precedence over one that an earlier Membership of the same name
+	// left behind.
 	return membership.FormatRecord(append(taken, held...)), left
 }
 
-// taken is the Membership that an acceptance brings, unless it has been carried
-// out, or cannot be.
+// taken returns the Membership of an acceptance, unless the acceptance has been carried
+// out or cannot be.
 func (f Facts) taken(a Acceptance) (entry membership.Held, found bool) {
 	m := a.Membership
 	if m == nil || m.DeletionTimestamp != nil || !invitation.Fits(a.Invitation, m) ||
@@ -226,7 +233,7 @@ func acceptedTime(a Acceptance) time.Time {
 	return time.Time{}
 }
 
-// held are the Memberships in the record.
+// held returns the Memberships in the record.
 func (f Facts) held() []membership.Held {
 	return membership.ParseRecord(f.Account.Annotations[accountsv1.MembershipsAnnotation])
 }
@@ -237,7 +244,7 @@ func (f Facts) leaving(h membership.Held) bool {
 	})
 }
 
-// earliest is the earlier of two times, where the zero time stands for none.
+// earliest returns the earlier of two times. The zero time means none.
 func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

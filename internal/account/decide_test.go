@@ -17,7 +17,7 @@ import (
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// someFacts are those of an Account that was made a minute ago through an
+// someFacts returns the facts of an Account that was created a minute ago through an
 // Invitation that is still open.
 func someFacts(changes ...func(*Facts)) Facts {
 	expires := metav1.NewTime(noon.Add(time.Hour))
@@ -64,7 +64,7 @@ func accepted(change func(*Acceptance)) func(*Facts) {
 	}
 }
 
-// belongingTo has the Account belong to the Organization of a legal entity.
+// belongingTo adds the Organization of a legal entity to those of the Account.
 func belongingTo(organization string) func(*Facts) {
 	return func(f *Facts) {
 		org := &accountsv1.Organization{ObjectMeta: metav1.ObjectMeta{Name: organization}}
@@ -83,70 +83,70 @@ func at(after time.Duration) func(*Facts) { return func(f *Facts) { f.Now = noon
 
 func going(f *Facts) { f.Account.DeletionTimestamp = &metav1.Time{Time: noon} }
 
-// TestEverySituation is the state table: what Usher does, and what it says.
+// TestEverySituation is the state table: what Usher does, and what it reports.
 func TestEverySituation(t *testing.T) {
 	asItIs := func(*Acceptance) {}
 	cases := map[string]struct {
 		facts               Facts
 		plan, state, active string
 	}{
-		"made this moment": {
+		"just created": {
 			someFacts(func(f *Facts) { f.Account.CreationTimestamp = metav1.NewTime(noon.Add(-time.Second)) }), "wait 19s", "", "",
 		},
-		"half-made, and its link works": {someFacts(), "wait 1h0m0s", "Pending", "False NotAccepted"},
+		"half-made, and its link is open": {someFacts(), "wait 1h0m0s", "Pending", "False NotAccepted"},
 		"half-made, and its link is being accepted": {
 			someFacts(originAcceptedBy("a1")), "wait 1h0m0s", "Pending", "False NotAccepted",
 		},
 		"half-made, and the person declined": {
 			someFacts(func(f *Facts) { f.Origin.Status.Decline.DeclinedTime = &metav1.Time{Time: noon} }), "discard", "Pending", "False NotAccepted",
 		},
-		"half-made, and another Account accepted": {someFacts(originAcceptedBy("a2")), "discard", "Pending", "False NotAccepted"},
-		"half-made, and the Invitation is gone":   {someFacts(func(f *Facts) { f.Origin = nil }), "discard", "Pending", "False NotAccepted"},
-		"half-made, and the Invitation is going": {
+		"half-made, and another Account accepted":   {someFacts(originAcceptedBy("a2")), "discard", "Pending", "False NotAccepted"},
+		"half-made, and the Invitation was deleted": {someFacts(func(f *Facts) { f.Origin = nil }), "discard", "Pending", "False NotAccepted"},
+		"half-made, and the Invitation is being deleted": {
 			someFacts(func(f *Facts) { f.Origin.DeletionTimestamp = &metav1.Time{Time: noon} }), "discard", "Pending", "False NotAccepted",
 		},
 		"half-made, and the Invitation has expired": {
 			someFacts(func(f *Facts) { f.Origin.Status.State = accountsv1.InvitationExpired }), "discard", "Pending", "False NotAccepted",
 		},
-		"half-made, and the time of its link is over, which nobody has said yet": {
+		"half-made, and its link has expired but its state does not report it yet": {
 			someFacts(at(2 * time.Hour)), "wait", "Pending", "False NotAccepted",
 		},
 		"accepted, and the Membership is of another Organization": {
 			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) { a.Membership.Spec.OrganizationRef.Name = "beta" })),
 			"wait 1h0m0s", "Pending", "False NotAccepted",
 		},
-		"accepted, by an Invitation of another role, and the Membership was there": {
+		"accepted with an Invitation for another role, although the Membership existed": {
 			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) { a.Membership.Spec.Role = "owner" })),
 			"wait 1h0m0s", "Pending", "False NotAccepted",
 		},
-		"accepted, and the Membership is going": {
+		"accepted, and the Membership is being deleted": {
 			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) { a.Membership.DeletionTimestamp = &metav1.Time{Time: noon} })),
 			"wait 1h0m0s", "Pending", "False NotAccepted",
 		},
-		"accepted with another address, where only the invited one will do": {
+		"accepted with another address, where only the invited one is allowed": {
 			someFacts(originAcceptedBy("a1"), accepted(asItIs), withAddress("doe@example.net")), "wait 1h0m0s", "Pending", "False NotAccepted",
 		},
-		"accepted with another address, before there is an Organization": {
+		"accepted with another address, before the Organization exists": {
 			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) {
 				a.Organization, a.Invitation.Spec.AddressMatch = nil, accountsv1.AddressMatchAnyAddress
 			}), withAddress("doe@example.net")),
 			"wait 1h0m0s", "Pending", "False NotAccepted",
 		},
-		"accepted with another address, where any will do": {
+		"accepted with another address, where any is allowed": {
 			someFacts(accepted(anyAddress), withAddress("doe@example.net")), "record acme/jane=jane@example.com", "Pending", "False NotAccepted",
 		},
-		"accepted with another address, where this Invitation takes any": {
+		"accepted with another address, where this Invitation allows any": {
 			someFacts(accepted(func(a *Acceptance) { a.Invitation.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress }), withAddress("doe@example.net")),
 			"record acme/jane=jane@example.com", "Pending", "False NotAccepted",
 		},
-		"accepted with another address, where this Invitation takes none": {
+		"accepted with another address, where this Invitation does not allow it": {
 			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) {
 				anyAddress(a)
 				a.Invitation.Spec.AddressMatch = accountsv1.AddressMatchStrict
 			}), withAddress("doe@example.net")),
 			"wait 1h0m0s", "Pending", "False NotAccepted",
 		},
-		"accepted with another address, of a domain that is denied": {
+		"accepted with another address, in a denied domain": {
 			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) {
 				anyAddress(a)
 				a.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"}
@@ -156,7 +156,7 @@ func TestEverySituation(t *testing.T) {
 		"accepted with the invited address in capitals": {
 			someFacts(accepted(asItIs), withAddress("JANE@example.com")), "record acme/jane", "Pending", "False NotAccepted",
 		},
-		"accepted with the invited address, where any will do": {
+		"accepted with the invited address, where any is allowed": {
 			someFacts(accepted(anyAddress)), "record acme/jane", "Pending", "False NotAccepted",
 		},
 		"another address is recorded": {
@@ -168,15 +168,15 @@ func TestEverySituation(t *testing.T) {
 		"accepted with another address, after a Membership of that name was recorded": {
 			someFacts(record("acme/jane"), accepted(anyAddress), withAddress("doe@example.net")), "record acme/jane=jane@example.com", "Active", "True Accepted",
 		},
-		"a Membership for another address is going": {
+		"a Membership for another address is being deleted": {
 			someFacts(record("acme/jane=jane@example.com,beta/jane"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
 			"record beta/jane", "Active", "True Accepted",
 		},
-		"a record that somebody has damaged": {
+		"a damaged record": {
 			someFacts(record("acme/jane, ,beta,acme/jane")), "record acme/jane", "Active", "True Accepted",
 		},
 		"accepted": {someFacts(accepted(asItIs)), "record acme/jane", "Pending", "False NotAccepted"},
-		"accepted, before there is a Membership": {
+		"accepted, before the Membership exists": {
 			someFacts(originAcceptedBy("a1"), accepted(func(a *Acceptance) { a.Membership = nil })), "wait 1h0m0s", "Pending", "False NotAccepted",
 		},
 		"accepted, and the Membership is for another address": {
@@ -191,35 +191,35 @@ func TestEverySituation(t *testing.T) {
 			someFacts(record("beta/jane"), belongingTo("beta"), accepted(func(a *Acceptance) { a.Organization.Spec.LegalEntity = "beta S.p.A." })),
 			"record acme/jane,beta/jane", "Active", "True Accepted",
 		},
-		"two at once, of different legal entities": {
+		"two acceptances at once, of different legal entities": {
 			someFacts(accepted(asItIs), accepted(func(a *Acceptance) { a.Membership.Namespace, a.Organization.Name = "beta", "beta" })),
 			"record acme/jane", "Pending", "False NotAccepted",
 		},
 		"a second Membership": {
 			someFacts(record("beta/jane"), accepted(asItIs)), "record acme/jane,beta/jane", "Active", "True Accepted",
 		},
-		"an acceptance that is history brings nothing back": {
+		"an acceptance that is history restores nothing": {
 			someFacts(record(""), accepted(func(a *Acceptance) { a.Invitation.Status.State = accountsv1.InvitationActive })),
 			"wait", "Active", "True Accepted",
 		},
-		"a Membership is going": {
+		"a Membership is being deleted": {
 			someFacts(record("acme/jane,beta/jane"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
 			"record beta/jane", "Active", "True Accepted",
 		},
-		"the last Membership is going": {
+		"the last Membership is being deleted": {
 			someFacts(record("acme/jane"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
 			"record ", "Active", "True Accepted",
 		},
-		"it belongs to somebody, and everything else is gone": {
+		"accepted earlier, and everything else was deleted": {
 			someFacts(record(""), func(f *Facts) { f.Origin = nil }), "wait", "Active", "True Accepted",
 		},
-		"half-made and going, and a request could still be at it": {
+		"half-made and being deleted, and a request could still use it": {
 			someFacts(going, at(10*time.Second)), "wait 10s", "Disabled", "False Deleting",
 		},
-		"half-made and going, and no request can be at it": {
+		"half-made and being deleted, and no request can use it any more": {
 			someFacts(going, at(20*time.Second)), "remove finalizer", "Disabled", "False Deleting",
 		},
-		"made this moment, and going": {
+		"just created, and being deleted": {
 			someFacts(going, func(f *Facts) { f.Account.CreationTimestamp = metav1.NewTime(noon) }), "wait 20s", "Disabled", "False Deleting",
 		},
 		"half-made, with a second factor": {
@@ -229,10 +229,10 @@ func TestEverySituation(t *testing.T) {
 			someFacts(accepted(asItIs), func(f *Facts) { f.Account.Status.TwoFactor = "Enrolled" }),
 			"record acme/jane, two-factor Enrolled", "Pending", "False NotAccepted",
 		},
-		"going, and access is there": {
+		"being deleted, and RoleBindings exist": {
 			someFacts(record("acme/jane"), going, func(f *Facts) { f.BindingsLeft = true }), "wait", "Disabled", "False Deleting",
 		},
-		"going, and nothing is left": {someFacts(record("acme/jane"), going), "remove finalizer", "Disabled", "False Deleting"},
+		"being deleted, and no RoleBindings exist": {someFacts(record("acme/jane"), going), "remove finalizer", "Disabled", "False Deleting"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestEverySituation(t *testing.T) {
 				active = string(a.Status) + " " + a.Reason
 			}
 			if string(status.State) != c.state || active != c.active {
-				t.Errorf("it says %q and Active=%q, not %q and %q", status.State, active, c.state, c.active)
+				t.Errorf("it reports %q and Active=%q, not %q and %q", status.State, active, c.state, c.active)
 			}
 		})
 	}

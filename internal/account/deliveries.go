@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// news is how long something is new enough to begin to tell about it: a
-	// status that comes back from a backup mails nobody.
+	// news is how old an event may be when Usher starts to notify the member about it. So
+	// a status that comes back from a backup sends no mails.
 	news = 24 * time.Hour
-	// worthTelling is how long Usher tries to tell about it.
+	// worthTelling is how long Usher retries to notify the member about an event.
 	worthTelling = 7 * 24 * time.Hour
 )
 
-// Claim is one try to deliver one mail, to be written before it is made.
+// Claim is one send of one mail. It is written before the mail is sent.
 type Claim struct {
 	delivery.Try
-	// Delivery that is begun with it, if it is not in the status yet.
+	// Delivery that the send begins, if it is not in the status yet.
 	Delivery accountsv1.Delivery
 }
 
@@ -38,18 +38,19 @@ func Begin(status *accountsv1.AccountStatus, claim Claim) {
 	delivery.Begin(delivery.Find(status.Deliveries, claim.Name), claim.Try)
 }
 
-// occasion is something that the person is told by mail: the newest of its kind.
+// occasion is an event that the member is notified about by mail. It is the newest of its
+// kind.
 type occasion struct {
 	purpose accountsv1.DeliveryPurpose
 	name    string
 	at      time.Time
-	// open tells whether a mail may be begun, and worth whether one that was
-	// begun may be tried again.
+	// open reports whether a mail may be started. worth reports whether a started mail
+	// may be retried.
 	open, worth bool
 }
 
-// occasions are those that the status knows, in the order in which they are told:
-// first what somebody waits for.
+// occasions returns the events in the status in the order in which their mails are sent.
+// Mails that the member waits for come first.
 func (f Facts) occasions() []occasion {
 	var all []occasion
 	status := f.Account.Status
@@ -71,16 +72,16 @@ func (f Facts) occasions() []occasion {
 	return all
 }
 
-// resettable tells whether the link of the newest request is still good, as far
-// as the status knows.
+// resettable reports whether the link of the newest request is still valid, as far as the
+// status knows.
 func (f Facts) resettable(requested *metav1.Time) bool {
 	changed := f.Account.Status.PasswordTime
 	return requested != nil && !Disabled(f.Account) && f.Now.Before(requested.Add(ResetValidity)) &&
 		(changed == nil || !requested.Before(changed))
 }
 
-// kept are the deliveries of the status without those that are about nothing any
-// more: there is something newer of the kind, or it is too long ago.
+// kept returns the deliveries of the status without outdated ones: their event has a
+// newer one of the same kind, or is too old.
 func (f Facts) kept() []accountsv1.Delivery {
 	occasions := f.occasions()
 	return slices.DeleteFunc(slices.Clone(f.Account.Status.Deliveries), func(d accountsv1.Delivery) bool {
@@ -88,7 +89,7 @@ func (f Facts) kept() []accountsv1.Delivery {
 	})
 }
 
-// deliver claims the next try that is due, or says how long to wait for it.
+// deliver claims the next send that is due, or returns how long to wait for it.
 func (f Facts) deliver() (*Claim, time.Duration) {
 	var wanted []accountsv1.Delivery
 	for _, o := range f.occasions() {
@@ -112,7 +113,7 @@ func (f Facts) deliver() (*Claim, time.Duration) {
 	return claim, 0
 }
 
-// language is the one that the person last read pages in, or else that of the
+// language returns the language that the member last read pages in, or else that of the
 // first Organization that they belong to.
 func (f Facts) language() accountsv1.Language {
 	var organization accountsv1.Language
@@ -122,8 +123,8 @@ func (f Facts) language() accountsv1.Language {
 	return cmp.Or(f.Account.Status.Language, organization, "en")
 }
 
-// SupportContact is whom the person can turn to: that of the first Organization
-// that names somebody.
+// SupportContact returns the contact for the member: that of the first Organization that
+// has one.
 func SupportContact(belongings []Belonging) string {
 	for _, b := range belongings {
 		if contact := b.Organization.Spec.SupportContact; contact != "" {

@@ -18,53 +18,53 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// life is somebody's Account over time: what people do, and what the controller
-// does about it when it looks.
+// life is an Account over time: what people do, and how the controller reacts when it
+// reconciles.
 type life struct {
 	Facts
 	keys invitation.Keyring
-	// processes counts those that there have been.
+	// processes counts the processes so far.
 	processes int
-	// ids are the Message-IDs of the deliveries, and taken those that the mail
-	// server has taken and that were written down.
+	// ids are the Message-IDs of the deliveries. taken are the mails that the mail server
+	// accepted and that were recorded.
 	ids   map[string]string
 	taken map[string]bool
-	// wrong is what must never happen, and has.
+	// wrong lists violations of what must never happen.
 	wrong []string
 }
 
-// second is a time as the portal writes it.
+// second returns a time as the portal writes it.
 func (l *life) second() *metav1.Time {
 	t := metav1.NewTime(l.Now.Truncate(time.Second))
 	return &t
 }
 
-// look is one look of the controller; how says how a try ends.
+// look is one reconciliation. how is the result of a send.
 func (l *life) look(how string) Plan {
 	plan := Decide(l.Facts)
 	if plan.Claim == nil {
 		l.Account.Status = Report(l.Facts)
 		return plan
 	}
-	if how == "somebody else wrote first" {
+	if how == "another writer was first" {
 		return plan
 	}
 	l.Account.Status = Report(l.Facts)
 	Begin(&l.Account.Status, *plan.Claim)
 	l.send(plan.Claim.Name)
-	// All mails about an Account are e-mails, whose copies are recognisable.
+	// All mails about an Account are emails, so copies can be recognized.
 	media := delivery.Media{accountsv1.MediumEmail: {CopyRecognisable: true}}
 	end := func(result accountsv1.DeliveryResult, answer string) {
 		media.End(l.Account.Status.Deliveries, plan.Claim.Name, result, answer, l.Now)
 	}
 	switch how {
-	case "taken":
+	case "accepted":
 		end(accountsv1.DeliverySent, "")
 		l.taken[plan.Claim.Name] = true
 	case "refused":
 		end(accountsv1.DeliveryRefused, "no such person")
-	case "not now":
-		end(accountsv1.DeliveryTemporaryFailure, "not now")
+	case "temporary failure":
+		end(accountsv1.DeliveryTemporaryFailure, "temporary failure")
 	case "the process dies":
 		l.processes++
 		l.Holder = fmt.Sprintf("usher-%d", l.processes)
@@ -73,17 +73,17 @@ func (l *life) look(how string) Plan {
 	return plan
 }
 
-// send looks at what goes out.
+// send checks a mail that is sent.
 func (l *life) send(name string) {
 	d := delivery.Find(l.Account.Status.Deliveries, name)
 	if d.Recipient != "jane@example.com" {
-		l.complain("%s goes to %s", name, d.Recipient)
+		l.complain("%s is sent to %s", name, d.Recipient)
 	}
 	if l.taken[name] {
-		l.complain("%s goes out again", name)
+		l.complain("%s is sent again", name)
 	}
 	if id, found := l.ids[name]; found && id != d.MessageID {
-		l.complain("%s goes out as %s and as %s", name, id, d.MessageID)
+		l.complain("%s is sent as %s and as %s", name, id, d.MessageID)
 	}
 	l.ids[name] = d.MessageID
 	if d.Purpose != accountsv1.PurposeReset {
@@ -99,7 +99,7 @@ func (l *life) send(name string) {
 		password = changed.Time
 	}
 	if standing := CheckReset(link, l.Account, password, l.keys, l.Now); standing != ResetOpen {
-		l.complain("%s goes out, and stands %d", name, standing)
+		l.complain("%s is sent, but its link has status %d", name, standing)
 	}
 }
 
@@ -107,7 +107,7 @@ func (l *life) complain(format string, args ...any) {
 	l.wrong = append(l.wrong, fmt.Sprintf(format, args...))
 }
 
-// happenings are what people do.
+// happenings returns what people can do.
 func (l *life) happenings() map[string]func(*rapid.T) {
 	status := func() *accountsv1.AccountStatus { return &l.Account.Status }
 	ask := func(o metav1.Object, annotation string) func(*rapid.T) {
@@ -121,48 +121,48 @@ func (l *life) happenings() map[string]func(*rapid.T) {
 			l.Now = l.Now.Add(rapid.SampledFrom([]time.Duration{10 * time.Second, time.Minute, 16 * time.Minute, time.Hour, 25 * time.Hour}).Draw(t, "time"))
 		},
 		"a password is tried": func(*rapid.T) { Count(&status().SignIn, FactorPassword, l.limits(), *l.second()) },
-		"the person signs in": func(*rapid.T) { Open(&status().SignIn, l.limits()) },
-		"the person forgets the password": func(*rapid.T) {
+		"the member signs in": func(*rapid.T) { Open(&status().SignIn, l.limits()) },
+		"the member forgets the password": func(*rapid.T) {
 			if MayRequest(status().ResetTimes, l.Now) {
 				status().ResetTimes = Requested(status().ResetTimes, *l.second())
 			}
 		},
-		"the person forgets the user name": func(*rapid.T) {
+		"the member forgets the user name": func(*rapid.T) {
 			if MayRequest(status().UserNameTimes, l.Now) {
 				status().UserNameTimes = Requested(status().UserNameTimes, *l.second())
 			}
 		},
-		"the person chooses a password": func(*rapid.T) {
+		"the member chooses a password": func(*rapid.T) {
 			status().PasswordTime = l.second()
 			Open(&status().SignIn, l.limits())
 		},
-		"the person adds a second factor":   func(*rapid.T) { status().SecondFactorTime = l.second() },
-		"an admin asks for a reset":         ask(l.Account, accountsv1.ResetAnnotation),
-		"an admin asks for an unlock":       ask(l.Account, accountsv1.UnlockAnnotation),
-		"a tenant's admin asks for a reset": ask(l.Belongings[0].Membership, accountsv1.ResetAnnotation),
-		"an admin disables the Account":     func(*rapid.T) { l.Account.Spec.State = accountsv1.AccountSwitchDisabled },
-		"an admin enables the Account":      func(*rapid.T) { l.Account.Spec.State = accountsv1.AccountSwitchActive },
-		"the controller looks": func(t *rapid.T) {
-			l.look(rapid.SampledFrom([]string{"taken", "refused", "not now", "the process dies", "somebody else wrote first"}).Draw(t, "end"))
+		"the member adds a second factor": func(*rapid.T) { status().SecondFactorTime = l.second() },
+		"an admin requests a reset":       ask(l.Account, accountsv1.ResetAnnotation),
+		"an admin requests an unlock":     ask(l.Account, accountsv1.UnlockAnnotation),
+		"a manager requests a reset":      ask(l.Belongings[0].Membership, accountsv1.ResetAnnotation),
+		"an admin disables the Account":   func(*rapid.T) { l.Account.Spec.State = accountsv1.AccountSwitchDisabled },
+		"an admin enables the Account":    func(*rapid.T) { l.Account.Spec.State = accountsv1.AccountSwitchActive },
+		"the controller reconciles": func(t *rapid.T) {
+			l.look(rapid.SampledFrom([]string{"accepted", "refused", "temporary failure", "the process dies", "another writer was first"}).Draw(t, "end"))
 		},
 	}
 }
 
-// settle has the mail server take everything, until nothing is left to do soon.
+// settle makes the mail server accept everything, until nothing is left to do soon.
 func (l *life) settle() {
 	for range 100 {
-		plan := l.look("taken")
+		plan := l.look("accepted")
 		if plan.Claim == nil && (plan.After == 0 || plan.After > delivery.LongestBackoff) {
 			return
 		}
 		l.Now = l.Now.Add(plan.After)
 	}
-	l.complain("it does not come to rest")
+	l.complain("the controller never stops writing")
 }
 
-// Whatever happens, and wherever processes die: what there is to tell is told, to
-// the address of the Account alone, once unless nobody knows whether it was, and
-// no link goes out that is dead.
+// For every order of events, and wherever processes die, each event is mailed only to the
+// address of the Account. It is mailed once, unless the result of a send is unknown. No
+// dead link is mailed.
 func TestWhatIsToBeToldIsToldOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := &life{Facts: janes(), ids: map[string]string{}, taken: map[string]bool{}}
@@ -185,16 +185,16 @@ func TestWhatIsToBeToldIsToldOnce(t *testing.T) {
 	})
 }
 
-// settled looks at an Account for which nothing is left to do.
+// settled checks an Account for which nothing is left to do.
 func settled(t *rapid.T, l *life) {
-	l.Now = l.Now.Add(-time.Second) // the time of the last look
+	l.Now = l.Now.Add(-time.Second) // the time of the last reconciliation
 	if diff := cmp.Diff(l.Account.Status, Report(l.Facts)); diff != "" {
-		t.Errorf("another look writes:\n%s", diff)
+		t.Errorf("another reconciliation writes:\n%s", diff)
 	}
 	status := l.Account.Status
 	for _, o := range l.occasions() {
 		if d := delivery.Find(status.Deliveries, o.name); o.open && (d == nil || !delivery.Finished(*d)) {
-			t.Errorf("nobody was told of %s", o.name)
+			t.Errorf("no mail was sent about %s", o.name)
 		}
 	}
 	var names []string

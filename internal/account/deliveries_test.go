@@ -15,11 +15,11 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// told has the person have been told of something of so long ago.
+// told adds a sent mail about an event from d ago.
 func told(name string, d time.Duration) func(*Facts) { return mailed(name, d, accountsv1.DeliverySent) }
 
-// mailed has a mail about something have been tried once, when it happened, with
-// that result.
+// mailed adds one send of a mail about an event, at the time of the event, with the given
+// result.
 func mailed(name string, d time.Duration, result accountsv1.DeliveryResult) func(*Facts) {
 	return func(f *Facts) {
 		f.Account.Status.Deliveries = append(f.Account.Status.Deliveries, accountsv1.Delivery{
@@ -49,8 +49,8 @@ func namesAsked(d time.Duration) func(*Facts) {
 	return func(f *Facts) { f.Account.Status.UserNameTimes = []metav1.Time{*ago(d)} }
 }
 
-// TestWhatThePersonIsMailed tells what is mailed and when, and which deliveries
-// stay on the list.
+// TestWhatThePersonIsMailed covers what is mailed and when, and which deliveries stay on
+// the list.
 func TestWhatThePersonIsMailed(t *testing.T) {
 	const (
 		day       = 24 * time.Hour
@@ -60,53 +60,53 @@ func TestWhatThePersonIsMailed(t *testing.T) {
 		facts      Facts
 		plan, kept string
 	}{
-		"a reset was asked for":     {janes(resetAsked(time.Minute)), "claim reset-1795262340 1", ""},
-		"a reset, and it is mailed": {janes(resetAsked(time.Minute), told("reset", time.Minute)), "wait", "reset-1795262340"},
-		"a reset, and the mail server said not now": {
+		"a reset was requested":          {janes(resetAsked(time.Minute)), "claim reset-1795262340 1", ""},
+		"a reset, and the mail was sent": {janes(resetAsked(time.Minute), told("reset", time.Minute)), "wait", "reset-1795262340"},
+		"a reset, and the mail server reported a temporary failure": {
 			janes(resetAsked(5*time.Second), mailed("reset", 5*time.Second, temporary)), "wait 4.49s", "reset-1795262395",
 		},
-		"a reset, and it is time to try again":        {janes(resetAsked(time.Minute), mailed("reset", time.Minute, temporary)), "claim reset-1795262340 2", "reset-1795262340"},
-		"a reset, refused for good":                   {janes(resetAsked(time.Minute), mailed("reset", time.Minute, "Refused")), "wait", "reset-1795262340"},
-		"a reset of an hour ago":                      {janes(resetAsked(time.Hour)), "wait", ""},
-		"a reset of an hour ago that was not taken":   {janes(resetAsked(time.Hour), mailed("reset", time.Hour, temporary)), "wait", "reset-1795258800"},
-		"a reset, and another one since":              {janes(resetAsked(0, time.Minute), told("reset", time.Minute)), "claim reset-1795262400 1", ""},
-		"a reset, and the password was changed since": {janes(resetAsked(time.Minute), passwordChanged(time.Second), told("password", time.Second)), "wait", "password-1795262399"},
+		"a reset, and the retry is due":                        {janes(resetAsked(time.Minute), mailed("reset", time.Minute, temporary)), "claim reset-1795262340 2", "reset-1795262340"},
+		"a reset, permanently refused":                         {janes(resetAsked(time.Minute), mailed("reset", time.Minute, "Refused")), "wait", "reset-1795262340"},
+		"a reset from an hour ago":                             {janes(resetAsked(time.Hour)), "wait", ""},
+		"a reset from an hour ago whose mail was not accepted": {janes(resetAsked(time.Hour), mailed("reset", time.Hour, temporary)), "wait", "reset-1795258800"},
+		"a reset, and another one since":                       {janes(resetAsked(0, time.Minute), told("reset", time.Minute)), "claim reset-1795262400 1", ""},
+		"a reset, and the password was changed since":          {janes(resetAsked(time.Minute), passwordChanged(time.Second), told("password", time.Second)), "wait", "password-1795262399"},
 		"a reset, and the password was changed before": {
 			janes(resetAsked(time.Minute), passwordChanged(time.Hour), told("password", time.Hour)), "claim reset-1795262340 1", "password-1795258800",
 		},
-		"a reset that was not taken, and the Account is disabled": {
+		"a reset whose mail was not accepted, and the Account is disabled": {
 			janes(resetAsked(time.Minute), mailed("reset", time.Minute, temporary), disabled), "wait", "reset-1795262340",
 		},
-		"the password was changed":                      {janes(passwordChanged(time.Second)), "claim password-1795262399 1", ""},
-		"the password was changed, and nobody told":     {janes(passwordChanged(day)), "wait", ""},
-		"the password was changed twice":                {janes(passwordChanged(time.Second), told("password", time.Hour)), "claim password-1795262399 1", ""},
-		"tried for days to tell that it was changed":    {janes(passwordChanged(6*day), mailed("password", 6*day, temporary)), "claim password-1794744000 2", "password-1794744000"},
-		"tried for a week to tell that it was changed":  {janes(passwordChanged(7*day), mailed("password", 7*day, temporary)), "wait", ""},
-		"told a week ago":                               {janes(passwordChanged(7*day), told("password", 7*day)), "wait", ""},
-		"changed before it was disabled":                {janes(passwordChanged(time.Second), disabled), "claim password-1795262399 1", ""},
-		"the second factor was changed":                 {janes(factorChanged(time.Second)), "claim second-factor-1795262399 1", ""},
-		"the second factor was changed a day ago":       {janes(factorChanged(day)), "wait", ""},
-		"the user names were asked for":                 {janes(namesAsked(time.Second)), "claim user-names-1795262399 1", ""},
-		"the user names were asked for, and are mailed": {janes(namesAsked(time.Second), told("user-names", time.Second)), "wait", "user-names-1795262399"},
-		"what somebody waits for comes first": {
+		"the password was changed":                                 {janes(passwordChanged(time.Second)), "claim password-1795262399 1", ""},
+		"the password was changed a day ago, and no mail was sent": {janes(passwordChanged(day)), "wait", ""},
+		"the password was changed twice":                           {janes(passwordChanged(time.Second), told("password", time.Hour)), "claim password-1795262399 1", ""},
+		"retried for days after a password change":                 {janes(passwordChanged(6*day), mailed("password", 6*day, temporary)), "claim password-1794744000 2", "password-1794744000"},
+		"retried for a week after a password change":               {janes(passwordChanged(7*day), mailed("password", 7*day, temporary)), "wait", ""},
+		"mailed a week ago":                                        {janes(passwordChanged(7*day), told("password", 7*day)), "wait", ""},
+		"changed before it was disabled":                           {janes(passwordChanged(time.Second), disabled), "claim password-1795262399 1", ""},
+		"the second factor was changed":                            {janes(factorChanged(time.Second)), "claim second-factor-1795262399 1", ""},
+		"the second factor was changed a day ago":                  {janes(factorChanged(day)), "wait", ""},
+		"the user names were requested":                            {janes(namesAsked(time.Second)), "claim user-names-1795262399 1", ""},
+		"the user names were requested, and the mail was sent":     {janes(namesAsked(time.Second), told("user-names", time.Second)), "wait", "user-names-1795262399"},
+		"a mail that the member waits for comes first": {
 			janes(namesAsked(0), resetAsked(0), passwordChanged(time.Hour), failed(5, time.Minute)), "claim reset-1795262400 1", "",
 		},
-		"what waits for the mail server keeps back nothing": {
+		"a mail that waits for its retry does not block others": {
 			janes(resetAsked(time.Second), mailed("reset", time.Second, temporary), factorChanged(0)), "claim second-factor-1795262400 1", "reset-1795262399",
 		},
-		"locked, and the mail was not taken": {
+		"locked, and the mail was not accepted": {
 			janes(failed(5, time.Minute), mailed("locked", time.Minute, temporary)), "claim locked-1795262340 2", "locked-1795262340",
 		},
-		"locked, and it was over before the mail was taken": {
+		"locked, and the lock ended before the mail was accepted": {
 			janes(failed(5, time.Hour), mailed("locked", time.Hour, temporary)), "claim locked-1795258800 2", "locked-1795258800",
 		},
-		"unlocked before the mail was taken": {
+		"unlocked before the mail was accepted": {
 			janes(failed(5, time.Minute), mailed("locked", time.Minute, temporary), asked(accountsv1.UnlockAnnotation, 0)), "wait", "",
 		},
-		"another failure after the lock was over": {janes(failed(1, time.Second), locks(1), told("locked", time.Hour)), "wait", ""},
-		"half-made":              {someFacts(passwordChanged(0), resetAsked(0), namesAsked(0)), "wait 1h0m0s", ""},
-		"being deleted":          {janes(going, passwordChanged(0), resetAsked(0)), "remove finalizer", ""},
-		"of no purpose any more": {janes(told("greeting", time.Minute)), "wait", ""},
+		"another failure after the lock ended": {janes(failed(1, time.Second), locks(1), told("locked", time.Hour)), "wait", ""},
+		"half-made":                            {someFacts(passwordChanged(0), resetAsked(0), namesAsked(0)), "wait 1h0m0s", ""},
+		"being deleted":                        {janes(going, passwordChanged(0), resetAsked(0)), "remove finalizer", ""},
+		"an unknown purpose":                   {janes(told("greeting", time.Minute)), "wait", ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -131,11 +131,11 @@ func TestAMailGoesToTheAccountsAddressInItsPersonsLanguage(t *testing.T) {
 		facts Facts
 		want  accountsv1.Language
 	}{
-		"nobody says":                           {janes(resetAsked(0)), "en"},
-		"the first Organization does":           {janes(resetAsked(0), func(f *Facts) { f.Belongings[0].Organization.Spec.Language = "it" }, belongsTo(french)), "it"},
-		"the second Organization does":          {janes(resetAsked(0), belongsTo(french)), "en"},
-		"the person does, and the Organization": {janes(resetAsked(0), func(f *Facts) { f.Account.Status.Language, f.Belongings = "de", []Belonging{french} }), "de"},
-		"there is no Organization":              {janes(resetAsked(0), func(f *Facts) { f.Belongings = nil }), "en"},
+		"no language is set":                      {janes(resetAsked(0)), "en"},
+		"the first Organization sets one":         {janes(resetAsked(0), func(f *Facts) { f.Belongings[0].Organization.Spec.Language = "it" }, belongsTo(french)), "it"},
+		"only the second Organization sets one":   {janes(resetAsked(0), belongsTo(french)), "en"},
+		"the member and the Organization set one": {janes(resetAsked(0), func(f *Facts) { f.Account.Status.Language, f.Belongings = "de", []Belonging{french} }), "de"},
+		"there is no Organization":                {janes(resetAsked(0), func(f *Facts) { f.Belongings = nil }), "en"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

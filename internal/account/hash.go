@@ -15,13 +15,12 @@ import (
 	"github.com/alexedwards/argon2id"
 )
 
-// ErrBusy says that every slot for hashing stayed taken for as long as a
-// password may wait.
-var ErrBusy = errors.New("too many passwords are being hashed at this moment: try again shortly")
+// ErrBusy means that no hashing slot became free in the time that a password may wait.
+var ErrBusy = errors.New("too many passwords are being hashed: try again shortly")
 
-// hashParameters are OWASP's least for argon2id (19 MiB, two passes, one
-// lane), with the salt of 128 bits and the tag of 256 bits of RFC 9106. The
-// PHC string names them, so that they can be raised without losing anybody.
+// hashParameters are OWASP's minimum for argon2id (19 MiB, two passes, one lane), with
+// the 128-bit salt and the 256-bit tag of RFC 9106. The PHC string contains the
+// parameters, so they can be raised while old hashes keep working.
 var hashParameters = argon2id.Params{
 	Memory:      19 * 1024,
 	Iterations:  2,
@@ -30,51 +29,51 @@ var hashParameters = argon2id.Params{
 	KeyLength:   32,
 }
 
-// nobody is a hash that takes as long to check as any other and that no
-// password is known for: its tag was never computed.
+// A valid hash for accounts that do not exist. It takes as long to check as any other,
+// and no password is known for it, because its tag was never computed.
 var nobody = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s",
 	hashParameters.Memory, hashParameters.Iterations, hashParameters.Parallelism,
 	base64.RawStdEncoding.EncodeToString(make([]byte, hashParameters.SaltLength)),
 	base64.RawStdEncoding.EncodeToString(make([]byte, hashParameters.KeyLength)))
 
-// What a stored hash may ask for, so that a damaged one cannot take all the
-// memory or time there is: the memory (in KiB) and lanes that RFC 9106 recommends
-// where memory is scarce, and some more passes. There is room in it to raise
-// hashParameters, and to go back to a release that had not.
+// Bounds of a stored hash, so a damaged one cannot use up all memory or time. They are
+// the memory (in KiB) and lanes that RFC 9106 recommends for little memory, and some more
+// passes. They leave room to raise hashParameters, and to go back to a release that had
+// not raised them.
 const (
 	mostMemory      = 64 * 1024
 	mostIterations  = 10
 	mostParallelism = 4
 )
 
-// leastKeyLength and leastSaltLength, in bytes, are what a hash must have to tell
-// passwords apart. One that was cut off does not.
+// leastKeyLength and leastSaltLength, in bytes, are the minimum for a hash that
+// distinguishes passwords. A truncated hash does not.
 const (
 	leastKeyLength  = 16
 	leastSaltLength = 8
 )
 
-// Hasher hashes and verifies passwords, so many at a time and no more: each takes 19 MiB,
-// and without a bound a crowd at the door would take all the memory there is.
+// Hasher hashes and verifies a limited number of passwords at a time. Each needs 19 MiB.
+// Without a limit, a flood of requests would use up all memory.
 type Hasher struct {
 	slots chan struct{}
 	wait  time.Duration
 
 	mu sync.Mutex
-	// running hashes use their memory. That of done ones is garbage that may not
-	// be collected yet. Together they are never more than the slots.
+	// running hashes use their memory. The memory of done ones is garbage that may not be
+	// collected yet. Together they never exceed the slots.
 	running, done int
 }
 
-// NewHasher makes a Hasher that is at as many passwords at a time as it has
-// slots, at least one, and lets a further one wait for that long.
+// NewHasher returns a Hasher that works on as many passwords at a time as it has slots,
+// at least one. Further passwords wait for a slot for up to the given time.
 func NewHasher(slots int, wait time.Duration) *Hasher {
 	return &Hasher{slots: make(chan struct{}, max(slots, 1)), wait: wait}
 }
 
-// Hash gives a password, in Normal form, as a PHC string with a salt of its
-// own. It fails with ErrBusy when no slot came free in time, and with the
-// error of ctx when that ended first.
+// Hash returns the PHC string of a password, in Normal form, with a new salt. It fails
+// with ErrBusy if no slot became free in time, and with the error of ctx if that ended
+// first.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if err := h.enter(ctx); err != nil {
 		return "", err
@@ -87,13 +86,15 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return phc, nil
 }
 
-// Verify tells whether a password, in Normal form, is the one of the PHC string
-// that stored gives, in constant time. It asks for that once there is room, right
-// before it compares: what stored counts is what is looked at, and whoever finds no
-// room has lost nothing. An empty PHC string is that of nobody: it takes as long as
-// another and no password is right, so that an answer does not tell by its time
-// who exists. Verify fails as Hash does, and after the same time where the PHC string
-// cannot be read.
+// Verify reports whether a password, in Normal form, matches the PHC string that stored
+// returns. It compares in constant time.
+//
+// Verify calls stored after it has a slot, right before it compares. So an attempt that
+// stored counts is also compared, and a caller that finds no slot has lost nothing. An
+// empty PHC string means that there is no account: no password is right, but the call
+// takes as long as any other. So the response time does not reveal which accounts exist.
+// Verify fails in the same way as Hash. If the PHC string cannot be read, it fails after
+// the same time.
 func (h *Hasher) Verify(ctx context.Context, password string, stored func() string) (bool, error) {
 	if err := h.enter(ctx); err != nil {
 		return false, err
@@ -115,7 +116,7 @@ func (h *Hasher) Verify(ctx context.Context, password string, stored func() stri
 	return same, nil
 }
 
-// Outdated tells whether a password should be hashed anew at the next chance: its
+// Outdated reports whether a password should be hashed again at the next opportunity. Its
 // PHC string has weaker parameters than new ones get, or cannot be read.
 func Outdated(phc string) bool {
 	stored, err := parametersOf(phc)
@@ -123,13 +124,13 @@ func Outdated(phc string) bool {
 		stored.SaltLength < hashParameters.SaltLength || stored.KeyLength < hashParameters.KeyLength
 }
 
-// ErrUnreadableHash says that what is stored is no hash that Usher can check. Its text
-// quotes nothing of it.
-var ErrUnreadableHash = errors.New("a stored password cannot be read: it is no PHC string of argon2id version 19 with parameters within bounds; " +
-	"the person has to reset it")
+// ErrUnreadableHash means that the stored value is not a hash that Usher can check. The
+// error text quotes nothing of it.
+var ErrUnreadableHash = errors.New("a stored password cannot be read: it is not a PHC string of argon2id version 19 with parameters within bounds; " +
+	"the member has to reset it")
 
-// parametersOf reads the parameters of a PHC string. It fails where argon2id
-// would panic or take too much, and where the hash would be worth nothing.
+// parametersOf reads the parameters of a PHC string. It fails if argon2id would panic or
+// use too many resources, and if the hash would be worthless.
 func parametersOf(phc string) (argon2id.Params, error) {
 	params, _, _, err := argon2id.DecodeHash(phc)
 	switch {
@@ -152,8 +153,8 @@ func (h *Hasher) enter(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	// Left to itself, the collector lets several times the memory of all slots pile
-	// up. To collect after each hash would cost as much time as the hash.
+	// Left to itself, the collector lets several times the memory of all slots pile up.
+	// Collecting after each hash would cost as much time as the hash.
 	if h.running+h.done >= cap(h.slots) {
 		runtime.GC()
 		h.done = 0

@@ -28,7 +28,7 @@ func TestHash(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(first, "$argon2id$v=19$m=19456,t=2,p=1$") {
-		t.Errorf("hash %q does not name the parameters that were promised", first)
+		t.Errorf("hash %q does not contain the documented parameters", first)
 	}
 	second, err := h.Hash(t.Context(), decomposed)
 	if err != nil {
@@ -67,24 +67,24 @@ func TestVerify(t *testing.T) {
 		"the password":                               {password: composed, phc: stored, want: true},
 		"the same, composed by another keyboard":     {password: decomposed, phc: stored, want: true},
 		"the password, hashed with other parameters": {password: composed, phc: earlier, want: true},
-		"another":            {password: composed + "x", phc: stored},
-		"none":               {password: "", phc: stored},
-		"nobody's":           {password: composed},
-		"nobody's, and none": {password: ""},
+		"another":                 {password: composed + "x", phc: stored},
+		"none":                    {password: "", phc: stored},
+		"of no account":           {password: composed},
+		"of no account, and none": {password: ""},
 		"the password itself in place of its hash": {password: composed, phc: composed, fails: true},
 		"a hash by another function":               {password: composed, phc: "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy", fails: true},
 		"a hash that was cut off":                  {password: composed, phc: stored[:len(stored)/2], fails: true},
 		"a hash that was cut off after its salt":   {password: composed, phc: stored[:strings.LastIndex(stored, "$")+1], fails: true},
 		"a hash of no passes":                      {password: composed, phc: phcOf(19456, 0, 1, 16, 32), fails: true},
 		"a hash of no lanes":                       {password: composed, phc: phcOf(19456, 2, 0, 16, 32), fails: true},
-		"a hash that takes four tebibytes":         {password: composed, phc: phcOf(math.MaxUint32, 2, 1, 16, 32), fails: true},
-		"a hash that takes more than 64 MiB":       {password: composed, phc: phcOf(64*1024+1, 2, 1, 16, 32), fails: true},
-		"a hash that takes hours":                  {password: composed, phc: phcOf(19456, math.MaxUint32, 1, 16, 32), fails: true},
-		"a hash of more passes than ten":           {password: composed, phc: phcOf(8, 11, 1, 16, 32), fails: true},
+		"a hash that needs four tebibytes":         {password: composed, phc: phcOf(math.MaxUint32, 2, 1, 16, 32), fails: true},
+		"a hash that needs more than 64 MiB":       {password: composed, phc: phcOf(64*1024+1, 2, 1, 16, 32), fails: true},
+		"a hash that needs hours":                  {password: composed, phc: phcOf(19456, math.MaxUint32, 1, 16, 32), fails: true},
+		"a hash of more than ten passes":           {password: composed, phc: phcOf(8, 11, 1, 16, 32), fails: true},
 		"a hash of many lanes":                     {password: composed, phc: phcOf(19456, 2, 5, 16, 32), fails: true},
 		"a hash without a salt":                    {password: composed, phc: phcOf(19456, 2, 1, 0, 32), fails: true},
 		"a hash of few bits":                       {password: composed, phc: phcOf(19456, 2, 1, 16, 15), fails: true},
-		"the most that a hash may ask for":         {password: composed, phc: phcOf(64*1024, 10, 4, 16, 32)},
+		"the maximum that a hash may require":      {password: composed, phc: phcOf(64*1024, 10, 4, 16, 32)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := h.Verify(t.Context(), tc.password, storing(tc.phc))
@@ -100,7 +100,7 @@ func TestVerify(t *testing.T) {
 
 func storing(phc string) func() string { return func() string { return phc } }
 
-// phcOf is a hash of these parameters that no password is known for.
+// phcOf returns a hash with these parameters for which no password is known.
 func phcOf(memory, iterations uint32, parallelism, salt, key int) string {
 	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", memory, iterations, parallelism,
 		base64.RawStdEncoding.EncodeToString(make([]byte, salt)), base64.RawStdEncoding.EncodeToString(make([]byte, key)))
@@ -110,9 +110,9 @@ func TestNothingOfAPasswordIsCutOff(t *testing.T) {
 	h := NewHasher(1, time.Minute)
 	for name, tc := range map[string]struct{ password, another string }{
 		"256 characters, the last of which differs": {longest(256), longest(255) + "~"},
-		"256 that take a thousand bytes":            {strings.Repeat("🦊", 256), strings.Repeat("🦊", 255) + "🐺"},
-		"one byte past what bcrypt takes":           {strings.Repeat("x", 72) + "y", strings.Repeat("x", 72) + "z"},
-		"what follows a zero byte":                  {"velvet\x00pickle", "velvet\x00anchor"},
+		"256 characters that need a thousand bytes": {strings.Repeat("🦊", 256), strings.Repeat("🦊", 255) + "🐺"},
+		"one byte more than bcrypt reads":           {strings.Repeat("x", 72) + "y", strings.Repeat("x", 72) + "z"},
+		"text after a zero byte":                    {"velvet\x00pickle", "velvet\x00anchor"},
 		"a space at the end":                        {"velvet pickle tram ", "velvet pickle tram"},
 		"a capital letter":                          {"Velvet pickle tram", "velvet pickle tram"},
 	} {
@@ -140,7 +140,7 @@ func TestOutdated(t *testing.T) {
 		phc  string
 		want bool
 	}{
-		"one that was just made":        {fresh, false},
+		"a new hash":                    {fresh, false},
 		"less memory":                   {phcOf(19455, 2, 1, 16, 32), true},
 		"fewer passes":                  {phcOf(19456, 1, 1, 16, 32), true},
 		"more memory, but fewer passes": {phcOf(47104, 1, 1, 16, 32), true},
@@ -177,25 +177,25 @@ func TestHashesTakeNoMoreMemoryThanTheSlots(t *testing.T) {
 					turns <- struct{}{}
 					people.Go(func() {
 						defer func() { <-turns }()
-						if _, err := h.Verify(t.Context(), "somebody's guess", storing("")); err != nil {
+						if _, err := h.Verify(t.Context(), "a guess", storing("")); err != nil {
 							t.Error(err)
 						}
 					})
 				}
 				people.Wait()
 			})
-			t.Logf("%d hashes in %d slots took %d MiB", crowd, slots, took>>20)
+			t.Logf("%d hashes in %d slots used %d MiB", crowd, slots, took>>20)
 			if took > slots*each+fixed {
 				t.Errorf("%d MiB, want %d MiB at most", took>>20, (slots*each+fixed)>>20)
 			}
 			if took < each {
-				t.Errorf("%d MiB: no hash was seen at work", took>>20)
+				t.Errorf("%d MiB: no hash was running", took>>20)
 			}
 		})
 	}
 }
 
-// peakOf returns the most memory that objects took while do ran, in bytes.
+// peakOf returns the peak memory of objects while do ran, in bytes.
 func peakOf(t *testing.T, do func()) uint64 {
 	t.Helper()
 	runtime.GC()
@@ -203,7 +203,7 @@ func peakOf(t *testing.T, do func()) uint64 {
 	ctx, done := context.WithCancel(t.Context())
 	peak := make(chan uint64, 1)
 	go func() {
-		// Each hash takes its memory for many times as long as a tick.
+		// Each hash holds its memory for much longer than a tick.
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
 		most := heap()
@@ -218,8 +218,8 @@ func peakOf(t *testing.T, do func()) uint64 {
 	return <-peak - before
 }
 
-// heap is the memory of all objects, in bytes, be they in use or garbage that is
-// still there.
+// heap returns the memory of all objects in bytes, including garbage that is not
+// collected yet.
 func heap() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)
@@ -240,7 +240,7 @@ func TestVerifyHasNoMoreRoomThanItsSlots(t *testing.T) {
 	h := NewHasher(1, 0)
 	h.slots <- struct{}{}
 	if _, err := h.Verify(t.Context(), "none is left", func() string {
-		t.Error("the hash was asked for before there was room")
+		t.Error("the hash was read before a slot was free")
 		return ""
 	}); !errors.Is(err, ErrBusy) {
 		t.Errorf("without a slot: %v, want ErrBusy", err)
@@ -291,7 +291,7 @@ func TestHashGivesUpWithItsContext(t *testing.T) {
 	h.slots <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.Hash(ctx, "nobody waits for it"); !errors.Is(err, context.Canceled) {
+	if _, err := h.Hash(ctx, "the caller has left"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Hash = %v, want the context's error", err)
 	}
 }

@@ -11,28 +11,28 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// How long an Account stays locked: the first time, at most, and at most where
-// its person is an owner of an Organization, who must always be able to come back.
+// How long an Account stays locked: the first time, at most, and at most if its member is
+// an owner of an Organization. An owner must always be able to come back.
 const (
 	firstLock   = 15 * time.Minute
 	longestLock = 24 * time.Hour
 	ownersLock  = firstLock
 )
 
-// defaultMaxFailures is how many wrong passwords in a row lock an Account of
-// Organizations that do not say.
+// defaultMaxFailures is how many wrong passwords in a row lock an Account if its
+// Organizations set no limit.
 const defaultMaxFailures = 5
 
-// settling is how long a try may still be looked at that was counted last. Until
-// then nobody is told that the Account is locked: the last try may be right.
+// settling is how long the most recently counted attempt may still be in progress. Until
+// it ends, the Account is not reported as locked, because that attempt may be right.
 const settling = 10 * time.Second
 
-// Limits are the rules of the lock for one Account.
+// Limits are the lockout rules for one Account.
 type Limits struct {
-	// MaxFailures is how many wrong passwords in a row lock the Account; wrong
-	// second factors are counted apart, with the same limit.
+	// MaxFailures is how many wrong passwords in a row lock the Account. Wrong second
+	// factors are counted separately, with the same limit.
 	MaxFailures int32
-	// Owner: the person is an owner of an Organization.
+	// Owner means that the member is an owner of an Organization.
 	Owner bool
 }
 
@@ -42,8 +42,7 @@ type Belonging struct {
 	Organization *accountsv1.Organization
 }
 
-// LimitsOf are the rules for somebody who belongs to these Organizations: the
-// strictest of each.
+// LimitsOf returns the rules for a member of these Organizations: the strictest of each.
 func LimitsOf(belongings []Belonging) Limits {
 	limits := Limits{MaxFailures: 0}
 	for _, b := range belongings {
@@ -67,16 +66,16 @@ func maxFailures(org *accountsv1.Organization) int32 {
 	return defaultMaxFailures
 }
 
-// IsOwner tells whether the Membership makes its person an owner.
+// IsOwner reports whether the Membership makes the member an owner.
 func IsOwner(b Belonging) bool {
 	role, found := b.Organization.Role(b.Membership.Spec.Role)
 	return found && role.Standing == accountsv1.StandingOwner
 }
 
-// Factor is what is tried at the door.
+// Factor is what a sign-in attempt tries.
 type Factor int
 
-// The factors that can be guessed. A passkey cannot.
+// The factors that can be guessed. A passkey cannot be guessed.
 const (
 	// FactorPassword is the password.
 	FactorPassword Factor = iota
@@ -84,18 +83,18 @@ const (
 	FactorCode
 )
 
-// Lock is how an Account stands to its limits at one moment.
+// Lock is the state of an Account's lock at one moment.
 type Lock struct {
-	// Reached: as many failures were counted as there may be.
+	// Reached means that the number of counted failures has reached the limit.
 	Reached bool
-	// Until is when a lock ends, or ended; zero: the limit is not reached.
+	// Until is when a lock ends or ended. Zero means that the limit is not reached.
 	Until time.Time
 }
 
-// Locked tells whether the Account is locked at that time.
+// Locked reports whether the Account is locked at that time.
 func (l Lock) Locked(now time.Time) bool { return l.Reached && now.Before(l.Until) }
 
-// LockOf is the lock of an Account.
+// LockOf returns the lock of an Account.
 func LockOf(s accountsv1.SignIn, limits Limits) Lock {
 	if s.FailureTime == nil || s.Failures < limits.MaxFailures && s.CodeFailures < limits.MaxFailures {
 		return Lock{}
@@ -111,12 +110,12 @@ func LockOf(s accountsv1.SignIn, limits Limits) Lock {
 	return Lock{Reached: true, Until: s.FailureTime.Add(wait)}
 }
 
-// Settled tells whether no request can be at the last try any more.
+// Settled reports whether the last counted attempt has certainly ended.
 func Settled(s accountsv1.SignIn, now time.Time) bool {
 	return s.FailureTime == nil || now.Sub(s.FailureTime.Time) >= settling
 }
 
-// SettledAfter is when that will be.
+// SettledAfter returns how long it takes until Settled is true.
 func SettledAfter(s accountsv1.SignIn, now time.Time) time.Duration {
 	if s.FailureTime == nil {
 		return 0
@@ -124,9 +123,9 @@ func SettledAfter(s accountsv1.SignIn, now time.Time) time.Duration {
 	return max(s.FailureTime.Add(settling).Sub(now), 0)
 }
 
-// Count counts a try that is about to be looked at, and tells whether it may be.
-// Where it may not, because the Account is locked, nothing is changed. A lock
-// that has run out is over, and the next one will be longer.
+// Count counts an attempt before it is compared, and reports whether it may be compared.
+// If the Account is locked, it may not, and nothing changes. A lock that has run out is
+// over, and the next one will be longer.
 func Count(s *accountsv1.SignIn, factor Factor, limits Limits, now metav1.Time) bool {
 	lock := LockOf(*s, limits)
 	if lock.Locked(now.Time) {
@@ -146,9 +145,9 @@ func Count(s *accountsv1.SignIn, factor Factor, limits Limits, now metav1.Time) 
 	return true
 }
 
-// PasswordRight forgets the passwords that were counted, because the last one
-// was right; the second factor is still awaited. Whoever knows the password has
-// no more second factors for it.
+// PasswordRight clears the counted passwords, because the last one was right. The second
+// factor is still required. It has a counter of its own, so the right password gives an
+// attacker no more attempts at it.
 func PasswordRight(s *accountsv1.SignIn) {
 	s.Failures = 0
 	if s.CodeFailures == 0 {
@@ -156,8 +155,8 @@ func PasswordRight(s *accountsv1.SignIn) {
 	}
 }
 
-// SignedIn forgets all that was counted, because the last try, of that factor,
-// was right. If it was the last that there could be, no lock has begun.
+// SignedIn clears everything that was counted, because the last attempt, of that factor,
+// was right. If it was the last allowed attempt, no lock has begun.
 func SignedIn(s *accountsv1.SignIn, factor Factor, limits Limits) {
 	if factor == FactorCode {
 		s.CodeFailures = max(s.CodeFailures-1, 0)
@@ -167,8 +166,8 @@ func SignedIn(s *accountsv1.SignIn, factor Factor, limits Limits) {
 	Open(s, limits)
 }
 
-// Open forgets all that was counted, because the person has chosen a new
-// password, or was let in by an admin. Sessions that a lock has ended stay ended.
+// Open clears everything that was counted, because the member has set a new password or
+// an admin has unlocked the Account. Sessions that a lock has ended stay ended.
 func Open(s *accountsv1.SignIn, limits Limits) {
 	ended := s.SessionsEndTime
 	if LockOf(*s, limits).Reached && s.FailureTime != nil {
@@ -177,13 +176,13 @@ func Open(s *accountsv1.SignIn, limits Limits) {
 	*s = accountsv1.SignIn{SessionsEndTime: ended}
 }
 
-// EndSessions ends every session that was begun up to that time.
+// EndSessions ends every session that began no later than the given time.
 func EndSessions(s *accountsv1.SignIn, now metav1.Time) {
 	s.SessionsEndTime = later(s.SessionsEndTime, &now)
 }
 
-// SessionsEnd is the time up to which sessions are ended; zero: none is. A lock
-// ends those that were begun before it.
+// SessionsEnd returns the time up to which sessions are ended. Zero means that none are.
+// A lock ends the sessions that began before it.
 func SessionsEnd(s accountsv1.SignIn, limits Limits) time.Time {
 	var ended *metav1.Time
 	if LockOf(s, limits).Reached {

@@ -29,12 +29,12 @@ func TestTheStrictestOrganizationCounts(t *testing.T) {
 		belongings []Belonging
 		want       Limits
 	}{
-		"no organization":            {nil, Limits{MaxFailures: 5}},
-		"one that does not say":      {[]Belonging{belonging(0, "")}, Limits{MaxFailures: 5}},
-		"a lax one alone":            {[]Belonging{belonging(10, "")}, Limits{MaxFailures: 10}},
-		"a lax one and the default":  {[]Belonging{belonging(10, ""), belonging(0, "")}, Limits{MaxFailures: 5}},
-		"the default and a strict":   {[]Belonging{belonging(0, ""), belonging(3, "")}, Limits{MaxFailures: 3}},
-		"an owner of the second one": {[]Belonging{belonging(4, ""), belonging(0, accountsv1.StandingOwner)}, Limits{MaxFailures: 4, Owner: true}},
+		"no organization":              {nil, Limits{MaxFailures: 5}},
+		"one that sets no limit":       {[]Belonging{belonging(0, "")}, Limits{MaxFailures: 5}},
+		"a lax one alone":              {[]Belonging{belonging(10, "")}, Limits{MaxFailures: 10}},
+		"a lax one and the default":    {[]Belonging{belonging(10, ""), belonging(0, "")}, Limits{MaxFailures: 5}},
+		"the default and a strict one": {[]Belonging{belonging(0, ""), belonging(3, "")}, Limits{MaxFailures: 3}},
+		"an owner of the second one":   {[]Belonging{belonging(4, ""), belonging(0, accountsv1.StandingOwner)}, Limits{MaxFailures: 4, Owner: true}},
 	} {
 		if got := LimitsOf(c.belongings); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
@@ -42,8 +42,8 @@ func TestTheStrictestOrganizationCounts(t *testing.T) {
 	}
 }
 
-// tried counts tries of a factor, all at one time, and gives how many may be
-// looked at.
+// tried counts attempts of a factor, all at one time, and returns how many may be
+// compared.
 func tried(s *accountsv1.SignIn, factor Factor, limits Limits, at time.Time, times int) int {
 	looked := 0
 	for range times {
@@ -69,7 +69,7 @@ func TestEachLockIsLongerThanTheOneBefore(t *testing.T) {
 			now := noon
 			for i, want := range c.want {
 				if got := tried(&s, FactorPassword, c.limits, now, 20); got != int(c.limits.MaxFailures) {
-					t.Fatalf("lock %d: %d passwords looked at", i, got)
+					t.Fatalf("lock %d: %d passwords compared", i, got)
 				}
 				if got := LockOf(s, c.limits).Until.Sub(now); got != want {
 					t.Errorf("lock %d lasts %s, not %s", i, got, want)
@@ -87,19 +87,19 @@ func TestPasswordsAndCodesAreCountedApart(t *testing.T) {
 	limits := Limits{MaxFailures: 5}
 	var s accountsv1.SignIn
 	if got := tried(&s, FactorCode, limits, noon, 4); got != 4 {
-		t.Fatalf("%d codes looked at", got)
+		t.Fatalf("%d codes compared", got)
 	}
-	for range 3 { // whoever knows the password gets no more codes for it
+	for range 3 { // the right password gives no more codes
 		if tried(&s, FactorPassword, limits, noon, 4) != 4 {
-			t.Fatal("a password was not looked at")
+			t.Fatal("a password was not compared")
 		}
 		PasswordRight(&s)
 	}
 	if got := tried(&s, FactorCode, limits, noon, 10); got != 1 {
-		t.Errorf("%d more codes looked at, want 1", got)
+		t.Errorf("%d more codes compared, want 1", got)
 	}
 	if tried(&s, FactorPassword, limits, noon, 1) != 0 {
-		t.Error("codes do not lock the password out")
+		t.Error("failed codes do not lock the password")
 	}
 }
 
@@ -109,7 +109,7 @@ func TestALockByCodesEndsLikeAnyOther(t *testing.T) {
 		var s accountsv1.SignIn
 		tried(&s, FactorCode, limits, noon, 5)
 		if got := tried(&s, factor, limits, noon.Add(15*time.Minute), 9); got != 5 {
-			t.Errorf("after the lock %d tries of factor %d were looked at", got, factor)
+			t.Errorf("after the lock, %d attempts of factor %d were compared", got, factor)
 		}
 	}
 }
@@ -118,19 +118,19 @@ func TestARightPasswordOpensNoLockThatCodesCaused(t *testing.T) {
 	limits := Limits{MaxFailures: 5}
 	var s accountsv1.SignIn
 	tried(&s, FactorPassword, limits, noon, 1)
-	tried(&s, FactorCode, limits, noon, 5) // while the password is still looked at
+	tried(&s, FactorCode, limits, noon, 5) // while the password is still being compared
 	if PasswordRight(&s); !LockOf(s, limits).Locked(noon) {
-		t.Error("the account is open")
+		t.Error("the account is not locked")
 	}
 }
 
 func TestALockEndsSessionsForGood(t *testing.T) {
 	limits, later := Limits{MaxFailures: 5}, noon.Add(time.Hour)
 	for name, open := range map[string]func(s *accountsv1.SignIn){
-		"still locked, or open by itself": func(*accountsv1.SignIn) {},
-		"opened by a reset":               func(s *accountsv1.SignIn) { Open(s, limits) },
-		"open, and somebody tries":        func(s *accountsv1.SignIn) { tried(s, FactorPassword, limits, later, 1) },
-		"open, and somebody signs in": func(s *accountsv1.SignIn) {
+		"still locked, or the lock ended by itself": func(*accountsv1.SignIn) {},
+		"opened by a reset":                         func(s *accountsv1.SignIn) { Open(s, limits) },
+		"open, and a password is tried":             func(s *accountsv1.SignIn) { tried(s, FactorPassword, limits, later, 1) },
+		"open, and the member signs in": func(s *accountsv1.SignIn) {
 			tried(s, FactorPassword, limits, later, 1)
 			SignedIn(s, FactorPassword, limits)
 		},
@@ -147,8 +147,8 @@ func TestALockEndsSessionsForGood(t *testing.T) {
 	}
 }
 
-// The lock goes with the limit, and what it ended stays ended: a passkey that signed
-// in meanwhile has begun another session.
+// A higher limit removes the lock, but the sessions that the lock ended stay ended. A
+// passkey that signed in meanwhile has begun another session.
 func TestAWiderLimitBringsNoSessionBack(t *testing.T) {
 	f := janes(failed(5, 10*time.Second))
 	f.Account.Status = Report(f)
@@ -173,7 +173,7 @@ func TestTheLastTryMayBeRight(t *testing.T) {
 		var s accountsv1.SignIn
 		tried(&s, factor, limits, noon, 5)
 		if Settled(s, noon.Add(settling-1)) || !Settled(s, noon.Add(settling)) || SettledAfter(s, noon) != settling {
-			t.Error("a try settles after another time")
+			t.Error("an attempt settles after another time")
 		}
 		SignedIn(&s, factor, limits)
 		if s != (accountsv1.SignIn{}) || !SessionsEnd(s, limits).IsZero() {
@@ -187,10 +187,9 @@ func TestTheLastTryMayBeRight(t *testing.T) {
 	}
 }
 
-// TestNobodyIsLookedAtWhileLocked: whatever happens in whatever order, and
-// whichever limits come to apply, between two successes no more passwords and no
-// more codes are looked at than there may be in each lock, and what a lock has
-// ended stays ended.
+// TestNobodyIsLookedAtWhileLocked checks random orders of events and random limits.
+// Between two successes, each lock allows no more passwords and codes to be compared than
+// the limit. Sessions that a lock has ended stay ended.
 func TestNobodyIsLookedAtWhileLocked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := door{limits: someLimits(t), now: noon, looked: map[Factor]int32{}}
@@ -206,18 +205,18 @@ func someLimits(t *rapid.T) Limits {
 	return Limits{MaxFailures: rapid.Int32Range(3, 7).Draw(t, "max"), Owner: rapid.Bool().Draw(t, "owner")}
 }
 
-// door is an Account that things happen to.
+// door is an Account under random events.
 type door struct {
 	limits Limits
 	s      accountsv1.SignIn
 	now    time.Time
-	// looked counts what was looked at since the last success or lock, and ended
-	// is up to when sessions were ended.
+	// looked counts the attempts that were compared since the last success or lock. ended
+	// is the time up to which sessions were ended.
 	looked map[Factor]int32
 	ended  time.Time
 }
 
-// passes lets time pass. The controller looks when the last try has settled.
+// passes lets time pass. The controller reconciles when the last attempt has settled.
 func (d *door) passes(by time.Duration) {
 	settles := d.now.Add(SettledAfter(d.s, d.now))
 	if d.now = d.now.Add(by); !settles.After(d.now) {
@@ -225,7 +224,7 @@ func (d *door) passes(by time.Duration) {
 	}
 }
 
-// reported has the controller look.
+// reported makes the controller reconcile.
 func (d *door) reported(at time.Time) {
 	b := belonging(d.limits.MaxFailures, "")
 	if d.limits.Owner {
@@ -262,7 +261,7 @@ func (d *door) step(t *rapid.T) {
 		if counted {
 			d.looked[factor]++
 			if d.looked[factor] > d.limits.MaxFailures {
-				t.Fatalf("looked at %v", d.looked)
+				t.Fatalf("compared %v", d.looked)
 			}
 		}
 	}
@@ -273,7 +272,7 @@ func (d *door) check(t *rapid.T) {
 	if end.Before(d.ended) {
 		t.Fatalf("sessions that ended at %s came back", d.ended)
 	}
-	if Settled(d.s, d.now) { // or the last try may be right, and there is no lock
+	if Settled(d.s, d.now) { // otherwise the last attempt may be right, and there is no lock
 		d.ended = end
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The length of a password, in characters after normalization. NIST SP 800-63B-4
-// asks for at least 15 where it is an account's only factor, for at least 8 where
-// it is not, and for at least 64 to be accepted. The upper bound only keeps a
+// The length of a password, in characters after normalization. NIST SP 800-63B-4 requires
+// at least 15 if the password is the only factor and at least 8 if it is not. It also
+// requires that passwords of at least 64 are accepted. The upper bound only keeps a
 // request small.
 const (
 	MinPasswordLength                 = 15
@@ -21,7 +21,7 @@ const (
 	MaxPasswordLength                 = 256
 )
 
-// LeastLength is how long a password must be at least.
+// LeastLength returns the minimum length of a password.
 func LeastLength(secondFactor bool) int {
 	if secondFactor {
 		return MinPasswordLengthWithSecondFactor
@@ -29,31 +29,31 @@ func LeastLength(secondFactor bool) int {
 	return MinPasswordLength
 }
 
-// IsShort tells whether a password is too short to be an account's only factor.
+// IsShort reports whether a password is too short to be an account's only factor.
 func IsShort(password string) bool { return PasswordLength(password) < MinPasswordLength }
 
-// Normal is the form in which a password is measured, hashed and compared:
-// NFC, so that é is the same letter however a keyboard composes it.
+// Normal returns the form in which a password is measured, hashed and compared. It is
+// NFC, so é is the same letter however a keyboard composes it.
 func Normal(password string) string { return norm.NFC.String(password) }
 
-// PasswordLength counts the characters of a password in Normal form.
+// PasswordLength returns the number of characters of a password in Normal form.
 func PasswordLength(password string) int { return utf8.RuneCountInString(Normal(password)) }
 
-// Weakness is why a password cannot be taken. It is a name for whoever tells the
-// person, in their language; the empty one says that nothing is wrong.
+// Weakness is the reason why a password is refused. It is a key that the caller
+// translates into the person's language. Empty means that nothing is wrong.
 type Weakness string
 
-// What can be wrong with a password. All but the first three say what makes it
-// easy to guess.
+// What can be wrong with a password. All except the first three name what makes it easy
+// to guess.
 const (
 	// WeakEmpty: nothing was typed.
 	WeakEmpty Weakness = "empty"
-	// WeakShort: it has less than LeastLength characters.
+	// WeakShort: it has fewer than LeastLength characters.
 	WeakShort Weakness = "short"
 	// WeakLong: it has more than MaxPasswordLength characters.
 	WeakLong Weakness = "long"
-	// WeakPersonal: it is built from the person's name or address, or from the
-	// name of the organization.
+	// WeakPersonal: it is built from the person's name or address, or from the name of
+	// the organization.
 	WeakPersonal Weakness = "personal"
 	// WeakCommon: it is a common password, or only a few common words.
 	WeakCommon Weakness = "common"
@@ -71,9 +71,9 @@ const (
 	WeakSimple Weakness = "simple"
 )
 
-// CheckPassword tells why a password cannot be taken, or that nothing is wrong
-// with it. Length and how easy it is to guess are all that counts: any
-// character is welcome, and none is asked for.
+// CheckPassword returns why a password is refused, or the empty Weakness. Only the length
+// and how easy the password is to guess count: any character is welcome, and none is
+// required.
 func CheckPassword(password string, about Person, secondFactor bool) Weakness {
 	switch length := PasswordLength(password); {
 	case password == "":
@@ -86,15 +86,14 @@ func CheckPassword(password string, about Person, secondFactor bool) Weakness {
 	return Rate(password, about).Weakness
 }
 
-// Person is what can be known about the owner of an account, and is therefore
-// tried first by whoever guesses their password.
+// Person is what can be known about the owner of an account. An attacker tries it first.
 type Person struct {
 	UserName, Email, GivenName, FamilyName string
-	// Organization holds its name and its title.
+	// Organization holds the name and the title of each Organization.
 	Organization []string
 }
 
-// words are what the person's password should not be built from.
+// words returns the words that the person's password should not be built from.
 func (p Person) words() []string {
 	texts := append([]string{p.UserName, p.Email, p.GivenName, p.FamilyName, "usher", "kubernetes"}, p.Organization...)
 	seen := map[string]bool{}

@@ -16,41 +16,41 @@ var jane = Person{
 func TestCheckPassword(t *testing.T) {
 	for name, tc := range map[string]struct {
 		password string
-		// want is why it is refused; empty: taken.
+		// want is why the password is refused. Empty means that it is accepted.
 		want Weakness
 	}{
-		"none":                               {"", WeakEmpty},
-		"one character short":                {"kzu7 wvq3 mxp9", WeakShort},
-		"just long enough":                   {"kzu7 wvq3 mxp9x", ""},
-		"words that do not belong together":  {"velvet-anchor pickle tram", ""},
-		"64 characters":                      {strings.Repeat("q8 Zr", 12) + "w0tk", ""},
-		"the longest":                        {longest(256), ""},
-		"one too long is refused, never cut": {longest(257), WeakLong},
-		"spaces at both ends count":          {" kzu7 wvq3 mxp ", ""},
-		"Greek":                              {"θάλασσα καφές μολύβι", ""},
-		"Chinese":                            {"正確馬電池訂書針海洋咖啡鉛筆書房", ""},
-		"a letter and its mark are one character":    {"e\u0301kzu7 wvq3 mxp", WeakShort},
-		"fifteen of the same":                        {"aaaaaaaaaaaaaaa", WeakRepeated},
-		"fifteen of the same from elsewhere":         {strings.Repeat("ж", 15), WeakRepeated},
-		"mostly the same":                            {"1111111111111111a", WeakSame},
-		"marks without letters":                      {strings.Repeat("\u0301", 15), WeakSimple},
-		"a short block over and over":                {"xkq7xkq7xkq7xkq7xk", WeakRepeated},
-		"a common password twice":                    {"passwordpassword", WeakRepeated},
-		"a common password in look-alikes":           {"p@$$w0rdp@$$w0rd1", WeakCommon},
-		"common words":                               {"iloveyouprincess", WeakCommon},
-		"a row of keys":                              {"sdfghjkl;'poiuyt", WeakKeyboard},
-		"the alphabet":                               {"abcdefghijklmnopq", WeakSequence},
-		"the Cyrillic alphabet":                      {"бвгдежзийклмноп", WeakSequence},
-		"the own name":                               {"jane-doe-jane-doe", WeakPersonal},
-		"the own name and a year":                    {"janedoeacme2024", WeakPersonal},
-		"the address":                                {"jane.doe@example.com", WeakPersonal},
-		"the organization":                           {"AcmeRocketWorks1", WeakPersonal},
-		"the own name among words that are not":      {"jane velvet pickle tram", ""},
-		"a control character and an emoji are taken": {"\x01🦊 velvet pickle tram", ""},
+		"none":                {"", WeakEmpty},
+		"one character short": {"kzu7 wvq3 mxp9", WeakShort},
+		"just long enough":    {"kzu7 wvq3 mxp9x", ""},
+		"unrelated words":     {"velvet-anchor pickle tram", ""},
+		"64 characters":       {strings.Repeat("q8 Zr", 12) + "w0tk", ""},
+		"the longest":         {longest(256), ""},
+		"one character too long is refused, not truncated": {longest(257), WeakLong},
+		"spaces at both ends count":                        {" kzu7 wvq3 mxp ", ""},
+		"Greek":                                            {"θάλασσα καφές μολύβι", ""},
+		"Chinese":                                          {"正確馬電池訂書針海洋咖啡鉛筆書房", ""},
+		"a letter and its mark are one character":          {"e\u0301kzu7 wvq3 mxp", WeakShort},
+		"fifteen of the same":                              {"aaaaaaaaaaaaaaa", WeakRepeated},
+		"fifteen of the same from another script":          {strings.Repeat("ж", 15), WeakRepeated},
+		"mostly the same":                                  {"1111111111111111a", WeakSame},
+		"marks without letters":                            {strings.Repeat("\u0301", 15), WeakSimple},
+		"a short block over and over":                      {"xkq7xkq7xkq7xkq7xk", WeakRepeated},
+		"a common password twice":                          {"passwordpassword", WeakRepeated},
+		"a common password in look-alikes":                 {"p@$$w0rdp@$$w0rd1", WeakCommon},
+		"common words":                                     {"iloveyouprincess", WeakCommon},
+		"a row of keys":                                    {"sdfghjkl;'poiuyt", WeakKeyboard},
+		"the alphabet":                                     {"abcdefghijklmnopq", WeakSequence},
+		"the Cyrillic alphabet":                            {"бвгдежзийклмноп", WeakSequence},
+		"the person's name":                                {"jane-doe-jane-doe", WeakPersonal},
+		"the person's name and a year":                     {"janedoeacme2024", WeakPersonal},
+		"the address":                                      {"jane.doe@example.com", WeakPersonal},
+		"the organization":                                 {"AcmeRocketWorks1", WeakPersonal},
+		"the person's name among unrelated words":          {"jane velvet pickle tram", ""},
+		"a control character and an emoji are accepted":    {"\x01🦊 velvet pickle tram", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := CheckPassword(tc.password, jane, false); got != tc.want {
-				t.Errorf("CheckPassword says %q, want %q", got, tc.want)
+				t.Errorf("CheckPassword = %q, want %q", got, tc.want)
 			}
 		})
 	}
@@ -61,15 +61,15 @@ func TestCheckPasswordBesideASecondFactor(t *testing.T) {
 		password string
 		want     Weakness
 	}{
-		"none":                               {"", WeakEmpty},
-		"seven characters":                   {"kzu7wv!", WeakShort},
-		"eight":                              {"kV7#qz2P", ""},
-		"eight of another script":            {"火λж水é木ß金", ""},
-		"seven letters, one with a mark":     {"kzu7we\u0301!", WeakShort},
-		"fifteen":                            {"kzu7 wvq3 mxp9x", ""},
-		"64":                                 {longest(64), ""},
-		"the longest":                        {longest(256), ""},
-		"one too long is refused, never cut": {longest(257), WeakLong},
+		"none":                           {"", WeakEmpty},
+		"seven characters":               {"kzu7wv!", WeakShort},
+		"eight":                          {"kV7#qz2P", ""},
+		"eight of another script":        {"火λж水é木ß金", ""},
+		"seven letters, one with a mark": {"kzu7we\u0301!", WeakShort},
+		"fifteen":                        {"kzu7 wvq3 mxp9x", ""},
+		"64":                             {longest(64), ""},
+		"the longest":                    {longest(256), ""},
+		"one character too long is refused, not truncated": {longest(257), WeakLong},
 		"a common password":                  {"password", WeakCommon},
 		"a common password with capitals":    {"PASSWORD", WeakCommon},
 		"a common password with a number":    {"Passwor1", WeakCommon},
@@ -87,17 +87,17 @@ func TestCheckPasswordBesideASecondFactor(t *testing.T) {
 		"a date with dots":                   {"24.12.85", WeakKeyboard},
 		"a row of keys":                      {"qwertyui", WeakCommon},
 		"a column of keys":                   {"1qaz2wsx", WeakCommon},
-		"a way on the keyboard":              {"zxdfgtre", WeakKeyboard},
+		"a path on the keyboard":             {"zxdfgtre", WeakKeyboard},
 		"the alphabet":                       {"abcdefgh", WeakSequence},
 		"the same over and over":             {"xxxxxxxx", WeakRepeated},
 		"two characters over and over":       {"x7x7x7x7", WeakRepeated},
-		"the own user name":                  {"jane-doe", WeakPersonal},
-		"the own name and a year":            {"Jane2026", WeakPersonal},
+		"the person's user name":             {"jane-doe", WeakPersonal},
+		"the person's name and a year":       {"Jane2026", WeakPersonal},
 		"the organization":                   {"acmeacme", WeakRepeated},
 		"the organization, a number, a sign": {"Acme123!", WeakPersonal},
 		"the address":                        {"jane.doe", WeakPersonal},
 		"the product":                        {"usher123", WeakPersonal},
-		"what it is made for":                {"Kubernetes1", WeakPersonal},
+		"the platform":                       {"Kubernetes1", WeakPersonal},
 		"a common password in German":        {"Passwort1", WeakCommon},
 		"a row of keys in French":            {"azertyui", WeakCommon},
 		"a row of keys in German":            {"qwertz12", WeakCommon},
@@ -106,10 +106,10 @@ func TestCheckPasswordBesideASecondFactor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := CheckPassword(tc.password, jane, true); got != tc.want {
-				t.Errorf("CheckPassword says %q, want %q", got, tc.want)
+				t.Errorf("CheckPassword = %q, want %q", got, tc.want)
 			}
 			if got := CheckPassword(tc.password, jane, false); got == "" && PasswordLength(tc.password) < 15 {
-				t.Error("taken as the only factor")
+				t.Error("accepted as the only factor")
 			}
 		})
 	}
@@ -128,7 +128,7 @@ func TestIsShort(t *testing.T) {
 func TestRateOfOddInput(t *testing.T) {
 	for name, password := range map[string]string{
 		"nothing":                               "",
-		"bytes that are no text":                strings.Repeat("\xff\xfe", 128),
+		"bytes that are not text":               strings.Repeat("\xff\xfe", 128),
 		"zeros":                                 strings.Repeat("\x00", 256),
 		"only marks":                            strings.Repeat("\u0301", 256),
 		"look-alikes":                           strings.Repeat("4@8({[<369&#!1|0$5+7%2", 12)[:256],
@@ -147,7 +147,7 @@ func TestRateOfOddInput(t *testing.T) {
 	}
 }
 
-// longest gives so many characters that do not repeat, of more than one script.
+// longest returns n characters that do not repeat, of more than one script.
 func longest(n int) string {
 	var b strings.Builder
 	state := uint32(7)
@@ -174,7 +174,7 @@ func FuzzCheckPassword(f *testing.F) {
 		about := jane
 		about.GivenName = name
 		if w := CheckPassword(password, about, secondFactor); w == "" && PasswordLength(password) < LeastLength(secondFactor) {
-			t.Errorf("takes %q", password)
+			t.Errorf("accepts %q", password)
 		}
 	})
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/usher-dev/usher/internal/membership"
 )
 
-// Report says where the Account stands, after what was asked for has been carried
-// out. What the portal has written is taken over as it is; all else follows from
-// the facts.
+// Report returns the status of the Account after pending requests have been carried out.
+// Fields that the portal has written stay as they are. Everything else follows from the
+// facts.
 func Report(f Facts) accountsv1.AccountStatus {
 	going := f.Account.DeletionTimestamp != nil
 	if HalfMade(f.Account) && f.settling() && !going {
@@ -37,12 +37,12 @@ func Report(f Facts) accountsv1.AccountStatus {
 		c.False(accountsv1.ConditionActive, accountsv1.ReasonDeleting, message)
 	case Disabled(f.Account):
 		status.State = accountsv1.AccountDisabled
-		message := "Nobody signs in, and nothing is granted; set spec.state to Active to end that."
+		message := "The Account is disabled: it cannot sign in and has no access. To enable it, set spec.state to Active."
 		c.Ready(accountsv1.ReasonDisabled, message)
 		c.False(accountsv1.ConditionActive, accountsv1.ReasonDisabled, message)
 	case HalfMade(f.Account):
 		status.State = accountsv1.AccountPending
-		message := "Somebody began to accept the invitation; the same link finishes it."
+		message := "The invited person started to accept the invitation. They can finish with the same link."
 		c.Ready(accountsv1.ReasonAwaitingAcceptance, message)
 		c.False(accountsv1.ConditionActive, accountsv1.ReasonNotAccepted, message)
 	default:
@@ -61,40 +61,39 @@ func Report(f Facts) accountsv1.AccountStatus {
 	return status
 }
 
-// signInConditions tells how signing in goes.
+// signInConditions sets the conditions about sign-in.
 func (f Facts) signInConditions(c *condition.Set) {
 	if f.shut() {
 		c.True(accountsv1.ConditionLocked, accountsv1.ReasonTooManyFailures,
-			"Too many wrong passwords or codes were tried. It opens by itself, by a new password that the person asks for at the portal, "+
-				"or by the annotation "+accountsv1.UnlockAnnotation+".")
+			"Too many wrong passwords or codes. The lock opens by itself, when the member resets the password at the portal, "+
+				"or with the annotation "+accountsv1.UnlockAnnotation+".")
 	} else {
-		c.False(accountsv1.ConditionLocked, accountsv1.ReasonNotLocked, "Wrong passwords or codes keep nobody from signing in.")
+		c.False(accountsv1.ConditionLocked, accountsv1.ReasonNotLocked, "The Account is not locked.")
 	}
 	if f.Account.Status.TwoFactor == accountsv1.TwoFactorEnrolled {
-		c.True(accountsv1.ConditionTwoFactorEnrolled, accountsv1.ReasonEnrolled, "Signing in takes a second factor, or a passkey.")
+		c.True(accountsv1.ConditionTwoFactorEnrolled, accountsv1.ReasonEnrolled, "Signing in requires a second factor or a passkey.")
 	} else {
 		c.False(accountsv1.ConditionTwoFactorEnrolled, accountsv1.ReasonNotEnrolled,
-			"There is no second factor; the person can set one up at the portal.")
+			"The Account has no second factor. The member can set one up at the portal.")
 	}
 }
 
-// requestBlocked tells about a request that is not carried out.
+// requestBlocked sets the condition about a request that is not carried out.
 func (f Facts) requestBlocked(c *condition.Set) {
 	a, reason := Blocked(f)
 	if a == nil {
 		return
 	}
-	why := "for what only a cluster admin may, because the person is an owner of another Organization: annotate the Account."
+	why := "the member is an owner of another Organization. Only a cluster admin can make this request, by annotating the Account."
 	if reason == accountsv1.ReasonResetLimited {
-		why = "for another link too soon after the last. It is sent by itself, within an hour; a cluster admin who annotates the Account need not wait."
+		why = "it is too soon after the last link. Usher sends another link by itself, within an hour. A cluster admin who annotates the Account does not have to wait."
 	}
 	c.True(accountsv1.ConditionRequestBlocked, reason, fmt.Sprintf(
-		"Membership %s/%s asks by %s %s", a.Membership.Namespace, a.Membership.Name, a.Annotation, why))
+		"Membership %s/%s has a blocked request by annotation %s: %s", a.Membership.Namespace, a.Membership.Name, a.Annotation, why))
 }
 
-// carriedOut are the facts after what was asked for has been carried out, and
-// after what is over has been left out of the status. Carried out again, they are
-// the same.
+// carriedOut returns the facts after pending requests have been carried out and outdated
+// entries have been removed from the status. It is idempotent.
 func (f Facts) carriedOut() Facts {
 	f.Account = f.Account.DeepCopy()
 	status := &f.Account.Status
@@ -110,7 +109,7 @@ func (f Facts) carriedOut() Facts {
 		EndSessions(&status.SignIn, metav1.NewTime(f.Now.UTC()).Rfc3339Copy())
 	}
 	if f.lock().Reached && Settled(status.SignIn, f.Now) {
-		// By other limits it may not have been a lock any more.
+		// With other limits, this may no longer count as a lock.
 		EndSessions(&status.SignIn, *status.SignIn.FailureTime)
 	}
 	f.answer()
@@ -118,7 +117,7 @@ func (f Facts) carriedOut() Facts {
 	return f
 }
 
-// recordedTwoFactor is what the annotation says that a restore brings back.
+// recordedTwoFactor returns the value of the annotation, which a restore brings back.
 func (f Facts) recordedTwoFactor() accountsv1.TwoFactor {
 	switch recorded := accountsv1.TwoFactor(f.Account.Annotations[accountsv1.TwoFactorAnnotation]); recorded {
 	case accountsv1.TwoFactorEnrolled, accountsv1.TwoFactorNotEnrolled:
@@ -127,8 +126,8 @@ func (f Facts) recordedTwoFactor() accountsv1.TwoFactor {
 	return ""
 }
 
-// shut tells whether what was counted keeps everybody from signing in with a
-// password, and no request can be at the last try any more.
+// shut reports whether failed sign-ins block every sign-in with a password, and the last
+// counted attempt has certainly ended.
 func (f Facts) shut() bool {
 	return f.lock().Locked(f.Now) && Settled(f.Account.Status.SignIn, f.Now)
 }

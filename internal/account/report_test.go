@@ -17,7 +17,7 @@ import (
 	"github.com/usher-dev/usher/internal/membership"
 )
 
-// janes are the facts about the Account of Jane, a developer of Acme.
+// janes returns the facts about the Account of Jane, a developer of Acme.
 func janes(changes ...func(*Facts)) Facts {
 	f := someFacts(record("acme/jane"))
 	f.Account.UID, f.Account.CreationTimestamp = someUID, metav1.NewTime(noon.AddDate(0, -1, 0))
@@ -29,7 +29,7 @@ func janes(changes ...func(*Facts)) Facts {
 	return f
 }
 
-// memberOf is Jane's Membership of an Organization, where bosses are owners.
+// memberOf returns Jane's Membership of an Organization in which bosses are owners.
 func memberOf(organization string, role accountsv1.CatalogueName) Belonging {
 	return Belonging{
 		Membership: &accountsv1.Membership{
@@ -48,7 +48,7 @@ func memberOf(organization string, role accountsv1.CatalogueName) Belonging {
 	}
 }
 
-// belongsTo has Jane belong to these Organizations as well.
+// belongsTo adds more Memberships to Jane.
 func belongsTo(more ...Belonging) func(*Facts) {
 	return func(f *Facts) {
 		held := f.held()
@@ -60,13 +60,13 @@ func belongsTo(more ...Belonging) func(*Facts) {
 	}
 }
 
-// ago is a time before noon, as a status keeps it.
+// ago returns a time before noon, in the form that a status keeps.
 func ago(d time.Duration) *metav1.Time {
 	t := metav1.NewTime(noon.Add(-d))
 	return &t
 }
 
-// failed has so many passwords in a row have been wrong, the last so long ago.
+// failed sets the number of wrong passwords in a row, and how long ago the last one was.
 func failed(times int32, d time.Duration) func(*Facts) {
 	return func(f *Facts) { f.Account.Status.SignIn.Failures, f.Account.Status.SignIn.FailureTime = times, ago(d) }
 }
@@ -80,7 +80,7 @@ func twoFactor(status accountsv1.TwoFactor, annotation string) func(*Facts) {
 	}
 }
 
-// retained has Organizations count on the Memberships as those of owners.
+// retained makes Organizations list the Memberships as those of owners.
 func retained(namespaces ...string) func(*Facts) {
 	return func(f *Facts) {
 		for _, n := range namespaces {
@@ -106,19 +106,19 @@ func annotate(o metav1.Object, annotation, value string) {
 	o.SetAnnotations(annotations)
 }
 
-// asked has somebody ask by annotation so long ago, of the Account.
+// asked adds a request by annotation to the Account, made d ago.
 func asked(annotation string, d time.Duration) func(*Facts) {
 	return func(f *Facts) { annotate(f.Account, annotation, noon.Add(-d).Format(time.RFC3339Nano)) }
 }
 
-// askedOf does the same of the nth Membership.
+// askedOf adds one to the nth Membership.
 func askedOf(n int, annotation string, d time.Duration) func(*Facts) {
 	return func(f *Facts) {
 		annotate(f.Belongings[n].Membership, annotation, noon.Add(-d).Format(time.RFC3339Nano))
 	}
 }
 
-// said are the conditions of a status that are not those of every day.
+// said returns the conditions of a status that differ from the usual ones.
 func said(conditions []metav1.Condition) string {
 	everyDay := []string{"+Ready/Reconciled", "+Active/Accepted", "-Locked/NotLocked", "-TwoFactorEnrolled/NotEnrolled"}
 	var all []string
@@ -131,8 +131,8 @@ func said(conditions []metav1.Condition) string {
 	return strings.Join(all, " ")
 }
 
-// TestEverySituationOfSomebodysAccount is the other half of the state table: what
-// Usher does, and what it says, about an Account that was taken up.
+// TestEverySituationOfSomebodysAccount is the other half of the state table: what Usher
+// does and reports about an accepted Account.
 func TestEverySituationOfSomebodysAccount(t *testing.T) {
 	const reset, unlock = accountsv1.ResetAnnotation, accountsv1.UnlockAnnotation
 	globex, globexBoss := memberOf("globex", "developer"), memberOf("globex", "boss")
@@ -140,50 +140,50 @@ func TestEverySituationOfSomebodysAccount(t *testing.T) {
 		facts             Facts
 		plan, state, says string
 	}{
-		"of every day": {janes(), "wait", "Active", ""},
+		"the usual state": {janes(), "wait", "Active", ""},
 
-		"one password too few to lock it":         {janes(failed(4, time.Minute)), "wait", "Active", ""},
-		"the last password may be right":          {janes(failed(5, time.Second)), "wait 9s", "Active", ""},
-		"locked":                                  {janes(failed(5, 10*time.Second)), "claim locked-1795262390 1", "Locked", "+Locked/TooManyFailures"},
-		"locked, and told":                        {janes(failed(5, time.Minute), told("locked", time.Minute)), "wait 14m0s", "Locked", "+Locked/TooManyFailures"},
-		"its time is over":                        {janes(failed(5, 15*time.Minute), told("locked", 15*time.Minute)), "wait", "Active", ""},
-		"its time is over, and nobody was told":   {janes(failed(5, 15*time.Minute)), "wait", "Active", ""},
-		"locked by another Organization's limit":  {janes(failed(3, time.Minute), belongsTo(limit(3, globex))), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
-		"not locked, by a wider limit":            {janes(failed(5, time.Minute), func(f *Facts) { limit(6, f.Belongings[0]) }), "wait", "Active", ""},
-		"locked by codes":                         {janes(codesFailed(5, time.Minute)), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
-		"locked for the third time":               {janes(failed(5, time.Minute), locks(2), told("locked", time.Minute)), "wait 59m0s", "Locked", "+Locked/TooManyFailures"},
-		"an owner locked for the third time":      {janes(failed(5, time.Minute), locks(2), told("locked", time.Minute), belongsTo(globexBoss)), "wait 14m0s", "Locked", "+Locked/TooManyFailures"},
-		"locked, and somebody asked to unlock it": {janes(failed(5, time.Minute), asked(unlock, 0)), "wait", "Active", ""},
+		"one password too few to lock it":          {janes(failed(4, time.Minute)), "wait", "Active", ""},
+		"the last password may be right":           {janes(failed(5, time.Second)), "wait 9s", "Active", ""},
+		"locked":                                   {janes(failed(5, 10*time.Second)), "claim locked-1795262390 1", "Locked", "+Locked/TooManyFailures"},
+		"locked, and the mail was sent":            {janes(failed(5, time.Minute), told("locked", time.Minute)), "wait 14m0s", "Locked", "+Locked/TooManyFailures"},
+		"the lock has ended":                       {janes(failed(5, 15*time.Minute), told("locked", 15*time.Minute)), "wait", "Active", ""},
+		"the lock has ended, and no mail was sent": {janes(failed(5, 15*time.Minute)), "wait", "Active", ""},
+		"locked by another Organization's limit":   {janes(failed(3, time.Minute), belongsTo(limit(3, globex))), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
+		"not locked, by a wider limit":             {janes(failed(5, time.Minute), func(f *Facts) { limit(6, f.Belongings[0]) }), "wait", "Active", ""},
+		"locked by codes":                          {janes(codesFailed(5, time.Minute)), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
+		"locked for the third time":                {janes(failed(5, time.Minute), locks(2), told("locked", time.Minute)), "wait 59m0s", "Locked", "+Locked/TooManyFailures"},
+		"an owner locked for the third time":       {janes(failed(5, time.Minute), locks(2), told("locked", time.Minute), belongsTo(globexBoss)), "wait 14m0s", "Locked", "+Locked/TooManyFailures"},
+		"locked, and an unlock was requested":      {janes(failed(5, time.Minute), asked(unlock, 0)), "wait", "Active", ""},
 
 		"disabled": {janes(disabled), "wait", "Disabled", "+Ready/Disabled -Active/Disabled"},
 		"disabled while it is locked": {
 			janes(disabled, failed(5, time.Minute), told("locked", time.Minute)), "wait 14m0s", "Disabled", "+Ready/Disabled -Active/Disabled +Locked/TooManyFailures",
 		},
-		"disabled, and somebody asked for a reset": {janes(disabled, asked(reset, 0)), "wait", "Disabled", "+Ready/Disabled -Active/Disabled"},
+		"disabled, and a reset was requested": {janes(disabled, asked(reset, 0)), "wait", "Disabled", "+Ready/Disabled -Active/Disabled"},
 
-		"with a second factor, not recorded yet":             {janes(twoFactor("Enrolled", "")), "two-factor Enrolled", "Active", "+TwoFactorEnrolled/Enrolled"},
-		"with a second factor":                               {janes(twoFactor("Enrolled", "Enrolled")), "wait", "Active", "+TwoFactorEnrolled/Enrolled"},
-		"the second factor is gone":                          {janes(twoFactor("NotEnrolled", "Enrolled")), "two-factor NotEnrolled", "Active", ""},
-		"with a second factor, of which the status was lost": {janes(twoFactor("", "Enrolled")), "wait", "Active", "+TwoFactorEnrolled/Enrolled"},
-		"a record of the second factor that is none":         {janes(twoFactor("", "Perhaps")), "wait", "Active", ""},
+		"with a second factor, not recorded yet":     {janes(twoFactor("Enrolled", "")), "two-factor Enrolled", "Active", "+TwoFactorEnrolled/Enrolled"},
+		"with a second factor":                       {janes(twoFactor("Enrolled", "Enrolled")), "wait", "Active", "+TwoFactorEnrolled/Enrolled"},
+		"the second factor was removed":              {janes(twoFactor("NotEnrolled", "Enrolled")), "two-factor NotEnrolled", "Active", ""},
+		"with a second factor whose status was lost": {janes(twoFactor("", "Enrolled")), "wait", "Active", "+TwoFactorEnrolled/Enrolled"},
+		"an invalid record of the second factor":     {janes(twoFactor("", "Perhaps")), "wait", "Active", ""},
 
 		"leaving": {janes(leaving("acme")), "record , left [acme/jane]", "Active", ""},
 		"leaving one of two": {
 			janes(belongsTo(globex), leaving("globex")), "record acme/jane, left [globex/jane]", "Active", "",
 		},
-		"leaving, as an owner who is kept": {janes(leaving("acme"), retained("acme")), "wait", "Active", ""},
-		"leaving one of two, and the other is kept": {
+		"leaving, as a retained owner": {janes(leaving("acme"), retained("acme")), "wait", "Active", ""},
+		"leaving one of two, and the other is retained": {
 			janes(belongsTo(globex), leaving("globex"), retained("acme")), "record acme/jane, left [globex/jane]", "Active", "",
 		},
-		"leaving two, one of them as an owner who is kept": {
+		"leaving two, one of them as a retained owner": {
 			janes(belongsTo(globex), leaving("acme", "globex"), retained("globex")), "record globex/jane, left [acme/jane]", "Active", "",
 		},
-		"leaving, as the owner of another who is kept": {janes(leaving("acme"), retained("globex")), "record , left [acme/jane]", "Active", ""},
-		"leaving, as an owner who is kept, and the Membership is going": {
+		"leaving, as a retained owner of another Organization": {janes(leaving("acme"), retained("globex")), "record , left [acme/jane]", "Active", ""},
+		"leaving, as a retained owner, and the Membership is being deleted": {
 			janes(leaving("acme"), retained("acme"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }), "record ", "Active", "",
 		},
 		"has left": {janes(record(""), leaving("acme")), "wait", "Active", ""},
-		"leaving, and its acceptance is not carried out": {
+		"leaving, and its acceptance is not carried out yet": {
 			janes(record("beta/jane"), leaving("acme"), accepted(func(*Acceptance) {})), "record acme/jane,beta/jane", "Active", "",
 		},
 		"leaving, and its acceptance is not history, and another is new": {
@@ -195,43 +195,43 @@ func TestEverySituationOfSomebodysAccount(t *testing.T) {
 			janes(leaving("acme"), accepted(func(a *Acceptance) { a.Invitation.Status.State = accountsv1.InvitationActive })),
 			"record , left [acme/jane]", "Active", "",
 		},
-		"leaving what was never accepted for this address": {
+		"leaving a Membership that was never accepted for this address": {
 			janes(leaving("acme"), accepted(func(a *Acceptance) { a.Membership.Spec.Email = "john@example.com" })), "record , left [acme/jane]", "Active", "",
 		},
 
-		"somebody asked for a reset":                 {janes(asked(reset, 0)), "claim reset-1795262400 1", "Active", ""},
-		"somebody asked for a reset in a Membership": {janes(askedOf(0, reset, time.Minute)), "claim reset-1795262400 1", "Active", ""},
-		"a developer of two, asked in one":           {janes(belongsTo(globex), askedOf(0, reset, 0)), "claim reset-1795262400 1", "Active", ""},
-		"an owner here, asked here": {
+		"a reset was requested":                              {janes(asked(reset, 0)), "claim reset-1795262400 1", "Active", ""},
+		"a reset was requested on a Membership":              {janes(askedOf(0, reset, time.Minute)), "claim reset-1795262400 1", "Active", ""},
+		"a developer in two Organizations, requested in one": {janes(belongsTo(globex), askedOf(0, reset, 0)), "claim reset-1795262400 1", "Active", ""},
+		"an owner here, requested here": {
 			janes(func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") }, askedOf(0, reset, 0)), "claim reset-1795262400 1", "Active", "",
 		},
-		"an owner here, asked from elsewhere": {
+		"an owner here, requested from another namespace": {
 			janes(func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") }, belongsTo(memberOf("globex", "developer")), askedOf(1, reset, time.Minute)),
 			"wait 59m0s", "Active", "+RequestBlocked/OwnerElsewhere",
 		},
-		"locked, an owner here, asked to unlock from elsewhere": {
+		"locked, an owner here, an unlock requested from another namespace": {
 			janes(func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") }, belongsTo(memberOf("globex", "developer")),
 				failed(5, time.Minute), told("locked", time.Minute), askedOf(1, unlock, 0)),
 			"wait 14m0s", "Locked", "+Locked/TooManyFailures +RequestBlocked/OwnerElsewhere",
 		},
-		"the same, and a cluster admin asked": {
+		"the same, and a cluster admin requests it too": {
 			janes(func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") }, belongsTo(memberOf("globex", "developer")), askedOf(1, reset, time.Minute), asked(reset, 0)),
 			"claim reset-1795262400 1", "Active", "",
 		},
-		"asked in a namespace that is not the Organization's": {
+		"requested in a namespace that is not the Organization's": {
 			janes(func(f *Facts) { f.Belongings[0].Organization.Spec.Namespace = "elsewhere" }, askedOf(0, reset, 0)), "wait", "Active", "",
 		},
-		"asked an hour ago":                             {janes(asked(reset, time.Hour)), "wait", "Active", ""},
-		"asked on a clock that is ahead":                {janes(asked(reset, -3*time.Second)), "wait 3s", "Active", ""},
-		"asked, and carried out":                        {janes(asked(reset, time.Minute), carriedOut(time.Minute)), "wait", "Active", ""},
-		"asked within the second of the last":           {janes(asked(reset, -500*time.Millisecond), carriedOut(0)), "wait", "Active", ""},
-		"asked before another was carried out":          {janes(asked(reset, time.Minute), carriedOut(time.Second)), "wait", "Active", ""},
-		"asked again":                                   {janes(asked(reset, 0), carriedOut(time.Minute)), "claim reset-1795262400 1", "Active", ""},
-		"asked to unlock what is not locked":            {janes(asked(unlock, 0), failed(4, time.Minute)), "wait", "Active", ""},
-		"asked to unlock what was locked afterwards":    {janes(asked(unlock, 2*time.Minute), failed(5, time.Minute)), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
-		"asked to unlock after a reset was carried out": {janes(asked(unlock, 0), carriedOut(0), failed(5, time.Minute)), "wait", "Active", ""},
-		"what was asked is no time":                     {janes(func(f *Facts) { annotate(f.Account, reset, "please") }), "wait", "Active", ""},
-		"what was asked is a time, and far too long":    {janes(func(f *Facts) { annotate(f.Account, reset, "2026-11-21T12:00:00."+strings.Repeat("0", 64)+"Z") }), "wait", "Active", ""},
+		"requested an hour ago":                             {janes(asked(reset, time.Hour)), "wait", "Active", ""},
+		"requested with a clock that is ahead":              {janes(asked(reset, -3*time.Second)), "wait 3s", "Active", ""},
+		"requested, and carried out":                        {janes(asked(reset, time.Minute), carriedOut(time.Minute)), "wait", "Active", ""},
+		"requested within the second of the last request":   {janes(asked(reset, -500*time.Millisecond), carriedOut(0)), "wait", "Active", ""},
+		"requested before another was carried out":          {janes(asked(reset, time.Minute), carriedOut(time.Second)), "wait", "Active", ""},
+		"requested again":                                   {janes(asked(reset, 0), carriedOut(time.Minute)), "claim reset-1795262400 1", "Active", ""},
+		"an unlock requested without a lock":                {janes(asked(unlock, 0), failed(4, time.Minute)), "wait", "Active", ""},
+		"an unlock requested before the lock":               {janes(asked(unlock, 2*time.Minute), failed(5, time.Minute)), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
+		"an unlock requested after a reset was carried out": {janes(asked(unlock, 0), carriedOut(0), failed(5, time.Minute)), "wait", "Active", ""},
+		"the value is not a time":                           {janes(func(f *Facts) { annotate(f.Account, reset, "please") }), "wait", "Active", ""},
+		"the value is a time, but far too long":             {janes(func(f *Facts) { annotate(f.Account, reset, "2026-11-21T12:00:00."+strings.Repeat("0", 64)+"Z") }), "wait", "Active", ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -241,17 +241,17 @@ func TestEverySituationOfSomebodysAccount(t *testing.T) {
 			before := c.facts.Account.DeepCopy()
 			status := Report(c.facts)
 			if diff := cmp.Diff(before, c.facts.Account); diff != "" {
-				t.Errorf("a look has changed the Account:\n%s", diff)
+				t.Errorf("Report changed the Account:\n%s", diff)
 			}
 			if got := said(status.Conditions); string(status.State) != c.state || got != c.says {
-				t.Errorf("it is %s and says %q, not %s and %q", status.State, got, c.state, c.says)
+				t.Errorf("it is %s and reports %q, not %s and %q", status.State, got, c.state, c.says)
 			}
 			c.facts.Account.Status = status
 			if diff := cmp.Diff(status, Report(c.facts)); diff != "" {
-				t.Errorf("a second look says something else:\n%s", diff)
+				t.Errorf("a second Report differs:\n%s", diff)
 			}
 			if got := planned(Decide(c.facts)); got != c.plan {
-				t.Errorf("after it is said, it plans %q, not %q", got, c.plan)
+				t.Errorf("after the report, it plans %q, not %q", got, c.plan)
 			}
 		})
 	}
@@ -285,11 +285,11 @@ func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 		change func(*Facts)
 		want   func(*accountsv1.AccountStatus)
 	}{
-		"nothing is asked for": {func(*Facts) {}, func(*accountsv1.AccountStatus) {}},
+		"no request": {func(*Facts) {}, func(*accountsv1.AccountStatus) {}},
 		"a reset": {asked(accountsv1.ResetAnnotation, 3*time.Second), func(s *accountsv1.AccountStatus) {
 			s.ResetTimes, s.RequestTime = []metav1.Time{*ago(0), *ago(2 * time.Hour)}, ago(3*time.Second)
 		}},
-		"a reset, asked for twice": {
+		"a reset, requested twice": {
 			func(f *Facts) {
 				asked(accountsv1.ResetAnnotation, 2*time.Second)(f)
 				askedOf(0, accountsv1.ResetAnnotation, 3*time.Second)(f)
@@ -309,23 +309,23 @@ func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 		"an unlock": {asked(accountsv1.UnlockAnnotation, 0), func(s *accountsv1.AccountStatus) {
 			s.SignIn = accountsv1.SignIn{SessionsEndTime: ago(time.Minute)}
 		}},
-		"an unlock, and it is not locked": {
+		"an unlock without a lock": {
 			func(f *Facts) {
 				asked(accountsv1.UnlockAnnotation, 0)(f)
 				f.Account.Status.SignIn.Failures = 4
 			}, func(s *accountsv1.AccountStatus) { s.SignIn.Failures, s.SignIn.SessionsEndTime = 4, nil },
 		},
 		"disabled": {disabled, func(s *accountsv1.AccountStatus) { s.SignIn.SessionsEndTime = ago(0) }},
-		"disabled, as was said before": {
+		"disabled, as reported before": {
 			func(f *Facts) {
 				disabled(f)
 				f.Account.Status.Conditions = []metav1.Condition{{Type: "Active", Status: "False", Reason: "Disabled"}}
 			}, func(*accountsv1.AccountStatus) {},
 		},
-		"the second factor is lost": {
+		"the second factor's status is lost": {
 			twoFactor("", "NotEnrolled"), func(s *accountsv1.AccountStatus) { s.TwoFactor = "NotEnrolled" },
 		},
-		"the second factor is lost, and the record of it is damaged": {
+		"the second factor's status is lost, and its record is damaged": {
 			twoFactor("", "Perhaps"), func(s *accountsv1.AccountStatus) { s.TwoFactor = "" },
 		},
 		"it is being deleted": {
@@ -345,7 +345,7 @@ func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 			c.change(&f)
 			got := Report(f)
 			want := *before.DeepCopy()
-			want.Leaving = want.Leaving[:1] // the other one is not held
+			want.Leaving = want.Leaving[:1] // the Account does not hold the other one
 			want.SignIn.SessionsEndTime = ago(time.Minute)
 			c.want(&want)
 			generation := int64(1)
@@ -377,22 +377,22 @@ func TestMessagesAreStableAndSayWhatToDo(t *testing.T) {
 	)
 	f.Account.Spec.State = ""
 	parts := map[string][]string{
-		"Locked":            {"by itself", "new password", accountsv1.UnlockAnnotation},
-		"RequestBlocked":    {"globex/jane", accountsv1.ResetAnnotation, "cluster admin", "annotate the Account"},
+		"Locked":            {"by itself", "resets the password", accountsv1.UnlockAnnotation},
+		"RequestBlocked":    {"globex/jane", accountsv1.ResetAnnotation, "cluster admin", "annotating the Account"},
 		"TwoFactorEnrolled": {"portal"},
 	}
 	for _, c := range Report(f).Conditions {
 		for _, part := range parts[c.Type] {
 			if !strings.Contains(c.Message, part) {
-				t.Errorf("%s does not say %q: %s", c.Type, part, c.Message)
+				t.Errorf("the message of %s does not contain %q: %s", c.Type, part, c.Message)
 			}
 		}
 		delete(parts, c.Type)
 		if strings.Contains(c.Message, "2026") || strings.Contains(c.Message, "12:") {
-			t.Errorf("%s tells a time: %s", c.Type, c.Message)
+			t.Errorf("the message of %s contains a time: %s", c.Type, c.Message)
 		}
 	}
 	if len(parts) > 0 {
-		t.Errorf("nothing is said about %v", parts)
+		t.Errorf("no condition contains %v", parts)
 	}
 }

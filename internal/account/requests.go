@@ -13,17 +13,16 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// requestValidity is how long a request by annotation counts. A manifest that is
+// requestValidity is how long a request by annotation counts. So a manifest that is
 // applied again, or that comes back with a restore, does not reset a password.
 const requestValidity = time.Hour
 
-// maxRequest is how long the value of such an annotation may be.
+// maxRequest is the maximum length of such an annotation's value.
 const maxRequest = 64
 
-// Asked is one value of an annotation by which somebody asks for a reset or an
-// unlock.
+// Asked is one value of an annotation that requests a reset or an unlock.
 type Asked struct {
-	// Membership that is annotated; nil: the Account itself is.
+	// Membership that has the annotation. Nil means that the Account has it.
 	Membership *accountsv1.Membership
 	// Annotation is accountsv1.ResetAnnotation or accountsv1.UnlockAnnotation.
 	Annotation string
@@ -31,7 +30,7 @@ type Asked struct {
 	Value string
 }
 
-// time is that of the request, cut to the second as a status keeps it.
+// time returns the time of the request, truncated to the second as in a status.
 func (a Asked) time() (metav1.Time, error) {
 	if len(a.Value) > maxRequest {
 		return metav1.Time{}, fmt.Errorf("a time has at most %d characters", maxRequest)
@@ -40,8 +39,8 @@ func (a Asked) time() (metav1.Time, error) {
 	return metav1.NewTime(t.UTC().Truncate(time.Second)), err
 }
 
-// asked are all such values: of the Account, and of the Memberships that it holds
-// in the home namespaces of their Organizations.
+// asked returns all such values: of the Account, and of the Memberships that it holds in
+// the home namespaces of their Organizations.
 func (f Facts) asked() []Asked {
 	var all []Asked
 	of := func(m *accountsv1.Membership, annotations map[string]string) {
@@ -60,7 +59,7 @@ func (f Facts) asked() []Asked {
 	return all
 }
 
-// Unreadable are the values that are no times.
+// Unreadable returns the values that are not times.
 func Unreadable(f Facts) []Asked {
 	var all []Asked
 	for _, a := range f.asked() {
@@ -71,14 +70,15 @@ func Unreadable(f Facts) []Asked {
 	return all
 }
 
-// request is something that was asked for and is not carried out yet.
+// request is a request that is not carried out yet.
 type request struct {
 	Asked
 	at metav1.Time
 }
 
-// requests are those that count now, and the time of the next one that will, zero
-// if there is none: who asks may have a clock that is ahead.
+// requests returns the requests that count now, and the time of the next one that will. A
+// request can lie in the future because the requester's clock may be ahead. next is zero
+// if there is none.
 func (f Facts) requests() (now []request, next time.Time) {
 	for _, a := range f.asked() {
 		at, err := a.time()
@@ -95,9 +95,9 @@ func (f Facts) requests() (now []request, next time.Time) {
 	return now, next
 }
 
-// wants tells whether a request was not carried out yet. One to unlock is for the
-// lock that it found, so that its value is spent with that lock; one to reset is
-// noted down.
+// wants reports whether a request was not carried out yet. An unlock request applies to
+// the lock that existed when it was made, so its value is used up with that lock. A reset
+// request is recorded in the status.
 func (f Facts) wants(a Asked, at metav1.Time) bool {
 	status := f.Account.Status
 	if a.Annotation == accountsv1.UnlockAnnotation {
@@ -106,24 +106,24 @@ func (f Facts) wants(a Asked, at metav1.Time) bool {
 	return !Disabled(f.Account) && (status.RequestTime == nil || status.RequestTime.Before(&at))
 }
 
-// ownerElsewhere tells whether those who manage a Membership may not ask for
-// anything: the person is an owner in another namespace, and what happens to the
-// Account happens to that Organization.
+// ownerElsewhere reports whether the managers of a Membership may not request anything.
+// That is so if the person is an owner in another namespace, because anything that
+// affects the Account affects that Organization.
 func (f Facts) ownerElsewhere(a Asked) bool {
 	return a.Membership != nil && slices.ContainsFunc(f.Belongings, func(b Belonging) bool {
 		return b.Membership.Namespace != a.Membership.Namespace && IsOwner(b)
 	})
 }
 
-// limited tells whether those who manage a Membership have to wait for a link:
-// they may ask as often as the person may at the portal, or they could fill the
-// mailbox, and replace each link before it is read. A cluster admin never waits.
+// limited reports whether the managers of a Membership have to wait for a reset link.
+// They may request one as often as the member may at the portal. Otherwise they could
+// fill the mailbox, and replace each link before it is read. A cluster admin never waits.
 func (f Facts) limited(a Asked) bool {
 	return a.Membership != nil && a.Annotation == accountsv1.ResetAnnotation && !MayRequestReset(f.Account.Status, f.Now)
 }
 
-// Blocked is the first request that is not carried out, and the reason why, which
-// is one of the condition RequestBlocked; nil: there is none.
+// Blocked returns the first request that is not carried out, and the reason for the
+// condition RequestBlocked. It returns nil if there is none.
 func Blocked(f Facts) (asked *Asked, reason string) {
 	requests, _ := f.requests()
 	for _, r := range requests {
@@ -137,7 +137,8 @@ func Blocked(f Facts) (asked *Asked, reason string) {
 	return nil, ""
 }
 
-// nextAnswer is when what is blocked now may be so no longer; zero: nothing is.
+// nextAnswer returns when a request that is blocked now may become unblocked. Zero means
+// that no request is blocked.
 func (f Facts) nextAnswer() time.Time {
 	var next time.Time
 	requests, _ := f.requests()
@@ -152,8 +153,8 @@ func (f Facts) nextAnswer() time.Time {
 	return next
 }
 
-// answer carries out what was asked for. One link is the answer to all who asked
-// for one by then.
+// answer carries out the pending requests. One link answers all requests for a link so
+// far.
 func (f Facts) answer() {
 	status := &f.Account.Status
 	requests, _ := f.requests()

@@ -14,7 +14,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// linksAsked has links been asked for so long ago, newest first, and mailed.
+// linksAsked adds requests for links, made this long ago and mailed, newest first.
 func linksAsked(all ...time.Duration) func(*Facts) {
 	return func(f *Facts) {
 		for _, d := range all {
@@ -24,7 +24,7 @@ func linksAsked(all ...time.Duration) func(*Facts) {
 	}
 }
 
-// chosen has the person have chosen a password so long ago, and been told of it.
+// chosen adds a password change, made and mailed d ago.
 func chosen(d time.Duration) func(*Facts) {
 	return func(f *Facts) {
 		f.Account.Status.PasswordTime = ago(d)
@@ -40,17 +40,17 @@ func TestWhoManagesAMembershipAsksForLinksAsOftenAsThePersonMay(t *testing.T) {
 		facts      Facts
 		plan, says string
 	}{
-		"for the first time":                     {janes(askedOf(0, reset, 0)), sends, ""},
-		"a second time, too soon":                {janes(linksAsked(20*time.Second), askedOf(0, reset, 0)), "wait 40s", waits},
-		"a second time, a minute later":          {janes(linksAsked(time.Minute), askedOf(0, reset, 0)), sends, ""},
-		"a second time, and has waited":          {janes(linksAsked(time.Minute), askedOf(0, reset, 40*time.Second)), sends, ""},
-		"a sixth time in a day":                  {janes(fiveToday, askedOf(0, reset, 0)), "wait 40m0s", waits},
-		"a sixth time, and has waited":           {janes(linksAsked(1*time.Hour, 2*time.Hour, 3*time.Hour, 4*time.Hour, 5*time.Hour), askedOf(0, reset, 40*time.Minute)), sends, ""},
-		"a sixth time, and the last was used":    {janes(fiveToday, chosen(10*time.Minute), askedOf(0, reset, 0)), sends, ""},
-		"too soon, and a cluster admin asks too": {janes(fiveToday, askedOf(0, reset, 0), asked(reset, time.Second)), sends, ""},
-		"as a cluster admin, at once":            {janes(fiveToday, asked(reset, 0)), sends, ""},
-		"in two Organizations at once":           {janes(belongsTo(memberOf("globex", "developer")), askedOf(0, reset, 3*time.Second), askedOf(1, reset, 0)), sends, ""},
-		"too soon, and to unlock":                {janes(fiveToday, failed(5, time.Minute), askedOf(0, reset, 0), askedOf(0, unlock, 0)), "wait 40m0s", waits},
+		"for the first time":                            {janes(askedOf(0, reset, 0)), sends, ""},
+		"a second time, too soon":                       {janes(linksAsked(20*time.Second), askedOf(0, reset, 0)), "wait 40s", waits},
+		"a second time, a minute later":                 {janes(linksAsked(time.Minute), askedOf(0, reset, 0)), sends, ""},
+		"a second time, after waiting":                  {janes(linksAsked(time.Minute), askedOf(0, reset, 40*time.Second)), sends, ""},
+		"a sixth time in a day":                         {janes(fiveToday, askedOf(0, reset, 0)), "wait 40m0s", waits},
+		"a sixth time, after waiting":                   {janes(linksAsked(1*time.Hour, 2*time.Hour, 3*time.Hour, 4*time.Hour, 5*time.Hour), askedOf(0, reset, 40*time.Minute)), sends, ""},
+		"a sixth time, and the last link was used":      {janes(fiveToday, chosen(10*time.Minute), askedOf(0, reset, 0)), sends, ""},
+		"too soon, and a cluster admin requests it too": {janes(fiveToday, askedOf(0, reset, 0), asked(reset, time.Second)), sends, ""},
+		"as a cluster admin, at once":                   {janes(fiveToday, asked(reset, 0)), sends, ""},
+		"in two Organizations at once":                  {janes(belongsTo(memberOf("globex", "developer")), askedOf(0, reset, 3*time.Second), askedOf(1, reset, 0)), sends, ""},
+		"too soon, and to unlock":                       {janes(fiveToday, failed(5, time.Minute), askedOf(0, reset, 0), askedOf(0, unlock, 0)), "wait 40m0s", waits},
 		"too soon, and as an owner elsewhere": {
 			janes(fiveToday, belongsTo(memberOf("globex", "boss")), askedOf(0, reset, 0)), "wait 1h0m0s", "+RequestBlocked/OwnerElsewhere",
 		},
@@ -63,11 +63,11 @@ func TestWhoManagesAMembershipAsksForLinksAsOftenAsThePersonMay(t *testing.T) {
 				t.Errorf("it plans %q, not %q", got, c.plan)
 			}
 			if got := said(status.Conditions); got != c.says {
-				t.Errorf("it says %q, not %q", got, c.says)
+				t.Errorf("it reports %q, not %q", got, c.says)
 			}
 			c.facts.Account.Status = status
 			if got := planned(Decide(c.facts)); got != c.plan {
-				t.Errorf("after it is said, it plans %q, not %q", got, c.plan)
+				t.Errorf("after the report, it plans %q, not %q", got, c.plan)
 			}
 		})
 	}
@@ -77,23 +77,23 @@ func TestARequestThatWaitsSaysSo(t *testing.T) {
 	f := janes(linksAsked(time.Second), askedOf(0, accountsv1.ResetAnnotation, 0))
 	asked, reason := Blocked(f)
 	if asked == nil || asked.Membership != f.Belongings[0].Membership || reason != accountsv1.ReasonResetLimited {
-		t.Errorf("%+v waits with %q", asked, reason)
+		t.Errorf("%+v is blocked with %q", asked, reason)
 	}
 	for _, c := range Report(f).Conditions {
 		if c.Type != accountsv1.ConditionRequestBlocked {
 			continue
 		}
-		for _, part := range []string{"acme/jane", accountsv1.ResetAnnotation, "too soon", "by itself, within an hour"} {
+		for _, part := range []string{"acme/jane", accountsv1.ResetAnnotation, "too soon after", "by itself, within an hour"} {
 			if !strings.Contains(c.Message, part) {
-				t.Errorf("it does not say %q: %s", part, c.Message)
+				t.Errorf("the message does not contain %q: %s", part, c.Message)
 			}
 		}
 	}
 }
 
-// TestNobodyKeepsAnOwnerOut: whoever keeps an owner locked, asks for links in their
-// name, manages one of their Memberships, or does all of that for days, the owner
-// has a link that is good, or another one within a minute.
+// TestNobodyKeepsAnOwnerOut checks an attacker who keeps an owner locked, requests links
+// in the owner's name, manages one of their Memberships, or does all of that for days.
+// The owner always has a valid link, or can get another within a minute.
 func TestNobodyKeepsAnOwnerOut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := janes(func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") })
@@ -106,7 +106,7 @@ func TestNobodyKeepsAnOwnerOut(t *testing.T) {
 			attack(t, &f)
 			if at := f.Account.Status.ResetTimes; len(at) > 0 && (newest == nil || !at[0].Equal(newest)) {
 				if mailed++; before {
-					t.Fatalf("a link was asked for at %s, and another at %s", newest, at[0])
+					t.Fatalf("a link was requested at %s, and another at %s", newest, at[0])
 				}
 			}
 			canComeBack(t, f)
@@ -117,7 +117,7 @@ func TestNobodyKeepsAnOwnerOut(t *testing.T) {
 	})
 }
 
-// attack does something to keep an owner out, and has the controller look.
+// attack does something to keep an owner out, and lets the controller reconcile.
 func attack(t *rapid.T, f *Facts) {
 	status, now := &f.Account.Status, metav1.NewTime(f.Now)
 	switch rapid.IntRange(0, 2).Draw(t, "attack") {
@@ -133,14 +133,14 @@ func attack(t *rapid.T, f *Facts) {
 	*status = Report(*f)
 }
 
-// canComeBack checks that, a minute from now, the newest link is good, or that
-// another can be asked for.
+// canComeBack checks that, a minute from now, the newest link is valid or another one can
+// be requested.
 func canComeBack(t *rapid.T, f Facts) {
 	status, soon := f.Account.Status, f.Now.Add(time.Minute)
 	if newest := newest(status.ResetTimes); newest != nil && soon.Before(newest.Add(ResetValidity)) {
 		return
 	}
 	if !MayRequestReset(status, soon) {
-		t.Fatalf("at %s: no link, and no other, of those asked for at %v", soon, status.ResetTimes)
+		t.Fatalf("at %s: no open link and no new request possible, with requests at %v", soon, status.ResetTimes)
 	}
 }

@@ -16,24 +16,24 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// ResetValidity is how long the link for a new password is good, from the request on.
+// ResetValidity is how long a reset link is valid, starting with the request.
 const ResetValidity = time.Hour
 
-// How often a person may ask for mail: at most once in requestPause, and
-// mostRequests times in requestWindow.
+// How often a person may request mail: at most once in requestPause, and mostRequests
+// times in requestWindow.
 const (
 	requestPause  = time.Minute
 	requestWindow = 24 * time.Hour
 	mostRequests  = 5
 )
 
-// resetDomain stands before what the MAC of a link for a new password is over.
+// resetDomain is prepended to the bytes that the MAC of a reset link covers.
 const resetDomain = "usher reset link v1\x00"
 
-// resetHead is what a link for a new password says.
+// resetHead is the content of a reset link.
 type resetHead struct {
 	UID invitation.UID
-	// Requested is when it was asked for, as Unix time.
+	// Requested is when the link was requested, as Unix time.
 	Requested int64
 	KeyID     uint8
 }
@@ -43,17 +43,15 @@ const (
 	resetLinkSize = resetHeadSize + sha256.Size
 )
 
-// ResetLink is what a link for a new password says before it is checked against
-// its Account.
+// ResetLink is the content of a reset link before it is checked against its Account.
 type ResetLink struct {
 	head resetHead
 	mac  [sha256.Size]byte
 }
 
-// DeriveResetLink makes the link for a new password of one Account that was asked
-// for at one time: base64url(uid ‖ time ‖ key id ‖ HMAC-SHA256), with the newest
-// key of the ring. Nothing has to be stored for it, and whoever asked at another
-// time has another.
+// DeriveResetLink derives the reset link of one Account for one time of request:
+// base64url(uid ‖ time ‖ key id ‖ HMAC-SHA256), with the newest key of the ring. Nothing
+// has to be stored for it, and each time of request gives a different link.
 func DeriveResetLink(keys invitation.Keyring, uid string, requested time.Time) (string, error) {
 	raw, err := invitation.ParseUID(uid)
 	if err != nil {
@@ -67,8 +65,8 @@ func DeriveResetLink(keys invitation.Keyring, uid string, requested time.Time) (
 	return base64.RawURLEncoding.EncodeToString(append(head.bytes(), mac...)), nil
 }
 
-// ParseResetLink reads a link. What it returns has proved nothing yet: ask
-// CheckReset. Every error is invitation.ErrMalformedLink.
+// ParseResetLink parses a link. The result has proved nothing yet: call CheckReset. Every
+// error is invitation.ErrMalformedLink.
 func ParseResetLink(text string) (ResetLink, error) {
 	raw, err := invitation.DecodeLink(text, resetLinkSize)
 	if err != nil {
@@ -82,14 +80,14 @@ func ParseResetLink(text string) (ResetLink, error) {
 	return l, nil
 }
 
-// UID is the UID of the Account that the link claims to be for.
+// UID returns the UID of the Account that the link claims to be for.
 func (l ResetLink) UID() string { return l.head.UID.String() }
 
-// String never shows the link, so that it cannot end up in a log by accident.
+// String never shows the link, so it cannot end up in a log by accident.
 func (l ResetLink) String() string { return "link for a new password" }
 
-// genuine tells whether the link was made by DeriveResetLink for this Account,
-// with a key of the ring. It compares in constant time.
+// genuine reports whether DeriveResetLink made the link for this Account with a key of
+// the ring. It compares in constant time.
 func (l ResetLink) genuine(keys invitation.Keyring, a *accountsv1.Account) bool {
 	mac, err := keys.MAC(l.head.KeyID, resetDomain, l.head.bytes())
 	return err == nil && hmac.Equal(mac, l.mac[:]) && l.UID() == string(a.UID)
@@ -103,27 +101,27 @@ func (h resetHead) bytes() []byte {
 	return raw
 }
 
-// ResetStanding is how a link for a new password stands at this moment.
+// ResetStanding is the status of a reset link at one moment.
 type ResetStanding int
 
-// How such a link can stand.
+// The statuses of a reset link.
 const (
-	// ResetUnknown: not genuine, or of an Account that nobody can sign in to.
-	// Nothing more is told.
+	// ResetUnknown: not genuine, or of an Account that cannot sign in. Reveal nothing
+	// more.
 	ResetUnknown ResetStanding = iota
 	// ResetOpen: a new password can be chosen with it.
 	ResetOpen
-	// ResetUsed: a password was chosen since it was asked for.
+	// ResetUsed: a password was chosen after the link was requested.
 	ResetUsed
-	// ResetSuperseded: a newer link was asked for.
+	// ResetSuperseded: a newer link was requested.
 	ResetSuperseded
-	// ResetExpired: its time is over.
+	// ResetExpired: the link has expired.
 	ResetExpired
 )
 
-// CheckReset tells how a link stands to an Account; nil: there is none. The time
-// of the password is that of the credentials, which is exact. Only the holder of
-// a genuine link learns more than ResetUnknown.
+// CheckReset returns the status of a link for an Account, which may be nil. The time of
+// the password is that of the credentials, which is exact. Only the holder of a genuine
+// link learns more than ResetUnknown.
 func CheckReset(link ResetLink, a *accountsv1.Account, passwordTime time.Time, keys invitation.Keyring, now time.Time) ResetStanding {
 	if a == nil || !link.genuine(keys, a) || HalfMade(a) || a.DeletionTimestamp != nil || Disabled(a) {
 		return ResetUnknown
@@ -141,19 +139,19 @@ func CheckReset(link ResetLink, a *accountsv1.Account, passwordTime time.Time, k
 	return ResetOpen
 }
 
-// MayRequest tells whether somebody may ask for mail now who asked at these times,
-// newest first: at most once a minute, and 5 times in 24 hours.
+// MayRequest reports whether a person may request mail now, given the times of earlier
+// requests, newest first. The limits are once a minute, and 5 times in 24 hours.
 func MayRequest(times []metav1.Time, now time.Time) bool { return !now.Before(nextRequest(times)) }
 
-// MayRequestReset tells whether a link for a new password may be asked for now: as
-// often as any mail, and also whenever no link is open. So nobody can use up what
-// the person needs to come back: either the newest link is good, which went to
-// their address, or they can ask for another within a minute.
+// MayRequestReset reports whether a reset link may be requested now: as often as any
+// mail, and also whenever no link is open. So an attacker cannot use up the requests that
+// the member needs to come back. Either the newest link, which went to the member's
+// address, is valid, or the member can request another one within a minute.
 func MayRequestReset(s accountsv1.AccountStatus, now time.Time) bool {
 	return !now.Before(nextReset(s))
 }
 
-// nextRequest is from when on mail may be asked for; zero: always.
+// nextRequest returns the time from which mail may be requested. Zero means always.
 func nextRequest(times []metav1.Time) time.Time {
 	if len(times) == 0 {
 		return time.Time{}
@@ -168,7 +166,7 @@ func nextRequest(times []metav1.Time) time.Time {
 	return next
 }
 
-// nextReset is from when on a link for a new password may be asked for.
+// nextReset returns the time from which a reset link may be requested.
 func nextReset(s accountsv1.AccountStatus) time.Time {
 	next := nextRequest(s.ResetTimes)
 	if len(s.ResetTimes) == 0 {
@@ -182,9 +180,9 @@ func nextReset(s accountsv1.AccountStatus) time.Time {
 	return earliest(next, closed)
 }
 
-// Requested puts a request in front of such times, and leaves out the oldest of
-// more than 5. Where one of the same second, or a later one, is there already, it
-// stands for this one too.
+// Requested prepends a request to such times, and drops the oldest of more than 5. If the
+// list already holds one of the same second or a later one, that one counts for this
+// request too.
 func Requested(times []metav1.Time, now metav1.Time) []metav1.Time {
 	now = now.Rfc3339Copy()
 	if len(times) > 0 && !times[0].Before(&now) {

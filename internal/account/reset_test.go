@@ -49,7 +49,7 @@ func derived(tb testing.TB, keys invitation.Keyring, uid string, requested time.
 	return text
 }
 
-// asking is an Account for which a new password was asked for at these times.
+// asking returns an Account for which reset links were requested at these times.
 func asking(times ...time.Time) *accountsv1.Account {
 	f := someFacts(record("acme/jane"))
 	f.Account.UID = someUID
@@ -69,28 +69,28 @@ func TestHowAResetLinkStands(t *testing.T) {
 		at       time.Duration
 		want     ResetStanding
 	}{
-		"just asked for":                   {want: ResetOpen},
-		"its last second":                  {at: time.Hour - time.Second, want: ResetOpen},
-		"its time is over":                 {at: time.Hour, want: ResetExpired},
-		"on a clock that was put back":     {at: -time.Hour, want: ResetOpen},
-		"its key is not the newest":        {keys: someKeys(t, 1, 2, 3), want: ResetOpen},
-		"its key has left the ring":        {keys: someKeys(t, 1, 3), want: ResetUnknown},
-		"another ring":                     {keys: someKeys(t, 7), want: ResetUnknown},
-		"the password is older":            {password: requested.Add(-1), want: ResetOpen},
-		"the password is of that instant":  {password: requested, want: ResetUsed},
-		"the password is of that second":   {password: requested.Add(999 * time.Millisecond), want: ResetUsed},
-		"the password is newer":            {password: requested.Add(time.Minute), want: ResetUsed},
-		"used, and its time is over":       {password: requested.Add(time.Minute), at: 2 * time.Hour, want: ResetUsed},
-		"another was asked for since":      {change: at12(5*time.Minute, 0), want: ResetSuperseded},
-		"superseded, and its time is over": {change: at12(5*time.Minute, 0), at: 2 * time.Hour, want: ResetSuperseded},
-		"the status was lost":              {change: at12(), want: ResetSuperseded},
-		"the Account is another":           {change: func(a *accountsv1.Account) { a.UID = anotherUID }, want: ResetUnknown},
-		"the Account is disabled":          {change: func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }, want: ResetUnknown},
-		"the Account is going":             {change: func(a *accountsv1.Account) { a.DeletionTimestamp = &metav1.Time{Time: noon} }, want: ResetUnknown},
-		"the Account is half-made":         {change: func(a *accountsv1.Account) { a.Annotations = nil }, want: ResetUnknown},
-		"somebody else's link":             {link: derived(t, keys, anotherUID, requested), want: ResetUnknown},
-		"a link of another time":           {link: derived(t, keys, someUID, requested.Add(-time.Minute)), want: ResetSuperseded},
-		"a link of a time to come":         {link: derived(t, keys, someUID, requested.Add(time.Minute)), want: ResetSuperseded},
+		"just requested":                    {want: ResetOpen},
+		"its last second":                   {at: time.Hour - time.Second, want: ResetOpen},
+		"it has expired":                    {at: time.Hour, want: ResetExpired},
+		"on a clock that was set back":      {at: -time.Hour, want: ResetOpen},
+		"its key is not the newest":         {keys: someKeys(t, 1, 2, 3), want: ResetOpen},
+		"its key was removed from the ring": {keys: someKeys(t, 1, 3), want: ResetUnknown},
+		"another ring":                      {keys: someKeys(t, 7), want: ResetUnknown},
+		"the password is older":             {password: requested.Add(-1), want: ResetOpen},
+		"the password is of that instant":   {password: requested, want: ResetUsed},
+		"the password is of that second":    {password: requested.Add(999 * time.Millisecond), want: ResetUsed},
+		"the password is newer":             {password: requested.Add(time.Minute), want: ResetUsed},
+		"used and expired":                  {password: requested.Add(time.Minute), at: 2 * time.Hour, want: ResetUsed},
+		"another was requested since":       {change: at12(5*time.Minute, 0), want: ResetSuperseded},
+		"superseded and expired":            {change: at12(5*time.Minute, 0), at: 2 * time.Hour, want: ResetSuperseded},
+		"the status was lost":               {change: at12(), want: ResetSuperseded},
+		"another Account":                   {change: func(a *accountsv1.Account) { a.UID = anotherUID }, want: ResetUnknown},
+		"the Account is disabled":           {change: func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }, want: ResetUnknown},
+		"the Account is being deleted":      {change: func(a *accountsv1.Account) { a.DeletionTimestamp = &metav1.Time{Time: noon} }, want: ResetUnknown},
+		"the Account is half-made":          {change: func(a *accountsv1.Account) { a.Annotations = nil }, want: ResetUnknown},
+		"a link of another Account":         {link: derived(t, keys, anotherUID, requested), want: ResetUnknown},
+		"a link of another time":            {link: derived(t, keys, someUID, requested.Add(-time.Minute)), want: ResetSuperseded},
+		"a link of a future time":           {link: derived(t, keys, someUID, requested.Add(time.Minute)), want: ResetSuperseded},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -109,20 +109,20 @@ func TestHowAResetLinkStands(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := CheckReset(link, a, c.password, c.keys, noon.Add(c.at)); got != c.want {
-				t.Errorf("it stands %d, not %d", got, c.want)
+				t.Errorf("its status is %d, not %d", got, c.want)
 			}
 		})
 	}
 	link, _ := ParseResetLink(derived(t, keys, someUID, requested))
 	if got := CheckReset(link, nil, time.Time{}, keys, noon); got != ResetUnknown {
-		t.Errorf("of no Account at all, it stands %d", got)
+		t.Errorf("without an Account, its status is %d", got)
 	}
 	if got := CheckReset(ResetLink{}, asking(noon), time.Time{}, keys, noon); got != ResetUnknown {
-		t.Errorf("no link at all stands %d", got)
+		t.Errorf("without a link, the status is %d", got)
 	}
 }
 
-// at12 has somebody ask so long after noon, newest first.
+// at12 sets requests at these times after noon, newest first.
 func at12(after ...time.Duration) func(*accountsv1.Account) {
 	return func(a *accountsv1.Account) {
 		a.Status.ResetTimes = nil
@@ -132,8 +132,8 @@ func at12(after ...time.Duration) func(*accountsv1.Account) {
 	}
 }
 
-// Whoever has genuine links of other Accounts and times, and none of the keys,
-// makes none that opens this Account.
+// An attacker who has genuine links of other Accounts and times, but none of the keys,
+// cannot make one that opens this Account.
 func TestAForgedResetLinkIsUnknown(t *testing.T) {
 	keys, a := someKeys(t, 1, 2), asking(noon)
 	genuine, err := base64.RawURLEncoding.DecodeString(derived(t, keys, someUID, noon))
@@ -149,9 +149,9 @@ func TestAForgedResetLinkIsUnknown(t *testing.T) {
 		t.Fatal(err)
 	}
 	forgeries := map[string][]byte{
-		"another's, under this UID": joined(uid[:], others[len(uid):]),
-		"no MAC":                    joined(genuine[:resetHeadSize], make([]byte, sha256.Size)),
-		"made with a key of one's own": func() []byte {
+		"another Account's link with this UID": joined(uid[:], others[len(uid):]),
+		"no MAC":                               joined(genuine[:resetHeadSize], make([]byte, sha256.Size)),
+		"made with an attacker's key": func() []byte {
 			own, _ := base64.RawURLEncoding.DecodeString(derived(t, someKeys(t, 9), someUID, noon))
 			own[resetHeadSize-1] = 2
 			return own
@@ -175,11 +175,11 @@ func TestAForgedResetLinkIsUnknown(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		} else if got := CheckReset(link, a, time.Time{}, keys, noon); got != ResetUnknown {
-			t.Errorf("%s: it stands %d", name, got)
+			t.Errorf("%s: its status is %d", name, got)
 		}
 	}
 	if len(forgeries) != 5+8*resetLinkSize {
-		t.Errorf("there are %d", len(forgeries))
+		t.Errorf("there are %d forgeries", len(forgeries))
 	}
 }
 
@@ -188,18 +188,18 @@ func joined(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 func TestAResetLinkSaysWhatItIsForAndNothingElse(t *testing.T) {
 	text := derived(t, someKeys(t, 1, 255), someUID, noon.Add(time.Millisecond))
 	if again := derived(t, someKeys(t, 255), someUID, noon); again != text {
-		t.Error("a request of the same second has another link")
+		t.Error("a request in the same second has another link")
 	}
 	link, err := ParseResetLink(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if link.UID() != someUID {
-		t.Errorf("it is for %s", link.UID())
+		t.Errorf("it is for Account %s", link.UID())
 	}
 	for _, shown := range []string{fmt.Sprint(link), fmt.Sprintf("%v %+v %s", link, link, link)} {
 		if strings.Contains(shown, someUID) || strings.Contains(shown, text[len(text)-20:]) {
-			t.Errorf("it shows itself as %s", shown)
+			t.Errorf("it is printed as %s", shown)
 		}
 	}
 	raw, _ := base64.RawURLEncoding.DecodeString(text)
@@ -240,7 +240,7 @@ func FuzzParseResetLink(f *testing.F) {
 			t.Errorf("%q is read as %q", text, again)
 		}
 		if got := CheckReset(link, a, time.Time{}, keys, noon); (got == ResetOpen) != (text == genuine) {
-			t.Errorf("%q stands %d", text, got)
+			t.Errorf("%q has status %d", text, got)
 		}
 	})
 }
@@ -263,10 +263,10 @@ func TestHowOftenSomebodyMayAsk(t *testing.T) {
 		"less than a minute after the last":      {ago(time.Minute - 1), false},
 		"for the fifth time in a day":            {ago(h, 2*h, 3*h, 4*h), true},
 		"for the sixth time in a day":            {ago(h, 2*h, 3*h, 4*h, 24*h-1), false},
-		"for the sixth time, a day on":           {ago(h, 2*h, 3*h, 4*h, 24*h), true},
+		"for the sixth time, a day later":        {ago(h, 2*h, 3*h, 4*h, 24*h), true},
 		"for the sixth time, all long ago":       {ago(48*h, 49*h, 50*h, 51*h, 52*h), true},
-		"where the last is in the future":        {ago(-h), false},
-		"where all are in the future":            {ago(-5*h, -4*h, -3*h, -2*h, -h), false},
+		"when the last is in the future":         {ago(-h), false},
+		"when all are in the future":             {ago(-5*h, -4*h, -3*h, -2*h, -h), false},
 		"for the sixth time, a minute after one": {ago(time.Minute-1, 25*h, 26*h, 27*h, 28*h), false},
 	}
 	for name, c := range cases {
@@ -282,7 +282,7 @@ func TestALinkCanAlwaysBeAskedForWhenNoneIsOpen(t *testing.T) {
 	const h, min = time.Hour, time.Minute
 	cases := map[string]struct {
 		asked []time.Duration
-		// password is how long ago one was chosen; 0: never.
+		// password is how long ago a password was chosen. 0 means never.
 		password time.Duration
 		want     bool
 	}{
@@ -291,12 +291,12 @@ func TestALinkCanAlwaysBeAskedForWhenNoneIsOpen(t *testing.T) {
 		"less than a minute after the last":                 {[]time.Duration{min - 1}, 0, false},
 		"for the sixth time in a day, and one is open":      {[]time.Duration{h - 1, 2 * h, 3 * h, 4 * h, 5 * h}, 0, false},
 		"for the sixth time in a day, and none is open":     {[]time.Duration{h, 2 * h, 3 * h, 4 * h, 5 * h}, 0, true},
-		"for the sixth time, a day on, and one is open":     {[]time.Duration{2 * min, 2 * h, 3 * h, 4 * h, 24 * h}, 0, true},
+		"for the sixth time, a day later, and one is open":  {[]time.Duration{2 * min, 2 * h, 3 * h, 4 * h, 24 * h}, 0, true},
 		"for the sixth time, and the last was used":         {[]time.Duration{2 * min, 3 * min, 4 * min, 5 * min, 6 * min}, min, true},
 		"for the sixth time, and it was used at once":       {[]time.Duration{2 * min, 3 * min, 4 * min, 5 * min, 6 * min}, 2 * min, true},
 		"for the sixth time, and the one before was used":   {[]time.Duration{2 * min, 3 * min, 4 * min, 5 * min, 6 * min}, 3 * min, false},
 		"less than a minute after the last, which was used": {[]time.Duration{min - 1}, 1, false},
-		"where the last is in the future":                   {[]time.Duration{-h}, 0, false},
+		"when the last is in the future":                    {[]time.Duration{-h}, 0, false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -324,7 +324,7 @@ func TestRequestsAreListedNewestFirst(t *testing.T) {
 	cases := map[string]struct{ before, want []metav1.Time }{
 		"the first":                     {nil, at(0)},
 		"one more":                      {at(-1, -2), at(0, -1, -2)},
-		"one more than there may be":    {at(-1, -2, -3, -4, -5), at(0, -1, -2, -3, -4)},
+		"one more than allowed":         {at(-1, -2, -3, -4, -5), at(0, -1, -2, -3, -4)},
 		"two in one second":             {at(0, -1), at(0, -1)},
 		"the last one is in the future": {at(7, -1), at(7, -1)},
 	}
@@ -336,7 +336,7 @@ func TestRequestsAreListedNewestFirst(t *testing.T) {
 				t.Errorf("-want +got\n%s", diff)
 			}
 			if diff := cmp.Diff(kept, c.before); diff != "" {
-				t.Errorf("what was there has changed:\n%s", diff)
+				t.Errorf("the argument was modified:\n%s", diff)
 			}
 		})
 	}

@@ -15,73 +15,72 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// SecretType is the type of the Secret, in Usher's own namespace, that keeps
-// an Account's credentials.
+// SecretType is the type of the Secret, in Usher's own namespace, that keeps an Account's
+// credentials.
 const SecretType corev1.SecretType = "accounts.usher.dev/password"
 
-// Label on the Secret of an Account: the Account's name.
+// Label on the Secret of an Account. Its value is the Account's name.
 const Label = "accounts.usher.dev/account"
 
-// Entries of the Secret of an Account.
+// Keys in the Secret of an Account.
 const (
 	// PasswordKey holds the argon2id hash of the password, as a PHC string.
 	PasswordKey = "password"
-	// UIDKey holds the UID of the Account. Sessions are those of this very
-	// Account alone; everything else comes back with a restore, which gives
-	// the Account another UID.
+	// UIDKey holds the UID of the Account. A restore gives the Account another UID.
+	// Sessions are valid only with this very UID. Everything else comes back with the
+	// restore.
 	UIDKey = "account-uid"
-	// SettledKey holds the UID of the Invitation through which the password
-	// was chosen, once that choice is final. Absent: not final yet.
+	// SettledKey holds the UID of the Invitation through which the password was chosen,
+	// once that choice is final. If the key is absent, it is not final yet.
 	SettledKey = "settled-invitation"
 	// moreKey holds everything else, as JSON.
 	moreKey = "credentials"
 )
 
-// ErrUnreadableCredentials says that the Secret of an Account holds something
-// that Usher did not write. Its text quotes nothing of it.
+// ErrUnreadableCredentials means that the Secret of an Account holds something that Usher
+// did not write. The error text quotes nothing of it.
 var ErrUnreadableCredentials = errors.New("the credentials of an account cannot be read: restore the Secret, or delete the Account and invite the person again")
 
-// Credentials are what somebody signs in with, and their sessions. They are kept
-// in one Secret, so that a condition on its resourceVersion is one on all of
-// them: a code, a link or a challenge that is used together with a change of the
-// Secret is used once.
+// Credentials are what a member signs in with, and their sessions. They are kept in one
+// Secret, so a condition on its resourceVersion covers all of them. If a code, a link or
+// a challenge is used in the same write as a change of the Secret, it is used only once.
 type Credentials struct {
 	// Password is the argon2id hash, as a PHC string.
 	Password string `json:"-"`
 	// UID of the Account.
 	UID string `json:"-"`
-	// Settled is the UID of the Invitation through which the password became
-	// final; empty: nobody may sign in with it yet.
+	// Settled is the UID of the Invitation through which the password became final. While
+	// it is empty, the password cannot be used to sign in.
 	Settled string `json:"-"`
 
-	// PasswordTime is when the password was chosen. Links for a new one that
-	// were asked for before are dead.
+	// PasswordTime is when the password was chosen. Reset links that were requested
+	// earlier are dead.
 	PasswordTime time.Time `json:"passwordTime,omitzero"`
-	// ShortPassword: the password is too short to be the only factor.
+	// ShortPassword means that the password is too short to be the only factor.
 	ShortPassword bool `json:"shortPassword,omitempty"`
-	// SecondFactorTime is when a second factor was last added or removed, after
-	// the Account was made.
+	// SecondFactorTime is when a second factor was last added or removed, after the
+	// Account was created.
 	SecondFactorTime time.Time `json:"secondFactorTime,omitzero"`
-	// TOTP is the app that makes codes; the zero value: none.
+	// TOTP is the authenticator app. The zero value means none.
 	TOTP TOTP `json:"totp,omitzero"`
 	// Passkeys sign in without a password.
 	Passkeys []Passkey `json:"passkeys,omitempty"`
-	// RecoveryCodes are the hashes of the codes that have not been used.
+	// RecoveryCodes are the hashes of the unused codes.
 	RecoveryCodes []string `json:"recoveryCodes,omitempty"`
-	// UsedChallenges are those that a passkey has answered lately.
+	// UsedChallenges are those that a passkey has answered recently.
 	UsedChallenges []UsedChallenge `json:"usedChallenges,omitempty"`
 	// Sessions of the Account.
 	Sessions []session.Session `json:"sessions,omitempty"`
 }
 
-// TOTP is an app that makes codes that depend on the time (RFC 6238).
+// TOTP is an authenticator app that generates time-based codes (RFC 6238).
 type TOTP struct {
 	// Secret that the app shares, in base32.
 	Secret string `json:"secret"`
-	// LastStep is the step of the last code that was taken. No code is taken
-	// twice, nor an earlier one.
+	// LastStep is the time step of the last accepted code. A code of that step or an
+	// earlier one is not accepted again.
 	LastStep int64 `json:"lastStep"`
-	// AddedTime is when it was set up.
+	// AddedTime is when the app was set up.
 	AddedTime time.Time `json:"addedTime,omitzero"`
 }
 
@@ -89,13 +88,12 @@ type TOTP struct {
 type Passkey struct {
 	// ID of the credential, in base64url.
 	ID string `json:"id"`
-	// Name that its person gave it.
+	// Name that its owner gave it.
 	Name string `json:"name"`
-	// AddedTime is when it was set up, and UsedTime when somebody last signed
-	// in with it.
+	// AddedTime is when it was set up, and UsedTime when it was last used to sign in.
 	AddedTime time.Time `json:"addedTime,omitzero"`
 	UsedTime  time.Time `json:"usedTime,omitzero"`
-	// Record is the credential as the WebAuthn library keeps it.
+	// Record is the credential in the WebAuthn library's format.
 	Record json.RawMessage `json:"record"`
 }
 
@@ -103,15 +101,15 @@ type Passkey struct {
 type UsedChallenge struct {
 	// Hash of the challenge, SHA-256 in hex.
 	Hash string `json:"hash"`
-	// Expires is when the challenge would have run out by itself.
+	// Expires is when the challenge would have expired by itself.
 	Expires time.Time `json:"expires"`
 }
 
-// HasSecondFactor tells whether a password alone does not sign in. Recovery codes
-// stand in for a second factor and are none.
+// HasSecondFactor reports whether a password alone is not enough to sign in. Recovery
+// codes replace a second factor but are not one themselves.
 func (c Credentials) HasSecondFactor() bool { return c.TOTP.Secret != "" || len(c.Passkeys) > 0 }
 
-// TwoFactor is the same as an Account's status says it.
+// TwoFactor returns the same in the form of an Account's status.
 func (c Credentials) TwoFactor() accountsv1.TwoFactor {
 	if c.HasSecondFactor() {
 		return accountsv1.TwoFactorEnrolled
@@ -119,11 +117,10 @@ func (c Credentials) TwoFactor() accountsv1.TwoFactor {
 	return accountsv1.TwoFactorNotEnrolled
 }
 
-// SecretName is the name of the Secret of an Account.
+// SecretName returns the name of the Secret of an Account.
 func SecretName(account string) string { return "account-" + account }
 
-// ReadCredentials reads the Secret of an Account. It fails with
-// ErrUnreadableCredentials.
+// ReadCredentials reads the Secret of an Account. It fails with ErrUnreadableCredentials.
 func ReadCredentials(secret *corev1.Secret) (Credentials, error) {
 	var c Credentials
 	if more, found := secret.Data[moreKey]; found {
@@ -137,8 +134,8 @@ func ReadCredentials(secret *corev1.Secret) (Credentials, error) {
 	return c, nil
 }
 
-// WriteTo writes the credentials of an Account into its Secret, new or not.
-// Nothing of what the Secret held before stays.
+// WriteTo writes the credentials of an Account into its Secret, new or not. It replaces
+// everything that the Secret held before.
 func (c Credentials) WriteTo(secret *corev1.Secret, account *accountsv1.Account) error {
 	more, err := json.Marshal(c)
 	if err != nil {
@@ -149,8 +146,8 @@ func (c Credentials) WriteTo(secret *corev1.Secret, account *accountsv1.Account)
 	}
 	secret.Labels[accountsv1.ManagedByLabel] = accountsv1.ManagedByValue
 	secret.Labels[Label] = account.Name
-	// No owner: a restore gives the Account another UID, and the garbage collector
-	// would take the password for an orphan. The Account's finalizer deletes it.
+	// Set no owner reference: a restore gives the Account another UID, so the garbage
+	// collector would treat the password as orphaned. The Account's finalizer deletes it.
 	secret.Type = SecretType
 	secret.Data = map[string][]byte{
 		PasswordKey: []byte(c.Password),

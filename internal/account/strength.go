@@ -14,34 +14,35 @@ import (
 )
 
 const (
-	// enoughScore is the least score, of 0 to 4, that is not weak: more than
+	// enoughScore is the lowest score, of 0 to 4, that is not weak. It means more than
 	// ten thousand million guesses.
 	enoughScore = 3
-	// ratedLength is how much of a password is looked at. The estimate takes
-	// time that grows faster than its input, and what comes after so many
-	// characters cannot make a password weaker.
+	// ratedLength is how much of a password is rated. The time for the estimate grows
+	// faster than its input, and characters beyond this length cannot make a password
+	// weaker.
 	ratedLength = 100
 )
 
 // Strength is how hard a password is to guess.
 type Strength struct {
-	// Score goes from 0, guessed at once, to 4, out of reach.
+	// Score goes from 0 (guessed at once) to 4 (out of reach).
 	Score int
-	// Weakness is what makes a weak password weak. Empty if it is not weak.
+	// Weakness is what makes a weak password weak. It is empty if the password is not
+	// weak.
 	Weakness Weakness
 }
 
-// Weak tells whether the password should be refused.
+// Weak reports whether the password should be refused.
 func (s Strength) Weak() bool { return s.Score < enoughScore }
 
-// Rate estimates how hard a password is to guess for somebody who knows
-// common passwords, words, keyboards and dates, and this person.
+// Rate estimates how hard a password is to guess for an attacker who knows common
+// passwords, words, keyboards and dates, and this person.
 func Rate(password string, about Person) Strength {
-	// Cut twice: what is written as one character can stand for eighteen.
+	// Cut twice, because one written character can expand to eighteen.
 	rated := firstRunes(singleBytes(firstRunes(Normal(password), ratedLength)), ratedLength)
 	block := repeatedBlock(rated)
-	// Trying every combination of look-alike characters costs more than all
-	// the rest and grows exponentially: they are undone beforehand instead.
+	// Trying every combination of look-alike characters costs more than everything else
+	// and grows exponentially. Replace them first instead.
 	words := about.words()
 	strength := rate(block, words)
 	if plain := lookAlikes.Replace(block); plain != block {
@@ -64,7 +65,7 @@ func rate(text string, words []string) Strength {
 	return strength
 }
 
-// weakness is the kind of pattern that covers most of a weak password.
+// weakness returns the kind of pattern that covers most of a weak password.
 func weakness(patterns []match.Match) Weakness {
 	covered := map[string]int{}
 	for _, m := range patterns {
@@ -100,10 +101,9 @@ var lookAlikes = strings.NewReplacer(
 	"|", "l", "0", "o", "$", "s", "5", "s", "7", "t", "+", "t", "2", "z",
 )
 
-// singleBytes writes a text with one ASCII character for each letter, because
-// the estimate mixes up characters and bytes. Letters of other scripts become
-// some letter from a to z such that neighbours in their alphabet stay
-// neighbours and repetitions stay repetitions.
+// singleBytes returns the text with one ASCII character for each letter, because the
+// estimate confuses characters and bytes. Letters of other scripts become letters from a
+// to z. Neighbours in their alphabet stay neighbours, and repetitions stay repetitions.
 func singleBytes(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -116,7 +116,7 @@ func singleBytes(text string) string {
 	}, norm.NFKD.String(text))
 }
 
-// repeatedBlock is the shortest text that gives the whole when it is repeated.
+// repeatedBlock returns the shortest text that gives the whole when it is repeated.
 func repeatedBlock(text string) string {
 	for size := 1; size <= len(text)/2; size++ {
 		block := text[:size]

@@ -10,22 +10,22 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Rules say which domains' addresses an Organization accepts. Each entry is a
-// domain, in U-labels or A-labels and any case, and covers its subdomains:
-// example.com covers mail.example.com, and not badexample.com.
+// Rules define from which domains an Organization accepts addresses. Each entry is a
+// domain, in U-labels or A-labels and any case, and covers its subdomains: example.com
+// covers mail.example.com, and not badexample.com.
 //
-// An entry that cannot be read never opens a hole: in Allowed it covers
-// nothing, and in Denied it denies every address, because nobody knows which
-// ones it was meant for. CheckDomain finds it beforehand.
+// An unreadable entry never opens a hole. In Allowed it covers nothing. In Denied it
+// denies every address, because it is unknown which ones it was meant for. CheckDomain
+// finds such entries beforehand.
 type Rules struct {
-	// Allowed are the only domains that are accepted. Empty: all.
+	// Allowed are the only domains that are accepted. Empty means all.
 	Allowed []string
-	// Denied are domains that are not accepted, whatever Allowed says.
+	// Denied are domains that are not accepted, even if Allowed covers them.
 	Denied []string
 }
 
-// Check tells why an address is not accepted, in a sentence to the person whose
-// address it is, or returns nil. What CheckSyntax refuses is not accepted.
+// Check returns why an address is not accepted, as a sentence for the owner of the
+// address, or nil. An address that CheckSyntax refuses is not accepted.
 func (r Rules) Check(email string) error {
 	_, domain, err := split(email)
 	if err != nil {
@@ -67,8 +67,8 @@ func (r Rules) checkAllowed(domain string) error {
 	return fmt.Errorf("only addresses at %s or their subdomains are accepted here", strings.Join(names, ", "))
 }
 
-// CheckDomain tells why an entry of Rules cannot be read, in a sentence to
-// whoever wrote it, or returns nil.
+// CheckDomain returns why an entry of Rules cannot be read, as a sentence for the author
+// of the entry, or nil.
 func CheckDomain(rule string) error {
 	if _, ok := asciiDomain(rule); !ok {
 		return fmt.Errorf("%q is not a complete domain: write it alone, as in example.com, which covers mail.example.com too", rule)
@@ -76,12 +76,12 @@ func CheckDomain(rule string) error {
 	return nil
 }
 
-// covers compares domains in ASCII.
+// covers reports whether a rule covers a domain. Both are in ASCII.
 func covers(rule, domain string) bool {
 	return domain == rule || strings.HasSuffix(domain, "."+rule)
 }
 
-// readable is a domain as people write it.
+// readable returns a domain as people write it.
 func readable(domain string) string {
 	if text, err := idna.Display.ToUnicode(domain); err == nil {
 		return text

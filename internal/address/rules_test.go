@@ -12,17 +12,17 @@ func TestRules(t *testing.T) {
 		email           string
 		want            string
 	}{
-		"no rules take everything": {email: "jane@example.com"},
-		"but no text that is no address": {
+		"without rules, everything is accepted": {email: "jane@example.com"},
+		"without rules, an invalid address is refused": {
 			email: "jane", want: "a mail address has exactly one @, as in jane.doe@example.com",
 		},
-		"an allowed domain":             {allowed: []string{"example.com"}, email: "jane@example.com"},
-		"its subdomain":                 {allowed: []string{"example.com"}, email: "jane@a.mail.example.com"},
-		"its case":                      {allowed: []string{"Example.COM"}, email: "jane@eXample.com"},
-		"not what ends with its name":   {allowed: []string{"example.com"}, email: "jane@badexample.com", want: only},
-		"not what starts with its name": {allowed: []string{"example.com"}, email: "jane@example.com.test", want: only},
-		"not the domain above":          {allowed: []string{"mail.example.com"}, email: "jane@example.com", want: "only addresses at mail.example.com or its subdomains are accepted here"},
-		"one of several allowed":        {allowed: []string{"example.org", "example.com"}, email: "jane@example.com"},
+		"an allowed domain":                      {allowed: []string{"example.com"}, email: "jane@example.com"},
+		"a subdomain of an allowed domain":       {allowed: []string{"example.com"}, email: "jane@a.mail.example.com"},
+		"an allowed domain in another case":      {allowed: []string{"Example.COM"}, email: "jane@eXample.com"},
+		"not a domain that ends with its name":   {allowed: []string{"example.com"}, email: "jane@badexample.com", want: only},
+		"not a domain that starts with its name": {allowed: []string{"example.com"}, email: "jane@example.com.test", want: only},
+		"not the parent domain":                  {allowed: []string{"mail.example.com"}, email: "jane@example.com", want: "only addresses at mail.example.com or its subdomains are accepted here"},
+		"one of several allowed":                 {allowed: []string{"example.org", "example.com"}, email: "jane@example.com"},
 		"none of several allowed": {
 			allowed: []string{"example.com", "xn--bcher-kva.example"}, email: "jane@example.org",
 			want: "only addresses at example.com, bücher.example or their subdomains are accepted here",
@@ -47,32 +47,32 @@ func TestRules(t *testing.T) {
 			denied: []string{"xn--bcher-kva.example"}, email: "jane@bücher.example",
 			want: "addresses at bücher.example are not accepted here: give another address",
 		},
-		"a denied entry that cannot be read denies everything": {
+		"an unreadable denied entry denies everything": {
 			allowed: []string{"example.com"}, denied: []string{"*.example.org"}, email: "jane@example.com",
 			want: `no address is accepted here, because the denied domain "*.example.org" cannot be read: ask the organization to correct it`,
 		},
-		"an empty denied entry too": {
+		"an empty denied entry denies everything too": {
 			denied: []string{""}, email: "jane@example.com",
 			want: `no address is accepted here, because the denied domain "" cannot be read: ask the organization to correct it`,
 		},
-		"an allowed entry that cannot be read allows nothing": {
+		"an unreadable allowed entry allows nothing": {
 			allowed: []string{"@example.com"}, email: "jane@example.com",
 			want: `no address is accepted here, because the allowed domain "@example.com" cannot be read: ask the organization to correct it`,
 		},
-		"an empty allowed entry too": {
+		"an empty allowed entry allows nothing too": {
 			allowed: []string{""}, email: "jane@example.com",
 			want: `no address is accepted here, because the allowed domain "" cannot be read: ask the organization to correct it`,
 		},
-		"a top domain alone cannot be read": {
+		"a top-level domain alone is unreadable": {
 			allowed: []string{"com"}, email: "jane@example.com",
 			want: `no address is accepted here, because the allowed domain "com" cannot be read: ask the organization to correct it`,
 		},
-		"nor what is joined by characters that cannot be seen": {
+		"a domain with invisible characters is unreadable": {
 			allowed: []string{"exam\u200bple.com"}, email: "jane@example.com",
 			want: `no address is accepted here, because the allowed domain "exam\u200bple.com" cannot be read: ask the organization to correct it`,
 		},
-		"the entries beside it still count": {allowed: []string{"*", "example.com"}, email: "jane@example.com"},
-		"and alone are named":               {allowed: []string{"*", "example.com"}, email: "jane@example.org", want: only},
+		"the other allowed entries still count": {allowed: []string{"*", "example.com"}, email: "jane@example.com"},
+		"only the readable entries are named":   {allowed: []string{"*", "example.com"}, email: "jane@example.org", want: only},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
@@ -80,7 +80,7 @@ func TestRules(t *testing.T) {
 				got = err.Error()
 			}
 			if got != tc.want {
-				t.Errorf("says  %q\nnot   %q", got, tc.want)
+				t.Errorf("got   %q\nwant  %q", got, tc.want)
 			}
 		})
 	}
@@ -97,11 +97,11 @@ func TestCheckDomain(t *testing.T) {
 		"exa mple.com", "https://example.com", "example.com/", "192.0.2.1", "[192.0.2.1]", "exam\u200bple.com", "exam\ufe0fple.com", "exam\u3164ple.com", "a_b.example", "xn--a.example", "\xff.com",
 	} {
 		if err := CheckDomain(rule); err == nil {
-			t.Errorf("CheckDomain(%q) finds nothing", rule)
+			t.Errorf("CheckDomain(%q) = nil", rule)
 		}
 	}
 	want := `"*.example.com" is not a complete domain: write it alone, as in example.com, which covers mail.example.com too`
 	if err := CheckDomain("*.example.com"); err == nil || err.Error() != want {
-		t.Errorf("says %v", err)
+		t.Errorf("got %v", err)
 	}
 }

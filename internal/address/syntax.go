@@ -22,31 +22,29 @@ const (
 	maxLabel   = 63  // RFC 1035, section 2.3.4
 )
 
-// CheckSyntax tells why a text cannot be a mail address, in a sentence to the
-// person who typed it that does not repeat the address, or returns nil. An
-// address is what RFC 5321 section 4.1.2 and, beyond ASCII, RFC 6531 and RFC
-// 6532 make of it, with these limits:
+// CheckSyntax returns why a text cannot be a mail address, or nil. The error is a
+// sentence for the person who typed the address, and does not repeat the address. An
+// address follows RFC 5321 section 4.1.2 and, beyond ASCII, RFC 6531 and RFC 6532, with
+// these limits:
 //
-//   - no quoted local part, no address literal, and at least two labels in the
-//     domain;
-//   - beyond ASCII only letters, marks and numbers that can be seen: no spaces,
-//     control characters, characters of no width, private characters, or marks
-//     that turn the order of letters round; also no emoji;
-//   - no letter or digit in the local part that is another way to write a to z
-//     or 0 to 9 (ａ, ﬁ, ſ): some servers hold the two to be one mailbox, others
-//     do not;
-//   - a domain that can be looked up (IDNA 2008); its labels may mix scripts,
-//     and nobody checks what they look like;
-//   - 64 octets in the local part and 254 in all, with the domain as it was
-//     written and with it in ASCII.
+//   - No quoted local part, no address literal, and at least two labels in the domain.
+//   - Beyond ASCII, only visible letters, marks and numbers. There must be no spaces,
+//     control characters, zero-width characters, private characters, or marks that
+//     reverse the order of letters. Emoji are not allowed either.
+//   - No letter or digit in the local part that is another way to write a to z or 0 to 9
+//     (ａ, ﬁ, ſ). Some servers treat the two as one mailbox, others do not.
+//   - A domain that can be looked up (IDNA 2008). Its labels may mix scripts, and nothing
+//     checks what they look like.
+//   - 64 octets in the local part and 254 in total, both with the domain as it was
+//     written and with the domain in ASCII.
 //
-// All that it takes the API takes as an EmailAddress.
+// The API accepts everything that CheckSyntax accepts as an EmailAddress.
 func CheckSyntax(email string) error {
 	_, _, err := split(email)
 	return err
 }
 
-// split gives the local part as it was written and the domain in ASCII.
+// split returns the local part as it was written and the domain in ASCII.
 func split(email string) (local, domain string, err error) {
 	switch {
 	case email == "":
@@ -54,7 +52,7 @@ func split(email string) (local, domain string, err error) {
 	case len(email) > maxAddress:
 		return "", "", errTooLong
 	case !utf8.ValidString(email) || strings.ContainsFunc(email, unseen):
-		return "", "", errors.New("the address holds a space or a character that cannot be seen: type it again")
+		return "", "", errors.New("the address contains a space or an invisible character: type it again")
 	case strings.Count(email, "@") != 1:
 		return "", "", errors.New("a mail address has exactly one @, as in jane.doe@example.com")
 	}
@@ -64,7 +62,7 @@ func split(email string) (local, domain string, err error) {
 	}
 	domain, ok := asciiDomain(text)
 	if !ok {
-		return "", "", errors.New("what follows the @ is not a complete domain: write it as in jane.doe@example.com")
+		return "", "", errors.New("the part after the @ is not a complete domain: write it as in jane.doe@example.com")
 	}
 	if len(local)+len("@")+len(domain) > maxAddress {
 		return "", "", errTooLong
@@ -72,10 +70,10 @@ func split(email string) (local, domain string, err error) {
 	return local, domain, nil
 }
 
-var errTooLong = fmt.Errorf("a mail address has %d bytes at the most: give a shorter one", maxAddress)
+var errTooLong = fmt.Errorf("a mail address has at most %d bytes: give a shorter one", maxAddress)
 
-// unseen tells whether a character takes no part in what people see: spaces,
-// controls and whatever Unicode has no picture for (Default_Ignorable_Code_Point).
+// unseen reports whether a character is invisible: a space, a control character, or one
+// that Unicode has no glyph for (Default_Ignorable_Code_Point).
 func unseen(r rune) bool {
 	return r == ' ' || !unicode.IsPrint(r) ||
 		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
@@ -85,13 +83,13 @@ func unseen(r rune) bool {
 func checkLocal(local string) error {
 	switch {
 	case local == "":
-		return errors.New("something is missing before the @: write the whole address, as in jane.doe@example.com")
+		return errors.New("the part before the @ is missing: write the whole address, as in jane.doe@example.com")
 	case len(local) > maxLocal:
-		return fmt.Errorf("the part before the @ has %d bytes at the most: give a shorter address", maxLocal)
+		return fmt.Errorf("the part before the @ has at most %d bytes: give a shorter address", maxLocal)
 	}
 	for atom := range strings.SplitSeq(local, ".") {
 		if atom == "" {
-			return errors.New("the part before the @ neither starts nor ends with a dot, and no two dots follow each other: correct it, as in jane.doe@example.com")
+			return errors.New("the part before the @ must not start or end with a dot or have two dots in a row: correct it, as in jane.doe@example.com")
 		}
 		if err := checkAtom(atom); err != nil {
 			return err
@@ -105,9 +103,9 @@ func checkAtom(atom string) error {
 	for _, r := range atom {
 		switch {
 		case r < utf8.RuneSelf && !isAtext(r), r >= utf8.RuneSelf && !isWord(r):
-			return fmt.Errorf("the character %c cannot stand before the @: take it away", r)
+			return fmt.Errorf("the character %c is not allowed before the @: remove it", r)
 		case unicode.IsMark(r) && !isWord(previous):
-			return errors.New("an accent before the @ belongs to no letter: type the address again")
+			return errors.New("an accent before the @ has no letter: type the address again")
 		case imitates(r):
 			return fmt.Errorf("the character %c is another way to write a plain letter or digit: write the plain one", r)
 		}
@@ -116,23 +114,23 @@ func checkAtom(atom string) error {
 	return nil
 }
 
-// isAtext follows RFC 5322, section 3.2.3.
+// isAtext reports whether a character is an atext of RFC 5322, section 3.2.3.
 func isAtext(r rune) bool {
 	return isWord(r) || strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
 }
 
 func isWord(r rune) bool { return unicode.In(r, unicode.L, unicode.M, unicode.N) }
 
-// imitates tells whether a character beyond ASCII is ASCII under NFKC, at least
-// in part.
+// imitates reports whether a character beyond ASCII becomes ASCII under NFKC, at least in
+// part.
 func imitates(r rune) bool {
 	return r >= utf8.RuneSelf &&
 		strings.ContainsFunc(norm.NFKC.String(string(r)), func(r rune) bool { return r < utf8.RuneSelf })
 }
 
-// asciiDomain gives a domain in A-labels and lower case, if it is one that a
-// mail server can have: of two labels or more, the last of which starts with a
-// letter and has two characters at least.
+// asciiDomain returns a domain in A-labels and lower case. ok reports whether a mail
+// server can have the domain. It must have two or more labels, and the last one must
+// start with a letter and have at least two characters.
 func asciiDomain(text string) (domain string, ok bool) {
 	if len(text) > maxDomain || !utf8.ValidString(text) || strings.ContainsFunc(text, notInDomain) {
 		return "", false
@@ -147,7 +145,7 @@ func asciiDomain(text string) (domain string, ok bool) {
 			return "", false
 		}
 	}
-	// Lookup says nothing about empty labels and lengths.
+	// Lookup does not check for empty labels and lengths.
 	domain, err := idna.Lookup.ToASCII(text)
 	if err != nil || len(domain) > maxDomain || !strings.Contains(domain, ".") {
 		return "", false
@@ -160,6 +158,7 @@ func asciiDomain(text string) (domain string, ok bool) {
 	return domain, true
 }
 
-// notInDomain refuses what IDNA would map to a dot or to nothing as well: a
-// domain looks like what it is.
+// notInDomain reports whether a character cannot be in a domain. It also refuses
+// characters that IDNA would map to a dot or to nothing. So a domain is what it looks
+// like.
 func notInDomain(r rune) bool { return !isWord(r) && r != '-' && r != '.' || unseen(r) }

@@ -12,14 +12,14 @@ import (
 	"github.com/boombuler/barcode/qr"
 )
 
-// ErrTooLong says that a text is too long for a QR code.
+// ErrTooLong means that a text is too long for a QR code.
 var ErrTooLong = errors.New("the text does not fit into a QR code: shorten the names in it")
 
-// Matrix is the QR code of a text (ISO/IEC 18004, level M), row by row; true is
-// dark. The quiet zone is not part of it: whoever draws it leaves four modules
-// free on each side. It fails with ErrTooLong beyond 2331 bytes.
+// Matrix returns the QR code of a text (ISO/IEC 18004, level M), row by row. True is
+// dark. The quiet zone is not included: the caller leaves four modules free on each side.
+// Matrix fails with ErrTooLong beyond 2331 bytes.
 func Matrix(content string) ([][]bool, error) {
-	// With the mode left open, an error would quote the content, which is secret.
+	// With automatic mode, an error would quote the content, which is secret.
 	code, err := qr.Encode(content, qr.M, qr.Unicode)
 	if err != nil {
 		return nil, ErrTooLong
@@ -35,8 +35,8 @@ func Matrix(content string) ([][]bool, error) {
 	return matrix, nil
 }
 
-// SVGPath draws the dark modules of a Matrix, each a unit wide, as the data of
-// one SVG path: a rectangle for each run of them in a row.
+// SVGPath returns the dark modules of a Matrix, each one unit wide, as the data of one
+// SVG path. Each run of dark modules in a row becomes a rectangle.
 func SVGPath(matrix [][]bool) string {
 	var path strings.Builder
 	for y, row := range matrix {

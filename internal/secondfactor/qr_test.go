@@ -30,11 +30,11 @@ func TestMatrixGrowsWithItsContent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// From 153 bytes on level M takes version 9 of the code, up to 180 bytes.
+	// On level M, 153 to 180 bytes need version 9 of the code.
 	if len(link) < 153 || len(link) > 180 || len(matrix) != 53 {
-		t.Errorf("%d bytes take a square of %d modules, want 53", len(link), len(matrix))
+		t.Errorf("%d bytes need a square of %d modules, want 53", len(link), len(matrix))
 	}
-	// No quiet zone: three corners begin at once.
+	// Without a quiet zone, three corners start at the edge.
 	for _, corner := range [][2]int{{0, 0}, {0, len(matrix) - 7}, {len(matrix) - 7, 0}} {
 		for i := range 7 {
 			for j := range 7 {
@@ -69,12 +69,12 @@ func TestSVGPathDrawsTheMatrix(t *testing.T) {
 		"all light":               {{false, false}, {false, false}},
 		"all dark":                {{true, true, true}, {true, true, true}, {true, true, true}},
 		"runs at both ends":       {{true, true, false, true}, {false, false, false, false}, {false, true, false, true}, {true, false, false, true}},
-		"each other one":          {{true, false, true}, {false, true, false}, {true, false, true}},
+		"alternating modules":     {{true, false, true}, {false, true, false}, {true, false, true}},
 		"a hole at the row's end": {{true, false}, {true, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(matrix, draw(t, SVGPath(matrix), len(matrix))); diff != "" {
-				t.Errorf("what is drawn (-want +got):\n%s", diff)
+				t.Errorf("drawing (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -93,7 +93,7 @@ func draw(t *testing.T, path string, size int) [][]bool {
 	for rest := path; rest != ""; {
 		var x, y, length, back int
 		if _, err := fmt.Sscanf(rest, "M%d %dh%dv1h-%dz", &x, &y, &length, &back); err != nil || length != back {
-			t.Fatalf("no rectangle: %.20q, %v", rest, err)
+			t.Fatalf("not a rectangle: %.20q, %v", rest, err)
 		}
 		rest = rest[strings.Index(rest, "z")+1:]
 		for i := range length {
@@ -106,14 +106,14 @@ func draw(t *testing.T, path string, size int) [][]bool {
 	return matrix
 }
 
-// scan reads a QR code of version 1 as ISO/IEC 18004 tells, upright and dark on
-// light: at most 14 bytes of it at level M, and none that is damaged.
+// scan reads a QR code of version 1 according to ISO/IEC 18004. The code must be upright
+// and dark on light, at level M, undamaged, and hold at most 14 bytes.
 func scan(t *testing.T, matrix [][]bool) string {
 	t.Helper()
 	if len(matrix) != scanned {
 		t.Fatalf("%d rows, want %d", len(matrix), scanned)
 	}
-	// The format, beside the corner at the top left: two bits of level, three of mask.
+	// The format, next to the top left corner: two bits for the level, three for the mask.
 	format := number(matrix[8][:5]) ^ 0b10101
 	if level := format >> 3; level != 0b00 {
 		t.Fatalf("the level is %02b, want that of M", level)
@@ -147,8 +147,8 @@ var masks = []func(x, y int) bool{
 	func(x, y int) bool { return ((x+y)%2+x*y%3)%2 == 0 },
 }
 
-// modules goes over those that hold data in their order: two columns at a time
-// from the right, up and down in turn, past the corners and the lines of timing.
+// modules yields the modules that hold data in their order. It takes two columns at a
+// time from the right, up and down in turn, and skips the corners and timing lines.
 func modules(yield func(x, y int) bool) {
 	for i, right := range []int{20, 18, 16, 14, 12, 10, 8, 5, 3, 1} {
 		for y := range scanned {

@@ -14,25 +14,26 @@ import (
 )
 
 const (
-	// recoveryCodes is how many codes are made at a time.
+	// recoveryCodes is how many codes are created at a time.
 	recoveryCodes = 10
-	// recoverySize is the length of a code in bytes: 24 characters. NIST SP
-	// 800-63B-4, section 3.1.2.2, lets a look-up secret of at least 112 bits be
-	// stored under a plain hash: nobody can try them all.
+	// recoverySize is the length of a code in bytes, which gives 24 characters. NIST SP
+	// 800-63B-4, section 3.1.2.2, allows a look-up secret of at least 112 bits to be
+	// stored as a plain hash, because no attacker can try them all.
 	recoverySize = 15
 )
 
 var (
-	// recoveryAlphabet is that of Crockford's base32: no two of its characters
+	// recoveryAlphabet is the alphabet of Crockford's base32, in which no two characters
 	// look alike.
 	recoveryAlphabet = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
-	// misread maps the letters that it leaves out to those they look like.
+	// misread maps the letters that the alphabet leaves out to the ones that they look
+	// like.
 	misread = strings.NewReplacer("O", "0", "I", "1", "L", "1", "U", "V")
 )
 
-// NewRecoveryCodes makes ten recovery codes of 120 bits each, as they are shown
-// to the person, once, and the hashes to store in place of them. It fails only if
-// random does.
+// NewRecoveryCodes returns ten recovery codes of 120 bits each in the form that is shown
+// to the person once. It also returns their hashes, which are stored instead of the
+// codes. It fails only if random does.
 func NewRecoveryCodes(random io.Reader) (codes, hashes []string, err error) {
 	for range recoveryCodes {
 		bits := make([]byte, recoverySize)
@@ -45,13 +46,12 @@ func NewRecoveryCodes(random io.Reader) (codes, hashes []string, err error) {
 	return codes, hashes, nil
 }
 
-// UseRecoveryCode tells whether a code, as somebody typed it, is one of those
-// whose hashes these are, and returns the hashes of those that are left. Case,
-// spaces and dashes do not matter, nor do letters that look like one of the
-// alphabet. It compares in constant time, with all of them.
+// UseRecoveryCode reports whether a typed code matches one of the hashes, and returns the
+// remaining hashes. It ignores case, spaces and dashes, and reads letters that look like
+// one of the alphabet as that one. It compares with all hashes, in constant time.
 //
-// When ok, the caller must store left before it lets anybody in: a code is good
-// only once.
+// If ok, the caller must store left before it completes the sign-in, because a code is
+// valid only once.
 func UseRecoveryCode(hashes []string, typed string) (left []string, ok bool) {
 	typedHash := []byte(recoveryHash(misread.Replace(strings.ToUpper(bare(typed)))))
 	left = make([]string, 0, len(hashes))

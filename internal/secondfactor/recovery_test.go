@@ -43,7 +43,7 @@ func TestNewRecoveryCodes(t *testing.T) {
 			t.Errorf("the hash of %s is %s", code, hashes[i])
 		}
 		if slices.Contains(codes[:i], code) {
-			t.Errorf("%s comes twice", code)
+			t.Errorf("%s appears twice", code)
 		}
 	}
 }
@@ -55,7 +55,7 @@ func TestEachBitOfRandomnessChangesACode(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want[0] != "0000-0000-0000-0000-0000-0000" {
-		t.Errorf("of nothing but zeros: %s", want[0])
+		t.Errorf("from only zeros: %s", want[0])
 	}
 	for bit := range 120 {
 		random := slices.Clone(zeros)
@@ -73,7 +73,7 @@ func TestWithoutRandomnessThereAreNoRecoveryCodes(t *testing.T) {
 		t.Errorf("%v, %v, %v", codes, hashes, err)
 	}
 	if codes, hashes, err := NewRecoveryCodes(strings.NewReader(strings.Repeat("x", 149))); err == nil || codes != nil || hashes != nil {
-		t.Errorf("with too little: %v, %v, %v", codes, hashes, err)
+		t.Errorf("with too little randomness: %v, %v, %v", codes, hashes, err)
 	}
 }
 
@@ -84,13 +84,13 @@ func TestARecoveryCodeIsGoodOnce(t *testing.T) {
 			before := slices.Clone(left)
 			after, ok := UseRecoveryCode(left, codes[i])
 			if !ok || len(after) != len(before)-1 {
-				rt.Fatalf("code %d: %t, %d are left of %d", i, ok, len(after), len(before))
+				rt.Fatalf("code %d: %t, %d of %d remain", i, ok, len(after), len(before))
 			}
 			if diff := cmp.Diff(before, left); diff != "" {
-				rt.Fatalf("what the caller holds has changed:\n%s", diff)
+				rt.Fatalf("the argument was modified:\n%s", diff)
 			}
 			if again, ok := UseRecoveryCode(after, codes[i]); ok || !slices.Equal(again, after) {
-				rt.Fatalf("code %d is good twice", i)
+				rt.Fatalf("code %d is valid twice", i)
 			}
 			left = after
 		}
@@ -106,23 +106,23 @@ func TestHowARecoveryCodeMayBeTyped(t *testing.T) {
 		typed string
 		want  bool
 	}{
-		"as it is shown":            {shown, true},
-		"without dashes":            {strings.ReplaceAll(shown, "-", ""), true},
-		"in lower case":             {strings.ToLower(shown), true},
-		"with spaces":               {" " + strings.ReplaceAll(shown, "-", " \t") + "\r\n", true},
-		"with dashes from a phone":  {strings.ReplaceAll(shown, "-", "—"), true},
-		"in full width":             {"０１２３４５６７８９ａｂｃｄｖｖ１１００ｗｘｙｚ", true},
-		"with letters for digits":   {"oI23-4567-89AB-CDVV-lLO0-WXYZ", true},
-		"with the letter left out":  {"0123-4567-89ab-cduU-1100-wxyz", true},
-		"one character changed":     {"0123-4567-89AB-CDVV-1100-WXYA", false},
-		"the last one missing":      {"0123-4567-89AB-CDVV-1100-WXY", false},
-		"one more":                  {shown + "0", false},
-		"twice":                     {shown + shown, false},
-		"nothing":                   {"", false},
-		"its hash":                  {hash, false},
-		"other letters than it has": {strings.ReplaceAll(shown, "A", "А"), false},
-		"with a zero byte":          {"\x00" + shown, false},
-		"bytes that are no text":    {strings.Repeat("\xff", 24), false},
+		"as shown":                 {shown, true},
+		"without dashes":           {strings.ReplaceAll(shown, "-", ""), true},
+		"in lower case":            {strings.ToLower(shown), true},
+		"with spaces":              {" " + strings.ReplaceAll(shown, "-", " \t") + "\r\n", true},
+		"with dashes from a phone": {strings.ReplaceAll(shown, "-", "—"), true},
+		"in full width":            {"０１２３４５６７８９ａｂｃｄｖｖ１１００ｗｘｙｚ", true},
+		"with letters for digits":  {"oI23-4567-89AB-CDVV-lLO0-WXYZ", true},
+		"with a letter that the alphabet leaves out": {"0123-4567-89ab-cduU-1100-wxyz", true},
+		"one character changed":                      {"0123-4567-89AB-CDVV-1100-WXYA", false},
+		"the last one missing":                       {"0123-4567-89AB-CDVV-1100-WXY", false},
+		"one more":                                   {shown + "0", false},
+		"twice":                                      {shown + shown, false},
+		"nothing":                                    {"", false},
+		"its hash":                                   {hash, false},
+		"letters that it does not have":              {strings.ReplaceAll(shown, "A", "А"), false},
+		"with a zero byte":                           {"\x00" + shown, false},
+		"bytes that are not text":                    {strings.Repeat("\xff", 24), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			left, ok := UseRecoveryCode(hashes, tc.typed)
@@ -131,12 +131,12 @@ func TestHowARecoveryCodeMayBeTyped(t *testing.T) {
 				want = slices.DeleteFunc(slices.Clone(hashes), func(h string) bool { return h == hash })
 			}
 			if diff := cmp.Diff(want, left); ok != tc.want || diff != "" {
-				t.Errorf("good: %t; what is left (-want +got):\n%s", ok, diff)
+				t.Errorf("valid: %t; remaining hashes (-want +got):\n%s", ok, diff)
 			}
 		})
 	}
 	if left, ok := UseRecoveryCode(nil, shown); ok || len(left) != 0 {
-		t.Errorf("of no codes: %v, %t", left, ok)
+		t.Errorf("without codes: %v, %t", left, ok)
 	}
 }
 
@@ -150,11 +150,11 @@ func FuzzUseRecoveryCode(f *testing.F) {
 		left, ok := UseRecoveryCode(stored, typed)
 		switch {
 		case !ok && !slices.Equal(left, stored):
-			t.Errorf("refuses %q, and %d of 2 are left", typed, len(left))
+			t.Errorf("refuses %q, and %d of 2 remain", typed, len(left))
 		case ok && !slices.Equal(left, stored[:1]):
-			t.Errorf("takes %q, and %d of 2 are left", typed, len(left))
+			t.Errorf("accepts %q, and %d of 2 remain", typed, len(left))
 		case ok && strings.Trim(plain, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") != "":
-			t.Errorf("takes %q for %q", typed, made)
+			t.Errorf("accepts %q for %q", typed, made)
 		}
 	})
 }

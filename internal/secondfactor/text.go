@@ -11,8 +11,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// bare is a code as it was made, whatever it was typed with: without spaces and
-// dashes, and in plain digits and letters where a keyboard has wide ones (NFKC).
+// bare returns a typed code in its original form: without spaces and dashes, and with
+// plain digits and letters instead of wide ones (NFKC).
 func bare(typed string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) {
@@ -22,7 +22,7 @@ func bare(typed string) string {
 	}, norm.NFKC.String(typed))
 }
 
-// grouped separates every four characters of an ASCII text from the next four.
+// grouped puts a separator after every four characters of an ASCII text.
 func grouped(text, separator string) string {
 	var groups []string
 	for group := range slices.Chunk([]byte(text), 4) {

@@ -18,7 +18,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// now is half-way through its step.
+// now is in the middle of its step.
 var now = time.Unix(1_900_000_005, 0)
 
 const step = 1_900_000_005 / 30
@@ -32,7 +32,7 @@ func someSecret(tb testing.TB) string {
 	return secret
 }
 
-// codeOf is what an app shows at a step.
+// codeOf returns the code that an app shows at a step.
 func codeOf(tb rapid.TB, secret string, step int64) string {
 	tb.Helper()
 	shown, err := code(secret, step, otp.DigitsSix, otp.AlgorithmSHA1)
@@ -43,7 +43,7 @@ func codeOf(tb rapid.TB, secret string, step int64) string {
 }
 
 func TestCodesAreThoseOfRFC6238(t *testing.T) {
-	// Appendix B, with the seeds as long as the hash, as erratum 2866 has it.
+	// Appendix B, with seeds as long as the hash, according to erratum 2866.
 	seed := func(length int) string {
 		return unpadded.EncodeToString([]byte(strings.Repeat("1234567890", 7)[:length]))
 	}
@@ -75,7 +75,7 @@ func TestCodesAreThoseOfRFC6238(t *testing.T) {
 			})
 		}
 	}
-	// The six digits that apps show are the last of the eight.
+	// The six digits that apps show are the last six of the eight.
 	if _, ok := Check(seed(20), "287082", time.Unix(59, 0), 0); !ok {
 		t.Error("Check refuses the code at 59 seconds")
 	}
@@ -119,7 +119,7 @@ func TestTheStepChangesEveryThirtySeconds(t *testing.T) {
 		30 * time.Second: true, 60*time.Second - time.Nanosecond: true, 60 * time.Second: false,
 	} {
 		if _, ok := Check(secret, shown, begin.Add(after), 0); ok != want {
-			t.Errorf("%s after its step began, the code is good: %t", after, ok)
+			t.Errorf("%s after its step began, the code is valid: %t", after, ok)
 		}
 	}
 }
@@ -130,27 +130,27 @@ func TestNoStepUpToTheLastIsGood(t *testing.T) {
 		shown, last int64
 		want        bool
 	}{
-		"the first ever":                     {step, 0, true},
-		"the next after the last":            {step, step - 1, true},
-		"the same":                           {step, step, false},
-		"the one before, after a later one":  {step - 1, step, false},
-		"the one before, after the same":     {step - 1, step - 1, false},
-		"the one before, late but new":       {step - 1, step - 2, true},
-		"the next, by a clock ahead":         {step + 1, step, true},
-		"this one, after one ahead":          {step, step + 1, false},
-		"any, after a time far ahead":        {step, math.MaxInt64, false},
-		"this one, after a time before 1970": {step, math.MinInt64, true},
+		"the first one":                          {step, 0, true},
+		"the next after the last":                {step, step - 1, true},
+		"the same":                               {step, step, false},
+		"the one before, after a later one":      {step - 1, step, false},
+		"the one before, after the same":         {step - 1, step - 1, false},
+		"the one before, late but new":           {step - 1, step - 2, true},
+		"the next, by a clock ahead":             {step + 1, step, true},
+		"this one, after one from a clock ahead": {step, step + 1, false},
+		"any, after a time far in the future":    {step, math.MaxInt64, false},
+		"this one, after a time before 1970":     {step, math.MinInt64, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, ok := Check(secret, codeOf(t, secret, tc.shown), now, tc.last); ok != tc.want {
-				t.Errorf("good: %t", ok)
+				t.Errorf("valid: %t", ok)
 			}
 		})
 	}
 }
 
 func TestOfTwoStepsWithOneCodeBothAreUsedUp(t *testing.T) {
-	// Found by trying: this secret has the same code at two steps that follow each other.
+	// Found by search: this secret has the same code at two consecutive steps.
 	const first = 749639
 	secret := strings.Repeat("JBSWY3DP", 4)
 	shown := codeOf(t, secret, first)
@@ -177,7 +177,7 @@ func TestHowACodeMayBeTyped(t *testing.T) {
 		typed string
 		want  bool
 	}{
-		"as it is shown":             {shown, true},
+		"as shown":                   {shown, true},
 		"in two groups":              {shown[:3] + " " + shown[3:], true},
 		"with a dash":                {shown[:3] + "-" + shown[3:], true},
 		"with a dash from a phone":   {shown[:3] + "–" + shown[3:], true},
@@ -197,7 +197,7 @@ func TestHowACodeMayBeTyped(t *testing.T) {
 		"a sign before it":           {"+" + shown, false},
 		"a letter in it":             {shown[:5] + "O", false},
 		"a zero byte after it":       {shown + "\x00", false},
-		"bytes that are no text":     {"\xff" + shown, false},
+		"bytes that are not text":    {"\xff" + shown, false},
 		"the secret":                 {secret, false},
 		"a book":                     {strings.Repeat(shown, 10_000), false},
 	} {
@@ -252,8 +252,8 @@ func TestACodeIsGoodOnceAndForItsTimeOnly(t *testing.T) {
 	})
 }
 
-// lastGood is the step that a code counts for. Once in a million, a second step
-// has the same code, and then it counts for the later one, so that it is used up.
+// lastGood returns the step that a code counts for. Once in a million, a second step has
+// the same code. Then it counts for the later one, so both are used up.
 func lastGood(tb rapid.TB, secret, shown string, current, last int64) (int64, bool) {
 	tb.Helper()
 	for s := current + 1; s >= max(current-1, last+1); s-- {
@@ -273,13 +273,13 @@ func TestURL(t *testing.T) {
 	for name, tc := range map[string]struct{ issuer, account, wantIssuer, wantAccount string }{
 		"an address":                   {"Acme", "jane.doe@example.com", "Acme", "jane.doe@example.com"},
 		"a plus sign":                  {"Acme", "jane+doe@example.com", "Acme", "jane+doe@example.com"},
-		"signs with a meaning":         {"A&B=C?#%/", "x&secret=AAAA#/..;", "A&B=C?#%/", "x&secret=AAAA#/..;"},
+		"reserved characters":          {"A&B=C?#%/", "x&secret=AAAA#/..;", "A&B=C?#%/", "x&secret=AAAA#/..;"},
 		"another parameter":            {"Acme&secret=AAAA&digits=8", "jane", "Acme&secret=AAAA&digits=8", "jane"},
 		"an issuer with a colon":       {"Acme: Rockets", "jane", "Acme Rockets", "jane"},
 		"an account with a colon":      {"Acme", "system:jane", "Acme", "system jane"},
 		"line breaks and many spaces":  {" Acme\r\n  Rockets ", "jane\tdoe", "Acme Rockets", "jane doe"},
 		"letters of other scripts":     {"Größe 火箭", "Ünal", "Größe 火箭", "Ünal"},
-		"bytes that are no text":       {"Ac\xffme", "jane\xfe", "Acme", "jane"},
+		"bytes that are not text":      {"Ac\xffme", "jane\xfe", "Acme", "jane"},
 		"a colon that is escaped once": {"Acme%3ARockets", "jane", "Acme%3ARockets", "jane"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -294,7 +294,7 @@ func TestURL(t *testing.T) {
 			got := []any{app.Type(), app.Issuer(), app.AccountName(), app.Secret(), app.Algorithm(), app.Digits(), app.Period()}
 			want := []any{"totp", tc.wantIssuer, tc.wantAccount, secret, otp.AlgorithmSHA1, otp.DigitsSix, uint64(30)}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("what an app reads (-want +got):\n%s", diff)
+				t.Errorf("an app reads (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -311,10 +311,10 @@ func TestSpaced(t *testing.T) {
 	}
 }
 
-// unescaped are all characters that may stand in a key URI.
+// unescaped are all characters that can be in a key URI.
 const unescaped = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%:/?&="
 
-// eight is the code of eight digits whose last six are those that an app shows.
+// eight returns the code of eight digits whose last six are those that an app shows.
 func eight(tb testing.TB, secret string) string {
 	tb.Helper()
 	shown, err := code(secret, step, otp.DigitsEight, otp.AlgorithmSHA1)
@@ -333,12 +333,12 @@ func FuzzCheck(f *testing.F) {
 		got, ok := Check(secret, typed, time.Unix(seconds, 0), last)
 		if !ok {
 			if got != 0 {
-				t.Errorf("step %d of a code that is refused", got)
+				t.Errorf("step %d of a refused code", got)
 			}
 			return
 		}
 		if current := seconds / period; got <= last || got < current-1 || got > current+1 || bare(typed) != codeOf(t, secret, got) {
-			t.Errorf("takes %q of %q at %d after step %d for step %d", typed, secret, seconds, last, got)
+			t.Errorf("accepts %q of %q at %d after step %d for step %d", typed, secret, seconds, last, got)
 		}
 	})
 }

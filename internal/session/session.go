@@ -1,12 +1,12 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package session holds the rules of sessions: how one is begun, found by what
-// a cookie brings, kept alive and ended. It is pure: it imports neither a client
-// nor net/http, and time and randomness come in as arguments.
+// Package session holds the rules of sessions: how a session begins, how it is found by
+// the token in a cookie, how long it lives, and how it ends. It is pure: it imports
+// neither a client nor net/http, and time and randomness are arguments.
 //
-// The server keeps a hash of what the cookie holds, so that whoever reads the
-// Secret of an Account cannot sign in with it.
+// The server keeps only a hash of the token in the cookie. So an attacker who reads the
+// Secret of an Account cannot use its sessions.
 package session
 
 import (
@@ -25,55 +25,54 @@ import (
 const (
 	// Idle is how long a session lives without a request.
 	Idle = 30 * time.Minute
-	// Absolute is how long it lives at most.
+	// Absolute is the maximum lifetime of a session.
 	Absolute = 12 * time.Hour
-	// Halfway is how long somebody may take between the password and the
-	// second factor.
+	// Halfway is how long a member may take between the password and the second factor.
 	Halfway = 10 * time.Minute
-	// Fresh is for how long after signing in credentials may be changed.
+	// Fresh is how long after signing in a member may change credentials.
 	Fresh = 10 * time.Minute
-	// Most is how many sessions of one stage an Account has at most; the one that
-	// was used least recently goes when another one begins.
+	// Most is the maximum number of sessions of one stage in an Account. When another one
+	// begins, the least recently used session is removed.
 	Most = 20
-	// touchEvery is how exactly the time of the last request is known.
+	// touchEvery is the precision to which the time of the last request is known.
 	touchEvery = 5 * time.Minute
 )
 
-// tokenSize is the size of what a cookie holds, in bytes: more than the 128
-// bits that OWASP ASVS 5.0, 7.2.3 asks for.
+// tokenSize is the size of a token in bytes. It is more than the 128 bits that OWASP ASVS
+// 5.0, 7.2.3 requires.
 const tokenSize = 32
 
-// Stage is how far somebody has come with signing in.
+// Stage is how far a sign-in has come.
 type Stage string
 
 // The stages.
 const (
-	// StagePassword: the password was right, and the second factor is awaited.
-	// Nothing can be done with such a session but to give it.
+	// StagePassword: the password was right, and the second factor is missing. Such a
+	// session can only be used to enter the second factor.
 	StagePassword Stage = "Password"
 	// StageSignedIn: signed in.
 	StageSignedIn Stage = "SignedIn"
 )
 
-// Session is one browser that somebody signed in with, as it is kept.
+// Session is the stored form of one signed-in browser.
 type Session struct {
-	// Hash of the token, SHA-256 in hex. It also names the session in pages.
+	// Hash of the token, SHA-256 in hex. It also identifies the session in pages.
 	Hash string `json:"hash"`
 	// Stage that was reached.
 	Stage Stage `json:"stage"`
-	// StartTime is when it began, and SeenTime when it was last used, more or
-	// less.
+	// StartTime is when the session began. SeenTime is when it was last used, to the
+	// precision of touchEvery.
 	StartTime time.Time `json:"startTime"`
 	SeenTime  time.Time `json:"seenTime"`
-	// Browser is what the browser calls itself, for people to tell their
-	// sessions apart.
+	// Browser is what the browser calls itself. It helps members tell their sessions
+	// apart.
 	Browser string `json:"browser,omitempty"`
-	// Pending is what the session is in the middle of, such as a challenge.
-	// Nobody but this session can finish it.
+	// Pending holds an unfinished setup of the session, such as a challenge. Only this
+	// session can finish it.
 	Pending json.RawMessage `json:"pending,omitempty"`
 }
 
-// New begins a session, and gives the token that the browser is to keep.
+// New returns a new session and the token for the browser.
 func New(random io.Reader, stage Stage, browser string, now time.Time) (Session, string, error) {
 	raw := make([]byte, tokenSize)
 	if _, err := io.ReadFull(random, raw); err != nil {
@@ -84,8 +83,9 @@ func New(random io.Reader, stage Stage, browser string, now time.Time) (Session,
 	return Session{Hash: hash(token), Stage: stage, StartTime: now, SeenTime: now, Browser: browser}, token, nil
 }
 
-// Alive tells whether the session can be used: it has not run out, and it began
-// after every session was ended, which is known to the second.
+// Alive reports whether the session can be used. It must not have expired. It must also
+// have begun after the time up to which all sessions were ended, which is known to the
+// second.
 func (s Session) Alive(now, ended time.Time) bool {
 	if !ended.IsZero() && !s.StartTime.Truncate(time.Second).After(ended) {
 		return false
@@ -96,15 +96,15 @@ func (s Session) Alive(now, ended time.Time) bool {
 	return now.Sub(s.StartTime) < Absolute && now.Sub(s.SeenTime) < Idle
 }
 
-// Stale tells whether the time of the last request should be written anew.
+// Stale reports whether the time of the last request should be written again.
 func (s Session) Stale(now time.Time) bool { return now.Sub(s.SeenTime) >= touchEvery }
 
-// IsFresh tells whether somebody signed in a short while ago.
+// IsFresh reports whether the sign-in was a short while ago.
 func (s Session) IsFresh(now time.Time) bool {
 	return s.Stage == StageSignedIn && now.Sub(s.StartTime) < Fresh
 }
 
-// Find gives the session of a token, alive or not, comparing in constant time.
+// Find returns the session of a token, alive or not. It compares in constant time.
 func Find(all []Session, token string) (Session, bool) {
 	wanted, at := []byte(hash(token)), -1
 	for i := range all {
@@ -118,9 +118,10 @@ func Find(all []Session, token string) (Session, bool) {
 	return all[at], true
 }
 
-// Put adds a session, or replaces the one of the same token. Those that are not
-// alive go, and of more than Most of one stage those that were used least recently:
-// whoever has the password alone ends no session that is signed in.
+// Put adds a session, or replaces the one with the same token. It removes sessions that
+// are not alive. If a stage has more than Most sessions, it also removes the least
+// recently used ones. The limit applies to each stage separately, so an attacker who has
+// only the password ends no signed-in session.
 func Put(all []Session, s Session, now, ended time.Time) []Session {
 	kept := slices.DeleteFunc(Living(all, now, ended), func(o Session) bool { return o.Hash == s.Hash })
 	slices.SortStableFunc(kept, func(a, b Session) int { return b.SeenTime.Compare(a.SeenTime) })
@@ -132,12 +133,12 @@ func Put(all []Session, s Session, now, ended time.Time) []Session {
 	})
 }
 
-// Living are the sessions that are alive.
+// Living returns the sessions that are alive.
 func Living(all []Session, now, ended time.Time) []Session {
 	return slices.DeleteFunc(slices.Clone(all), func(s Session) bool { return !s.Alive(now, ended) })
 }
 
-// Without are the sessions but for the one of that hash.
+// Without returns the sessions except the one with that hash.
 func Without(all []Session, hash string) []Session {
 	return slices.DeleteFunc(slices.Clone(all), func(s Session) bool { return s.Hash == hash })
 }

@@ -29,7 +29,7 @@ func TestWhatIsKeptDoesNotSignIn(t *testing.T) {
 		t.Errorf("a token of %d characters holds less than 256 bits", len(token))
 	}
 	if _, found := Find([]Session{s}, s.Hash); found {
-		t.Error("the hash that is kept opens the session")
+		t.Error("the stored hash opens the session")
 	}
 	if got, found := Find([]Session{s}, token); !found || got.Hash != s.Hash {
 		t.Error("the token does not open its session")
@@ -55,18 +55,18 @@ func TestAlive(t *testing.T) {
 		ended      time.Time
 		alive      bool
 	}{
-		"just begun":                                {StageSignedIn, 0, 0, never, true},
-		"the last instant of idleness":              {StageSignedIn, 0, Idle - 1, never, true},
-		"idle for too long":                         {StageSignedIn, 0, Idle, never, false},
-		"used in between":                           {StageSignedIn, Idle - 1, 2*Idle - 2, never, true},
-		"used all the time, and the last instant":   {StageSignedIn, Absolute - 1, Absolute - 1, never, true},
-		"used all the time, for too long":           {StageSignedIn, Absolute - 1, Absolute, never, false},
-		"halfway, in time":                          {StagePassword, 0, Halfway - 1, never, true},
-		"halfway, too late":                         {StagePassword, Halfway - 1, Halfway, never, false},
-		"begun before all were ended":               {StageSignedIn, 0, time.Minute, noon.Add(time.Second), false},
-		"begun in the second in which all ended":    {StageSignedIn, 0, time.Minute, noon, false},
-		"begun in the second after all were ended":  {StageSignedIn, 0, time.Minute, noon.Add(-time.Second), true},
-		"a stage that nobody knows is halfway only": {"Else", Halfway, Halfway, never, false},
+		"just begun":                                           {StageSignedIn, 0, 0, never, true},
+		"the last instant of idleness":                         {StageSignedIn, 0, Idle - 1, never, true},
+		"idle for too long":                                    {StageSignedIn, 0, Idle, never, false},
+		"used in between":                                      {StageSignedIn, Idle - 1, 2*Idle - 2, never, true},
+		"used all the time, up to the last instant":            {StageSignedIn, Absolute - 1, Absolute - 1, never, true},
+		"used all the time, for too long":                      {StageSignedIn, Absolute - 1, Absolute, never, false},
+		"halfway, in time":                                     {StagePassword, 0, Halfway - 1, never, true},
+		"halfway, too late":                                    {StagePassword, Halfway - 1, Halfway, never, false},
+		"begun before all sessions were ended":                 {StageSignedIn, 0, time.Minute, noon.Add(time.Second), false},
+		"begun in the second in which all sessions were ended": {StageSignedIn, 0, time.Minute, noon, false},
+		"begun in the second after all sessions were ended":    {StageSignedIn, 0, time.Minute, noon.Add(-time.Second), true},
+		"an unknown stage counts as halfway":                   {"Else", Halfway, Halfway, never, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := begun(t, c.stage, noon.Add(500*time.Millisecond))
@@ -81,13 +81,13 @@ func TestAlive(t *testing.T) {
 func TestFreshAndStale(t *testing.T) {
 	s, _ := begun(t, StageSignedIn, noon)
 	if !s.IsFresh(noon.Add(Fresh-1)) || s.IsFresh(noon.Add(Fresh)) {
-		t.Error("a session is fresh for another time than Fresh")
+		t.Error("a session is not fresh for exactly Fresh")
 	}
 	if half, _ := begun(t, StagePassword, noon); half.IsFresh(noon) {
-		t.Error("halfway is fresh")
+		t.Error("a halfway session is fresh")
 	}
 	if s.Stale(noon.Add(touchEvery-1)) || !s.Stale(noon.Add(touchEvery)) {
-		t.Error("a session is stale after another time than touchEvery")
+		t.Error("a session is not stale after exactly touchEvery")
 	}
 }
 
@@ -106,12 +106,12 @@ func TestWhoHasThePasswordAloneEndsNoSessionThatIsSignedIn(t *testing.T) {
 	}
 	for i, token := range tokens[StageSignedIn] {
 		if _, found := Find(all, token); !found {
-			t.Errorf("session %d of %d is gone", i+1, Most)
+			t.Errorf("session %d of %d was removed", i+1, Most)
 		}
 	}
 	for i, token := range tokens[StagePassword] {
 		if _, found := Find(all, token); found != (i >= 2) {
-			t.Errorf("halfway %d is there: %t", i+1, found)
+			t.Errorf("halfway session %d exists: %t", i+1, found)
 		}
 	}
 }
@@ -135,17 +135,17 @@ func TestPutKeepsTheMostRecentlyUsed(t *testing.T) {
 		}
 	}
 	if _, found := Find(got, token); !found {
-		t.Error("the new session is not there")
+		t.Error("the new session is missing")
 	}
 	again := next
 	again.Browser = "again"
 	if got = Put(got, again, noon.Add(time.Minute), time.Time{}); len(got) != Most || got[0].Browser != "again" {
-		t.Error("a session was not replaced by its own next state")
+		t.Error("a session was not replaced by its new state")
 	}
 	if got = Without(got, next.Hash); len(got) != Most-1 {
-		t.Error("a session that was ended stayed")
+		t.Error("an ended session stayed")
 	}
 	if got := Put(all, next, noon.Add(time.Minute), noon.Add(time.Second)); len(got) != 1 {
-		t.Errorf("%d sessions after all were ended", len(got))
+		t.Errorf("%d sessions after all sessions were ended", len(got))
 	}
 }

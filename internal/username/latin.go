@@ -11,8 +11,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// latin writes a text with the letters a to z, digits, and dashes for all that
-// is neither a letter nor a number.
+// latin writes a text with the letters a to z and digits. Everything that is neither a
+// letter nor a number becomes a dash.
 func latin(text string) string {
 	plain := written.Replace(withoutMarks(strings.ToLower(norm.NFKC.String(text))))
 	var b strings.Builder
@@ -32,14 +32,15 @@ func latin(text string) string {
 	return b.String()
 }
 
-// withoutMarks takes the marks off Latin and Greek letters. Elsewhere they are
+// withoutMarks removes the marks from Latin and Greek letters. In other scripts they are
 // letters of their own (й) or vowels (ि).
 func withoutMarks(text string) string {
 	var b strings.Builder
 	for _, r := range text {
 		switch {
 		case unicode.Is(unicode.Inherited, r):
-			// A joiner, or a mark that the letter before it has no character with.
+			// A joiner, or a mark that has no combined character with the letter before
+			// it.
 		case unicode.In(r, unicode.Latin, unicode.Greek):
 			for _, part := range norm.NFD.String(string(r)) {
 				if !unicode.IsMark(part) {
@@ -60,10 +61,9 @@ func onlyLetters(r rune) rune {
 	return r
 }
 
-// written replaces letters that Unicode does not take apart, or that unidecode
-// spells otherwise than a passport: Latin ones, the ё as in ICAO Doc 9303, and
-// modern Greek after ISO 843, of two letters as far as they depend on nothing
-// else.
+// written replaces letters that Unicode does not decompose, or that unidecode does not
+// spell as in a passport. These are Latin letters, the ё as in ICAO Doc 9303, and modern
+// Greek after ISO 843. Greek includes two-letter sequences that depend on nothing else.
 var written = strings.NewReplacer(
 	"ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "ł", "l", "đ", "d", "ð", "d",
 	"þ", "th", "ħ", "h", "ı", "i", "ŧ", "t", "ŋ", "n", "ə", "e",
@@ -72,10 +72,10 @@ var written = strings.NewReplacer(
 	"η", "i", "υ", "y", "β", "v", "φ", "f", "χ", "ch",
 )
 
-// uncertain tells whether a text holds letters from which alone nobody can tell
-// how a name is spoken, and so how its owner writes it in Latin ones: characters
-// that each language reads in its own way, letters without vowels, vowels that
-// are not where they are spoken.
+// uncertain reports whether a text holds letters that alone do not show how a name is
+// spoken, and so how its owner writes it in Latin letters. Such letters are characters
+// that each language reads in its own way, letters without vowels, and vowels that are
+// not written where they are spoken.
 func uncertain(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool {
 		return unicode.IsLetter(r) && !unicode.In(r, unicode.Common, unicode.Latin, unicode.Greek, unicode.Cyrillic,

@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// maxNumber ends the search for a name that is free.
+// maxNumber ends the search for a free name.
 const maxNumber = 10_000
 
-// fallback is the name for somebody of whom nothing is known.
+// fallback is the name for a person about whom nothing is known.
 const fallback = "member"
 
-// Propose makes up to n user names for a person, best first: from the name, or
-// else from the address, or else from nothing. Each is the chosen part alone and
-// passes CheckWith with the qualifier. None of them is taken, and fewer come
-// back only if there are no more to be found.
+// Propose returns up to n user names for a person, best first. They are built from the
+// name, or else from the address, or else from nothing. Each is the chosen part alone and
+// passes CheckWith with the qualifier. None of them is taken. Propose returns fewer than
+// n only if it finds no more.
 //
-// It asks taken about the chosen part alone, at most once for each name. Who
-// answers knows the qualifier, and says yes also for a name that has the Skeleton
-// of one that somebody has.
+// It calls taken with the chosen part alone, at most once for each name. taken knows the
+// qualifier. It must also return true for a name that has the Skeleton of an existing
+// one.
 //
-// Letters lose their marks, whatever the language: Müller becomes muller, since
-// nothing tells a German name, which would be mueller, from a Turkish one. Other
-// scripts are written in Latin letters. Where the letters alone do not say how a
-// name is spoken, as in Chinese characters and in Arabic, the address goes first.
+// Letters lose their marks in every language. Müller becomes muller, because nothing
+// distinguishes a German name, which would be mueller, from a Turkish one. Other scripts
+// are written in Latin letters. If the letters alone do not show how a name is spoken, as
+// in Chinese characters and in Arabic, the address comes first.
 func Propose(given, family, email, qualifier string, taken func(name string) bool, n int) []string {
 	if CheckWith(fallback, qualifier) != nil {
 		return nil
@@ -54,8 +54,8 @@ func Propose(given, family, email, qualifier string, taken func(name string) boo
 	return proposals
 }
 
-// possible are the names of a list that can be somebody's, cut to the room there
-// is; at least one.
+// possible returns the names of a list that are allowed, truncated to the available
+// length. It returns at least one.
 func possible(names []string, room int) []string {
 	var bases []string
 	for _, name := range names {
@@ -69,7 +69,7 @@ func possible(names []string, room int) []string {
 	return bases
 }
 
-// candidates are the names to try before any gets a number. Some may be empty.
+// candidates returns the names to try before any gets a number. Some may be empty.
 func candidates(givenName, familyName, email string) []string {
 	given, family, address := label(givenName), label(familyName), emailLabel(email)
 	var names []string
@@ -85,21 +85,21 @@ func candidates(givenName, familyName, email string) []string {
 	return append(names, address)
 }
 
-// emailLabel makes a label from the local part of an address, without the tag
-// that some people write after a plus sign.
+// emailLabel makes a label from the local part of an address, without the tag that some
+// people write after a plus sign.
 func emailLabel(email string) string {
 	local, _, _ := strings.Cut(email, "@")
 	local, _, _ = strings.Cut(local, "+")
 	return label(local)
 }
 
-// cut shortens a label, which stays one.
+// cut truncates a label so that the result is still a label.
 func cut(name string, size int) string {
 	return strings.TrimRight(name[:min(len(name), size)], "-")
 }
 
-// label writes a text in the characters of a DNS label, as far as it can be,
-// with one dash for whatever stands between words. Nothing may be left.
+// label writes a text in the characters of a DNS label, as far as possible, with one dash
+// between words. The result may be empty.
 func label(text string) string {
 	return strings.Join(strings.FieldsFunc(latin(text), isDash), "-")
 }

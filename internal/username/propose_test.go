@@ -24,24 +24,24 @@ func TestPropose(t *testing.T) {
 			given: "Jane", family: "Doe", email: "jane@example.com", n: 4,
 			want: []string{"jane-doe", "jane", "jdoe", "doe-jane"},
 		},
-		"what is taken is left out": {
+		"taken names are left out": {
 			given: "Jane", family: "Doe", email: "jane@example.com", taken: []string{"jane-doe", "jane"}, n: 3,
 			want: []string{"jdoe", "doe-jane", "jane-doe2"},
 		},
-		"the address helps before numbers do": {
+		"the address comes before numbers": {
 			given: "Jane", family: "Doe", email: "jd.ops@example.com",
 			taken: []string{"jane-doe", "jane", "jdoe", "doe-jane"}, n: 3,
 			want: []string{"jd-ops", "jane-doe2", "jane-doe3"},
 		},
-		"marks fall off their letters": {
+		"letters lose their marks": {
 			given: "Zoë", family: "Müller", email: "z@example.com", n: 2,
 			want: []string{"zoe-muller", "zoe"},
 		},
-		"marks that were typed apart fall off too": {
+		"letters lose marks that were typed separately": {
 			given: "Zoe\u0308", family: "N\u0303o", email: "z@example.com", n: 1,
 			want: []string{"zoe-no"},
 		},
-		"letters that Unicode does not take apart are written out": {
+		"letters that Unicode does not decompose are written out": {
 			given: "Þór", family: "Großæø", email: "t@example.com", n: 1,
 			want: []string{"thor-grossaeo"},
 		},
@@ -49,7 +49,7 @@ func TestPropose(t *testing.T) {
 		"Vietnamese": {given: "Thị Hồng", family: "Nguyễn", n: 1, want: []string{"thi-hong-nguyen"}},
 		"Turkish":    {given: "İpek", family: "Işık", n: 1, want: []string{"ipek-isik"}},
 		"Russian":    {given: "Иван", family: "Петров", email: "x@example.com", n: 3, want: []string{"ivan-petrov", "ivan", "ipetrov"}},
-		"Russian letters of two or none": {
+		"Russian letters that become two or none": {
 			given: "Юлия", family: "Щёкина-Дьяченко", n: 1, want: []string{"iuliia-shchekina-diachenko"},
 		},
 		"Ukrainian": {given: "Сергій", family: "Їжак", n: 1, want: []string{"sergii-yizhak"}},
@@ -57,12 +57,12 @@ func TestPropose(t *testing.T) {
 		"Greek pairs": {
 			given: "Σταύρος", family: "Ευαγγέλου", n: 1, want: []string{"stavros-evangelou"},
 		},
-		"Georgian":                    {given: "ნინო", family: "", n: 1, want: []string{"nino"}},
-		"Armenian":                    {given: "Հայկ", family: "", n: 1, want: []string{"hayk"}},
-		"Korean":                      {given: "철수", family: "김", n: 1, want: []string{"ceolsu-gim"}},
-		"kana":                        {given: "ガク", family: "たなか", email: "x@example.com", n: 1, want: []string{"gaku-tanaka"}},
-		"kana with their marks apart": {given: "か\u3099く", n: 1, want: []string{"gaku"}},
-		"a joiner parts no word":      {given: "क्\u200dष", family: "", n: 1, want: []string{"kss"}},
+		"Georgian":                       {given: "ნინო", family: "", n: 1, want: []string{"nino"}},
+		"Armenian":                       {given: "Հայկ", family: "", n: 1, want: []string{"hayk"}},
+		"Korean":                         {given: "철수", family: "김", n: 1, want: []string{"ceolsu-gim"}},
+		"kana":                           {given: "ガク", family: "たなか", email: "x@example.com", n: 1, want: []string{"gaku-tanaka"}},
+		"kana with separate marks":       {given: "か\u3099く", n: 1, want: []string{"gaku"}},
+		"a joiner does not split a word": {given: "क्\u200dष", family: "", n: 1, want: []string{"kss"}},
 		"Chinese characters come after the address, without its tag": {
 			given: "太郎", family: "山田", email: "Taro.Yamada+work@example.com", n: 3,
 			want: []string{"taro-yamada", "tailang-shantian", "tailang"},
@@ -73,11 +73,11 @@ func TestPropose(t *testing.T) {
 		},
 		"Arabic without an address": {given: "محمد", family: "علي", n: 1, want: []string{"mhmd-ly"}},
 		"Hindi keeps its vowels":    {given: "राहुल", family: "", n: 1, want: []string{"raahul"}},
-		"an apostrophe does not part a word": {
+		"an apostrophe does not split a word": {
 			given: "Sinéad", family: "O'Neil", email: "s@example.com", n: 1,
 			want: []string{"sinead-oneil"},
 		},
-		"nor a curly one, nor a letter that looks like one": {
+		"a curly apostrophe, or a letter that looks like one, does not split a word": {
 			given: "Kʻo", family: "O’Neil", email: "s@example.com", n: 1,
 			want: []string{"ko-oneil"},
 		},
@@ -89,14 +89,14 @@ func TestPropose(t *testing.T) {
 			given: "Ｊａｎｅ", family: "", email: "x@example.com", n: 1,
 			want: []string{"jane"},
 		},
-		"one name alone": {
+		"only one name": {
 			given: "", family: "Madonna", email: "m@example.com", n: 3,
 			want: []string{"madonna", "m", "madonna2"},
 		},
-		"no name but an address": {email: "Jane_Doe.Ops@example.com", n: 2, want: []string{"jane-doe-ops", "jane-doe-ops2"}},
+		"only an address":        {email: "Jane_Doe.Ops@example.com", n: 2, want: []string{"jane-doe-ops", "jane-doe-ops2"}},
 		"an address in Cyrillic": {email: "иван@почта.рф", n: 1, want: []string{"ivan"}},
-		"emoji are no letters":   {given: "Jane 😀👩‍💻", family: "❤️", email: "x@example.com", n: 2, want: []string{"jane", "x"}},
-		"emoji alone":            {given: "😀", family: "👩‍💻", email: "jane@example.com", n: 1, want: []string{"jane"}},
+		"emoji are not letters":  {given: "Jane 😀👩‍💻", family: "❤️", email: "x@example.com", n: 2, want: []string{"jane", "x"}},
+		"only emoji":             {given: "😀", family: "👩‍💻", email: "jane@example.com", n: 1, want: []string{"jane"}},
 		"nothing falls back to member": {
 			taken: []string{"member"}, n: 3,
 			want: []string{"member2", "member3", "member4"},
@@ -109,11 +109,11 @@ func TestPropose(t *testing.T) {
 			given: "Admin", family: "Support", email: "root@example.com", n: 3,
 			want: []string{"asupport", "asupport2", "asupport3"},
 		},
-		"nor one that a number makes": {
+		"a name that a number makes reserved is not proposed": {
 			given: "Roo", taken: []string{"roo", "roo2", "roo3", "roo4", "roo5", "roo6"}, n: 1, want: []string{"roo8"},
 		},
-		"nor with a number": {given: "Root", email: "admin@example.com", n: 2, want: []string{"member", "member2"}},
-		"a long name is cut, and cut again for its number": {
+		"a reserved name is not proposed with a number either": {given: "Root", email: "admin@example.com", n: 2, want: []string{"member", "member2"}},
+		"a long name is truncated, and further for its number": {
 			given: strings.Repeat("a", 62), family: "Doe", email: "", taken: []string{
 				strings.Repeat("a", 62), "a" + "doe", "doe-" + strings.Repeat("a", 59),
 			}, n: 2,
@@ -123,9 +123,9 @@ func TestPropose(t *testing.T) {
 			given: strings.Repeat("a", 80), qualifier: strings.Repeat("q", 30), n: 2,
 			want: []string{strings.Repeat("a", 32), strings.Repeat("a", 31) + "2"},
 		},
-		"no name goes with a qualifier that cannot be": {given: "Jane", qualifier: "Acme Inc.", n: 2},
-		"nor with one that leaves no room":             {given: "Jane", qualifier: strings.Repeat("q", 80), n: 2},
-		"nobody asks for any":                          {given: "Jane", family: "Doe", email: "jane@example.com", n: 0},
+		"an invalid qualifier gets no proposals":            {given: "Jane", qualifier: "Acme Inc.", n: 2},
+		"a qualifier that leaves no room gets no proposals": {given: "Jane", qualifier: strings.Repeat("q", 80), n: 2},
+		"zero requested names give none":                    {given: "Jane", family: "Doe", email: "jane@example.com", n: 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			taken := func(name string) bool { return slices.Contains(tc.taken, name) }
@@ -146,7 +146,7 @@ func TestProposeEndsWhenEverythingIsTaken(t *testing.T) {
 	asked := map[string]bool{}
 	all := func(name string) bool {
 		if asked[name] {
-			t.Errorf("asks for %q twice", name)
+			t.Errorf("asks taken about %q twice", name)
 		}
 		asked[name] = true
 		return true
@@ -157,9 +157,9 @@ func TestProposeEndsWhenEverythingIsTaken(t *testing.T) {
 	}
 }
 
-// checkProposals is what holds for everybody, whatever they are called.
+// checkProposals checks what is true for every name.
 func checkProposals(t interface{ Errorf(string, ...any) }, given, family, email, qualifier string, salt byte, n int) {
-	// Takes a third of all names, always the same.
+	// A third of all names is taken, always the same third.
 	taken := func(name string) bool {
 		h := fnv.New32a()
 		_, _ = h.Write(append([]byte(name), salt))
@@ -171,13 +171,13 @@ func checkProposals(t interface{ Errorf(string, ...any) }, given, family, email,
 	}
 	for i, name := range got {
 		if err := CheckWith(name, qualifier); err != nil {
-			t.Errorf("proposes %q for %q, which cannot be: %v", name, qualifier, err)
+			t.Errorf("proposes %q for %q, which is invalid: %v", name, qualifier, err)
 		}
 		if object := Join(name, qualifier); !objectName.MatchString(object) || len(object) > 63 {
 			t.Errorf("proposes %q, which the API server refuses", object)
 		}
 		if taken(name) || Reserved(name) || slices.Contains(got[:i], name) {
-			t.Errorf("proposes %q, which is taken, reserved or there twice", name)
+			t.Errorf("proposes %q, which is taken, reserved or a duplicate", name)
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Reserved tells whether a user name in lower case would pass for the system,
-// for those who run it, or for no person at all. Nobody gets such a name.
+// Reserved reports whether a user name in lower case could be mistaken for the system,
+// for its operators, or for no person at all. Such a name cannot be chosen.
 //
 // A name that merely contains such a word is fine, such as adminah or rooth.
 func Reserved(name string) bool {
@@ -29,16 +29,14 @@ func Reserved(name string) bool {
 		!slices.ContainsFunc(words, func(word string) bool { return !isKeeper(word) }))
 }
 
-// The lists have one principle: a word is on them if somebody who reads it as
-// the author of a change, or the sender of a message, would trust it for that
-// word alone (keepers, families), or if a program or a reader would take it for
-// something other than a name (literals). Words that only sound important are
-// not on them: people bear them as names.
+// The lists follow one principle. A word is a keeper or a family if a reader would trust
+// it, for that word alone, as the author of a change or the sender of a message. A word
+// is a literal if a program or a reader would not take it for a name. Words that only
+// sound important are not listed, because they are people's names too.
 //
-// Keepers are in the languages that Usher speaks, without marks, as user names
-// are. They count in every spelling that looks like them: with digits for
-// letters, with dashes anywhere, with a number after them, with fillers around
-// them, and several together.
+// Keepers are in the languages that Usher supports, without marks, as in user names. They
+// count in every spelling that looks like them: with digits for letters, with dashes
+// anywhere, with a number after them, with fillers around them, and several together.
 var keepers = spellings(`
 	admin admins administrator administrators administration sysadm sysadmin sysop superadmin superuser
 	root system operator moderator owner owners founder kubeadmin clusteradmin clusteroperator
@@ -54,19 +52,18 @@ var keepers = spellings(`
 	administracao suporte seguranca
 `)
 
-// Families are words that belong to the system with whatever follows after a
-// dash: kube-proxy, usher-portal, and what Kubernetes itself calls system:.
+// Families are words that belong to the system together with any text after a dash:
+// kube-proxy, usher-portal, and what Kubernetes itself calls system:.
 var families = []string{letters("kube"), letters("kubernetes"), letters("usher"), letters("system")}
 
-// Fillers change nothing about who a name claims to be: it-support is support.
-// So do numbers.
+// Fillers do not change what a name claims to be: it-support is support. The same is true
+// for numbers.
 var fillers = strings.Fields(`
 	the our your my it team staff desk group office center centre service services account user main official
 `)
 
-// Literals count only as they are written here, because names that look like
-// them are people's: ali, mali, seif. Some are what YAML takes for something
-// other than text.
+// Literals count only as they are written here, because names that look like them belong
+// to people: ali, mali, seif. Some of them are words that YAML does not read as text.
 var literals = strings.Fields(`
 	all anyone anybody everyone everybody someone somebody none other others guest guests public
 	user users group groups team staff me self myself it default unknown undefined null true false yes no on off
@@ -74,7 +71,7 @@ var literals = strings.Fields(`
 	invitation invitations authenticated
 `)
 
-// spellings are words by the letters that they are read as.
+// spellings returns words by the letters that they are read as.
 func spellings(list string) map[string]bool {
 	words := map[string]bool{}
 	for word := range strings.FieldsSeq(list) {
@@ -85,8 +82,8 @@ func spellings(list string) map[string]bool {
 
 func isNumber(word string) bool { return strings.Trim(word, "0123456789") == "" }
 
-// isKeeper tells whether a word is a keeper, also with a number after it. The
-// last digits may be letters: r00t, roo7.
+// isKeeper reports whether a word is a keeper, with or without a number after it. The
+// last digits may stand in for letters: r00t, roo7.
 func isKeeper(word string) bool {
 	for {
 		if keepers[letters(word)] {
@@ -99,8 +96,8 @@ func isKeeper(word string) bool {
 	}
 }
 
-// letters is what a word is read as: its Skeleton, with the digits that are
-// written for letters besides.
+// letters returns what a word is read as: its Skeleton, after digits that are written for
+// letters were replaced.
 func letters(word string) string { return Skeleton(digits.Replace(word)) }
 
 var digits = strings.NewReplacer("3", "e", "4", "a", "5", "s", "7", "t", "8", "b")

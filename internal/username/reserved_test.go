@@ -12,24 +12,24 @@ import (
 
 func TestReserved(t *testing.T) {
 	for principle, names := range map[string]string{
-		"the system":                "system root kubernetes kube usher daemon nobody anonymous",
-		"its keepers":               "admin administrator owner support security operator sysadmin superuser cluster-admin",
-		"mailboxes of RFC 2142":     "postmaster hostmaster webmaster abuse noc noreply no-reply",
-		"whoever is nobody":         "guest everyone all default null undefined me self api www mail",
-		"what YAML takes for more":  "true false yes no on off null",
-		"Italian":                   "amministratore amministratrice sistema proprietario assistenza sicurezza",
-		"French":                    "administrateur administratrice systeme proprietaire assistance securite",
-		"German":                    "verwaltung verwalterin administratorin eigentuemer sicherheit kundendienst",
-		"Spanish":                   "administrador administradora propietario soporte seguridad",
-		"Portuguese":                "administracao suporte seguranca",
-		"families":                  "kube-proxy kube-system usher-portal usher-x system-node kubernetes-admin u5her-x",
-		"digits for letters":        "adm1n r00t 4dm1n 5upport supp0rt 0wner a8use sy5t3m ku8ernetes",
-		"letters for letters":       "adrnin aclmin adrnln admln ovvner systern rnailer-daemon",
-		"dashes":                    "ad-min a-d-m-i-n secur-it-y no-re-ply admin- -admin ad--min post-master",
-		"numbers after it":          "admin1 admin-2 admin007 root0 r00t7 roo7 roo77 support24",
-		"fillers":                   "it-support support-team the-admin security-desk admin-account our-it-support-team",
-		"several together":          "root-admin admin-support security-operator",
-		"several, with all of that": "the-r00t2-4dm1n-team admin-007-root 007-admin",
+		"the system":                            "system root kubernetes kube usher daemon nobody anonymous",
+		"its keepers":                           "admin administrator owner support security operator sysadmin superuser cluster-admin",
+		"mailboxes of RFC 2142":                 "postmaster hostmaster webmaster abuse noc noreply no-reply",
+		"names of no person":                    "guest everyone all default null undefined me self api www mail",
+		"words that YAML does not read as text": "true false yes no on off null",
+		"Italian":                               "amministratore amministratrice sistema proprietario assistenza sicurezza",
+		"French":                                "administrateur administratrice systeme proprietaire assistance securite",
+		"German":                                "verwaltung verwalterin administratorin eigentuemer sicherheit kundendienst",
+		"Spanish":                               "administrador administradora propietario soporte seguridad",
+		"Portuguese":                            "administracao suporte seguranca",
+		"families":                              "kube-proxy kube-system usher-portal usher-x system-node kubernetes-admin u5her-x",
+		"digits in place of letters":            "adm1n r00t 4dm1n 5upport supp0rt 0wner a8use sy5t3m ku8ernetes",
+		"letters in place of letters":           "adrnin aclmin adrnln admln ovvner systern rnailer-daemon",
+		"dashes":                                "ad-min a-d-m-i-n secur-it-y no-re-ply admin- -admin ad--min post-master",
+		"numbers after it":                      "admin1 admin-2 admin007 root0 r00t7 roo7 roo77 support24",
+		"fillers":                               "it-support support-team the-admin security-desk admin-account our-it-support-team",
+		"several together":                      "root-admin admin-support security-operator",
+		"several, with all variations":          "the-r00t2-4dm1n-team admin-007-root 007-admin",
 	} {
 		for name := range strings.FieldsSeq(names) {
 			if !Reserved(name) {
@@ -39,7 +39,7 @@ func TestReserved(t *testing.T) {
 	}
 }
 
-// Names that people bear or choose, many of them close to a reserved one.
+// Names that people have or choose. Many of them are close to a reserved one.
 func TestPeopleMayHaveTheirNames(t *testing.T) {
 	for name := range strings.FieldsSeq(`
 		adminah rooth jane-root joe-root jane-admin kuber kubelik system1x usherwood husher ownerson supporter
@@ -65,7 +65,7 @@ func TestPeopleMayHaveTheirNames(t *testing.T) {
 	}
 }
 
-// Who writes a reserved name otherwise does not get it either.
+// Another spelling of a reserved name is reserved too.
 func TestReservedInEverySpelling(t *testing.T) {
 	name := rapid.SampledFrom([]string{"admin", "root", "support", "owner", "system", "security", "postmaster", "verwaltung", "amministratore", "abuse"})
 	twin := map[rune][]string{
@@ -129,7 +129,7 @@ func TestSkeletons(t *testing.T) {
 		a := name.Draw(t, "name")
 		skeleton := Skeleton(a)
 		if again := Skeleton(skeleton); again != skeleton {
-			t.Errorf("the skeleton of %q is %q, and of that %q", a, skeleton, again)
+			t.Errorf("the skeleton of %q is %q, and its skeleton is %q", a, skeleton, again)
 		}
 		var b strings.Builder
 		for _, r := range a {

@@ -5,8 +5,8 @@ package username
 
 import "strings"
 
-// Join is the name of the Account whose owner chose a name in an Organization
-// with a qualifier, or without one if that is empty. It checks nothing.
+// Join returns the name of the Account for a chosen name in an Organization with a
+// qualifier. The qualifier may be empty. Join checks nothing.
 func Join(chosen, qualifier string) string {
 	if qualifier == "" {
 		return chosen
@@ -14,18 +14,17 @@ func Join(chosen, qualifier string) string {
 	return chosen + "." + qualifier
 }
 
-// Show is an Account's name as people read and type it: jane-doe/acme for
-// jane-doe.acme, and jane-doe as it is.
+// Show returns an Account's name as people read and type it: jane-doe/acme for
+// jane-doe.acme, and jane-doe unchanged.
 func Show(objectName string) string { return strings.Replace(objectName, ".", "/", 1) }
 
-// ParseSignIn gives the name of the Account that somebody means who types a
-// user name to sign in: the chosen part alone, or with a slash and the
-// qualifier. Spaces around it and capitals are how telephones write. It is not
-// ok if there can be no such Account, as for an address. A Reserved name is ok:
-// it may be older than the rule. For every name that the API server takes,
-// ParseSignIn undoes Show.
+// ParseSignIn returns the name of the Account for a user name that was typed to sign in:
+// the chosen part alone, or with a slash and the qualifier. It ignores capitals and
+// surrounding spaces, because phones add them. It is not ok if there can be no such
+// Account, as for an address. A Reserved name is ok, because it may be older than the
+// rule. For every name that the API server accepts, ParseSignIn reverses Show.
 func ParseSignIn(typed string) (objectName string, ok bool) {
-	// In ASCII only: for strings.ToLower the Kelvin sign is a capital k.
+	// In ASCII only: strings.ToLower maps the Kelvin sign to k.
 	name := strings.Map(lowerASCII, strings.TrimSpace(typed))
 	chosen, qualifier, qualified := strings.Cut(name, "/")
 	if !isLabel(chosen) || qualified && !isLabel(qualifier) || len(name) > maxLength {

@@ -1,15 +1,20 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package username holds what user names may be: their form (Check), the names
-// that nobody gets (Reserved), which of them look alike (Skeleton), how a name
-// with a qualifier is written and typed (Join, Show, ParseSignIn), and the names
-// to propose to a person (Propose). It is pure: it imports neither a client nor
-// net/http, and who has which name is told to it.
+// Package username holds the rules of user names:
 //
-// A user name is what its owner chose, a DNS label. Where an Organization sets a
-// qualifier, the Account's name is the chosen part, a dot and the qualifier, and
-// people write a slash for the dot: jane-doe.acme is jane-doe/acme.
+//   - their form (Check)
+//   - the reserved names (Reserved)
+//   - which names look alike (Skeleton)
+//   - how a name with a qualifier is written and typed (Join, Show, ParseSignIn)
+//   - which names to propose to a person (Propose)
+//
+// It is pure: it imports neither a client nor net/http, and the caller tells it which
+// names are taken.
+//
+// A user name is what its owner chose, a DNS label. If an Organization sets a qualifier,
+// the Account's name is the chosen part, a dot and the qualifier. People write a slash
+// for the dot: jane-doe.acme is jane-doe/acme.
 package username
 
 import (
@@ -22,24 +27,24 @@ import (
 
 // Lengths in characters, which are octets too.
 const (
-	// maxLength is that of a DNS label and of a label value: both are made of
-	// an Account's name, with its qualifier.
+	// maxLength is the maximum of a DNS label and of a label value. Both are made of an
+	// Account's name, with its qualifier.
 	maxLength = 63
-	// maxQualifier leaves a person enough for a name.
+	// maxQualifier leaves a person enough room for a name.
 	maxQualifier = 30
 )
 
-// Check tells why a text cannot be a user name without a qualifier, or returns
-// nil. The error is a *Refusal. Apart from Reserved names it says yes to exactly
-// what the API server takes. User names are in
-// lower case: whoever is kind to capitals turns them before.
+// Check returns why a text cannot be a user name without a qualifier, or nil. The error
+// is a *Refusal. Except for Reserved names, it accepts exactly what the API server
+// accepts. User names are in lower case. A caller that wants to accept capitals converts
+// them first.
 //
-// Letters of other scripts are refused, and so there are no look-alikes from
-// them; those within a to z and 0 to 9 are for Skeleton.
+// Letters of other scripts are refused, so they cannot make look-alikes. Skeleton handles
+// look-alikes within a to z and 0 to 9.
 func Check(name string) error { return CheckWith(name, "") }
 
-// CheckWith is Check for the chosen part of a name with a qualifier; an empty
-// qualifier is none. Both together have 63 characters at the most.
+// CheckWith is Check for the chosen part of a name with a qualifier. An empty qualifier
+// means none. Both together have at most 63 characters.
 func CheckWith(chosen, qualifier string) error {
 	if qualifier != "" && (len(qualifier) > maxQualifier || !isLabel(qualifier)) {
 		return &Refusal{Reason: ReasonQualifier, Qualifier: qualifier}
@@ -67,8 +72,8 @@ func checkForm(name string, most int) error {
 	return nil
 }
 
-// checkLetters says what is wrong with a name that holds other characters than
-// those of a label. A foreign letter can look right: it is pointed out.
+// checkLetters returns what is wrong with a name that holds characters other than those
+// of a label. A foreign letter can look right, so the refusal names it.
 func checkLetters(name string) error {
 	for _, r := range norm.NFC.String(name) {
 		if r < utf8.RuneSelf || !unicode.IsLetter(r) {
@@ -82,7 +87,7 @@ func checkLetters(name string) error {
 	return &Refusal{Reason: ReasonCharacters}
 }
 
-// isLabel tells whether a text is a DNS label in lower case (RFC 1123).
+// isLabel reports whether a text is a DNS label in lower case (RFC 1123).
 func isLabel(text string) bool {
 	return text != "" && len(text) <= maxLength && !strings.ContainsFunc(text, notInName) &&
 		text[0] != '-' && text[len(text)-1] != '-'

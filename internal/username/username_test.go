@@ -12,11 +12,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// objectName is the CEL rule of an Account's name, which has 63 characters at
-// the most besides.
+// objectName is the CEL rule of an Account's name. The name also has at most 63
+// characters.
 var objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$`)
 
-// takenByAPI tells whether the API server takes the name of an Account.
+// takenByAPI reports whether the API server accepts the name of an Account.
 func takenByAPI(name string) bool { return len(name) <= 63 && objectName.MatchString(name) }
 
 func TestCheck(t *testing.T) {
@@ -27,10 +27,10 @@ func TestCheck(t *testing.T) {
 		"j--d":                  "",
 		strings.Repeat("a", 63): "",
 		"":                      "choose a user name, such as jane-doe",
-		strings.Repeat("a", 64): "a user name has 63 characters at the most: shorten it",
-		strings.Repeat("é", 64): "a user name has 63 characters at the most: shorten it",
-		"-jane":                 "a user name starts and ends with a letter or a digit: take the dash away",
-		"jane-":                 "a user name starts and ends with a letter or a digit: take the dash away",
+		strings.Repeat("a", 64): "a user name has at most 63 characters: shorten it",
+		strings.Repeat("é", 64): "a user name has at most 63 characters: shorten it",
+		"-jane":                 "a user name starts and ends with a letter or a digit: remove the dash",
+		"jane-":                 "a user name starts and ends with a letter or a digit: remove the dash",
 		"Jane":                  rule,
 		"jane doe":              rule,
 		"jane.doe":              rule,
@@ -39,22 +39,22 @@ func TestCheck(t *testing.T) {
 		"jane\xff":              rule,
 		"jane\u200b":            rule,
 		"jane😀":                 rule,
-		"jаne":                  "the letter а is not the Latin a, which it looks like: " + rule,
-		"аdmin":                 "the letter а is not the Latin a, which it looks like: " + rule,
-		"jοhn":                  "the letter ο is not the Latin o, which it looks like: " + rule,
-		"ｊane":                  "the letter ｊ is not the Latin j, which it looks like: " + rule,
+		"jаne":                  "the letter а only looks like the Latin a: " + rule,
+		"аdmin":                 "the letter а only looks like the Latin a: " + rule,
+		"jοhn":                  "the letter ο only looks like the Latin o: " + rule,
+		"ｊane":                  "the letter ｊ only looks like the Latin j: " + rule,
 		"rené":                  "the letter é cannot be part of a user name: " + rule,
 		"rene\u0301":            "the letter é cannot be part of a user name: " + rule,
 		"иван":                  "the letter и cannot be part of a user name: " + rule,
 		"山田":                    "the letter 山 cannot be part of a user name: " + rule,
-		"admin":                 "this user name is kept for the system and for those who run it: choose another, such as jane-doe",
+		"admin":                 "this user name is reserved for the system and its operators: choose another, such as jane-doe",
 	} {
 		got := ""
 		if err := Check(name); err != nil {
 			got = err.Error()
 		}
 		if got != want {
-			t.Errorf("Check(%q) says\n %q, not\n %q", name, got, want)
+			t.Errorf("Check(%q) =\n %q, want\n %q", name, got, want)
 		}
 	}
 }
@@ -62,10 +62,10 @@ func TestCheck(t *testing.T) {
 func TestCheckWithAQualifier(t *testing.T) {
 	for name, tc := range map[string]struct{ chosen, qualifier, want string }{
 		"a name and a qualifier":    {"jane-doe", "acme", ""},
-		"as long as can be":         {strings.Repeat("a", 32), strings.Repeat("q", 30), ""},
-		"too long together":         {strings.Repeat("a", 33), strings.Repeat("q", 30), "32 characters at the most"},
-		"room for the dot":          {strings.Repeat("a", 62), "q", "61 characters at the most"},
-		"a reserved chosen part":    {"admin", "acme", "kept for the system"},
+		"the maximum length":        {strings.Repeat("a", 32), strings.Repeat("q", 30), ""},
+		"too long together":         {strings.Repeat("a", 33), strings.Repeat("q", 30), "at most 32 characters"},
+		"room for the dot":          {strings.Repeat("a", 62), "q", "at most 61 characters"},
+		"a reserved chosen part":    {"admin", "acme", "reserved for the system"},
 		"a reserved qualifier":      {"jane", "admin", ""},
 		"a qualifier too long":      {"jane", strings.Repeat("q", 31), "the qualifier"},
 		"a qualifier in capitals":   {"jane", "Acme", `the qualifier "Acme"`},
@@ -94,14 +94,14 @@ func TestCheckAgreesWithTheAPIServer(t *testing.T) {
 		}
 		alone := takenByAPI(chosen) && !strings.Contains(chosen, ".")
 		if err := Check(chosen); (err == nil) != alone {
-			t.Errorf("Check(%q) = %v; the API server takes it: %t", chosen, err, alone)
+			t.Errorf("Check(%q) = %v; the API server accepts it: %t", chosen, err, alone)
 		}
 		if qualifier == "" || len(qualifier) > 30 || strings.Contains(qualifier, ".") || strings.Contains(chosen, ".") {
 			return
 		}
 		both := takenByAPI(chosen + "." + qualifier)
 		if err := CheckWith(chosen, qualifier); (err == nil) != both {
-			t.Errorf("CheckWith(%q, %q) = %v; the API server takes it: %t", chosen, qualifier, err, both)
+			t.Errorf("CheckWith(%q, %q) = %v; the API server accepts it: %t", chosen, qualifier, err, both)
 		}
 	})
 }

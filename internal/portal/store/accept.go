@@ -21,21 +21,21 @@ import (
 	"github.com/usher-dev/usher/internal/username"
 )
 
-// secretTries bounds how often a Secret is written again after somebody changed it.
+// secretTries bounds how often a Secret is written again after a conflict.
 const secretTries = 5
 
-// ErrContended says that others were faster every time.
+// ErrContended means that other requests won every conflict.
 var ErrContended = errors.New("other requests kept changing the same objects")
 
-// Registration is what somebody chose on the page.
+// Registration holds what a person entered on the page.
 type Registration struct {
 	// UserName is the chosen part alone.
 	UserName, GivenName, FamilyName string
-	// Email is the address of the account: the invited one, or another that
-	// is known to be the person's.
+	// Email is the address of the account: the invited one, or another one that is known
+	// to belong to the person.
 	Email accountsv1.EmailAddress
-	// Credentials are the hash of their password, and their second factor if
-	// they have set one up.
+	// Credentials hold the hash of the password, and the second factor if the person set
+	// one up.
 	Credentials account.Credentials
 }
 
@@ -43,31 +43,33 @@ type Registration struct {
 type Outcome int
 
 const (
-	// Continue says that it has not ended yet.
+	// Continue means that it has not ended yet.
 	Continue Outcome = iota
-	// Done says that this request did what it was sent for.
+	// Done means that this request achieved what it was sent for.
 	Done
-	// Found says that it was done already when somebody looked again after a failure.
+	// Found means that a read after a failure found the change already made.
 	Found
-	// NotOpen says that the link cannot be used (any more); the standing says why.
+	// NotOpen means that the link cannot be used, or no longer. The standing has the
+	// reason.
 	NotOpen
-	// NameTaken says that somebody else has the user name.
+	// NameTaken means that another person has the user name.
 	NameTaken
-	// NamesRefused says that the API server does not take what was typed as names.
+	// NamesRefused means that the API server rejected what was typed as names.
 	NamesRefused
-	// AddressRefused says that the invitation cannot be accepted with that address.
+	// AddressRefused means that the invitation cannot be accepted with that address.
 	AddressRefused
-	// CompanyRefused says that the account is for another company.
+	// CompanyRefused means that the account belongs to another legal entity.
 	CompanyRefused
-	// FactorMissing says that there is no second factor, and that the Organization wants one.
+	// FactorMissing means that the Organization requires a second factor and there is
+	// none.
 	FactorMissing
-	// GuessesSpent says that no code can be tried with this link any more.
+	// GuessesSpent means that no more codes can be tried with this link.
 	GuessesSpent
-	// CodesSpent says that no code can be asked for with this link any more.
+	// CodesSpent means that no more codes can be requested with this link.
 	CodesSpent
 )
 
-// acceptance is one request's way through the steps of the package comment.
+// acceptance takes one request through the steps in the package comment.
 type acceptance struct {
 	*Store
 	link   invitation.Link
@@ -78,11 +80,11 @@ type acceptance struct {
 	recorded bool
 }
 
-// Accept makes the person's account, if the link is open and the name is free.
-// An error means that nobody knows: it may have been done or not, and to try
-// again is right.
+// Accept creates the person's account, if the link is open and the name is free. After an
+// error the account may exist or not, and the person should try again.
 func (s *Store) Accept(ctx context.Context, link invitation.Link, p Registration) (LinkView, Outcome, error) {
-	// It goes on when the browser has gone, and it must end: see the package comment.
+	// It continues after the browser disconnects, and it must end: see the package
+	// comment.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), account.AcceptanceTimeout)
 	defer cancel()
 	a := &acceptance{Store: s, link: link, person: p}
@@ -94,12 +96,12 @@ func (s *Store) Accept(ctx context.Context, link invitation.Link, p Registration
 	return a.seen, Done, nil
 }
 
-// made is the person with the Account that they are making.
+// made returns the person as a Member with the Account that they are creating.
 func (a *acceptance) made() *Member {
 	return &Member{Account: a.account, Credentials: a.person.Credentials}
 }
 
-// look sees the Invitation anew and says whether the link is open still.
+// look reads the Invitation again and returns NotOpen unless the link is still open.
 func (a *acceptance) look(ctx context.Context) (Outcome, error) {
 	seen, err := a.Inspect(ctx, a.link)
 	if err != nil {
@@ -112,8 +114,8 @@ func (a *acceptance) look(ctx context.Context) (Outcome, error) {
 	return Continue, nil
 }
 
-// name gets the Account of the chosen user name: a new one, or the half-made
-// one of this very link.
+// name gets the Account of the chosen user name: a new one, or the half-made one of this
+// very link.
 func (a *acceptance) name(ctx context.Context) (Outcome, error) {
 	if o, err := a.look(ctx); err != nil || o != Continue {
 		return o, err
@@ -121,7 +123,8 @@ func (a *acceptance) name(ctx context.Context) (Outcome, error) {
 	inv := a.seen.Invitation
 	name := username.Join(a.person.UserName, a.seen.Qualifier())
 	made := &accountsv1.Account{
-		// The finalizer is there from the start: the credentials go with the Account.
+		// Set the finalizer from the start, so the credentials are deleted with the
+		// Account.
 		ObjectMeta: metav1.ObjectMeta{Name: name, Finalizers: []string{accountsv1.Finalizer}},
 		Spec: accountsv1.AccountSpec{
 			Email:      a.person.Email,
@@ -154,7 +157,7 @@ func (a *acceptance) name(ctx context.Context) (Outcome, error) {
 	case existing == nil:
 		return Continue, ErrContended
 	case madeThrough(existing, inv) && !account.HalfMade(existing):
-		// Taken up between the look and now.
+		// Another request accepted between the check of the link and now.
 		a.seen.Standing = invitation.Used
 		return NotOpen, nil
 	case !resumable(existing, inv, a.person.Email):
@@ -164,12 +167,11 @@ func (a *acceptance) name(ctx context.Context) (Outcome, error) {
 	return Continue, nil
 }
 
-// offer puts the own credentials into the Secret of the Account.
+// offer writes this request's credentials into the Secret of the Account.
 func (a *acceptance) offer(ctx context.Context) (Outcome, error) {
 	for range secretTries {
-		// The Secret is read before the look: what was settled before that
-		// look makes the link used, and what is settled after the read makes
-		// the write fail.
+		// Read the Secret before checking the link. If the Secret was settled before the
+		// check, the link is used. If it is settled after the read, the write fails.
 		secret, err := a.secret(ctx)
 		if err != nil {
 			return Continue, err
@@ -181,7 +183,7 @@ func (a *acceptance) offer(ctx context.Context) (Outcome, error) {
 			return o, nil
 		}
 		if a.settled(secret) {
-			// Accepted once, and the Invitation's status was lost since.
+			// The Account accepted before, and the Invitation's status was lost since.
 			a.seen.Standing = invitation.Used
 			return NotOpen, nil
 		}
@@ -196,11 +198,12 @@ func (a *acceptance) offer(ctx context.Context) (Outcome, error) {
 	return Continue, ErrContended
 }
 
-// enrol says in the status of the Account that there is a second factor, where the
-// Organization wants one: whoever accepts has one, whatever happens afterwards.
+// enrol records in the status of the Account that there is a second factor, if the
+// Organization requires one. So a person who accepts has one, and no later failure
+// changes that.
 func (a *acceptance) enrol(ctx context.Context) (Outcome, error) {
 	if !a.seen.FactorRequired() || !a.person.Credentials.HasSecondFactor() {
-		return Continue, nil // record refuses whoever lacks it
+		return Continue, nil // record refuses a request without one
 	}
 	var failure error
 	for range secretTries {
@@ -228,9 +231,9 @@ func (a *acceptance) enrol(ctx context.Context) (Outcome, error) {
 	return Continue, fmt.Errorf("write the account's status: %w", failure)
 }
 
-// record writes the acceptance into the Invitation's status. It is found there
-// if another request of the same link recorded the same Account, or if this one
-// did and was not told.
+// record writes the acceptance into the Invitation's status. It continues if the
+// acceptance is already there: another request of the same link recorded the same
+// Account, or this request did and lost the answer.
 func (a *acceptance) record(ctx context.Context) (Outcome, error) {
 	seen, o, err := a.Save(ctx, a.seen, AcceptedBy(a.made()))
 	if err != nil {
@@ -243,7 +246,8 @@ func (a *acceptance) record(ctx context.Context) (Outcome, error) {
 	return o, nil
 }
 
-// settle makes the credentials final: the own ones, or else this request has lost.
+// settle makes the credentials final. They must be those of this request. Otherwise this
+// request has lost.
 func (a *acceptance) settle(ctx context.Context) (Outcome, error) {
 	var failure error
 	for range secretTries {
@@ -267,14 +271,14 @@ func (a *acceptance) settle(ctx context.Context) (Outcome, error) {
 	return Continue, fmt.Errorf("settle the account's secret: %w", failure)
 }
 
-// secret reads the Secret of the Account, or gives nil.
+// secret reads the Secret of the Account. It returns nil if there is none.
 func (a *acceptance) secret(ctx context.Context) (*corev1.Secret, error) {
 	key := client.ObjectKey{Namespace: a.Namespace, Name: account.SecretName(a.account.Name)}
 	return get[corev1.Secret](ctx, a.Live, key)
 }
 
-// write puts the own credentials into the Secret, on condition that it is as it was
-// read, or that there is still none.
+// write writes this request's credentials into the Secret, on condition that the Secret
+// is unchanged since it was read, or still does not exist.
 func (a *acceptance) write(ctx context.Context, read *corev1.Secret, settled string) error {
 	own := a.person.Credentials
 	own.Settled = settled
@@ -291,7 +295,7 @@ func (a *acceptance) write(ctx context.Context, read *corev1.Secret, settled str
 	return a.Writer.Update(ctx, secret)
 }
 
-// owns tells whether the Secret holds the own credentials.
+// owns reports whether the Secret holds this request's credentials.
 func (a *acceptance) owns(secret *corev1.Secret) bool {
 	own := &corev1.Secret{}
 	if !a.belongs(secret) || a.person.Credentials.WriteTo(own, a.account) != nil {
@@ -302,8 +306,8 @@ func (a *acceptance) owns(secret *corev1.Secret) bool {
 	return maps.EqualFunc(own.Data, stored, bytes.Equal)
 }
 
-// belongs tells whether the Secret is of this Account, and not what an earlier
-// one of the same name has left behind.
+// belongs reports whether the Secret belongs to this Account. An earlier Account of the
+// same name may have left one behind.
 func (a *acceptance) belongs(secret *corev1.Secret) bool {
 	return secret != nil && string(secret.Data[account.UIDKey]) == string(a.account.UID)
 }
@@ -312,8 +316,8 @@ func (a *acceptance) settled(secret *corev1.Secret) bool {
 	return a.belongs(secret) && len(secret.Data[account.SettledKey]) > 0
 }
 
-// changedMeanwhile tells whether a write failed because the object was not as
-// it had been read.
+// changedMeanwhile reports whether a write failed because the object changed after it was
+// read.
 func changedMeanwhile(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
 }

@@ -30,17 +30,17 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		objects []client.Object
 		tap     func(*storetest.World) *storetest.Tapped
 		want    result
-		// hash of jane-doe's Secret; empty: there must be none.
+		// hash of jane-doe's Secret. Empty means that there must be none.
 		hash string
 	}{
 		"nothing": {
 			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
-		"the name is somebody else's": {
+		"the name belongs to another person": {
 			objects: []client.Object{storetest.MadeFor("another's", "jane-doe")},
 			want:    result{outcome: store.NameTaken, standing: invitation.Open},
 		},
-		"the name is half-made by this link, and its secret too": {
+		"a half-made account of this link has the name and a secret": {
 			objects: []client.Object{storetest.MadeFor(storetest.JaneUID, "jane-doe"), storetest.Credential("uid-of-jane-doe", "an earlier one", "")},
 			want:    result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
@@ -48,7 +48,7 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			objects: []client.Object{storetest.Credential("uid of the earlier", "an earlier one", "its invitation")},
 			want:    result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
-		"the account was taken up, but its invitation has lost its status": {
+		"the account accepted, but its invitation lost its status": {
 			objects: []client.Object{storetest.Recorded(storetest.MadeFor(storetest.JaneUID, "jane-doe")), storetest.Credential("uid-of-jane-doe", "the owner's", storetest.JaneUID)},
 			want:    result{outcome: store.NotOpen, standing: invitation.Used}, hash: "the owner's",
 		},
@@ -60,11 +60,11 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			objects: []client.Object{storetest.Going(storetest.MadeFor(storetest.JaneUID, "jane-doe"))},
 			want:    result{outcome: store.NameTaken, standing: invitation.Open},
 		},
-		"the API server refuses what was typed": {
+		"the API server rejects what was typed": {
 			tap:  storetest.Refuse("create account", apierrors.NewInvalid(schema.GroupKind{}, "jane-doe", nil)),
 			want: result{outcome: store.NamesRefused, standing: invitation.Open},
 		},
-		"the account is deleted while it is looked at": {
+		"the account is deleted while it is read": {
 			objects: []client.Object{storetest.MadeFor("another's", "jane-doe")},
 			tap:     storetest.DoBefore("get account", func(w *storetest.World) { w.Must(w.Client.Delete(t.Context(), w.Account("jane-doe"))) }),
 			want:    result{failed: true},
@@ -75,20 +75,20 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			}),
 			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
-		"the link is mailed anew before the record": {
+		"a new link is mailed before the record": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number++ })
 			}),
 			want: result{outcome: store.NotOpen, standing: invitation.Unknown}, hash: "mine",
 		},
-		"somebody declines before the record": {
+		"the invited person declines before the record": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				now := metav1.NewTime(storetest.Start)
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now} })
 			}),
 			want: result{outcome: store.NotOpen, standing: invitation.Declined}, hash: "mine",
 		},
-		"passwords are tried meanwhile, as many as there can be": {
+		"the maximum number of passwords is tried meanwhile": {
 			tap: func(w *storetest.World) *storetest.Tapped {
 				return &storetest.Tapped{Before: func(call string) error {
 					if call == "record invitation" && w.Invitation().Status.Guesses < invitation.MostGuesses {
@@ -99,23 +99,23 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			},
 			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
-		"another account takes the invitation up before the record": {
+		"another account accepts before the record": {
 			tap:  storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }),
 			want: result{outcome: store.NotOpen, standing: invitation.Used}, hash: "mine",
 		},
-		"another account takes the invitation up before the hash is stored": {
+		"another account accepts before the hash is stored": {
 			tap:  storetest.DoBefore("get secret", func(w *storetest.World) { w.TakeUp("somebody", "u") }),
 			want: result{outcome: store.NotOpen, standing: invitation.Used},
 		},
-		"the time runs out before the record": {
+		"the link expires before the record": {
 			tap:  storetest.DoAfter("create secret", func(w *storetest.World) { w.Clock.SetTime(storetest.Start.Add(24 * time.Hour)) }),
 			want: result{outcome: store.NotOpen, standing: invitation.Expired}, hash: "mine",
 		},
-		"the invitation changes with every try": {
+		"the invitation changes before every write": {
 			tap:  storetest.Refuse("record invitation", storetest.Conflict("jane")),
 			want: result{failed: true}, hash: "mine",
 		},
-		"the secret changes with every try": {
+		"the secret changes before every write": {
 			tap:  storetest.Refuse("create secret", storetest.Conflict("jane")),
 			want: result{failed: true},
 		},
@@ -131,18 +131,18 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			tap:  storetest.Refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", storetest.ErrDown)),
 			want: result{failed: true}, hash: "mine",
 		},
-		"another request has put its hash in before the settling": {
+		"another request stored its hash before the settling": {
 			tap:  storetest.DoAfter("record invitation", func(w *storetest.World) { w.Overwrite("jane-doe", "the other's") }),
 			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
 		},
-		"another request recorded the same account, and has its hash in": {
+		"another request recorded the same account and stored its hash": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.TakeUp("jane-doe", string(w.Account("jane-doe").UID))
 				w.Overwrite("jane-doe", "the other's")
 			}),
 			want: result{outcome: store.NotOpen, standing: invitation.Used}, hash: "the other's",
 		},
-		"another request recorded the same account and died, and the own hash is in": {
+		"another request recorded the same account and died, and this request's hash is stored": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.TakeUp("jane-doe", string(w.Account("jane-doe").UID))
 			}),
@@ -178,8 +178,8 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 	}
 }
 
-// TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile: where the Organization
-// wants one, nobody is in without.
+// TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile checks that no request accepts
+// without a second factor if the Organization requires one.
 func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 	enrolledBefore := func() *accountsv1.Account {
 		a := storetest.MadeFor(storetest.JaneUID, "jane-doe")
@@ -189,21 +189,20 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 	for name, tc := range map[string]struct {
 		objects []client.Object
 		tap     func(*storetest.World) *storetest.Tapped
-		// without: the request brings no second factor. optional: none is wanted
-		// at the beginning.
+		// without means that the request has no second factor. optional means that none
+		// is required at the beginning.
 		without, optional bool
 		want              store.Outcome
 		failed            bool
-		// by is whose account took the invitation up, and hash that of the
-		// password that is stored.
+		// by is the account that accepted, and hash the stored hash of the password.
 		by, hash string
 	}{
 		"nothing":     {want: store.Done, by: "jane-doe", hash: "mine"},
 		"it has none": {without: true, want: store.FactorMissing},
-		"it has none, and goes on with an account that had one": {
+		"it has none, and continues with an account that had one": {
 			objects: []client.Object{enrolledBefore()}, without: true, want: store.FactorMissing,
 		},
-		"it goes on with an account that had another": {
+		"it continues with an account that had another": {
 			objects: []client.Object{enrolledBefore(), storetest.Credential("uid-of-jane-doe", "an earlier one", "")}, want: store.Done, by: "jane-doe", hash: "mine",
 		},
 		"the controller writes the account's status": {
@@ -217,7 +216,7 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 		"the note is refused": {
 			tap: storetest.Refuse("note account", apierrors.NewForbidden(schema.GroupResource{}, "jane-doe", storetest.ErrDown)), failed: true, hash: "mine",
 		},
-		"the account changes with every try": {tap: storetest.Refuse("note account", storetest.Conflict("jane-doe")), failed: true, hash: "mine"},
+		"the account changes before every write": {tap: storetest.Refuse("note account", storetest.Conflict("jane-doe")), failed: true, hash: "mine"},
 		"the account is deleted before the note": {
 			tap: storetest.DoBefore("note account", func(w *storetest.World) {
 				a := w.Account("jane-doe")
@@ -226,22 +225,22 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 				w.Must(w.Client.Delete(t.Context(), a))
 			}), failed: true, hash: "mine",
 		},
-		"a second factor is wanted before the last look": {
+		"a second factor becomes required before the last check": {
 			tap: storetest.DoBefore("get secret", func(w *storetest.World) { w.RequireFactor() }), without: true, optional: true, want: store.FactorMissing,
 		},
-		"a second factor is wanted before the record, which has to be tried again": {
+		"a second factor becomes required before the record, which is retried": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.RequireFactor()
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses++ })
 			}), without: true, optional: true, want: store.FactorMissing, hash: "mine",
 		},
-		"another request recorded the same account, and has its second factor in": {
+		"another request recorded the same account and stored its second factor": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.TakeUp("jane-doe", string(w.Account("jane-doe").UID))
 				w.Change("jane-doe", func(c *account.Credentials) { c.TOTP.Secret = "another" })
 			}), want: store.NotOpen, by: "jane-doe", hash: "mine",
 		},
-		"a second factor is wanted, and somebody who has one recorded the same account": {
+		"a second factor becomes required, and a request that has one recorded the same account": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.RequireFactor()
 				w.TakeUp("jane-doe", string(w.Account("jane-doe").UID))
@@ -274,8 +273,8 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 	}
 }
 
-// checkEnrolled checks which password is stored, and, of somebody who is in, that
-// their own second factor is, and that the status says so.
+// checkEnrolled checks which password is stored. If in is true, it also checks that the
+// person's own second factor is stored and that the status reports it.
 func checkEnrolled(w *storetest.World, who store.Registration, hash string, in bool) {
 	w.T.Helper()
 	var c account.Credentials
@@ -289,10 +288,10 @@ func checkEnrolled(w *storetest.World, who store.Registration, hash string, in b
 		return
 	}
 	if w.Account("jane-doe").Status.TwoFactor != accountsv1.TwoFactorEnrolled {
-		w.T.Error("the status says nothing of a second factor")
+		w.T.Error("the status reports no second factor")
 	}
 	if c.TOTP != who.Credentials.TOTP || !slices.Equal(c.RecoveryCodes, who.Credentials.RecoveryCodes) {
-		w.T.Errorf("stored are %+v", c)
+		w.T.Errorf("stored credentials: %+v", c)
 	}
 }
 

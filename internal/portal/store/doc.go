@@ -1,159 +1,166 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package store is what the pages of the portal read from the API server, and write
-// there: it looks at the Invitation of a link, makes Accounts, and keeps passwords,
-// second factors and sessions in their Secrets. It knows no HTTP, no form and no page.
-// It creates Accounts, creates and updates Secrets in Usher's own namespace, and writes
-// the status of Invitations and of Accounts. It deletes nothing.
+// Package store is the portal's access to the API server. It reads Invitations and
+// Accounts for the pages, creates Accounts, and keeps passwords, second factors and
+// sessions in Secrets. It knows no HTTP, no form and no page.
 //
-// # What is written into an Invitation
+// The package creates Accounts, creates and updates Secrets in Usher's own namespace, and
+// updates the status of Invitations and Accounts. It deletes nothing.
 //
-// Every write is conditional on the Invitation being as it was looked at, live,
-// with the link open at that moment. So there is one answer at the most, yes or
-// no, whoever else is at the same link; and all state of a conversation is in
-// the Invitation, so that another browser with the link, or another replica, can
-// go on with it.
+// # Writes to an Invitation
 //
-//	acceptance    the last but one step of making an account, and all that is
-//	              written where somebody accepts with one that they are signed
-//	              in with.
-//	decline       written for a form with the tick that a person sets: mail
-//	              scanners follow links and send forms.
-//	guesses       counted up before a code is looked at, whether or not it is
-//	              right. Who was not counted is not looked at, so that a limit of
-//	              ten means ten, however many guess at once. Passwords are counted
-//	              in the same way, for the Account that they are of.
-//	otherAddress  asks the controller for a code to an address that is not the
-//	              invited one. A right code in the form that makes an account
-//	              gives the Account that address.
+// Every write is conditional: it fails unless the Invitation is unchanged since a live
+// read that found the link open. So each link gets at most one answer, yes or no, however
+// many browsers use it. The Invitation holds all state of the conversation. Another
+// browser with the link, or another replica, can therefore continue it.
 //
-// A write that took effect although its answer was lost is found by the look
-// that follows every failure. A guess cannot be found: it is lost then.
+// The portal writes these fields of the status:
 //
-// # How somebody signs in
+//   - acceptance: the last step but one of creating an account. It is the only write when
+//     a person accepts with an account that they are signed in to.
+//   - decline: written only for a form with the checkbox that a person ticks, because
+//     mail scanners follow links and submit forms.
+//   - guesses: incremented before a code is compared, whether or not the code is right. A
+//     code that was not counted is not compared, so a limit of ten means ten, however
+//     many clients guess at once. Passwords are counted in the same way, on the Account
+//     that they belong to.
+//   - otherAddress: asks the controller to mail a code to an address that is not the
+//     invited one. The right code, entered in the form that creates an account, gives the
+//     Account that address.
 //
-// Two objects decide. The status of the Account counts what is tried; its Secret
-// holds the hash of the password, the second factor, and a hash of the token of
-// each session, which the browser's cookie holds together with the Account's name.
-// No portal remembers anything between two requests, so that any of them can
-// answer the next one. The steps of one request, all on live reads:
+// A write can take effect even though its answer is lost. The read that follows every
+// failure finds such a write. The exception is a guess: it leaves nothing to find, so it
+// is lost.
 //
-//	1 count   take one of the places to hash in, and only then add one to
-//	          status.signIn, on condition that the Account is as it was read and
-//	          is not locked.
-//	2 look    compare the password with the hash, in that place.
-//	3 begin   add a session with a new token, in place of the one that the
-//	          browser came with, on condition that the Secret is as it was read
-//	          and still holds that hash. Where there is a second factor, nothing
-//	          can be done with the session but to give it.
-//	4 forget  take out of status.signIn what was counted, and bring the rest of
-//	          the status up to date with the Secret.
+// # Sign-in
 //
-// A second factor takes the same steps with a count of its own, and there 2 and 3
-// are one write, which also uses the code up. From that follows:
+// Two objects decide. The status of the Account counts the attempts. The Secret of the
+// Account holds the hash of the password, the second factor, and a hash of each session's
+// token. The browser's cookie holds the token and the Account's name. No portal keeps
+// state between two requests, so any replica can answer the next one. A request takes
+// these steps, all on live reads:
 //
-//   - Of any number of guesses at any number of portals as many are looked at as
-//     the Account's strictest Organization allows. Whoever finds no place to hash in
-//     is turned away, and nothing is counted: a crowd at the door locks nobody out.
-//     What was counted and could not be looked at, because the answer to the write
-//     was lost, stays counted until the next success.
-//   - The right password gives no new tries for the second factor, and a code lets
-//     in once.
-//   - No browser can hand its session to somebody else before they sign in: a
-//     token is never the one that a request came with.
-//   - A request that dies after step 3 leaves a session whose token nobody holds,
-//     and a count that is one too high.
+//  1. count: get a slot for hashing. Only then add one to status.signIn, on condition
+//     that the Account is unchanged and is not locked.
+//  2. look: compare the password with the hash, in that slot.
+//  3. begin: add a session with a new token, in place of the session that the browser
+//     came with. The condition is that the Secret is unchanged and still holds that hash.
+//     If the Account has a second factor, the session can only be used to enter that
+//     factor.
+//  4. forget: remove what was counted from status.signIn, and bring the rest of the
+//     status up to date with the Secret.
 //
-// A new hash, where that of a right password is outdated, waits for another time if
-// there is no place for it. Sessions that are halfway and those that are signed in are
-// limited apart, to 20 each: whoever has the password alone pushes nobody out.
+// A second factor takes the same steps with a counter of its own. There, steps 2 and 3
+// are one write, which also uses up the code. This guarantees:
 //
-// A session is looked up anew at each request. It ends at every portal with the
-// write that takes it out of the Secret, that locks or disables the Account or
-// ends its sessions, with the deletion of the Account, and with a restore, which
-// gives the Account another UID.
+//   - However many guesses reach however many portals, only as many are compared as the
+//     Account's strictest Organization allows. A request that finds no free slot is
+//     turned away and is not counted, so a flood of requests locks no Account. If the
+//     answer to the counting write is lost, the attempt cannot be compared. It stays
+//     counted until the next success.
+//   - The right password does not reset the counter of the second factor, and each code
+//     works only once.
+//   - Session fixation is impossible, because the token after a sign-in is never the one
+//     that the request came with.
+//   - A request that dies after step 3 leaves a session whose token no browser has, and a
+//     count that is one too high.
 //
-// # How a password is changed
+// If the hash of a right password is outdated and there is no slot for a new hash, the
+// rehash waits for a later sign-in. Sessions that still need the second factor and
+// sessions that are signed in have separate limits, of 20 each. So an attacker who has
+// only the password pushes out no signed-in session.
 //
-// By the current one, which takes the steps 1 and 2, after the new one was hashed. One
-// conditional write of the Secret, in which the session of the request must not have
-// been ended, replaces the password, ends every other session and gives this one
-// another token. Its time is no earlier than the newest request for a link, which may
-// come from a clock that is ahead: every link from before is dead.
+// Each request looks its session up again. A session ends at every portal with the write
+// that does one of these:
 //
-// # How second factors change
+//   - removes the session from the Secret
+//   - locks or disables the Account
+//   - ends the Account's sessions
+//   - deletes the Account
+//   - restores the Account, which gives it another UID
 //
-// What was begun, such as an app whose first code is awaited or a passkey that is
-// being made, is kept with its session: no other session can finish it, and nobody
-// can twice. Each change is one conditional write of the Secret, in which that
-// session must still be alive. It ends every other session, and gives this one
-// another token but no more time.
+// # Changing a password
 //
-// # How a forgotten password is replaced
+// The member enters the current password. It goes through steps 1 and 2 after the new one
+// was hashed. One conditional write of the Secret then replaces the password, ends every
+// other session, and gives this session another token. The session of the request must
+// not have ended before. The time of the new password is never earlier than the newest
+// request for a reset link, even if that request came from a clock that is ahead. So
+// every earlier link is dead.
 //
-// Whoever asks for a link, or for their user names, reads one page, whoever exists
-// and whatever was asked for before. What they typed is kept nowhere: the time of
-// the request goes into the status of the Accounts that they may mean, and the
-// controller mails to the address on file. No Secret is read for it.
+// # Changing second factors
 //
-// With the link, the Secret alone decides. One conditional write of it, made on a
-// state for which the link was looked at anew, replaces the password, writes down
-// its time, from which on every link that was asked for before is dead, and ends
-// every session. So a link gives one password. Nobody is signed in by it, and a
-// second factor stays: whoever reads somebody's mail still lacks that. The write
-// also settles a password that a request died before it could settle (see below),
-// so that its person can come back. The lock is opened afterwards.
+// A setup in progress is kept with its session, for example an app whose first code is
+// awaited, or a passkey that is being created. No other session can finish it, and it
+// cannot be finished twice. Each change is one conditional write of the Secret, in which
+// that session must still be alive. The change ends every other session. It gives this
+// session another token, but no more time.
 //
-// # How an account is made
+// # Resetting a forgotten password
 //
-// Three objects change: the Account is created, its Secret gets the password's
-// hash, and the Invitation's status gets the acceptance. No write spans two of
-// them, many requests can be at the same link at once, and any of them can die
-// between any two calls. The steps of one request, all on live reads:
+// A request for a reset link or for user names always gets the same page, regardless of
+// which accounts exist and of earlier requests. The portal does not store what was typed.
+// It writes the time of the request into the status of the Accounts that may be meant,
+// and the controller mails to the address on file. No Secret is read for such a request.
 //
-//	1 look    the link must be open.
-//	2 name    create the Account. If it exists, half-made through this very
-//	          Invitation and for the same address: go on with it. Otherwise the
-//	          name is taken.
-//	3 offer   read the Secret, then look again, then write the own credentials
-//	          on condition that the Secret is still as it was read.
-//	4 enrol   where the Organization wants a second factor: write into the
-//	          Account's status that there is one, on condition that the Account
-//	          is as it was read. Somebody else's write means: read again.
-//	5 record  write status.acceptance on condition that the Invitation is still
-//	          as it was looked at. Somebody else's write means: look again. Who
-//	          brings no second factor is refused where one is wanted by then.
-//	6 settle  mark the Secret as settled, on condition that it is as it was
-//	          read. Whoever recorded puts the own credentials in; whoever found
-//	          that another request recorded the same Account may only settle a
-//	          Secret that holds the own ones. What is settled stays.
+// When the link is used, the Secret alone decides. One conditional write replaces the
+// password, records its time and ends every session. The portal checks the link again on
+// the very state that it writes. From the recorded time on, every link that was requested
+// earlier is dead, so a link sets one password. The reset starts no session, and a second
+// factor stays: an attacker who reads the mailbox still lacks it. The write also settles
+// a password if an earlier request died before it could settle it (see below), so the
+// owner of the Account can come back. Afterwards, the portal opens the lock.
 //
-// Only whoever settles tells its person that the account is ready. From that
-// follows, whatever the order of the calls:
+// # Creating an account
 //
-//   - One Account at most wins a link: step 5 is a conditional write of one object.
-//   - One request at most reports success, and the password, the second factor
-//     and the recovery codes that are stored are those of its person: step 6 is
-//     a conditional write of one object, done once, and step 3 never overwrites
-//     what is settled. A request that read the Secret before it was settled
-//     fails on the condition.
-//   - Whoever accepts where a second factor is wanted has one, and the status
-//     says so: step 4 comes before step 5, and takes nothing back.
-//   - A request that dies leaves nothing in the way. Before step 5 the link is
-//     open, and the next request takes over the name and replaces the
-//     credentials. After step 5 the link is used, and the Secret holds
-//     credentials that some holder of the link typed; whoever else is still at
-//     it settles them.
+// Three objects change: the Account is created, its Secret gets the hash of the password,
+// and the Invitation's status gets the acceptance. No write spans two objects, many
+// requests can use the same link at once, and each can die between any two calls. A
+// request takes these steps, all on live reads:
 //
-// One thing is left to time. A request that sleeps in step 3 between its look
-// and its write, while another one records and dies before it settles, replaces
-// on waking a hash whose owner was told nothing but may try it all the same.
+//  1. look: the link must be open.
+//  2. name: create the Account. If it exists, and is half-made through this very
+//     Invitation and for the same address, continue with it. Otherwise the name is taken.
+//     (An Account is half-made until the controller records a Membership in it.)
+//  3. offer: read the Secret, then check the link again. Then write the credentials of
+//     this request, on condition that the Secret is unchanged.
+//  4. enrol: if the Organization requires a second factor, record in the Account's status
+//     that one is enrolled, on condition that the Account is unchanged. On a conflict,
+//     read again.
+//  5. record: write status.acceptance, on condition that the Invitation is unchanged. On
+//     a conflict, check the link again. A request without a second factor is refused if
+//     the Organization requires one by then.
+//  6. settle: mark the Secret as settled, on condition that it is unchanged. A request
+//     that recorded the acceptance writes its own credentials with the mark. If another
+//     request recorded the same Account, this request may settle only a Secret that
+//     already holds its own credentials. A settled Secret stays as it is.
+//
+// Only the request that settles tells its person that the account is ready. This
+// guarantees, for every order of the calls:
+//
+//   - At most one Account wins a link, because step 5 is a conditional write of one
+//     object.
+//   - At most one request reports success, and the stored password, second factor and
+//     recovery codes are those of its person. Step 6 is a conditional write of one object
+//     that happens once. Step 3 never overwrites a settled Secret: a request that read
+//     the Secret before it was settled fails on the condition.
+//   - A person who accepts where a second factor is required has one, and the status
+//     reports it, because step 4 comes before step 5 and is never undone.
+//   - A request that dies blocks nothing. Before step 5 the link is open, and the next
+//     request takes over the name and replaces the credentials. After step 5 the link is
+//     used, and the Secret holds credentials that some holder of the link entered.
+//     Another request that is still using the link settles them.
+//
+// One race is limited only by time. A request can sleep in step 3, between its check and
+// its write, while another one records the acceptance and dies before it settles. When
+// the first request wakes up, it replaces the hash of the second. The owner of that hash
+// was not told that the account is ready, but may try the password anyway.
 // account.AcceptanceTimeout keeps that window short.
 //
-// Nobody signs in with a password before it is settled, nor with an Account that
-// is half-made.
+// A password cannot be used to sign in before it is settled, and a half-made Account
+// cannot sign in at all.
 //
-// Accounts that lost, or that nobody came back to, are the controller's to
-// delete; the portal goes on with none that is being deleted.
+// The controller deletes Accounts that lost a race or were abandoned. The portal never
+// continues with an Account that is being deleted.
 package store

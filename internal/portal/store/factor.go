@@ -18,24 +18,24 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// ErrStays says that a second factor is the last one, and that one is needed.
-var ErrStays = errors.New("the last second factor is needed")
+// ErrStays means that the second factor is the last one and that one is required.
+var ErrStays = errors.New("the last second factor cannot be removed: one is required")
 
 const (
-	// appTime is how long somebody may take to set an app up.
+	// appTime is how long a member may take to set up an authenticator app.
 	appTime = 10 * time.Minute
-	// AppTries is how many codes they may type meanwhile.
+	// AppTries is how many codes they may try in that time.
 	AppTries = 5
 )
 
-// Pending is what a session is in the middle of. It is kept with the session, so
-// that no other one can finish it, at any number of portals.
+// Pending holds the setups that a session has started and not finished. It is kept with
+// the session, so no other session can finish them, at any number of portals.
 type Pending struct {
 	App     *PendingApp     `json:"app,omitempty"`
 	Passkey *PendingPasskey `json:"passkey,omitempty"`
 }
 
-// PendingOf is what a session is in the middle of. What cannot be read is nothing.
+// PendingOf returns the unfinished setups of a session. Unreadable data counts as none.
 func PendingOf(s session.Session) Pending {
 	var open Pending
 	if json.Unmarshal(s.Pending, &open) != nil {
@@ -44,7 +44,7 @@ func PendingOf(s session.Session) Pending {
 	return open
 }
 
-// ChangePending changes what a session is in the middle of. It fails with ErrGone where the
+// ChangePending changes the unfinished setups of a session. It fails with ErrGone if the
 // session has ended.
 func (s *Store) ChangePending(ctx context.Context, of *SignedIn, change func(open *Pending, now time.Time) error) error {
 	return s.changeCredentials(ctx, of.Member, func(m *Member, now time.Time) error {
@@ -68,15 +68,15 @@ func (s *Store) ChangePending(ctx context.Context, of *SignedIn, change func(ope
 	})
 }
 
-// FactorChange changes what somebody signs in with, given what their session is
-// in the middle of. It gives recovery codes that were made besides. It must leave
-// the slices of c as they were, because it may be tried again.
+// FactorChange changes a member's credentials, given the unfinished setups of the
+// session. It returns recovery codes if it creates any. It must not modify the slices of
+// c in place, because it may be called again after a conflict.
 type FactorChange func(c *account.Credentials, open Pending, now time.Time) (codes []string, err error)
 
-// ChangeFactors makes a change in one conditional write, on condition that the
-// session is still alive. Every other session ends with it, and this one goes on under
-// another token, which it gives with the recovery codes. It fails with ErrGone where
-// the session has ended, with ErrStays, or with what the change fails with.
+// ChangeFactors makes a change in one conditional write, on condition that the session is
+// still alive. Every other session ends. This session continues under another token,
+// which ChangeFactors returns with the recovery codes. It fails with ErrGone if the
+// session has ended, with ErrStays, or with the error of change.
 func (s *Store) ChangeFactors(ctx context.Context, at *SignedIn, from Browser, change FactorChange) (token string, codes []string, err error) {
 	err = s.changeCredentials(ctx, at.Member, func(m *Member, now time.Time) error {
 		current, alive := m.alive(at.Session.Hash, now)
@@ -95,8 +95,8 @@ func (s *Store) ChangeFactors(ctx context.Context, at *SignedIn, from Browser, c
 		if err != nil {
 			return err
 		}
-		// Nobody has signed in: no session becomes younger by a change, or it
-		// could be kept for good.
+		// This is not a sign-in. If a change restarted the clock of a session, a browser
+		// could keep the session alive forever.
 		m.Credentials.Sessions[0].StartTime = current.StartTime
 		return nil
 	})
@@ -106,9 +106,9 @@ func (s *Store) ChangeFactors(ctx context.Context, at *SignedIn, from Browser, c
 	return token, codes, nil
 }
 
-// removable refuses credentials without a second factor where one is needed. It
-// is asked within the write, so that of two second factors that are removed at
-// the same time one stays.
+// removable refuses credentials without a second factor where one is required.
+// ChangeFactors calls it within the write. So if two second factors are removed at the
+// same time, one stays.
 func (m *Member) removable() error {
 	if !m.Credentials.HasSecondFactor() && (m.Credentials.ShortPassword || m.NeedsSecondFactor()) {
 		return ErrStays
@@ -116,16 +116,16 @@ func (m *Member) removable() error {
 	return nil
 }
 
-// PendingApp is an app that is being set up. It becomes a second factor with the
-// first code that it makes.
+// PendingApp is an authenticator app that is being set up. It becomes a second factor
+// with the first right code.
 type PendingApp struct {
 	Secret  string    `json:"secret"`
 	Expires time.Time `json:"expires"`
-	// Tries counts the codes that were looked at.
+	// Tries counts the codes that were compared.
 	Tries int `json:"tries,omitempty"`
 }
 
-// NewPendingApp begins with a secret of its own.
+// NewPendingApp returns an app with a new secret.
 func NewPendingApp(random io.Reader, now time.Time) (*PendingApp, error) {
 	secret, err := secondfactor.NewSecret(random)
 	if err != nil {
@@ -134,19 +134,19 @@ func NewPendingApp(random io.Reader, now time.Time) (*PendingApp, error) {
 	return &PendingApp{Secret: secret, Expires: now.Add(appTime)}, nil
 }
 
-// Open tells whether a code can still be tried.
+// Open reports whether another code can be tried.
 func (a *PendingApp) Open(now time.Time) bool {
 	return a != nil && now.Before(a.Expires) && a.Tries < AppTries
 }
 
-// Confirm gives the app that a code proves to be set up. That code is used up by
-// it. Whoever calls it has counted the try.
+// Confirm returns the app, and reports whether the code proves that it is set up. A right
+// code is used up. The caller must count the attempt first.
 func (a *PendingApp) Confirm(code string, now time.Time) (account.TOTP, bool) {
 	step, right := secondfactor.Check(a.Secret, code, now, 0)
 	return account.TOTP{Secret: a.Secret, LastStep: step, AddedTime: now}, right
 }
 
-// PendingPasskey is a passkey that is being made.
+// PendingPasskey is a passkey that is being created.
 type PendingPasskey struct {
 	Ceremony webauthn.SessionData `json:"ceremony"`
 	Expires  time.Time            `json:"expires"`

@@ -20,23 +20,23 @@ import (
 const (
 	// IndexInvitationUID finds the Invitation that a link is for.
 	IndexInvitationUID = "metadata.uid"
-	// IndexAccountUID finds the Account that a link for a new password is for.
+	// IndexAccountUID finds the Account that a reset link is for.
 	IndexAccountUID = "metadata.uid"
-	// IndexAccountInvitation finds the Accounts that were made through an
-	// Invitation, by its UID.
+	// IndexAccountInvitation finds the Accounts that were created through an Invitation,
+	// by its UID.
 	IndexAccountInvitation = "spec.invitationRef.uid"
 	// IndexAccountAddress finds the Accounts of an address, by its address.Key.
 	IndexAccountAddress = "spec.email.key"
-	// IndexAccountSkeleton finds the Accounts whose user names look like a user
-	// name: by the username.Skeleton of the chosen part, a dot, and the qualifier.
+	// IndexAccountSkeleton finds the Accounts whose user names look like a given name.
+	// The key is the username.Skeleton of the chosen part, a dot, and the qualifier.
 	IndexAccountSkeleton = "metadata.name.skeleton"
-	// IndexAccountMembership finds the Accounts that took up a Membership, by
-	// its "namespace/name".
+	// IndexAccountMembership finds the Accounts that hold a Membership, by its
+	// "namespace/name".
 	IndexAccountMembership = "metadata.annotations.memberships"
 )
 
-// SetupIndexes registers the indexes that Config.Reader must have. Call it
-// once, before the cache starts.
+// SetupIndexes registers the indexes that Store.Reader must have. Call it once, before
+// the cache starts.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, index := range []struct {
 		obj     client.Object
@@ -77,8 +77,8 @@ func accountAddress(obj client.Object) []string {
 
 func accountSkeleton(obj client.Object) []string { return []string{skeletonOf(obj.GetName())} }
 
-// skeletonOf is the same for Accounts whose names look alike. Qualifiers are
-// given by cluster admins: those are different if they differ.
+// skeletonOf returns the same text for Accounts whose names look alike. Qualifiers are
+// set by cluster admins, so two qualifiers that differ at all count as different.
 func skeletonOf(name string) string {
 	chosen, qualifier, _ := strings.Cut(name, ".")
 	return username.Skeleton(chosen) + "." + qualifier

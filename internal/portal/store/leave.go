@@ -15,7 +15,7 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 )
 
-// Leave writes that a person gives a Membership up. The controller carries it out.
+// Leave records that a member wants to leave a Membership. The controller carries it out.
 func (s *Store) Leave(ctx context.Context, m *Member, b account.Belonging) error {
 	wish := accountsv1.MembershipReference{
 		Namespace: accountsv1.NamespaceName(b.Membership.Namespace), Name: accountsv1.CatalogueName(b.Membership.Name),
@@ -29,17 +29,17 @@ func (s *Store) Leave(ctx context.Context, m *Member, b account.Belonging) error
 	})
 }
 
-// OnlyOwner tells whether the Organization has no owner but this Membership, by
-// the list that the controller keeps. An owner who is not let go stays whatever
-// the page says, so that it must not promise more. The list is empty for a moment
-// after the first owner joined: then nobody else can be counted on.
+// OnlyOwner reports whether this Membership is the only owner of the Organization,
+// according to the list that the controller keeps. The controller holds an owner back
+// regardless of what the page says, so the page must not promise more. The list is empty
+// for a moment after the first owner joined. Then no other owner can be counted on.
 func (s *Store) OnlyOwner(ctx context.Context, b account.Belonging) (bool, error) {
 	org, err := get[accountsv1.Organization](ctx, s.Live, client.ObjectKeyFromObject(b.Organization))
 	if err != nil {
 		return false, fmt.Errorf("read the owners of an organization: %w", err)
 	}
 	if org == nil || org.DeletionTimestamp != nil {
-		return false, nil // it keeps nobody
+		return false, nil // it holds no owner back
 	}
 	if len(org.Status.Owners) == 0 {
 		return account.IsOwner(account.Belonging{Membership: b.Membership, Organization: org}), nil

@@ -20,20 +20,20 @@ type LinkView struct {
 	Keys     invitation.Keyring
 }
 
-// at is the same view at another time.
+// at returns the same view at another time.
 func (s LinkView) at(now time.Time) LinkView {
 	s.Standing = s.Check(s.Link, s.Keys, now)
 	return s
 }
 
-// GuessesSpent tells whether no code can be tried any more.
+// GuessesSpent reports whether no more codes can be tried.
 func (s LinkView) GuessesSpent() bool { return s.Invitation.Status.Guesses >= invitation.MostGuesses }
 
-// Qualifier follows the user names that are chosen here; empty: none does.
+// Qualifier returns the suffix of user names that are chosen here. Empty means none.
 func (s LinkView) Qualifier() string { return s.Organization.Spec.Qualifier }
 
-// Refuses tells why a person cannot accept with the account that they have, or
-// are about to have; Continue: they can.
+// Refuses returns why a person cannot accept with the account that they have or are about
+// to create. Continue means that they can.
 func (s LinkView) Refuses(m *Member) Outcome {
 	switch {
 	case !s.accepts(m.Account.Spec.Email):
@@ -46,27 +46,30 @@ func (s LinkView) Refuses(m *Member) Outcome {
 	return Continue
 }
 
-// FactorRequired tells whether a member must have a second factor.
+// FactorRequired reports whether a member must have a second factor.
 func (s LinkView) FactorRequired() bool {
 	return s.Organization.Spec.SignIn.TwoFactor == accountsv1.TwoFactorRequired
 }
 
-// Pending is the other address that a code was mailed to which still counts.
+// Pending returns the other address that a code was mailed to, and reports whether that
+// code is still valid.
 func (s LinkView) Pending(now time.Time) (accountsv1.OtherAddress, bool) {
 	other := s.Invitation.Status.OtherAddress
 	return other, s.AnyAddress() && other.Given() && now.Before(other.RequestTime.Add(invitation.CodeValidity))
 }
 
-// accepts tells whether an account of that address, which is known to be its
-// owner's, may accept: the invited one, or another that the Organization takes.
+// accepts reports whether an account with that address may accept. The caller must know
+// that the address belongs to the account's owner. It must be the invited address, or
+// another one that the Organization allows.
 func (s LinkView) accepts(email accountsv1.EmailAddress) bool {
 	return s.MayAccept(email) && (address.Same(string(email), string(s.Invitation.Spec.Email)) || s.Allows(string(email)))
 }
 
-// Allows tells whether the Organization takes addresses of that domain.
+// Allows reports whether the Organization allows addresses of that domain.
 func (s LinkView) Allows(email string) bool {
 	return invitation.AddressRules(s.Organization).Check(email) == nil
 }
 
-// AnyAddress tells whether another address than the invited one will do.
+// AnyAddress reports whether the person may accept with an address other than the invited
+// one.
 func (s LinkView) AnyAddress() bool { return s.AddressMatch() == accountsv1.AddressMatchAnyAddress }

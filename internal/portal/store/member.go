@@ -21,46 +21,46 @@ import (
 	"github.com/usher-dev/usher/internal/username"
 )
 
-// memberTries bounds how often a change of an Account, or of its Secret, is
-// tried again after somebody else was faster. As many guesses as lock an Account
-// can be faster, and hardly anything else is.
+// memberTries bounds how often a change of an Account, or of its Secret, is tried again
+// after a conflict. As many failed sign-ins as it takes to lock an Account can cause
+// conflicts, and hardly anything else can.
 const memberTries = 120
 
-// ErrUnchanged says, from a change, that there is nothing to write.
+// ErrUnchanged is returned by a change that has nothing to write.
 var ErrUnchanged = errors.New("nothing to change")
 
-// ErrGone says that the Account was deleted in the meantime, or cannot be used.
-var ErrGone = errors.New("the account is gone")
+// ErrGone means that the Account was deleted in the meantime, or cannot be used.
+var ErrGone = errors.New("the account was deleted or cannot be used")
 
-// Member is a person who has an Account, with what they sign in with, as both
-// were at one moment.
+// Member is a person who has an Account, with their credentials, as both were at one
+// moment.
 type Member struct {
 	Account     *accountsv1.Account
 	secret      *corev1.Secret
 	Credentials account.Credentials
-	// Belongings are the Memberships that the Account holds, as far as they and
-	// their Organizations are known.
+	// Belongings are the Memberships that the Account holds, as far as they and their
+	// Organizations are known.
 	Belongings []account.Belonging
 }
 
 func (m *Member) limits() account.Limits { return account.LimitsOf(m.Belongings) }
 
-// Disabled tells whether the Account is disabled: its person may not sign in at all.
+// Disabled reports whether the Account is disabled, so its owner may not sign in at all.
 func (m *Member) Disabled() bool { return m.Account.Spec.State == accountsv1.AccountSwitchDisabled }
 
-// sessionsEnd is the time up to which sessions are ended.
+// sessionsEnd returns the time up to which sessions are ended.
 func (m *Member) sessionsEnd() time.Time {
 	return account.SessionsEnd(m.Account.Status.SignIn, m.limits())
 }
 
-// Sessions are those that are alive.
+// Sessions returns the sessions that are alive.
 func (m *Member) Sessions(now time.Time) []session.Session {
 	return session.Living(m.Credentials.Sessions, now, m.sessionsEnd())
 }
 
-// Candidates are those whom a user name or an address may mean, the oldest Account
-// first. Their number depends on what was typed alone: where there is no such Account,
-// a nil stands in its place.
+// Candidates returns the members that a user name or an address may mean, oldest Account
+// first. Their number depends only on what was typed: a nil takes the place of each
+// missing Account.
 func (s *Store) Candidates(ctx context.Context, typed string) ([]*Member, error) {
 	names, err := s.meant(ctx, strings.TrimSpace(typed))
 	if err != nil {
@@ -75,8 +75,8 @@ func (s *Store) Candidates(ctx context.Context, typed string) ([]*Member, error)
 	return all, nil
 }
 
-// MemberOfInvitation is the person whose Account was made through the Invitation of
-// that UID, or nil. Passkeys know their person by it.
+// MemberOfInvitation returns the member whose Account was created through the Invitation
+// with that UID, or nil. A passkey identifies its owner by that UID.
 func (s *Store) MemberOfInvitation(ctx context.Context, invitationUID string) (*Member, error) {
 	var accounts accountsv1.AccountList
 	if err := s.Reader.List(ctx, &accounts, client.MatchingFields{IndexAccountInvitation: invitationUID}); err != nil {
@@ -90,15 +90,15 @@ func (s *Store) MemberOfInvitation(ctx context.Context, invitationUID string) (*
 	return nil, nil
 }
 
-// Organization is the Organization of that name in the cache, or nil.
+// Organization returns the Organization with that name from the cache, or nil.
 func (s *Store) Organization(ctx context.Context, name string) (*accountsv1.Organization, error) {
 	return get[accountsv1.Organization](ctx, s.Reader, client.ObjectKey{Name: name})
 }
 
-// member reads an Account and its credentials, live: both always, so that it
-// takes as long where there is none. The Secret may say another UID, because a
-// restore gives Accounts new ones, and then its sessions are over; but it must be
-// settled, or its password is one that somebody began with.
+// member reads an Account and its credentials, both live. It always reads both, so it
+// takes as long if there is no Account. The Secret may hold another UID, because a
+// restore gives Accounts new ones. In that case its sessions are over. But the Secret
+// must be settled: otherwise its password belongs to an unfinished acceptance.
 func (s *Store) member(ctx context.Context, name string) (*Member, error) {
 	found, err := get[accountsv1.Account](ctx, s.Live, client.ObjectKey{Name: name})
 	if err != nil {
@@ -110,8 +110,8 @@ func (s *Store) member(ctx context.Context, name string) (*Member, error) {
 	}
 	credentials, err := account.ReadCredentials(secret)
 	if errors.Is(err, account.ErrUnreadableCredentials) {
-		// Any other answer than to nobody would tell that the Account exists. A
-		// link for a new password says in the log what is wrong.
+		// Answer as for a missing Account. Any other answer would reveal that the Account
+		// exists. Opening a reset link puts the problem in the log.
 		return nil, nil
 	}
 	if err != nil || credentials.Settled == "" {
@@ -125,8 +125,8 @@ func (s *Store) member(ctx context.Context, name string) (*Member, error) {
 	return m, err
 }
 
-// belongings reads, from the cache, the Memberships that an Account holds and
-// their Organizations.
+// belongings reads, from the cache, the Memberships that an Account holds and their
+// Organizations.
 func (s *Store) belongings(ctx context.Context, a *accountsv1.Account) ([]account.Belonging, error) {
 	var all []account.Belonging
 	for _, held := range membership.ParseRecord(a.Annotations[accountsv1.MembershipsAnnotation]) {
@@ -148,8 +148,7 @@ func (s *Store) belongings(ctx context.Context, a *accountsv1.Account) ([]accoun
 	return all, nil
 }
 
-// changeCredentials does with the Secret of m's Account what changeStatus does
-// with its status.
+// changeCredentials is changeStatus for the Secret of m's Account.
 func (s *Store) changeCredentials(ctx context.Context, m *Member, change func(m *Member, now time.Time) error) error {
 	return s.change(ctx, m, func(m *Member) error {
 		written := *m
@@ -189,7 +188,7 @@ func (s *Store) change(ctx context.Context, m *Member, write func(m *Member) err
 	return ErrContended
 }
 
-// Organizations are those that a member belongs to.
+// Organizations returns the Organizations that a member belongs to.
 func (m *Member) Organizations() []*accountsv1.Organization { return organizationsOf(m.Belongings) }
 
 func organizationsOf(belongings []account.Belonging) []*accountsv1.Organization {
@@ -200,16 +199,16 @@ func organizationsOf(belongings []account.Belonging) []*accountsv1.Organization 
 	return all
 }
 
-// NeedsSecondFactor tells whether an Organization of m wants a second factor
-// that m does not have.
+// NeedsSecondFactor reports whether an Organization of m requires a second factor that m
+// does not have.
 func (m *Member) NeedsSecondFactor() bool {
 	return !m.Credentials.HasSecondFactor() && slices.ContainsFunc(m.Belongings, func(b account.Belonging) bool {
 		return b.Organization.Spec.SignIn.TwoFactor == accountsv1.TwoFactorRequired
 	})
 }
 
-// Person is what is known about a member, and what their password should not be
-// built from.
+// Person returns what is known about a member. Their password should not be built from
+// it.
 func (m *Member) Person() account.Person {
 	spec := m.Account.Spec
 	about := account.Person{

@@ -16,16 +16,18 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// statusTries bounds how often the status of an Account is written after its password
-// was changed. There is no form to send again for that.
+// statusTries bounds how often the status of an Account is written after a password
+// change. The person has no form to submit again for that.
 const statusTries = 3
 
-// ReplacePassword writes a new password after the current one, which at holds, was
-// right. Every other session ends, and this one goes on with another token, which it
-// gives. It fails with ErrTooShort, or with ErrGone where the session was ended.
+// ReplacePassword writes a new password after the current one, as read into at, was
+// verified. Every other session ends. This session continues with another token, which
+// ReplacePassword returns. It fails with ErrTooShort, or with ErrGone if the session was
+// ended.
 func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen ChosenPassword, from Browser) (string, error) {
 	before := at.Credentials.Password
-	// Who asks for a link writes the Account, which no condition on the Secret sees.
+	// A request for a reset link writes the Account, and a condition on the Secret does
+	// not see that.
 	again, err := s.member(ctx, at.Account.Name)
 	if err != nil {
 		return "", err
@@ -37,11 +39,11 @@ func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen Chosen
 	return s.BeginSession(ctx, at.Member, from, func(m *Member, now time.Time) (session.Stage, error) {
 		switch m.Credentials.ShortPassword = chosen.Short; {
 		case !m.keeps(at.Session) || m.Disabled():
-			return "", ErrGone // it was ended while the password was being looked at
+			return "", ErrGone // it was ended while the password was being compared
 		case m.Credentials.Password != before:
 			return "", ErrContended // a sign-in hashed the password again
 		case m.Credentials.ShortPassword && !m.Credentials.HasSecondFactor():
-			return "", ErrTooShort // the second factor was removed meanwhile
+			return "", ErrTooShort // the second factor was removed in the meantime
 		}
 		m.Credentials.Password, m.Credentials.PasswordTime = chosen.Hash, m.passwordTime(now)
 		m.Credentials.Sessions = nil
@@ -49,9 +51,9 @@ func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen Chosen
 	})
 }
 
-// NotePassword forgets what was counted, opens a lock, and lets the controller tell
-// the person. The new password counts by now: where this fails, signing in makes up
-// for the mail, and another link for the lock.
+// NotePassword clears the counters, opens a lock, and makes the controller notify the
+// person. The new password is already valid. If NotePassword fails, the next sign-in
+// makes up for the mail, and another reset link makes up for the lock.
 func (s *Store) NotePassword(ctx context.Context, m *Member, lang language.Tag, forget func(status *accountsv1.SignIn, limits account.Limits)) error {
 	var err error
 	for range statusTries {
@@ -67,9 +69,9 @@ func (s *Store) NotePassword(ctx context.Context, m *Member, lang language.Tag, 
 	return err
 }
 
-// passwordTime is when a password counts as chosen that is chosen now: no earlier
-// than the newest request for a link, which may come from a portal, or a controller,
-// whose clock is ahead of this one's. The link is dead all the same.
+// passwordTime returns the time to record for a password that is chosen now. It is never
+// earlier than the newest request for a reset link, because that request may come from a
+// portal or a controller whose clock is ahead. So the link is dead in any case.
 func (m *Member) passwordTime(now time.Time) time.Time {
 	if asked := m.Account.Status.ResetTimes; len(asked) > 0 && asked[0].After(now) {
 		now = asked[0].Time

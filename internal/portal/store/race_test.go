@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// answerOf is what one request told its person; untold if it died.
+// answerOf is what one request told its person. told is false if the request died.
 type answerOf struct {
 	told     bool
 	outcome  store.Outcome
@@ -28,9 +28,9 @@ func (a answerOf) String() string {
 	return fmt.Sprintf("told %t, outcome %d, standing %d, error %v", a.told, a.outcome, a.standing, a.err)
 }
 
-// TestAcceptanceInEveryOrder sends some requests for one link through the API
-// server in many orders, without and with processes that die and answers that
-// are lost, and checks what the package comment promises.
+// TestAcceptanceInEveryOrder sends requests for one link through the API server in many
+// orders, with and without dying processes and lost answers. It checks the guarantees of
+// the package comment.
 func TestAcceptanceInEveryOrder(t *testing.T) {
 	seeds := 1000
 	if testing.Short() {
@@ -76,18 +76,18 @@ func hashOf(request int) string { return fmt.Sprintf("hash %d", request) }
 
 func appOf(request int) string { return fmt.Sprintf("secret %d", request) }
 
-// verifyFactor says what is not as it should be with a second factor that the
-// Organization wants, or nothing.
+// verifyFactor returns what is wrong with a second factor that the Organization requires,
+// or "".
 func verifyFactor(w *storetest.World) string {
 	acceptance := w.Invitation().Status.Acceptance
 	if !acceptance.Given() {
-		return "nobody is in, although the next try should have succeeded"
+		return "no account accepted, although the next attempt should have succeeded"
 	}
 	name := string(acceptance.AccountRef.Name)
 	if w.Account(name).Status.TwoFactor != accountsv1.TwoFactorEnrolled {
-		return "accepted with an account whose status says nothing of a second factor"
+		return "accepted with an account whose status reports no second factor"
 	}
-	// The second factor is that of whoever typed the password.
+	// The second factor belongs to the same request as the password.
 	c := w.Kept(name)
 	if c.TOTP.Secret == "" || strings.TrimPrefix(c.TOTP.Secret, "secret ") != strings.TrimPrefix(c.Password, "hash ") {
 		return fmt.Sprintf("%q and %q are stored", c.Password, c.TOTP.Secret)
@@ -95,7 +95,7 @@ func verifyFactor(w *storetest.World) string {
 	return ""
 }
 
-// verify says what is not as it should be, or nothing.
+// verify returns what is wrong, or "".
 func verify(w *storetest.World, names []string, answers []answerOf, faulty bool) string {
 	winner, problem := winnerOf(answers, faulty)
 	if problem != "" {
@@ -106,20 +106,20 @@ func verify(w *storetest.World, names []string, answers []answerOf, faulty bool)
 	case !acceptance.Given() && winner < 0:
 		return verifyNothingIsInTheWay(w, names[0])
 	case !acceptance.Given():
-		return "somebody was told that their account is ready, and nothing is recorded"
+		return "a request reported success, and nothing is recorded"
 	}
 	name := string(acceptance.AccountRef.Name)
 	made, secret := w.Account(name), w.Secret(name)
 	switch {
 	case made == nil || string(made.UID) != acceptance.AccountRef.UID:
-		return "the acceptance names no account"
+		return "the acceptance refers to no existing account"
 	case secret == nil || string(secret.Data[account.UIDKey]) != string(made.UID):
 		return "the account has no secret"
 	}
 	stored := string(secret.Data[account.PasswordKey])
 	for i, a := range answers {
 		if stored == hashOf(i) && a.outcome == store.NotOpen {
-			return fmt.Sprintf("the password of request %d is stored, and it was told that it has lost", i)
+			return fmt.Sprintf("the password of request %d is stored, although it was told that it lost", i)
 		}
 	}
 	if winner >= 0 && (stored != hashOf(winner) || name != names[winner] || len(secret.Data[account.SettledKey]) == 0) {
@@ -128,36 +128,36 @@ func verify(w *storetest.World, names []string, answers []answerOf, faulty bool)
 	return ""
 }
 
-// winnerOf gives the request that was told that its account is ready, or -1.
+// winnerOf returns the request that reported success, or -1.
 func winnerOf(answers []answerOf, faulty bool) (winner int, problem string) {
 	winner = -1
 	for i, a := range answers {
 		switch {
 		case a.outcome == store.Done && winner >= 0:
-			return winner, "two were told that their account is ready"
+			return winner, "two requests reported success"
 		case a.outcome == store.Done:
 			winner = i
 		case !faulty && (!a.told || a.err != nil || a.outcome == store.NameTaken):
-			return winner, fmt.Sprintf("request %d failed although nothing was wrong", i)
+			return winner, fmt.Sprintf("request %d failed without a fault", i)
 		}
 	}
 	if winner < 0 && !faulty {
-		return winner, "nobody won although nothing was wrong"
+		return winner, "no request won without a fault"
 	}
 	return winner, ""
 }
 
-// verifyNothingIsInTheWay tries once more, as the person would.
+// verifyNothingIsInTheWay tries again, as the person would.
 func verifyNothingIsInTheWay(w *storetest.World, name string) string {
-	const hash = "hash of the next try"
+	const hash = "hash of the next attempt"
 	who := storetest.Chosen(name, hash)
-	who.Credentials.TOTP.Secret = "secret of the next try"
+	who.Credentials.TOTP.Secret = "secret of the next attempt"
 	_, o, err := w.Store().Accept(w.T.Context(), w.Parsed(), who)
 	if err != nil || o != store.Done {
-		return fmt.Sprintf("the next try ends with %d, %v", o, err)
+		return fmt.Sprintf("the next attempt ends with %d, %v", o, err)
 	}
 	if stored := string(w.Secret(name).Data[account.PasswordKey]); stored != hash {
-		return fmt.Sprintf("the next try won, but %q is stored", stored)
+		return fmt.Sprintf("the next attempt won, but %q is stored", stored)
 	}
 	return ""
 }

@@ -18,12 +18,11 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 )
 
-// ResetView is an Account as the holder of a link for a new password sees it at
-// one moment.
+// ResetView is an Account as the holder of a reset link sees it at one moment.
 type ResetView struct {
-	// Member is nil where the link is unknown. They may have no password that is
-	// final, nor a Secret: whoever took up an Account, while the portal died
-	// before it had settled the password, comes back by a reset.
+	// Member is nil if the link is unknown. The member may have no final password and no
+	// Secret: if the portal died after the acceptance and before it settled the password,
+	// the owner comes back with a reset.
 	Member   *Member
 	Standing account.ResetStanding
 	// at is the moment.
@@ -33,17 +32,17 @@ type ResetView struct {
 // ChosenPassword is a new password that has been hashed.
 type ChosenPassword struct {
 	Hash string
-	// Short: it is too short to be the only factor.
+	// Short means that it is too short to be the only factor.
 	Short bool
 }
 
-// ErrTooShort says that a password was long enough when it was typed, and that
-// the second factor has been removed since.
+// ErrTooShort means that the second factor was removed after the password was typed, and
+// that the password is too short without one.
 var ErrTooShort = errors.New("the password is too short to be the only factor")
 
-// Askable are the Accounts that a user name or an address may mean and that mail can
-// be asked for, the oldest first. As many are read, live, where there are none. No
-// Secret is read for what a stranger asks.
+// Askable returns the Accounts that a user name or an address may mean and that mail can
+// be requested for, oldest first. It makes the same number of live reads if there are
+// none. It reads no Secret for a request by a stranger.
 func (s *Store) Askable(ctx context.Context, typed string) ([]*accountsv1.Account, error) {
 	names, err := s.meant(ctx, strings.TrimSpace(typed))
 	if err != nil {
@@ -62,14 +61,14 @@ func (s *Store) Askable(ctx context.Context, typed string) ([]*accountsv1.Accoun
 	return all, nil
 }
 
-// isAskable tells whether mail can be asked for: also while the Account is
-// locked, because that is how people open it.
+// isAskable reports whether mail can be requested for the Account. A locked Account
+// qualifies, because mail is how its owner unlocks it.
 func isAskable(a *accountsv1.Account) bool {
 	return a != nil && settledAccount(a) && !account.Disabled(a)
 }
 
-// InspectReset finds the Account of a link in the cache; from there on every read is
-// live. Unless the link is genuine, no Secret is read and nothing is told.
+// InspectReset finds the Account of a link in the cache; every read after that is live.
+// Unless the link is genuine, it reads no Secret and reveals nothing.
 func (s *Store) InspectReset(ctx context.Context, link account.ResetLink) (ResetView, error) {
 	var cached accountsv1.AccountList
 	if err := s.Reader.List(ctx, &cached, client.MatchingFields{IndexAccountUID: link.UID()}); err != nil {
@@ -97,7 +96,7 @@ func (s *Store) InspectReset(ctx context.Context, link account.ResetLink) (Reset
 	return ResetView{m, account.CheckReset(link, found, m.Credentials.PasswordTime, keys, now), now}, nil
 }
 
-// resetting is whoever has the Account, settled or not.
+// resetting returns the Account as a Member, whether or not its password is settled.
 func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, error) {
 	m := &Member{Account: a}
 	var err error
@@ -114,14 +113,14 @@ func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, 
 	return m, err
 }
 
-// ResetPassword writes a new password with the link, and tells whether it is the one
-// that counts now; otherwise the standing says why not. It fails with ErrTooShort.
-// After any other error the password may have been changed or not.
+// ResetPassword writes a new password with the link, and reports whether it is the one
+// that is now valid. Otherwise the standing tells why not. It fails with ErrTooShort.
+// After any other error the password may or may not have changed.
 //
-// It asks whether the link is open on the very state that it writes, so
-// that one link gives one password, however many post it, and at however many
-// portals. A write that took effect although its answer was lost is found by the
-// look that follows: no other write has that hash, because each has its own salt.
+// It checks that the link is open on the very state that it writes. So one link sets one
+// password, however many clients submit it and at however many portals. A write can take
+// effect although its answer is lost. The next read finds it, because no other write has
+// that hash: each has its own salt.
 func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chosen ChosenPassword) (ResetView, bool, error) {
 	var failure error
 	for range memberTries {
@@ -146,10 +145,10 @@ func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chose
 	return ResetView{}, false, ErrContended
 }
 
-// take puts a new password into the credentials, and ends every session. It also
-// makes final what nobody had settled: whoever has the link has the mailbox that
-// the invitation went to. A second factor stays as it is, settled or not, because
-// no reset gets around one.
+// take puts a new password into the credentials and ends every session. It also settles
+// credentials that no request settled, because the holder of the link has the mailbox
+// that the invitation went to. A second factor stays as it is, settled or not, because no
+// reset bypasses one.
 func (m *Member) take(chosen ChosenPassword, now time.Time) {
 	c := &m.Credentials
 	c.Password, c.ShortPassword = chosen.Hash, chosen.Short
@@ -160,8 +159,8 @@ func (m *Member) take(chosen ChosenPassword, now time.Time) {
 	c.PasswordTime = m.passwordTime(now)
 }
 
-// writeCredentials writes those of m on condition that the Secret is as it was
-// read, or that there is still none.
+// writeCredentials writes the credentials of m, on condition that the Secret is unchanged
+// since it was read, or still does not exist.
 func (s *Store) writeCredentials(ctx context.Context, m *Member) error {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: account.SecretName(m.Account.Name)}}
 	if m.secret != nil {

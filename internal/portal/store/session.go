@@ -18,8 +18,8 @@ type SignedIn struct {
 	Session session.Session
 }
 
-// alive gives a session of m that can be used, by its hash. What was begun on
-// behalf of a session asks again within its write: the session may have ended.
+// alive returns a usable session of m by its hash. An operation that was begun for a
+// session calls it again within its write, because the session may have ended.
 func (m *Member) alive(hash string, now time.Time) (session.Session, bool) {
 	living := m.Sessions(now)
 	at := slices.IndexFunc(living, func(s session.Session) bool { return s.Hash == hash })
@@ -29,25 +29,25 @@ func (m *Member) alive(hash string, now time.Time) (session.Session, bool) {
 	return living[at], true
 }
 
-// keeps tells whether a session of m was not ended. It is not asked whether the
-// session is alive: the last password or code that may be tried has ended them all for
-// as long as nobody knows that it is right.
+// keeps reports whether a session of m was not ended. It does not check that the session
+// is alive: the last allowed password or code suspends all sessions until it is known to
+// be right.
 func (m *Member) keeps(s session.Session) bool {
 	return slices.ContainsFunc(m.Credentials.Sessions, func(o session.Session) bool { return o.Hash == s.Hash })
 }
 
-// Browser is what a request says of the browser that it comes from.
+// Browser is what a request tells about the browser that sent it.
 type Browser struct {
-	// Name is what it calls itself, for its person to recognize.
+	// Name is what the browser calls itself. Its owner recognizes it by this name.
 	Name string
-	// Token is that of the session that it has, which has proved nothing yet; empty:
-	// it has none.
+	// Token is the token of its present session, which has proved nothing yet. Empty
+	// means that it has none.
 	Token string
 }
 
-// Visitor is the person with that token of a session of the Account of that name, at
-// any stage; nil: there is no such session. It reads past the cache at each request,
-// so that a session that ends at one portal ends at all of them.
+// Visitor returns the member who has a session with that token, at any stage, in the
+// Account of that name. It returns nil if there is no such session. It reads past the
+// cache at each request, so a session that ends at one portal ends at all of them.
 func (s *Store) Visitor(ctx context.Context, accountName, token string) (*SignedIn, error) {
 	m, err := s.member(ctx, accountName)
 	if err != nil || m == nil || m.Disabled() {
@@ -60,7 +60,7 @@ func (s *Store) Visitor(ctx context.Context, accountName, token string) (*Signed
 	return &SignedIn{Member: m, Session: found}, nil
 }
 
-// Touch writes down that a session is in use.
+// Touch records that a session is in use.
 func (s *Store) Touch(ctx context.Context, at *SignedIn) error {
 	return s.changeCredentials(ctx, at.Member, func(m *Member, now time.Time) error {
 		used := slices.IndexFunc(m.Credentials.Sessions, func(o session.Session) bool { return o.Hash == at.Session.Hash })
@@ -73,9 +73,9 @@ func (s *Store) Touch(ctx context.Context, at *SignedIn) error {
 	})
 }
 
-// BeginSession begins a session of m, in place of the one that the browser came
-// with, and gives its token. change says which stage the session has. What it changes
-// in the credentials, such as a code that is used up, is written with the session.
+// BeginSession begins a session of m, in place of the one that the browser came with, and
+// returns its token. change returns the stage of the session. Its changes to the
+// credentials, such as a code that is used up, are written together with the session.
 func (s *Store) BeginSession(ctx context.Context, m *Member, from Browser, change func(m *Member, now time.Time) (session.Stage, error)) (string, error) {
 	token := ""
 	err := s.changeCredentials(ctx, m, func(m *Member, now time.Time) error {
@@ -92,8 +92,8 @@ func (s *Store) BeginSession(ctx context.Context, m *Member, from Browser, chang
 	return token, nil
 }
 
-// begin makes a new session in the credentials, in place of the one that the browser
-// came with, and gives its token.
+// begin adds a new session to the credentials, in place of the one that the browser came
+// with, and returns its token.
 func (m *Member) begin(random io.Reader, stage session.Stage, from Browser, now time.Time) (string, error) {
 	begun, token, err := session.New(random, stage, from.Name, now)
 	if err != nil {
@@ -106,7 +106,7 @@ func (m *Member) begin(random io.Reader, stage session.Stage, from Browser, now 
 	return token, nil
 }
 
-// EndSession ends the session of that hash. It writes nothing if there is none.
+// EndSession ends the session with that hash. It writes nothing if there is none.
 func (s *Store) EndSession(ctx context.Context, m *Member, hash string) error {
 	return s.changeCredentials(ctx, m, func(m *Member, _ time.Time) error {
 		left := session.Without(m.Credentials.Sessions, hash)
@@ -126,5 +126,6 @@ func (s *Store) EndSessions(ctx context.Context, m *Member) error {
 	})
 }
 
-// IsIn tells whether the person is signed in, and not only halfway.
+// IsIn reports whether the member is signed in completely, not only with the first
+// factor.
 func (s *SignedIn) IsIn() bool { return s != nil && s.Session.Stage == session.StageSignedIn }

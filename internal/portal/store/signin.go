@@ -18,25 +18,28 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// signInTimeout is how long the portal is at one try to sign in. It must be well
-// below the time after which a try counts as settled (account.Settled).
+// signInTimeout bounds how long the portal works on one attempt to sign in. It must be
+// well below the time after which an attempt counts as settled (account.Settled).
 const signInTimeout = 8 * time.Second
 
-// errNotCounted says that the Account is locked: what was tried was not looked at.
+// errNotCounted means that the Account is locked, so the attempt was not compared.
 var errNotCounted = errors.New("the account is locked")
 
-// NotLookedAtError says that a password was not looked at for a reason that there is
-// only where there is an Account: it could not be counted, or its hash is damaged.
+// NotLookedAtError means that a password was not compared, for a reason that exists only
+// if there is an Account: the attempt could not be counted, or the hash is damaged.
 type NotLookedAtError struct{ error }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e NotLookedAtError) Unwrap() error { return e.error }
 
-// TryPassword tells whether the password is the one of m, nil for nobody. It is
-// counted before it is looked at, by a conditional write, so that a limit of five
-// means five, however many guess at once, and at how many portals; and not before
-// there is room to look at it, so that a crowd at the door locks nobody out. A password
-// takes as long to look at where there is nobody, or where it may not be tried.
+// TryPassword reports whether the password is the one of m. m is nil if there is no such
+// Account.
+//
+// The attempt is counted by a conditional write before the password is compared. So a
+// limit of five means five, however many clients guess at once and at however many
+// portals. The attempt is not counted before a hashing slot is free, so a flood of
+// requests locks no Account. The comparison takes the same time if there is no Account or
+// the attempt is not allowed.
 func (s *Store) TryPassword(ctx context.Context, m *Member, password string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
 	defer cancel()
@@ -60,9 +63,9 @@ func (s *Store) TryPassword(ctx context.Context, m *Member, password string) (bo
 	return right && err == nil, err
 }
 
-// tryCode tells whether the code is one of m's second factor, or one of the
-// recovery codes, and uses it up: use writes what the code was for, in the same
-// conditional write, so that no code works twice at any number of portals.
+// tryCode reports whether the code is a valid code of m's second factor, or a recovery
+// code, and uses it up. use writes what the code was for in the same conditional write,
+// so no code works twice at any number of portals.
 func (s *Store) tryCode(ctx context.Context, m *Member, code string, use func(m *Member, now time.Time) error) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
 	defer cancel()
@@ -84,10 +87,10 @@ func (s *Store) tryCode(ctx context.Context, m *Member, code string, use func(m 
 	return err == nil, err
 }
 
-// errWrongCode says that a code is none of the Account's, or was used.
+// errWrongCode means that a code is not one of the Account's, or was used already.
 var errWrongCode = errors.New("wrong code")
 
-// takeCode tells whether a code is right, and marks it as used.
+// takeCode reports whether a code is right, and marks it as used.
 func takeCode(c *account.Credentials, code string, now time.Time) bool {
 	if c.TOTP.Secret != "" {
 		if step, right := secondfactor.Check(c.TOTP.Secret, code, now, c.TOTP.LastStep); right {
@@ -102,8 +105,8 @@ func takeCode(c *account.Credentials, code string, now time.Time) bool {
 	return right
 }
 
-// countTry counts a password or a code that is about to be looked at. It fails with
-// errNotCounted where the Account is locked.
+// countTry counts a password or a code before it is compared. It fails with errNotCounted
+// if the Account is locked or disabled.
 func (s *Store) countTry(ctx context.Context, m *Member, factor account.Factor) error {
 	return s.changeStatus(ctx, m, func(m *Member, now metav1.Time) error {
 		if m.Disabled() || !account.Count(&m.Account.Status.SignIn, factor, m.limits(), now) {
@@ -113,16 +116,15 @@ func (s *Store) countTry(ctx context.Context, m *Member, factor account.Factor) 
 	})
 }
 
-// SignIn begins the session of a person whose password was right. The person is signed
-// in, or only halfway where there is a second factor. SignIn gives the token of the
-// session. Where only the status could not be written, the session has begun: SignIn
-// gives the token and the error. rehashed is the hash that the password has from now
-// on; empty: the one that it has.
+// SignIn begins the session of a member whose password was right, and returns its token.
+// If there is a second factor, the session is only halfway. If only the status could not
+// be written, the session has begun, so SignIn returns both the token and the error.
+// rehashed replaces the hash of the password. Empty means that the hash stays.
 func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Browser, lang language.Tag) (stage session.Stage, token string, err error) {
 	before := m.Credentials.Password
 	token, err = s.BeginSession(ctx, m, from, func(m *Member, _ time.Time) (session.Stage, error) {
 		if m.Credentials.Password != before || m.Disabled() {
-			return "", ErrGone // it was changed while it was being looked at
+			return "", ErrGone // it was changed while it was being compared
 		}
 		if rehashed != "" {
 			m.Credentials.Password = rehashed
@@ -146,9 +148,9 @@ func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Bro
 	return stage, unlessGone(token, err), err
 }
 
-// SignInWithCode turns the session of a person whose password was right into one that
-// is signed in. The session gets another token, which SignInWithCode gives as SignIn
-// does. No token and no error: the code was wrong.
+// SignInWithCode turns the session of a member whose password was right into a signed-in
+// session. The session gets another token, which SignInWithCode returns in the same way
+// as SignIn. If it returns neither a token nor an error, the code was wrong.
 func (s *Store) SignInWithCode(ctx context.Context, at *SignedIn, code string, from Browser, lang language.Tag) (string, error) {
 	token := ""
 	right, err := s.tryCode(ctx, at.Member, code, func(m *Member, now time.Time) (err error) {
@@ -167,8 +169,8 @@ func (s *Store) SignInWithCode(ctx context.Context, at *SignedIn, code string, f
 	return unlessGone(token, err), err
 }
 
-// unlessGone is the token of a session that has begun, whatever failed afterwards,
-// unless the Account is gone.
+// unlessGone returns the token of a session that has begun, despite a later failure,
+// unless the Account was deleted or disabled.
 func unlessGone(token string, failure error) string {
 	if errors.Is(failure, ErrGone) {
 		return ""
@@ -176,7 +178,7 @@ func unlessGone(token string, failure error) string {
 	return token
 }
 
-// ForgetPasswords takes back what was counted, after a password that was right.
+// ForgetPasswords clears the failed passwords after a right one.
 func (s *Store) ForgetPasswords(ctx context.Context, m *Member) error {
 	return s.changeStatus(ctx, m, func(m *Member, _ metav1.Time) error {
 		account.SignedIn(&m.Account.Status.SignIn, account.FactorPassword, m.limits())
@@ -184,8 +186,8 @@ func (s *Store) ForgetPasswords(ctx context.Context, m *Member) error {
 	})
 }
 
-// welcomeBack writes down that a try was right, and brings back what the status
-// says of the credentials, which a restore may have lost.
+// welcomeBack records a right attempt. It also restores what the status reports about the
+// credentials, which a restore may have lost.
 func (s *Store) welcomeBack(ctx context.Context, m *Member, lang language.Tag, forget func(status *accountsv1.SignIn, limits account.Limits)) error {
 	return s.changeStatus(ctx, m, func(m *Member, _ metav1.Time) error {
 		if m.Disabled() {

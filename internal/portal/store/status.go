@@ -18,26 +18,25 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// saveTries bounds how often a change of a status is tried again: more often
-// than all who use one link can have changed it in the meantime.
+// saveTries bounds how often a change of a status is tried again. It exceeds the number
+// of conflicts that all clients of one link can cause.
 const saveTries = invitation.MostGuesses + invitation.MostCodes + 5
 
-// Change is something that the holder of a link writes into the Invitation's
-// status.
+// Change is something that the holder of a link writes into the Invitation's status.
 type Change struct {
-	// obstacle tells why it cannot be made; Continue: it can. The link is open.
+	// obstacle returns why the change cannot be made, given that the link is open.
+	// Continue means that it can.
 	obstacle func(seen LinkView) Outcome
-	// write makes it, at a time.
+	// write makes the change, with the given time.
 	write func(status *accountsv1.InvitationStatus, now metav1.Time)
-	// found tells from a status as it is now whether a write of this change
-	// took effect although it failed. nil: nobody can tell.
+	// found reports, from the current status, whether a write of this change took effect
+	// although it failed. It is nil if that cannot be known.
 	found func(now, written accountsv1.InvitationStatus) bool
 }
 
-// Save makes a change on condition that the link is open, and that nobody has
-// changed the Invitation since it was seen; if somebody has, it looks again. It
-// ends with Done, with Found where a look shows the change after a failure, or
-// with what stands in the way.
+// Save makes a change on condition that the link is open and the Invitation is unchanged
+// since it was read. On a conflict it reads again. It ends with Done, with Found if a
+// read after a failure shows the change, or with the obstacle.
 func (s *Store) Save(ctx context.Context, seen LinkView, c Change) (LinkView, Outcome, error) {
 	for range saveTries {
 		now := s.Clock.Now()
@@ -81,7 +80,7 @@ func (c Change) isThere(seen LinkView, written *accountsv1.Invitation) bool {
 	return c.found != nil && seen.Invitation != nil && c.found(seen.Invitation.Status, written.Status)
 }
 
-// AcceptedBy says that the Account of somebody takes the Invitation up.
+// AcceptedBy returns the change that accepts the Invitation with the Account of m.
 func AcceptedBy(m *Member) Change {
 	made := m.Account
 	return Change{
@@ -101,7 +100,7 @@ func AcceptedBy(m *Member) Change {
 	}
 }
 
-// Declined says that the person does not want to join.
+// Declined returns the change that declines the Invitation.
 func Declined(reason string) Change {
 	return Change{
 		obstacle: func(LinkView) Outcome { return Continue },
@@ -114,7 +113,7 @@ func Declined(reason string) Change {
 	}
 }
 
-// Guessed counts a code that is about to be looked at.
+// Guessed returns the change that counts a code before it is compared.
 func Guessed() Change {
 	return Change{
 		obstacle: func(seen LinkView) Outcome {
@@ -127,7 +126,7 @@ func Guessed() Change {
 	}
 }
 
-// AskedForCode asks for a code to another address.
+// AskedForCode returns the change that requests a code for another address.
 func AskedForCode(email string) Change {
 	return Change{
 		obstacle: func(seen LinkView) Outcome {
@@ -153,10 +152,10 @@ func AskedForCode(email string) Change {
 	}
 }
 
-// changeStatus lets change write into the status of m's Account, and saves it on
-// condition that the Account is as it was read; if somebody was faster, it reads
-// anew and changes that. Afterwards m is as it was written. What change returns
-// ends it, errUnchanged without an error.
+// changeStatus calls change on the status of m's Account and saves it, on condition that
+// the Account is unchanged since it was read. On a conflict it reads the Account again
+// and calls change again. Afterwards m is as it was written. An error of change ends it,
+// but ErrUnchanged ends it without an error.
 func (s *Store) changeStatus(ctx context.Context, m *Member, change func(m *Member, now metav1.Time) error) error {
 	return s.change(ctx, m, func(m *Member) error {
 		written := *m
@@ -172,10 +171,10 @@ func (s *Store) changeStatus(ctx context.Context, m *Member, change func(m *Memb
 	})
 }
 
-// RequestMail lets note write into the status of an Account that mail is asked for, on
-// the same condition, so that limits hold however many ask at once. Where note gives
-// false, or mail cannot be asked for any more, nothing is written. No Secret is read
-// for it.
+// RequestMail calls note to record a request for mail in the status of an Account, and
+// saves it under the same condition as changeStatus. So limits hold, however many
+// requests come at once. If note returns false, or mail cannot be requested any more,
+// nothing is written. No Secret is read for it.
 func (s *Store) RequestMail(ctx context.Context, a *accountsv1.Account, note func(status *accountsv1.AccountStatus, now metav1.Time) bool) error {
 	for range memberTries {
 		written := a.DeepCopy()
@@ -195,13 +194,13 @@ func (s *Store) RequestMail(ctx context.Context, a *accountsv1.Account, note fun
 	return ErrContended
 }
 
-// saveAccount saves the status of an Account, on condition that the Account is as
-// it was read.
+// saveAccount saves the status of an Account, on condition that the Account is unchanged
+// since it was read.
 func (s *Store) saveAccount(ctx context.Context, a *accountsv1.Account) error {
 	return s.Writer.Status().Update(ctx, a)
 }
 
-// second is a time as the API server keeps it: in UTC, cut to the second.
+// second returns a time as the API server keeps it: in UTC, truncated to the second.
 func second(t time.Time) metav1.Time { return metav1.NewTime(t.UTC().Truncate(time.Second)) }
 
 // note brings the status up to date with the credentials.
@@ -219,15 +218,16 @@ func (m *Member) note(lang language.Tag) {
 	}
 }
 
-// noteNewPassword does the same after a password was changed, however young the
-// Account is: its person is told by mail.
+// noteNewPassword is note after a password change. It records the time however young the
+// Account is, because its owner gets a mail about the change.
 func (m *Member) noteNewPassword(lang language.Tag) {
 	m.note(lang)
 	changed := second(m.Credentials.PasswordTime)
 	m.Account.Status.PasswordTime = &changed
 }
 
-// SyncStatus brings the status up to date with the credentials, if it is not.
+// SyncStatus brings the status up to date with the credentials. It writes nothing if they
+// agree.
 func (s *Store) SyncStatus(ctx context.Context, m *Member, lang language.Tag) error {
 	return s.changeStatus(ctx, m, func(m *Member, _ metav1.Time) error {
 		before := m.Account.Status.DeepCopy()

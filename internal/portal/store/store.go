@@ -26,36 +26,36 @@ import (
 	"github.com/usher-dev/usher/internal/username"
 )
 
-// Store reads from the API server what the pages show, and writes there what people
-// do on them. It keeps nothing itself. All of its fields must be set.
+// Store reads from the API server what the pages show, and writes what people do on them.
+// It keeps no state itself. All of its fields must be set.
 type Store struct {
 	// Reader reads from a cache with the indexes of SetupIndexes.
 	Reader client.Reader
-	// Live reads past the cache. Nothing is accepted without it.
+	// Live reads past the cache. Every acceptance depends on a live read.
 	Live client.Reader
 	// Writer writes Accounts, Secrets and the answers to Invitations.
 	Writer Writer
-	// Keys gives the keys that links are checked with.
+	// Keys returns the keys that links are checked with.
 	Keys func(ctx context.Context) (invitation.Keyring, error)
-	// Hasher verifies passwords.
+	// Hasher hashes and verifies passwords.
 	Hasher Hasher
-	// Clock tells what has expired.
+	// Clock decides what has expired.
 	Clock clock.PassiveClock
-	// Random is what the tokens of sessions are made of.
+	// Random is the source of randomness for session tokens.
 	Random io.Reader
-	// Namespace is Usher's own, where the Secrets of Accounts are kept.
+	// Namespace is Usher's own namespace, which holds the Secrets of Accounts.
 	Namespace string
 }
 
-// cacheLag is how far the cache may be behind the mail that brought a link, and
-// cachePoll how often it is asked within that time.
+// cacheLag is how far the cache may lag behind the mail that brought a link. cachePoll is
+// how often Store asks the cache within that time.
 const (
 	cacheLag  = 500 * time.Millisecond
 	cachePoll = 50 * time.Millisecond
 )
 
-// Look finds the Invitation of a link in the cache: good enough for showing,
-// unless the cache does not know the link.
+// Look returns the Invitation of a link from the cache, which is good enough for display.
+// If the cache does not know the link, Look reads it live.
 func (s *Store) Look(ctx context.Context, link invitation.Link) (LinkView, error) {
 	inv, err := s.find(ctx, link)
 	if err != nil {
@@ -68,8 +68,8 @@ func (s *Store) Look(ctx context.Context, link invitation.Link) (LinkView, error
 	return s.Inspect(ctx, link)
 }
 
-// Inspect finds the Invitation of a link as it is now. A UID can only be looked
-// up in the cache; from there on every read is live.
+// Inspect returns the current Invitation of a link. A UID can only be looked up in the
+// cache, but every read after that is live.
 func (s *Store) Inspect(ctx context.Context, link invitation.Link) (LinkView, error) {
 	cached, err := s.find(ctx, link)
 	if err != nil || cached == nil {
@@ -82,9 +82,8 @@ func (s *Store) Inspect(ctx context.Context, link invitation.Link) (LinkView, er
 	return s.see(ctx, link, inv, s.Live)
 }
 
-// find gives the Invitation that a link claims to be for, or nil. A link can be
-// here before its Invitation is in the cache, so one that is not there is
-// waited for, a little.
+// find returns the Invitation that a link claims to be for, or nil. A link can arrive
+// before its Invitation is in the cache, so find waits up to cacheLag for a missing one.
 func (s *Store) find(ctx context.Context, link invitation.Link) (*accountsv1.Invitation, error) {
 	var found accountsv1.InvitationList
 	err := wait.PollUntilContextTimeout(ctx, cachePoll, cacheLag, true, func(ctx context.Context) (bool, error) {
@@ -100,8 +99,8 @@ func (s *Store) find(ctx context.Context, link invitation.Link) (*accountsv1.Inv
 	return &found.Items[0], nil
 }
 
-// see tells how a link stands to an Invitation, nil if there is none. Unless
-// the link is genuine for it, nothing further is read and nothing is told.
+// see returns the view that a link gives of an Invitation, which may be nil. Unless the
+// link is genuine, see reads nothing more and reveals nothing.
 func (s *Store) see(ctx context.Context, link invitation.Link, inv *accountsv1.Invitation, reader client.Reader) (LinkView, error) {
 	if inv == nil {
 		return LinkView{}, nil
@@ -120,7 +119,7 @@ func (s *Store) see(ctx context.Context, link invitation.Link, inv *accountsv1.I
 	return seen.at(s.Clock.Now()), nil
 }
 
-// complete reads what else decides about the offer.
+// complete reads the other objects that decide about the offer.
 func (s *Store) complete(ctx context.Context, offer *invitation.Offer, reader client.Reader) error {
 	var err error
 	inv := offer.Invitation
@@ -133,20 +132,21 @@ func (s *Store) complete(ctx context.Context, offer *invitation.Offer, reader cl
 	if err != nil {
 		return err
 	}
-	// From the cache always: a live read would be of every Account there is.
-	// It only matters where the Invitation's own status was lost, and for
-	// that a cache is never too old.
+	// Always from the cache, because a live read would list every Account. The result
+	// only matters if the Invitation's own status was lost, and for that the cache is
+	// never too stale.
 	var holders accountsv1.AccountList
 	if err := s.Reader.List(ctx, &holders, client.MatchingFields{IndexAccountMembership: name.String()}); err != nil {
-		return fmt.Errorf("find who took up a membership: %w", err)
+		return fmt.Errorf("find the accounts that hold a membership: %w", err)
 	}
 	offer.TakenUp = slices.ContainsFunc(holders.Items, func(a accountsv1.Account) bool { return membership.Holds(&a, name, inv.Spec.Email) })
 	return nil
 }
 
-// UserNameTaken tells whether the chosen part of a user name belongs to somebody, or is
-// one that could be mistaken for somebody's. Half-made Accounts of this very
-// Invitation are nobody's, as long as this one can be gone on with.
+// UserNameTaken reports whether the chosen part of a user name belongs to another person,
+// or could be mistaken for another person's name. A half-made Account of this very
+// Invitation does not count, unless it has exactly this name and the request cannot
+// continue with it.
 func (s *Store) UserNameTaken(ctx context.Context, chosen string, seen LinkView, email accountsv1.EmailAddress) (bool, error) {
 	name := username.Join(chosen, seen.Qualifier())
 	var alike accountsv1.AccountList
@@ -161,8 +161,8 @@ func (s *Store) UserNameTaken(ctx context.Context, chosen string, seen LinkView,
 	}), nil
 }
 
-// BegunUserName gives the chosen part of the user name of a half-made Account of this
-// Invitation that can be gone on with, or "".
+// BegunUserName returns the chosen part of the user name of a half-made Account of this
+// Invitation that the request can continue with, or "".
 func (s *Store) BegunUserName(ctx context.Context, seen LinkView, email accountsv1.EmailAddress) (string, error) {
 	var accounts accountsv1.AccountList
 	if err := s.Reader.List(ctx, &accounts, client.MatchingFields{IndexAccountInvitation: string(seen.Invitation.UID)}); err != nil {
@@ -181,9 +181,9 @@ func (s *Store) BegunUserName(ctx context.Context, seen LinkView, email accounts
 	return slices.Min(names), nil
 }
 
-// HasAccount tells whether somebody signs in with an address whose account could
-// join the Organization: one that is neither half-made nor going, and belongs to
-// no other company.
+// HasAccount reports whether an account with this address exists that could join the
+// Organization: one that is neither half-made nor being deleted, and that belongs to no
+// other legal entity.
 func (s *Store) HasAccount(ctx context.Context, seen LinkView, email accountsv1.EmailAddress) (bool, error) {
 	accounts, err := s.accountsOf(ctx, string(email))
 	if err != nil {
@@ -201,16 +201,16 @@ func (s *Store) HasAccount(ctx context.Context, seen LinkView, email accountsv1.
 	return false, nil
 }
 
-// HashesPerAddress is how many passwords are looked at where somebody signs in
-// with an address, whoever has it: an answer does not tell by its time how many
-// accounts there are. Of more accounts with one address the oldest count.
+// HashesPerAddress is how many passwords are compared at a sign-in with an address, even
+// if fewer accounts have it. So the response time does not reveal how many accounts there
+// are. If an address has more accounts, the oldest ones count.
 const HashesPerAddress = 5
 
-// nobody is a name that no Account and no Secret can have.
+// A name that no Account and no Secret can have.
 const nobody = "-"
 
-// meant are the names of the Accounts that a user name or an address may mean,
-// filled up with nobody.
+// meant returns the names of the Accounts that a user name or an address may mean. For an
+// address, it pads them to HashesPerAddress with a name that no Account has.
 func (s *Store) meant(ctx context.Context, typed string) ([]string, error) {
 	if !strings.Contains(typed, "@") {
 		if name, ok := username.ParseSignIn(typed); ok {
@@ -229,7 +229,7 @@ func (s *Store) meant(ctx context.Context, typed string) ([]string, error) {
 	return names, nil
 }
 
-// accountsOf are the Accounts of an address, the oldest first.
+// accountsOf returns the Accounts of an address, oldest first.
 func (s *Store) accountsOf(ctx context.Context, email string) ([]accountsv1.Account, error) {
 	var accounts accountsv1.AccountList
 	if err := s.Reader.List(ctx, &accounts, client.MatchingFields{IndexAccountAddress: address.Key(email)}); err != nil {
@@ -241,14 +241,15 @@ func (s *Store) accountsOf(ctx context.Context, email string) ([]accountsv1.Acco
 	return accounts.Items, nil
 }
 
-// settledAccount tells whether an Account is somebody's, and stays.
+// settledAccount reports whether a person accepted with the Account and it is not being
+// deleted.
 func settledAccount(a *accountsv1.Account) bool {
 	return !account.HalfMade(a) && a.DeletionTimestamp == nil
 }
 
-// resumable tells whether whoever holds the Invitation's link may go on with
-// the Account: it is half-made, through this very Invitation, and for the same
-// address, which cannot be changed.
+// resumable reports whether the holder of the Invitation's link may continue with the
+// Account. It must be half-made through this very Invitation, and for the same address,
+// because the address cannot be changed.
 func resumable(a *accountsv1.Account, inv *accountsv1.Invitation, email accountsv1.EmailAddress) bool {
 	return halfMadeThrough(a, inv) && a.DeletionTimestamp == nil && address.Same(string(a.Spec.Email), string(email))
 }
@@ -261,7 +262,7 @@ func madeThrough(a *accountsv1.Account, inv *accountsv1.Invitation) bool {
 	return a.Spec.InvitationRef.UID == string(inv.UID)
 }
 
-// get reads one object, or gives nil where there is none.
+// get reads one object. It returns nil if the object does not exist.
 func get[T any, P interface {
 	*T
 	client.Object
@@ -276,19 +277,18 @@ func get[T any, P interface {
 	return obj, nil
 }
 
-// Writer is all the writing that the portal ever does. It deletes nothing and
-// patches nothing.
+// Writer holds all write operations that the portal uses. It deletes nothing and patches
+// nothing.
 type Writer interface {
 	Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error
 	Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error
 	Status() client.SubResourceWriter
 }
 
-// Hasher hashes and verifies passwords. It fails with account.ErrBusy when it
-// has no room.
+// Hasher hashes and verifies passwords. It fails with account.ErrBusy if no slot is free.
 type Hasher interface {
 	Hash(ctx context.Context, password string) (string, error)
-	// Verify asks for the hash once there is room. It takes as long for an empty
-	// one, which is nobody's, as for another.
+	// Verify calls stored for the hash once it has a slot. An empty hash, which belongs
+	// to no account, takes as long as any other.
 	Verify(ctx context.Context, password string, stored func() string) (bool, error)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
-// Credential is the Secret of the Account jane-doe.
+// Credential returns the Secret of the Account jane-doe.
 func Credential(uid, hash, settled string) *corev1.Secret {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: System, Name: "account-jane-doe"},
@@ -28,25 +28,25 @@ func Credential(uid, hash, settled string) *corev1.Secret {
 	return secret
 }
 
-// Recorded is the Account with a Membership on record, so that it is not half-made.
+// Recorded adds a Membership to the record of the Account, so it is not half-made.
 func Recorded(a *accountsv1.Account) *accountsv1.Account {
 	a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: Home + "/another"}
 	return a
 }
 
-// Going is the Account while it is being deleted.
+// Going marks the Account as being deleted.
 func Going(a *accountsv1.Account) *accountsv1.Account {
 	now := metav1.NewTime(Start)
 	a.DeletionTimestamp, a.Finalizers = &now, []string{accountsv1.Finalizer}
 	return a
 }
 
-// Conflict is the error of a write of an object that was changed meanwhile.
+// Conflict returns the error of a write to an object that changed in the meantime.
 func Conflict(name string) error {
 	return apierrors.NewConflict(schema.GroupResource{Resource: "things"}, name, errors.New("changed"))
 }
 
-// Chosen is what Jane chose: a user name, and a password with that hash.
+// Chosen returns what Jane chose: a user name, and a password with that hash.
 func Chosen(name, hash string) store.Registration {
 	return store.Registration{UserName: name, Email: "jane.doe@example.com", Credentials: account.Credentials{Password: hash}}
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
-// NewClient is a fake API server with the portal's indexes, that gives UIDs.
+// NewClient returns a fake API server with the portal's indexes. It assigns UIDs.
 func NewClient(t *testing.T, objects ...client.Object) client.WithWatch {
 	t.Helper()
 	scheme, err := sharedScheme()
@@ -42,7 +42,7 @@ func NewClient(t *testing.T, objects ...client.Object) client.WithWatch {
 	}).Build()
 }
 
-// sharedScheme takes longer to make than most tests run for.
+// sharedScheme takes longer to build than most tests run, so all tests share it.
 var sharedScheme = sync.OnceValues(func() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	return scheme, errors.Join(accountsv1.AddToScheme(scheme), corev1.AddToScheme(scheme))

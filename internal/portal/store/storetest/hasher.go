@@ -5,7 +5,7 @@ package storetest
 
 import "context"
 
-// PlainHasher keeps passwords readable, so that a test sees whose is stored.
+// PlainHasher keeps passwords readable, so a test sees whose password is stored.
 type PlainHasher struct{ Err error }
 
 // Hash fails with Err.

@@ -12,7 +12,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Acme is an Organization with a developer and a guest for roles.
+// Acme returns an Organization with the roles developer and guest.
 func Acme() *accountsv1.Organization {
 	return &accountsv1.Organization{
 		ObjectMeta: metav1.ObjectMeta{Name: "acme"},
@@ -37,7 +37,8 @@ func Acme() *accountsv1.Organization {
 	}
 }
 
-// Jane is her Invitation, mailed an hour before Start, and good for a day.
+// Jane returns Jane's Invitation, which was mailed an hour before Start and is valid
+// until a day after it.
 func Jane() *accountsv1.Invitation {
 	claimed, expires := metav1.NewTime(Start.Add(-time.Hour)), metav1.NewTime(Start.Add(24*time.Hour))
 	return &accountsv1.Invitation{
@@ -61,7 +62,8 @@ func Jane() *accountsv1.Invitation {
 	}
 }
 
-// MadeFor is an Account of that name, made through the Invitation of that UID.
+// MadeFor returns an Account with that name, created through the Invitation with that
+// UID.
 func MadeFor(invitationUID, name string) *accountsv1.Account {
 	return &accountsv1.Account{
 		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-of-" + name)},

@@ -14,11 +14,11 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// ErrDown is what a call fails with, or what is heard in place of its answer.
+// ErrDown is the error of a call that fails or whose answer is lost.
 var ErrDown = errors.New("the API server is down")
 
-// Tapped is a client with something that happens around each call. before may
-// fail the call; after may turn its answer into another.
+// Tapped is a client with a hook around each call. Before may fail the call. after may
+// replace its error.
 type Tapped struct {
 	client.Client
 	Before func(call string) error
@@ -64,7 +64,7 @@ func (c *Tapped) Update(ctx context.Context, obj client.Object, opts ...client.U
 	return c.around("update", obj, func() error { return c.Client.Update(ctx, obj, opts...) })
 }
 
-// Status makes tapped calls.
+// Status returns a writer whose updates are tapped calls.
 func (c *Tapped) Status() client.SubResourceWriter {
 	return tappedStatus{c.Client.Status(), c}
 }
@@ -83,12 +83,12 @@ func (s tappedStatus) Update(ctx context.Context, obj client.Object, opts ...cli
 		stored := obj.DeepCopy()
 		return s.update(ctx, "note", stored, func() { stored.DeepCopyInto(obj) }, opts)
 	default:
-		return errors.New("the portal writes the status of invitations and of accounts only")
+		return errors.New("the portal writes only the status of invitations and accounts")
 	}
 }
 
-// update stores a copy. A caller that gets no answer does not see what was
-// stored either.
+// update stores a copy. If the answer is lost, the caller does not see what was stored
+// either.
 func (s tappedStatus) update(ctx context.Context, verb string, stored client.Object, tell func(), opts []client.SubResourceUpdateOption) error {
 	err := s.tapped.around(verb, stored, func() error { return s.SubResourceWriter.Update(ctx, stored, opts...) })
 	if err == nil {
@@ -97,7 +97,7 @@ func (s tappedStatus) update(ctx context.Context, verb string, stored client.Obj
 	return err
 }
 
-// DoBefore does something before the first call of a name, such as "create secret".
+// DoBefore runs do before the first call with a name, such as "create secret".
 func DoBefore(name string, do func(*World)) func(*World) *Tapped {
 	return func(w *World) *Tapped {
 		var first sync.Once
@@ -110,7 +110,7 @@ func DoBefore(name string, do func(*World)) func(*World) *Tapped {
 	}
 }
 
-// DoAfter does something after the first call of a name.
+// DoAfter runs do after the first call with a name.
 func DoAfter(name string, do func(*World)) func(*World) *Tapped {
 	return func(w *World) *Tapped {
 		var first sync.Once
@@ -123,7 +123,7 @@ func DoAfter(name string, do func(*World)) func(*World) *Tapped {
 	}
 }
 
-// Refuse fails every call of a name.
+// Refuse fails every call with a name.
 func Refuse(name string, failure error) func(*World) *Tapped {
 	return func(*World) *Tapped {
 		return &Tapped{Before: func(call string) error {
@@ -135,7 +135,7 @@ func Refuse(name string, failure error) func(*World) *Tapped {
 	}
 }
 
-// LoseAnswer lets every call of a name take effect, and fails its answer.
+// LoseAnswer lets every call with a name take effect, and fails its answer.
 func LoseAnswer(name string) func(*World) *Tapped {
 	return func(*World) *Tapped {
 		return &Tapped{after: func(call string, err error) error {

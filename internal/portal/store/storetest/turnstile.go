@@ -8,32 +8,32 @@ import (
 	"runtime"
 )
 
-// verdict is what becomes of one call to the API server.
+// verdict is what happens to one call to the API server.
 type verdict int
 
 const (
 	pass       verdict = iota
-	dieBefore          // the process is gone before the call
-	dieAfter           // the call takes effect, and then the process is gone
+	dieBefore          // the process dies before the call
+	dieAfter           // the call takes effect, and then the process dies
 	failBefore         // the call fails
 	failAfter          // the call takes effect, but its answer is lost
 )
 
-// Turnstile lets one call of one request through at a time, in an order that
-// only depends on a seed.
+// Turnstile lets through one call of one request at a time. The order depends only on a
+// seed.
 type Turnstile struct {
 	// Random decides whose turn it is.
 	Random interface{ Intn(n int) int }
-	// Faulty has some calls fail, and some requests die.
+	// Faulty makes some calls fail and some requests die.
 	Faulty bool
-	// History is what went through, in order.
+	// History lists the calls that went through, in order.
 	History []string
-	// events tell that a request waits at the turnstile, or has ended.
+	// events report that a request waits at the turnstile, or has ended.
 	events  chan int
 	tickets []chan verdict
 }
 
-// Tap is the client of request i.
+// Tap returns the client of request i.
 func (s *Turnstile) Tap(i int) *Tapped {
 	var current verdict
 	return &Tapped{
@@ -88,7 +88,7 @@ func (s *Turnstile) Run(requests []func()) {
 		if running == 0 {
 			return
 		}
-		// Who came first does not depend on the seed, but on the scheduler.
+		// Pick by number: the order of arrival depends on the scheduler, not on the seed.
 		next := minimum(waiting, s.Random.Intn(len(waiting)))
 		i := waiting[next]
 		waiting = append(waiting[:next], waiting[next+1:]...)
@@ -103,7 +103,7 @@ func (s *Turnstile) verdict() verdict {
 	return pass
 }
 
-// minimum is where the nth smallest is.
+// minimum returns the index of the nth smallest number.
 func minimum(of []int, n int) int {
 	for at, candidate := range of {
 		smaller := 0

@@ -21,8 +21,8 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
-// JaneUID is the UID of Jane's Invitation, Home the namespace that it is in, and System
-// that of Usher.
+// JaneUID is the UID of Jane's Invitation. Home is its namespace, and System is Usher's
+// own namespace.
 const (
 	JaneUID = "11111111-1111-4111-8111-111111111111"
 	Home    = "acme-people"
@@ -32,8 +32,7 @@ const (
 // Start is when every test begins.
 var Start = time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
 
-// World is an API server with one Organization, and Jane's Invitation with a link that
-// is open.
+// World is an API server with one Organization, and Jane's Invitation with an open link.
 type World struct {
 	T      *testing.T
 	Client client.WithWatch
@@ -41,7 +40,7 @@ type World struct {
 	Keys   invitation.Keyring
 }
 
-// NewWorld has further objects besides.
+// NewWorld returns a World that also has the given objects.
 func NewWorld(t *testing.T, objects ...client.Object) *World {
 	t.Helper()
 	keys, err := invitation.ParseKeyring(map[string][]byte{"key-1": []byte(strings.Repeat("k", invitation.KeySize))})
@@ -54,7 +53,7 @@ func NewWorld(t *testing.T, objects ...client.Object) *World {
 	}
 }
 
-// Through is the store whose live calls all go through a tap.
+// Through returns a store whose live calls all go through a tap.
 func (w *World) Through(c *Tapped) *store.Store {
 	c.Client = w.Client
 	s := w.Store()
@@ -62,7 +61,7 @@ func (w *World) Through(c *Tapped) *store.Store {
 	return s
 }
 
-// TakeUp records that an Account took Jane's Invitation up.
+// TakeUp records that an Account accepted Jane's Invitation.
 func (w *World) TakeUp(name accountsv1.AccountName, uid string) {
 	now := metav1.NewTime(Start)
 	w.Update(func(inv *accountsv1.Invitation) {
@@ -79,7 +78,7 @@ func (w *World) Overwrite(name, hash string) {
 	w.Must(w.Client.Update(context.Background(), secret))
 }
 
-// Link is the path of the link of Jane's current attempt.
+// Link returns the path of the link of Jane's current attempt.
 func (w *World) Link() string {
 	w.T.Helper()
 	text, err := w.Keys.DeriveLink(JaneUID, Jane().Status.Attempt)
@@ -87,7 +86,7 @@ func (w *World) Link() string {
 	return "/invitation/" + text
 }
 
-// Parsed is the same link as the store takes it.
+// Parsed returns the same link in parsed form.
 func (w *World) Parsed() invitation.Link {
 	w.T.Helper()
 	link, err := invitation.ParseLink(strings.TrimPrefix(w.Link(), "/invitation/"))
@@ -95,7 +94,7 @@ func (w *World) Parsed() invitation.Link {
 	return link
 }
 
-// Store reads from that API server, and writes there.
+// Store returns a store that reads from and writes to the World.
 func (w *World) Store() *store.Store {
 	return &store.Store{
 		Reader: w.Client, Live: w.Client, Writer: w.Client, Hasher: PlainHasher{},
@@ -104,7 +103,7 @@ func (w *World) Store() *store.Store {
 	}
 }
 
-// Invitation is Jane's, as it is stored.
+// Invitation returns Jane's Invitation as it is stored.
 func (w *World) Invitation() *accountsv1.Invitation {
 	w.T.Helper()
 	var inv accountsv1.Invitation
@@ -112,7 +111,7 @@ func (w *World) Invitation() *accountsv1.Invitation {
 	return &inv
 }
 
-// Update writes Jane's Invitation as a test changes it, status and all.
+// Update changes Jane's Invitation, including its status.
 func (w *World) Update(change func(*accountsv1.Invitation)) {
 	w.T.Helper()
 	inv := w.Invitation()
@@ -122,7 +121,7 @@ func (w *World) Update(change func(*accountsv1.Invitation)) {
 	w.Must(w.Client.Status().Update(context.Background(), inv))
 }
 
-// Account gives an Account, or nil.
+// Account returns an Account, or nil.
 func (w *World) Account(name string) *accountsv1.Account {
 	w.T.Helper()
 	var found accountsv1.Account
@@ -132,7 +131,7 @@ func (w *World) Account(name string) *accountsv1.Account {
 	return &found
 }
 
-// Secret gives the Secret of an Account, or nil.
+// Secret returns the Secret of an Account, or nil.
 func (w *World) Secret(name string) *corev1.Secret {
 	w.T.Helper()
 	var found corev1.Secret
@@ -142,7 +141,7 @@ func (w *World) Secret(name string) *corev1.Secret {
 	return &found
 }
 
-// find reads an object, and tells whether it is there.
+// find reads an object, and reports whether it exists.
 func (w *World) find(into client.Object, key client.ObjectKey) bool {
 	w.T.Helper()
 	err := w.Client.Get(context.Background(), key, into)
@@ -150,7 +149,7 @@ func (w *World) find(into client.Object, key client.ObjectKey) bool {
 	return err == nil
 }
 
-// Must ends the test at an error.
+// Must ends the test on an error.
 func (w *World) Must(err error) {
 	w.T.Helper()
 	if err != nil {
@@ -158,7 +157,7 @@ func (w *World) Must(err error) {
 	}
 }
 
-// AnyAddress makes another address than the invited one do.
+// AnyAddress allows Jane to accept with an address other than the invited one.
 func (w *World) AnyAddress() {
 	w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
 }
@@ -173,13 +172,13 @@ func (w *World) Organization(change func(*accountsv1.Organization)) {
 	w.Must(w.Client.Update(context.Background(), org))
 }
 
-// RequireFactor makes Acme want a second factor.
+// RequireFactor makes Acme require a second factor.
 func (w *World) RequireFactor() {
 	w.T.Helper()
 	w.Organization(func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorRequired })
 }
 
-// Kept is what a person signs in with, as it is stored.
+// Kept returns the stored credentials of a person.
 func (w *World) Kept(name string) account.Credentials {
 	w.T.Helper()
 	c, err := account.ReadCredentials(w.Secret(name))
@@ -187,7 +186,7 @@ func (w *World) Kept(name string) account.Credentials {
 	return c
 }
 
-// Change writes other credentials of a person.
+// Change changes the stored credentials of a person.
 func (w *World) Change(name string, change func(c *account.Credentials)) {
 	w.T.Helper()
 	secret, c := w.Secret(name), w.Kept(name)
@@ -206,7 +205,7 @@ func (w *World) Renew() {
 	})
 }
 
-// Accepted is whose account took the invitation up.
+// Accepted returns the name of the Account that accepted the Invitation.
 func (w *World) Accepted() string {
 	w.T.Helper()
 	return string(w.Invitation().Status.Acceptance.AccountRef.Name)
