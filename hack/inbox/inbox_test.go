@@ -252,7 +252,7 @@ func TestStartSaysWhichPortIsTaken(t *testing.T) {
 		_, port, _ := strings.Cut(address, ":")
 		for _, opts := range []inbox.Options{{SMTPAddress: address}, {WebAddress: address}} {
 			_, err := inbox.Start(opts)
-			if err == nil || !strings.HasPrefix(err.Error(), "port "+port+" is taken by another program: ") {
+			if err == nil || !strings.HasPrefix(err.Error(), "port "+port+" is used by another program: ") {
 				t.Errorf("got %v", err)
 			}
 		}
