@@ -115,7 +115,7 @@ fi
 
 mapfile -t rest < <(missing)
 if ((${#rest[@]})); then
-  echo "Building ${rest[*]} from Go modules: the first time, this takes about five minutes on two cores"
+  echo "Building ${rest[*]} from Go modules. The first time, this takes about five minutes on two cores"
   build "${rest[@]}"
 fi
 echo "The control plane is in bin/ ($wanted), ready after ${SECONDS} s"

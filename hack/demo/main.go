@@ -58,7 +58,7 @@ func (p *port) fromEnvironment() error {
 	}
 	number, err := strconv.ParseUint(value, 10, 16)
 	if err != nil {
-		return fmt.Errorf("%s is %q. Set it to a port number such as %d", p.variable, p.number, value)
+		return fmt.Errorf("%s must be a port number such as %d, but is %q", p.variable, p.number, value)
 	}
 	p.number = int(number)
 	return nil

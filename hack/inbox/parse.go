@@ -86,7 +86,7 @@ func decodeBody(header textproto.MIMEHeader, body io.Reader) string {
 	case "base64":
 		body = base64.NewDecoder(base64.StdEncoding, body)
 	}
-	// Whatever was read before an error is still worth showing.
+	// The part that was read before an error is still worth showing.
 	b, _ := io.ReadAll(body)
 	return strings.ReplaceAll(string(b), "\r\n", "\n")
 }

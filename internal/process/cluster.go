@@ -23,8 +23,8 @@ const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 // Cluster holds which API server to connect to, and as which user.
 type Cluster struct {
-	// Kubeconfig is a path. If it is empty, KUBECONFIG, the default file or the service
-	// account of the pod is used, whichever exists.
+	// Kubeconfig is a path. If it is empty, the client uses KUBECONFIG, the default file
+	// or the service account of the pod.
 	Kubeconfig string
 	// Context is a context of the kubeconfig. If it is empty, the current one is used.
 	Context string
