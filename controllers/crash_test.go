@@ -39,8 +39,8 @@ const (
 var errCrashed = errors.New("this process is dead")
 
 // process is one run of Usher that dies at its nth call to the API server or the mail
-// server, either before the call or between the call and its answer. Calls that only fill
-// its cache do not count, and neither do events.
+// server. It dies either before the call or between the call and its answer. Calls that
+// only fill its cache do not count, and neither do events.
 type process struct {
 	of    string // only calls of this name; empty: all calls
 	at    int    // 0: never
