@@ -66,7 +66,7 @@ var _ = Describe("A locked Account", Label("B2"), func() {
 		m, a = w.active(ctx)
 	})
 
-	It("is reported once no pending attempt can succeed any more, and its owner is told by mail, in two writes", Label("K1", "K8"), func(ctx SpecContext) {
+	It("shows its lock once no pending attempt can succeed any more, and its owner is mailed, in two writes", Label("K1", "K8"), func(ctx SpecContext) {
 		guess(ctx, a, members)
 		quiet(ctx)
 		eventually(ctx, a, beOpen())
@@ -84,7 +84,7 @@ var _ = Describe("A locked Account", Label("B2"), func() {
 		eventually(ctx, m, haveState("Active"), beReady())
 	})
 
-	It("reports its lock and its unlock without any other event", func(ctx SpecContext) {
+	It("locks and unlocks on time without any other event", func(ctx SpecContext) {
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
 			failed := metav1.NewTime(now.Add(-settledAfter + 2*time.Second))
 			s.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &failed}
@@ -108,7 +108,7 @@ var _ = Describe("A locked Account", Label("B2"), func() {
 		}
 	})
 
-	It("of an Organization's owner never stays locked for longer than the first time", func(ctx SpecContext) {
+	It("stays locked no longer than the first time if it belongs to an owner of an Organization", func(ctx SpecContext) {
 		w.owned(ctx)
 		ada := &accountsv1.Account{}
 		Expect(k8s.Get(ctx, client.ObjectKey{Name: w.name + "-ada"}, ada)).To(Succeed())
@@ -120,7 +120,7 @@ var _ = Describe("A locked Account", Label("B2"), func() {
 		Expect(ada.Status.SignIn.Locks).To(BeEquivalentTo(2))
 	})
 
-	DescribeTable("is unlocked once by an annotation, and no session is restored", Label("D7"), func(ctx SpecContext, which func() client.Object) {
+	DescribeTable("is unlocked once, and without restoring a session, by an annotation", Label("D7"), func(ctx SpecContext, which func() client.Object) {
 		lockOut(ctx, a, members)
 		locked := a.Status.SignIn.FailureTime
 		value := ask(ctx, which(), accountsv1.UnlockAnnotation)

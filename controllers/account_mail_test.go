@@ -162,7 +162,7 @@ var _ = Describe("Mails about an Account", func() {
 		eventually(ctx, w.invitation("jane"), HaveField("Status.Deliveries", And(HaveLen(2), HaveEach(HaveField("Result", BeEquivalentTo("Sent"))))))
 	})
 
-	It("send the link for a new password once, to the Account's address, and the link appears nowhere else", Label("B3", "D7", "K7"), func(ctx SpecContext) {
+	It("bring the link for a new password once, to the Account's own address, and it appears nowhere else", Label("B3", "D7", "K7"), func(ctx SpecContext) {
 		var logged journal
 		GinkgoWriter.TeeTo(&logged)
 		DeferCleanup(GinkgoWriter.ClearTeeWriters)

@@ -68,7 +68,7 @@ var _ = Describe("An Account", func() {
 		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
 	})
 
-	DescribeTable("keeps its name reserved while a RoleBinding without labels still grants it access", Label("K4", "B8"),
+	DescribeTable("keeps its name reserved while a RoleBinding without labels grants it access,", Label("K4", "B8"),
 		func(ctx SpecContext, withdraw func(context.Context, *rbacv1.RoleBinding)) {
 			m, a := w.active(ctx)
 			// It belongs to an Organization that was deleted while the controller was not

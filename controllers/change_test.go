@@ -343,7 +343,7 @@ var _ = Describe("Access follows", func() {
 		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
 	})
 
-	It("a resource that is declared later, and reports until then that it is missing", Label("B9"), func(ctx SpecContext) {
+	It("a resource that is declared later, and the Membership reports it as missing until then", Label("B9"), func(ctx SpecContext) {
 		create(ctx, namespace(w.production()))
 		jane := w.enlist(ctx, "jane", "developer", overrideOn("Allow", "look", "production"))
 		edit := in("edit", w.staging())

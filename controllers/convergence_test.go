@@ -60,7 +60,7 @@ func permutations(n int) [][]int {
 }
 
 var _ = Describe("Usher as a whole", func() {
-	DescribeTable("reaches the same result for every order of applying", Label("K1"), func(ctx SpecContext, invited string) {
+	DescribeTable("reaches the same result for every order of applying,", Label("K1"), func(ctx SpecContext, invited string) {
 		orders := permutations(4)
 		Expect(orders).To(HaveLen(24))
 		ends := map[string][]string{}

@@ -165,7 +165,7 @@ var _ = Describe("A RoleBinding that Usher manages", Label("K5"), func() {
 		}),
 	)
 
-	It("that another client replaced is left alone and reported with its manager, and is recreated once the replacement is deleted", func(ctx SpecContext) {
+	It("is left alone once another client has replaced it, is reported with its manager, and is recreated once the replacement is deleted", func(ctx SpecContext) {
 		m := w.membership("jane")
 		for i := range all {
 			theirs := usurp(ctx, &all[i])
@@ -302,7 +302,7 @@ var _ = Describe("A RoleBinding that another client created", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	DescribeTable("with Usher's labels is left alone, and delays nothing", Label("K4"), func(ctx SpecContext, name string) {
+	DescribeTable("with Usher's labels is left alone and delays nothing,", Label("K4"), func(ctx SpecContext, name string) {
 		jane := w.enlist(ctx, "jane", "developer")
 		planted := plant(ctx, name)
 		poke(ctx, w.membership("jane"))

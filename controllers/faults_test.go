@@ -84,7 +84,7 @@ func (w world) people(n int) (names []string) {
 	return names
 }
 
-var _ = Describe("Mail that is neither lost nor doubled", Label("K8"), func() {
+var _ = Describe("The mail of an invitation", Label("K8"), func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) {

@@ -116,7 +116,7 @@ var _ = Describe("A restore without any status", func() {
 		}, "90s", "500ms").Should(BeZero())
 	})
 
-	It("restores the members who had accepted, and no used link works again", Label("K1", "A7"), func(ctx SpecContext) {
+	It("brings back the members who had accepted, and no used link works again", Label("K1", "A7"), func(ctx SpecContext) {
 		m, a := w.active(ctx)
 		inv := w.invitation("jane")
 		eventually(ctx, inv, haveState("Active"))

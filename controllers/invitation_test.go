@@ -164,7 +164,7 @@ var _ = Describe("An Invitation", func() {
 		eventually(ctx, inv, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "MembershipConflict"))
 	})
 
-	DescribeTable("does not bring its person into a Membership with more access than its author could grant", Label("K6"),
+	DescribeTable("does not bring its person into a Membership with more access than its author could grant,", Label("K6"),
 		func(ctx SpecContext, change func(*accountsv1.Membership)) {
 			inv := w.invitation("jane")
 			inv.Spec.Role = "observer"
@@ -181,8 +181,8 @@ var _ = Describe("An Invitation", func() {
 			eventually(ctx, m, haveState("Invited"), beReady())
 			Expect(bindings(ctx, w.staging())).To(BeEmpty())
 		},
-		Entry("because of its role", func(m *accountsv1.Membership) { m.Spec.Role = "developer" }),
-		Entry("because of a permission that it allows", func(m *accountsv1.Membership) {
+		Entry("through another role", func(m *accountsv1.Membership) { m.Spec.Role = "developer" }),
+		Entry("through an allowed permission", func(m *accountsv1.Membership) {
 			m.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: accountsv1.EffectAllow, Permission: "deploy", Resources: []accountsv1.CatalogueName{"staging"}}}
 		}),
 	)

@@ -64,7 +64,7 @@ var _ = Describe("An Organization", func() {
 		Expect(labs.access(ctx)).To(BeEmpty())
 	})
 
-	DescribeTable("of another legal entity cannot be joined with the same Account, but with another one of the same address", Label("B11"),
+	DescribeTable("of another legal entity cannot be joined with the same Account, but with another one of the same address,", Label("B11"),
 		func(ctx SpecContext, entity, other accountsv1.DisplayText) {
 			acme, beta := aWorldOf(ctx, entity), aWorldOf(ctx, other)
 			m, a := acme.active(ctx)

@@ -63,7 +63,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().governed(ctx) })
 
-	It("are the owners who have joined, can sign in, and are not leaving", func(ctx SpecContext) {
+	It("are listed once they have joined, as long as they can sign in and are not leaving", func(ctx SpecContext) {
 		org := w.organization()
 		invited := w.membership("mary")
 		invited.Spec.Role = "owner"
@@ -82,7 +82,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		eventually(ctx, org, haveOwners("ada", "grace"))
 	})
 
-	DescribeTable("keep the last owner until there is another one,", func(ctx SpecContext, part parting, ready, after OmegaMatcher, left func() []string) {
+	DescribeTable("keep the last owner until there is another one:", func(ctx SpecContext, part parting, ready, after OmegaMatcher, left func() []string) {
 		m, a := w.owner(ctx, "ada")
 		w.has(ctx, "ada", a, w.managing())
 		part(ctx, m, a)
@@ -104,15 +104,15 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		eventually(ctx, m, after, beReady(), Not(haveCondition("LastOwner", metav1.ConditionTrue, "LastOwner")))
 		w.has(ctx, "ada", a, left()...)
 	},
-		Entry("who is deleted", parting(isDeleted), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"), nil, nil),
-		Entry("who gets another role", parting(isDemoted), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
+		Entry("an owner who is deleted", parting(isDeleted), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"), nil, nil),
+		Entry("an owner who gets another role", parting(isDemoted), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
 			haveState("Active"), func() []string { return []string{"edit in " + w.staging()} }),
-		Entry("who is suspended", parting(isSuspended), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
+		Entry("an owner who is suspended", parting(isSuspended), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
 			haveCondition("Ready", metav1.ConditionTrue, "Suspended"), func() []string { return nil }),
-		Entry("who is denied a permission of an owner", parting(isDenied), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
+		Entry("an owner who is denied a permission of owners", parting(isDenied), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
 			haveState("Active"), func() []string { return nil }),
 		// The manifest of a leaving owner does not ask for less, so Ready stays True.
-		Entry("who leaves", parting(leaves), beReady(), haveCondition("Ready", metav1.ConditionTrue, "NoAccount"), func() []string { return nil }),
+		Entry("an owner who leaves", parting(leaves), beReady(), haveCondition("Ready", metav1.ConditionTrue, "NoAccount"), func() []string { return nil }),
 	)
 
 	It("keep an owner whose removal was reverted in the manifest", func(ctx SpecContext) {

@@ -224,7 +224,7 @@ var _ = Describe("Missing policies of Usher", Label("K6", "C1"), func() {
 		Entry("if the binding of the policy about roles is missing", theBinding("usher-assign")),
 	)
 
-	It("do not delay a new manager after they are restored, if the policy about roles was in force in the meantime", func(ctx SpecContext) {
+	It("do not delay a new manager once they are restored, if the policy about roles was never missing", func(ctx SpecContext) {
 		gap(ctx, thePolicy("usher-owners"), theBinding("usher-records"))
 		eventually(ctx, w.organization(), missPolicies("usher-owners", "usher-records"))
 		mary, marys := w.joined(ctx, "mary", "deputy")

@@ -129,7 +129,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		Entry("from Failed", "Failed", nil),
 	)
 
-	It("carries out each request once: the same manifests applied again send nothing", Label("K3"), func(ctx SpecContext) {
+	It("is sent once for each request: applying the same manifests again sends nothing", Label("K3"), func(ctx SpecContext) {
 		m := w.membership("jane")
 		m.Annotations = map[string]string{accountsv1.ResendAnnotation: "2026-11-21T10:00:00Z"}
 		create(ctx, m)
@@ -270,7 +270,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		Expect(telephones.to(wrong)).To(HaveLen(2))
 	})
 
-	It("repairs an attempt that was never sent, and the person is not reported as not answering", Label("A7", "K2", "K8"), func(ctx SpecContext) {
+	It("repairs an attempt that was never sent, and does not report its person as silent", Label("A7", "K2", "K8"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.InvitationValiditySeconds = 60 })
 		letters.FailAt(inbox.Body, inbox.Fault{Code: 451, Text: "not now"})
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))

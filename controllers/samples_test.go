@@ -173,7 +173,7 @@ var _ = Describe("The sample of a team chat", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = theSample(ctx, "team-chat") })
 
-	It("gives each role what it manages, the chat to the people who are allowed it, and the default channels to all members", Label("C2", "C5", "C10", "C11"), func(ctx SpecContext) {
+	It("gives each role what it manages, the chat to the people with that permission, and the default channels to all members", Label("C2", "C5", "C10", "C11"), func(ctx SpecContext) {
 		ada, jane, john, paul := w.joins(ctx, "ada-example"), w.joins(ctx, "jane-doe"), w.joins(ctx, "john-roe"), w.joins(ctx, "paul-muster")
 		defaults := []string{"chat-writer" + general, "chat-reader" + announcements}
 		w.has(ctx, "ada-example", ada, append(defaults, "usher-organization-owner"+home, "group initech-products", "group initech-accounting")...)

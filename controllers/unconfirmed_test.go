@@ -38,7 +38,7 @@ var _ = Describe("A message whose answer is lost", Label("K8"), func() {
 		quiet(ctx)
 	}
 
-	It("by SMS arrives at most twice, and the event reports that it was not confirmed", Label("E6"), func(ctx SpecContext) {
+	It("arrives at most twice by SMS, and the event reports that it was not confirmed", Label("E6"), func(ctx SpecContext) {
 		inv := w.invitation("john")
 		inv.Spec.Delivery = []accountsv1.DeliveryChannel{"SMS"}
 		inv.Spec.PhoneNumber = "+393331234502"
@@ -54,7 +54,7 @@ var _ = Describe("A message whose answer is lost", Label("K8"), func() {
 		Expect(telephones.to("+393331234502")).To(HaveLen(2))
 	})
 
-	It("by chat arrives at most twice, even if a proxy replaced the answer", Label("C8"), func(ctx SpecContext) {
+	It("arrives at most twice in a chat, even if a proxy replaced the answer", Label("C8"), func(ctx SpecContext) {
 		var posts atomic.Int32
 		chat := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 			posts.Add(1)
@@ -74,7 +74,7 @@ var _ = Describe("A message whose answer is lost", Label("K8"), func() {
 		Expect(posts.Load()).To(BeEquivalentTo(2))
 	})
 
-	It("by mail is repeated at growing intervals, as the same mail, and never given up", func(ctx SpecContext) {
+	It("is repeated by mail at growing intervals, with the same bytes, and never given up", func(ctx SpecContext) {
 		letters.FailAt(inbox.Body, inbox.Fault{Drop: true, Accept: true})
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
 		inv := w.invitation("john")
