@@ -81,8 +81,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 //
 //   - Of RoleBindings, it keeps Usher's own in full and only the identity of all others.
 //     A RoleBinding whose labels are removed therefore stays visible.
-//   - Of ConfigMaps and Secrets, it keeps those with the settings of Organizations.
-//     Usher does not read any others.
+//   - Of ConfigMaps and Secrets, it keeps only those with the settings of Organizations,
+//     because Usher has no business with any others.
 //
 // A process adds what it needs from its own namespace.
 func CachedObjects() map[client.Object]cache.ByObject {
