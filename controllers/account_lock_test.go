@@ -66,7 +66,7 @@ var _ = Describe("A locked Account", Label("B2"), func() {
 		m, a = w.active(ctx)
 	})
 
-	It("shows its lock once no pending attempt can succeed any more, and its owner is mailed, in two writes", Label("K1", "K8"), func(ctx SpecContext) {
+	It("shows its lock once no pending attempt can still succeed, and its owner is mailed, in two writes", Label("K1", "K8"), func(ctx SpecContext) {
 		guess(ctx, a, members)
 		quiet(ctx)
 		eventually(ctx, a, beOpen())
