@@ -74,7 +74,8 @@ func portalCommand() *cobra.Command {
 	return cmd
 }
 
-// allCommand runs both in one process, each with rights of its own.
+// allCommand runs the controller and the portal in one process, each with its own
+// permissions.
 func allCommand() *cobra.Command {
 	var (
 		c process.Controller
@@ -100,12 +101,12 @@ func allCommand() *cobra.Command {
 }
 
 func clusterFlags(cmd *cobra.Command, c *process.Cluster) {
-	cmd.Flags().StringVar(&c.Kubeconfig, "kubeconfig", "", "path of a kubeconfig (default: that of the pod, or KUBECONFIG)")
-	cmd.Flags().StringVar(&c.Namespace, "namespace", "", "Usher's own namespace (default: that of the pod)")
+	cmd.Flags().StringVar(&c.Kubeconfig, "kubeconfig", "", "path of a kubeconfig (default: KUBECONFIG, the default kubeconfig or the service account of the pod)")
+	cmd.Flags().StringVar(&c.Namespace, "namespace", "", "Usher's own namespace (default: the namespace of the pod)")
 }
 
 func portalURLFlag(cmd *cobra.Command, portalURL *string) {
-	cmd.Flags().StringVar(portalURL, "portal-url", "", "where people reach the portal, such as https://accounts.example.com (required)")
+	cmd.Flags().StringVar(portalURL, "portal-url", "", "public URL of the portal, such as https://accounts.example.com (required)")
 	required(cmd, "portal-url")
 }
 
@@ -113,33 +114,33 @@ func controllerFlags(cmd *cobra.Command, o *process.Controller) {
 	f := cmd.Flags()
 	f.StringVar(&o.SMTPURL, "smtp-url", "", "mail server: smtp://[user@]host (STARTTLS), smtps://[user@]host (TLS) or smtp+plaintext://host (required)")
 	f.StringVar(&o.SMTPPasswordFile, "smtp-password-file", "", "file with the password of the user in --smtp-url")
-	f.StringVar(&o.SMTPCAFile, "smtp-ca-file", "", "file with certificates to trust besides the machine's")
+	f.StringVar(&o.SMTPCAFile, "smtp-ca-file", "", "file with CA certificates to trust in addition to the system's")
 	f.StringVar(&o.MailFrom, "mail-from", "", `sender of all mail, such as "Usher <usher@example.com>" (required)`)
 	f.StringVar(&o.DKIMSelector, "dkim-selector", "", "name of the DKIM key below the domain of --mail-from (default: mails are not signed)")
 	f.StringVar(&o.DKIMKeyFile, "dkim-key-file", "", "file with the private DKIM key in PEM form, RSA or Ed25519")
 	f.StringVar(&o.SMSURL, "sms-url", "", "SMS gateway: kannel+https://user@host/cgi-bin/sendsms or twilio+https://account@api.twilio.com (default: none)")
 	f.StringVar(&o.SMSPasswordFile, "sms-password-file", "", "file with the password of the user in --sms-url")
-	f.StringVar(&o.SMSCAFile, "sms-ca-file", "", "file with certificates to trust besides the machine's, for --sms-url")
+	f.StringVar(&o.SMSCAFile, "sms-ca-file", "", "file with CA certificates to trust in addition to the system's, for --sms-url")
 	f.StringVar(&o.SMSFrom, "sms-from", "", "sender that people see on short messages")
-	f.BoolVar(&o.ChatOnThisMachine, "chat-on-this-machine", false, "let notices go to a chat on this very machine, to try Usher out")
-	f.IntVar(&o.Workers, "workers", 4, "how many objects of each kind are worked on at a time; also the mail connections kept open")
-	f.BoolVar(&o.LeaderElect, "leader-elect", false, "let one of several controllers work at a time")
-	f.StringVar(&o.MetricsAddress, "metrics-bind-address", "127.0.0.1:8080", `address that serves metrics; "0": none`)
-	f.StringVar(&o.HealthAddress, "health-bind-address", "0", `address that answers probes; "0": none`)
+	f.BoolVar(&o.ChatOnThisMachine, "chat-on-this-machine", false, "allow chat notices to this machine itself, for trying Usher out")
+	f.IntVar(&o.Workers, "workers", 4, "number of objects of each kind to reconcile at a time; also the number of mail connections kept open")
+	f.BoolVar(&o.LeaderElect, "leader-elect", false, "elect a leader, so that only one of several controllers works at a time")
+	f.StringVar(&o.MetricsAddress, "metrics-bind-address", "127.0.0.1:8080", `address to serve metrics at; "0" disables them`)
+	f.StringVar(&o.HealthAddress, "health-bind-address", "0", `address to answer probes at; "0" disables them`)
 	required(cmd, "smtp-url", "mail-from")
 }
 
 func portalFlags(cmd *cobra.Command, o *process.Portal) {
 	f := cmd.Flags()
 	f.StringVar(&o.Listen, "listen", ":8082", "address to serve the portal at")
-	f.StringSliceVar(&o.TrustedProxies, "trusted-proxies", nil, "networks of the proxies before the portal, such as 10.0.0.0/8")
-	f.IntVar(&o.HashSlots, "hash-slots", 8, "how many passwords are hashed at a time; each takes 19 MiB")
+	f.StringSliceVar(&o.TrustedProxies, "trusted-proxies", nil, "networks of the proxies in front of the portal, such as 10.0.0.0/8")
+	f.IntVar(&o.HashSlots, "hash-slots", 8, "number of passwords to hash at a time; each needs 19 MiB")
 }
 
 func required(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err) // only a flag that is not there cannot be marked
+			panic(err) // fails only for a flag that does not exist
 		}
 	}
 }

@@ -28,33 +28,37 @@ import (
 	"github.com/usher-dev/usher/internal/notifier"
 )
 
-// accountReconciler records which Memberships an Account took up and gives up,
-// carries out what was asked for it, mails its person, discards half-made
-// Accounts, and takes an Account's credentials away with it.
+// accountReconciler reconciles Accounts. It:
+//
+//   - records which Memberships an Account takes up and gives up,
+//   - carries out what was requested for the Account,
+//   - mails its owner,
+//   - discards Accounts whose creation was not completed, and
+//   - deletes the credentials of a deleted Account.
 type accountReconciler struct {
 	client.Client
-	// Live reads past the cache, before something is deleted.
+	// Live reads past the cache. It is used before something is deleted.
 	Live client.Reader
-	// Clock tells the time.
+	// Clock returns the current time.
 	Clock clock.PassiveClock
 	// Events records what happened to an Account, and to its Memberships.
 	Events events.EventRecorder
 	// Notifier sends mails.
 	Notifier *notifier.Notifier
-	// Namespace is Usher's own, where credentials are.
+	// Namespace is Usher's own namespace, which contains the credentials.
 	Namespace string
-	// Workers is how many Accounts are worked on at a time.
+	// Workers is how many Accounts are reconciled at a time.
 	Workers int
 
-	// told are the values of annotations that cannot be read and that an event
-	// was recorded about, by the object and the annotation.
+	// told holds the unreadable annotation values that an event was recorded about, by
+	// object and annotation.
 	told sync.Map
 }
 
 var _ reconcile.Reconciler = (*accountReconciler)(nil)
 
-// SetupWithManager makes the manager call Reconcile when something changes
-// that decides about an Account.
+// SetupWithManager adds the controller to the manager and watches everything that can
+// change the outcome for an Account.
 func (r *accountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Account{}).
@@ -67,8 +71,8 @@ func (r *accountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// ofInvitation asks for the Account that accepted an Invitation, and for those
-// that were made through it.
+// ofInvitation enqueues the Account that accepted an Invitation, and the Accounts that
+// were created through it.
 func (r *accountReconciler) ofInvitation(ctx context.Context, o client.Object) []reconcile.Request {
 	inv := o.(*accountsv1.Invitation)
 	found := requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byInvitation: string(inv.UID)})
@@ -78,7 +82,7 @@ func (r *accountReconciler) ofInvitation(ctx context.Context, o client.Object) [
 	return found
 }
 
-// ofMembership asks for the Account that took a Membership up, or is about to.
+// ofMembership enqueues the Account that took up a Membership or is about to.
 func (r *accountReconciler) ofMembership(ctx context.Context, m client.Object) []reconcile.Request {
 	key := client.ObjectKeyFromObject(m)
 	found := requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byMembership: key.String()})
@@ -88,15 +92,15 @@ func (r *accountReconciler) ofMembership(ctx context.Context, m client.Object) [
 	return found
 }
 
-// ofOrganization asks for the Accounts that hold a Membership in the home
-// namespace of an Organization, which decides about their locks and requests.
+// ofOrganization enqueues the Accounts with a Membership in the home namespace of an
+// Organization. The Organization decides about their locks and requests.
 func (r *accountReconciler) ofOrganization(ctx context.Context, o client.Object) []reconcile.Request {
 	home := string(o.(*accountsv1.Organization).Spec.Namespace)
 	return requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byNamespace: home})
 }
 
-// ofOwners asks for the Accounts of the owners of an Organization, who may be
-// let go now.
+// ofOwners enqueues the Accounts of the owners of an Organization. A change of the list
+// can release one of them.
 func (r *accountReconciler) ofOwners(ctx context.Context, o client.Object) []reconcile.Request {
 	org := o.(*accountsv1.Organization)
 	var found []reconcile.Request
@@ -107,8 +111,8 @@ func (r *accountReconciler) ofOwners(ctx context.Context, o client.Object) []rec
 	return found
 }
 
-// whenWithdrawn asks for the Accounts that a RoleBinding was for, by its subjects
-// or its label, and is not for any more: one that is going may have waited for it.
+// whenWithdrawn enqueues the Accounts that a RoleBinding was for and no longer is, by its
+// subjects and its label. An Account that is being deleted may have waited for that.
 func whenWithdrawn() handler.EventHandler {
 	of := func(o client.Object) []string {
 		if o == nil {
@@ -126,7 +130,7 @@ func whenWithdrawn() handler.EventHandler {
 	})
 }
 
-// Reconcile brings one Account one step further.
+// Reconcile moves one Account one step towards its desired state.
 func (r *accountReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	a, err := find(ctx, r, req.NamespacedName, &accountsv1.Account{})
 	if err != nil || a == nil {
@@ -134,7 +138,7 @@ func (r *accountReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 	}
 	status := track(r.Client, a)
 	if stale := r.Notifier.RestoreEnd(a); stale {
-		return ctrl.Result{}, nil // the newer one is on its way
+		return ctrl.Result{}, nil // the newer object has its own event
 	}
 	var facts account.Facts
 	blocked := blockedMessage(a)
@@ -173,7 +177,7 @@ type accountMessage struct {
 
 func (m accountMessage) object() reported { return m.facts.Account }
 
-// claim writes the claim together with what was requested.
+// claim writes the claim together with the report of what was requested.
 func (m accountMessage) claim() (undo func()) {
 	a := m.facts.Account
 	unclaimed := *a.Status.DeepCopy()
@@ -215,7 +219,7 @@ func (r *accountReconciler) act(ctx context.Context, a *accountsv1.Account, plan
 	return nil
 }
 
-// annotate writes down what a restore brings back.
+// annotate writes what a restore must bring back into annotations.
 func (r *accountReconciler) annotate(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
 	if a.Annotations == nil {
 		a.Annotations = map[string]string{}

@@ -16,8 +16,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("A controller that dies while it mails about an Account", func() {
-	It("comes, from each of its calls, to the same end: no mail lost, none doubled but between 250 and record",
+var _ = Describe("A controller that dies while it sends mail about an Account", func() {
+	It("reaches the same result after a death at any of its calls: no mail is lost, and none doubled except between the 250 and the record",
 		Label("K1", "K8"), func(ctx SpecContext) {
 			w := aWorld().settled(ctx)
 			_, a := w.active(ctx)
@@ -31,10 +31,11 @@ var _ = Describe("A controller that dies while it mails about an Account", func(
 				for dies(ctx, w, a, newProcess(at, after), doubled) {
 					at++
 				}
-				Expect(at).To(BeNumerically(">", 6), "the sweep went through all that two mails take")
+				Expect(at).To(BeNumerically(">", 6), "the sweep covered all calls that two mails need")
 			}
 			for _, mail := range []string{"SMTP: reset", "SMTP: locked"} {
-				// Two mails go in any order, so that a sweep by number may pass by one of them.
+				// Two mails are sent in any order, so a sweep by number can miss one of
+				// them.
 				p := newProcess(1, true)
 				p.of = mail
 				Expect(dies(ctx, w, a, p, doubled)).To(BeTrue(), mail)
@@ -44,9 +45,9 @@ var _ = Describe("A controller that dies while it mails about an Account", func(
 		})
 })
 
-// dies has an Account be locked and a new password be asked for, and a process
-// that dies take care of it, and the one after it. It returns false when all was
-// done before the process could die.
+// dies locks an Account and requests a new password. A process that dies handles both,
+// and then the process after it. dies returns false if everything was done before the
+// process could die.
 func dies(ctx context.Context, w world, a *accountsv1.Account, p *process, doubled map[string]int) (died bool) {
 	GinkgoHelper()
 	now.PutForward(time.Hour)
@@ -70,7 +71,7 @@ func dies(ctx context.Context, w world, a *accountsv1.Account, p *process, doubl
 	stop := p.start(ctx)
 	Eventually(func() bool { return p.isDead() || len(told()) == 2 }).Should(BeTrue())
 	stop()
-	died = p.isDead() // asked of a process at rest: the last record is seen before the death that follows it
+	died = p.isDead() // the process is idle here, so its last record was seen before a later death
 	if died {
 		now.PutForward(sendOver)
 		stop = newProcess(0, false).start(ctx)
@@ -85,7 +86,7 @@ func dies(ctx context.Context, w world, a *accountsv1.Account, p *process, doubl
 	for id := range before {
 		delete(mails, id)
 	}
-	Expect(mails).To(HaveLen(2), "lost, or made anew: "+where)
+	Expect(mails).To(HaveLen(2), "lost, or composed again:  "+where)
 	for id, copies := range mails {
 		if len(copies) == 1 {
 			continue

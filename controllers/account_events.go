@@ -14,22 +14,24 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 )
 
-// recordLeftEvent records events about the Memberships that the person gave up.
+// recordLeftEvent records events about the Memberships that the owner of the Account gave
+// up.
 func (r *accountReconciler) recordLeftEvent(ctx context.Context, a *accountsv1.Account, left []types.NamespacedName) error {
 	for _, key := range left {
-		r.Events.Eventf(a, nil, "Normal", accountsv1.ReasonLeft, "Leave", "The person gave Membership %s up", key)
+		r.Events.Eventf(a, nil, "Normal", accountsv1.ReasonLeft, "Leave", "The person gave up Membership %s", key)
 		m, err := find(ctx, r, key, &accountsv1.Membership{})
 		if err != nil {
 			return err
 		}
 		if m != nil {
-			r.Events.Eventf(m, a, "Normal", accountsv1.ReasonLeft, "Leave", "The person left: Account %s does not hold it any more", a.Name)
+			r.Events.Eventf(m, a, "Normal", accountsv1.ReasonLeft, "Leave", "The person left: Account %s no longer holds this Membership", a.Name)
 		}
 	}
 	return nil
 }
 
-// blockedMessage is what the status says about a request that is not carried out.
+// blockedMessage returns the message of condition RequestBlocked, or "" if no request is
+// blocked.
 func blockedMessage(a *accountsv1.Account) string {
 	blocked := meta.FindStatusCondition(a.Status.Conditions, accountsv1.ConditionRequestBlocked)
 	if blocked == nil {
@@ -38,20 +40,22 @@ func blockedMessage(a *accountsv1.Account) string {
 	return blocked.Message
 }
 
-// recordBlockedEvent records, where those look who asked, that they may not ask for it.
+// recordBlockedEvent records on the annotated Membership that its request is blocked. The
+// manager who made the request looks there.
 func (r *accountReconciler) recordBlockedEvent(f account.Facts) {
 	asked, reason := account.Blocked(f)
 	if asked == nil {
 		return
 	}
-	why := "is not carried out: the person is an owner of another Organization, and only a cluster admin may annotate the Account"
+	why := "is blocked: the person is an owner of another Organization. Only a cluster admin may request this, on the Account"
 	if reason == accountsv1.ReasonResetLimited {
-		why = "waits, for an hour at most: the person was mailed the last link too short a while ago"
+		why = "is delayed by up to an hour: the last link was mailed too recently"
 	}
 	r.Events.Eventf(asked.Membership, f.Account, "Warning", reason, "Request", "%s %s", asked.Annotation, why)
 }
 
-// recordUnreadableEvent records, once for each value, that a request is no time.
+// recordUnreadableEvent records, once for each value, that a requested time cannot be
+// parsed.
 func (r *accountReconciler) recordUnreadableEvent(f account.Facts) {
 	for _, asked := range account.Unreadable(f) {
 		var on client.Object = f.Account

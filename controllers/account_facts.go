@@ -52,9 +52,9 @@ func (r *accountReconciler) observe(ctx context.Context, a *accountsv1.Account) 
 	return facts, err
 }
 
-// bindingsLeft tells whether RoleBindings of Usher's grant anything to an Account
-// yet: whoever takes the name next would have it. By their labels they are read
-// past the cache; the cache finds those whose labels somebody has stripped.
+// bindingsLeft reports whether RoleBindings of Usher still grant anything to an Account.
+// The next Account of that name would inherit the access. Labelled RoleBindings are read
+// past the cache. Those whose labels were removed are found through the cache.
 func (r *accountReconciler) bindingsLeft(ctx context.Context, a *accountsv1.Account) (bool, error) {
 	left, err := bindingsLeft(ctx, r.Live, accountsv1.AccountLabel, a.Name)
 	if err != nil || left {
@@ -65,7 +65,7 @@ func (r *accountReconciler) bindingsLeft(ctx context.Context, a *accountsv1.Acco
 	return len(stripped.Items) > 0, err
 }
 
-// belongings reads the Memberships in the record: those that are going, and those
+// belongings reads the Memberships in the record: those that are being deleted, and those
 // that the Account holds, with their Organizations.
 func (r *accountReconciler) belongings(ctx context.Context, f *account.Facts) error {
 	for _, key := range recorded(f.Account) {
@@ -101,8 +101,9 @@ func (r *accountReconciler) belongings(ctx context.Context, f *account.Facts) er
 	return nil
 }
 
-// organization reads the Organization of a Membership: past the cache where the
-// Membership is going, or given up, because an owner must not be let go on old news.
+// organization reads the Organization of a Membership. It reads past the cache if the
+// Membership is being deleted or given up, because an owner must not be released on stale
+// data.
 func (r *accountReconciler) organization(ctx context.Context, a *accountsv1.Account, m *accountsv1.Membership) (*accountsv1.Organization, error) {
 	var reader client.Reader = r
 	if m.DeletionTimestamp != nil || slices.Contains(a.Status.Leaving, accountsv1.MembershipReference{
@@ -113,7 +114,7 @@ func (r *accountReconciler) organization(ctx context.Context, a *accountsv1.Acco
 	return find(ctx, reader, types.NamespacedName{Name: string(m.Spec.OrganizationRef.Name)}, &accountsv1.Organization{})
 }
 
-// userNames are those of all Accounts with the address, as people type them.
+// userNames returns the user names of all Accounts with the address, as people type them.
 func (r *accountReconciler) userNames(ctx context.Context, a *accountsv1.Account) ([]string, error) {
 	var same accountsv1.AccountList
 	if err := readList(ctx, r, &same, client.MatchingFields{byAddress: address.Key(string(a.Spec.Email))}); err != nil {
@@ -129,8 +130,8 @@ func (r *accountReconciler) userNames(ctx context.Context, a *accountsv1.Account
 	return names, nil
 }
 
-// origin reads, past the cache, the very Invitation that an Account was made
-// through: an Account must not be discarded on old news.
+// origin reads, past the cache, the exact Invitation that an Account was created through.
+// An Account must not be discarded on stale data.
 func (r *accountReconciler) origin(ctx context.Context, a *accountsv1.Account) (*accountsv1.Invitation, error) {
 	ref := a.Spec.InvitationRef
 	key := types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)}

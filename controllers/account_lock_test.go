@@ -17,13 +17,13 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// settledAfter is how long nobody is told that an Account is locked.
+// settledAfter is how long the status of an Account does not show its lock.
 const settledAfter = 10 * time.Second
 
-// The limits that the portal counts by.
+// members and owners are the limits that the portal applies.
 var members, owners = account.Limits{MaxFailures: 5}, account.Limits{MaxFailures: 5, Owner: true}
 
-// guess has somebody try five wrong passwords, which the portal counts.
+// guess tries five wrong passwords, which the portal counts.
 func guess(ctx context.Context, a *accountsv1.Account, limits account.Limits) {
 	GinkgoHelper()
 	for range 5 {
@@ -33,7 +33,7 @@ func guess(ctx context.Context, a *accountsv1.Account, limits account.Limits) {
 	}
 }
 
-// lockOut lets the time pass as well in which the last one may be right.
+// lockOut also waits until the last password attempt can no longer succeed.
 func lockOut(ctx context.Context, a *accountsv1.Account, limits account.Limits) {
 	GinkgoHelper()
 	guess(ctx, a, limits)
@@ -42,7 +42,7 @@ func lockOut(ctx context.Context, a *accountsv1.Account, limits account.Limits) 
 	eventually(ctx, a, haveState("Locked"), beReady(), haveCondition("Locked", metav1.ConditionTrue, "TooManyFailures"))
 }
 
-// passes puts the clock forward and has the controllers look.
+// passes advances the clock and makes the controllers reconcile the Account.
 func passes(ctx context.Context, a *accountsv1.Account, by time.Duration) {
 	GinkgoHelper()
 	now.PutForward(by)
@@ -54,7 +54,7 @@ func beOpen() OmegaMatcher {
 	return And(haveState("Active"), beReady(), haveCondition("Locked", metav1.ConditionFalse, "NotLocked"))
 }
 
-var _ = Describe("An Account that is locked", Label("B2"), func() {
+var _ = Describe("A locked Account", Label("B2"), func() {
 	var (
 		w world
 		m *accountsv1.Membership
@@ -66,7 +66,7 @@ var _ = Describe("An Account that is locked", Label("B2"), func() {
 		m, a = w.active(ctx)
 	})
 
-	It("says so once no try can be right any more, and its person is told by mail, in two writes", Label("K1", "K8"), func(ctx SpecContext) {
+	It("shows its lock once no pending attempt can still succeed, and its owner is mailed, in two writes", Label("K1", "K8"), func(ctx SpecContext) {
 		guess(ctx, a, members)
 		quiet(ctx)
 		eventually(ctx, a, beOpen())
@@ -84,7 +84,7 @@ var _ = Describe("An Account that is locked", Label("B2"), func() {
 		eventually(ctx, m, haveState("Active"), beReady())
 	})
 
-	It("says so by itself, without anybody looking", func(ctx SpecContext) {
+	It("locks and unlocks on time without any other event", func(ctx SpecContext) {
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
 			failed := metav1.NewTime(now.Add(-settledAfter + 2*time.Second))
 			s.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &failed}
@@ -97,7 +97,7 @@ var _ = Describe("An Account that is locked", Label("B2"), func() {
 		eventually(ctx, a, beOpen())
 	})
 
-	It("opens by itself, each time later, and is told of each time", func(ctx SpecContext) {
+	It("unlocks by itself, later each time, and its owner is mailed each time", func(ctx SpecContext) {
 		for round, locked := range []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour} {
 			lockOut(ctx, a, members)
 			eventuallyMailed(ctx, a, lockedSubject, round+1)
@@ -108,7 +108,7 @@ var _ = Describe("An Account that is locked", Label("B2"), func() {
 		}
 	})
 
-	It("of an owner, never stays locked for longer than the first time", func(ctx SpecContext) {
+	It("stays locked no longer than the first time if it belongs to an owner of an Organization", func(ctx SpecContext) {
 		w.owned(ctx)
 		ada := &accountsv1.Account{}
 		Expect(k8s.Get(ctx, client.ObjectKey{Name: w.name + "-ada"}, ada)).To(Succeed())
@@ -120,7 +120,7 @@ var _ = Describe("An Account that is locked", Label("B2"), func() {
 		Expect(ada.Status.SignIn.Locks).To(BeEquivalentTo(2))
 	})
 
-	DescribeTable("is opened once by an annotation, and no session comes back", Label("D7"), func(ctx SpecContext, which func() client.Object) {
+	DescribeTable("is unlocked once, and without restoring a session, by an annotation", Label("D7"), func(ctx SpecContext, which func() client.Object) {
 		lockOut(ctx, a, members)
 		locked := a.Status.SignIn.FailureTime
 		value := ask(ctx, which(), accountsv1.UnlockAnnotation)
@@ -135,7 +135,7 @@ var _ = Describe("An Account that is locked", Label("B2"), func() {
 		Entry("on its Membership", func() client.Object { return m }),
 	)
 
-	It("is locked by the strictest of its person's Organizations, whatever it comes to say, and no session comes back", func(ctx SpecContext) {
+	It("follows the strictest of its Organizations, even when their limits change, and no session is restored", func(ctx SpecContext) {
 		var failed metav1.Time
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
 			failed = now
@@ -155,12 +155,12 @@ var _ = Describe("An Account that is locked", Label("B2"), func() {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SignIn.MaxFailures = 4 })
 		eventually(ctx, a, beOpen())
 		Expect(alive(4, -time.Minute)).To(BeFalse())
-		Expect(alive(4, time.Second)).To(BeTrue(), "what a passkey began during the lock")
+		Expect(alive(4, time.Second)).To(BeTrue(), "a session that a passkey began during the lock")
 	})
 })
 
-var _ = Describe("Who manages an Organization", Label("D7"), func() {
-	It("can ask for nothing for an owner of another one: a cluster admin can", func(ctx SpecContext) {
+var _ = Describe("A manager of an Organization", Label("D7"), func() {
+	It("cannot request anything for an owner of another Organization, but a cluster admin can", func(ctx SpecContext) {
 		entity := accountsv1.DisplayText(fresh("Acme"))
 		shop, labs := aWorldOf(ctx, entity), aWorldOf(ctx, entity)
 		m, a := shop.active(ctx)

@@ -40,7 +40,7 @@ func asPortal(ctx context.Context, a *accountsv1.Account, write func(status *acc
 	changeStatus(ctx, a, func(a *accountsv1.Account) { write(&a.Status, metav1.NewTime(now.Now().UTC()).Rfc3339Copy()) })
 }
 
-// ask asks by annotation, at the present time. It returns the value.
+// ask requests something with an annotation, as of now. It returns the value.
 func ask(ctx context.Context, o client.Object, annotation string) string {
 	GinkgoHelper()
 	value := now.Now().UTC().Format(time.RFC3339)
@@ -54,7 +54,7 @@ func annotate(ctx context.Context, o client.Object, annotation, value string) {
 	Expect(k8s.Patch(ctx, o, client.RawPatch(types.MergePatchType, []byte(patch)))).To(Succeed())
 }
 
-// lettersTo are the mails with that subject to the address of an Account.
+// lettersTo returns the mails with that subject to the address of an Account.
 func lettersTo(a *accountsv1.Account, subject string) []inbox.Message {
 	var found []inbox.Message
 	for _, m := range letters.For(string(a.Spec.Email)) {
@@ -65,8 +65,8 @@ func lettersTo(a *accountsv1.Account, subject string) []inbox.Message {
 	return found
 }
 
-// eventuallyMailed waits until there are so many mails with that subject, and
-// until that is written down. It returns the newest.
+// eventuallyMailed waits until the given number of mails with that subject was sent and
+// recorded. It returns the newest.
 func eventuallyMailed(ctx context.Context, a *accountsv1.Account, subject string, times int) inbox.Message {
 	GinkgoHelper()
 	Eventually(func() []inbox.Message { return lettersTo(a, subject) }).Should(HaveLen(times))
@@ -74,7 +74,7 @@ func eventuallyMailed(ctx context.Context, a *accountsv1.Account, subject string
 	return lettersTo(a, subject)[times-1]
 }
 
-// resetLinkIn is the link for a new password in a mail.
+// resetLinkIn returns the link for a new password in a mail.
 func resetLinkIn(m inbox.Message) string {
 	GinkgoHelper()
 	found := regexp.MustCompile(`(?m)^https://accounts\.example\.com/reset/\S+$`).FindAllString(m.Text, -1)
@@ -82,7 +82,8 @@ func resetLinkIn(m inbox.Message) string {
 	return path.Base(found[0])
 }
 
-// resetStanding is how the link in a mail stands, where the password was chosen then.
+// resetStanding returns the status of the link in a mail, given the time of the last
+// password change.
 func resetStanding(ctx context.Context, a *accountsv1.Account, m inbox.Message, password time.Time) account.ResetStanding {
 	GinkgoHelper()
 	link, err := account.ParseResetLink(resetLinkIn(m))
@@ -92,8 +93,8 @@ func resetStanding(ctx context.Context, a *accountsv1.Account, m inbox.Message, 
 	return account.CheckReset(link, a, password, keys, now.Now())
 }
 
-// eventsAbout are the events about an object: "type reason", and whether it came
-// more than once.
+// eventsAbout returns the events about an object as "type reason", with "again" if an
+// event occurred more than once.
 func eventsAbout(ctx context.Context, o client.Object) []string {
 	GinkgoHelper()
 	var list eventsv1.EventList
@@ -112,7 +113,7 @@ func eventsAbout(ctx context.Context, o client.Object) []string {
 	return all
 }
 
-// everything that can be read in the cluster and that a link could have got into.
+// everything returns all objects in the cluster that could contain a link.
 func everything(ctx context.Context) string {
 	GinkgoHelper()
 	var all strings.Builder
@@ -126,13 +127,13 @@ func everything(ctx context.Context) string {
 	return all.String()
 }
 
-// journal is what was logged.
+// journal collects what is logged.
 type journal struct {
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-// Write takes what is logged.
+// Write appends log output.
 func (j *journal) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -145,7 +146,7 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-var _ = Describe("The mails about an Account", func() {
+var _ = Describe("Mails about an Account", func() {
 	var (
 		w world
 		m *accountsv1.Membership
@@ -157,11 +158,11 @@ var _ = Describe("The mails about an Account", func() {
 		w = aWorld().settled(ctx)
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
 		m, a = w.active(ctx)
-		// What comes out of order comes of the mail that the spec is about.
+		// Mails that arrive out of order then come only from the mail under test.
 		eventually(ctx, w.invitation("jane"), HaveField("Status.Deliveries", And(HaveLen(2), HaveEach(HaveField("Result", BeEquivalentTo("Sent"))))))
 	})
 
-	It("bring a link for a new password to the address on file, once, and show it nowhere else", Label("B3", "D7", "K7"), func(ctx SpecContext) {
+	It("bring the link for a new password once, to the Account's own address, and it appears nowhere else", Label("B3", "D7", "K7"), func(ctx SpecContext) {
 		var logged journal
 		GinkgoWriter.TeeTo(&logged)
 		DeferCleanup(GinkgoWriter.ClearTeeWriters)
@@ -184,7 +185,7 @@ var _ = Describe("The mails about an Account", func() {
 		Expect(lettersTo(a, resetSubject)).To(HaveLen(1))
 		Expect(logged.String()).To(ContainSubstring("Message was not confirmed"))
 		for _, text := range []string{everything(ctx), logged.String()} {
-			Expect(strings.Contains(text, resetLinkIn(mail))).To(BeFalse(), "the link is where everybody can read it")
+			Expect(strings.Contains(text, resetLinkIn(mail))).To(BeFalse(), "the link is in a place where others can read it")
 		}
 
 		now.PutForward(time.Hour)
@@ -195,7 +196,7 @@ var _ = Describe("The mails about an Account", func() {
 		Expect(resetStanding(ctx, a, second, time.Time{})).To(Equal(account.ResetOpen))
 	})
 
-	It("go to the Account's own address, whatever address its Membership is for", Label("B3"), func(ctx SpecContext) {
+	It("go to the Account's own address, even if its Membership has another one", Label("B3"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
 		w.invited(ctx, "john")
 		john := w.acceptAs(ctx, "john", w.name+"-john", w.email("doe"))
@@ -206,7 +207,7 @@ var _ = Describe("The mails about an Account", func() {
 		Expect(w.mailsTo("john", "/reset")).To(BeEmpty())
 	})
 
-	It("go there whatever somebody writes into the status", Label("B3"), func(ctx SpecContext) {
+	It("go to the Account's own address, even if the status names another recipient", Label("B3"), func(ctx SpecContext) {
 		letters.FailOnce(inbox.Rcpt, inbox.Fault{Code: 450, Text: "4.2.0 greylisted, try again"})
 		ask(ctx, a, accountsv1.ResetAnnotation)
 		eventually(ctx, a, HaveField("Status.Deliveries", ConsistOf(HaveField("Result", BeEquivalentTo("TemporaryFailure")))))
@@ -219,7 +220,7 @@ var _ = Describe("The mails about an Account", func() {
 		Expect(letters.For(string(w.email("mallory")))).To(BeEmpty())
 	})
 
-	It("are sent once although somebody signs in while they are on their way", Label("K8"), func(ctx SpecContext) {
+	It("are sent once, even if the owner signs in while they are being sent", Label("K8"), func(ctx SpecContext) {
 		held := make(chan struct{})
 		release := sync.OnceFunc(func() { close(held) })
 		DeferCleanup(release)
@@ -236,7 +237,7 @@ var _ = Describe("The mails about an Account", func() {
 		eventually(ctx, a, HaveField("Status.Language", BeEquivalentTo("en")))
 	})
 
-	It("are the same bytes again where the mail server was not sure", Label("K8"), func(ctx SpecContext) {
+	It("have the same bytes again after an uncertain answer of the mail server", Label("K8"), func(ctx SpecContext) {
 		letters.FailAt(inbox.Body, inbox.Fault{Code: 451, Text: "not now", Accept: true})
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
 			s.ResetTimes = account.Requested(s.ResetTimes, now)
@@ -250,7 +251,7 @@ var _ = Describe("The mails about an Account", func() {
 		Expect(string(mails[0].Raw)).To(Equal(string(mails[1].Raw)))
 	})
 
-	It("tell what was changed, once, in the person's language", Label("B3", "K8"), func(ctx SpecContext) {
+	It("report each change once, in the owner's language", Label("B3", "K8"), func(ctx SpecContext) {
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) { s.PasswordTime, s.SecondFactorTime = &now, &now })
 		Expect(eventuallyMailed(ctx, a, passwordSubject, 1).Text).To(ContainSubstring("https://accounts.example.com/reset\n"))
 		Expect(eventuallyMailed(ctx, a, factorSubject, 1).Text).To(ContainSubstring("https://accounts.example.com/reset\n"))
@@ -266,7 +267,7 @@ var _ = Describe("The mails about an Account", func() {
 		eventuallyMailed(ctx, a, "La Sua password è stata cambiata", 1)
 	})
 
-	It("bring all user names of an address to whoever asks for them", Label("B4"), func(ctx SpecContext) {
+	It("list all user names of an address on request", Label("B4"), func(ctx SpecContext) {
 		other := aWorld().settled(ctx)
 		other.invitesJaneOf(ctx, w)
 		second := other.accept(ctx, "jane", other.name+"-doe.acme")
@@ -280,7 +281,7 @@ var _ = Describe("The mails about an Account", func() {
 			ContainSubstring("https://accounts.example.com/sign-in\n"), ContainSubstring("help@acme.example")))
 	})
 
-	It("are no flood, however often who manages a Membership asks: a cluster admin alone need not wait", Label("D7", "B3"), func(ctx SpecContext) {
+	It("are rate limited for managers of a Membership, but not for a cluster admin", Label("D7", "B3"), func(ctx SpecContext) {
 		ask(ctx, m, accountsv1.ResetAnnotation)
 		first := eventuallyMailed(ctx, a, resetSubject, 1)
 		for range 3 {
@@ -305,7 +306,7 @@ var _ = Describe("The mails about an Account", func() {
 			eventuallyMailed(ctx, a, resetSubject, i+3)
 		}
 
-		By("asking for the seventh time in a day")
+		By("requesting the seventh mail in a day")
 		now.PutForward(10 * time.Minute)
 		ask(ctx, m, accountsv1.ResetAnnotation)
 		eventually(ctx, a, haveCondition("RequestBlocked", metav1.ConditionTrue, "ResetLimited"))
@@ -313,7 +314,7 @@ var _ = Describe("The mails about an Account", func() {
 		eventuallyMailed(ctx, a, resetSubject, 7)
 	})
 
-	It("are two writes of the status each", Label("K1"), func(ctx SpecContext) {
+	It("need two writes of the status each", Label("K1"), func(ctx SpecContext) {
 		quiet(ctx)
 		before := len(w.writes())
 		ask(ctx, a, accountsv1.ResetAnnotation)
@@ -322,7 +323,7 @@ var _ = Describe("The mails about an Account", func() {
 		Expect(w.writes()[before:]).To(ConsistOf("update accounts/status "+a.Name, "update accounts/status "+a.Name))
 	})
 
-	It("are not sent for what is no request", func(ctx SpecContext) {
+	It("are not sent for an invalid request", func(ctx SpecContext) {
 		annotate(ctx, m, accountsv1.ResetAnnotation, "please")
 		Eventually(func() []string { return eventsAbout(ctx, m) }).Should(ContainElement("Warning RequestInvalid"))
 		annotate(ctx, a, accountsv1.ResetAnnotation, now.Now().Add(-time.Hour).UTC().Format(time.RFC3339))

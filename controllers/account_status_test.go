@@ -13,7 +13,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("What the controller says of an Account", func() {
+var _ = Describe("The status of an Account", func() {
 	var (
 		w world
 		m *accountsv1.Membership
@@ -25,7 +25,7 @@ var _ = Describe("What the controller says of an Account", func() {
 		m, a = w.active(ctx)
 	})
 
-	It("is that it is disabled, when its spec says so, and that every session has ended by then", Label("D7"), func(ctx SpecContext) {
+	It("reports that the Account is disabled and that every session has ended", Label("D7"), func(ctx SpecContext) {
 		turn(ctx, a, accountsv1.AccountSwitchDisabled)
 		eventually(ctx, a, haveState("Disabled"), haveCondition("Active", metav1.ConditionFalse, "Disabled"),
 			haveCondition("Ready", metav1.ConditionTrue, "Disabled"), haveMessage("Ready", "spec.state"))
@@ -42,7 +42,7 @@ var _ = Describe("What the controller says of an Account", func() {
 		eventually(ctx, a, haveState("Disabled"), HaveField("Status.SignIn.SessionsEndTime.Time", BeTemporally(">", ended.Time)))
 	})
 
-	It("comes back with its second factor after a restore that lost the status", func(ctx SpecContext) {
+	It("is rebuilt with the second factor after a restore without status", func(ctx SpecContext) {
 		eventually(ctx, a, haveCondition("TwoFactorEnrolled", metav1.ConditionFalse, "NotEnrolled"))
 		say(ctx, a, accountsv1.TwoFactorEnrolled)
 		eventually(ctx, a, haveCondition("TwoFactorEnrolled", metav1.ConditionTrue, "Enrolled"),
@@ -55,7 +55,7 @@ var _ = Describe("What the controller says of an Account", func() {
 			HaveField("Annotations", HaveKeyWithValue(accountsv1.TwoFactorAnnotation, "NotEnrolled")))
 	})
 
-	It("is what its person left, whose access is gone and who is not invited again", Label("D2", "K4"), func(ctx SpecContext) {
+	It("reports which Membership its owner left; the access is withdrawn and no new invitation is sent", Label("D2", "K4"), func(ctx SpecContext) {
 		eventually(ctx, w.invitation("jane"), haveState("Active"))
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, _ metav1.Time) {
 			s.Leaving = []accountsv1.MembershipReference{{Namespace: accountsv1.NamespaceName(w.name), Name: "jane"}}

@@ -25,8 +25,8 @@ func credentials(userName string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: usherNamespace, Name: account.SecretName(userName)}}
 }
 
-// goneAfterItsTime waits until a half-made Account is given up, and then, with
-// the clock put forward, until it and its password are gone.
+// goneAfterItsTime waits until a half-made Account is given up. Then it advances the
+// clock and waits until the Account and its password are deleted.
 func goneAfterItsTime(ctx context.Context, a *accountsv1.Account) {
 	GinkgoHelper()
 	eventually(ctx, a, haveState("Disabled"))
@@ -41,13 +41,13 @@ var _ = Describe("An Account", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	It("is Active once its acceptance is recorded, and says which Memberships it holds", Label("A8"), func(ctx SpecContext) {
+	It("is Active once its acceptance is recorded, and lists the Memberships that it holds", Label("A8"), func(ctx SpecContext) {
 		_, a := w.active(ctx)
 		eventually(ctx, a, haveState("Active"), beReady(), haveCondition("Active", metav1.ConditionTrue, "Accepted"))
 		Expect(a.Annotations).To(HaveKeyWithValue(accountsv1.MembershipsAnnotation, w.name+"/jane"))
 	})
 
-	It("takes all access and its password away when it goes", Label("K4"), func(ctx SpecContext) {
+	It("loses all access and its password when it is deleted", Label("K4"), func(ctx SpecContext) {
 		m, a := w.active(ctx)
 		Expect(k8s.Delete(ctx, a)).To(Succeed())
 		eventuallyGone(ctx, a)
@@ -56,7 +56,7 @@ var _ = Describe("An Account", func() {
 		eventually(ctx, m, haveState("Inactive"), haveCondition("Active", metav1.ConditionFalse, "NoAccount"))
 	})
 
-	It("leaves nothing to whoever takes its name next", Label("K4"), func(ctx SpecContext) {
+	It("leaves nothing to the next Account of the same name", Label("K4"), func(ctx SpecContext) {
 		m, a := w.active(ctx)
 		Expect(k8s.Delete(ctx, a)).To(Succeed())
 		eventuallyGone(ctx, a)
@@ -68,10 +68,11 @@ var _ = Describe("An Account", func() {
 		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
 	})
 
-	DescribeTable("keeps its name while a RoleBinding that has lost its labels grants anything to it", Label("K4", "B8"),
+	DescribeTable("keeps its name reserved while a RoleBinding without labels grants it access,", Label("K4", "B8"),
 		func(ctx SpecContext, withdraw func(context.Context, *rbacv1.RoleBinding)) {
 			m, a := w.active(ctx)
-			// Of an Organization that went while the controller was away.
+			// It belongs to an Organization that was deleted while the controller was not
+			// running.
 			name := grant.BindingName(w.name+"-gone", "jane", "edit")
 			Expect(k8s.Apply(ctx, rbacv1ac.RoleBinding(name, w.staging()).
 				WithRoleRef(rbacv1ac.RoleRef().WithAPIGroup(rbacv1.GroupName).WithKind("ClusterRole").WithName("edit")).
@@ -82,7 +83,7 @@ var _ = Describe("An Account", func() {
 			Expect(bindings(ctx, w.staging())).To(BeEmpty())
 			quiet(ctx)
 			taken := &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: a.Name}, Spec: a.Spec}
-			Expect(apierrors.IsAlreadyExists(k8s.Create(ctx, taken))).To(BeTrue(), "whoever takes the name has what the RoleBinding grants")
+			Expect(apierrors.IsAlreadyExists(k8s.Create(ctx, taken))).To(BeTrue(), "an Account of that name would get what the RoleBinding grants")
 
 			left := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: w.staging(), Name: name}}
 			withdraw(ctx, left)
@@ -90,13 +91,13 @@ var _ = Describe("An Account", func() {
 			eventuallyGone(ctx, credentials(a.Name))
 			Expect(client.IgnoreNotFound(k8s.Delete(ctx, left))).To(Succeed())
 		},
-		Entry("until it is deleted", func(ctx context.Context, b *rbacv1.RoleBinding) { Expect(k8s.Delete(ctx, b)).To(Succeed()) }),
-		Entry("until it is for nobody any more", func(ctx context.Context, b *rbacv1.RoleBinding) {
+		Entry("until the RoleBinding is deleted", func(ctx context.Context, b *rbacv1.RoleBinding) { Expect(k8s.Delete(ctx, b)).To(Succeed()) }),
+		Entry("until the RoleBinding has no subjects", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
 		}),
 	)
 
-	It("that nobody finished is Pending, and is cleaned away when the link is dead", Label("E7"), func(ctx SpecContext) {
+	It("whose creation was not completed is Pending, and is deleted when the link no longer works", Label("E7"), func(ctx SpecContext) {
 		w.invited(ctx, "jane")
 		a := w.halfMade(ctx, "jane", w.name+"-jane")
 		now.PutForward(time.Minute)
@@ -108,7 +109,7 @@ var _ = Describe("An Account", func() {
 		eventuallyGone(ctx, credentials(a.Name))
 	})
 
-	It("that lost the race for an Invitation is cleaned away", Label("A7"), func(ctx SpecContext) {
+	It("that lost the race for an Invitation is deleted", Label("A7"), func(ctx SpecContext) {
 		m := w.invited(ctx, "jane")
 		loser := w.halfMade(ctx, "jane", w.name+"-loser")
 		winner := w.accept(ctx, "jane", w.name+"-winner")
@@ -118,7 +119,7 @@ var _ = Describe("An Account", func() {
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(credentials(winner.Name)), credentials(winner.Name))).To(Succeed())
 	})
 
-	It("that is half-made goes with its Invitation", Label("K4"), func(ctx SpecContext) {
+	It("whose creation was not completed is deleted with its Invitation", Label("K4"), func(ctx SpecContext) {
 		m := w.invited(ctx, "jane")
 		a := w.halfMade(ctx, "jane", w.name+"-jane")
 		Expect(k8s.Delete(ctx, m)).To(Succeed())
@@ -126,7 +127,7 @@ var _ = Describe("An Account", func() {
 		goneAfterItsTime(ctx, a)
 	})
 
-	It("of another address holds no Membership, whatever its record says", func(ctx SpecContext) {
+	It("with another address does not hold the Membership in its record", func(ctx SpecContext) {
 		m := w.invited(ctx, "jane")
 		mallory := &accountsv1.Account{
 			ObjectMeta: metav1.ObjectMeta{

@@ -20,7 +20,7 @@ var _ = Describe("An address", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	DescribeTable("is refused, with the reason, where the Organization does not take it", Label("A2", "E9"),
+	DescribeTable("is accepted, or refused with a reason, by its domain:", Label("A2", "E9"),
 		func(ctx SpecContext, email, says string) {
 			w.reorganize(ctx, func(o *accountsv1.Organization) {
 				o.Spec.AllowedDomains = []accountsv1.DomainName{"acme.example", "bücher.example"}
@@ -37,15 +37,15 @@ var _ = Describe("An address", func() {
 			eventually(ctx, m, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "AddressNotAllowed"), haveMessage("Ready", says))
 			Expect(letters.For(email)).To(BeEmpty())
 		},
-		Entry("of a certified mailbox", "jane1@pec.acme.example", "pec.acme.example"),
-		Entry("of a certified mailbox in capitals", "jane2@PEC.Acme.Example", "pec.acme.example"),
-		Entry("of a subdomain of it", "jane3@box.pec.acme.example", "pec.acme.example"),
-		Entry("of another domain", "jane4@badacme.example", "acme.example"),
-		Entry("and taken where it does", "jane5@mail.acme.example", ""),
-		Entry("and taken in either form of its domain", "jane6@xn--bcher-kva.example", ""),
+		Entry("a certified mailbox is refused", "jane1@pec.acme.example", "pec.acme.example"),
+		Entry("a certified mailbox in capitals is refused", "jane2@PEC.Acme.Example", "pec.acme.example"),
+		Entry("a subdomain of a denied domain is refused", "jane3@box.pec.acme.example", "pec.acme.example"),
+		Entry("a domain that is not allowed is refused", "jane4@badacme.example", "acme.example"),
+		Entry("a subdomain of an allowed domain is accepted", "jane5@mail.acme.example", ""),
+		Entry("the ASCII form of an allowed domain is accepted", "jane6@xn--bcher-kva.example", ""),
 	)
 
-	It("has one open invitation in an Organization; the next waits for its end", Label("E9"), func(ctx SpecContext) {
+	It("has one open Invitation in an Organization, and the next one waits until that has ended", Label("E9"), func(ctx SpecContext) {
 		w.invited(ctx, "jane")
 		second := w.membership("second")
 		second.Spec.Email = accountsv1.EmailAddress("JANE@" + w.name + ".EXAMPLE")
@@ -57,7 +57,7 @@ var _ = Describe("An address", func() {
 		eventually(ctx, w.membership("jane"), haveState("Declined"))
 	})
 
-	It("of a member is not invited again", Label("E9"), func(ctx SpecContext) {
+	It("is not invited again if it belongs to a member", Label("E9"), func(ctx SpecContext) {
 		w.active(ctx)
 		second := w.membership("second")
 		second.Spec.Email = w.email("jane")
@@ -67,7 +67,7 @@ var _ = Describe("An address", func() {
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 
-	It("that a member signs in with is not invited, whatever address brought them", Label("E9", "C4"), func(ctx SpecContext) {
+	It("is not invited if a member signs in with it, even if the member was invited at another one", Label("E9", "C4"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
 		m := w.invited(ctx, "jane")
 		w.acceptAs(ctx, "jane", w.name+"-jane", w.email("private"))
@@ -79,7 +79,7 @@ var _ = Describe("An address", func() {
 		Expect(w.invitationsTo("private")).To(BeEmpty())
 	})
 
-	It("that is not the invited one is not accepted, unless the invitation says that any will do", Label("C4"), func(ctx SpecContext) {
+	It("must be the invited one to accept, unless the invitation allows any address", Label("C4"), func(ctx SpecContext) {
 		strict, anyone := w.membership("jane"), w.membership("john")
 		anyone.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress
 		create(ctx, strict, anyone)
@@ -94,7 +94,7 @@ var _ = Describe("An address", func() {
 })
 
 var _ = Describe("A whole team", Label("C12", "D4"), func() {
-	It("is invited at once: one manifest, one role, one mail each", func(ctx SpecContext) {
+	It("is invited with one manifest, one role and one mail each", func(ctx SpecContext) {
 		w := aWorld().settled(ctx)
 		const people = 50
 		var applied sync.WaitGroup
@@ -112,8 +112,8 @@ var _ = Describe("A whole team", Label("C12", "D4"), func() {
 	})
 })
 
-var _ = Describe("Somebody who has an Account", func() {
-	It("accepts with it, belongs to both Organizations, and loses only the one that goes", Label("E1", "E7", "B7"), func(ctx SpecContext) {
+var _ = Describe("The owner of an Account", func() {
+	It("accepts a second invitation with it, belongs to both Organizations, and loses only the one that is deleted", Label("E1", "E7", "B7"), func(ctx SpecContext) {
 		first, second := aWorldOf(ctx, "Acme S.p.A."), aWorldOf(ctx, "Acme S.p.A.")
 		m, a := first.active(ctx)
 		invited := second.invitesJaneOf(ctx, first)

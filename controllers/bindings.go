@@ -24,15 +24,15 @@ import (
 	"github.com/usher-dev/usher/internal/membership"
 )
 
-// bindings are the RoleBindings made for a Membership, whether or not somebody
-// has stripped their labels. Once the cache has none of a Membership that is going,
-// they are read past it, which may not have the newest yet.
+// bindings returns the RoleBindings made for a Membership, even if their labels were
+// removed. If the Membership is being deleted and the cache has none left, bindings reads
+// past the cache, which may lack the newest ones.
 func (r *membershipReconciler) bindings(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) ([]rbacv1.RoleBinding, error) {
 	var labelled, named rbacv1.RoleBindingList
 	if err := readList(ctx, r, &labelled, client.MatchingFields{byMembership: client.ObjectKeyFromObject(m).String()}); err != nil {
 		return nil, err
 	}
-	if org == nil || string(org.Spec.Namespace) == m.Namespace { // the name says nothing of the namespace
+	if org == nil || string(org.Spec.Namespace) == m.Namespace { // the name does not tell the namespace
 		key := bindingKey(string(m.Spec.OrganizationRef.Name), m.Name)
 		if err := readList(ctx, r, &named, client.MatchingFields{byName: key}); err != nil {
 			return nil, err
@@ -51,12 +51,12 @@ func (r *membershipReconciler) bindings(ctx context.Context, m *accountsv1.Membe
 	return slices.CompactFunc(all, func(a, b rbacv1.RoleBinding) bool { return a.UID == b.UID }), nil
 }
 
-// bindingKey stands for whoever holds a Membership of an Organization in the
-// names of RoleBindings.
+// bindingKey identifies the holder of a Membership of an Organization in the names of
+// RoleBindings.
 func bindingKey(organization, name string) string { return organization + ":" + name }
 
-// trimBinding keeps of a RoleBinding in the cache what Usher needs: of those
-// that it did not make, nothing but that they are there.
+// trimBinding reduces a RoleBinding to what Usher needs in the cache. Of a RoleBinding
+// that Usher did not make, it keeps only the identity.
 func trimBinding(o any) (any, error) {
 	b, isBinding := o.(*rbacv1.RoleBinding)
 	if !isBinding {
@@ -74,8 +74,8 @@ func trimBinding(o any) (any, error) {
 	}}, nil
 }
 
-// deleteAll withdraws RoleBindings. It goes on after one that cannot be withdrawn,
-// so that it does not keep the others in force.
+// deleteAll deletes RoleBindings. It continues after a failure, so that one RoleBinding
+// that cannot be deleted does not keep the others in force.
 func (r *membershipReconciler) deleteAll(ctx context.Context, bindings []rbacv1.RoleBinding) error {
 	var errs []error
 	for i := range bindings {
@@ -87,36 +87,37 @@ func (r *membershipReconciler) deleteAll(ctx context.Context, bindings []rbacv1.
 		if err := r.withdraw(ctx, b); err != nil {
 			r.begun.Delete(b.UID)
 			if client.IgnoreNotFound(err) != nil {
-				errs = append(errs, fmt.Errorf("withdrawing RoleBinding %s/%s: %w", b.Namespace, b.Name, err))
+				errs = append(errs, fmt.Errorf("delete RoleBinding %s/%s: %w", b.Namespace, b.Name, err))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// withdraw deletes a RoleBinding. The API server honours one for as long as it is
-// there, deleted or not: where somebody's finalizer holds it, its subjects go.
+// withdraw deletes a RoleBinding. The API server honours a RoleBinding as long as it
+// exists, even while it is being deleted. If a foreign finalizer blocks the deletion,
+// withdraw removes the subjects instead.
 func (r *membershipReconciler) withdraw(ctx context.Context, b *rbacv1.RoleBinding) error {
 	switch {
 	case b.DeletionTimestamp == nil:
 		return r.Delete(ctx, b, client.Preconditions{UID: &b.UID})
 	case len(b.Subjects) == 0:
-		return nil // whoever put the finalizer there has to take it away
+		return nil // the owner of the finalizer has to remove it
 	}
 	emptied := b.DeepCopy()
 	emptied.Subjects = nil
 	return r.Patch(ctx, emptied, client.MergeFromWithOptions(b, client.MergeFromWithOptimisticLock{}), client.FieldOwner(accountsv1.FieldManager))
 }
 
-// applyAll applies RoleBindings. What the API server refuses for good is a
-// failure to report; all else is an error to try again.
+// applyAll applies RoleBindings. It returns permanent refusals by the API server as
+// failures to report, and everything else as an error to retry.
 func (r *membershipReconciler) applyAll(ctx context.Context, m *accountsv1.Membership, bindings []rbacv1.RoleBinding) (map[string]membership.Failure, error) {
 	failures := map[string]membership.Failure{}
 	var errs []error
 	for i := range bindings {
 		b := &bindings[i]
 		if failure, err := r.apply(ctx, m, b); err != nil {
-			errs = append(errs, fmt.Errorf("applying RoleBinding %s/%s: %w", b.Namespace, b.Name, err))
+			errs = append(errs, fmt.Errorf("apply RoleBinding %s/%s: %w", b.Namespace, b.Name, err))
 		} else if failure.Reason != "" {
 			failures[b.Namespace+"/"+b.Name] = failure
 		}
@@ -132,7 +133,7 @@ func (r *membershipReconciler) apply(ctx context.Context, m *accountsv1.Membersh
 	if existing != nil && !grant.Made(existing, m) {
 		return membership.Failure{
 			Reason: accountsv1.ReasonBindingConflict,
-			Message: fmt.Sprintf("RoleBinding %s in namespace %s is held by %s, and Usher does not take it over; remove or rename it.",
+			Message: fmt.Sprintf("RoleBinding %s in namespace %s is managed by %s. Usher does not take it over: delete or rename it.",
 				b.Name, b.Namespace, holders(existing)),
 		}, nil
 	}
@@ -142,8 +143,9 @@ func (r *membershipReconciler) apply(ctx context.Context, m *accountsv1.Membersh
 	if err := r.Pace.Wait(ctx); err != nil {
 		return membership.Failure{}, err
 	}
-	// What somebody makes in its place meanwhile is not taken over: by its UID
-	// only the one just seen is forced and, where there was none, none is.
+	// Another client may create a RoleBinding of this name in the meantime. Usher does
+	// not take it over: the UID restricts the forced apply to the object that was just
+	// read. If none existed, the apply is not forced.
 	config, options := applyConfiguration(b), []client.ApplyOption{client.FieldOwner(accountsv1.FieldManager)}
 	if existing != nil {
 		config.WithUID(existing.UID)
@@ -165,21 +167,21 @@ func (r *membershipReconciler) apply(ctx context.Context, m *accountsv1.Membersh
 	return membership.Failure{}, err
 }
 
-// holders says who wrote an object, as they called themselves.
+// holders returns the field managers that wrote an object, as they named themselves.
 func holders(o client.Object) string {
 	var names []string
 	for _, f := range o.GetManagedFields() {
 		names = append(names, strconv.Quote(f.Manager))
 	}
 	if len(names) == 0 {
-		return "somebody else"
+		return "another client"
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), ", ")
 }
 
-// withdrawStrays deletes what is left of a Membership that went without its
-// finalizer being honoured.
+// withdrawStrays deletes the RoleBindings that are left of a Membership that was deleted
+// without its finalizer being honoured.
 func (r *membershipReconciler) withdrawStrays(ctx context.Context, key types.NamespacedName) error {
 	var strays rbacv1.RoleBindingList
 	if err := readList(ctx, r, &strays, client.MatchingFields{byMembership: key.String()}); err != nil || len(strays.Items) == 0 {
@@ -191,8 +193,9 @@ func (r *membershipReconciler) withdrawStrays(ctx context.Context, key types.Nam
 	return r.deleteAll(ctx, slices.DeleteFunc(strays.Items, func(b rbacv1.RoleBinding) bool { return !madeAsItSays(&b) }))
 }
 
-// madeAsItSays tells whether Usher made a RoleBinding for the Membership that its
-// labels name. One that somebody planted under such labels has another name.
+// madeAsItSays reports whether Usher made a RoleBinding for the Membership that its
+// labels name. A RoleBinding that another client created under such labels has another
+// name.
 func madeAsItSays(b *rbacv1.RoleBinding) bool {
 	said, m := membershipOf(b), &accountsv1.Membership{}
 	m.Namespace, m.Name = said.Namespace, said.Name

@@ -18,17 +18,17 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// grantOn is a grant of a role.
+// grantOn returns a grant of a role.
 func grantOn(permission accountsv1.CatalogueName, resources ...accountsv1.CatalogueName) accountsv1.Grant {
 	return accountsv1.Grant{Permission: permission, Resources: resources}
 }
 
-// overrideOn switches a permission on or off for one person.
+// overrideOn allows or denies a permission for one person.
 func overrideOn(effect accountsv1.Effect, permission accountsv1.CatalogueName, resources ...accountsv1.CatalogueName) accountsv1.PermissionOverride {
 	return accountsv1.PermissionOverride{Effect: effect, Permission: permission, Resources: resources}
 }
 
-// named is a resource that stands for namespaces by name.
+// named returns a resource that selects namespaces by name.
 func named(resource accountsv1.CatalogueName, namespaces ...string) accountsv1.Resource {
 	r := accountsv1.Resource{Name: resource}
 	for _, namespace := range namespaces {
@@ -39,8 +39,8 @@ func named(resource accountsv1.CatalogueName, namespaces ...string) accountsv1.R
 
 func (w world) production() string { return w.name + "-production" }
 
-// enlist makes somebody a member, and waits until the person is in and has the
-// last mail about it.
+// enlist creates a member with this role, and waits until the person has accepted and got
+// the last mail about it.
 func (w world) enlist(ctx context.Context, person string, role accountsv1.CatalogueName, overrides ...accountsv1.PermissionOverride) *accountsv1.Account {
 	GinkgoHelper()
 	m := w.membership(person)
@@ -53,15 +53,15 @@ func (w world) enlist(ctx context.Context, person string, role accountsv1.Catalo
 	return a
 }
 
-// confirmed waits until somebody who accepted has it in writing.
+// confirmed waits until a person who accepted has the confirmation mail.
 func (w world) confirmed(ctx context.Context, person string) {
 	GinkgoHelper()
 	eventually(ctx, w.invitation(person), haveState("Active"), HaveField("Status.Deliveries",
 		ContainElement(And(HaveField("Purpose", accountsv1.PurposeConfirmation), HaveField("Result", accountsv1.DeliverySent)))))
 }
 
-// reach is what somebody has by the RoleBindings of all namespaces, whoever made
-// them: "edit in acme".
+// reach returns the access of an Account through the RoleBindings of all namespaces,
+// including those of other clients. An item has the form "edit in acme".
 func reach(ctx context.Context, a *accountsv1.Account) []string {
 	GinkgoHelper()
 	var list rbacv1.RoleBindingList
@@ -75,8 +75,9 @@ func reach(ctx context.Context, a *accountsv1.Account) []string {
 	return all
 }
 
-// reportedGrants is what a Membership says of its grants: "edit in acme", "group
-// editors", and of one that is not in force "deploy on staging: NamespaceNotFound".
+// reportedGrants returns the grants in the status of a Membership, such as "edit in acme"
+// and "group editors". A grant that is not in force has the form "deploy on staging:
+// NamespaceNotFound".
 func reportedGrants(m *accountsv1.Membership) []string {
 	var all []string
 	for _, g := range m.Status.Grants {
@@ -94,27 +95,27 @@ func reportedGrants(m *accountsv1.Membership) []string {
 	return slices.Compact(all)
 }
 
-// comesToHave waits until somebody has this and nothing else, as the API server
-// holds it and as their Membership says it. It takes no longer than access may.
+// comesToHave waits until a person has exactly this access, both in the RoleBindings and
+// in the status of the Membership. It waits no longer than a change of access may need.
 func (w world) comesToHave(ctx context.Context, person string, a *accountsv1.Account, want ...string) {
 	GinkgoHelper()
 	bound := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return strings.HasPrefix(s, "group ") || strings.Contains(s, ": ") })
 	m := w.membership(person)
 	Eventually(func(g Gomega) {
-		g.Expect(reach(ctx, a)).To(ConsistOf(bound), "what %s has", person)
+		g.Expect(reach(ctx, a)).To(ConsistOf(bound), "the access of %s", person)
 		g.Expect(k8s.Get(ctx, w.key(person), m)).To(Succeed())
-		g.Expect(reportedGrants(m)).To(ConsistOf(want), "what the Membership of %s says", person)
+		g.Expect(reportedGrants(m)).To(ConsistOf(want), "the grants in the Membership of %s", person)
 	}, "5s").Should(Succeed())
 }
 
-// writtenSince are the writes after so many others, about anything but Organizations.
+// writtenSince returns the writes after the first ones, except those to Organizations.
 func (w world) writtenSince(before int) []string {
 	GinkgoHelper()
 	return slices.DeleteFunc(w.writes()[before:], func(write string) bool { return strings.HasPrefix(write, "update organizations/status ") })
 }
 
-// finish ends the deletion of a namespace, as the namespace controller does once
-// it is empty.
+// finish completes the deletion of a namespace, as the namespace controller does once it
+// is empty.
 func finish(ctx context.Context, namespace *corev1.Namespace) {
 	GinkgoHelper()
 	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
@@ -131,7 +132,7 @@ var _ = Describe("Access follows", func() {
 
 	in := func(clusterRole, namespace string) string { return clusterRole + " in " + namespace }
 
-	It("a role that is edited, for those who have it, and writes nothing else", Label("C2", "C5"), func(ctx SpecContext) {
+	It("an edited role, for its members only, and writes nothing else", Label("C2", "C5"), func(ctx SpecContext) {
 		jane, joe, olga := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "joe", "developer"), w.enlist(ctx, "olga", "observer")
 		for _, p := range []string{"jane", "joe", "olga"} {
 			told(w, p, 2)
@@ -150,7 +151,7 @@ var _ = Describe("Access follows", func() {
 		Expect(w.writtenSince(before)).To(ConsistOf(
 			"patch rolebindings usher:"+w.name+":jane:view", "update memberships/status jane",
 			"patch rolebindings usher:"+w.name+":joe:view", "update memberships/status joe"))
-		Expect(bindings(ctx, w.staging())).To(ContainElements(kept), "what they had is not touched")
+		Expect(bindings(ctx, w.staging())).To(ContainElements(kept), "the existing RoleBindings are not touched")
 
 		before = len(w.writes())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Roles[0].Grants = o.Spec.Roles[0].Grants[1:] })
@@ -163,7 +164,7 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "olga", olga, both[1])
 	})
 
-	It("a permission that gets another ClusterRole, and writes nobody who does not have it", Label("C2"), func(ctx SpecContext) {
+	It("a permission that gets another ClusterRole, and writes nothing for other members", Label("C2"), func(ctx SpecContext) {
 		jane, olga := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "olga", "observer")
 		told(w, "jane", 2)
 		told(w, "olga", 2)
@@ -177,7 +178,7 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "olga", olga, in("view", w.staging()))
 	})
 
-	It("the default grants, which new members get by themselves and guests never", Label("C10", "C9"), func(ctx SpecContext) {
+	It("the default grants, which new members get automatically and guests never get", Label("C10", "C9"), func(ctx SpecContext) {
 		create(ctx, namespace(w.production()))
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Resources = append(o.Spec.Resources, named("production", w.production()), named("home", w.name))
@@ -205,7 +206,7 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "gus", gus, guests)
 	})
 
-	It("a member who becomes a guest, and a guest who becomes a member", Label("C9", "C10", "D5"), func(ctx SpecContext) {
+	It("a member who becomes a guest, and back", Label("C9", "C10", "D5"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Resources = append(o.Spec.Resources, named("home", w.name))
 			o.Spec.DefaultGrants = []accountsv1.Grant{grantOn("look", "home")}
@@ -219,7 +220,7 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "jane", jane, in("view", w.staging()), in("view", w.name))
 	})
 
-	It("the role of a member, and mails nothing for it", Label("D5"), func(ctx SpecContext) {
+	It("a changed role of a member, without a mail", Label("D5"), func(ctx SpecContext) {
 		jane := w.enlist(ctx, "jane", "developer")
 		mails := w.mailed()
 		for _, step := range []struct{ role, clusterRole string }{{"observer", "view"}, {"developer", "edit"}} {
@@ -231,7 +232,7 @@ var _ = Describe("Access follows", func() {
 		Expect(w.mailed()).To(Equal(mails))
 	})
 
-	It("single permissions that are switched on and off for one person", Label("A4", "E2", "C5"), func(ctx SpecContext) {
+	It("single permissions that are allowed and denied for one person", Label("A4", "E2", "C5"), func(ctx SpecContext) {
 		jane, joe := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "joe", "developer")
 		edit, view := in("edit", w.staging()), in("view", w.staging())
 		m := w.membership("jane")
@@ -255,7 +256,7 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "joe", joe, edit)
 	})
 
-	It("what is denied by one name and given by another, and says what it takes away", Label("A4", "E2", "C5"), func(ctx SpecContext) {
+	It("a denial even if another name grants the same, and reports what it withdraws", Label("A4", "E2", "C5"), func(ctx SpecContext) {
 		label := map[string]string{"example.com/team": w.name}
 		live := namespace(w.production())
 		live.Labels = label
@@ -285,7 +286,7 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "joe", joe, staging, production)
 	})
 
-	It("a namespace by its name: made later, deleted, and made again", Label("C5", "K1"), func(ctx SpecContext) {
+	It("a namespace by its name: created later, deleted, and created again", Label("C5", "K1"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Resources[0] = named("staging", w.staging(), w.production()) })
 		jane := w.enlist(ctx, "jane", "developer")
 		staging, production, missing := in("edit", w.staging()), in("edit", w.production()), "deploy on staging: NamespaceNotFound"
@@ -303,7 +304,7 @@ var _ = Describe("Access follows", func() {
 		}
 	})
 
-	It("the labels of a namespace: made with them, without them, given, taken, and gone", Label("C5", "K1"), func(ctx SpecContext) {
+	It("the labels of a namespace: created with and without them, labelled, unlabelled, and deleted", Label("C5", "K1"), func(ctx SpecContext) {
 		label := map[string]string{"example.com/team": w.name}
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Resources[0].Namespaces = accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchLabels: label}}
@@ -328,7 +329,7 @@ var _ = Describe("Access follows", func() {
 		eventually(ctx, w.membership("jane"), haveState("Active"), beReady())
 	})
 
-	It("a group, which the Membership lists and no RoleBinding has", Label("C2"), func(ctx SpecContext) {
+	It("a group, which is listed in the Membership and has no RoleBinding", Label("C2"), func(ctx SpecContext) {
 		jane := w.enlist(ctx, "jane", "developer")
 		edit := in("edit", w.staging())
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
@@ -342,7 +343,7 @@ var _ = Describe("Access follows", func() {
 		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
 	})
 
-	It("a resource that is declared later, and says clearly until then that it is not", Label("B9"), func(ctx SpecContext) {
+	It("a resource that is declared later, and the Membership reports it as missing until then", Label("B9"), func(ctx SpecContext) {
 		create(ctx, namespace(w.production()))
 		jane := w.enlist(ctx, "jane", "developer", overrideOn("Allow", "look", "production"))
 		edit := in("edit", w.staging())
@@ -359,7 +360,7 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "jane", jane, edit, "look on production: ResourceNotFound")
 	})
 
-	It("a member who is taken out, in each namespace of the Organization and in no other's", Label("B8", "K4"), func(ctx SpecContext) {
+	It("the removal of a member, in each namespace of the Organization and in no other", Label("B8", "K4"), func(ctx SpecContext) {
 		entity := accountsv1.DisplayText(fresh("Acme"))
 		create(ctx, namespace(w.production()))
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
@@ -381,7 +382,7 @@ var _ = Describe("Access follows", func() {
 		eventuallyGone(ctx, m)
 	})
 
-	It("an Account that is deleted, out of every Organization", Label("B8", "K4"), func(ctx SpecContext) {
+	It("the deletion of an Account, in every Organization", Label("B8", "K4"), func(ctx SpecContext) {
 		entity := accountsv1.DisplayText(fresh("Acme"))
 		shop, labs := aWorldOf(ctx, entity), aWorldOf(ctx, entity)
 		jane := shop.enlist(ctx, "jane", "developer")

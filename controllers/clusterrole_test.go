@@ -16,7 +16,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// whileAway has something happen while no Usher runs.
+// whileAway calls happens while Usher is not running.
 func whileAway(happens func()) {
 	GinkgoHelper()
 	stopUsher()
@@ -24,12 +24,12 @@ func whileAway(happens func()) {
 	happens()
 }
 
-// ruleOf is one of a ClusterRole.
+// ruleOf returns one rule of a ClusterRole.
 func ruleOf(group, resource string, verbs ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
 }
 
-// grantable changes which ClusterRoles Usher may bind, until the spec is over.
+// grantable changes which ClusterRoles Usher may bind, until the end of the spec.
 func grantable(ctx context.Context, how func(names []string) []string) {
 	GinkgoHelper()
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: accountsv1.GrantableName}}
@@ -42,7 +42,7 @@ func (w world) pilot() *rbacv1.ClusterRole {
 	}
 }
 
-// withPilot is the names that Usher may bind, and that of the pilots.
+// withPilot adds the pilots' ClusterRole to the names that Usher may bind.
 func (w world) withPilot(names []string) []string { return append(names, w.pilot().Name) }
 
 func (w world) withoutPilot(names []string) []string {
@@ -54,7 +54,7 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 	var pilot *rbacv1.ClusterRole
 	var here, home string
 
-	// Developers fly in staging, and in the home namespace.
+	// Developers fly in staging and in the home namespace.
 	BeforeEach(func(ctx SpecContext) {
 		w = aWorld().settled(ctx)
 		pilot = w.pilot()
@@ -72,7 +72,7 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		})
 	})
 
-	// lacks waits until somebody has nothing of it, and the Organization says why.
+	// lacks waits until a person has none of it, and the Organization reports the reason.
 	lacks := func(ctx context.Context, person string, a *accountsv1.Account, reason string) {
 		GinkgoHelper()
 		w.comesToHave(ctx, person, a, "fly on staging: "+reason, "fly on home: "+reason)
@@ -81,7 +81,7 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		eventually(ctx, w.membership(person), haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
 			haveMessage("Ready", pilot.Name))
 	}
-	// has waits until somebody has it in both namespaces, and all is well.
+	// has waits until a person has it in both namespaces, and everything is ready.
 	has := func(ctx context.Context, person string, a *accountsv1.Account) {
 		GinkgoHelper()
 		w.comesToHave(ctx, person, a, here, home)
@@ -89,7 +89,7 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		eventually(ctx, w.membership(person), haveState("Active"), beReady())
 	}
 
-	It("is bound once it appears, withdrawn when it is deleted, and bound again when it comes back", Label("C2", "K1"), func(ctx SpecContext) {
+	It("is bound when it is created, withdrawn when it is deleted, and bound again when it is created again", Label("C2", "K1"), func(ctx SpecContext) {
 		jane := w.enlist(ctx, "jane", "developer")
 		lacks(ctx, "jane", jane, "ClusterRoleNotFound")
 		create(ctx, pilot)
@@ -100,7 +100,7 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		has(ctx, "jane", jane)
 	})
 
-	It("is withdrawn when it leaves those that Usher may bind, and bound again when it is back", Label("C1", "K1"), func(ctx SpecContext) {
+	It("is withdrawn when Usher may no longer bind it, and bound again when Usher may", Label("C1", "K1"), func(ctx SpecContext) {
 		create(ctx, pilot)
 		jane := w.enlist(ctx, "jane", "developer")
 		has(ctx, "jane", jane)
@@ -110,7 +110,7 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		has(ctx, "jane", jane)
 	})
 
-	It("is withdrawn where it left those that Usher may bind while no Usher ran, and bound where it came back", Label("C1", "K5"), func(ctx SpecContext) {
+	It("is withdrawn and bound again if Usher's right to bind it changed while Usher was not running", Label("C1", "K5"), func(ctx SpecContext) {
 		create(ctx, pilot)
 		jane := w.enlist(ctx, "jane", "developer")
 		has(ctx, "jane", jane)
@@ -120,7 +120,7 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		has(ctx, "jane", jane)
 	})
 
-	It("is withdrawn while it holds what nobody is given, and bound again when it is narrowed", Label("C1", "K6"), func(ctx SpecContext) {
+	It("is withdrawn while it has rights that Usher never grants, and bound again when it is narrowed", Label("C1", "K6"), func(ctx SpecContext) {
 		create(ctx, pilot)
 		jane := w.enlist(ctx, "jane", "developer")
 		harmless := pilot.Rules
@@ -139,19 +139,20 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		has(ctx, "jane", jane)
 	})
 
-	It("is withdrawn when what it aggregates makes it too powerful", Label("C1", "K6"), func(ctx SpecContext) {
+	It("is withdrawn when aggregation makes it too powerful", Label("C1", "K6"), func(ctx SpecContext) {
 		pilot.AggregationRule = &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"example.com/to": pilot.Name}}}}
 		create(ctx, pilot)
 		jane := w.enlist(ctx, "jane", "developer")
 		has(ctx, "jane", jane)
-		// Nobody aggregates here; this is how the controller manager would write it.
+		// There is no aggregation controller here. This is how the controller manager
+		// would write it.
 		change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = append(r.Rules, ruleOf("*", "*", "*")) })
 		lacks(ctx, "jane", jane, "ClusterRoleTooPowerful")
 		change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = r.Rules[:1] })
 		has(ctx, "jane", jane)
 	})
 
-	It("is kept in the home namespace alone from when it manages people, and from guests", Label("C11", "C9", "K6"), func(ctx SpecContext) {
+	It("is bound only in the home namespace, and never to guests, once it manages people", Label("C11", "C9", "K6"), func(ctx SpecContext) {
 		create(ctx, pilot)
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Roles = append(o.Spec.Roles, accountsv1.Role{

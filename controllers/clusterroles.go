@@ -22,18 +22,18 @@ import (
 )
 
 const (
-	// rightsValidity is how long an answer about Usher's own rights is believed.
+	// rightsValidity is how long an answer about Usher's own rights stays valid.
 	rightsValidity = time.Minute
-	// rightsSettle is how long the API server may take to know of a change of
-	// rights that it has told already.
+	// rightsSettle is how long the API server can take to apply a change of rights after
+	// it has sent the watch event.
 	rightsSettle = 2 * time.Second
 )
 
-// ClusterRoles tells what the ClusterRoles of a catalogue amount to, and whether
-// Usher may bind them. Reconcilers share it, so that each is asked about once.
+// ClusterRoles inspects the ClusterRoles of a catalogue and checks whether Usher may bind
+// them. The reconcilers share it, so that Usher checks each ClusterRole only once.
 type ClusterRoles struct {
 	client.Client
-	// Clock tells the time.
+	// Clock returns the current time.
 	Clock clock.PassiveClock
 
 	mu      sync.Mutex
@@ -41,13 +41,13 @@ type ClusterRoles struct {
 	changed time.Time
 }
 
-// answer is what the API server said about one ClusterRole.
+// answer is the API server's answer about one ClusterRole.
 type answer struct {
 	bindable bool
 	at       time.Time
 }
 
-// of looks at all ClusterRoles that an Organization names.
+// of inspects all ClusterRoles that an Organization names.
 func (c *ClusterRoles) of(ctx context.Context, org *accountsv1.Organization) (map[string]grant.ClusterRole, error) {
 	found := map[string]grant.ClusterRole{}
 	for _, name := range organization.NamedClusterRoles(org) {
@@ -70,8 +70,9 @@ func (c *ClusterRoles) of(ctx context.Context, org *accountsv1.Organization) (ma
 	return found, nil
 }
 
-// bindable asks whether Usher was allowed to bind a ClusterRole by name. The API
-// server would also let it bind one whose rights Usher happens to hold itself.
+// bindable reports whether Usher may bind a ClusterRole by name. Without that right, the
+// API server would also let Usher bind a ClusterRole whose rights Usher itself happens to
+// hold.
 func (c *ClusterRoles) bindable(ctx context.Context, name string) (bool, error) {
 	c.mu.Lock()
 	known, found := c.answers[name]
@@ -88,7 +89,7 @@ func (c *ClusterRoles) bindable(ctx context.Context, name string) (bool, error) 
 		},
 	}
 	if err := c.Create(ctx, review); err != nil {
-		return false, fmt.Errorf("ask whether Usher may bind ClusterRole %s: %w", name, err)
+		return false, fmt.Errorf("check whether Usher may bind ClusterRole %s: %w", name, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,10 +102,10 @@ func (c *ClusterRoles) bindable(ctx context.Context, name string) (bool, error) 
 	return review.Status.Allowed, nil
 }
 
-// lookAgain is the result of a reconciliation that asked about rights: where they have
-// just changed, another one follows once the API server surely knows of the change.
-// Each reconciliation asks for that. A queue has one entry for an object, so that an
-// event replaces a look that is due later.
+// lookAgain adjusts the result of a reconciliation that depends on rights. If the rights
+// have just changed, it requeues the object for a time when the API server has surely
+// applied the change. Every reconciliation must call it: a queue has one entry for each
+// object, so an event replaces a requeue that is due later.
 func (c *ClusterRoles) lookAgain(result ctrl.Result) ctrl.Result {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,7 +116,7 @@ func (c *ClusterRoles) lookAgain(result ctrl.Result) ctrl.Result {
 	return result
 }
 
-// forget has the rights asked for anew, because they have just been changed.
+// forget discards the answers, because the rights have just changed.
 func (c *ClusterRoles) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -25,7 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// dump is an object as JSON.
+// dump returns an object as JSON.
 func dump(ctx context.Context, o client.Object) string {
 	GinkgoHelper()
 	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(o), o)).To(Succeed())
@@ -34,7 +34,7 @@ func dump(ctx context.Context, o client.Object) string {
 	return string(raw)
 }
 
-// health is what kstatus makes of an object, and with it Flux.
+// health returns the status that kstatus, and so Flux, computes for an object.
 func health(ctx context.Context, o client.Object) kstatus.Status {
 	GinkgoHelper()
 	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(o), o)).To(Succeed())
@@ -45,7 +45,7 @@ func health(ctx context.Context, o client.Object) kstatus.Status {
 	return result.Status
 }
 
-// permutations of n things.
+// permutations returns all orders of n things.
 func permutations(n int) [][]int {
 	if n == 0 {
 		return [][]int{nil}
@@ -60,7 +60,7 @@ func permutations(n int) [][]int {
 }
 
 var _ = Describe("Usher as a whole", func() {
-	DescribeTable("comes to the same end whatever the order of applying", Label("K1"), func(ctx SpecContext, invited string) {
+	DescribeTable("reaches the same result for every order of applying,", Label("K1"), func(ctx SpecContext, invited string) {
 		orders := permutations(4)
 		Expect(orders).To(HaveLen(24))
 		ends := map[string][]string{}
@@ -69,8 +69,8 @@ var _ = Describe("Usher as a whole", func() {
 			w := aWorld()
 			create(ctx, namespace(w.staging()))
 			manifests := []client.Object{w.organization(), w.membership("jane"), w.invitation(invited), namespace(w.name)}
-			// Where the namespace is not there yet an apply fails, and is tried
-			// again after the others: so do Flux, Argo CD, and people.
+			// If the namespace does not exist yet, an apply fails and is retried after
+			// the others. Flux, Argo CD and people do the same.
 			for round := 0; len(order) > 0 && round < len(manifests); round++ {
 				order = slices.DeleteFunc(slices.Clone(order), func(i int) bool {
 					err := client.IgnoreAlreadyExists(k8s.Create(ctx, manifests[i]))
@@ -88,11 +88,11 @@ var _ = Describe("Usher as a whole", func() {
 		}
 		Expect(ends).To(HaveLen(1))
 	},
-		Entry("with an Invitation by hand for somebody else", "john"),
-		Entry("with an Invitation by hand for the person of the Membership", "jane"),
+		Entry("with a manual Invitation for another person", "john"),
+		Entry("with a manual Invitation for the person of the Membership", "jane"),
 	)
 
-	It("writes nothing and sends nothing when it looks again", Label("K1"), func(ctx SpecContext) {
+	It("writes nothing and sends nothing when it reconciles again", Label("K1"), func(ctx SpecContext) {
 		w := aWorld().settled(ctx)
 		m, a := w.active(ctx)
 		inv := w.invitation("jane")
@@ -108,7 +108,7 @@ var _ = Describe("Usher as a whole", func() {
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 
-	It("writes three times to send, four times and once a binding to accept, and twice to confirm", Label("K1", "A6"), func(ctx SpecContext) {
+	It("needs three writes to send, four and one RoleBinding to accept, and two to confirm", Label("K1", "A6"), func(ctx SpecContext) {
 		w := aWorld().settled(ctx)
 		quiet(ctx)
 		before := len(w.writes())
@@ -137,7 +137,7 @@ var _ = Describe("Usher as a whole", func() {
 			"update invitations/status jane", "update invitations/status jane", HavePrefix("create events")))
 	})
 
-	It("is to kstatus InProgress, Current or Failed, and never waits for a person", Label("A5"), func(ctx SpecContext) {
+	It("is InProgress, Current or Failed for kstatus, and never InProgress while it waits for a person", Label("A5"), func(ctx SpecContext) {
 		w := aWorld()
 		create(ctx, namespace(w.name), namespace(w.staging()))
 		early := w.membership("jane")
@@ -160,7 +160,7 @@ var _ = Describe("Usher as a whole", func() {
 	})
 })
 
-// words are conditions without their times.
+// words returns conditions without their times.
 func words(conditions []metav1.Condition) []string {
 	var all []string
 	for _, c := range conditions {
@@ -170,19 +170,19 @@ func words(conditions []metav1.Condition) []string {
 	return all
 }
 
-// audited is what has been read of the audit log.
+// audited is the part of the audit log that was read.
 var audited struct {
 	sync.Mutex
 	offset int64
 	writes []write
 }
 
-// write is something that Usher has changed: what, such as "verb resource name",
-// and of what object, by its namespace and name.
+// write is one change by Usher: the change, such as "verb resource name", and the
+// namespace and name of the object.
 type write struct{ what, of string }
 
-// writes are what Usher has changed in this world so far. In others a clock that
-// is put forward can have something happen at any time.
+// writes returns what Usher has changed in this world so far. Other worlds are excluded,
+// because advancing the clock can cause changes there at any time.
 func (w world) writes() []string {
 	GinkgoHelper()
 	var own []string
@@ -194,8 +194,8 @@ func (w world) writes() []string {
 	return own
 }
 
-// writes are all that Usher has changed so far, from the API server's own audit
-// log. A line that is being written is left for the next time.
+// writes returns all changes by Usher so far, from the API server's own audit log. It
+// leaves a line that is still being written for the next call.
 func writes() []write {
 	GinkgoHelper()
 	audited.Lock()
@@ -218,7 +218,7 @@ func writes() []write {
 	}
 }
 
-// writeIn is what Usher changed, by one line of the audit log.
+// writeIn returns Usher's change in one line of the audit log.
 func writeIn(line []byte) (one write, isWrite bool) {
 	GinkgoHelper()
 	var event struct {
@@ -239,8 +239,8 @@ func writeIn(line []byte) (one write, isWrite bool) {
 	return write{event.Verb + " " + resource + " " + event.ObjectRef.Name, event.ObjectRef.Namespace + "/" + event.ObjectRef.Name}, true
 }
 
-// told waits until so many events about somebody's Invitation are written: that
-// happens in its own time.
+// told waits until this many events about a person's Invitation exist. Events are written
+// asynchronously.
 func told(w world, person string, times int) {
 	GinkgoHelper()
 	Eventually(func() int {

@@ -28,20 +28,21 @@ import (
 )
 
 const (
-	// sendDeadline is how long a process can be sending one mail.
+	// sendDeadline is how long a process can take to send one mail.
 	sendDeadline = time.Second
-	// sendOver is when a process that died surely sends no more: its deadline, and
-	// the second that the time of its try was cut to. The clock is put forward by it.
+	// sendOver is when a dead process can no longer be sending: its deadline, plus the
+	// second by which the time of its claim was truncated. The specs advance the clock by
+	// it.
 	sendOver = sendDeadline + time.Second
 )
 
 var errCrashed = errors.New("this process is dead")
 
-// process is one run of Usher that dies at its nth call to the API server or
-// the mail server: before the call, or after it and before its answer.
-// What only fills its cache does not count, nor do events.
+// process is one run of Usher that dies at its nth call to the API server or the mail
+// server. It dies either before the call or between the call and its answer. Calls that
+// only fill its cache do not count, and neither do events.
 type process struct {
-	of    string // only calls whose name is this, or any
+	of    string // only calls of this name; empty: all calls
 	at    int    // 0: never
 	after bool
 
@@ -49,7 +50,7 @@ type process struct {
 	calls   int
 	dead    chan struct{}
 	point   string          // the call at which it died
-	sent    map[string]bool // mails that the server took and that are not recorded, by Message-ID
+	sent    map[string]bool // mails that the server accepted and that are not recorded yet, by Message-ID
 	pending map[string]bool // sent, at the time of death
 }
 
@@ -57,8 +58,8 @@ func newProcess(at int, after bool) *process {
 	return &process{at: at, after: after, dead: make(chan struct{}), sent: map[string]bool{}}
 }
 
-// call makes one call, or dies of it. There is one call at a time, so that at
-// the moment of death every other one has either been made or not.
+// call makes one call or dies. It makes only one call at a time, so that at the moment of
+// death every other call was either made or not.
 func (p *process) call(what string, do func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,7 +96,7 @@ func (p *process) die(what string) {
 	close(p.dead)
 }
 
-// Send is the mail server as this process reaches it.
+// Send is the mail server as seen by this process.
 func (p *process) Send(ctx context.Context, m email.Message, to notifier.Mailer) error {
 	return p.call("SMTP: "+purposeOf(m.ID), func() error {
 		err := to.Send(ctx, m)
@@ -106,13 +107,13 @@ func (p *process) Send(ctx context.Context, m email.Message, to notifier.Mailer)
 	})
 }
 
-// purposeOf is what a mail is for, by its Message-ID.
+// purposeOf returns the purpose of a mail, from its Message-ID.
 func purposeOf(id string) string {
 	purpose, _, _ := strings.Cut(strings.Split(id, ".")[1], "-")
 	return purpose
 }
 
-// roundTrip is the API server as this process reaches it.
+// roundTrip is the API server as seen by this process.
 func (p *process) roundTrip(next http.RoundTripper, r *http.Request) (response *http.Response, err error) {
 	query := r.URL.Query()
 	fillsCache := query.Get("watch") == "true" || query.Get("limit") == "500" || r.URL.Path == "/api" || r.URL.Path == "/apis"
@@ -129,7 +130,7 @@ func (p *process) roundTrip(next http.RoundTripper, r *http.Request) (response *
 		r.Body = io.NopCloser(strings.NewReader(body))
 	}
 	err = p.call(r.Method+" "+r.URL.Path, func() error {
-		response, err = next.RoundTrip(r) //nolint:bodyclose // whoever asked closes it
+		response, err = next.RoundTrip(r) //nolint:bodyclose // the caller closes it
 		if err == nil && response.StatusCode == http.StatusOK {
 			p.record(body)
 		}
@@ -142,7 +143,7 @@ func (p *process) roundTrip(next http.RoundTripper, r *http.Request) (response *
 	return response, err
 }
 
-// record takes from the unrecorded mails those that a status says are sent.
+// record removes the mails that a status records as sent from the unrecorded ones.
 func (p *process) record(body string) {
 	var inv accountsv1.Invitation
 	if json.Unmarshal([]byte(body), &inv) != nil {
@@ -177,8 +178,8 @@ func (p *process) start(ctx context.Context) (stop func()) {
 	return startUsher(ctx, api, post, 1)
 }
 
-// story is all that can happen to two people, from the first manifest to the
-// last trace. It returns how things stood in the middle.
+// story lets everything happen to two people, from the first manifest to the last trace.
+// It returns the state in the middle.
 func (w world) story(ctx context.Context) (middle []string) {
 	create(ctx, namespace(w.staging()), w.organization())
 	eventually(ctx, w.organization(), beReady())
@@ -224,7 +225,7 @@ func (w world) story(ctx context.Context) (middle []string) {
 	return middle
 }
 
-// mails are the mails to a person by their Message-IDs: each as often as it came.
+// mails returns the mails to a person by Message-ID, once for each time it arrived.
 func (w world) mails(person string) map[string][]string {
 	all := map[string][]string{}
 	for _, m := range letters.For(string(w.email(person))) {
@@ -233,7 +234,7 @@ func (w world) mails(person string) map[string][]string {
 	return all
 }
 
-// access says who is bound to what in the staging namespace.
+// access returns who is bound to what in the staging namespace.
 func (w world) access(ctx context.Context) []string {
 	var all []string
 	for _, b := range bindings(ctx, w.staging()) {
@@ -244,8 +245,8 @@ func (w world) access(ctx context.Context) []string {
 	return all
 }
 
-// trace is everything of this world that Usher has to do with, without times
-// and without the world's own name.
+// trace returns everything of this world that Usher manages, without times and without
+// the world's own name.
 func (w world) trace(ctx context.Context) []string {
 	GinkgoHelper()
 	all := w.access(ctx)
@@ -282,9 +283,9 @@ func (w world) trace(ctx context.Context) []string {
 	return all
 }
 
-// The sweeps take the longest of all specs, so they begin first.
+// The sweeps take longer than all other specs, so they run first.
 var _ = Describe("A controller that dies", SpecPriority(100), func() {
-	DescribeTable("comes to the same end, no mail lost and none doubled except between 250 and record,",
+	DescribeTable("reaches the same result, loses no mail, and doubles none except between the 250 and the record,",
 		Label("K1", "K4", "K8"), func(ctx SpecContext, after bool) {
 			stopUsher()
 			DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
@@ -305,7 +306,7 @@ var _ = Describe("A controller that dies", SpecPriority(100), func() {
 				}
 			}
 			if after {
-				// The order of calls varies, so that the sweep by number can pass a mail by.
+				// The order of calls varies, so the sweep by number can miss a mail.
 				for at := 1; ; at++ {
 					p := newProcess(at, after)
 					p.of = "SMTP: 1"
@@ -313,17 +314,17 @@ var _ = Describe("A controller that dies", SpecPriority(100), func() {
 						break
 					}
 				}
-				Expect(doubled).NotTo(BeEmpty(), "the sweep went through the one point where a mail doubles")
+				Expect(doubled).NotTo(BeEmpty(), "the sweep covered the one point where a mail doubles")
 			}
 			GinkgoWriter.Printf("doubled: %v\n", doubled)
 		},
-		Entry("if it dies before any one of its calls", false),
-		Entry("if it dies after any one of its calls and before the answer", true),
+		Entry("if it dies before any of its calls", false),
+		Entry("if it dies between any of its calls and the answer", true),
 	)
 })
 
-// survives runs the story with a process that dies, and the one after it. It
-// returns false when the story was over before the process could die.
+// survives runs the story with a process that dies, and with the process after it. It
+// returns false if the story was over before the process could die.
 func survives(ctx context.Context, p *process, want []string, doubled map[string]int) (died bool) {
 	GinkgoHelper()
 	began := time.Now()
@@ -351,7 +352,7 @@ func survives(ctx context.Context, p *process, want []string, doubled map[string
 	Expect(end).To(BeEmpty(), where)
 	for _, person := range []string{"jane", "john"} {
 		mails := w.mails(person)
-		Expect(mails).To(HaveLen(2), "lost, or made anew: "+where)
+		Expect(mails).To(HaveLen(2), "lost, or composed again:  "+where)
 		for id, copies := range mails {
 			if len(copies) == 1 {
 				continue

@@ -13,32 +13,32 @@ import (
 	"github.com/usher-dev/usher/internal/notifier"
 )
 
-// subject is what a message is about, with the claim of its next try.
+// subject is the object that a message is about, with the claim of its next try.
 type subject interface {
-	// object is the Invitation or the Account.
+	// object returns the Invitation or the Account.
 	object() reported
-	// claim writes the claim into the status, with what the facts report at that moment.
-	// undo takes both back.
+	// claim writes the claim into the status, together with what the facts report at that
+	// moment. undo reverts both.
 	claim() (undo func())
-	// report brings the status up to date with the facts at the present time.
+	// report updates the status from the facts as of now.
 	report()
-	// deliveries are those in the status.
+	// deliveries returns the deliveries in the status.
 	deliveries() []accountsv1.Delivery
-	// message is what is sent.
+	// message returns the message to send.
 	message() notifier.Message
 }
 
-// courier brings messages through claim → send → record.
+// courier takes messages through claim, send and record.
 type courier struct {
 	clock    clock.PassiveClock
 	notifier *notifier.Notifier
-	// lanes keep some of the workers free; nil: nothing waits.
+	// lanes keep some of the workers free. With nil, no message waits.
 	lanes *notifier.Lanes
 }
 
-// deliver makes the next try of a message. The claim is written to the API server before
-// anything is sent; the record is written right after the answer. If the lane of the
-// message is busy, nothing is claimed.
+// deliver makes the next try of a message. It writes the claim to the API server before
+// it sends anything, and records the result right after the answer. If the lane of the
+// message is busy, it claims nothing.
 func (c courier) deliver(ctx context.Context, status *tracker, s subject) (busy bool, err error) {
 	undo := s.claim()
 	m := s.message()
@@ -49,7 +49,7 @@ func (c courier) deliver(ctx context.Context, status *tracker, s subject) (busy 
 	}
 	defer leave()
 	if err := status.save(ctx); err != nil {
-		// Without an answer the try counts as not claimed.
+		// A save without an answer counts as not claimed.
 		undo()
 		return false, err
 	}

@@ -27,13 +27,13 @@ import (
 	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
-// phones are what the SMS gateway of the specs took, by number.
+// phones holds the short messages that the SMS gateway of the specs accepted, by number.
 type phones struct {
 	mu    sync.Mutex
 	texts map[string][]string
 }
 
-// Send takes a short message, as a gateway does.
+// Send accepts a short message, as a gateway does.
 func (p *phones) Send(_ context.Context, m sms.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,7 +56,8 @@ func (p *phones) to(number string) []string {
 	return p.texts[number]
 }
 
-// credentials puts a Secret with settings of its own into the home namespace.
+// credentials creates a Secret with the Organization's own settings in the home
+// namespace.
 func (w world) credentials(ctx context.Context, data map[string]string) {
 	GinkgoHelper()
 	create(ctx, &corev1.Secret{
@@ -64,7 +65,8 @@ func (w world) credentials(ctx context.Context, data map[string]string) {
 	})
 }
 
-// wording puts mail templates of its own into the home namespace.
+// wording creates a ConfigMap with the Organization's own mail templates in the home
+// namespace.
 func (w world) wording(ctx context.Context, data map[string]string) *corev1.ConfigMap {
 	GinkgoHelper()
 	own := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.name, Name: accountsv1.MailTemplatesName}, Data: data}
@@ -72,12 +74,12 @@ func (w world) wording(ctx context.Context, data map[string]string) *corev1.Conf
 	return own
 }
 
-var _ = Describe("An invitation on its way", func() {
+var _ = Describe("An invitation that is being sent", func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	It("goes by every channel that is asked for, and tells how each did", Label("E4", "E6"), func(ctx SpecContext) {
+	It("uses every requested channel, and reports the result of each", Label("E4", "E6"), func(ctx SpecContext) {
 		inv := w.invitation("john")
 		inv.Spec.Delivery = []accountsv1.DeliveryChannel{"Email", "SMS", "Link"}
 		inv.Spec.PhoneNumber = "+393331234567"
@@ -95,7 +97,7 @@ var _ = Describe("An invitation on its way", func() {
 		Expect(dump(ctx, inv)).NotTo(ContainSubstring(path.Base(link)))
 	})
 
-	It("takes the Secret with the link away when the link is dead, and writes the new one on resend", Label("E4", "K4"), func(ctx SpecContext) {
+	It("deletes the Secret with the link when the link no longer works, and writes a new one on resend", Label("E4", "K4"), func(ctx SpecContext) {
 		inv := w.invitation("john")
 		inv.Spec.Delivery = []accountsv1.DeliveryChannel{"Link"}
 		create(ctx, inv)
@@ -115,7 +117,7 @@ var _ = Describe("An invitation on its way", func() {
 		Eventually(func() bool { return apierrors.IsNotFound(k8s.Get(ctx, w.key("john-link"), &secret)) }).Should(BeTrue())
 	})
 
-	It("never writes over a Secret that is somebody else's", Label("E4", "K7"), func(ctx SpecContext) {
+	It("never overwrites a Secret that another client created", Label("E4", "K7"), func(ctx SpecContext) {
 		foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.name, Name: "john-link"}, StringData: map[string]string{"a": "b"}}
 		create(ctx, foreign)
 		inv := w.invitation("john")
@@ -126,7 +128,7 @@ var _ = Describe("An invitation on its way", func() {
 		Expect(foreign.Data).To(HaveLen(1))
 	})
 
-	It("is Pending when one channel took the link and another never will", Label("E6", "K2"), func(ctx SpecContext) {
+	It("is Pending when one channel delivered the link and another refused it permanently", Label("E6", "K2"), func(ctx SpecContext) {
 		inv := w.invitation("john")
 		inv.Spec.Delivery = []accountsv1.DeliveryChannel{"Email", "SMS"}
 		inv.Spec.PhoneNumber = "+393331234000"
@@ -135,7 +137,7 @@ var _ = Describe("An invitation on its way", func() {
 			haveMessage("Delivered", "no such number"))
 	})
 
-	It("speaks the language of the invitation, or else of the Organization", Label("E5"), func(ctx SpecContext) {
+	It("uses the language of the Invitation, or by default that of the Organization", Label("E5"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Language = "fr" })
 		french, german := w.invitation("john"), w.invitation("jane")
 		german.Spec.Language = "de"
@@ -146,7 +148,7 @@ var _ = Describe("An invitation on its way", func() {
 		Expect(letters.For(string(w.email("jane")))[0].HTML).To(ContainSubstring(`lang="de"`))
 	})
 
-	It("carries the inviter's own words, escaped", func(ctx SpecContext) {
+	It("contains the inviter's own message, escaped", func(ctx SpecContext) {
 		inv := w.invitation("john")
 		inv.Spec.Message = "Dear John,\nwe need <b>you</b> & your talents."
 		create(ctx, inv)
@@ -156,7 +158,7 @@ var _ = Describe("An invitation on its way", func() {
 		Expect(m.HTML).To(And(ContainSubstring("&lt;b&gt;you&lt;/b&gt; &amp; your talents."), Not(ContainSubstring("<b>you</b>"))))
 	})
 
-	It("is written in the Organization's own words, once they have been checked", func(ctx SpecContext) {
+	It("uses the Organization's own templates once they are valid", func(ctx SpecContext) {
 		own := w.wording(ctx, map[string]string{
 			"invitation.subject": "Come to {{.Organization}}",
 			"invitation.txt":     "Hi,\n{{.Nam}}, click {{.Link}}",
@@ -168,7 +170,7 @@ var _ = Describe("An invitation on its way", func() {
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
-		Expect(letters.For(string(w.email("john")))[0].Subject).To(Equal("Invitation to join Acme"), "the built-in one meanwhile")
+		Expect(letters.For(string(w.email("john")))[0].Subject).To(Equal("Invitation to join Acme"), "the built-in template in the meantime")
 
 		change(ctx, own, func(c *corev1.ConfigMap) { c.Data["invitation.txt"] = "Hi {{.Name}}, click\n{{.Link}}\n" })
 		eventually(ctx, org, haveCondition("MailValid", metav1.ConditionTrue, "Reconciled"), beReady())
@@ -181,7 +183,7 @@ var _ = Describe("An invitation on its way", func() {
 		Expect(w.standings(ctx)).To(ConsistOf(invitation.Open))
 	})
 
-	It("goes by the Organization's own mail server, with its own sender", func(ctx SpecContext) {
+	It("uses the Organization's own mail server and sender", func(ctx SpecContext) {
 		theirs, err := inbox.Start(inbox.Options{})
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(theirs.Close)
@@ -201,10 +203,10 @@ var _ = Describe("An invitation on its way", func() {
 		jane := w.invitation("jane")
 		create(ctx, jane)
 		eventually(ctx, jane, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "TemporaryFailure"))
-		Expect(letters.For(string(w.email("jane")))).To(BeEmpty(), "nothing goes by another server")
+		Expect(letters.For(string(w.email("jane")))).To(BeEmpty(), "no other server is used")
 	})
 
-	It("signs with the Organization's key", func(ctx SpecContext) {
+	It("is signed with the Organization's key", func(ctx SpecContext) {
 		theirs, err := inbox.Start(inbox.Options{})
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(theirs.Close)
@@ -222,18 +224,18 @@ var _ = Describe("An invitation on its way", func() {
 	})
 })
 
-// dkimKey signs nothing but the mails of these specs.
+// dkimKey signs only the mails of these specs.
 const dkimKey = `-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
 -----END PRIVATE KEY-----
 `
 
-var _ = Describe("Who has to know about an answer", func() {
+var _ = Describe("The notice about an answer", func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	It("is told once: the person how to sign in, the owners and the chat who has joined", Label("A9", "C8"), func(ctx SpecContext) {
+	It("is sent once: the member learns how to sign in, the owners and the chat learn who has joined", Label("A9", "C8"), func(ctx SpecContext) {
 		var mu sync.Mutex
 		var posts []string
 		chat := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -271,7 +273,7 @@ var _ = Describe("Who has to know about an answer", func() {
 		Expect(posted()).To(HaveLen(1))
 	})
 
-	It("is told later, with the same bytes, where the mail server was away", Label("K8"), func(ctx SpecContext) {
+	It("is sent later, with the same bytes, if the mail server was not available", Label("K8"), func(ctx SpecContext) {
 		w.invited(ctx, "jane")
 		letters.FailAt(inbox.Body, inbox.Fault{Code: 451, Text: "not now", Accept: true})
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
@@ -288,8 +290,8 @@ var _ = Describe("Who has to know about an answer", func() {
 	})
 })
 
-var _ = Describe("The first owners", Label("D1"), func() {
-	It("are invited by the Organization alone, each once", func(ctx SpecContext) {
+var _ = Describe("The founders", Label("D1"), func() {
+	It("are invited once each, by the Organization itself", func(ctx SpecContext) {
 		w := aWorld()
 		org := w.organization()
 		org.Spec.Roles = append(org.Spec.Roles, accountsv1.Role{Name: "owner", Standing: "Owner"})
@@ -308,6 +310,6 @@ var _ = Describe("The first owners", Label("D1"), func() {
 		eventuallyGone(ctx, ada)
 		poke(ctx, org)
 		quiet(ctx)
-		Expect(apierrors.IsNotFound(k8s.Get(ctx, w.key("ada"), ada))).To(BeTrue(), "whoever deletes one means it")
+		Expect(apierrors.IsNotFound(k8s.Get(ctx, w.key("ada"), ada))).To(BeTrue(), "a deleted founder is not created again")
 	})
 })

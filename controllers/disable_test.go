@@ -15,18 +15,18 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// turn switches an Account on or off.
+// turn enables or disables an Account.
 func turn(ctx context.Context, a *accountsv1.Account, to accountsv1.AccountSwitch) {
 	GinkgoHelper()
 	change(ctx, a, func(a *accountsv1.Account) { a.Spec.State = to })
 }
 
-var _ = Describe("An Account that is disabled", func() {
+var _ = Describe("A disabled Account", func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	It("loses all access within seconds, keeps its place and its seat, and has it back once it is enabled", Label("D7", "K4"), func(ctx SpecContext) {
+	It("loses all access within seconds, keeps its Membership and its seat, and gets the access back once it is enabled", Label("D7", "K4"), func(ctx SpecContext) {
 		w.limited(ctx, 1)
 		m, a := w.active(ctx)
 		john := w.membership("john")
@@ -49,7 +49,7 @@ var _ = Describe("An Account that is disabled", func() {
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 
-	It("gets what its role grants by then", Label("D7"), func(ctx SpecContext) {
+	It("gets what its role grants at the time when it is enabled", Label("D7"), func(ctx SpecContext) {
 		m, a := w.active(ctx)
 		turn(ctx, a, accountsv1.AccountSwitchDisabled)
 		eventually(ctx, m, haveState("Inactive"))
@@ -61,7 +61,7 @@ var _ = Describe("An Account that is disabled", func() {
 		Expect(w.access(ctx)).To(ConsistOf("view for usher:" + a.Name))
 	})
 
-	It("is a member all the same, whose address is not invited again", Label("E9"), func(ctx SpecContext) {
+	It("is still a member, so its address is not invited again", Label("E9"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
 		m := w.invited(ctx, "jane")
 		a := w.acceptAs(ctx, "jane", w.name+"-jane", "doe@example.net")
@@ -76,8 +76,8 @@ var _ = Describe("An Account that is disabled", func() {
 	})
 })
 
-var _ = Describe("The name of an Account that is deleted", func() {
-	It("is free only once the last access is gone, and brings nobody anything of it", Label("K4", "B8"), func(ctx SpecContext) {
+var _ = Describe("The name of a deleted Account", func() {
+	It("is free only once the last access was withdrawn, and gives nothing of it to the next Account", Label("K4", "B8"), func(ctx SpecContext) {
 		first, second := aWorld().settled(ctx), aWorld().settled(ctx)
 		m, a := first.active(ctx)
 		kept := first.hold(ctx)
@@ -88,7 +88,7 @@ var _ = Describe("The name of an Account that is deleted", func() {
 		taken := &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: a.Name}, Spec: accountsv1.AccountSpec{
 			Email: second.email("john"), InvitationRef: a.Spec.InvitationRef,
 		}}
-		Expect(apierrors.IsAlreadyExists(k8s.Create(ctx, taken))).To(BeTrue(), "the name is taken while there is a RoleBinding for it")
+		Expect(apierrors.IsAlreadyExists(k8s.Create(ctx, taken))).To(BeTrue(), "the name is reserved while a RoleBinding for it exists")
 		change(ctx, kept, func(b *rbacv1.RoleBinding) { b.Finalizers = nil })
 		eventuallyGone(ctx, a)
 		eventuallyGone(ctx, credentials(a.Name))
@@ -103,7 +103,7 @@ var _ = Describe("The name of an Account that is deleted", func() {
 	})
 })
 
-// hold keeps the only RoleBinding from going, whoever deletes it.
+// hold keeps the only RoleBinding from being deleted.
 func (w world) hold(ctx context.Context) *rbacv1.RoleBinding {
 	GinkgoHelper()
 	all := bindings(ctx, w.staging())
@@ -112,7 +112,7 @@ func (w world) hold(ctx context.Context) *rbacv1.RoleBinding {
 	return &all[0]
 }
 
-// janeLeaves gives her Membership up, as the portal does.
+// janeLeaves gives up her Membership, as the portal does.
 func (w world) janeLeaves(ctx context.Context, a *accountsv1.Account) {
 	GinkgoHelper()
 	changeStatus(ctx, a, func(a *accountsv1.Account) {
@@ -120,8 +120,8 @@ func (w world) janeLeaves(ctx context.Context, a *accountsv1.Account) {
 	})
 }
 
-var _ = Describe("A Membership that its person has left", func() {
-	It("keeps its seat until it goes", Label("D2"), func(ctx SpecContext) {
+var _ = Describe("A Membership that its member has left", func() {
+	It("keeps its seat until it is deleted", Label("D2"), func(ctx SpecContext) {
 		w := aWorld().settled(ctx)
 		w.limited(ctx, 1)
 		m, a := w.active(ctx)
@@ -137,7 +137,7 @@ var _ = Describe("A Membership that its person has left", func() {
 		Expect(w.taken(ctx)).To(ConsistOf("john"))
 	})
 
-	It("grants nothing, invites nobody by itself, and says how to invite them again", Label("K4"), func(ctx SpecContext) {
+	It("grants nothing, sends no new invitation, and explains how to invite the person again", Label("K4"), func(ctx SpecContext) {
 		w := aWorld().settled(ctx)
 		m, a := w.active(ctx)
 		w.janeLeaves(ctx, a)

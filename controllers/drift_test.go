@@ -20,12 +20,12 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// mallory is somebody who writes RoleBindings of Usher's.
+// mallory is another client that writes Usher's RoleBindings.
 const mallory = client.FieldOwner("mallory")
 
 var malloryHerself = rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "mallory"}
 
-// generated are all RoleBindings that Usher made for an Organization.
+// generated returns all RoleBindings that Usher made for an Organization.
 func (w world) generated(ctx context.Context) []rbacv1.RoleBinding {
 	GinkgoHelper()
 	var list rbacv1.RoleBindingList
@@ -33,7 +33,7 @@ func (w world) generated(ctx context.Context) []rbacv1.RoleBinding {
 	return list.Items
 }
 
-// bindingNamed is the one of RoleBindings that gives a ClusterRole in a namespace.
+// bindingNamed returns the RoleBinding for a ClusterRole in a namespace.
 func bindingNamed(all []rbacv1.RoleBinding, clusterRole, namespace string) *rbacv1.RoleBinding {
 	GinkgoHelper()
 	i := slices.IndexFunc(all, func(b rbacv1.RoleBinding) bool { return b.RoleRef.Name == clusterRole && b.Namespace == namespace })
@@ -54,7 +54,7 @@ func beTrueAgain(ctx context.Context, want *rbacv1.RoleBinding) {
 	}, "5s").Should(Succeed())
 }
 
-// stripped takes from a RoleBinding what tells that Usher made it.
+// stripped removes what identifies a RoleBinding as Usher's.
 func stripped(ctx context.Context, b *rbacv1.RoleBinding, labels, managers bool) {
 	GinkgoHelper()
 	change(ctx, b, func(b *rbacv1.RoleBinding) {
@@ -67,8 +67,7 @@ func stripped(ctx context.Context, b *rbacv1.RoleBinding, labels, managers bool)
 	})
 }
 
-// hold puts a finalizer of somebody's on a RoleBinding, and returns how to take it
-// away again.
+// hold puts a foreign finalizer on a RoleBinding. release removes it.
 func hold(ctx context.Context, b *rbacv1.RoleBinding) (release func()) {
 	GinkgoHelper()
 	change(ctx, b, func(b *rbacv1.RoleBinding) { b.Finalizers = append(b.Finalizers, "example.com/hold") })
@@ -78,7 +77,7 @@ func hold(ctx context.Context, b *rbacv1.RoleBinding) (release func()) {
 	}
 }
 
-// usurp makes a RoleBinding anew as somebody else, before Usher can.
+// usurp replaces a RoleBinding as another client, before Usher can recreate it.
 func usurp(ctx context.Context, b *rbacv1.RoleBinding) *rbacv1.RoleBinding {
 	GinkgoHelper()
 	theirs := &rbacv1.RoleBinding{
@@ -95,12 +94,12 @@ func usurp(ctx context.Context, b *rbacv1.RoleBinding) *rbacv1.RoleBinding {
 	return theirs
 }
 
-var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
+var _ = Describe("A RoleBinding that Usher manages", Label("K5"), func() {
 	var w world
 	var jane *accountsv1.Account
 	var all []rbacv1.RoleBinding
 
-	// Jane has several grants, in several namespaces.
+	// Jane has several grants in several namespaces.
 	BeforeEach(func(ctx SpecContext) {
 		w = aWorld().settled(ctx)
 		create(ctx, namespace(w.production()))
@@ -114,7 +113,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		Expect(all).To(HaveLen(6))
 	})
 
-	DescribeTable("is true again within seconds", func(ctx SpecContext, drift func(context.Context, *rbacv1.RoleBinding)) {
+	DescribeTable("is repaired within seconds", func(ctx SpecContext, drift func(context.Context, *rbacv1.RoleBinding)) {
 		for i := range all {
 			drift(ctx, all[i].DeepCopy())
 			beTrueAgain(ctx, &all[i])
@@ -122,38 +121,38 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		Expect(w.generated(ctx)).To(HaveLen(len(all)))
 		eventually(ctx, w.membership("jane"), haveState("Active"), beReady())
 	},
-		Entry("when nobody is its subject any more", func(ctx context.Context, b *rbacv1.RoleBinding) {
+		Entry("when its subjects were removed", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
 		}),
-		Entry("when somebody else is its subject", func(ctx context.Context, b *rbacv1.RoleBinding) {
+		Entry("when its subject was replaced", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = []rbacv1.Subject{malloryHerself} })
 		}),
-		Entry("when somebody is its subject besides", func(ctx context.Context, b *rbacv1.RoleBinding) {
+		Entry("when a subject was added", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = append(b.Subjects, malloryHerself) })
 		}),
-		Entry("when it is said to be for another Membership", func(ctx context.Context, b *rbacv1.RoleBinding) {
+		Entry("when its labels name another Membership", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.MembershipNameLabel] = "john" })
 		}),
-		Entry("when it is said to be for another Account", func(ctx context.Context, b *rbacv1.RoleBinding) {
+		Entry("when its label names another Account", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.AccountLabel] = "mallory" })
 		}),
-		Entry("when its labels are taken away", func(ctx context.Context, b *rbacv1.RoleBinding) { stripped(ctx, b, true, false) }),
-		Entry("when its labels are taken away and mallory is its subject", func(ctx context.Context, b *rbacv1.RoleBinding) {
+		Entry("when its labels were removed", func(ctx context.Context, b *rbacv1.RoleBinding) { stripped(ctx, b, true, false) }),
+		Entry("when its labels were removed and mallory is its subject", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels, b.Subjects = nil, []rbacv1.Subject{malloryHerself} })
 		}),
-		Entry("when it is deleted", func(ctx context.Context, b *rbacv1.RoleBinding) { Expect(k8s.Delete(ctx, b)).To(Succeed()) }),
-		Entry("when another manager takes its subjects over, by force", func(ctx context.Context, b *rbacv1.RoleBinding) {
+		Entry("when it was deleted", func(ctx context.Context, b *rbacv1.RoleBinding) { Expect(k8s.Delete(ctx, b)).To(Succeed()) }),
+		Entry("when another field manager took over its subjects by force", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			Expect(k8s.Apply(ctx, rbacv1ac.RoleBinding(b.Name, b.Namespace).
 				WithRoleRef(rbacv1ac.RoleRef().WithAPIGroup(b.RoleRef.APIGroup).WithKind(b.RoleRef.Kind).WithName(b.RoleRef.Name)).
 				WithSubjects(rbacv1ac.Subject().WithAPIGroup(rbacv1.GroupName).WithKind(rbacv1.UserKind).WithName("mallory")).
 				WithLabels(map[string]string{accountsv1.AccountLabel: "mallory"}),
 				mallory, client.ForceOwnership)).To(Succeed())
 		}),
-		Entry("when nobody is known to manage it, and somebody else is its subject", func(ctx context.Context, b *rbacv1.RoleBinding) {
+		Entry("when it has no field manager and another subject", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			stripped(ctx, b, false, true)
 			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = []rbacv1.Subject{malloryHerself} })
 		}),
-		Entry("when it is made again, with other rights, under Usher's labels", func(ctx context.Context, b *rbacv1.RoleBinding) {
+		Entry("when it was replaced by one with other rights and Usher's labels", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			theirs := &rbacv1.RoleBinding{
 				ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.Name, Labels: maps.Clone(b.Labels)},
 				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
@@ -166,18 +165,18 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		}),
 	)
 
-	It("that somebody else made in its place is left alone and named with its holder, and is Usher's again once that is gone", func(ctx SpecContext) {
+	It("is left alone once another client has replaced it, is reported with its manager, and is recreated once the replacement is deleted", func(ctx SpecContext) {
 		m := w.membership("jane")
 		for i := range all {
 			theirs := usurp(ctx, &all[i])
 			eventuallyWithin(ctx, "5s", m, haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
 				haveCondition("PermissionsApplied", metav1.ConditionFalse, "GrantsWithheld"),
-				haveMessage("Ready", `RoleBinding `+theirs.Name+` in namespace `+theirs.Namespace+` is held by "mallory"`),
+				haveMessage("Ready", `RoleBinding `+theirs.Name+` in namespace `+theirs.Namespace+` is managed by "mallory"`),
 				HaveField("Status.Grants", ContainElement(And(HaveField("State", BeEquivalentTo("Withheld")), HaveField("Reason", "BindingConflict")))))
 			before := theirs.ResourceVersion
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(theirs), theirs)).To(Succeed())
-			Expect(theirs.ResourceVersion).To(Equal(before), "nobody writes what is not theirs")
-			Expect(w.generated(ctx)).To(HaveLen(len(all)-1), "one conflict keeps back nothing else")
+			Expect(theirs.ResourceVersion).To(Equal(before), "Usher does not write the object of another client")
+			Expect(w.generated(ctx)).To(HaveLen(len(all)-1), "one conflict does not block anything else")
 
 			Expect(k8s.Delete(ctx, theirs)).To(Succeed())
 			beTrueAgain(ctx, &all[i])
@@ -185,18 +184,18 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		}
 	})
 
-	It("is nobody's that Usher knows without its labels and its manager, which the Membership says", func(ctx SpecContext) {
+	It("is not recognized without its labels and its field manager, and the Membership reports the conflict", func(ctx SpecContext) {
 		lost := all[0].DeepCopy()
 		whileAway(func() { stripped(ctx, lost, true, true) })
 		m := w.membership("jane")
 		eventually(ctx, m, haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
-			haveMessage("Ready", "RoleBinding "+lost.Name+" in namespace "+lost.Namespace+" is held by"))
+			haveMessage("Ready", "RoleBinding "+lost.Name+" in namespace "+lost.Namespace+" is managed by"))
 		Expect(k8s.Delete(ctx, lost)).To(Succeed())
 		beTrueAgain(ctx, &all[0])
 		eventually(ctx, m, haveState("Active"), beReady())
 	})
 
-	It("is known by its labels alone after a restore that lost who manages it", Label("K1"), func(ctx SpecContext) {
+	It("is recognized by its labels after a restore that lost its field manager", Label("K1"), func(ctx SpecContext) {
 		whileAway(func() {
 			for i := range all {
 				stripped(ctx, all[i].DeepCopy(), false, true)
@@ -211,7 +210,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		Expect(reach(ctx, jane)).To(BeEmpty())
 	})
 
-	It("goes with its Membership, though its labels were stripped and the Membership deleted while no Usher ran", Label("K4", "B8"), func(ctx SpecContext) {
+	It("is deleted with its Membership, even if its labels were removed and the Membership deleted while Usher was not running", Label("K4", "B8"), func(ctx SpecContext) {
 		m := w.membership("jane")
 		whileAway(func() {
 			for i := range all {
@@ -223,7 +222,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		Expect(reach(ctx, jane)).To(BeEmpty())
 	})
 
-	It("gives nobody anything once it is to go, though a finalizer of somebody's holds it", Label("B8"), func(ctx SpecContext) {
+	It("grants nothing once it is being deleted, even if a foreign finalizer blocks the deletion", Label("B8"), func(ctx SpecContext) {
 		m := w.membership("jane")
 		var releases []func()
 		for i := range all {
@@ -240,7 +239,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 			Expect(b.Subjects).To(BeEmpty(), "in %s", b.Namespace)
 		}
 		quiet(ctx)
-		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(m), m)).To(Succeed(), "it waits until all is gone that it has made")
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(m), m)).To(Succeed(), "it waits until all its RoleBindings are deleted")
 		for _, release := range releases {
 			release()
 		}
@@ -248,7 +247,7 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		Expect(w.generated(ctx)).To(BeEmpty())
 	})
 
-	It("goes though another one is held that Usher may not change", Label("B8"), func(ctx SpecContext) {
+	It("is deleted even if another one is blocked that Usher may not change", Label("B8"), func(ctx SpecContext) {
 		grantable(ctx, w.withPilot)
 		DeferCleanup(func(ctx SpecContext) { grantable(ctx, w.withoutPilot) })
 		create(ctx, w.pilot())
@@ -266,14 +265,14 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 		eventually(ctx, m, haveCondition("Reconciling", metav1.ConditionTrue, "Error"))
 		Expect(reach(ctx, jane)).To(ConsistOf(append(looks, flies)), "RBAC refuses to change what Usher may not bind")
 		Expect(k8s.Delete(ctx, m)).To(Succeed())
-		Eventually(reach, "5s").WithArguments(ctx, jane).Should(ConsistOf(flies), "one keeps no other in force")
+		Eventually(reach, "5s").WithArguments(ctx, jane).Should(ConsistOf(flies), "one RoleBinding does not keep another in force")
 		grantable(ctx, w.withPilot)
 		Eventually(reach, "20s").WithArguments(ctx, jane).Should(BeEmpty())
 		release()
 		eventuallyGone(ctx, m)
 	})
 
-	It("goes when its role grants less, though its labels were stripped while no Usher ran", Label("K4"), func(ctx SpecContext) {
+	It("is deleted when its role grants less, even if its labels were removed while Usher was not running", Label("K4"), func(ctx SpecContext) {
 		whileAway(func() {
 			for i := range all {
 				stripped(ctx, all[i].DeepCopy(), true, false)
@@ -286,10 +285,10 @@ var _ = Describe("A RoleBinding of Usher's", Label("K5"), func() {
 	})
 })
 
-var _ = Describe("A RoleBinding that somebody planted", func() {
+var _ = Describe("A RoleBinding that another client created", func() {
 	var w world
 
-	// plant makes a RoleBinding with the labels of Jane's, and another name.
+	// plant creates a RoleBinding with the labels of Jane's, and another name.
 	plant := func(ctx context.Context, name string) *rbacv1.RoleBinding {
 		GinkgoHelper()
 		planted := &rbacv1.RoleBinding{
@@ -303,7 +302,7 @@ var _ = Describe("A RoleBinding that somebody planted", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	DescribeTable("under Usher's labels is left alone, and holds up nothing", Label("K4"), func(ctx SpecContext, name string) {
+	DescribeTable("with Usher's labels is left alone and delays nothing,", Label("K4"), func(ctx SpecContext, name string) {
 		jane := w.enlist(ctx, "jane", "developer")
 		planted := plant(ctx, name)
 		poke(ctx, w.membership("jane"))
@@ -320,13 +319,13 @@ var _ = Describe("A RoleBinding that somebody planted", func() {
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(planted), planted)).To(Succeed())
 		Expect(planted.ResourceVersion).To(Equal(before))
 	},
-		Entry("with a name of its own", "planted"),
-		Entry("with a name as Usher's, of another Organization", "usher:other:jane:edit"),
+		Entry("under a name of its own", "planted"),
+		Entry("under a name in Usher's form for another Organization", "usher:other:jane:edit"),
 	)
 })
 
 var _ = Describe("A system namespace", Label("C1"), func() {
-	It("is in no resource, whether that names it or selects it", func(ctx SpecContext) {
+	It("belongs to no resource, even if a resource names it or selects it", func(ctx SpecContext) {
 		w := aWorld().settled(ctx)
 		system := []string{usherNamespace, "kube-system", "kube-public", "kube-node-lease"}
 		for _, name := range system {

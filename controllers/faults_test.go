@@ -23,7 +23,7 @@ import (
 	"github.com/usher-dev/usher/hack/inbox"
 )
 
-// through is the API server as one controller reaches it.
+// through returns a configuration whose requests to the API server all go through way.
 func through(way func(next http.RoundTripper, r *http.Request) (*http.Response, error)) *rest.Config {
 	api := rest.CopyConfig(usherAPI)
 	api.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -32,8 +32,9 @@ func through(way func(next http.RoundTripper, r *http.Request) (*http.Response, 
 	return api
 }
 
-// past is an API server whose news reach one controller only when thaw is
-// closed, and whose writes wait for write: it goes on by what it saw before.
+// past makes a controller lag behind. The controller gets no watch events until thaw is
+// closed, and its writes wait for write. Its decisions are therefore based on the older
+// state.
 type past struct{ write, thaw chan struct{} }
 
 func (p past) roundTrip(next http.RoundTripper, r *http.Request) (*http.Response, error) {
@@ -51,7 +52,7 @@ func (p past) roundTrip(next http.RoundTripper, r *http.Request) (*http.Response
 	return response, err
 }
 
-// frozen is a stream of which nothing is read before it thaws.
+// frozen is a stream that cannot be read before it thaws.
 type frozen struct {
 	io.ReadCloser
 	over <-chan struct{}
@@ -67,7 +68,7 @@ func (f frozen) Read(into []byte) (int, error) {
 	}
 }
 
-// everyMail counts the invitation mails to these people, by person.
+// everyMail counts the invitation mails to each of these people.
 func (w world) everyMail(people []string) map[string]int {
 	got := map[string]int{}
 	for _, p := range people {
@@ -83,7 +84,7 @@ func (w world) people(n int) (names []string) {
 	return names
 }
 
-var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), func() {
+var _ = Describe("The mail of an invitation", Label("K8"), func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) {
@@ -91,7 +92,7 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
 	})
 
-	It("is sent once by two controllers at once, without leader election", func(ctx SpecContext) {
+	It("is sent once by two concurrent controllers without leader election", func(ctx SpecContext) {
 		DeferCleanup(startUsher(context.Background(), usherAPI, postbox(), 4))
 		people := w.people(60)
 		for _, p := range people {
@@ -104,7 +105,7 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 		Expect(w.everyMail(people)).To(HaveEach(1))
 	})
 
-	It("is not sent by a controller that lives a minute in the past", func(ctx SpecContext) {
+	It("is not sent by a controller whose cache is a minute old", func(ctx SpecContext) {
 		stopUsher()
 		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
 		people := w.people(20)
@@ -128,13 +129,13 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 		}
 		now.PutForward(time.Minute)
 		close(then.write)
-		Eventually(attempts.Load).Should(BeNumerically(">", 40), "it tries by what it saw, and is refused")
+		Eventually(attempts.Load).Should(BeNumerically(">", 40), "its writes are based on stale data and get conflicts")
 		close(then.thaw)
 		quiet(ctx)
 		Expect(w.everyMail(people)).To(HaveEach(1))
 	})
 
-	It("is sent once where a status was written and the answer was lost", func(ctx SpecContext) {
+	It("is sent once if a status was written but the answer was lost", func(ctx SpecContext) {
 		stopUsher()
 		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
 		var mu sync.Mutex
@@ -146,7 +147,8 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			// Every other write of each object: the claim of one, the record of the next.
+			// This loses the answer to every other write of each object: the claim of
+			// one, the record of the next.
 			if seen[r.URL.Path]++; seen[r.URL.Path]%2 == len(r.URL.Path)%2 {
 				lost++
 				_ = response.Body.Close()
@@ -168,7 +170,7 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 		Expect(w.everyMail(people)).To(HaveEach(1))
 	})
 
-	It("waits for a mail server that is away for an hour, asks at most 20 times, and is there within five minutes of its return",
+	It("waits for a mail server that is down for an hour, is tried at most 20 times, and arrives within five minutes of its return",
 		func(ctx SpecContext) {
 			letters.FailAt(inbox.Greeting, inbox.Fault{Drop: true})
 			reconnect(ctx)
@@ -197,7 +199,7 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 			Expect(w.invitationsTo("john")).To(HaveLen(1))
 		})
 
-	DescribeTable("arrives although the mail server", func(ctx SpecContext, stage inbox.Stage, fault inbox.Fault, copies int) {
+	DescribeTable("arrives even if the mail server", func(ctx SpecContext, stage inbox.Stage, fault inbox.Fault, copies int) {
 		create(ctx, w.invitation("first")) // so that there is a connection to reuse
 		eventually(ctx, w.invitation("first"), haveState("Pending"), beReady())
 		letters.FailOnce(stage, fault)
@@ -214,26 +216,26 @@ var _ = Describe("Mail that nobody loses and nobody gets twice", Label("K8"), fu
 		Expect(mails).To(HaveLen(copies))
 		Expect(mails).To(HaveEach(mails[0]))
 	},
-		Entry("says not now to the sender", inbox.Mail, inbox.Fault{Code: 451, Text: "not now"}, 1),
-		Entry("keeps the recipient on a grey list", inbox.Rcpt, inbox.Fault{Code: 450, Text: "4.2.0 greylisted, try again"}, 1),
-		Entry("says not now to the message", inbox.Data, inbox.Fault{Code: 452, Text: "no room"}, 1),
-		Entry("hangs up in the middle", inbox.Data, inbox.Fault{Drop: true}, 1),
-		Entry("hangs up in place of its 250", inbox.Body, inbox.Fault{Drop: true}, 1),
-		Entry("hangs up after its 250 was lost", inbox.Body, inbox.Fault{Drop: true, Accept: true}, 2),
-		Entry("hangs up after its 250", inbox.Body, inbox.Fault{Cut: true}, 1),
+		Entry("temporarily refuses the sender", inbox.Mail, inbox.Fault{Code: 451, Text: "not now"}, 1),
+		Entry("greylists the recipient", inbox.Rcpt, inbox.Fault{Code: 450, Text: "4.2.0 greylisted, try again"}, 1),
+		Entry("temporarily refuses the message", inbox.Data, inbox.Fault{Code: 452, Text: "no room"}, 1),
+		Entry("drops the connection in the middle", inbox.Data, inbox.Fault{Drop: true}, 1),
+		Entry("drops the connection instead of its 250", inbox.Body, inbox.Fault{Drop: true}, 1),
+		Entry("accepts the message and drops the connection before its 250", inbox.Body, inbox.Fault{Drop: true, Accept: true}, 2),
+		Entry("drops the connection after its 250", inbox.Body, inbox.Fault{Cut: true}, 1),
 		Entry("cannot reset", inbox.Reset, inbox.Fault{Code: 451, Text: "not now"}, 1),
-		Entry("is tired of the connection", inbox.Mail, inbox.Fault{Code: 421, Text: "closing"}, 1),
+		Entry("closes the connection with 421", inbox.Mail, inbox.Fault{Code: 421, Text: "closing"}, 1),
 	)
 })
 
-// nextTry is the latest time at which an Invitation's mail is tried again.
+// nextTry returns the latest time at which an Invitation's mail is sent again.
 func nextTry(inv *accountsv1.Invitation) time.Time {
 	d := inv.Status.Deliveries[0]
 	wait := min(10*time.Second<<min(d.Tries-1, 5), 270*time.Second)
 	return d.TryTime.Add(wait + time.Second)
 }
 
-// reconnect has Usher forget the connections that it has kept.
+// reconnect makes Usher close its idle connections.
 func reconnect(ctx context.Context) {
 	GinkgoHelper()
 	stopUsher()

@@ -13,8 +13,8 @@ import (
 	"github.com/usher-dev/usher/hack/inbox"
 )
 
-var _ = Describe("A mail server of an Organization's own that takes mail and does not answer", Label("K8"), func() {
-	It("holds up nobody else, and gets what waits for it once it answers", func(ctx SpecContext) {
+var _ = Describe("An Organization's own mail server that accepts mail and does not answer", Label("K8"), func() {
+	It("delays no other Organization, and gets the waiting mails once it answers", func(ctx SpecContext) {
 		acme, globex := aWorld().settled(ctx), aWorld().settled(ctx)
 		theirs, err := inbox.Start(inbox.Options{})
 		Expect(err).NotTo(HaveOccurred())
@@ -34,13 +34,13 @@ var _ = Describe("A mail server of an Organization's own that takes mail and doe
 		for _, p := range people {
 			eventually(ctx, acme.invitation(p), haveState("Sending"))
 		}
-		Eventually(theirs.Connections).Should(Equal(1), "one is sent, the others wait for it")
+		Eventually(theirs.Connections).Should(Equal(1), "one is being sent, the others wait for it")
 		create(ctx, globex.invitation("jane"))
 		eventually(ctx, globex.invitation("jane"), haveState("Pending"), beReady())
 		Expect(globex.invitationsTo("jane")).To(HaveLen(1))
 
 		gone, rest := people[:2], people[2:]
-		for _, p := range gone { // one of them waits at least, and is woken in vain
+		for _, p := range gone { // at least one of them is waiting and is woken without effect
 			Expect(k8s.Delete(ctx, acme.invitation(p))).To(Succeed())
 		}
 		answer()
@@ -52,8 +52,8 @@ var _ = Describe("A mail server of an Organization's own that takes mail and doe
 	})
 })
 
-var _ = Describe("The platform's mail server that takes mail and does not answer", Label("K8"), func() {
-	It("holds up no Organization that has its own", func(ctx SpecContext) {
+var _ = Describe("The platform's mail server, if it accepts mail and does not answer,", Label("K8"), func() {
+	It("does not delay an Organization that has its own", func(ctx SpecContext) {
 		acme, globex := aWorld().settled(ctx), aWorld().settled(ctx)
 		theirs, err := inbox.Start(inbox.Options{})
 		Expect(err).NotTo(HaveOccurred())

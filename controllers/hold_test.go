@@ -18,8 +18,7 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// restored is an object as a backup brings it back: with a new UID, and without
-// what a status said.
+// restored recreates an object from a backup, with a new UID and without a status.
 func restored[T client.Object](ctx context.Context, backup T) T {
 	GinkgoHelper()
 	backup.SetResourceVersion("")
@@ -30,12 +29,12 @@ func restored[T client.Object](ctx context.Context, backup T) T {
 	return backup
 }
 
-var _ = Describe("A restore that lost every status", func() {
+var _ = Describe("A restore without any status", func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	It("mails nobody of a thousand until an admin says so, and says so itself", SpecPriority(90), Label("K8", "K1"), func(ctx SpecContext) {
+	It("sends no mail to a thousand people until a cluster admin releases it, and reports that mail is held", SpecPriority(90), Label("K8", "K1"), func(ctx SpecContext) {
 		const people = 1000
 		half := people / 2
 		for i := range half {
@@ -93,7 +92,7 @@ var _ = Describe("A restore that lost every status", func() {
 		sample := w.membership("m0")
 		eventually(ctx, sample, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "MailHeld"))
 		quiet(ctx)
-		Expect(w.mailed()).To(And(HaveLen(people), HaveEach(1)), "nobody was mailed twice")
+		Expect(w.mailed()).To(And(HaveLen(people), HaveEach(1)), "no person was mailed twice")
 
 		one := w.invitation("i0")
 		askForResend(ctx, one)
@@ -106,7 +105,7 @@ var _ = Describe("A restore that lost every status", func() {
 		Eventually(w.mailed, "120s", "500ms").Should(HaveEach(2))
 		eventually(ctx, org, Not(haveCondition("MailHeld", metav1.ConditionTrue, "MailHeld")), beReady())
 
-		// So many are in the way of whatever comes next.
+		// So many objects would slow down the specs that follow.
 		for _, kind := range []client.Object{&accountsv1.Membership{}, &accountsv1.Invitation{}} {
 			Expect(k8s.DeleteAllOf(ctx, kind, client.InNamespace(w.name))).To(Succeed())
 		}
@@ -117,7 +116,7 @@ var _ = Describe("A restore that lost every status", func() {
 		}, "90s", "500ms").Should(BeZero())
 	})
 
-	It("brings back whoever had accepted, and no used link works again", Label("K1", "A7"), func(ctx SpecContext) {
+	It("brings back the members who had accepted, and no used link works again", Label("K1", "A7"), func(ctx SpecContext) {
 		m, a := w.active(ctx)
 		inv := w.invitation("jane")
 		eventually(ctx, inv, haveState("Active"))
@@ -143,10 +142,10 @@ var _ = Describe("A restore that lost every status", func() {
 		Expect(w.access(ctx)).To(ConsistOf("edit for usher:" + a.Name))
 		quiet(ctx)
 		Expect(letters.For(string(w.email("jane")))).To(HaveLen(2), "the invitation and the confirmation of the first time")
-		eventuallyGone(ctx, inv) // it was made for a Membership that is no more
+		eventuallyGone(ctx, inv) // it was made for the Membership before the restore
 	})
 
-	It("lets no used link work again where an Invitation is still the same", Label("K1", "A7"), func(ctx SpecContext) {
+	It("keeps used links dead even if the Invitation still has its UID", Label("K1", "A7"), func(ctx SpecContext) {
 		w.active(ctx)
 		inv := w.invitation("jane")
 		eventually(ctx, inv, haveState("Active"))
@@ -160,7 +159,7 @@ var _ = Describe("A restore that lost every status", func() {
 			left   accountsv1.InvitationStatus
 			wanted invitation.Standing
 		}{
-			{accountsv1.InvitationStatus{Attempt: attempt, ExpirationTime: inv.Status.ExpirationTime}, invitation.Used}, // all but the mailing
+			{accountsv1.InvitationStatus{Attempt: attempt, ExpirationTime: inv.Status.ExpirationTime}, invitation.Used}, // without the claim time
 			{accountsv1.InvitationStatus{}, invitation.Unknown},
 		} {
 			stopUsher()
@@ -168,7 +167,7 @@ var _ = Describe("A restore that lost every status", func() {
 			org := w.organization()
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
 			offer := invitation.Offer{Invitation: inv, Organization: org, Membership: w.membership("jane"), TakenUp: true}
-			Expect(offer.Check(used, keys, now.Now())).To(Equal(lost.wanted), "before the controller has looked")
+			Expect(offer.Check(used, keys, now.Now())).To(Equal(lost.wanted), "before the controller has reconciled it")
 			stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
 			eventually(ctx, inv, haveState("Active"), beReady(), HaveField("UID", BeEquivalentTo(uid)))
 			quiet(ctx)
@@ -179,7 +178,7 @@ var _ = Describe("A restore that lost every status", func() {
 	})
 })
 
-// withVersionOf gives an object the resourceVersion that it has by now.
+// withVersionOf gives an object its present resourceVersion.
 func withVersionOf[T client.Object](ctx context.Context, o T) T {
 	GinkgoHelper()
 	shown := o.DeepCopyObject().(client.Object)

@@ -22,7 +22,7 @@ import (
 	"github.com/usher-dev/usher/internal/organization"
 )
 
-// Cache indexes, by what the value is.
+// Cache indexes, named by what the value is.
 const (
 	byOrganization = "organization"
 	byNamespace    = "namespace"
@@ -38,18 +38,18 @@ const (
 	bySubject      = "subject"
 )
 
-// index is one way to look objects of a kind up in the cache.
+// index is one way to look up objects of a kind in the cache.
 type index struct {
 	object client.Object
 	name   string
 	values func(client.Object) []string
 }
 
-// SetupIndexes registers the cache indexes that the reconcilers look things up by.
+// SetupIndexes registers the cache indexes that the reconcilers use.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, i := range slices.Concat(organizationIndexes(), membershipIndexes(), invitationIndexes(), accountIndexes(), roleBindingIndexes()) {
 		if err := indexer.IndexField(ctx, i.object, i.name, i.values); err != nil {
-			return fmt.Errorf("indexing %T by %s: %w", i.object, i.name, err)
+			return fmt.Errorf("index %T by %s: %w", i.object, i.name, err)
 		}
 	}
 	return nil
@@ -157,7 +157,7 @@ func roleBindingIndexes() []index {
 	}
 }
 
-// recorded are the Memberships in an Account's record.
+// recorded returns the Memberships in an Account's record.
 func recorded(account client.Object) []types.NamespacedName {
 	var names []types.NamespacedName
 	for _, h := range membership.ParseRecord(account.GetAnnotations()[accountsv1.MembershipsAnnotation]) {
@@ -166,13 +166,13 @@ func recorded(account client.Object) []types.NamespacedName {
 	return names
 }
 
-// invitedKey stands for an address in an Organization.
+// invitedKey identifies an address in an Organization.
 func invitedKey(org accountsv1.OrganizationReference, email accountsv1.EmailAddress) string {
 	return string(org.Name) + "/" + address.Key(string(email))
 }
 
-// heldOf is the Organization of an object that says that its mail is held. It
-// says so in Pending as well, which a look that failed does not touch.
+// heldOf returns the Organization of an object whose mail is held. It looks at condition
+// Pending, which a failed reconciliation does not change.
 func heldOf(o reported, org accountsv1.OrganizationReference) []string {
 	pending := meta.FindStatusCondition(o.GetConditions(), accountsv1.ConditionPending)
 	if pending == nil || pending.Reason != accountsv1.ReasonMailHeld {
@@ -181,7 +181,8 @@ func heldOf(o reported, org accountsv1.OrganizationReference) []string {
 	return []string{string(org.Name)}
 }
 
-// membershipOf is the Membership that a RoleBinding says it was made for.
+// membershipOf returns the Membership that a RoleBinding was made for, according to its
+// labels.
 func membershipOf(binding client.Object) types.NamespacedName {
 	labels := binding.GetLabels()
 	return types.NamespacedName{
@@ -190,7 +191,7 @@ func membershipOf(binding client.Object) types.NamespacedName {
 	}
 }
 
-// subjectsOf are the Accounts that a RoleBinding grants something to.
+// subjectsOf returns the Accounts that a RoleBinding grants access to.
 func subjectsOf(b *rbacv1.RoleBinding) []string {
 	var names []string
 	for _, s := range b.Subjects {

@@ -27,24 +27,27 @@ import (
 	"github.com/usher-dev/usher/internal/notifier"
 )
 
-// invitationReconciler brings invitations to people, ends them when their time
-// is over, makes the Membership that an Invitation applied by hand stands for,
-// and tells who has to know about an answer.
+// invitationReconciler reconciles Invitations. It:
+//
+//   - sends invitations to people,
+//   - expires them when their time is over,
+//   - creates the Membership for an accepted Invitation that was applied manually, and
+//   - notifies the people concerned about an answer.
 type invitationReconciler struct {
 	client.Client
-	// Live reads past the cache, before something is deleted.
+	// Live reads past the cache. It is used before something is deleted.
 	Live client.Reader
-	// Clock tells the time.
+	// Clock returns the current time.
 	Clock clock.PassiveClock
 	// Events records what happened to an Invitation.
 	Events events.EventRecorder
 	// Notifier sends messages.
 	Notifier *notifier.Notifier
-	// ClusterRoles tells what there is to bind.
+	// ClusterRoles inspects the ClusterRoles of the catalogue.
 	ClusterRoles *ClusterRoles
-	// Policies tells whether Usher's policies are in force.
+	// Policies checks whether Usher's policies are in force.
 	Policies *Policies
-	// Workers is how many Invitations are worked on at a time.
+	// Workers is how many Invitations are reconciled at a time.
 	Workers int
 
 	// lanes keep some of the workers free.
@@ -53,8 +56,8 @@ type invitationReconciler struct {
 
 var _ reconcile.Reconciler = (*invitationReconciler)(nil)
 
-// SetupWithManager makes the manager call Reconcile when something changes
-// that decides about an Invitation.
+// SetupWithManager adds the controller to the manager and watches everything that can
+// change the outcome for an Invitation.
 func (r *invitationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.lanes.Most = max(1, r.Workers-1)
 	return ctrl.NewControllerManagedBy(mgr).
@@ -71,13 +74,13 @@ func (r *invitationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// wakeWaiting has Invitations looked at again for whose message a lane has come free.
+// wakeWaiting requeues Invitations when the lane of their message becomes free.
 func (r *invitationReconciler) wakeWaiting(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.lanes.Wake = queue.Add
 	return nil
 }
 
-// rivals asks for the other Invitations to the same address in the Organization.
+// rivals enqueues the other Invitations to the same address in the Organization.
 func (r *invitationReconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
 	var key string
 	switch o := o.(type) {
@@ -91,19 +94,19 @@ func (r *invitationReconciler) rivals(ctx context.Context, o client.Object) []re
 		func(other reconcile.Request) bool { return other.Name == o.GetName() })
 }
 
-// toAddress asks for the Invitations to the address of an Account.
+// toAddress enqueues the Invitations to the address of an Account.
 func (r *invitationReconciler) toAddress(ctx context.Context, o client.Object) []reconcile.Request {
 	key := address.Key(string(o.(*accountsv1.Account).Spec.Email))
 	return requests(ctx, r, &accountsv1.InvitationList{}, client.MatchingFields{byAddress: key})
 }
 
-// acceptedBy asks for the Invitations that an Account accepted: what it came to
-// belong to since decides about those that have not been carried out.
+// acceptedBy enqueues the Invitations that an Account accepted. The Organizations it has
+// joined since then decide about the acceptances that have not been carried out.
 func (r *invitationReconciler) acceptedBy(ctx context.Context, account client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.InvitationList{}, client.MatchingFields{byAccount: string(account.GetUID())})
 }
 
-// Reconcile brings one Invitation one step further.
+// Reconcile moves one Invitation one step towards its desired state.
 func (r *invitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	inv, err := find(ctx, r, req.NamespacedName, &accountsv1.Invitation{})
 	if err != nil || inv == nil {
@@ -111,7 +114,7 @@ func (r *invitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	}
 	status := track(r.Client, inv)
 	if stale := r.Notifier.RestoreEnd(inv); stale {
-		return ctrl.Result{}, nil // the newer one is on its way
+		return ctrl.Result{}, nil // the newer object has its own event
 	}
 	before := inv.Status.State
 	defer func() {
@@ -147,7 +150,7 @@ func (r *invitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	return ctrl.Result{RequeueAfter: plan.After}, err
 }
 
-// lookAgain is the same facts at the present time.
+// lookAgain returns the same facts as of now.
 func (r *invitationReconciler) lookAgain(f invitation.Facts) invitation.Facts {
 	f.Now = r.Clock.Now()
 	return f
@@ -183,7 +186,8 @@ func (m invitationMessage) message() notifier.Message {
 	return notifier.Message{Delivery: invitation.Delivery(m.facts.Invitation, m.try.Name), Invitation: &m.facts}
 }
 
-// deliver makes the next try of a message, and records an event about a link that was sent.
+// deliver makes the next try of a message, and records an event about a link that was
+// sent.
 func (r *invitationReconciler) deliver(ctx context.Context, status *tracker, f invitation.Facts, claim invitation.Claim) (busy bool, err error) {
 	by := courier{clock: r.Clock, notifier: r.Notifier, lanes: &r.lanes}
 	busy, err = by.deliver(ctx, status, invitationMessage{facts: f, try: claim, clock: r.Clock})
@@ -193,7 +197,7 @@ func (r *invitationReconciler) deliver(ctx context.Context, status *tracker, f i
 	return busy, err
 }
 
-// withdraw deletes the Secret with a link that is dead.
+// withdraw deletes the Secret with a link that no longer works.
 func (r *invitationReconciler) withdraw(ctx context.Context, inv *accountsv1.Invitation, d accountsv1.Delivery) error {
 	if err := r.Notifier.Withdraw(ctx, inv, d); err != nil {
 		return err
@@ -202,7 +206,7 @@ func (r *invitationReconciler) withdraw(ctx context.Context, inv *accountsv1.Inv
 	return nil
 }
 
-// mark writes down, where a restore brings it back, that the Invitation was mailed.
+// mark annotates the Invitation as mailed, because a restore brings annotations back.
 func (r *invitationReconciler) mark(ctx context.Context, inv *accountsv1.Invitation) error {
 	marked := inv.DeepCopy()
 	if marked.Annotations == nil {
@@ -212,8 +216,8 @@ func (r *invitationReconciler) mark(ctx context.Context, inv *accountsv1.Invitat
 	return r.Update(ctx, marked)
 }
 
-// recordDeliveryEvent records an event about how a try to bring the link ended, once
-// the status says so too.
+// recordDeliveryEvent records an event about the result of sending the link, once the
+// status has it too.
 func (r *invitationReconciler) recordDeliveryEvent(inv *accountsv1.Invitation, name string) {
 	d := invitation.Delivery(inv, name)
 	if d.Purpose != accountsv1.PurposeInvitation {
@@ -223,12 +227,12 @@ func (r *invitationReconciler) recordDeliveryEvent(inv *accountsv1.Invitation, n
 	case accountsv1.DeliverySent:
 		if notifier.Media().Spent(d) {
 			r.Events.Eventf(inv, nil, "Warning", accountsv1.ReasonUnconfirmed, "Deliver",
-				"%s to %s: handed over, but never confirmed; if it did not arrive, send it again", d.Medium, d.Recipient)
+				"%s to %s: sent, but never confirmed. If it did not arrive, send it again", d.Medium, d.Recipient)
 			return
 		}
-		r.Events.Eventf(inv, nil, "Normal", accountsv1.ReasonSent, "Deliver", "%s to %s: handed over", d.Medium, d.Recipient)
+		r.Events.Eventf(inv, nil, "Normal", accountsv1.ReasonSent, "Deliver", "%s to %s: sent", d.Medium, d.Recipient)
 	case accountsv1.DeliveryRefused:
-		r.Events.Eventf(inv, nil, "Warning", accountsv1.ReasonRefused, "Deliver", "%s to %s: refused for good", d.Medium, d.Recipient)
+		r.Events.Eventf(inv, nil, "Warning", accountsv1.ReasonRefused, "Deliver", "%s to %s: refused permanently", d.Medium, d.Recipient)
 	case accountsv1.DeliveryTemporaryFailure, accountsv1.DeliveryWithdrawn:
 	}
 }
@@ -248,8 +252,8 @@ func (r *invitationReconciler) recordAnswerEvent(inv *accountsv1.Invitation) {
 	}
 }
 
-// createMembership makes the Membership that an accepted Invitation applied by
-// hand stands for. The Account takes it up by the acceptance.
+// createMembership creates the Membership for an accepted Invitation that was applied
+// manually. The acceptance lets the Account take it up.
 func (r *invitationReconciler) createMembership(ctx context.Context, inv *accountsv1.Invitation) error {
 	m := &accountsv1.Membership{
 		ObjectMeta: metav1.ObjectMeta{
@@ -272,8 +276,8 @@ func (r *invitationReconciler) createMembership(ctx context.Context, inv *accoun
 	return nil
 }
 
-// deleteOrphan deletes an Invitation whose Membership is gone, after it has
-// made sure of that past the cache.
+// deleteOrphan deletes an Invitation whose Membership was deleted. It first confirms that
+// past the cache.
 func (r *invitationReconciler) deleteOrphan(ctx context.Context, inv *accountsv1.Invitation) error {
 	m, err := find(ctx, r.Live, client.ObjectKeyFromObject(inv), &accountsv1.Membership{})
 	if err != nil {

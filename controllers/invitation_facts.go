@@ -74,8 +74,8 @@ func (r *invitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 	return r.withAudience(ctx, facts)
 }
 
-// unvetted tells whether an Invitation that was applied by hand is for a role
-// that manages people, and older than the policies that guard those.
+// unvetted reports whether an Invitation that was applied manually has a role that
+// manages people and is older than the policies that guard such roles.
 func (r *invitationReconciler) unvetted(ctx context.Context, o invitation.Offer) (bool, error) {
 	if o.Organization == nil || o.Membership != nil || invitation.MadeForMembership(o.Invitation) {
 		return false, nil
@@ -89,8 +89,8 @@ func (r *invitationReconciler) unvetted(ctx context.Context, o invitation.Offer)
 	return grant.Manages(o.Organization, role, roles), err
 }
 
-// accepter reads the Account that accepted; nil if it is no more. The cache may
-// not have it yet, so it is looked for past the cache before it is given up.
+// accepter reads the Account that accepted, or returns nil if it no longer exists. The
+// cache may lack a new Account, so accepter also reads past the cache before it gives up.
 func (r *invitationReconciler) accepter(ctx context.Context, inv *accountsv1.Invitation) (*accountsv1.Account, error) {
 	by := inv.Status.Acceptance.AccountRef
 	if !inv.Status.Acceptance.Given() || invitation.IsHistory(inv) {
@@ -108,8 +108,8 @@ func (r *invitationReconciler) accepter(ctx context.Context, inv *accountsv1.Inv
 	return nil, nil
 }
 
-// foreign tells whether the Account that accepted belongs to an Organization of
-// another legal entity.
+// foreign reports whether the Account that accepted belongs to an Organization of another
+// legal entity.
 func (r *invitationReconciler) foreign(ctx context.Context, accepter *accountsv1.Account, org *accountsv1.Organization) (bool, error) {
 	if accepter == nil || org == nil {
 		return false, nil
@@ -118,7 +118,7 @@ func (r *invitationReconciler) foreign(ctx context.Context, accepter *accountsv1
 	return !organization.MayJoin(org, current), err
 }
 
-// rival finds who has the address in the Organization already.
+// rival finds another object that already has the address in the Organization.
 func (r *invitationReconciler) rival(ctx context.Context, inv *accountsv1.Invitation) (invitation.Rival, error) {
 	var (
 		none        invitation.Rival
@@ -148,7 +148,8 @@ func (r *invitationReconciler) rival(ctx context.Context, inv *accountsv1.Invita
 	return invitation.FindRival(inv, others), nil
 }
 
-// withMailings adds when the recipients were sent invitations, by all Organizations.
+// withMailings adds when the recipients were last sent invitations, across all
+// Organizations.
 func (r *invitationReconciler) withMailings(ctx context.Context, f invitation.Facts) (invitation.Facts, error) {
 	inv := f.Invitation
 	r.Notifier.NoteMailings(inv, f.Now)
@@ -162,7 +163,7 @@ func (r *invitationReconciler) withMailings(ctx context.Context, f invitation.Fa
 	return f, nil
 }
 
-// withAudience adds who is told about an answer, when there is a new one.
+// withAudience adds the people to notify about an answer, if there is a new one.
 func (r *invitationReconciler) withAudience(ctx context.Context, f invitation.Facts) (invitation.Facts, error) {
 	status := f.Invitation.Status
 	yes := status.Acceptance.Given() && status.State != accountsv1.InvitationActive

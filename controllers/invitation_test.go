@@ -20,7 +20,8 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// standing is how the link in the newest mail to a person stands, at a time.
+// standing returns the status of the link in the newest mail to a person, at a given
+// time.
 func (w world) standing(ctx SpecContext, person string, at time.Time) invitation.Standing {
 	GinkgoHelper()
 	u, err := url.Parse(letters.Link(string(w.email(person))))
@@ -38,7 +39,7 @@ var _ = Describe("An Invitation", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	It("goes out as one mail with a link that works for 7 days, to the second", Label("A6", "A7", "C3"), func(ctx SpecContext) {
+	It("is sent as one mail with a link that works for exactly 7 days", Label("A6", "A7", "C3"), func(ctx SpecContext) {
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"), beReady(),
@@ -53,7 +54,7 @@ var _ = Describe("An Invitation", func() {
 		Expect(w.standing(ctx, "john", expires)).To(Equal(invitation.Expired))
 	})
 
-	It("mails the name, the role and the Organization, and never says the link anywhere else", Label("A6", "K7"), func(ctx SpecContext) {
+	It("mails the name, the role and the Organization, and has the link nowhere else", Label("A6", "K7"), func(ctx SpecContext) {
 		inv := w.invitation("john")
 		inv.Spec.InvitedBy = "Ada Example"
 		create(ctx, inv)
@@ -65,7 +66,7 @@ var _ = Describe("An Invitation", func() {
 		Expect(dump(ctx, inv)).NotTo(ContainSubstring(link))
 	})
 
-	It("is Expired on the second, also when Usher was not looking", Label("A7"), func(ctx SpecContext) {
+	It("expires exactly on time, even if the controller was down", Label("A7"), func(ctx SpecContext) {
 		m := w.invited(ctx, "jane")
 		inv := w.invitation("jane")
 		eventually(ctx, inv, haveState("Pending"))
@@ -82,9 +83,9 @@ var _ = Describe("An Invitation", func() {
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 
-	It("turns Expired by itself when its time is over", Label("A7"), func(ctx SpecContext) {
+	It("becomes Expired without any other event when its time is over", Label("A7"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.InvitationValiditySeconds = 60 })
-		now.PutForward(-58 * time.Second) // of a minute of validity two seconds are left
+		now.PutForward(-58 * time.Second) // the link is valid for a minute, and two seconds of it are left
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
@@ -93,7 +94,7 @@ var _ = Describe("An Invitation", func() {
 		eventually(ctx, inv, haveState("Expired"))
 	})
 
-	It("makes its Membership when it was applied by hand and is accepted", Label("E7"), func(ctx SpecContext) {
+	It("creates its Membership if it was applied manually and is accepted", Label("E7"), func(ctx SpecContext) {
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
@@ -108,7 +109,7 @@ var _ = Describe("An Invitation", func() {
 		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
 	})
 
-	It("is history once it was accepted: it never brings a Membership back", Label("B8"), func(ctx SpecContext) {
+	It("never recreates a Membership after it was accepted", Label("B8"), func(ctx SpecContext) {
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
@@ -125,7 +126,7 @@ var _ = Describe("An Invitation", func() {
 		Expect(bindings(ctx, w.staging())).To(BeEmpty())
 	})
 
-	It("is Failed when the mail server refuses the address for good", func(ctx SpecContext) {
+	It("is Failed when the mail server refuses the address permanently", func(ctx SpecContext) {
 		letters.FailAt(inbox.Rcpt, inbox.Fault{Code: 550, Text: "no such person"})
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
 		inv := w.invitation("john")
@@ -134,7 +135,7 @@ var _ = Describe("An Invitation", func() {
 			haveMessage("Ready", "no such person"), haveCondition("Delivered", metav1.ConditionFalse, "Refused"))
 	})
 
-	It("tries again, with the same bytes, after the mail server said not now", func(ctx SpecContext) {
+	It("is sent again with the same bytes after a temporary refusal by the mail server", func(ctx SpecContext) {
 		letters.FailAt(inbox.Body, inbox.Fault{Code: 451, Text: "not now", Accept: true})
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
 		inv := w.invitation("john")
@@ -142,7 +143,7 @@ var _ = Describe("An Invitation", func() {
 		eventually(ctx, inv, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "TemporaryFailure"))
 		letters.SetFault(nil)
 		poke(ctx, inv)
-		Expect(w.invitationsTo("john")).To(HaveLen(1), "not before its time")
+		Expect(w.invitationsTo("john")).To(HaveLen(1), "not before the retry is due")
 		now.PutForward(10 * time.Second)
 		poke(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"), beReady())
@@ -152,7 +153,7 @@ var _ = Describe("An Invitation", func() {
 		Expect(inv.Status.Deliveries[0].Tries).To(BeEquivalentTo(2))
 	})
 
-	It("refuses to be for another address than the Membership of its name", func(ctx SpecContext) {
+	It("is refused if it has another address than the Membership of the same name", func(ctx SpecContext) {
 		inv := w.invitation("jane")
 		inv.Spec.Email = w.email("john")
 		create(ctx, inv)
@@ -163,7 +164,7 @@ var _ = Describe("An Invitation", func() {
 		eventually(ctx, inv, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "MembershipConflict"))
 	})
 
-	DescribeTable("brings nobody into a Membership that whoever wrote it could not have written", Label("K6"),
+	DescribeTable("does not bring its person into a Membership with more access than its author could grant,", Label("K6"),
 		func(ctx SpecContext, change func(*accountsv1.Membership)) {
 			inv := w.invitation("jane")
 			inv.Spec.Role = "observer"
@@ -180,13 +181,13 @@ var _ = Describe("An Invitation", func() {
 			eventually(ctx, m, haveState("Invited"), beReady())
 			Expect(bindings(ctx, w.staging())).To(BeEmpty())
 		},
-		Entry("because of its role", func(m *accountsv1.Membership) { m.Spec.Role = "developer" }),
-		Entry("because of what it allows", func(m *accountsv1.Membership) {
+		Entry("through another role", func(m *accountsv1.Membership) { m.Spec.Role = "developer" }),
+		Entry("through an allowed permission", func(m *accountsv1.Membership) {
 			m.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: accountsv1.EffectAllow, Permission: "deploy", Resources: []accountsv1.CatalogueName{"staging"}}}
 		}),
 	)
 
-	It("keeps one connection to the mail server for each worker, however many mails there are", func(ctx SpecContext) {
+	It("needs only one connection to the mail server for each worker, for any number of mails", func(ctx SpecContext) {
 		before := letters.Connections()
 		for range 40 {
 			create(ctx, w.invitation(fresh("guest")))
@@ -203,7 +204,7 @@ var _ = Describe("An Invitation", func() {
 		Expect(letters.Connections() - before).To(BeNumerically("<=", 4))
 	})
 
-	It("tells its story in events, without any secret", Label("K7"), func(ctx SpecContext) {
+	It("records its progress in events, without any secret", Label("K7"), func(ctx SpecContext) {
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
@@ -215,6 +216,6 @@ var _ = Describe("An Invitation", func() {
 				told = append(told, e.Reason+": "+e.Message)
 			}
 			return told
-		}).Should(ConsistOf("Sent: Email to " + string(w.email("john")) + ": handed over"))
+		}).Should(ConsistOf("Sent: Email to " + string(w.email("john")) + ": sent"))
 	})
 })

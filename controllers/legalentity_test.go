@@ -15,7 +15,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// aWorldOf is a world whose Organization belongs to a legal entity.
+// aWorldOf returns a world whose Organization belongs to a legal entity.
 func aWorldOf(ctx context.Context, entity accountsv1.DisplayText) world {
 	GinkgoHelper()
 	w := aWorld()
@@ -26,7 +26,7 @@ func aWorldOf(ctx context.Context, entity accountsv1.DisplayText) world {
 	return w
 }
 
-// invitesJaneOf invites, at the same address, the Jane of another world.
+// invitesJaneOf invites the Jane of another world, at the same address.
 func (w world) invitesJaneOf(ctx context.Context, other world) *accountsv1.Membership {
 	GinkgoHelper()
 	m := w.membership("jane")
@@ -36,8 +36,8 @@ func (w world) invitesJaneOf(ctx context.Context, other world) *accountsv1.Membe
 	return m
 }
 
-// isForeign waits until the Membership of Jane, and its Invitation, say that
-// the Account that accepted is of another legal entity.
+// isForeign waits until Jane's Membership and its Invitation report that the accepting
+// Account belongs to another legal entity.
 func (w world) isForeign(ctx context.Context) {
 	GinkgoHelper()
 	for _, o := range []client.Object{w.invitation("jane"), w.membership("jane")} {
@@ -47,7 +47,7 @@ func (w world) isForeign(ctx context.Context) {
 }
 
 var _ = Describe("An Organization", func() {
-	It("of the same legal entity is joined by the same Account", Label("B10"), func(ctx SpecContext) {
+	It("of the same legal entity can be joined with the same Account", Label("B10"), func(ctx SpecContext) {
 		entity := accountsv1.DisplayText(fresh("Acme"))
 		shop, labs := aWorldOf(ctx, entity), aWorldOf(ctx, entity)
 		m, a := shop.active(ctx)
@@ -64,7 +64,7 @@ var _ = Describe("An Organization", func() {
 		Expect(labs.access(ctx)).To(BeEmpty())
 	})
 
-	DescribeTable("of another legal entity is not joined by the same Account, but by another one of the same address", Label("B11"),
+	DescribeTable("of another legal entity cannot be joined with the same Account, but with another one of the same address,", Label("B11"),
 		func(ctx SpecContext, entity, other accountsv1.DisplayText) {
 			acme, beta := aWorldOf(ctx, entity), aWorldOf(ctx, other)
 			m, a := acme.active(ctx)
@@ -84,12 +84,12 @@ var _ = Describe("An Organization", func() {
 			eventually(ctx, m, haveState("Active"), beReady(), HaveField("Status.AccountRef.Name", BeEquivalentTo(a.Name)))
 			Expect(acme.access(ctx)).To(ConsistOf("edit for usher:" + a.Name))
 		},
-		Entry("where both say theirs", accountsv1.DisplayText("Acme S.p.A."), accountsv1.DisplayText("Beta GmbH")),
-		Entry("where one is of its own", accountsv1.DisplayText("Acme S.p.A."), accountsv1.DisplayText("")),
-		Entry("where both are of their own", accountsv1.DisplayText(""), accountsv1.DisplayText("")),
+		Entry("if both name their legal entity", accountsv1.DisplayText("Acme S.p.A."), accountsv1.DisplayText("Beta GmbH")),
+		Entry("if only one names its legal entity", accountsv1.DisplayText("Acme S.p.A."), accountsv1.DisplayText("")),
+		Entry("if neither names its legal entity", accountsv1.DisplayText(""), accountsv1.DisplayText("")),
 	)
 
-	It("is one of two of different legal entities that an Account joins, if it accepts both at once", Label("B11"), func(ctx SpecContext) {
+	It("is the only one that an Account joins if it accepts two of different legal entities at once", Label("B11"), func(ctx SpecContext) {
 		acme, beta := aWorldOf(ctx, "Acme S.p.A."), aWorldOf(ctx, "Beta GmbH")
 		beta.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
 		people := []string{"jane", "john", "mary", "paul", "rose"}
@@ -125,7 +125,7 @@ var _ = Describe("An Organization", func() {
 		Expect(append(acme.access(ctx), beta.access(ctx)...)).To(ConsistOf(access))
 	})
 
-	It("that comes to be of another legal entity keeps its people, who can join nothing new", Label("B11"), func(ctx SpecContext) {
+	It("that moves to another legal entity keeps its members, who can join no further Organization", Label("B11"), func(ctx SpecContext) {
 		acme, labs, shop := aWorldOf(ctx, "Acme S.p.A."), aWorldOf(ctx, "Acme S.p.A."), aWorldOf(ctx, "Acme S.p.A.")
 		m, a := acme.active(ctx)
 		second, third := labs.invitesJaneOf(ctx, acme), shop.invitesJaneOf(ctx, acme)

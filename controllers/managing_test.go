@@ -14,8 +14,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// governed makes an Organization that is managed from its home namespace: by
-// owners and, without being owners, by deputies.
+// governed creates an Organization that is managed from its home namespace by owners and
+// by deputies, who are not owners.
 func (w world) governed(ctx context.Context) world {
 	GinkgoHelper()
 	org := w.organization()
@@ -33,10 +33,10 @@ func (w world) governed(ctx context.Context) world {
 	return w
 }
 
-// managing is what owners and deputies of a governed Organization have.
+// managing returns the access that owners and deputies of a governed Organization have.
 func (w world) managing() string { return "usher-organization-owner in " + w.name }
 
-// joined makes a Membership with a role, and accepts its Invitation.
+// joined creates a Membership with a role, and accepts its Invitation.
 func (w world) joined(ctx context.Context, person string, role accountsv1.CatalogueName) (*accountsv1.Membership, *accountsv1.Account) {
 	GinkgoHelper()
 	m := w.membership(person)
@@ -48,7 +48,7 @@ func (w world) joined(ctx context.Context, person string, role accountsv1.Catalo
 	return m, a
 }
 
-// owner makes an owner, and waits until the Organization counts on them.
+// owner creates an owner, and waits until the Organization lists them.
 func (w world) owner(ctx context.Context, person string) (*accountsv1.Membership, *accountsv1.Account) {
 	GinkgoHelper()
 	m, a := w.joined(ctx, person, "owner")
@@ -56,12 +56,12 @@ func (w world) owner(ctx context.Context, person string) (*accountsv1.Membership
 	return m, a
 }
 
-// haveOwner says that an Organization counts on somebody as an owner.
+// haveOwner matches an Organization whose list of owners includes the person.
 func haveOwner(person string) gomegatypes.GomegaMatcher {
 	return HaveField("Status.Owners", ContainElement(HaveField("Name", BeEquivalentTo(person))))
 }
 
-// haveOwners says on whom an Organization counts, and on nobody else.
+// haveOwners matches an Organization whose list of owners has exactly these people.
 func haveOwners(people ...string) gomegatypes.GomegaMatcher {
 	return WithTransform(func(org *accountsv1.Organization) (names []string) {
 		for _, owner := range org.Status.Owners {
@@ -71,8 +71,7 @@ func haveOwners(people ...string) gomegatypes.GomegaMatcher {
 	}, ConsistOf(people))
 }
 
-// updating changes an object as somebody; the controllers may be writing at the
-// same moment.
+// updating changes an object as another user, even while the controllers are writing it.
 func updating(ctx context.Context, somebody client.Client, o *accountsv1.Membership, how func(*accountsv1.Membership)) error {
 	GinkgoHelper()
 	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(o), o)).To(Succeed())
@@ -86,7 +85,7 @@ const (
 	theLastOwner = "This is the last owner of the Organization"
 )
 
-var _ = Describe("Who manages an Organization by a role that Usher granted", Label("D9", "C11"), func() {
+var _ = Describe("A manager of an Organization whose role Usher granted", Label("D9", "C11"), func() {
 	var (
 		w   world
 		ada *accountsv1.Account
@@ -106,7 +105,7 @@ var _ = Describe("Who manages an Organization by a role that Usher granted", Lab
 		her = as(ctx, ada)
 	})
 
-	It("takes people in, changes what they have, and takes them out", func(ctx SpecContext) {
+	It("can invite people, change their roles and permissions, and remove them", func(ctx SpecContext) {
 		john := w.membership("john")
 		Expect(her.Create(ctx, john)).To(Succeed())
 		eventually(ctx, john, haveState("Invited"), beReady())
@@ -120,7 +119,7 @@ var _ = Describe("Who manages an Organization by a role that Usher granted", Lab
 		Expect(bound(ctx, his)).To(BeEmpty())
 	})
 
-	It("neither changes nor removes their own Membership, alone or with others", func(ctx SpecContext) {
+	It("can neither change nor remove their own Membership, alone or with others", func(ctx SpecContext) {
 		for range 2 {
 			own := w.membership("ada")
 			for name, how := range map[string]func(*accountsv1.Membership){
@@ -139,7 +138,7 @@ var _ = Describe("Who manages an Organization by a role that Usher granted", Lab
 		w.has(ctx, "ada", ada, w.managing())
 	})
 
-	It("removes every owner but the last, who hands over instead", func(ctx SpecContext) {
+	It("can remove every owner except the last one, who has to appoint another owner first", func(ctx SpecContext) {
 		_, paul := w.joined(ctx, "paul", "deputy")
 		canOnly(ctx, paul, []string{"delete memberships.accounts.usher.dev in " + w.name, "assign roles.accounts.usher.dev/owner in " + w.name})
 		deputy, first := as(ctx, paul), w.membership("ada")
@@ -151,7 +150,7 @@ var _ = Describe("Who manages an Organization by a role that Usher granted", Lab
 		second.Spec.Role = "owner"
 		Expect(her.Create(ctx, second)).To(Succeed())
 		eventually(ctx, second, haveState("Invited"), beReady())
-		Expect(deputy.Delete(ctx, first)).To(MatchError(ContainSubstring(theLastOwner)), "while the other has not joined")
+		Expect(deputy.Delete(ctx, first)).To(MatchError(ContainSubstring(theLastOwner)), "as long as the other owner has not joined")
 		w.accept(ctx, "grace", w.name+"-grace")
 		eventually(ctx, w.organization(), haveOwners("ada", "grace"))
 		Eventually(deputy.Delete).WithArguments(ctx, first).Should(Succeed())

@@ -25,38 +25,38 @@ import (
 	"github.com/usher-dev/usher/internal/membership"
 )
 
-// membershipReconciler invites the person of a Membership and holds their
-// RoleBindings true until the Membership goes.
+// membershipReconciler invites the person of a Membership and keeps their RoleBindings
+// correct until the Membership is deleted.
 type membershipReconciler struct {
 	client.Client
-	// Live reads past the cache, which may not have the newest yet.
+	// Live reads past the cache, which may lack the newest objects.
 	Live client.Reader
-	// Clock tells the time.
+	// Clock returns the current time.
 	Clock clock.PassiveClock
-	// Namespace is Usher's own, which no grant ever reaches.
+	// Namespace is Usher's own namespace, which no grant can reach.
 	Namespace string
-	// ClusterRoles tells what there is to bind.
+	// ClusterRoles inspects the ClusterRoles of the catalogue.
 	ClusterRoles *ClusterRoles
-	// Policies tells whether Usher's policies are in force.
+	// Policies checks whether Usher's policies are in force.
 	Policies *Policies
-	// Pace is how fast RoleBindings are written, so that a change of a catalogue
-	// leaves the API server time for others.
+	// Pace limits how fast RoleBindings are written, so that a change of a catalogue
+	// leaves the API server time for other clients.
 	Pace *rate.Limiter
-	// Prompt is how many reports of what a catalogue's change came to are saved at
-	// once; the others wait, so that access of everybody comes first.
+	// Prompt limits how many reports about a catalogue change are saved immediately. The
+	// others wait, so that all members get their access before the reports are written.
 	Prompt *rate.Limiter
-	// Workers is how many Memberships are worked on at a time.
+	// Workers is how many Memberships are reconciled at a time.
 	Workers int
 
-	// begun are the RoleBindings that are made here, by their names, and deleted
-	// here, by their UIDs, until the cache tells so.
+	// begun holds the RoleBindings that this process creates, by name, and deletes, by
+	// UID, until their watch events arrive.
 	begun sync.Map
 }
 
 var _ reconcile.Reconciler = (*membershipReconciler)(nil)
 
-// SetupWithManager makes the manager call Reconcile when something changes
-// that decides about a Membership.
+// SetupWithManager adds the controller to the manager and watches everything that can
+// change the outcome for a Membership.
 func (r *membershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Membership{}).
@@ -70,9 +70,9 @@ func (r *membershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// isOwnDoing tells whether an event of a RoleBinding says no more than that it was
-// made, or deleted, here: there is nothing to repair. Who applied it says nothing
-// of that, because anybody can call themselves Usher.
+// isOwnDoing reports whether an event of a RoleBinding shows only that this process
+// created or deleted it, so there is nothing to repair. The field manager is no evidence,
+// because any client can use Usher's name.
 func (r *membershipReconciler) isOwnDoing(c change) (own bool) {
 	switch {
 	case c.before == nil:
@@ -83,8 +83,8 @@ func (r *membershipReconciler) isOwnDoing(c change) (own bool) {
 	return own
 }
 
-// ofBinding asks for the Memberships that a RoleBinding was made for, by its
-// labels and by its name: whoever strips the labels is noticed.
+// ofBinding enqueues the Memberships that a RoleBinding was made for, by its labels and
+// by its name. The name reveals the removal of the labels.
 func (r *membershipReconciler) ofBinding(ctx context.Context, binding client.Object) []reconcile.Request {
 	found := requestsOf(membershipOf(binding))
 	organization, name, named := grant.ParseBindingName(binding.GetName())
@@ -93,7 +93,7 @@ func (r *membershipReconciler) ofBinding(ctx context.Context, binding client.Obj
 	}
 	org, err := find(ctx, r, types.NamespacedName{Name: organization}, &accountsv1.Organization{})
 	if err != nil || org == nil {
-		return found // no such Organization; a cache fails to read only while the process stops
+		return found // no such Organization; reading from a cache fails only while the process stops
 	}
 	return append(found, requestsOf(types.NamespacedName{Namespace: string(org.Spec.Namespace), Name: name})...)
 }
@@ -106,12 +106,11 @@ func (r *membershipReconciler) everybody(ctx context.Context, _ client.Object) [
 	return requests(ctx, r, &accountsv1.MembershipList{})
 }
 
-// naming asks for the members of the Organizations whose catalogue names a
-// ClusterRole.
+// naming enqueues the members of the Organizations whose catalogue names a ClusterRole.
 func (r *membershipReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
 	var orgs accountsv1.OrganizationList
 	if err := r.List(ctx, &orgs, client.MatchingFields{byClusterRole: role.GetName()}); err != nil {
-		return nil // a cache fails to list only while the process stops
+		return nil // listing from a cache fails only while the process stops
 	}
 	var found []reconcile.Request
 	for i := range orgs.Items {
@@ -120,12 +119,12 @@ func (r *membershipReconciler) naming(ctx context.Context, role client.Object) [
 	return found
 }
 
-// reachingNamespace asks for the members of every Organization that has a
-// resource which stands for the namespace.
+// reachingNamespace enqueues the members of every Organization with a resource that
+// includes the namespace.
 func (r *membershipReconciler) reachingNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
 	var orgs accountsv1.OrganizationList
 	if err := r.List(ctx, &orgs); err != nil {
-		return nil // a cache fails to list only while the process stops
+		return nil // listing from a cache fails only while the process stops
 	}
 	var found []reconcile.Request
 	for i := range orgs.Items {
@@ -136,7 +135,7 @@ func (r *membershipReconciler) reachingNamespace(ctx context.Context, namespace 
 	return found
 }
 
-// Reconcile brings one Membership one step further.
+// Reconcile moves one Membership one step towards its desired state.
 func (r *membershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	m, err := find(ctx, r, req.NamespacedName, &accountsv1.Membership{})
 	if err != nil {
@@ -157,7 +156,7 @@ func (r *membershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	}
 	plan := membership.Decide(facts)
 	if plan.AddFinalizer {
-		// A Membership with the finalizer and without a status has lost it.
+		// A Membership that has the finalizer but no status has lost its status.
 		m.Status = membership.Report(facts)
 		if err := status.save(ctx); err != nil {
 			return ctrl.Result{}, err
@@ -175,8 +174,8 @@ func (r *membershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	return result, err
 }
 
-// act carries a plan out. It goes on after a RoleBinding that cannot be
-// applied, so that one does not keep back the others.
+// act carries out a plan. It continues after a RoleBinding that cannot be applied, so
+// that one failure does not hold up the others.
 func (r *membershipReconciler) act(ctx context.Context, m *accountsv1.Membership, plan membership.Plan) (map[string]membership.Failure, error) {
 	if plan.AddFinalizer {
 		controllerutil.AddFinalizer(m, accountsv1.Finalizer)

@@ -40,8 +40,8 @@ func (r *membershipReconciler) observe(ctx context.Context, m *accountsv1.Member
 	return facts, err
 }
 
-// freshOwners reads the owners past the cache where a manifest may ask for less
-// than before, and where an owner is kept: nobody must lose access on old news.
+// freshOwners reads the owners past the cache if a manifest may ask for less than before,
+// or if an owner is retained. An owner must not lose access on stale data.
 func (r *membershipReconciler) freshOwners(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) error {
 	seen := m.Status.ObservedGeneration
 	changed := m.DeletionTimestamp != nil || seen == nil || *seen != m.Generation

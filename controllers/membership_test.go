@@ -18,7 +18,7 @@ var _ = Describe("A Membership", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	It("is Invited as soon as the mail is out, and Ready although nobody has answered", Label("A5", "C6", "D3"), func(ctx SpecContext) {
+	It("is Invited as soon as the mail was sent, and Ready without an answer", Label("A5", "C6", "D3"), func(ctx SpecContext) {
 		m := w.membership("jane")
 		create(ctx, m)
 		eventually(ctx, m, haveState("Invited"), beReady(),
@@ -46,7 +46,7 @@ var _ = Describe("A Membership", func() {
 		Expect(made[0].Subjects).To(ConsistOf(rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: "User", Name: "usher:" + a.Name}))
 	})
 
-	It("follows its role when that is changed", Label("D8"), func(ctx SpecContext) {
+	It("follows a change of its role", Label("D8"), func(ctx SpecContext) {
 		m, _ := w.active(ctx)
 		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		Eventually(func() []string {
@@ -58,7 +58,7 @@ var _ = Describe("A Membership", func() {
 		}).Should(ConsistOf("view"))
 	})
 
-	It("gives and takes single permissions for this person", func(ctx SpecContext) {
+	It("allows and denies single permissions for this person", func(ctx SpecContext) {
 		m := w.membership("jane")
 		m.Spec.Permissions = []accountsv1.PermissionOverride{
 			{Effect: "Deny", Permission: "deploy", Resources: []accountsv1.CatalogueName{"staging"}},
@@ -75,7 +75,7 @@ var _ = Describe("A Membership", func() {
 		Expect(m.Status.Grants).To(ContainElement(HaveField("Group", "grafana-editors")))
 	})
 
-	It("says which grant is not in force, and grants it as soon as it can", func(ctx SpecContext) {
+	It("reports which grant is not in force, and applies it as soon as possible", func(ctx SpecContext) {
 		late := accountsv1.NamespaceName(w.name + "-late")
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Resources[0].Namespaces.Names = append(o.Spec.Resources[0].Namespaces.Names, late)
@@ -92,7 +92,7 @@ var _ = Describe("A Membership", func() {
 		Expect(bindings(ctx, string(late))).To(HaveLen(1))
 	})
 
-	It("names a resource that nobody has declared, and grants nothing on it", Label("B9"), func(ctx SpecContext) {
+	It("reports a resource that is not declared, and grants nothing on it", Label("B9"), func(ctx SpecContext) {
 		m := w.membership("jane")
 		m.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: "Allow", Permission: "look", Resources: []accountsv1.CatalogueName{"production"}}}
 		create(ctx, m)
@@ -102,7 +102,7 @@ var _ = Describe("A Membership", func() {
 			haveMessage("Ready", "no resource production; declare it there first"))
 	})
 
-	It("is Failed, and invites nobody, while the Organization has no such role", func(ctx SpecContext) {
+	It("is Failed, and sends no invitation, if the Organization does not have its role", func(ctx SpecContext) {
 		m := w.membership("jane")
 		m.Spec.Role = "astronaut"
 		create(ctx, m)
@@ -120,7 +120,7 @@ var _ = Describe("A Membership", func() {
 		Expect(w.invitationsTo("jane")).To(BeEmpty())
 	})
 
-	It("repairs a RoleBinding that somebody edited, relabelled or deleted", Label("K5"), func(ctx SpecContext) {
+	It("repairs a RoleBinding that another client edited, relabelled or deleted", Label("K5"), func(ctx SpecContext) {
 		_, a := w.active(ctx)
 		want := bindings(ctx, w.staging())[0]
 		repaired := func(g Gomega) {
@@ -154,7 +154,7 @@ var _ = Describe("A Membership", func() {
 		Expect(want.Subjects[0].Name).To(Equal("usher:" + a.Name))
 	})
 
-	It("never takes over a RoleBinding that somebody else made", func(ctx SpecContext) {
+	It("never takes over a RoleBinding of another client", func(ctx SpecContext) {
 		theirs := &rbacv1.RoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Namespace: w.staging(), Name: "usher:" + w.name + ":jane:edit"},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
@@ -162,13 +162,13 @@ var _ = Describe("A Membership", func() {
 		create(ctx, theirs)
 		m := w.invited(ctx, "jane")
 		w.accept(ctx, "jane", w.name+"-jane")
-		eventually(ctx, m, haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"), haveMessage("Ready", "is held by \"controllers.test\""))
+		eventually(ctx, m, haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"), haveMessage("Ready", "is managed by \"controllers.test\""))
 		before := theirs.ResourceVersion
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(theirs), theirs)).To(Succeed())
 		Expect(theirs.ResourceVersion).To(Equal(before))
 	})
 
-	It("takes access away when it goes, before it is gone", Label("B8", "K4"), func(ctx SpecContext) {
+	It("withdraws the access before its deletion completes", Label("B8", "K4"), func(ctx SpecContext) {
 		m, a := w.active(ctx)
 		Expect(k8s.Delete(ctx, m)).To(Succeed())
 		eventuallyGone(ctx, m)
@@ -178,7 +178,7 @@ var _ = Describe("A Membership", func() {
 		Expect(a.Annotations).To(HaveKeyWithValue(accountsv1.MembershipsAnnotation, ""))
 	})
 
-	It("has to be accepted anew when it is made again", Label("B8"), func(ctx SpecContext) {
+	It("must be accepted again if it is created again", Label("B8"), func(ctx SpecContext) {
 		m, _ := w.active(ctx)
 		Expect(k8s.Delete(ctx, m)).To(Succeed())
 		eventuallyGone(ctx, m)
@@ -187,14 +187,14 @@ var _ = Describe("A Membership", func() {
 		Expect(bindings(ctx, w.staging())).To(BeEmpty())
 	})
 
-	It("takes its Invitation away when it goes, without a garbage collector", Label("K4"), func(ctx SpecContext) {
+	It("deletes its Invitation when it is deleted, even without a garbage collector", Label("K4"), func(ctx SpecContext) {
 		m := w.invited(ctx, "jane")
 		Expect(k8s.Delete(ctx, m)).To(Succeed())
 		eventuallyGone(ctx, m)
 		eventuallyGone(ctx, w.invitation("jane"))
 	})
 
-	It("comes back as it was after a restore that lost every status", func(ctx SpecContext) {
+	It("is the same again after a restore without any status", func(ctx SpecContext) {
 		m, a := w.active(ctx)
 		inv := w.invitation("jane")
 		changeStatus(ctx, m, func(m *accountsv1.Membership) { m.Status = accountsv1.MembershipStatus{} })

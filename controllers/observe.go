@@ -21,7 +21,8 @@ import (
 	"github.com/usher-dev/usher/internal/organization"
 )
 
-// find reads an object; none is no error, but nil. The error names what was read.
+// find reads an object. It returns nil and no error if the object does not exist. An
+// error names the object.
 func find[T client.Object](ctx context.Context, r client.Reader, key types.NamespacedName, into T) (T, error) {
 	var none T
 	switch err := r.Get(ctx, key, into); {
@@ -33,7 +34,7 @@ func find[T client.Object](ctx context.Context, r client.Reader, key types.Names
 	return into, nil
 }
 
-// readList reads a list. The error names what was read.
+// readList reads a list. An error names the kind.
 func readList(ctx context.Context, r client.Reader, into client.ObjectList, options ...client.ListOption) error {
 	if err := r.List(ctx, into, options...); err != nil {
 		return fmt.Errorf("list %ss: %w", strings.TrimSuffix(kindOf(into), "List"), err)
@@ -41,14 +42,14 @@ func readList(ctx context.Context, r client.Reader, into client.ObjectList, opti
 	return nil
 }
 
-// kindOf is the kind of an API type.
+// kindOf returns the kind of an API type.
 func kindOf(o any) string {
 	name := fmt.Sprintf("%T", o)
 	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
-// findOrganization reads an Organization, and tells whether an older one holds
-// its home namespace.
+// findOrganization reads an Organization. homeTaken names the older Organization that
+// owns its home namespace, if there is one.
 func findOrganization(ctx context.Context, r client.Reader, name accountsv1.CatalogueName) (org *accountsv1.Organization, homeTaken string, err error) {
 	org, err = find(ctx, r, types.NamespacedName{Name: string(name)}, &accountsv1.Organization{})
 	if err != nil || org == nil {
@@ -58,8 +59,8 @@ func findOrganization(ctx context.Context, r client.Reader, name accountsv1.Cata
 	return org, homeTaken, err
 }
 
-// homeTakenBy names the Organization that holds the home namespace of this one,
-// if it is another.
+// homeTakenBy returns the name of the other Organization that owns the home namespace of
+// org, or "" if there is none.
 func homeTakenBy(ctx context.Context, r client.Reader, org *accountsv1.Organization) (string, error) {
 	var rivals accountsv1.OrganizationList
 	if err := readList(ctx, r, &rivals, client.MatchingFields{byNamespace: string(org.Spec.Namespace)}); err != nil {
@@ -71,8 +72,8 @@ func homeTakenBy(ctx context.Context, r client.Reader, org *accountsv1.Organizat
 	return "", nil
 }
 
-// findHolder reads the Account that holds a Membership: its record names the
-// Membership, for the address that the Membership is for.
+// findHolder reads the Account that holds a Membership. The Account's record names the
+// Membership together with its address.
 func findHolder(ctx context.Context, r client.Reader, key types.NamespacedName, email accountsv1.EmailAddress) (*accountsv1.Account, error) {
 	var recorded accountsv1.AccountList
 	if err := readList(ctx, r, &recorded, client.MatchingFields{byMembership: key.String()}); err != nil {
@@ -86,10 +87,10 @@ func findHolder(ctx context.Context, r client.Reader, key types.NamespacedName, 
 	return nil, nil
 }
 
-// organizationsOf reads the Organizations that an Account belongs to: those of
-// the Memberships in its record that are its own and not going. What the cache
-// does not have yet is looked for past it: an Account must not come to belong to
-// two legal entities on old news.
+// organizationsOf reads the Organizations that an Account belongs to. These are the
+// Organizations of the Memberships in its record that it holds and that are not being
+// deleted. Objects that the cache lacks are read past the cache: an Account must not join
+// two legal entities on stale data.
 func organizationsOf(ctx context.Context, cached, live client.Reader, a *accountsv1.Account) ([]*accountsv1.Organization, error) {
 	var found []*accountsv1.Organization
 	for _, key := range recorded(a) {
@@ -112,7 +113,7 @@ func organizationsOf(ctx context.Context, cached, live client.Reader, a *account
 	return found, nil
 }
 
-// findIn is find in one place after the other.
+// findIn calls find with one reader after the other until it finds the object.
 func findIn[T interface {
 	client.Object
 	comparable
@@ -127,9 +128,9 @@ func findIn[T interface {
 	return none, nil
 }
 
-// bindingsLeft tells whether there are RoleBindings of Usher's with a label. It
-// wants a reader past the cache, which may not have the newest yet. It goes on
-// until it finds one, because anybody may plant RoleBindings with such labels.
+// bindingsLeft reports whether RoleBindings of Usher with a label exist. It needs a
+// reader that bypasses the cache, which may lack the newest ones. It reads all pages
+// until it finds one, because any client can create RoleBindings with such labels.
 func bindingsLeft(ctx context.Context, live client.Reader, label, value string) (bool, error) {
 	const page = 50
 	labels := client.MatchingLabels{accountsv1.ManagedByLabel: accountsv1.ManagedByValue, label: value}
@@ -147,7 +148,7 @@ func bindingsLeft(ctx context.Context, live client.Reader, label, value string) 
 	}
 }
 
-// cluster reads what the grants of an Organization depend on.
+// cluster reads the cluster state that the grants of an Organization depend on.
 func cluster(ctx context.Context, r client.Reader, roles *ClusterRoles, own string, org *accountsv1.Organization) (grant.Cluster, error) {
 	var namespaces corev1.NamespaceList
 	if err := readList(ctx, r, &namespaces, client.UnsafeDisableDeepCopy); err != nil {

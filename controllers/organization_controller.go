@@ -28,33 +28,33 @@ import (
 	"github.com/usher-dev/usher/internal/organization"
 )
 
-// organizationReconciler makes an Organization's home namespace and the
-// Memberships of its founders, gives out its seats, and checks its catalogue
-// and its mail. It never deletes a namespace.
+// organizationReconciler reconciles Organizations. It creates the home namespace and the
+// Memberships of the founders, assigns the seats, and checks the catalogue and the mail
+// settings. It never deletes a namespace.
 type organizationReconciler struct {
 	client.Client
-	// Live reads past the cache, before the last trace is said to be gone.
+	// Live reads past the cache. It is used before the last trace is reported as deleted.
 	Live client.Reader
-	// Clock tells the time.
+	// Clock returns the current time.
 	Clock clock.PassiveClock
 	// Events records what happened to an Organization.
 	Events events.EventRecorder
-	// Settings reads what Organizations bring of their own.
+	// Settings reads the settings that Organizations bring themselves.
 	Settings *notifier.Settings
-	// ClusterRoles tells what there is to bind.
+	// ClusterRoles inspects the ClusterRoles of the catalogue.
 	ClusterRoles *ClusterRoles
-	// Policies tells whether Usher's policies are in force.
+	// Policies checks whether Usher's policies are in force.
 	Policies *Policies
-	// Namespace is Usher's own, which no grant ever reaches.
+	// Namespace is Usher's own namespace, which no grant can reach.
 	Namespace string
-	// Workers is how many Organizations are worked on at a time.
+	// Workers is how many Organizations are reconciled at a time.
 	Workers int
 }
 
 var _ reconcile.Reconciler = (*organizationReconciler)(nil)
 
-// SetupWithManager makes the manager call Reconcile when something changes
-// that decides about an Organization.
+// SetupWithManager adds the controller to the manager and watches everything that can
+// change the outcome for an Organization.
 func (r *organizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Organization{}, unlessProgress()).
@@ -73,19 +73,19 @@ func (r *organizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// rivals asks for the other Organizations with the same home namespace.
+// rivals enqueues the other Organizations with the same home namespace.
 func (r *organizationReconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
 	home := o.(*accountsv1.Organization).Spec.Namespace
 	all := requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: string(home)})
 	return slices.DeleteFunc(all, func(req reconcile.Request) bool { return req.Name == o.GetName() })
 }
 
-// atHome asks for the Organizations whose home a namespace is.
+// atHome enqueues the Organizations whose home namespace this is.
 func (r *organizationReconciler) atHome(ctx context.Context, namespace client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: namespace.GetName()})
 }
 
-// naming asks for the Organizations whose catalogue names a ClusterRole.
+// naming enqueues the Organizations whose catalogue names a ClusterRole.
 func (r *organizationReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byClusterRole: role.GetName()})
 }
@@ -94,8 +94,8 @@ func (r *organizationReconciler) everything(ctx context.Context, _ client.Object
 	return requests(ctx, r, &accountsv1.OrganizationList{})
 }
 
-// left asks for the Organizations that the person of an Account asks to leave:
-// an owner is let go by them.
+// left enqueues the Organizations that the owner of an Account asks to leave. The
+// Organization has to release an owner first.
 func (r *organizationReconciler) left(ctx context.Context, o client.Object) []reconcile.Request {
 	var found []reconcile.Request
 	for _, m := range o.(*accountsv1.Account).Status.Leaving {
@@ -104,18 +104,18 @@ func (r *organizationReconciler) left(ctx context.Context, o client.Object) []re
 	return found
 }
 
-// going asks for the Organization that a RoleBinding was made for where it is
-// being deleted, which waits for the last of them.
+// going enqueues the Organization that a RoleBinding was made for if the Organization is
+// being deleted. The deletion waits for the last RoleBinding.
 func (r *organizationReconciler) going(ctx context.Context, binding client.Object) []reconcile.Request {
 	name, _, _ := grant.ParseBindingName(binding.GetName())
 	org, err := find(ctx, r, types.NamespacedName{Name: name}, &accountsv1.Organization{})
 	if err != nil || org == nil || org.DeletionTimestamp == nil {
-		return nil // nothing waits for it; a cache fails to read only while the process stops
+		return nil // nothing waits for it; reading from a cache fails only while the process stops
 	}
 	return requestsOf(types.NamespacedName{Name: name})
 }
 
-// bringing asks for the Organizations whose own settings an object holds.
+// bringing enqueues the Organizations whose own settings an object contains.
 func (r *organizationReconciler) bringing(ctx context.Context, o client.Object) []reconcile.Request {
 	if name := o.GetName(); name != accountsv1.MailTemplatesName && name != accountsv1.CredentialsName {
 		return nil
@@ -123,14 +123,14 @@ func (r *organizationReconciler) bringing(ctx context.Context, o client.Object) 
 	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: o.GetNamespace()})
 }
 
-// whenSomebodyCounts asks for the Organization of a Membership or an
-// Invitation when that is about its seats, or about mail that is held.
+// whenSomebodyCounts enqueues the Organization of a Membership or an Invitation if the
+// change affects its seats, its owners or mail that is held.
 func (r *organizationReconciler) whenSomebodyCounts() handler.EventHandler {
 	return upon(func(ctx context.Context, q queue, c change) {
 		key := types.NamespacedName{Name: organizationNamedBy(c.newest())}
 		org, err := find(ctx, r, key, &accountsv1.Organization{})
 		if err != nil || org == nil {
-			return // no such Organization; a cache fails to read only while the process stops
+			return // no such Organization; reading from a cache fails only while the process stops
 		}
 		counts := func(o client.Object) bool {
 			return isOwner(org, o) || len(heldOf(o.(reported), accountsv1.OrganizationReference{Name: "any"})) > 0
@@ -141,7 +141,7 @@ func (r *organizationReconciler) whenSomebodyCounts() handler.EventHandler {
 	})
 }
 
-// organizationNamedBy is the Organization of a Membership or an Invitation.
+// organizationNamedBy returns the Organization of a Membership or an Invitation.
 func organizationNamedBy(o client.Object) string {
 	switch o := o.(type) {
 	case *accountsv1.Membership:
@@ -152,8 +152,7 @@ func organizationNamedBy(o client.Object) string {
 	return ""
 }
 
-// isOwner tells whether an object is the Membership of an owner, or of somebody
-// who is to be one.
+// isOwner reports whether an object is the Membership of an owner or of a future owner.
 func isOwner(org *accountsv1.Organization, o client.Object) bool {
 	m, isMembership := o.(*accountsv1.Membership)
 	if !isMembership {
@@ -163,7 +162,7 @@ func isOwner(org *accountsv1.Organization, o client.Object) bool {
 	return listed || org.Owns(m.Spec.Role)
 }
 
-// Reconcile brings one Organization one step further.
+// Reconcile moves one Organization one step towards its desired state.
 func (r *organizationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	org, err := find(ctx, r, req.NamespacedName, &accountsv1.Organization{})
 	if err != nil || org == nil {

@@ -59,8 +59,8 @@ func (r *organizationReconciler) observe(ctx context.Context, org *accountsv1.Or
 	return facts, err
 }
 
-// owners says who is to be in the list of owners. Nobody is taken out of it on
-// what the cache shows: it may lack that the one who stays is going by now.
+// owners returns the new list of owners. It never removes an owner based on the cache
+// alone, which may not show yet that the remaining owner is leaving.
 func (r *organizationReconciler) owners(ctx context.Context, org *accountsv1.Organization) ([]accountsv1.OwnerStatus, error) {
 	if !org.HasOwners() {
 		return nil, nil
@@ -76,8 +76,8 @@ func (r *organizationReconciler) owners(ctx context.Context, org *accountsv1.Org
 	return organization.Owners(org, people), err
 }
 
-// persons reads the Memberships that Accounts hold and that are, or were, those
-// of owners.
+// persons reads the Memberships that Accounts hold and whose members are owners, were
+// owners or are about to be.
 func (r *organizationReconciler) persons(ctx context.Context, reader client.Reader, org *accountsv1.Organization) ([]organization.Person, error) {
 	var memberships accountsv1.MembershipList
 	if err := readList(ctx, reader, &memberships, client.InNamespace(org.Spec.Namespace), client.UnsafeDisableDeepCopy); err != nil {
@@ -109,7 +109,7 @@ func (r *organizationReconciler) persons(ctx context.Context, reader client.Read
 	return people, nil
 }
 
-// rollout counts how far a change of the catalogue is.
+// rollout counts the progress of a change of the catalogue.
 func (r *organizationReconciler) rollout(ctx context.Context, org *accountsv1.Organization, cluster grant.Cluster) (accountsv1.RolloutStatus, error) {
 	var memberships accountsv1.MembershipList
 	err := readList(ctx, r, &memberships, client.MatchingFields{byOrganization: org.Name}, client.UnsafeDisableDeepCopy)
@@ -127,8 +127,8 @@ func (r *organizationReconciler) held(ctx context.Context, org *accountsv1.Organ
 	return len(names)
 }
 
-// seats says who is to have the seats. A seat is not given out, or taken, on
-// what the cache shows: it may lack somebody who has one by now.
+// seats returns the new assignment of the seats. It never assigns or frees a seat based
+// on the cache alone, which may not show yet that another person has one.
 func (r *organizationReconciler) seats(ctx context.Context, org *accountsv1.Organization) (accountsv1.SeatsStatus, error) {
 	if org.Spec.Seats == 0 {
 		return accountsv1.SeatsStatus{}, nil
@@ -147,8 +147,9 @@ func (r *organizationReconciler) seats(ctx context.Context, org *accountsv1.Orga
 	return seat.Assign(org, people), nil
 }
 
-// people reads who could have a seat. An Invitation that was accepted makes its
-// Membership before it goes: read in this order, one of the two is seen.
+// people reads the objects that could have a seat. An accepted Invitation creates its
+// Membership before it is deleted. Reading the Invitations first therefore shows at least
+// one of the two.
 func (r *organizationReconciler) people(
 	ctx context.Context, reader client.Reader, org *accountsv1.Organization, options ...client.ListOption,
 ) (seat.People, error) {

@@ -19,7 +19,7 @@ var _ = Describe("An Organization", func() {
 
 	BeforeEach(func() { w = aWorld() })
 
-	It("makes its home namespace and says that its catalogue can be granted", Label("K1"), func(ctx SpecContext) {
+	It("creates its home namespace and reports that its catalogue can be granted", Label("K1"), func(ctx SpecContext) {
 		org := w.organization()
 		create(ctx, org)
 		eventually(ctx, org, beReady(),
@@ -28,7 +28,7 @@ var _ = Describe("An Organization", func() {
 		Expect(k8s.Get(ctx, client.ObjectKey{Name: w.name}, &corev1.Namespace{})).To(Succeed())
 	})
 
-	It("uses a namespace that is there already and leaves it as it is, to the end", Label("K1"), func(ctx SpecContext) {
+	It("uses an existing namespace, and never changes or deletes it", Label("K1"), func(ctx SpecContext) {
 		home := namespace(w.name)
 		home.Labels = map[string]string{"team": "acme"}
 		create(ctx, home)
@@ -42,7 +42,7 @@ var _ = Describe("An Organization", func() {
 		Expect(home).To(Equal(before))
 	})
 
-	DescribeTable("says by name what is wrong with its catalogue", func(ctx SpecContext, spoil func(*accountsv1.OrganizationSpec), reason, message string) {
+	DescribeTable("reports each fault of its catalogue by name", func(ctx SpecContext, spoil func(*accountsv1.OrganizationSpec), reason, message string) {
 		org := w.organization()
 		spoil(&org.Spec)
 		create(ctx, org)
@@ -62,7 +62,7 @@ var _ = Describe("An Organization", func() {
 		}, "ClusterRoleNotFound", "pilot"),
 	)
 
-	It("becomes valid as soon as a missing ClusterRole appears", Label("K1"), func(ctx SpecContext) {
+	It("becomes valid as soon as a missing ClusterRole is created", Label("K1"), func(ctx SpecContext) {
 		org := w.organization()
 		org.Spec.Permissions[0].ClusterRole = w.name
 		change(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: accountsv1.GrantableName}}, func(grantable *rbacv1.ClusterRole) {
@@ -74,7 +74,7 @@ var _ = Describe("An Organization", func() {
 		eventually(ctx, org, beReady())
 	})
 
-	It("does not share its home with an older one, and takes it over when that goes", func(ctx SpecContext) {
+	It("does not share its home namespace with an older Organization, and takes it over when that is deleted", func(ctx SpecContext) {
 		first, second := w.organization(), w.organization()
 		second.Name += "-too"
 		create(ctx, first)
@@ -91,7 +91,7 @@ var _ = Describe("An Organization", func() {
 		eventually(ctx, jane, haveState("Invited"), beReady())
 	})
 
-	It("withdraws all its members' access before it is gone, and gives it back when it returns", Label("K1", "K4"), func(ctx SpecContext) {
+	It("withdraws the access of all members before its deletion completes, and restores it when it is created again", Label("K1", "K4"), func(ctx SpecContext) {
 		w.settled(ctx)
 		m, _ := w.active(ctx)
 		org := w.organization()

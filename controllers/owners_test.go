@@ -23,7 +23,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// parting is a way in which an owner ceases to be one.
+// parting is a way in which an owner stops being an owner.
 type parting func(ctx context.Context, m *accountsv1.Membership, a *accountsv1.Account)
 
 func isDeleted(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Account) {
@@ -48,7 +48,7 @@ func isDenied(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Accou
 	})
 }
 
-// leaves gives the Membership up, as the portal does.
+// leaves gives up the Membership, as the portal does.
 func leaves(ctx context.Context, m *accountsv1.Membership, a *accountsv1.Account) {
 	GinkgoHelper()
 	changeStatus(ctx, a.DeepCopy(), func(a *accountsv1.Account) {
@@ -63,7 +63,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().governed(ctx) })
 
-	It("are those who have joined, can sign in, and are to stay", func(ctx SpecContext) {
+	It("are listed once they have joined, as long as they can sign in and are not leaving", func(ctx SpecContext) {
 		org := w.organization()
 		invited := w.membership("mary")
 		invited.Spec.Role = "owner"
@@ -82,7 +82,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		eventually(ctx, org, haveOwners("ada", "grace"))
 	})
 
-	DescribeTable("keep the last one, until there is another", func(ctx SpecContext, part parting, ready, after OmegaMatcher, left func() []string) {
+	DescribeTable("keep the last owner until there is another one:", func(ctx SpecContext, part parting, ready, after OmegaMatcher, left func() []string) {
 		m, a := w.owner(ctx, "ada")
 		w.has(ctx, "ada", a, w.managing())
 		part(ctx, m, a)
@@ -104,18 +104,18 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		eventually(ctx, m, after, beReady(), Not(haveCondition("LastOwner", metav1.ConditionTrue, "LastOwner")))
 		w.has(ctx, "ada", a, left()...)
 	},
-		Entry("who is deleted", parting(isDeleted), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"), nil, nil),
-		Entry("who is given another role", parting(isDemoted), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
+		Entry("an owner who is deleted", parting(isDeleted), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"), nil, nil),
+		Entry("an owner who gets another role", parting(isDemoted), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
 			haveState("Active"), func() []string { return []string{"edit in " + w.staging()} }),
-		Entry("who is suspended", parting(isSuspended), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
+		Entry("an owner who is suspended", parting(isSuspended), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
 			haveCondition("Ready", metav1.ConditionTrue, "Suspended"), func() []string { return nil }),
-		Entry("who is denied what makes them an owner", parting(isDenied), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
+		Entry("an owner who is denied a permission of owners", parting(isDenied), haveCondition("Ready", metav1.ConditionFalse, "LastOwner"),
 			haveState("Active"), func() []string { return nil }),
-		// Their manifest asks for nothing less, so that its Ready stays True.
-		Entry("who leaves", parting(leaves), beReady(), haveCondition("Ready", metav1.ConditionTrue, "NoAccount"), func() []string { return nil }),
+		// The manifest of a leaving owner does not ask for less, so Ready stays True.
+		Entry("an owner who leaves", parting(leaves), beReady(), haveCondition("Ready", metav1.ConditionTrue, "NoAccount"), func() []string { return nil }),
 	)
 
-	It("keep the one who was to go, and whose manifest makes them an owner again", func(ctx SpecContext) {
+	It("keep an owner whose removal was reverted in the manifest", func(ctx SpecContext) {
 		m, a := w.owner(ctx, "ada")
 		isSuspended(ctx, m, a)
 		eventually(ctx, m, haveCondition("Ready", metav1.ConditionFalse, "LastOwner"))
@@ -126,7 +126,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		w.has(ctx, "ada", a, w.managing())
 	})
 
-	It("do not count on one whose Account is disabled", func(ctx SpecContext) {
+	It("do not include an owner whose Account is disabled", func(ctx SpecContext) {
 		ada, hers := w.owner(ctx, "ada")
 		grace, disabled := w.owner(ctx, "grace")
 		turn(ctx, disabled, accountsv1.AccountSwitchDisabled)
@@ -140,7 +140,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		w.has(ctx, "grace", disabled, w.managing())
 	})
 
-	It("keep the last one, whatever the list was when a controller last heard of it", func(ctx SpecContext) {
+	It("keep the last owner even if a controller has a stale list", func(ctx SpecContext) {
 		ada, hers := w.owner(ctx, "ada")
 		thaw := make(chan struct{})
 		stop := startUsher(context.WithoutCancel(ctx), through(func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
@@ -164,7 +164,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		w.has(ctx, "grace", too, w.managing())
 	})
 
-	DescribeTable("go with it", func(ctx SpecContext, wait bool, order ...int) {
+	DescribeTable("are removed with it", func(ctx SpecContext, wait bool, order ...int) {
 		m, a := w.owner(ctx, "ada")
 		org := w.organization()
 		both := []client.Object{org, m}
@@ -182,13 +182,13 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		}
 		Expect(bound(ctx, a)).To(BeEmpty())
 	},
-		Entry("when it is deleted alone", false, 0),
+		Entry("when only the Organization is deleted", false, 0),
 		Entry("when it is deleted, and then its last owner", false, 0, 1),
-		Entry("when its last owner is deleted, and then itself", false, 1, 0),
-		Entry("when its last owner has been kept for long", true, 1, 0),
+		Entry("when its last owner is deleted, and then the Organization", false, 1, 0),
+		Entry("when its last owner was retained before", true, 1, 0),
 	)
 
-	It("go with its home namespace, of which nobody is kept", func(ctx SpecContext) {
+	It("are removed with its home namespace, including the last owner", func(ctx SpecContext) {
 		kept, hers := w.owner(ctx, "ada")
 		isDeleted(ctx, kept, hers)
 		eventually(ctx, kept, haveCondition("Ready", metav1.ConditionFalse, "LastOwner"))
@@ -198,7 +198,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		Expect(bound(ctx, hers)).To(BeEmpty())
 	})
 
-	It("go one by one with its home namespace, as its contents are deleted", func(ctx SpecContext) {
+	It("are removed one by one while the contents of its home namespace are deleted", func(ctx SpecContext) {
 		ada, hers := w.owner(ctx, "ada")
 		grace, too := w.owner(ctx, "grace")
 		Expect(k8s.Delete(ctx, namespace(w.name))).To(Succeed())
@@ -211,11 +211,11 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 
 const (
 	palaces = 25 // Organizations at a time
-	rounds  = 20 // in each of them
+	rounds  = 20 // in each Organization
 )
 
-var _ = Describe("Two owners who are removed in the same instant", SpecPriority(90), Label("D9"), func() {
-	It("leave one, five hundred times, and never a moment without", func(ctx SpecContext) {
+var _ = Describe("Two owners who are removed at the same moment", SpecPriority(90), Label("D9"), func() {
+	It("leave one owner behind in all five hundred rounds, without a gap", func(ctx SpecContext) {
 		following, stop := context.WithCancel(ctx)
 		defer stop()
 		news, err := cache.New(usherAPI, cache.Options{Scheme: k8s.Scheme()})
@@ -245,8 +245,8 @@ var _ = Describe("Two owners who are removed in the same instant", SpecPriority(
 	})
 })
 
-// palace is a world in which owners come and go. The Accounts hold, from the
-// beginning, all Memberships that there will be.
+// palace is a world in which owners come and go. From the beginning, the Accounts hold
+// all Memberships that will exist.
 type palace struct {
 	world
 	news     client.Reader
@@ -280,8 +280,9 @@ func aPalace(ctx context.Context, news client.Reader) *palace {
 
 func heir(i, round int) string { return fmt.Sprintf("heir-%d-%d", i, round) }
 
-// overturn has two new owners follow those of the round before, and removes both
-// at once: every pair of ways in turn. In some rounds they have hardly come.
+// overturn replaces the owners of the previous round by two new ones and removes both at
+// once. Each round uses the next pair of ways to remove them. In some rounds, only one of
+// them has become an owner by then.
 func (p *palace) overturn(ctx context.Context, round int) {
 	GinkgoHelper()
 	var heirs [2]*accountsv1.Membership
@@ -319,8 +320,8 @@ func (p *palace) organizationNow(ctx context.Context) (*accountsv1.Organization,
 	return org, p.news.Get(ctx, client.ObjectKeyFromObject(org), org)
 }
 
-// oneIsLeft tells that the Organization counts on one owner, who has access, and
-// that nobody else has it.
+// oneIsLeft checks that the Organization lists one owner, who has access, and that no
+// other Account has it.
 func (p *palace) oneIsLeft(ctx context.Context, g Gomega) {
 	org, err := p.organizationNow(ctx)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -330,15 +331,15 @@ func (p *palace) oneIsLeft(ctx context.Context, g Gomega) {
 	g.Expect(last).To(And(haveState("Active"), haveCondition("LastOwner", metav1.ConditionTrue, "LastOwner")))
 	var inForce rbacv1.RoleBindingList
 	g.Expect(p.news.List(ctx, &inForce, client.InNamespace(p.name))).To(Succeed())
-	var names []string // a failure that is told of whole RoleBindings takes long to put into words
+	var names []string // formatting a failure with whole RoleBindings takes long
 	for i := range inForce.Items {
 		names = append(names, inForce.Items[i].Name)
 	}
 	g.Expect(names).To(ConsistOf("usher:" + p.name + ":" + last.Name + ":usher-organization-owner"))
 }
 
-// throne is who has access as an owner, by home namespace, as one watch tells of
-// one change after the other.
+// throne records which owners have access, by home namespace. It uses one watch, which
+// reports one change after the other.
 type throne struct {
 	mu     sync.Mutex
 	held   map[string][]string
@@ -361,7 +362,7 @@ func watchThrone(ctx context.Context) *throne {
 	return t
 }
 
-// note counts a RoleBinding only while it is as Usher makes it.
+// note counts a RoleBinding only if it is as Usher makes it.
 func (t *throne) note(change watch.Event) {
 	b, isBinding := change.Object.(*rbacv1.RoleBinding)
 	if !isBinding || b.RoleRef.Name != "usher-organization-owner" {

@@ -18,20 +18,20 @@ import (
 	"github.com/usher-dev/usher/internal/guard"
 )
 
-// Policies tells whether the policies that Usher is installed with are in force.
+// Policies checks whether the policies that Usher is installed with are in force.
 type Policies struct {
 	client.Reader
 	installed guard.Set
 }
 
-// NewPolicies reads what there is by a reader of the API server, and what there
-// should be from this program itself.
+// NewPolicies returns Policies that reads the existing policies with r and compares them
+// with the ones built into this program.
 func NewPolicies(r client.Reader) (*Policies, error) {
 	policies, bindings, err := policy.All()
 	return &Policies{r, guard.Set{Policies: policies, Bindings: bindings}}, err
 }
 
-// state looks whether the policies are in force.
+// state returns whether the policies are in force.
 func (p *Policies) state(ctx context.Context, now time.Time) (guard.State, error) {
 	var (
 		policies admissionregistrationv1.ValidatingAdmissionPolicyList
@@ -43,7 +43,7 @@ func (p *Policies) state(ctx context.Context, now time.Time) (guard.State, error
 	return guard.Look(p.installed, guard.Set{Policies: policies.Items, Bindings: bindings.Items}, policy.Assign, now), nil
 }
 
-// concern lets through the events of the policies that Usher is installed with.
+// concern passes only events of the policies that Usher is installed with.
 func (p *Policies) concern() builder.WatchesOption {
 	return builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
 		return slices.ContainsFunc(p.installed.Policies, func(want admissionregistrationv1.ValidatingAdmissionPolicy) bool {

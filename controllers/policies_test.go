@@ -20,7 +20,7 @@ import (
 	"github.com/usher-dev/usher/internal/guard"
 )
 
-// installed are all policies and their bindings, as config/policy has them.
+// installed returns all policies and their bindings from config/policy.
 func installed() (all []client.Object) {
 	GinkgoHelper()
 	policies, bindings, err := policy.All()
@@ -34,8 +34,8 @@ func installed() (all []client.Object) {
 	return all
 }
 
-// vetting waits until Usher's policies are in force, and a Membership made from
-// now on is younger than they are.
+// vetting waits until Usher's policies are in force and old enough: a Membership created
+// from now on is younger than they are.
 func vetting(ctx context.Context) {
 	GinkgoHelper()
 	var since time.Time
@@ -48,7 +48,7 @@ func vetting(ctx context.Context) {
 	Eventually(time.Now).Should(BeTemporally(">=", since.Add(time.Second)))
 }
 
-// gap takes policies, or their bindings, away until restore, or the end of the spec.
+// gap deletes policies or their bindings, until restore or the end of the spec.
 func gap(ctx context.Context, objects ...client.Object) {
 	GinkgoHelper()
 	DeferCleanup(restore)
@@ -57,8 +57,8 @@ func gap(ctx context.Context, objects ...client.Object) {
 	}
 }
 
-// restore makes the policies anew that are absent or changed, and waits until
-// every Organization says that they are in force.
+// restore recreates the policies that are missing or changed, and waits until every
+// Organization reports that they are in force.
 func restore(ctx context.Context) {
 	GinkgoHelper()
 	for _, o := range installed() {
@@ -94,7 +94,7 @@ func theBinding(name string) *admissionregistrationv1.ValidatingAdmissionPolicyB
 	return &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
-// missPolicies says that an Organization misses policies, and which.
+// missPolicies matches an Organization that reports these policies as missing.
 func missPolicies(names ...string) gomegatypes.GomegaMatcher {
 	as := []gomegatypes.GomegaMatcher{
 		haveCondition("PoliciesInForce", metav1.ConditionFalse, "PoliciesMissing"),
@@ -106,8 +106,8 @@ func missPolicies(names ...string) gomegatypes.GomegaMatcher {
 	return And(as...)
 }
 
-// withhold says that a Membership does not give what manages people, as nobody
-// was asked.
+// withhold matches a Membership whose grants of managing people are withheld because no
+// policy checked them.
 func withhold(why string) gomegatypes.GomegaMatcher {
 	return And(
 		haveCondition("Ready", metav1.ConditionFalse, "GrantsWithheld"), haveCondition("PermissionsApplied", metav1.ConditionFalse, "GrantsWithheld"),
@@ -122,19 +122,19 @@ const (
 	sinceMissing = "suspend the Membership and make it Active again"
 )
 
-// allow gives one person what manages people, on top of their role.
+// allow gives one person the permission to manage people, in addition to their role.
 func allow(m *accountsv1.Membership) {
 	m.Spec.Permissions = []accountsv1.PermissionOverride{{
 		Permission: "manage", Resources: []accountsv1.CatalogueName{"home"}, Effect: accountsv1.EffectAllow,
 	}}
 }
 
-var _ = Describe("Policies of Usher's that are missing", Label("K6", "C1"), func() {
+var _ = Describe("Missing policies of Usher", Label("K6", "C1"), func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().governed(ctx) })
 
-	It("are named by every Organization, be they absent, unbound, changed or not enforced", func(ctx SpecContext) {
+	It("are reported by every Organization, whether they are absent, unbound, changed or not enforced", func(ctx SpecContext) {
 		org, other := w.organization(), aWorld().settled(ctx).organization()
 		eventually(ctx, org, haveCondition("PoliciesInForce", metav1.ConditionTrue, "Reconciled"))
 		var missing []string
@@ -169,7 +169,7 @@ var _ = Describe("Policies of Usher's that are missing", Label("K6", "C1"), func
 		eventually(ctx, other, beReady())
 	})
 
-	DescribeTable("let nobody new manage people, until somebody who may says so again", func(ctx SpecContext, missing client.Object) {
+	DescribeTable("withhold the right to manage people from new managers until their role is granted again,", func(ctx SpecContext, missing client.Object) {
 		ada, hers := w.owner(ctx, "ada")
 		_, johns := w.joined(ctx, "john", "developer")
 		_, pauls := w.joined(ctx, "paul", "developer")
@@ -220,11 +220,11 @@ var _ = Describe("Policies of Usher's that are missing", Label("K6", "C1"), func
 		w.has(ctx, "paul", pauls, w.managing())
 		w.has(ctx, "john", johns, "edit in "+w.staging(), w.managing())
 	},
-		Entry("the policy about roles", thePolicy("usher-assign")),
-		Entry("what binds it", theBinding("usher-assign")),
+		Entry("if the policy about roles is missing", thePolicy("usher-assign")),
+		Entry("if the binding of the policy about roles is missing", theBinding("usher-assign")),
 	)
 
-	It("let somebody new manage people as soon as they are back, where the API server asked about it meanwhile", func(ctx SpecContext) {
+	It("do not delay a new manager once they are restored, if the policy about roles was never missing", func(ctx SpecContext) {
 		gap(ctx, thePolicy("usher-owners"), theBinding("usher-records"))
 		eventually(ctx, w.organization(), missPolicies("usher-owners", "usher-records"))
 		mary, marys := w.joined(ctx, "mary", "deputy")
@@ -234,7 +234,7 @@ var _ = Describe("Policies of Usher's that are missing", Label("K6", "C1"), func
 		w.has(ctx, "mary", marys, w.managing())
 	})
 
-	It("let no Invitation by hand bring in who manages people", func(ctx SpecContext) {
+	It("prevent a manual Invitation from bringing in a manager", func(ctx SpecContext) {
 		byHand := func(person string, role accountsv1.CatalogueName) *accountsv1.Invitation {
 			inv := w.invitation(person)
 			inv.Spec.Role = role
@@ -274,7 +274,7 @@ var _ = Describe("Policies of Usher's that are missing", Label("K6", "C1"), func
 		w.has(ctx, "mary", marys, w.managing())
 	})
 
-	It("do not keep the founders of an Organization waiting", func(ctx SpecContext) {
+	It("do not delay the founders of an Organization", func(ctx SpecContext) {
 		gap(ctx, thePolicy("usher-assign"))
 		eventually(ctx, w.organization(), missPolicies("usher-assign"))
 		w.reorganize(ctx, func(o *accountsv1.Organization) {

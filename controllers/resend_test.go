@@ -19,7 +19,7 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// askForResend annotates an object as an owner does, at the present time.
+// askForResend annotates an object as an owner does, with the current time.
 func askForResend(ctx context.Context, o client.Object) {
 	GinkgoHelper()
 	change(ctx, o, func(o client.Object) {
@@ -32,7 +32,7 @@ func askForResend(ctx context.Context, o client.Object) {
 	})
 }
 
-// decline answers an Invitation with no, as the portal does.
+// decline declines an Invitation, as the portal does.
 func (w world) decline(ctx context.Context, person, reason string) {
 	GinkgoHelper()
 	inv := w.invitation(person)
@@ -46,7 +46,7 @@ func (w world) decline(ctx context.Context, person, reason string) {
 	}).Should(Succeed())
 }
 
-// linkIn is the link of a mail.
+// linkIn returns the link of a mail.
 func linkIn(m inbox.Message) invitation.Link {
 	GinkgoHelper()
 	u, err := url.Parse(inbox.LinkIn(m))
@@ -56,7 +56,7 @@ func linkIn(m inbox.Message) invitation.Link {
 	return link
 }
 
-// invitationMails are the mails to a person that bring a link, oldest first.
+// invitationMails returns the mails to a person that contain a link, oldest first.
 func (w world) invitationMails(person string) []inbox.Message {
 	var found []inbox.Message
 	for _, m := range letters.For(string(w.email(person))) {
@@ -67,7 +67,7 @@ func (w world) invitationMails(person string) []inbox.Message {
 	return found
 }
 
-// standings are how the links in all mails to Jane stand, oldest first.
+// standings returns the status of the links in all mails to Jane, oldest first.
 func (w world) standings(ctx context.Context) []invitation.Standing {
 	GinkgoHelper()
 	const person = "jane"
@@ -87,7 +87,7 @@ var _ = Describe("An invitation that is sent again", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	DescribeTable("has a new link and a new week, and the old link is dead",
+	DescribeTable("has a new link and a new week, and the old link no longer works,",
 		Label("A7", "D7"), func(ctx SpecContext, ended string, end func(ctx SpecContext)) {
 			m := w.membership("jane")
 			if ended == "Failed" {
@@ -129,7 +129,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		Entry("from Failed", "Failed", nil),
 	)
 
-	It("counts each request once: the same manifests applied again send nothing", Label("K3"), func(ctx SpecContext) {
+	It("is sent once for each request: applying the same manifests again sends nothing", Label("K3"), func(ctx SpecContext) {
 		m := w.membership("jane")
 		m.Annotations = map[string]string{accountsv1.ResendAnnotation: "2026-11-21T10:00:00Z"}
 		create(ctx, m)
@@ -145,7 +145,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		Expect(w.invitationMails("jane")).To(HaveLen(2))
 	})
 
-	It("is not sent more than five times a day to one address, and says when the next is possible", Label("A7", "K8"), func(ctx SpecContext) {
+	It("is sent at most five times a day to one address, and reports when the next resend is possible", Label("A7", "K8"), func(ctx SpecContext) {
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
@@ -167,7 +167,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		Expect(w.invitationMails("john")).To(HaveLen(6))
 	})
 
-	It("is not sent again and again where a tool makes it anew all the time", Label("K8", "K3"), func(ctx SpecContext) {
+	It("is rate limited if a tool recreates it all the time", Label("K8", "K3"), func(ctx SpecContext) {
 		for range 5 {
 			inv := w.invitation("john")
 			Expect(k8s.Create(ctx, inv)).To(Succeed())
@@ -184,7 +184,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		eventually(ctx, inv, haveState("Pending"), beReady())
 	})
 
-	It("is not sent by turns where Invitations make way for one another", Label("A7", "K8"), func(ctx SpecContext) {
+	It("is rate limited even if Invitations supersede one another", Label("A7", "K8"), func(ctx SpecContext) {
 		toJohn := func(name string) *accountsv1.Invitation {
 			inv := w.invitation(name)
 			inv.Spec.Email = w.email("john")
@@ -210,7 +210,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		Expect(w.invitationMails("john")).To(HaveLen(6))
 	})
 
-	It("texts one telephone no more than five times a day, whoever it is said to be of", Label("A7", "K8", "E4"), func(ctx SpecContext) {
+	It("texts one telephone at most five times a day, even if several people have its number", Label("A7", "K8", "E4"), func(ctx SpecContext) {
 		const number = "+393330000005"
 		texted := func(person string) *accountsv1.Invitation {
 			inv := w.invitation(person)
@@ -245,7 +245,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		eventually(ctx, last, haveState("Pending"), beReady())
 	})
 
-	It("never goes to a number that the Membership does not name any more", Label("A7", "E4"), func(ctx SpecContext) {
+	It("is never sent to a number that was removed from the Membership", Label("A7", "E4"), func(ctx SpecContext) {
 		const wrong, right = "+393330000006", "+393330000007"
 		m := w.membership("jane")
 		m.Spec.InvitationTerms = accountsv1.InvitationTerms{
@@ -270,7 +270,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		Expect(telephones.to(wrong)).To(HaveLen(2))
 	})
 
-	It("mends what never went out, and nobody is said to have been silent", Label("A7", "K2", "K8"), func(ctx SpecContext) {
+	It("repairs an attempt that was never sent, and does not report its person as silent", Label("A7", "K2", "K8"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.InvitationValiditySeconds = 60 })
 		letters.FailAt(inbox.Body, inbox.Fault{Code: 451, Text: "not now"})
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
@@ -288,7 +288,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		Expect(w.standings(ctx)).To(ConsistOf(invitation.Open))
 	})
 
-	It("says so when a request cannot be read", func(ctx SpecContext) {
+	It("reports a request that cannot be read", func(ctx SpecContext) {
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
@@ -313,7 +313,7 @@ var _ = Describe("An invitation that is sent again", func() {
 })
 
 var _ = Describe("An invitation that is declined", func() {
-	It("is Declined and Ready, kills the link, and tells the owner the reason", Label("E7", "K2", "C8"), func(ctx SpecContext) {
+	It("is Declined and Ready, its link no longer works, and the owner gets the reason", Label("E7", "K2", "C8"), func(ctx SpecContext) {
 		w := aWorld().settled(ctx)
 		w.owned(ctx)
 		m := w.invited(ctx, "jane")

@@ -18,7 +18,7 @@ import (
 )
 
 var _ = Describe("The samples", func() {
-	It("go on one cluster, applied in any order", Label("K1"), func(ctx SpecContext) {
+	It("work together on one cluster, applied in any order", Label("K1"), func(ctx SpecContext) {
 		var all []*unstructured.Unstructured
 		for name, w := range samples {
 			all = append(all, manifests(name)...)
@@ -33,7 +33,7 @@ var _ = Describe("The samples", func() {
 		slices.Reverse(all)
 		applied(ctx, slices.DeleteFunc(slices.Clone(all), isNamespace)...)
 		bindable(ctx, all)
-		now.PutForward(time.Minute) // by which Usher has looked at its rights again
+		now.PutForward(time.Minute) // by then Usher has checked its rights again
 		for _, w := range samples {
 			poke(ctx, w.organization())
 			eventually(ctx, w.organization(), beReady())
@@ -55,7 +55,7 @@ var _ = Describe("The sample of a certified mailbox", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = theSample(ctx, "certified-mailbox") })
 
-	It("lets nobody in without a second factor, and gives each what is switched on for them", Label("A4", "A10"), func(ctx SpecContext) {
+	It("gives no access without a second factor, and gives each person the permissions allowed for them", Label("A4", "A10"), func(ctx SpecContext) {
 		ada, jane, john := w.joins(ctx, "ada-example"), w.joins(ctx, "jane-doe"), w.joins(ctx, "john-roe")
 		for person, a := range map[string]*accountsv1.Account{"ada-example": ada, "jane-doe": jane, "john-roe": john} {
 			eventually(ctx, w.membership(person), haveState("Inactive"), haveCondition("TwoFactorMissing", metav1.ConditionTrue, "TwoFactorRequired"))
@@ -78,7 +78,7 @@ var _ = Describe("The sample of a certified mailbox", func() {
 			"get secrets"+mailbox, "create memberships.accounts.usher.dev"+mailbox)
 	})
 
-	It("switches a permission on and off for one person while they are there", Label("A4"), func(ctx SpecContext) {
+	It("allows and denies a permission for one person while they are a member", Label("A4"), func(ctx SpecContext) {
 		jane := w.joins(ctx, "jane-doe")
 		say(ctx, jane, accountsv1.TwoFactorEnrolled)
 		change(ctx, w.membership("jane-doe"), func(m *accountsv1.Membership) { m.Spec.Permissions = m.Spec.Permissions[:1] })
@@ -96,7 +96,7 @@ var _ = Describe("The sample of a partner extranet", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = theSample(ctx, "partner-extranet") })
 
-	It("keeps managing people apart from working with the properties", Label("C11"), func(ctx SpecContext) {
+	It("separates managing people from working with the properties", Label("C11"), func(ctx SpecContext) {
 		ada, rose, paul := w.joins(ctx, "ada-example"), w.joins(ctx, "rose-sample"), w.joins(ctx, "paul-muster")
 		jane, john := w.joins(ctx, "jane-doe"), w.joins(ctx, "john-roe")
 		w.has(ctx, "ada-example", ada, "usher-organization-owner"+home)
@@ -113,7 +113,7 @@ var _ = Describe("The sample of a partner extranet", func() {
 		canOnly(ctx, john, []string{"update configmaps/description" + harbour}, list, invite, "get configmaps/rates"+harbour)
 	})
 
-	It("lets the people office hand out the roles of the properties, and no others", Label("C1"), func(ctx SpecContext) {
+	It("lets the people office assign the roles of the properties, and no others", Label("C1"), func(ctx SpecContext) {
 		rose := w.joins(ctx, "rose-sample")
 		w.has(ctx, "rose-sample", rose, "usher-people-manager"+home, "extranet-assign"+home)
 		office := as(ctx, rose)
@@ -136,7 +136,7 @@ var _ = Describe("The sample of a partner extranet", func() {
 		Expect(office.Update(ctx, auditor)).To(MatchError(ContainSubstring("You may not hand out or take away this role")))
 	})
 
-	It("grants on a property once it is declared, and names it until then", Label("B9"), func(ctx SpecContext) {
+	It("grants access to a property once it is declared, and reports it as missing until then", Label("B9"), func(ctx SpecContext) {
 		john := w.joins(ctx, "john-roe")
 		before := []string{"extranet-viewer" + lakeside, "extranet-description-editor" + lakeside, "extranet-description-editor" + harbour}
 		m, airport := w.membership("john-roe"), namespace(fresh("globex-hotel-airport"))
@@ -155,7 +155,7 @@ var _ = Describe("The sample of a partner extranet", func() {
 		eventually(ctx, m, beReady())
 	})
 
-	It("takes all access away from somebody who is removed", Label("B8"), func(ctx SpecContext) {
+	It("withdraws all access of a removed person", Label("B8"), func(ctx SpecContext) {
 		jane := w.joins(ctx, "jane-doe")
 		Expect(bound(ctx, jane)).To(HaveLen(4))
 		Expect(k8s.Delete(ctx, w.membership("jane-doe"))).To(Succeed())
@@ -173,7 +173,7 @@ var _ = Describe("The sample of a team chat", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = theSample(ctx, "team-chat") })
 
-	It("gives each role what it may manage, the chat to whom it is switched on for, and the default channels to all", Label("C2", "C5", "C10", "C11"), func(ctx SpecContext) {
+	It("gives each role what it manages, the chat to the people with that permission, and the default channels to all members", Label("C2", "C5", "C10", "C11"), func(ctx SpecContext) {
 		ada, jane, john, paul := w.joins(ctx, "ada-example"), w.joins(ctx, "jane-doe"), w.joins(ctx, "john-roe"), w.joins(ctx, "paul-muster")
 		defaults := []string{"chat-writer" + general, "chat-reader" + announcements}
 		w.has(ctx, "ada-example", ada, append(defaults, "usher-organization-owner"+home, "group initech-products", "group initech-accounting")...)
@@ -188,7 +188,7 @@ var _ = Describe("The sample of a team chat", func() {
 		w.has(ctx, "jane-doe", jane, append(defaults, "usher-people-manager"+home, "chat-assign"+home, "group initech-products", "chat-writer"+announcements)...)
 	})
 
-	It("has a guest in one channel, with nothing else in the firm and no seat", Label("C9", "C10"), func(ctx SpecContext) {
+	It("has a guest in one channel, without other access and without a seat", Label("C9", "C10"), func(ctx SpecContext) {
 		paul := w.joins(ctx, "paul-muster")
 		seats := w.taken(ctx)
 		eventually(ctx, w.invitation("rose-sample"), haveState("Pending"))
@@ -207,7 +207,7 @@ var _ = Describe("The sample of a team chat", func() {
 		w.has(ctx, "rose-sample", rose, "chat-writer"+launch)
 	})
 
-	It("lets administrators invite users and guests, and nobody who is more than that", Label("C1"), func(ctx SpecContext) {
+	It("lets administrators invite users and guests, but no higher role", Label("C1"), func(ctx SpecContext) {
 		jane := w.joins(ctx, "jane-doe")
 		office := as(ctx, jane)
 		someone := func(role accountsv1.CatalogueName) *accountsv1.Invitation {
@@ -231,7 +231,7 @@ var _ = Describe("The sample of a mailing product", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = theSample(ctx, "mailing-product") })
 
-	It("has the groups follow a role that changes", Label("D5"), func(ctx SpecContext) {
+	It("changes the groups with the role", Label("D5"), func(ctx SpecContext) {
 		jane, paul := w.joins(ctx, "jane-doe"), w.joins(ctx, "paul-muster")
 		w.has(ctx, "jane-doe", jane, "group mailing-campaigns", "group mailing-contacts", "group mailing-reports")
 		w.has(ctx, "paul-muster", paul, "group mailing-reports")
@@ -243,7 +243,7 @@ var _ = Describe("The sample of a mailing product", func() {
 		w.has(ctx, "paul-muster", paul, "group mailing-reports")
 	})
 
-	It("keeps its last owner until there is another, and lets nobody change their own entry", Label("D9"), func(ctx SpecContext) {
+	It("keeps its last owner until there is another one, and lets no manager change their own Membership", Label("D9"), func(ctx SpecContext) {
 		ada, jane := w.joins(ctx, "ada-example"), w.joins(ctx, "jane-doe")
 		all := []string{"group mailing-campaigns", "group mailing-contacts", "group mailing-reports", "group mailing-billing", "usher-organization-owner" + home}
 		first, second := w.membership("ada-example"), w.membership("jane-doe")
@@ -263,7 +263,7 @@ var _ = Describe("The sample of a mailing product", func() {
 		Expect(bound(ctx, ada)).To(BeEmpty())
 	})
 
-	It("invites nobody who is suspended, and gives them nothing", func(ctx SpecContext) {
+	It("sends no invitation to a suspended person, and gives them no access", func(ctx SpecContext) {
 		john, address := w.membership("john-roe"), "john.roe@bakery.example"
 		earlier := len(letters.For(address))
 		eventually(ctx, john, haveState("Inactive"), haveCondition("Ready", metav1.ConditionTrue, "Suspended"))
@@ -305,7 +305,7 @@ var _ = Describe("The sample of shared mailboxes", func() {
 			"get secrets/mailbox-credentials"+info)
 	})
 
-	It("invites by mail, and with a link to hand over, in the language of the invitation", Label("E4", "E5"), func(ctx SpecContext) {
+	It("invites by mail and with a link to pass on, in the language of the Invitation", Label("E4", "E5"), func(ctx SpecContext) {
 		inv := w.invitation("john-roe")
 		eventually(ctx, inv, haveState("Pending"), beReady(), HaveField("Status.Attempt.Language", BeEquivalentTo("it")))
 		var secret corev1.Secret
@@ -313,7 +313,7 @@ var _ = Describe("The sample of shared mailboxes", func() {
 		Expect(string(secret.Data[accountsv1.LinkKey])).To(Equal(letters.Link(string(inv.Spec.Email))))
 	})
 
-	It("has one more mailbox, for whom the team's are, as soon as it is labelled, and none more once it is not", func(ctx SpecContext) {
+	It("adds a mailbox for the team's members as soon as it is labelled, and removes it with the label", func(ctx SpecContext) {
 		jane := w.joins(ctx, "jane-doe")
 		before := []string{"shared-mail-reader" + info, "shared-mail-sender" + info, "shared-mail-reader" + english, "shared-mail-reader" + other}
 		w.has(ctx, "jane-doe", jane, before...)

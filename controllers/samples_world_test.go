@@ -25,8 +25,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// samples are the five systems of config/samples, with the Organization of each,
-// whose home namespace has the same name.
+// samples are the five systems of config/samples, each with its Organization. The home
+// namespace has the name of the Organization.
 var samples = map[string]world{
 	"certified-mailbox": {name: "acme-certified"},
 	"partner-extranet":  {name: "globex-extranet"},
@@ -35,7 +35,7 @@ var samples = map[string]world{
 	"shared-mailboxes":  {name: "office-mailboxes"},
 }
 
-// manifests are what a sample consists of, in its own order.
+// manifests returns the objects of a sample, in its own order.
 func manifests(sample string) (objects []*unstructured.Unstructured) {
 	GinkgoHelper()
 	folder := filepath.Join("..", "config", "samples", sample)
@@ -55,8 +55,8 @@ func manifests(sample string) (objects []*unstructured.Unstructured) {
 	return objects
 }
 
-// applied applies manifests as they are. Namespaces outlive the spec: nobody is
-// here to finish their deletion.
+// applied applies manifests as they are. Namespaces outlive the spec, because no
+// controller completes their deletion here.
 func applied(ctx context.Context, objects ...*unstructured.Unstructured) {
 	GinkgoHelper()
 	for _, o := range objects {
@@ -67,7 +67,7 @@ func applied(ctx context.Context, objects ...*unstructured.Unstructured) {
 	}
 }
 
-// emptied deletes, after the spec, the Organization and all that is left of its people.
+// emptied deletes the Organization and all that is left of its members, after the spec.
 func (w world) emptied() {
 	DeferCleanup(func(ctx context.Context) {
 		org := w.organization()
@@ -101,8 +101,8 @@ func theSample(ctx context.Context, name string) world {
 	return w
 }
 
-// bindable waits until the API server lets Usher bind the ClusterRoles of a
-// sample: it hears of a change of rights a moment later.
+// bindable waits until the API server lets Usher bind the ClusterRoles of a sample. The
+// API server applies a change of rights a moment later.
 func bindable(ctx context.Context, objects []*unstructured.Unstructured) {
 	GinkgoHelper()
 	for _, o := range objects {
@@ -115,7 +115,8 @@ func bindable(ctx context.Context, objects []*unstructured.Unstructured) {
 	}
 }
 
-// joins accepts an invitation as the portal does, and waits until Usher has done its part.
+// joins accepts an invitation as the portal does, and waits until Usher has carried it
+// out.
 func (w world) joins(ctx context.Context, person string) *accountsv1.Account {
 	GinkgoHelper()
 	eventually(ctx, w.invitation(person), haveState("Pending"), beReady())
@@ -124,20 +125,20 @@ func (w world) joins(ctx context.Context, person string) *accountsv1.Account {
 	return a
 }
 
-// has waits until somebody has this and nothing else: each ClusterRole, "edit in
-// acme", and each group, "group editors". It is what the API server holds, whoever
-// put it there, and what the Membership says.
+// has waits until a person has exactly this access: each ClusterRole as "edit in acme",
+// and each group as "group editors". It checks both the bindings in the API server,
+// including those of other clients, and the status of the Membership.
 func (w world) has(ctx context.Context, person string, a *accountsv1.Account, want ...string) {
 	GinkgoHelper()
 	inCluster := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return strings.HasPrefix(s, "group ") })
 	Eventually(func(g Gomega) {
 		g.Expect(bound(ctx, a)).To(ConsistOf(inCluster), "the ClusterRoles of %s", person)
-		g.Expect(w.says(ctx, person)).To(ConsistOf(want), "what the Membership of %s says", person)
+		g.Expect(w.says(ctx, person)).To(ConsistOf(want), "the grants in the Membership of %s", person)
 	}, "5s").Should(Succeed())
 }
 
-// bound are the ClusterRoles that somebody has, by RoleBindings in all namespaces
-// and by ClusterRoleBindings.
+// bound returns the ClusterRoles that an Account has, through RoleBindings in all
+// namespaces and through ClusterRoleBindings.
 func bound(ctx context.Context, a *accountsv1.Account) (all []string) {
 	GinkgoHelper()
 	is := func(s rbacv1.Subject) bool { return s.Name == "usher:"+a.Name }
@@ -158,7 +159,7 @@ func bound(ctx context.Context, a *accountsv1.Account) (all []string) {
 	return all
 }
 
-// says is what a Membership says to be in force.
+// says returns the grants that a Membership reports as in force.
 func (w world) says(ctx context.Context, person string) (all []string) {
 	GinkgoHelper()
 	m := w.membership(person)
@@ -178,7 +179,7 @@ func (w world) says(ctx context.Context, person string) (all []string) {
 	return slices.Compact(all)
 }
 
-// may asks the API server whether a user may do something.
+// may reports whether the API server authorizes a user for something.
 func may(ctx context.Context, user string, what authorizationv1.ResourceAttributes) bool {
 	GinkgoHelper()
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -188,7 +189,7 @@ func may(ctx context.Context, user string, what authorizationv1.ResourceAttribut
 	return review.Status.Allowed
 }
 
-// can tells whether somebody may do what is written as for kubectl auth can-i:
+// can reports whether an Account may do what a sentence states, as in kubectl auth can-i:
 // "create messages.mail.example.com in acme".
 func can(ctx context.Context, a *accountsv1.Account, sentence string) bool {
 	GinkgoHelper()
@@ -201,8 +202,8 @@ func can(ctx context.Context, a *accountsv1.Account, sentence string) bool {
 	})
 }
 
-// canOnly waits until somebody may do the first, and checks that they may do
-// none of the others.
+// canOnly waits until an Account may do those, and checks that it may do none of the
+// others.
 func canOnly(ctx context.Context, a *accountsv1.Account, those []string, others ...string) {
 	GinkgoHelper()
 	for _, sentence := range those {
@@ -213,7 +214,7 @@ func canOnly(ctx context.Context, a *accountsv1.Account, those []string, others 
 	}
 }
 
-// as is the API server as somebody reaches it who has signed in.
+// as returns a client that is authenticated as the signed-in owner of an Account.
 func as(ctx context.Context, a *accountsv1.Account) client.Client {
 	GinkgoHelper()
 	front := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fresh("front")}}

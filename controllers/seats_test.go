@@ -19,7 +19,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// limited gives the Organization so many seats, and observers none.
+// limited sets the seat limit of the Organization. Observers take no seat.
 func (w world) limited(ctx context.Context, seats int32) {
 	GinkgoHelper()
 	org := w.organization()
@@ -30,7 +30,7 @@ func (w world) limited(ctx context.Context, seats int32) {
 	eventually(ctx, org, HaveField("Status.Seats.Taken", Not(BeNil())))
 }
 
-// taken is how many seats are taken, and by whom.
+// taken returns who has a seat. It checks the number as well.
 func (w world) taken(ctx context.Context) (names []string) {
 	GinkgoHelper()
 	org := w.organization()
@@ -42,7 +42,7 @@ func (w world) taken(ctx context.Context) (names []string) {
 	return names
 }
 
-// mailed are the addresses in this world that got an invitation.
+// mailed counts the invitations to each address in this world.
 func (w world) mailed() map[string]int {
 	got := map[string]int{}
 	for _, m := range letters.Messages() {
@@ -53,12 +53,12 @@ func (w world) mailed() map[string]int {
 	return got
 }
 
-var _ = Describe("A limit on seats", Label("D2"), func() {
+var _ = Describe("A seat limit", Label("D2"), func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	It("lets nobody in beyond it, mails nothing, and goes on by itself when a seat comes free", func(ctx SpecContext) {
+	It("lets no further member in, sends no mail, and continues automatically when a seat becomes free", func(ctx SpecContext) {
 		w.limited(ctx, 1)
 		jane, _ := w.active(ctx)
 		john := w.membership("john")
@@ -76,7 +76,7 @@ var _ = Describe("A limit on seats", Label("D2"), func() {
 		Expect(w.taken(ctx)).To(ConsistOf("john"))
 	})
 
-	It("counts open invitations, and no role whose seat is free", Label("C9"), func(ctx SpecContext) {
+	It("counts open invitations, but no role that takes no seat", Label("C9"), func(ctx SpecContext) {
 		w.limited(ctx, 1)
 		w.invited(ctx, "jane")
 		guest := w.membership("guest")
@@ -93,7 +93,7 @@ var _ = Describe("A limit on seats", Label("D2"), func() {
 		Expect(w.taken(ctx)).To(ConsistOf("late"))
 	})
 
-	It("holds for a guest who is given a role that counts", func(ctx SpecContext) {
+	It("applies to a guest who gets a role that takes a seat", func(ctx SpecContext) {
 		w.limited(ctx, 1)
 		w.invited(ctx, "john")
 		jane := w.membership("jane")
@@ -110,7 +110,7 @@ var _ = Describe("A limit on seats", Label("D2"), func() {
 		Expect(w.access(ctx)).To(ConsistOf("edit for usher:" + w.name + "-jane"))
 	})
 
-	It("takes nobody's seat away when it is lowered, or when every status was lost", func(ctx SpecContext) {
+	It("revokes no seat when it is lowered, or when every status was lost", func(ctx SpecContext) {
 		w.limited(ctx, 3)
 		jane, _ := w.active(ctx)
 		john := w.invited(ctx, "john")
@@ -127,7 +127,7 @@ var _ = Describe("A limit on seats", Label("D2"), func() {
 		eventually(ctx, john, haveState("Invited"), beReady())
 	})
 
-	It("is never exceeded by one, with fifty applies and acceptances at once on two controllers", func(ctx SpecContext) {
+	It("is never exceeded, even with fifty concurrent applies and acceptances on two controllers", func(ctx SpecContext) {
 		const seats, people = 20, 50
 		DeferCleanup(startUsher(context.Background(), usherAPI, postbox(), 4))
 		w.limited(ctx, seats)

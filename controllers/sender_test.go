@@ -14,7 +14,7 @@ import (
 	"github.com/usher-dev/usher/hack/inbox"
 )
 
-var _ = Describe("A mail goes by the server of who it is from", Label("K8"), func() {
+var _ = Describe("Mail", Label("K8"), func() {
 	const ours, own = "usher@example.com", "people@acme.example"
 	var (
 		w      world
@@ -29,7 +29,7 @@ var _ = Describe("A mail goes by the server of who it is from", Label("K8"), fun
 		DeferCleanup(theirs.Close)
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
 	})
-	// They refuse for good what is from somebody else, as mail servers do.
+	// Real mail servers permanently refuse mail from a sender that is not theirs.
 	getsItsOwn := func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Mail = accountsv1.OrganizationMail{Server: theirs.SMTPURL(), Sender: own}
@@ -38,7 +38,7 @@ var _ = Describe("A mail goes by the server of who it is from", Label("K8"), fun
 	givesItUp := func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Mail = accountsv1.OrganizationMail{} })
 	}
-	// senders are who a person's mails are from, at one server.
+	// senders returns the senders of a person's mails, at one server.
 	senders := func(at *inbox.Inbox, person string) (all []string) {
 		for _, m := range at.For(string(w.email(person))) {
 			all = append(all, m.EnvelopeFrom)
@@ -47,16 +47,16 @@ var _ = Describe("A mail goes by the server of who it is from", Label("K8"), fun
 	}
 	notNow := func(at *inbox.Inbox) { at.FailAt(inbox.Rcpt, inbox.Fault{Code: 450, Text: "not now"}) }
 
-	When("the Organization gets a server of its own while invitations are out", func() {
-		It("confirms by it, and as the Organization", func(ctx SpecContext) {
+	When("the Organization sets its own server while invitations are open", func() {
+		It("is sent through it, as the Organization, if it is a confirmation", func(ctx SpecContext) {
 			w.invited(ctx, "jane")
 			getsItsOwn(ctx)
 			w.accept(ctx, "jane", w.name+"-jane")
 			Eventually(func() []string { return senders(theirs, "jane") }).Should(Equal([]string{own}))
-			Expect(senders(letters, "jane")).To(Equal([]string{ours}), "the invitation alone")
+			Expect(senders(letters, "jane")).To(Equal([]string{ours}), "only the invitation")
 		})
 
-		It("repeats what was begun by the platform's, as the same mail", func(ctx SpecContext) {
+		It("is repeated through the platform's server, as the same mail, if it was begun there", func(ctx SpecContext) {
 			notNow(letters)
 			inv := w.invitation("jane")
 			create(ctx, inv)
@@ -71,18 +71,18 @@ var _ = Describe("A mail goes by the server of who it is from", Label("K8"), fun
 		})
 	})
 
-	When("the Organization gives its own server up while invitations are out", func() {
+	When("the Organization removes its own server while invitations are open", func() {
 		BeforeEach(func(ctx SpecContext) { getsItsOwn(ctx) })
 
-		It("confirms by the platform's, and as the platform", func(ctx SpecContext) {
+		It("is sent through the platform's server, as the platform, if it is a confirmation", func(ctx SpecContext) {
 			w.invited(ctx, "jane")
 			givesItUp(ctx)
 			w.accept(ctx, "jane", w.name+"-jane")
 			Eventually(func() []string { return senders(letters, "jane") }).Should(Equal([]string{ours}))
-			Expect(senders(theirs, "jane")).To(Equal([]string{own}), "the invitation alone")
+			Expect(senders(theirs, "jane")).To(Equal([]string{own}), "only the invitation")
 		})
 
-		It("keeps what was begun as the Organization until its sender is back, and says so", func(ctx SpecContext) {
+		It("waits for its sender and reports it, if it was begun as the Organization", func(ctx SpecContext) {
 			notNow(theirs)
 			inv := w.invitation("jane")
 			create(ctx, inv)

@@ -22,23 +22,23 @@ import (
 	"github.com/usher-dev/usher/internal/notifier"
 )
 
-// Options is what the reconcilers need besides a manager.
+// Options holds what the reconcilers need in addition to a manager.
 type Options struct {
-	// Clock tells the time.
+	// Clock returns the current time.
 	Clock clock.PassiveClock
 	// Notifier sends messages.
 	Notifier *notifier.Notifier
-	// Namespace is Usher's own.
+	// Namespace is Usher's own namespace.
 	Namespace string
-	// Workers is how many objects of each kind are worked on at a time.
+	// Workers is how many objects of each kind are reconciled at a time.
 	Workers int
-	// BindingsPerSecond is how many RoleBindings are written or deleted in a
-	// second at the most, so that a change of a catalogue leaves the API server
-	// time for others; 0: 500.
+	// BindingsPerSecond limits how many RoleBindings are written or deleted per second,
+	// so that a change of a catalogue leaves the API server time for other clients. 0
+	// means 500.
 	BindingsPerSecond int
 }
 
-// Setup adds all reconcilers to a manager whose cache has CachedObjects.
+// Setup adds all reconcilers to a manager whose cache is configured with CachedObjects.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if o.Clock == nil || o.Namespace == "" || o.Workers < 1 {
 		return errors.New("the controllers need a clock, a namespace and at least one worker")
@@ -76,11 +76,15 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	)
 }
 
-// CachedObjects says of which objects the cache keeps only some, or a part: of
-// RoleBindings, those of Usher's, and of others only that they are there, so that
-// one whose labels somebody takes away is not lost sight of; of ConfigMaps and Secrets, those by
-// which Organizations bring settings of their own, and nothing else that Usher
-// has no business with. A process adds what it needs of its own namespace.
+// CachedObjects returns the cache options for the objects of which the cache keeps only
+// some, or only a part:
+//
+//   - Of RoleBindings, it keeps Usher's own in full and only the identity of all others.
+//     A RoleBinding whose labels are removed therefore stays visible.
+//   - Of ConfigMaps and Secrets, it keeps only those with the settings of Organizations,
+//     because Usher has no business with any others.
+//
+// A process adds what it needs from its own namespace.
 func CachedObjects() map[client.Object]cache.ByObject {
 	named := func(name string) cache.ByObject {
 		return cache.ByObject{Namespaces: map[string]cache.Config{

@@ -23,10 +23,9 @@ import (
 )
 
 const (
-	// saveTimeout is how long the last write of a reconciliation may take.
+	// saveTimeout limits the last write of a reconciliation.
 	saveTimeout = 30 * time.Second
-	// conflictPause is how long to wait for the cache after somebody else
-	// wrote first.
+	// conflictPause is how long to wait for the cache after another writer was faster.
 	conflictPause = 200 * time.Millisecond
 )
 
@@ -37,30 +36,30 @@ type reported interface {
 	SetConditions(conditions []metav1.Condition)
 }
 
-// tracker saves the status of the object that is reconciled: when told to, and
-// at the end of every path.
+// tracker saves the status of the object being reconciled, on request and at the end of
+// every path.
 type tracker struct {
 	client client.Client
 	object reported
 	saved  any
 }
 
-// track remembers the object's status as it is.
+// track returns a tracker that starts with the object's present status.
 func track(c client.Client, object reported) *tracker {
 	return &tracker{client: c, object: object, saved: statusOf(object)}
 }
 
-// statusOf is the status of an object as the API server keeps it.
+// statusOf returns the status of an object as the API server stores it.
 func statusOf(object client.Object) any {
 	whole, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
-		panic(err) // only a type that is no API type cannot be converted
+		panic(err) // conversion fails only for a type that is not an API type
 	}
 	return whole["status"]
 }
 
-// save writes the status if it differs from what was last saved, on the
-// condition that nobody has written the object since it was read.
+// save writes the status if it differs from the last saved one. The write fails with a
+// conflict if another writer has changed the object since it was read.
 func (t *tracker) save(ctx context.Context) error {
 	wanted := statusOf(t.object)
 	if equality.Semantic.DeepEqual(t.saved, wanted) {
@@ -76,7 +75,8 @@ func (t *tracker) save(ctx context.Context) error {
 	return nil
 }
 
-// stateOf is status.state, or the reason of Ready where a kind has no state.
+// stateOf returns status.state, or the reason of condition Ready if the kind has no
+// state.
 func stateOf(status any) string {
 	fields, _ := status.(map[string]any)
 	if state, found, _ := unstructured.NestedString(fields, "state"); found {
@@ -92,24 +92,23 @@ func stateOf(status any) string {
 	return ""
 }
 
-// isSaved tells whether the API server has the status as it is now: what
-// happened is told once it is written down.
+// isSaved reports whether the API server has the present status. Events are recorded only
+// after that.
 func (t *tracker) isSaved() bool {
 	return equality.Semantic.DeepEqual(t.saved, statusOf(t.object))
 }
 
-// finish ends a reconciliation: it notes a failure in the status, saves it,
-// and makes a conflict a reason to look again instead of an error. An object
-// that is gone needs no status.
+// finish ends a reconciliation. It records a failure in the status, saves the status, and
+// turns a conflict into a requeue instead of an error. A deleted object needs no status.
 func (t *tracker) finish(ctx context.Context, now time.Time, result ctrl.Result, failed error) (ctrl.Result, error) {
 	if failed != nil && !apierrors.IsConflict(failed) {
 		c := condition.New(now, t.object.GetGeneration(), t.object.GetConditions())
-		c.Reconciling(accountsv1.ReasonError, "A request to the API server failed; it is tried again.")
+		c.Reconciling(accountsv1.ReasonError, "A request to the API server failed. Usher retries it.")
 		c.Keep()
 		t.object.SetConditions(c.List())
 	}
-	// The save must not be lost when the process is told to stop: the next one
-	// would not know what was done.
+	// The save must not be lost when the process is told to stop: the next process would
+	// not know what was done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	err := errors.Join(failed, client.IgnoreNotFound(t.save(ctx)))

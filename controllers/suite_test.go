@@ -44,17 +44,17 @@ import (
 )
 
 const (
-	// home of Usher itself.
+	// usherNamespace is Usher's own namespace.
 	usherNamespace = "usher-system"
-	// usherUser is who the controllers are to the API server.
+	// usherUser is the user that the controllers authenticate as.
 	usherUser = "system:serviceaccount:" + usherNamespace + ":usher-controller"
-	// adminUser may do everything.
+	// adminUser is the cluster admin.
 	adminUser = "admin"
 )
 
 var (
-	k8s      client.Client // an admin, without a cache
-	usherAPI *rest.Config  // the user that the controllers are
+	k8s      client.Client // a cluster admin, without a cache
+	usherAPI *rest.Config  // the user of the controllers
 	auditLog string
 	letters  *inbox.Inbox
 
@@ -65,8 +65,8 @@ var (
 )
 
 func TestControllers(t *testing.T) {
-	// A streamed list waits for up to two seconds for its end to be marked, and
-	// the specs start Usher hundreds of times.
+	// A streamed list waits for up to two seconds until its end is marked, and the specs start
+	// Usher hundreds of times.
 	t.Setenv("KUBE_FEATURE_WatchListClient", "false")
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(10 * time.Second)
@@ -122,24 +122,24 @@ var _ = BeforeSuite(func() {
 
 	stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
 	DeferCleanup(func() { stopUsher() })
-	// What is written in the second in which the policies come into force counts
-	// as written before.
+	// Objects written in the second in which the policies come into force count as written
+	// before.
 	Eventually(func() time.Duration { return time.Since(installed) }).WithTimeout(time.Minute).Should(BeNumerically(">", guard.Settling+2*time.Second))
 })
 
-// tokenFile has the users by their tokens, which are their names. An API server
-// looks a token up, but verifies a client certificate at each request.
+// tokenFile lists the users with their tokens, which are their names. An API server only looks
+// up a token, but it verifies a client certificate at each request.
 const tokenFile = adminUser + "," + adminUser + ",,system:masters\n" +
 	usherUser + "," + usherUser + `,,"system:serviceaccounts,system:serviceaccounts:` + usherNamespace + `"` + "\n"
 
-// withToken is the API server as a user of the tokenFile reaches it.
+// withToken returns a configuration that authenticates as a user of the tokenFile.
 func withToken(admin *rest.Config, user string) *rest.Config {
 	api := rest.AnonymousClientConfig(admin)
 	api.BearerToken = user
 	return api
 }
 
-// install makes what the manifests of directories say, as kustomize would.
+// install creates the objects in the manifests of directories, as kustomize would.
 func install(ctx context.Context, dirs ...string) {
 	GinkgoHelper()
 	for _, dir := range dirs {
@@ -165,10 +165,10 @@ func install(ctx context.Context, dirs ...string) {
 	}
 }
 
-// stopUsher stops the Usher that all specs share.
+// stopUsher stops the instance of Usher that all specs share.
 var stopUsher func()
 
-// postbox is a Post that mails to the letters.
+// postbox returns a Notifier that mails to letters.
 func postbox() *notifier.Notifier {
 	GinkgoHelper()
 	server, err := email.ParseURL(letters.SMTPURL())
@@ -187,7 +187,7 @@ func postbox() *notifier.Notifier {
 	}
 }
 
-// auditPolicy has an API server write down what Usher changes, and nothing else.
+// auditPolicy makes the API server record Usher's writes, and nothing else.
 const auditPolicy = `
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -200,7 +200,7 @@ rules:
 - level: None
 `
 
-// startUsher runs all controllers until the function that it returns is called.
+// startUsher runs all controllers until stop is called.
 func startUsher(ctx context.Context, api *rest.Config, post *notifier.Notifier, workers int) (stop func()) {
 	GinkgoHelper()
 	skipNames := true
@@ -226,5 +226,5 @@ func startUsher(ctx context.Context, api *rest.Config, post *notifier.Notifier, 
 	}
 }
 
-// fresh is a name that no other spec has.
+// fresh returns a name that no other spec has.
 var fresh = platform.Fresh

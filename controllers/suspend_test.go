@@ -15,13 +15,13 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// turnJane suspends the Membership of Jane, or makes it active again.
+// turnJane suspends Jane's Membership or makes it active again.
 func (w world) turnJane(ctx context.Context, to accountsv1.MembershipSwitch) {
 	GinkgoHelper()
 	change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.State = to })
 }
 
-// beSuspended is what a suspended Membership is: nothing more is to do, and nothing is granted.
+// beSuspended matches a suspended Membership: it is Ready, and nothing is granted.
 func beSuspended() gomegatypes.GomegaMatcher {
 	return And(haveState("Inactive"), beReady(),
 		haveCondition("Ready", metav1.ConditionTrue, "Suspended"), haveCondition("Suspended", metav1.ConditionTrue, "Suspended"),
@@ -29,18 +29,18 @@ func beSuspended() gomegatypes.GomegaMatcher {
 		haveMessage("Ready", "set spec.state to Active"), HaveField("Status.Grants", BeEmpty()))
 }
 
-// beNotSuspended is what a Membership is whose suspension has left no trace.
+// beNotSuspended matches a Membership without any trace of a suspension.
 func beNotSuspended() gomegatypes.GomegaMatcher {
 	return WithTransform(func(o client.Object) []string { return words(o.(*accountsv1.Membership).Status.Conditions) },
 		Not(ContainElement(ContainSubstring("Suspended"))))
 }
 
-var _ = Describe("A Membership that is suspended", Label("D7"), func() {
+var _ = Describe("A suspended Membership", Label("D7"), func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	It("grants nothing within seconds, keeps its Account and its seat, and gives all back, without a mail", Label("K4"), func(ctx SpecContext) {
+	It("loses all access within seconds, keeps its Account and its seat, and gets the access back when it is active, without a mail", Label("K4"), func(ctx SpecContext) {
 		w.limited(ctx, 1)
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Resources = append(o.Spec.Resources, named("home", w.name))
@@ -72,7 +72,7 @@ var _ = Describe("A Membership that is suspended", Label("D7"), func() {
 		Expect(w.mailed()).To(Equal(mails))
 	})
 
-	It("gives back what its role grants by then", func(ctx SpecContext) {
+	It("gets what its role grants at the time when it is active again", func(ctx SpecContext) {
 		jane := w.enlist(ctx, "jane", "developer")
 		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
 		w.comesToHave(ctx, "jane", jane)
@@ -82,11 +82,11 @@ var _ = Describe("A Membership that is suspended", Label("D7"), func() {
 		})
 		quiet(ctx)
 		w.comesToHave(ctx, "jane", jane)
-		w.turnJane(ctx, "") // as it was before: unset is Active
+		w.turnJane(ctx, "") // as before: unset means Active
 		w.comesToHave(ctx, "jane", jane, "view in "+w.staging(), "group grafana-editors")
 	})
 
-	It("invites nobody until it is active", Label("A5"), func(ctx SpecContext) {
+	It("sends no invitation until it is active", Label("A5"), func(ctx SpecContext) {
 		m := w.membership("jane")
 		m.Spec.State = accountsv1.MembershipSwitchSuspended
 		create(ctx, m)
@@ -99,7 +99,7 @@ var _ = Describe("A Membership that is suspended", Label("D7"), func() {
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 
-	It("keeps the invitation that is out, mails it no second time, and gives whoever accepts it nothing", func(ctx SpecContext) {
+	It("keeps its open invitation, does not send it a second time, and grants nothing when it is accepted", func(ctx SpecContext) {
 		w.limited(ctx, 1)
 		m := w.invited(ctx, "jane")
 		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
@@ -121,7 +121,7 @@ var _ = Describe("A Membership that is suspended", Label("D7"), func() {
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 
-	It("goes when it is deleted, and leaves nothing", Label("B8", "K4"), func(ctx SpecContext) {
+	It("can be deleted, and leaves nothing behind", Label("B8", "K4"), func(ctx SpecContext) {
 		jane := w.enlist(ctx, "jane", "developer")
 		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
 		m := w.membership("jane")

@@ -28,18 +28,19 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// transition is a change of one field to another valid value.
+// transition changes one field to another valid value.
 type transition[T client.Object] struct {
 	to func(T)
-	// seen waits for what the change does; nil: nothing that anybody sees.
+	// seen waits for the effect of the change. nil means that it has no visible effect.
 	seen func(ctx context.Context)
-	// after takes away what a change leaves, because it is meant to.
+	// after removes what a change leaves behind by design.
 	after func(ctx context.Context)
-	// refused says that the field never changes.
+	// refused is set if the field is immutable.
 	refused bool
 }
 
-// fieldsOf are the fields of the spec of a kind: "roles[].grants[].permission".
+// fieldsOf returns the fields of the spec of a kind, such as
+// "roles[].grants[].permission".
 func fieldsOf(plural string) (paths []string) {
 	GinkgoHelper()
 	raw, err := os.ReadFile(filepath.Join("..", "config", "crd", "bases", "accounts.usher.dev_"+plural+".yaml"))
@@ -61,8 +62,8 @@ func fieldsOf(plural string) (paths []string) {
 	return paths
 }
 
-// picture is all that there is of a world, as people see it: without times, and
-// without what counts how often something was written.
+// picture returns the visible state of a world, without times and without counters of
+// writes.
 func (w world) picture(ctx context.Context) []string {
 	GinkgoHelper()
 	var all []string
@@ -91,7 +92,7 @@ func (w world) picture(ctx context.Context) []string {
 	return all
 }
 
-// timeless leaves out times and generations, and what is empty without them.
+// timeless removes times and generations, and values that are empty without them.
 func timeless(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -116,14 +117,14 @@ func timeless(value any) any {
 	return value
 }
 
-// comesBack changes one field after the other and back again, and each time all
-// is as it was.
+// comesBack changes one field after the other and back again. Each time, everything must
+// be as before.
 func comesBack[T client.Object](ctx context.Context, w world, plural string, o T, setSpec func(into, from T), rows map[string]transition[T]) {
 	GinkgoHelper()
 	Expect(slices.Collect(maps.Keys(rows))).To(ConsistOf(fieldsOf(plural)), "each field has a row here")
 	mailed := func() map[string]int {
 		sent := w.mailed()
-		delete(sent, string(w.email("eve"))) // a founder, for a moment
+		delete(sent, string(w.email("eve"))) // briefly a founder
 		return sent
 	}
 	before, mails := w.picture(ctx), mailed()
@@ -153,18 +154,18 @@ func comesBack[T client.Object](ctx context.Context, w world, plural string, o T
 		if row.after != nil {
 			row.after(ctx)
 		}
-		Eventually(func() string { return cmp.Diff(before, w.picture(ctx)) }).Should(BeEmpty(), "after %s has changed and come back", field)
+		Eventually(func() string { return cmp.Diff(before, w.picture(ctx)) }).Should(BeEmpty(), "after %s was changed and changed back", field)
 	}
 	quiet(ctx)
 	Expect(cmp.Diff(before, w.picture(ctx))).To(BeEmpty())
-	Expect(mailed()).To(Equal(mails), "nobody was mailed")
+	Expect(mailed()).To(Equal(mails), "no mail was sent")
 }
 
 var _ = Describe("A field that is changed and changed back", Label("K1"), Ordered, func() {
 	var w world
 
-	// The world has an owner, a member who is in, and one who is invited, and uses
-	// all that a catalogue has.
+	// The world has an owner, a member and an invited person, and uses every part of a
+	// catalogue.
 	BeforeAll(func(ctx SpecContext) {
 		w = aWorld()
 		fleet := namespace(w.name + "-fleet")
@@ -199,25 +200,25 @@ var _ = Describe("A field that is changed and changed back", Label("K1"), Ordere
 		quiet(ctx)
 	})
 
-	It("leaves no trace, of an Organization", func(ctx SpecContext) {
+	It("leaves no trace in an Organization", func(ctx SpecContext) {
 		comesBack(ctx, w, "organizations", w.organization(),
 			func(into, from *accountsv1.Organization) { into.Spec = from.Spec }, w.organizationTransitions())
 	})
 
-	DescribeTable("leaves no trace, of a Membership", func(ctx SpecContext, person string) {
+	DescribeTable("leaves no trace in a Membership", func(ctx SpecContext, person string) {
 		rows := w.membershipTransitions(person)
 		comesBack(ctx, w, "memberships", w.membership(person), func(into, from *accountsv1.Membership) { into.Spec = from.Spec }, rows)
 	},
-		Entry("of somebody who is in", "jane"),
-		Entry("of somebody who is invited", "john"),
+		Entry("of a member", "jane"),
+		Entry("of an invited person", "john"),
 	)
 
-	It("leaves no trace, of an Account", func(ctx SpecContext) {
+	It("leaves no trace in an Account", func(ctx SpecContext) {
 		a := &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: w.name + "-jane"}}
 		comesBack(ctx, w, "accounts", a, func(into, from *accountsv1.Account) { into.Spec = from.Spec }, w.accountTransitions())
 	})
 
-	It("is refused, of an Invitation", func(ctx SpecContext) {
+	It("is refused in an Invitation", func(ctx SpecContext) {
 		comesBack(ctx, w, "invitations", w.invitation("john"), func(into, from *accountsv1.Invitation) { into.Spec = from.Spec }, w.invitationTransitions())
 	})
 })
@@ -321,7 +322,7 @@ func (w world) organizationTransitions() map[string]transition[*accountsv1.Organ
 	founded := seen(func(s *accountsv1.OrganizationSpec) { s.Founders[0].Name, s.Founders[0].Email = "eve", w.email("eve") }, func(ctx context.Context) {
 		eventually(ctx, w.membership("eve"), haveState("Invited"), beReady())
 	})
-	founded.after = func(ctx context.Context) { // what becomes of a founder is not up to the Organization
+	founded.after = func(ctx context.Context) { // the Organization does not manage a founder after the creation
 		Expect(k8s.Delete(ctx, w.membership("eve"))).To(Succeed())
 		eventuallyGone(ctx, w.membership("eve"))
 	}
@@ -367,8 +368,8 @@ func (w world) organizationTransitions() map[string]transition[*accountsv1.Organ
 	return rows
 }
 
-// catalogueTransitions are those of the catalogue: jane has edit and view in
-// staging, and view in the fleet, as everybody.
+// catalogueTransitions returns the transitions of the catalogue. Jane has edit and view
+// in staging, and like all members view in the fleet.
 func (w world) catalogueTransitions() map[string]transition[*accountsv1.Organization] {
 	jane := &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: w.name + "-jane"}}
 	edit, view, fleet := "edit in "+w.staging(), "view in "+w.staging(), "view in "+w.name+"-fleet"

@@ -14,8 +14,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// requireTwoFactor has the Organization want a second factor; members have so
-// many seconds, where it says so.
+// requireTwoFactor makes the Organization require a second factor, with a grace period in
+// seconds for members, if it is set.
 func (w world) requireTwoFactor(ctx context.Context, grace int32) {
 	GinkgoHelper()
 	w.reorganize(ctx, func(o *accountsv1.Organization) {
@@ -23,18 +23,18 @@ func (w world) requireTwoFactor(ctx context.Context, grace int32) {
 	})
 }
 
-// say writes whether there is a second factor, as the portal does.
+// say records whether a second factor is enrolled, as the portal does.
 func say(ctx context.Context, a *accountsv1.Account, twoFactor accountsv1.TwoFactor) {
 	GinkgoHelper()
 	changeStatus(ctx, a, func(a *accountsv1.Account) { a.Status.TwoFactor = twoFactor })
 }
 
-var _ = Describe("A second factor that the Organization requires", Label("A10"), func() {
+var _ = Describe("A required second factor", Label("A10"), func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	It("is awaited for a time of grace, then access goes until there is one", func(ctx SpecContext) {
+	It("has a grace period; after that, access is withdrawn until it is enrolled", func(ctx SpecContext) {
 		m, a := w.active(ctx)
 		w.requireTwoFactor(ctx, 0)
 		eventually(ctx, m, haveState("Active"), beReady(), haveCondition("TwoFactorMissing", metav1.ConditionTrue, "GracePeriod"),
@@ -61,7 +61,7 @@ var _ = Describe("A second factor that the Organization requires", Label("A10"),
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 
-	It("ends the access of whoever has none on the second, without anybody looking", func(ctx SpecContext) {
+	It("ends the access of a member without it exactly on time, without any other event", func(ctx SpecContext) {
 		m, _ := w.active(ctx)
 		w.requireTwoFactor(ctx, 60)
 		eventually(ctx, m, haveCondition("TwoFactorMissing", metav1.ConditionTrue, "GracePeriod"))
@@ -71,7 +71,7 @@ var _ = Describe("A second factor that the Organization requires", Label("A10"),
 		Expect(w.access(ctx)).To(BeEmpty())
 	})
 
-	It("has no time of grace for a newcomer, however they were invited", func(ctx SpecContext) {
+	It("has no grace period for a new member, whether invited by a Membership or by an Invitation", func(ctx SpecContext) {
 		w.requireTwoFactor(ctx, 0)
 		jane := w.invited(ctx, "jane")
 		byHand := w.invitation("john")
@@ -92,7 +92,7 @@ var _ = Describe("A second factor that the Organization requires", Label("A10"),
 		eventually(ctx, john, haveState("Inactive"))
 	})
 
-	It("counts by the record of the Account where its status is lost", func(ctx SpecContext) {
+	It("is known from the annotation of the Account if its status is lost", func(ctx SpecContext) {
 		m, a := w.active(ctx)
 		change(ctx, a, func(a *accountsv1.Account) { a.Annotations[accountsv1.TwoFactorAnnotation] = "Enrolled" })
 		w.requireTwoFactor(ctx, 60)
@@ -104,7 +104,7 @@ var _ = Describe("A second factor that the Organization requires", Label("A10"),
 		Expect(w.access(ctx)).To(ConsistOf("edit for usher:" + a.Name))
 	})
 
-	It("is asked of nobody any more once the Organization does without", func(ctx SpecContext) {
+	It("is no longer required once the Organization drops the rule", func(ctx SpecContext) {
 		w.requireTwoFactor(ctx, 0)
 		m := w.invited(ctx, "jane")
 		a := w.accept(ctx, "jane", w.name+"-jane")

@@ -18,7 +18,7 @@ import (
 	"github.com/usher-dev/usher/hack/inbox"
 )
 
-// delivered is a delivery that ended so after so many tries.
+// delivered matches a delivery with this result after this many tries.
 func delivered(name, result string, tries int) gomegatypes.GomegaMatcher {
 	return HaveField("Status.Deliveries", ContainElement(And(
 		HaveField("Name", name), HaveField("Result", BeEquivalentTo(result)), HaveField("Tries", BeEquivalentTo(tries)))))
@@ -29,7 +29,7 @@ var _ = Describe("A message whose answer is lost", Label("K8"), func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
 
-	// wait lets so much time pass for an Invitation.
+	// wait lets time pass for an Invitation.
 	wait := func(ctx SpecContext, inv *accountsv1.Invitation, long time.Duration) {
 		GinkgoHelper()
 		quiet(ctx)
@@ -38,7 +38,7 @@ var _ = Describe("A message whose answer is lost", Label("K8"), func() {
 		quiet(ctx)
 	}
 
-	It("by SMS is there twice at the most, and the event says that nobody confirmed it", Label("E6"), func(ctx SpecContext) {
+	It("arrives at most twice by SMS, and the event reports that it was not confirmed", Label("E6"), func(ctx SpecContext) {
 		inv := w.invitation("john")
 		inv.Spec.Delivery = []accountsv1.DeliveryChannel{"SMS"}
 		inv.Spec.PhoneNumber = "+393331234502"
@@ -54,7 +54,7 @@ var _ = Describe("A message whose answer is lost", Label("K8"), func() {
 		Expect(telephones.to("+393331234502")).To(HaveLen(2))
 	})
 
-	It("by chat is there twice at the most, also where a proxy took the answer's place", Label("C8"), func(ctx SpecContext) {
+	It("arrives at most twice in a chat, even if a proxy replaced the answer", Label("C8"), func(ctx SpecContext) {
 		var posts atomic.Int32
 		chat := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 			posts.Add(1)
@@ -74,14 +74,14 @@ var _ = Describe("A message whose answer is lost", Label("K8"), func() {
 		Expect(posts.Load()).To(BeEquivalentTo(2))
 	})
 
-	It("by mail is repeated ever more rarely, as the same mail, and never given up", func(ctx SpecContext) {
+	It("is repeated by mail at growing intervals, as the same mail, and never given up", func(ctx SpecContext) {
 		letters.FailAt(inbox.Body, inbox.Fault{Drop: true, Accept: true})
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, delivered("email", "TemporaryFailure", 1))
 		for range 6 {
-			wait(ctx, inv, 10*time.Minute) // an hour, in which a mail that is not taken is tried six times
+			wait(ctx, inv, 10*time.Minute) // one hour, in which a refused mail is tried six times
 		}
 		eventually(ctx, inv, delivered("email", "TemporaryFailure", 3))
 		wait(ctx, inv, 50*time.Minute)

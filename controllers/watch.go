@@ -28,11 +28,10 @@ import (
 	"github.com/usher-dev/usher/internal/seat"
 )
 
-// requests makes a reconcile request for each object of a list that the
-// options select.
+// requests returns a reconcile request for each object that the list options select.
 func requests(ctx context.Context, r client.Reader, list client.ObjectList, options ...client.ListOption) []reconcile.Request {
 	if err := r.List(ctx, list, slices.Concat(options, []client.ListOption{client.UnsafeDisableDeepCopy})...); err != nil {
-		return nil // a cache fails to list only while the process stops
+		return nil // listing from a cache fails only while the process stops
 	}
 	var found []reconcile.Request
 	_ = meta.EachListItem(list, func(item runtime.Object) error {
@@ -42,19 +41,19 @@ func requests(ctx context.Context, r client.Reader, list client.ObjectList, opti
 	return found
 }
 
-// queue takes requests to reconcile.
+// queue is the work queue of a controller.
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// change is what happened to an object.
+// change is one watch event of an object.
 type change struct {
-	// before is nil where the object is new, after where it is gone.
+	// before is nil if the object is new, after is nil if it was deleted.
 	before, after client.Object
-	// initial: nothing happened, but that Usher was started. Everybody is looked
-	// at then anyway.
+	// initial reports that the object is part of the first list after the start of Usher
+	// and did not change. Every object is reconciled then anyway.
 	initial bool
 }
 
-// newest is the object as it was last seen.
+// newest returns the last known state of the object.
 func (c change) newest() client.Object {
 	if c.after == nil {
 		return c.before
@@ -62,12 +61,12 @@ func (c change) newest() client.Object {
 	return c.after
 }
 
-// seen is the object as it was, where there was one, and as it is, where there is.
+// seen returns the states before and after the change that exist.
 func (c change) seen() []client.Object {
 	return slices.DeleteFunc([]client.Object{c.before, c.after}, func(o client.Object) bool { return o == nil })
 }
 
-// upon has every change of an object asked about.
+// upon returns an event handler that calls ask for every change of an object.
 func upon(ask func(ctx context.Context, q queue, c change)) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
@@ -82,8 +81,8 @@ func upon(ask func(ctx context.Context, q queue, c change)) handler.EventHandler
 	}
 }
 
-// whenOrganizationChanges asks for the objects of an Organization that a change
-// of it is about: all of them, or those whose seats were given or taken.
+// whenOrganizationChanges enqueues the objects of an Organization that a change of it
+// affects: either all of them, or only those whose seats or ownership changed.
 func whenOrganizationChanges(r client.Reader, list func() client.ObjectList) handler.EventHandler {
 	return upon(func(ctx context.Context, q queue, c change) {
 		before, existed := c.before.(*accountsv1.Organization)
@@ -99,7 +98,7 @@ func whenOrganizationChanges(r client.Reader, list func() client.ObjectList) han
 	})
 }
 
-// concernsAll tells whether a change of an Organization is about everybody in it.
+// concernsAll reports whether a change of an Organization affects every object in it.
 func concernsAll(before, after *accountsv1.Organization) bool {
 	full := func(org *accountsv1.Organization) bool {
 		taken := org.Status.Seats.Taken
@@ -114,8 +113,9 @@ func concernsAll(before, after *accountsv1.Organization) bool {
 		message(before, accountsv1.ConditionPoliciesInForce) != message(after, accountsv1.ConditionPoliciesInForce)
 }
 
-// message is what a condition says. Who holds the home namespace, Usher's own
-// rights, and its policies, change what can be granted without a change of the spec.
+// message returns the message of a condition. The three conditions that use it cover the
+// owner of the home namespace, Usher's own rights and Usher's policies. They change what
+// can be granted without a change of the spec.
 func message(org *accountsv1.Organization, conditionType string) string {
 	if c := meta.FindStatusCondition(org.Status.Conditions, conditionType); c != nil {
 		return c.Message
@@ -123,8 +123,8 @@ func message(org *accountsv1.Organization, conditionType string) string {
 	return ""
 }
 
-// changedOwners are the owners whom a change of the list is about. Whether
-// somebody is the only one is about that one, whoever else it is that changed.
+// changedOwners returns the owners that a change of the list affects. An owner is also
+// affected if it was or becomes the only one, even if its own entry did not change.
 func changedOwners(before, after []accountsv1.OwnerStatus) []string {
 	if slices.Equal(before, after) {
 		return nil
@@ -139,14 +139,14 @@ func changedOwners(before, after []accountsv1.OwnerStatus) []string {
 	return names
 }
 
-// addUnhurried asks for objects after those that something of their own has
-// happened to: a change of a catalogue must not keep the one of a person waiting.
+// addUnhurried enqueues objects behind those that changed themselves. A change of a
+// catalogue must not delay the change of one person.
 func addUnhurried(q queue, found ...reconcile.Request) {
 	add(q, handler.LowPriority, 0, found)
 }
 
-// reportPriority has reports go before what is left of a change of the catalogue, so
-// that they tell how far it is.
+// reportPriority puts reports ahead of the remaining work of a catalogue change, so that
+// they show how far the rollout is.
 const reportPriority = handler.LowPriority / 2
 
 func addReports(q queue, found ...reconcile.Request) {
@@ -163,20 +163,22 @@ func add(q queue, priority int, after time.Duration, found []reconcile.Request) 
 	}
 }
 
-// unhurried asks, whatever happens to an object, for those that it concerns.
+// unhurried returns a handler that enqueues, on any change of an object, the objects that
+// it affects.
 func unhurried(concerned handler.MapFunc) handler.EventHandler {
 	return upon(func(ctx context.Context, q queue, c change) { addUnhurried(q, concerned(ctx, c.newest())...) })
 }
 
-// bindingPause is how long after an event of a RoleBinding its Membership is
-// looked at. What Usher has put right is an event too, and the status that it
-// writes next asks for the same: on the older one, which the cache has until then,
-// it would be written once more, and refused.
+// bindingPause is the delay between an event of a RoleBinding and the reconciliation of
+// its Membership. A repair by Usher also causes an event, and the status that Usher
+// writes next causes the same reconciliation. Without the delay, Usher would work on the
+// older status that is still in the cache. It would write the status again and get a
+// conflict.
 const bindingPause = 100 * time.Millisecond
 
-// afterPause asks, whatever happens to a RoleBinding, for those that it concerned
-// and concerns: a moment later, and where it is Usher's own doing, in time for
-// the report.
+// afterPause returns a handler that enqueues, on any change of a RoleBinding, the objects
+// that it affected before and affects now. They are enqueued after bindingPause. If Usher
+// made the change itself, they are enqueued in time for the report.
 func afterPause(concerned handler.MapFunc, ours func(change) bool) handler.EventHandler {
 	return upon(func(ctx context.Context, q queue, c change) {
 		own := ours(c)
@@ -196,8 +198,8 @@ func afterPause(concerned handler.MapFunc, ours func(change) bool) handler.Event
 	})
 }
 
-// whenNamespaceChanges asks for those whom a namespace concerns, by the labels
-// that it had and by those that it has.
+// whenNamespaceChanges returns a handler that enqueues the objects that a namespace
+// affects, by its old labels and by its new ones.
 func whenNamespaceChanges(concerned handler.MapFunc) handler.EventHandler {
 	same := func(before, after client.Object) bool {
 		return before != nil && after != nil && maps.Equal(before.GetLabels(), after.GetLabels()) &&
@@ -213,9 +215,10 @@ func whenNamespaceChanges(concerned handler.MapFunc) handler.EventHandler {
 	})
 }
 
-// whenClusterRoleChanges asks for those whose catalogue names a ClusterRole, and
-// for everybody where it is one that says what Usher may bind. What they answer with
-// has them looked at once more, when the API server surely knows of it.
+// whenClusterRoleChanges returns a handler that enqueues the objects whose catalogue
+// names a ClusterRole. If the ClusterRole can decide what Usher may bind, it enqueues all
+// objects. Their reconcilers requeue them once more, when the API server has surely taken
+// up the change (see ClusterRoles.lookAgain).
 func whenClusterRoleChanges(roles *ClusterRoles, naming, everybody handler.MapFunc) handler.EventHandler {
 	same := func(before, after client.Object) bool {
 		return before != nil && after != nil &&
@@ -233,26 +236,26 @@ func whenClusterRoleChanges(roles *ClusterRoles, naming, everybody handler.MapFu
 	})
 }
 
-// lendsRights tells whether a ClusterRole lets somebody bind others, which may
-// be Usher.
+// lendsRights reports whether a ClusterRole allows its subjects to bind roles. Usher may
+// be one of the subjects.
 func lendsRights(role client.Object) bool {
 	return slices.ContainsFunc(role.(*rbacv1.ClusterRole).Rules, func(r rbacv1.PolicyRule) bool {
 		return slices.Contains(r.Verbs, "bind") || slices.Contains(r.Verbs, rbacv1.VerbAll)
 	})
 }
 
-// sameName asks for the object of the same namespace and name.
+// sameName enqueues the object with the same namespace and name.
 func sameName(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(o)}}
 }
 
-// theRecorded asks for the Memberships in an Account's record, or for the
-// Invitations of the same name.
+// theRecorded enqueues the Memberships in an Account's record, or the Invitations with
+// the same names.
 func theRecorded(_ context.Context, account client.Object) []reconcile.Request {
 	return requestsOf(recorded(account)...)
 }
 
-// requestsOf makes a reconcile request for each name that there is.
+// requestsOf returns a reconcile request for each name that is not empty.
 func requestsOf(names ...types.NamespacedName) []reconcile.Request {
 	var found []reconcile.Request
 	for _, n := range names {
@@ -263,7 +266,7 @@ func requestsOf(names ...types.NamespacedName) []reconcile.Request {
 	return found
 }
 
-// whenGone lets through the events of objects that are gone.
+// whenGone passes only delete events.
 func whenGone() builder.WatchesOption {
 	return builder.WithPredicates(predicate.Funcs{
 		CreateFunc:  func(event.CreateEvent) bool { return false },
@@ -272,8 +275,8 @@ func whenGone() builder.WatchesOption {
 	})
 }
 
-// whenOwnersChange lets through the events of Organizations whose owners are
-// not the same any more.
+// whenOwnersChange passes only update events of Organizations whose list of owners
+// changed.
 func whenOwnersChange() builder.WatchesOption {
 	return builder.WithPredicates(predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
@@ -285,8 +288,8 @@ func whenOwnersChange() builder.WatchesOption {
 	})
 }
 
-// unlessProgress leaves out the events of Organizations that only say how far a
-// change of the catalogue is: it is counted again in its own time.
+// unlessProgress drops events of Organizations whose only change is the progress of a
+// rollout. The progress is counted again on its own schedule.
 func unlessProgress() builder.ForOption {
 	still := func(o client.Object) *accountsv1.Organization {
 		org := *o.(*accountsv1.Organization)

@@ -23,10 +23,10 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 )
 
-// world is what one spec has to itself: an Organization with a staging
-// namespace, and people with addresses of their own.
+// world belongs to one spec: an Organization with a staging namespace, and people with
+// their own addresses.
 type world struct {
-	name string // of the Organization, of its home namespace, of everything's prefix
+	name string // of the Organization and of its home namespace; also the prefix of all other names
 }
 
 func aWorld() world { return world{name: fresh("acme")} }
@@ -41,7 +41,8 @@ func (w world) key(name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: w.name, Name: name}
 }
 
-// organization has two roles: developers may edit staging, observers view it.
+// organization returns an Organization with two roles: developers may edit staging,
+// observers may view it.
 func (w world) organization() *accountsv1.Organization {
 	return &accountsv1.Organization{
 		ObjectMeta: metav1.ObjectMeta{Name: w.name},
@@ -91,7 +92,7 @@ func namespace(name string) *corev1.Namespace {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
-// settled makes an Organization and its namespaces, and waits for it.
+// settled creates an Organization and its namespaces, and waits until it is ready.
 func (w world) settled(ctx context.Context) world {
 	GinkgoHelper()
 	create(ctx, namespace(w.staging()), w.organization())
@@ -99,7 +100,7 @@ func (w world) settled(ctx context.Context) world {
 	return w
 }
 
-// create makes objects, and takes them away when the spec is over.
+// create creates objects, and deletes them at the end of the spec.
 func create(ctx context.Context, objects ...client.Object) {
 	GinkgoHelper()
 	for _, o := range objects {
@@ -110,7 +111,7 @@ func create(ctx context.Context, objects ...client.Object) {
 	}
 }
 
-// invited makes a Membership and waits until its mail is out.
+// invited creates a Membership and waits until its mail was sent.
 func (w world) invited(ctx context.Context, person string) *accountsv1.Membership {
 	GinkgoHelper()
 	m := w.membership(person)
@@ -119,13 +120,13 @@ func (w world) invited(ctx context.Context, person string) *accountsv1.Membershi
 	return m
 }
 
-// accept answers an Invitation as the portal does.
+// accept accepts an Invitation as the portal does.
 func (w world) accept(ctx context.Context, person, userName string) *accountsv1.Account {
 	GinkgoHelper()
 	return w.acceptAs(ctx, person, userName, w.invitedAddress(ctx, person))
 }
 
-// acceptAs answers an Invitation with an Account of another address.
+// acceptAs accepts an Invitation with an Account of another address.
 func (w world) acceptAs(ctx context.Context, person, userName string, email accountsv1.EmailAddress) *accountsv1.Account {
 	GinkgoHelper()
 	a := w.halfMadeAs(ctx, person, userName, email)
@@ -133,7 +134,7 @@ func (w world) acceptAs(ctx context.Context, person, userName string, email acco
 	return a
 }
 
-// acceptWith answers an Invitation with an Account that exists.
+// acceptWith accepts an Invitation with an existing Account.
 func (w world) acceptWith(ctx context.Context, person string, a *accountsv1.Account) {
 	GinkgoHelper()
 	changeStatus(ctx, w.invitation(person), func(inv *accountsv1.Invitation) {
@@ -145,13 +146,13 @@ func (w world) acceptWith(ctx context.Context, person string, a *accountsv1.Acco
 	})
 }
 
-// halfMade makes the Account of somebody who began to accept, with its password.
+// halfMade creates the Account of a person who has begun to accept, with its password.
 func (w world) halfMade(ctx context.Context, person, userName string) *accountsv1.Account {
 	GinkgoHelper()
 	return w.halfMadeAs(ctx, person, userName, w.invitedAddress(ctx, person))
 }
 
-// invitedAddress is the address that a person was invited at.
+// invitedAddress returns the address that a person was invited at.
 func (w world) invitedAddress(ctx context.Context, person string) accountsv1.EmailAddress {
 	GinkgoHelper()
 	var inv accountsv1.Invitation
@@ -179,7 +180,8 @@ func (w world) halfMadeAs(ctx context.Context, person, userName string, email ac
 	return a
 }
 
-// active makes Jane's Membership, accepts its Invitation, and waits until access is there.
+// active creates Jane's Membership, accepts its Invitation, and waits until she has
+// access.
 func (w world) active(ctx context.Context) (*accountsv1.Membership, *accountsv1.Account) {
 	GinkgoHelper()
 	m := w.invited(ctx, "jane")
@@ -188,7 +190,7 @@ func (w world) active(ctx context.Context) (*accountsv1.Membership, *accountsv1.
 	return m, a
 }
 
-// bindings are the RoleBindings that Usher made in the namespace.
+// bindings returns the RoleBindings that Usher made in the namespace.
 func bindings(ctx context.Context, namespace string) []rbacv1.RoleBinding {
 	GinkgoHelper()
 	var list rbacv1.RoleBindingList
@@ -196,13 +198,13 @@ func bindings(ctx context.Context, namespace string) []rbacv1.RoleBinding {
 	return list.Items
 }
 
-// eventually waits until the object in the API server is as the matchers say.
+// eventually waits until the object in the API server matches.
 func eventually(ctx context.Context, o client.Object, as ...gomegatypes.GomegaMatcher) {
 	GinkgoHelper()
 	eventuallyWithin(ctx, "10s", o, as...)
 }
 
-// eventuallyWithin is eventually for what takes its time.
+// eventuallyWithin is eventually with a longer time limit.
 func eventuallyWithin(ctx context.Context, within string, o client.Object, as ...gomegatypes.GomegaMatcher) {
 	GinkgoHelper()
 	news, done := written.of(o)
@@ -218,7 +220,7 @@ func eventuallyWithin(ctx context.Context, within string, o client.Object, as ..
 	}, within, time.Millisecond).Should(Succeed())
 }
 
-// eventuallyGone waits until there is no such object.
+// eventuallyGone waits until the object no longer exists.
 func eventuallyGone(ctx context.Context, o client.Object) {
 	GinkgoHelper()
 	news, done := written.of(o)
@@ -230,7 +232,7 @@ func eventuallyGone(ctx context.Context, o client.Object) {
 		}
 		read = true
 		return apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(o), o))
-	}).WithPolling(time.Millisecond).Should(BeTrue(), "%s should be gone", o.GetName())
+	}).WithPolling(time.Millisecond).Should(BeTrue(), "%s should be deleted", o.GetName())
 }
 
 type conditioned interface {
@@ -276,12 +278,12 @@ func haveState(state string) gomegatypes.GomegaMatcher {
 	}, Equal(state))
 }
 
-// invitationsTo are the mails to a person that bring a link, oldest first.
+// invitationsTo returns the mails to a person that contain a link, oldest first.
 func (w world) invitationsTo(person string) []string {
 	return w.mailsTo(person, "/invitation/")
 }
 
-// mailsTo are the mails to a person whose text has this part, oldest first.
+// mailsTo returns the mails to a person whose text contains part, oldest first.
 func (w world) mailsTo(person, part string) []string {
 	var raw []string
 	for _, m := range letters.For(string(w.email(person))) {
@@ -292,7 +294,7 @@ func (w world) mailsTo(person, part string) []string {
 	return raw
 }
 
-// change applies a change to an object as it is in the API server by then.
+// change applies a change to the newest version of an object.
 func change[T client.Object](ctx context.Context, o T, how func(T)) {
 	GinkgoHelper()
 	Eventually(func() error {
@@ -304,8 +306,8 @@ func change[T client.Object](ctx context.Context, o T, how func(T)) {
 	}).Should(Succeed())
 }
 
-// changeStatus changes the status of an object; the controllers may be writing
-// at the same moment.
+// changeStatus changes the status of an object, even while the controllers are writing
+// it.
 func changeStatus[T client.Object](ctx context.Context, o T, how func(T)) {
 	GinkgoHelper()
 	Eventually(func() error {
@@ -317,8 +319,8 @@ func changeStatus[T client.Object](ctx context.Context, o T, how func(T)) {
 	}).Should(Succeed())
 }
 
-// reorganize changes the Organization, and waits until the controllers know it:
-// what is applied after it must not meet the one before.
+// reorganize changes the Organization and waits until the controllers know it. Otherwise
+// they could still apply the old version to the next manifest.
 func (w world) reorganize(ctx context.Context, how func(*accountsv1.Organization)) {
 	GinkgoHelper()
 	org := w.organization()
@@ -326,14 +328,14 @@ func (w world) reorganize(ctx context.Context, how func(*accountsv1.Organization
 	eventually(ctx, org, HaveField("Status.ObservedGeneration", HaveValue(Equal(org.Generation))))
 }
 
-// poke has the controllers look at an object again.
+// poke makes the controllers reconcile an object again.
 func poke(ctx context.Context, o client.Object) {
 	GinkgoHelper()
 	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"example.com/poked":"`+fresh("at")+`"}}}`))
 	Expect(k8s.Patch(ctx, o, patch)).To(Succeed())
 }
 
-// owned gives the Organization an owner: Ada.
+// owned gives the Organization an owner, Ada.
 func (w world) owned(ctx context.Context) {
 	GinkgoHelper()
 	w.reorganize(ctx, func(o *accountsv1.Organization) {

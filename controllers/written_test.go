@@ -13,16 +13,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// unheard is how long a spec waits for a write of Usher before it reads an
-// object again all the same. The API server itself can change one as well.
+// unheard is how long a spec waits for a write by Usher before it reads an object again
+// anyway. The API server itself can change an object as well.
 const unheard = 200 * time.Millisecond
 
-// written tells the specs what Usher has just written.
+// written reports Usher's writes to the specs.
 var written = &writeNews{waiting: map[*waiter]struct{}{}}
 
-// writeNews wakes those that wait for an object when Usher has written it. A
-// spec that reads an object every few milliseconds has the API server do more for
-// the reads than for the writes.
+// writeNews wakes the specs that wait for an object when Usher has written it. If the
+// specs polled every few milliseconds instead, the API server would spend more on their
+// reads than on the writes.
 type writeNews struct {
 	mu      sync.Mutex
 	waiting map[*waiter]struct{}
@@ -31,10 +31,10 @@ type writeNews struct {
 // waiter waits for the writes of one object.
 type waiter struct {
 	namespace, name string
-	woken           chan struct{} // holds one, so that no write is missed between two reads
+	woken           chan struct{} // has room for one signal, so that no write between two reads is missed
 }
 
-// of returns a waiter for an object, until done is called.
+// of returns a waiter for an object. The waiter is registered until done is called.
 func (n *writeNews) of(o client.Object) (w *waiter, done func()) {
 	w = &waiter{namespace: o.GetNamespace(), name: o.GetName(), woken: make(chan struct{}, 1)}
 	n.mu.Lock()
@@ -47,7 +47,7 @@ func (n *writeNews) of(o client.Object) (w *waiter, done func()) {
 	}
 }
 
-// wait returns when the object was written since the last wait, or after a while.
+// wait returns when the object was written since the last wait, or after unheard.
 func (w *waiter) wait() {
 	select {
 	case <-w.woken:
@@ -55,7 +55,7 @@ func (w *waiter) wait() {
 	}
 }
 
-// through is the API server as a process reaches it whose writes are told.
+// through wraps the transport of a process so that its writes are reported.
 func (n *writeNews) through(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(r)
@@ -66,8 +66,8 @@ func (n *writeNews) through(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// tell wakes those that wait for what a request was about. A request to create
-// does not name its object, and wakes all those of the namespace.
+// tell wakes the waiters for the object of a request. A create request does not name its
+// object, so it wakes all waiters of the namespace.
 func (n *writeNews) tell(method, of string) {
 	of = strings.TrimSuffix(of, "/status")
 	namespace, name := "", path.Base(of)
@@ -84,7 +84,7 @@ func (n *writeNews) tell(method, of string) {
 		}
 		select {
 		case w.woken <- struct{}{}:
-		default: // it has yet to read what was written before
+		default: // it has not yet read the earlier write
 		}
 	}
 }

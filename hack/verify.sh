@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what can go stale. Everything is generated in a copy of the tree, which
-# catches new files as well as changed ones and leaves the tree alone.
+# Checks that generated files are up to date. It generates everything in a copy of the
+# tree. This finds new files as well as changed ones, and does not touch the tree.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,7 +12,7 @@ ln -s "$PWD/bin" "$copy/bin"
 echo "Generating in a copy of the tree"
 make --silent -C "$copy" generate
 if ! diff --recursive --unified --new-file --exclude=.git --exclude=bin . "$copy"; then
-  echo "What is generated is not up to date: run make generate" >&2
+  echo "Generated files are not up to date: run make generate" >&2
   exit 1
 fi
 

@@ -1,13 +1,12 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command chart-helm is as much of Helm as the checks of the chart need: it
-// renders and lints by Helm's own packages. All of Helm takes twice as long to
-// build, and nothing here talks to a cluster. It is a module of its own, so that
-// Usher itself does not depend on Helm.
+// Command chart-helm is the part of Helm that the checks of the chart need: it renders and lints
+// with Helm's own packages. Building all of Helm takes twice as long, and nothing here talks to a
+// cluster. It is a separate module, so that Usher itself does not depend on Helm.
 //
 //	chart-helm template    prints the manifests, as helm template does
-//	chart-helm lint        fails on what helm lint --strict fails on
+//	chart-helm lint        fails wherever helm lint --strict fails
 package main
 
 import (
@@ -39,7 +38,7 @@ func main() {
 
 func run(out io.Writer, args []string) error {
 	flags := flag.NewFlagSet("chart-helm", flag.ContinueOnError)
-	file := flags.String("values", "", "`file` with values; default: those of the chart alone")
+	file := flags.String("values", "", "`file` with values; default: only those of the chart")
 	namespace := flags.String("namespace", "default", "`namespace` of the release")
 	if len(args) == 0 {
 		return errUsage
@@ -67,8 +66,8 @@ func run(out io.Writer, args []string) error {
 	}
 }
 
-// template writes what a first installation would apply, by the names of the
-// files. NOTES.txt is rendered too, and is no manifest.
+// template writes the manifests that a first installation would apply, in the order of the file
+// names. It also renders NOTES.txt, but does not print it.
 func template(out io.Writer, dir string, values map[string]any, namespace string) error {
 	chart, err := loader.Load(dir)
 	if err != nil {

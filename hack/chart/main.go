@@ -1,9 +1,9 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command chart writes the templates of the Helm chart that say the same as
-// config/: the kinds, the rights and the policies. It imports nothing of Usher,
-// nor of Helm; docs/adr/0021-the-chart-is-written-from-config.md says why.
+// Command chart writes those templates of the Helm chart that correspond to config/: the CRDs,
+// the RBAC and the policies. It imports neither Usher nor Helm;
+// docs/adr/0021-the-chart-is-written-from-config.md explains why.
 package main
 
 import (
@@ -18,11 +18,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// namespace is Usher's own in config/. In the chart it is the release's.
+// namespace is Usher's own namespace in config/. In the chart, it is the namespace of the
+// release.
 const namespace = "usher-system"
 
-// part is a directory of config/ with a kustomization.yaml, and what becomes of
-// its files.
+// part is a directory of config/ with a kustomization.yaml, and the transformation of its
+// files.
 type part struct {
 	name      string
 	transform func(manifest string) (string, error)
@@ -46,8 +47,7 @@ func main() {
 	}
 }
 
-// write writes a template for each file that kustomize would apply, and leaves
-// no other.
+// write writes a template for each file that kustomize would apply, and removes all others.
 func (p part) write(config, templates string) error {
 	from, to := filepath.Join(config, p.name), filepath.Join(templates, p.name)
 	resources, err := listed(from)
@@ -81,36 +81,37 @@ func listed(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Whatever else kustomize might do is refused: it would be missing in the chart.
+	// Any other field of kustomize is refused, because its effect would be missing in the
+	// chart.
 	var kustomization struct {
 		APIVersion string   `json:"apiVersion"`
 		Kind       string   `json:"kind"`
 		Resources  []string `json:"resources"`
 	}
 	if err := yaml.UnmarshalStrict(raw, &kustomization); err != nil {
-		return nil, fmt.Errorf("%s: only resources can be taken over into the chart: %w", dir, err)
+		return nil, fmt.Errorf("%s: the chart can only take resources from kustomization.yaml: %w", dir, err)
 	}
 	return kustomization.Resources, nil
 }
 
-// literal has Helm print what it would take for an action.
+// literal escapes what Helm would otherwise read as an action.
 func literal(manifest string) string {
 	return strings.ReplaceAll(manifest, "{{", `{{ "{{" }}`)
 }
 
 func asItIs(manifest string) (string, error) {
 	if strings.Contains(manifest, namespace) {
-		return "", fmt.Errorf("a policy cannot name %s, since Helm installs into any namespace: take it from request.userInfo", namespace)
+		return "", fmt.Errorf("a policy must not name %s, because Helm can install into any namespace: use request.userInfo instead", namespace)
 	}
 	return manifest, nil
 }
 
-// keep has Helm leave a definition behind when Usher is uninstalled: with it all
-// objects of its kind would be deleted.
+// keep makes Helm keep a CRD when Usher is uninstalled. Deleting the CRD would delete all
+// objects of its kind.
 func keep(manifest string) (string, error) {
 	const annotations = "\nmetadata:\n  annotations:\n"
 	if strings.Count(manifest, annotations) != 1 {
-		return "", errors.New("no annotations at the top to put helm.sh/resource-policy beside")
+		return "", errors.New("metadata must start with annotations, because helm.sh/resource-policy is added there")
 	}
 	return strings.Replace(manifest, annotations, annotations+"    helm.sh/resource-policy: keep\n", 1), nil
 }
@@ -120,13 +121,13 @@ var (
 	mayBind     = regexp.MustCompile(`(?m)^([ -]+verbs: \[bind\]\n +resourceNames: )\[.*\]$`)
 )
 
-// release puts the namespace of the release, and what may be granted, in place
-// of what is in the file.
+// release replaces the namespace and the ClusterRoles that may be granted with the values of
+// the release.
 func release(manifest string) (string, error) {
 	manifest = inNamespace.ReplaceAllString(manifest, "${1}{{ .Release.Namespace | quote }}")
 	manifest = mayBind.ReplaceAllString(manifest, `${1}{{ include "usher.grantableClusterRoles" . }}`)
 	if strings.Contains(manifest, namespace) {
-		return "", fmt.Errorf("it names %s in another way than a line `namespace: %s`", namespace, namespace)
+		return "", fmt.Errorf("it must name %s only in a line `namespace: %s`", namespace, namespace)
 	}
 	if strings.Count(manifest, "bind]") != strings.Count(manifest, "usher.grantableClusterRoles") {
 		return "", errors.New("the verb bind must be followed by a line `resourceNames: […]`")

@@ -17,19 +17,19 @@ func TestAManifestIsTakenOverOrRefused(t *testing.T) {
 	cases := map[string]struct {
 		transform func(string) (string, error)
 		manifest  string
-		template  string // empty: refused
+		template  string // empty if the manifest is refused
 	}{
-		"a policy as it is":               {asItIs, "expression: object.orValue({})\n", "expression: object.orValue({})\n"},
+		"an unchanged policy":             {asItIs, "expression: object.orValue({})\n", "expression: object.orValue({})\n"},
 		"a policy that names a namespace": {asItIs, "expression: request.namespace == 'usher-system'\n", ""},
-		"a definition, which is kept": {
+		"a CRD, which is kept": {
 			keep, "kind: X\nmetadata:\n  annotations:\n    a: b\n", "kind: X\nmetadata:\n  annotations:\n    helm.sh/resource-policy: keep\n    a: b\n",
 		},
-		"a definition without annotations": {keep, "kind: X\nmetadata:\n  name: x\n", ""},
-		"the namespace of a right":         {release, "  namespace: usher-system\n", "  namespace: {{ .Release.Namespace | quote }}\n"},
-		"a namespace that is only like it": {release, "  namespace: usher-system-2\n", ""},
-		"a namespace in the middle":        {release, "- {kind: ServiceAccount, namespace: usher-system}\n", ""},
-		"what may be bound":                {release, grantable + "[view]\n", grantable + `{{ include "usher.grantableClusterRoles" . }}` + "\n"},
-		"what may be bound, whatever it is": {
+		"a CRD without annotations":   {keep, "kind: X\nmetadata:\n  name: x\n", ""},
+		"the namespace of a binding":  {release, "  namespace: usher-system\n", "  namespace: {{ .Release.Namespace | quote }}\n"},
+		"a namespace with the prefix": {release, "  namespace: usher-system-2\n", ""},
+		"a namespace in the middle":   {release, "- {kind: ServiceAccount, namespace: usher-system}\n", ""},
+		"the roles to bind":           {release, grantable + "[view]\n", grantable + `{{ include "usher.grantableClusterRoles" . }}` + "\n"},
+		"the verb bind without role names": {
 			release, "rules:\n- verbs: [get, bind]\n", "",
 		},
 	}
@@ -62,11 +62,11 @@ func TestADirectoryIsTakenOverWholeAndNothingElseIsLeft(t *testing.T) {
 	}
 	entries, err := os.ReadDir(filepath.Join(templates, "policy"))
 	if err != nil || len(entries) != 1 {
-		t.Fatalf("there are %v, %v", entries, err)
+		t.Fatalf("templates: %v, %v", entries, err)
 	}
 	text, err := os.ReadFile(filepath.Join(templates, "policy", "a.yaml"))
 	if first, rest, _ := strings.Cut(string(text), "\n"); err != nil || rest != "kind: A\n" || !strings.HasSuffix(first, "change that file.") {
-		t.Errorf("it is %q, %v", text, err)
+		t.Errorf("template: %q, %v", text, err)
 	}
 }
 

@@ -16,11 +16,11 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// tokenLife is longer than anybody leaves a demo up: outside a pod nothing renews a token.
+// tokenLife is longer than a demo stays up. Outside a pod, nothing renews a token.
 const tokenLife = 30 * 24 * time.Hour
 
-// ServiceAccountConfig is the configuration of a service account, with a token of its own and the
-// rights that it has been given, and no others.
+// ServiceAccountConfig returns a client configuration for a service account. It has its own token,
+// and so only the permissions of that service account.
 func (c *Cluster) ServiceAccountConfig(ctx context.Context, namespace, name string) (*rest.Config, error) {
 	clients, err := kubernetes.NewForConfig(c.admin)
 	if err != nil {
@@ -31,20 +31,20 @@ func (c *Cluster) ServiceAccountConfig(ctx context.Context, namespace, name stri
 		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}},
 		metav1.CreateOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("a token for the service account %s: %w", name, err)
+		return nil, fmt.Errorf("create a token for service account %s: %w", name, err)
 	}
 	config := rest.AnonymousClientConfig(c.admin)
 	config.BearerToken = token.Status.Token
 	return config, nil
 }
 
-// Kubeconfig writes a kubeconfig file for whoever may do everything.
+// Kubeconfig writes a kubeconfig file for the cluster admin.
 func (c *Cluster) Kubeconfig(path string) error {
 	return WriteKubeconfig(path, map[string]*rest.Config{"admin": c.admin})
 }
 
-// WriteKubeconfig writes a kubeconfig file with one context, of the same name, for each configuration.
-// If there is only one, it is the current one.
+// WriteKubeconfig writes a kubeconfig file with one context, of the same name, for each
+// configuration. If there is only one, it becomes the current context.
 func WriteKubeconfig(path string, contexts map[string]*rest.Config) error {
 	file := clientcmdapi.NewConfig()
 	for name, config := range contexts {
@@ -57,6 +57,6 @@ func WriteKubeconfig(path string, contexts map[string]*rest.Config) error {
 			file.CurrentContext = name
 		}
 	}
-	// Written readable for its owner alone.
+	// WriteToFile makes the file readable only for its owner.
 	return clientcmd.WriteToFile(*file, path)
 }

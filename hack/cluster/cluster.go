@@ -1,10 +1,10 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cluster runs a Kubernetes control plane on this machine for the demo and the specs
-// in test/: a real API server with RBAC, admission and garbage collection, and no nodes, so that nothing
-// is ever scheduled. It must not import anything of the operator: what it knows of it are the
-// manifests in config/.
+// Package cluster runs a Kubernetes control plane on this machine for the demo and the specs in
+// test/. It is a real API server with RBAC, admission and garbage collection. It has no nodes, so
+// no pod is ever scheduled. The package must not import anything of the operator: it knows the
+// operator only by the manifests in config/.
 package cluster
 
 import (
@@ -25,27 +25,29 @@ import (
 )
 
 const (
-	// startTimeout is for each part of the control plane, on a slow machine.
+	// startTimeout applies to each part of the control plane, on a slow machine.
 	startTimeout = time.Minute
 	stopTimeout  = 30 * time.Second
 )
 
-// programs are what must be in Options.BinDir.
+// programs must exist in Options.BinDir.
 var programs = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"}
 
-// Options say what to start and where.
+// Options defines what to start and where.
 type Options struct {
-	// BinDir holds the programs that `make control-plane` puts into bin/.
+	// BinDir contains the programs that `make control-plane` puts into bin/.
 	BinDir string
-	// Dir is where the cluster makes the directory that all its files are in; empty: the one for
-	// temporary files.
+	// Dir is where the cluster creates the directory for all its files. If it is empty, that is the
+	// directory for temporary files.
 	Dir string
-	// AuditLog is a file for every write that anybody makes, with its body; empty: none is kept.
+	// AuditLog is a file that records every write with its body. If it is empty, nothing is
+	// recorded.
 	AuditLog string
-	// ControllerManager runs what finishes the deletion of namespaces, collects garbage and fills the
-	// ClusterRoles admin, edit and view. Without it they grant nothing.
+	// ControllerManager also runs kube-controller-manager. It completes the deletion of namespaces,
+	// collects garbage and fills the ClusterRoles admin, edit and view. Without it these
+	// ClusterRoles grant nothing.
 	ControllerManager bool
-	// Progress is told each step; nil: nobody is.
+	// Progress is called for each step, if it is not nil.
 	Progress func(step string)
 }
 
@@ -58,8 +60,8 @@ type Cluster struct {
 	manager *child.Process
 }
 
-// Start starts a control plane on free ports of the loopback interface. When it fails, nothing is
-// left of it.
+// Start starts a control plane on free ports of the loopback interface. If it fails, it leaves
+// nothing behind.
 func Start(ctx context.Context, opts Options) (_ *Cluster, err error) {
 	if opts.Progress == nil {
 		opts.Progress = func(string) {}
@@ -117,7 +119,7 @@ func (c *Cluster) startAPIServer(ctx context.Context) error {
 	c.env = env
 	var err error
 	if c.admin, err = env.Start(); err != nil {
-		return fmt.Errorf("starting the control plane: %w", err)
+		return fmt.Errorf("start the control plane: %w", err)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -125,7 +127,8 @@ func (c *Cluster) startAPIServer(ctx context.Context) error {
 	return WriteKubeconfig(c.kubeconfig(), map[string]*rest.Config{"admin": c.admin})
 }
 
-// auditPolicy keeps the body of every write but those whose very purpose is to carry a secret.
+// auditPolicy records the body of every write, except of objects whose purpose is to carry a
+// secret.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -138,8 +141,8 @@ rules:
 - level: RequestResponse
 `
 
-// Stop ends all that Start started, the programs first that talk to the others, and deletes the
-// cluster's directory. It can be called again.
+// Stop ends everything that Start started and deletes the cluster's directory. Programs that
+// connect to others end first. It can be called again.
 func (c *Cluster) Stop() error {
 	var errs []error
 	if c.manager != nil {
@@ -153,25 +156,25 @@ func (c *Cluster) Stop() error {
 	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
 }
 
-// Admin is the configuration of somebody who may do everything.
+// Admin returns a client configuration for the cluster admin.
 func (c *Cluster) Admin() *rest.Config { return rest.CopyConfig(c.admin) }
 
 func (c *Cluster) program(name string) string { return filepath.Join(c.opts.BinDir, name) }
 
 func (c *Cluster) kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
 
-// Kubectl runs kubectl as the admin and returns what it printed. Where it fails, the error is what it
-// said about it.
+// Kubectl runs kubectl as the cluster admin and returns its output. If it fails, the error has its
+// error output.
 func (c *Cluster) Kubectl(ctx context.Context, args ...string) (string, error) {
 	return c.KubectlWith(ctx, "", args...)
 }
 
-// KubectlWith is Kubectl with something to read, such as manifests for `apply -f -`.
+// KubectlWith is like Kubectl but passes input to kubectl, such as manifests for `apply -f -`.
 func (c *Cluster) KubectlWith(ctx context.Context, input string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, c.program("kubectl"), append([]string{"--kubeconfig", c.kubeconfig()}, args...)...)
 	var out, complaint bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &complaint
-	// Its discovery cache is of this cluster alone and must not stay in the home directory.
+	// The discovery cache is only for this cluster and must not stay in the home directory.
 	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(c.dir, "kubectl"))
 	if err := cmd.Run(); err != nil {
 		if said := strings.TrimSpace(complaint.String()); said != "" {

@@ -10,12 +10,13 @@ import (
 	"github.com/usher-dev/usher/hack/cluster/child"
 )
 
-// controllers are those that something here would be wrong without: half-deleted namespaces, garbage,
-// empty ClusterRoles, admission policies that nobody has checked.
+// controllers are the ones that the specs and the demo depend on. Without them there would be
+// half-deleted namespaces, garbage, empty ClusterRoles and admission policies without a type check.
 const controllers = "namespace-controller,garbage-collector-controller,clusterrole-aggregation-controller," +
 	"serviceaccount-controller,validatingadmissionpolicy-status-controller"
 
-// startControllerManager starts it and does not wait: whatever it does appears in the API.
+// startControllerManager starts kube-controller-manager and does not wait for it, because its
+// effects appear in the API.
 func (c *Cluster) startControllerManager(context.Context) error {
 	if !c.opts.ControllerManager {
 		return nil
@@ -26,9 +27,9 @@ func (c *Cluster) startControllerManager(context.Context) error {
 		"--kubeconfig="+c.kubeconfig(),
 		"--controllers="+controllers,
 		"--leader-elect=false",
-		// It serves metrics and health to nobody here.
+		// There is no client for its metrics and health here.
 		"--secure-port=0",
-		// Namespaces go faster: what is in them is looked for anew sooner.
+		// Namespaces are deleted faster, because their contents are listed again sooner.
 		"--namespace-sync-period=1m",
 		"--kube-api-qps=200", "--kube-api-burst=400",
 	)

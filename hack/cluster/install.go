@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 )
 
-// Namespace is Usher's own.
+// Namespace is Usher's own namespace.
 const Namespace = "usher-system"
 
-// InstallAll puts all of Usher into the cluster that can be there without a node: the definitions of
-// its kinds, its namespace, the rights of its service accounts and the policies, from the directory
-// config. It returns when the kinds are served.
+// InstallAll installs everything of Usher that needs no node, from the directory config: the CRDs,
+// the namespace, the RBAC of the service accounts and the policies. It returns when the API server
+// serves the kinds.
 func (c *Cluster) InstallAll(ctx context.Context, config string) error {
 	if err := c.install(ctx, "-k", filepath.Join(config, "crd")); err != nil {
 		return err

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Puts the control plane of the tests and the demo (kube-apiserver, etcd,
-# kube-controller-manager, kubectl) into bin/: copied from $KUBEBUILDER_ASSETS,
-# or downloaded by setup-envtest, or built from Go modules. Each step fetches
-# only what the one before left missing.
+# kube-controller-manager, kubectl) into bin/. It copies the programs from
+# $KUBEBUILDER_ASSETS, downloads them with setup-envtest, or builds them from Go modules.
+# Each step fetches only what the previous one left missing.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -20,8 +20,8 @@ missing() {
   done
 }
 
-# The temporary directory is inside bin/ so that mv is a rename: a program is
-# there whole or not at all, whenever the script is stopped.
+# The temporary directory is inside bin/ so that mv is a rename. A program is therefore
+# complete or absent, whenever the script is stopped.
 place() { mv -f "$1" "$bin/$(basename "$1")"; }
 
 copy_from() {
@@ -37,15 +37,16 @@ copy_from() {
 download() {
   local setup=$bin/setup-envtest series=${kubernetes#v} path
   series=${series%.*}.x
-  # The index answers in a second or not at all; only then is the archive worth a wait.
+  # The index answers within a second or not at all. Only if it answers is it worth waiting
+  # for the archive.
   timeout 10 "$setup" list "$series" >/dev/null 2>&1 || return 1
   echo "Downloading Kubernetes $series with setup-envtest: less than a minute"
   path=$(timeout 180 "$setup" use "$series" --bin-dir "$tmp/envtest" --print path 2>/dev/null) || return 1
   copy_from "$path"
 }
 
-# compile builds packages and shows how many are done. go build names a package that
-# it compiles, and none that is in its cache.
+# compile builds packages and shows the progress. go build names each package that it
+# compiles, but none that is in its cache.
 compile() (
   cd "$here"
   flags=$1
@@ -55,7 +56,7 @@ compile() (
   CGO_ENABLED=0 go build -v -trimpath -ldflags "$flags" -o "$tmp/built/" "$@" 2>&1 | progress "$total"
 )
 
-# progress counts the packages that go build names, and passes everything else on.
+# progress counts the packages that go build names, and passes on all other lines.
 progress() {
   local total=$1 done=0 shown=$SECONDS line
   while IFS= read -r line; do
@@ -109,12 +110,12 @@ if [[ -n ${KUBEBUILDER_ASSETS:-} ]]; then
   echo "Copying the control plane from KUBEBUILDER_ASSETS"
   copy_from "$KUBEBUILDER_ASSETS"
 else
-  download || echo "The downloads of setup-envtest can't be reached"
+  download || echo "setup-envtest cannot download the control plane"
 fi
 
 mapfile -t rest < <(missing)
 if ((${#rest[@]})); then
-  echo "Building ${rest[*]} from Go modules: about five minutes the first time on two cores"
+  echo "Building ${rest[*]} from Go modules. The first time, this takes about five minutes on two cores"
   build "${rest[@]}"
 fi
 echo "The control plane is in bin/ ($wanted), ready after ${SECONDS} s"

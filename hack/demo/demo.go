@@ -22,13 +22,13 @@ import (
 )
 
 const (
-	// patience is how long each step may take that waits for something to appear.
+	// patience limits each step that waits for something to appear.
 	patience = time.Minute
-	// ending is how long usher may take to end; it waits for a mail that is on its way.
+	// ending is how long usher can take to end. It waits for a mail that is being sent.
 	ending = 45 * time.Second
 )
 
-// demo is one run.
+// demo is one run of the demo.
 type demo struct {
 	out     io.Writer
 	started time.Time
@@ -51,7 +51,7 @@ func newDemo(out io.Writer) *demo {
 	}
 }
 
-// run brings everything up, waits until ctx ends or usher does, and leaves nothing behind.
+// run starts everything, waits until ctx ends or usher does, and leaves nothing behind.
 func (d *demo) run(ctx context.Context) (err error) {
 	if d.dir, err = os.MkdirTemp("", "usher-demo-"); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	switch {
 	case ctx.Err() != nil:
-		// Whatever failed, failed because somebody ended the demo.
+		// The failure is a result of the interruption, so it is no error.
 		return nil
 	case context.Cause(up) != nil:
 		return context.Cause(up)
@@ -89,12 +89,12 @@ func (d *demo) start(ctx context.Context, down context.CancelCauseFunc) error {
 	return nil
 }
 
-// say prints a step and when it began.
+// say prints a step with its start time.
 func (d *demo) say(step string) {
 	d.print("%5.1f s  %s\n", time.Since(d.started).Seconds(), step)
 }
 
-// print does what it can: a terminal that is gone is no reason to stop, or not to clean up.
+// print ignores errors: a closed terminal must not prevent the cleanup.
 func (d *demo) print(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.out, format, args...)
 }
@@ -115,7 +115,7 @@ func (d *demo) startInbox(context.Context) (err error) {
 	return err
 }
 
-// startUsher runs the program with the rights of its two service accounts and no others.
+// startUsher runs usher with only the permissions of its two service accounts.
 func (d *demo) startUsher(ctx context.Context, down context.CancelCauseFunc) error {
 	d.say("Starting usher")
 	contexts := map[string]*rest.Config{}
@@ -140,7 +140,7 @@ func (d *demo) startUsher(ctx context.Context, down context.CancelCauseFunc) err
 	d.usher = usher
 	go func() {
 		<-usher.Done()
-		down(fmt.Errorf("usher has ended by itself; its last lines:\n%s", usher.Tail(15)))
+		down(fmt.Errorf("usher ended unexpectedly. Its last lines:\n%s", usher.Tail(15)))
 	}()
 	return nil
 }
@@ -161,19 +161,19 @@ func (d *demo) awaitPortal(ctx context.Context) error {
 
 func (d *demo) await(ctx context.Context, what string, ready wait.ConditionWithContextFunc) error {
 	if err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, ready); err != nil {
-		return fmt.Errorf("waiting for %s: %w; the last lines of usher:\n%s", what, err, d.usher.Tail(15))
+		return fmt.Errorf("wait for %s: %w; the last lines of usher:\n%s", what, err, d.usher.Tail(15))
 	}
 	return nil
 }
 
-// stop ends what was started, in the order that lets everybody say goodbye.
+// stop ends the programs in an order that lets each of them shut down cleanly.
 func (d *demo) stop() error {
 	d.print("\n")
 	d.say("Stopping everything")
 	var errs []error
 	if d.usher != nil {
 		select {
-		case <-d.usher.Done(): // that has been said
+		case <-d.usher.Done(): // already reported
 		default:
 			errs = append(errs, d.usher.Stop(ending))
 		}
@@ -185,7 +185,7 @@ func (d *demo) stop() error {
 		errs = append(errs, d.cluster.Stop())
 	}
 	if err := errors.Join(append(errs, os.RemoveAll(d.dir))...); err != nil {
-		return fmt.Errorf("stopping: %w", err)
+		return fmt.Errorf("stop the demo: %w", err)
 	}
 	d.say("Nothing is left running")
 	return nil

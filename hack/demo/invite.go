@@ -17,11 +17,11 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// invite applies the samples and waits until Usher has done its part: the mail is out.
+// invite applies the samples and waits until Usher has sent the mails.
 func (d *demo) invite(ctx context.Context) error {
 	d.say("Inviting the people of config/samples")
-	// A home namespace is made by Usher, so that what is to live there can come too early by a moment,
-	// as with every tool that applies manifests again until they fit.
+	// Usher creates the home namespaces. Objects in a home namespace can therefore be refused for a
+	// moment, so apply is retried, as GitOps tools do.
 	err := d.await(ctx, "the samples to be applied", func(ctx context.Context) (bool, error) {
 		_, err := d.cluster.Kubectl(ctx, "apply", "-k", filepath.Join("config", "samples"))
 		return err == nil, nil
@@ -30,7 +30,7 @@ func (d *demo) invite(ctx context.Context) error {
 		_, reason := d.cluster.Kubectl(ctx, "apply", "-k", filepath.Join("config", "samples"))
 		return errors.Join(err, reason)
 	}
-	// The Organization is Ready once its founders are among the Memberships.
+	// The Organization becomes Ready once its founders have Memberships.
 	for _, kinds := range []string{"organizations", "memberships,invitations"} {
 		if _, err := d.cluster.Kubectl(ctx, "wait", "--for=condition=Ready", fmt.Sprintf("--timeout=%s", patience),
 			kinds, "--all", "--all-namespaces"); err != nil {
@@ -40,7 +40,7 @@ func (d *demo) invite(ctx context.Context) error {
 	return nil
 }
 
-// explain prints what somebody needs who sees Usher for the first time.
+// explain prints what a first-time user of Usher needs.
 func (d *demo) explain(ctx context.Context) error {
 	people, err := d.invited(ctx)
 	if err != nil {
@@ -56,7 +56,7 @@ Usher is up after %.0f s.
   Portal  %s
   Inbox   %s
 
-These people are invited, each by a mail in the inbox:
+Usher has invited these people. Their mails are in the inbox:
 
 %s
 In another terminal:
@@ -66,20 +66,20 @@ In another terminal:
 
 Things to try:
 
-  1. Open the link of Jane, the developer, choose a user name and a password, and ask again who is a member.
-     Then ask whether she may deploy, with the user name in place of jane-doe:
+  1. Open the link of Jane, the developer, choose a user name and a password, and list the members again.
+     Then check whether she may deploy. Replace jane-doe with the user name that you chose:
        bin/kubectl auth can-i create deployments --as usher:jane-doe --namespace acme-staging
-  2. Open the link of Ada, the owner, and make her account. Then open that of John, the guest, whose page is in
-     German: decline at its foot. The inbox shows that Ada is told.
-  3. Remove Jane, and ask once more whether she may deploy:
+  2. Open the link of Ada, the owner, and create her account. Then open the link of John, the guest. His page is in
+     German: decline at the bottom of it. The inbox shows the notice to Ada.
+  3. Delete Jane's Membership, and check again whether she may deploy:
        bin/kubectl delete membership jane-doe --namespace acme
 
-Ctrl-C ends the demo and leaves nothing behind.
+Ctrl-C ends the demo and deletes everything that it created.
 `, time.Since(d.started).Seconds(), d.portalPort.url(), d.inboxPort.url(), people, kubeconfig)
 	return nil
 }
 
-// invited is a line for each person who can join: address, role and link.
+// invited returns a line for each invited person: address, role and link.
 func (d *demo) invited(ctx context.Context) (string, error) {
 	scheme := runtime.NewScheme()
 	if err := accountsv1.AddToScheme(scheme); err != nil {

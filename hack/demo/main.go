@@ -1,9 +1,9 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command demo runs all of Usher on this machine, on a control plane of its own and with a mail server
-// that delivers nothing, until Ctrl-C. It must be run from the root of the repository, after
-// `make control-plane build`.
+// Command demo runs all of Usher on this machine until Ctrl-C. It starts a control plane of its own
+// and a mail server that delivers nothing. Run it from the root of the repository, after `make
+// control-plane build`.
 package main
 
 import (
@@ -18,12 +18,12 @@ import (
 )
 
 func main() {
-	// A terminal that is closed sends SIGHUP.
+	// A terminal sends SIGHUP when it is closed.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := run(ctx, os.Stdout, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1) //nolint:gocritic // stop only gives the signals back
+		os.Exit(1) //nolint:gocritic // stop only restores the signal handling
 	}
 }
 
@@ -50,7 +50,7 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 	return d.run(ctx)
 }
 
-// fromEnvironment takes the port that somebody chose without a flag: make passes no flags on.
+// fromEnvironment reads the port from the environment, because make passes no flags to the demo.
 func (p *port) fromEnvironment() error {
 	value, set := os.LookupEnv(p.variable)
 	if !set {
@@ -58,7 +58,7 @@ func (p *port) fromEnvironment() error {
 	}
 	number, err := strconv.ParseUint(value, 10, 16)
 	if err != nil {
-		return fmt.Errorf("%s must be the number of a port, such as %d, and is %q", p.variable, p.number, value)
+		return fmt.Errorf("%s must be a port number such as %d, but is %q", p.variable, p.number, value)
 	}
 	p.number = int(number)
 	return nil

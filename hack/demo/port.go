@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// port is one that people type into a browser, and so is the same in every run.
+// port is a port that people open in a browser. It is therefore the same in every run.
 type port struct {
 	number   int
 	purpose  string
@@ -22,12 +22,12 @@ func (p *port) address() string { return net.JoinHostPort("127.0.0.1", strconv.I
 
 func (p *port) url() string { return "http://localhost:" + strconv.Itoa(p.number) }
 
-// check tells early, before anything takes time, whether the port can be had.
+// check returns an error if the port is not free. It is called before the slow steps.
 func (p *port) check(ctx context.Context) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.address())
 	if err != nil {
 		return fmt.Errorf("port %d, for %s, cannot be used: %w\n"+
-			"Is another demo up? Choose another port with %s=%d make demo", p.number, p.purpose, err, p.variable, p.number+100)
+			"Is another demo running? To use another port, run %s=%d make demo", p.number, p.purpose, err, p.variable, p.number+100)
 	}
 	return l.Close()
 }

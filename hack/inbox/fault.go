@@ -6,8 +6,8 @@ package inbox
 // Stage is a point of the SMTP dialogue (RFC 5321) at which the inbox can be told to fail.
 type Stage string
 
-// The stages, in the order in which a client reaches them. Greeting, Hello, StartTLS, Data, Reset,
-// Noop and Quit are known only while the connection has no TLS.
+// These are the stages, in the order in which a client reaches them. Greeting, Hello, StartTLS,
+// Data, Reset, Noop and Quit are known only as long as the connection has no TLS.
 const (
 	// Greeting is the server's first line, before any command.
 	Greeting Stage = "greeting"
@@ -33,28 +33,31 @@ const (
 	Quit Stage = "quit"
 )
 
-// Fault is one way to fail. The zero value is no fault.
+// Fault is one way to fail. The zero value means no fault.
 type Fault struct {
-	// Code is sent in place of the right reply; 0 means the right reply.
+	// Code is sent instead of the right reply. 0 means the right reply.
 	Code int
-	// Text follows the code; it may hold several lines.
+	// Text follows the code. It can have several lines.
 	Text string
-	// Drop cuts the connection in place of a reply.
+	// Drop closes the connection instead of a reply.
 	Drop bool
-	// Cut cuts the connection right after the reply, which the client still gets.
+	// Cut closes the connection right after the reply, which the client still gets.
 	Cut bool
 	// Hang keeps the connection open and never replies.
 	Hang bool
-	// Hold delays the reply until it is closed; at Body the message is kept before.
+	// Hold delays the reply until the channel is closed. At Body, the message is kept before the
+	// delay.
 	Hold <-chan struct{}
-	// Accept, at Body only, keeps the message before failing: the server has it, the client cannot know.
+	// Accept, at Body only, keeps the message before failing. The server has the message, but the
+	// client cannot know.
 	Accept bool
 }
 
-// refuses tells a fault that takes the place of the right reply from one that is about its time alone.
+// refuses reports whether the fault replaces the right reply. Otherwise it only affects the timing
+// or the connection.
 func (f Fault) refuses() bool { return f.Code != 0 || f.Drop || f.Hang }
 
-// wait returns as soon as the reply is due.
+// wait returns when the reply is due.
 func (ib *Inbox) wait(f Fault) {
 	hold := f.Hold
 	if f.Hang {
@@ -69,15 +72,16 @@ func (ib *Inbox) wait(f Fault) {
 	}
 }
 
-// SetFault has f asked at every stage that a client reaches; n counts from 1, for each stage, over
-// all connections since the inbox started. A nil f ends all faults. f is called from many goroutines.
+// SetFault sets the function that decides about faults. The inbox calls f at every stage that a
+// client reaches, from many goroutines. n counts from 1, for each stage, over all connections since
+// the inbox started. A nil f ends all faults.
 func (ib *Inbox) SetFault(f func(stage Stage, n int) Fault) {
 	ib.mu.Lock()
 	defer ib.mu.Unlock()
 	ib.fault = f
 }
 
-// FailAt has every client fail at one stage, until the next call of FailAt or SetFault.
+// FailAt makes every client fail at one stage, until the next call of FailAt or SetFault.
 func (ib *Inbox) FailAt(stage Stage, fault Fault) {
 	ib.SetFault(func(s Stage, _ int) Fault {
 		if s == stage {
@@ -87,7 +91,7 @@ func (ib *Inbox) FailAt(stage Stage, fault Fault) {
 	})
 }
 
-// FailOnce has the next client that reaches the stage fail, and nobody after it.
+// FailOnce makes only the next client fail that reaches the stage.
 func (ib *Inbox) FailOnce(stage Stage, fault Fault) {
 	ib.mu.Lock()
 	at := ib.reached[stage] + 1

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package inbox is a mail server that keeps every message in memory and shows it on a web page. The
-// demo reads invitations from it, and tests let it fail in chosen ways. It delivers nothing, and it
-// must not import anything of the operator: what it sees is what a stranger's mail server would see.
+// demo reads invitations from it, and tests make it fail in chosen ways. It delivers nothing. It
+// must not import anything of the operator, so that it sees only what any other mail server would
+// see.
 package inbox
 
 import (
@@ -26,36 +27,38 @@ import (
 )
 
 const (
-	// Limit is how many messages are kept, where Options do not say; the oldest go first.
+	// Limit is how many messages an Inbox keeps by default. It deletes the oldest first.
 	Limit = 1000
 
 	maxMessageBytes = 10 << 20
 )
 
-// Options say where an inbox listens and how it behaves. The zero value listens for SMTP without TLS
-// on a free port of the loopback interface and has no web page.
+// Options defines where an inbox listens and how it behaves. The zero value listens for SMTP
+// without TLS on a free port of the loopback interface and has no web page.
 type Options struct {
 	// SMTPAddress is the host and port for SMTP; empty means 127.0.0.1 and a free port.
 	SMTPAddress string
 	// WebAddress is the host and port of the web page; empty means no web page.
 	WebAddress string
-	// TLS offers STARTTLS (RFC 3207), or TLS from the first byte where ImplicitTLS is set.
+	// TLS offers STARTTLS (RFC 3207), or TLS from the first byte if ImplicitTLS is set.
 	TLS *tls.Config
-	// ImplicitTLS speaks TLS from the first byte (RFC 8314); it needs TLS.
+	// ImplicitTLS uses TLS from the first byte (RFC 8314). It requires TLS.
 	ImplicitTLS bool
-	// User and Password, where set, must be given by AUTH PLAIN (RFC 4954) before any mail is taken.
+	// User and Password, if set, are required with AUTH PLAIN (RFC 4954) before the inbox accepts
+	// mail.
 	User, Password string
-	// AuthLogin offers AUTH LOGIN in place of AUTH PLAIN, as some large providers do.
+	// AuthLogin offers AUTH LOGIN instead of AUTH PLAIN, as some large providers do.
 	AuthLogin bool
-	// SMTPUTF8 offers the extension for addresses that are not ASCII (RFC 6531).
+	// SMTPUTF8 offers the extension for non-ASCII addresses (RFC 6531).
 	SMTPUTF8 bool
-	// Limit is how many messages are kept; 0 means the constant.
+	// Limit is how many messages are kept. 0 means the constant Limit.
 	Limit int
-	// Now is the clock for the time of receipt; nil means the clock of the machine.
+	// Now returns the time of receipt. nil means time.Now.
 	Now func() time.Time
 }
 
-// Inbox is a running catch-all mail server. All its methods may be called at any time from any goroutine.
+// Inbox is a running catch-all mail server. All its methods can be called at any time from any
+// goroutine.
 type Inbox struct {
 	opts    Options
 	smtp    *smtp.Server
@@ -75,7 +78,7 @@ type Inbox struct {
 	fault    func(Stage, int) Fault
 }
 
-// Start listens and serves until Close. The error names the address that could not be had.
+// Start listens and serves until Close. The error names the address that is not available.
 func Start(opts Options) (*Inbox, error) {
 	if opts.SMTPAddress == "" {
 		opts.SMTPAddress = "127.0.0.1:0"
@@ -84,7 +87,7 @@ func Start(opts Options) (*Inbox, error) {
 		return nil, errors.New("ImplicitTLS needs a TLS configuration with a certificate")
 	}
 	if opts.User != "" && opts.TLS == nil {
-		return nil, errors.New("a user needs a TLS configuration: nobody may send a password in the clear")
+		return nil, errors.New("a user needs a TLS configuration, because a client must not send a password in the clear")
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -113,7 +116,8 @@ func (ib *Inbox) serve() {
 	ib.smtp.Domain = "inbox.invalid"
 	ib.smtp.MaxMessageBytes = maxMessageBytes
 	ib.smtp.EnableSMTPUTF8 = ib.opts.SMTPUTF8
-	// A dropped connection or a refused certificate is what many tests are about: not worth a line.
+	// Many tests drop connections or refuse certificates on purpose, so these errors are not
+	// logged.
 	ib.smtp.ErrorLog = log.New(io.Discard, "", 0)
 
 	var l net.Listener = &listener{Listener: ib.smtpTCP, inbox: ib}
@@ -136,18 +140,18 @@ func listen(address string) (net.Listener, error) {
 		return l, nil
 	}
 	if _, port, splitErr := net.SplitHostPort(address); splitErr == nil && errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("port %s is taken by another program: stop that program or choose another port: %w", port, err)
+		return nil, fmt.Errorf("port %s is used by another program: stop that program or choose another port: %w", port, err)
 	}
 	return nil, fmt.Errorf("the inbox cannot listen on %s: %w", address, err)
 }
 
-// Close stops both servers and cuts every connection. Messages stay readable.
+// Close stops both servers and closes every connection. Messages stay readable.
 func (ib *Inbox) Close() error {
 	var err error
 	ib.once.Do(func() {
 		close(ib.done)
 		err = ib.smtp.Close()
-		// The library does not know the listener before it serves, and that may be yet to come.
+		// The library does not know the listener until it serves, which may not have happened yet.
 		_ = ib.smtpTCP.Close()
 		if ib.web != nil {
 			err = errors.Join(err, ib.web.Close())
@@ -157,7 +161,7 @@ func (ib *Inbox) Close() error {
 	return err
 }
 
-// SMTPURL is the address of the mail server in the form that Usher's configuration takes.
+// SMTPURL returns the address of the mail server in the form of Usher's configuration.
 func (ib *Inbox) SMTPURL() string {
 	u := url.URL{Scheme: "smtp+plaintext", Host: ib.smtpTCP.Addr().String()}
 	if ib.opts.TLS != nil {
@@ -172,7 +176,7 @@ func (ib *Inbox) SMTPURL() string {
 	return u.String()
 }
 
-// WebURL is the address of the web page, or empty where there is none.
+// WebURL returns the address of the web page, or "" if there is none.
 func (ib *Inbox) WebURL() string {
 	if ib.webTCP == nil {
 		return ""
@@ -180,21 +184,21 @@ func (ib *Inbox) WebURL() string {
 	return "http://" + ib.webTCP.Addr().String() + "/"
 }
 
-// Messages are the kept messages, oldest first.
+// Messages returns the kept messages, oldest first.
 func (ib *Inbox) Messages() []Message {
 	ib.mu.Lock()
 	defer ib.mu.Unlock()
 	return slices.Clone(ib.messages)
 }
 
-// For is every kept message that was delivered to the address, oldest first. Case does not matter.
+// For returns every kept message to the address, oldest first. It ignores case.
 func (ib *Inbox) For(address string) []Message {
 	return slices.DeleteFunc(ib.Messages(), func(m Message) bool {
 		return !slices.ContainsFunc(m.To, func(to string) bool { return strings.EqualFold(to, address) })
 	})
 }
 
-// Link is that of the newest invitation to the address, or empty.
+// Link returns the link of the newest invitation to the address, or "".
 func (ib *Inbox) Link(address string) string {
 	for _, m := range slices.Backward(ib.For(address)) {
 		if link := LinkIn(m); link != "" {
@@ -204,7 +208,7 @@ func (ib *Inbox) Link(address string) string {
 	return ""
 }
 
-// LinkIn is the link of the invitation in the text of a message, or empty.
+// LinkIn returns the link of the invitation in the text of a message, or "".
 func LinkIn(m Message) string {
 	for _, s := range segments(m.Text) {
 		if s.Link && strings.Contains(s.Text, "/invitation/") {
@@ -214,21 +218,22 @@ func LinkIn(m Message) string {
 	return ""
 }
 
-// Connections is how many SMTP connections were accepted since the start.
+// Connections returns how many SMTP connections were accepted since the start.
 func (ib *Inbox) Connections() int {
 	ib.mu.Lock()
 	defer ib.mu.Unlock()
 	return ib.accepted
 }
 
-// OpenConnections is how many SMTP connections are open now.
+// OpenConnections returns how many SMTP connections are open now.
 func (ib *Inbox) OpenConnections() int {
 	ib.mu.Lock()
 	defer ib.mu.Unlock()
 	return ib.open
 }
 
-// Commands is how often an SMTP command, such as "AUTH", came in over a connection without TLS.
+// Commands returns how often clients sent an SMTP command, such as "AUTH", over a connection
+// without TLS.
 func (ib *Inbox) Commands(verb string) int {
 	ib.mu.Lock()
 	defer ib.mu.Unlock()
@@ -243,7 +248,7 @@ func (ib *Inbox) keep(m Message) {
 	m.Received = ib.opts.Now()
 	ib.messages = append(ib.messages, m)
 	if over := len(ib.messages) - ib.opts.Limit; over > 0 {
-		// A fresh slice, because slicing the front away would keep the old messages in memory.
+		// Clone, because a subslice would keep the old messages in memory.
 		ib.messages = slices.Clone(ib.messages[over:])
 	}
 }

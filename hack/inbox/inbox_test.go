@@ -83,8 +83,8 @@ func TestInboxKeepsWhatItTook(t *testing.T) {
 	if got := ib.Link("ada@example.org"); got != "https://usher.example.org/invitation/a=b#token" {
 		t.Errorf("link %q", got)
 	}
-	if got := ib.Link("nobody@example.org") + ib.Link("eve@example.org"); got != "" {
-		t.Errorf("a link from nowhere: %q", got)
+	if got := ib.Link("unknown@example.org") + ib.Link("eve@example.org"); got != "" {
+		t.Errorf("unexpected link: %q", got)
 	}
 	if n := len(ib.Messages()); n != 2 {
 		t.Errorf("%d messages, want 2", n)
@@ -176,7 +176,7 @@ func TestInboxAnswersTheNextCommandAfterARefusedDATA(t *testing.T) {
 		t.Errorf("RSET: %v", err)
 	}
 	if err := sendOn(c, "Subject: 2\r\n\r\n"); err != nil {
-		t.Errorf("the next mail: %v", err)
+		t.Errorf("send the next mail: %v", err)
 	}
 	if got := ib.Messages(); len(got) != 1 || got[0].Subject != "2" {
 		t.Errorf("messages: %v", got)
@@ -207,10 +207,10 @@ func TestInboxCutsTheConnectionAfterItsReply(t *testing.T) {
 			ib.FailOnce(stage, inbox.Fault{Cut: true})
 			c := dial(t, ib)
 			if err := do(c); err != nil {
-				t.Errorf("the reply did not come: %v", err)
+				t.Errorf("no reply: %v", err)
 			}
 			if err := c.Noop(); err == nil {
-				t.Error("the connection works on")
+				t.Error("the connection still works")
 			}
 			if n := len(ib.Messages()); stage == inbox.Body && n != 1 {
 				t.Errorf("%d messages, want 1", n)
@@ -252,7 +252,7 @@ func TestStartSaysWhichPortIsTaken(t *testing.T) {
 		_, port, _ := strings.Cut(address, ":")
 		for _, opts := range []inbox.Options{{SMTPAddress: address}, {WebAddress: address}} {
 			_, err := inbox.Start(opts)
-			if err == nil || !strings.HasPrefix(err.Error(), "port "+port+" is taken by another program: ") {
+			if err == nil || !strings.HasPrefix(err.Error(), "port "+port+" is used by another program: ") {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -264,7 +264,7 @@ func TestStartRefusesOptionsThatCannotWork(t *testing.T) {
 	for _, opts := range []inbox.Options{{ImplicitTLS: true}, {User: "usher"}, {SMTPAddress: "nowhere"}} {
 		if ib, err := inbox.Start(opts); err == nil {
 			_ = ib.Close()
-			t.Errorf("%+v was taken", opts)
+			t.Errorf("%+v was accepted", opts)
 		}
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// Message is one mail that the inbox took. A mail that cannot be parsed still has its Raw bytes and
-// its envelope.
+// Message is one mail that the inbox accepted. A mail that cannot be parsed still has its Raw bytes
+// and its envelope.
 type Message struct {
 	// Number counts the messages from 1.
 	Number int
@@ -28,15 +28,16 @@ type Message struct {
 	// EnvelopeFrom and To are the addresses of MAIL FROM and RCPT TO.
 	EnvelopeFrom string
 	To           []string
-	// SMTPUTF8 tells that MAIL FROM asked for that extension (RFC 6531).
+	// SMTPUTF8 reports whether MAIL FROM requested that extension (RFC 6531).
 	SMTPUTF8 bool
 	// From and Subject are the decoded header fields.
 	From, Subject string
-	// Text and HTML are the decoded bodies, with plain line feeds; empty where there is none.
+	// Text and HTML are the decoded bodies, with plain line feeds. They are empty if the mail has
+	// none.
 	Text, HTML string
-	// Raw is the mail as it came, with its dots unstuffed.
+	// Raw is the mail as received, after dot-unstuffing.
 	Raw []byte
-	// Received is when the inbox took it.
+	// Received is when the inbox accepted the mail.
 	Received time.Time
 }
 
@@ -53,7 +54,8 @@ func parse(raw []byte, from string, to []string) Message {
 	return m
 }
 
-// addPart keeps the first text and the first HTML part. Depth is bounded: a mail is a stranger's input.
+// addPart keeps the first text part and the first HTML part. The depth is bounded, because a mail
+// is untrusted input.
 func (m *Message) addPart(header textproto.MIMEHeader, body io.Reader, depth int) {
 	kind, params, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
@@ -84,7 +86,7 @@ func decodeBody(header textproto.MIMEHeader, body io.Reader) string {
 	case "base64":
 		body = base64.NewDecoder(base64.StdEncoding, body)
 	}
-	// What could be read before an error is still worth showing.
+	// The part that was read before an error is still worth showing.
 	b, _ := io.ReadAll(body)
 	return strings.ReplaceAll(string(b), "\r\n", "\n")
 }
@@ -99,7 +101,7 @@ func decodeHeader(s string) string {
 
 var webAddress = regexp.MustCompile(`https?://[^\s<>"]+`)
 
-// segment is a stretch of text that is, or is not, a web address.
+// segment is a part of a text that is, or is not, a web address.
 type segment struct {
 	Text string
 	Link bool
@@ -109,7 +111,7 @@ func segments(text string) []segment {
 	var out []segment
 	at := 0
 	for _, m := range webAddress.FindAllStringIndex(text, -1) {
-		// A sentence may end right after an address.
+		// A sentence can end right after an address.
 		end := m[0] + len(strings.TrimRight(text[m[0]:m[1]], ".,;:!?)]}'"))
 		out = append(out, segment{Text: text[at:m[0]]}, segment{Text: text[m[0]:end], Link: true})
 		at = end

@@ -16,7 +16,8 @@ import (
 
 var errDropped = errors.New("the connection was cut on purpose")
 
-// session is one client's dialogue. Its faults hold with and without TLS, unlike those of wire.
+// session is the dialogue with one client. Its faults apply with and without TLS, unlike those of
+// wire.
 type session struct {
 	inbox  *Inbox
 	conn   *smtp.Conn
@@ -61,7 +62,7 @@ func (s *session) check(user, password string) error {
 	return nil
 }
 
-// loginServer is the old LOGIN mechanism, which the SASL library has for clients only.
+// loginServer implements the old LOGIN mechanism, which the SASL library has only for clients.
 type loginServer struct {
 	check func(user, password string) error
 	asked int

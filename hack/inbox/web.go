@@ -27,13 +27,13 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 
 const (
 	pagePolicy = "default-src 'none'; style-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	// A mail is a stranger's HTML: no scripts, no forms, nothing loaded. A link opens a new tab that is
-	// a page of its own and not bound by this sandbox.
+	// A mail is untrusted HTML: it runs no scripts, submits no forms and loads nothing. A link
+	// opens in a new tab, which is a page of its own and not bound by this sandbox.
 	mailPolicy = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 )
 
-// Handler is the web page: the list, one message, and the HTML of a message for its frame. It reads
-// and never changes the inbox.
+// Handler returns the web page: the list, one message, and the HTML of a message for its frame. It
+// never changes the inbox.
 func (ib *Inbox) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", ib.list)
@@ -74,7 +74,7 @@ func (ib *Inbox) frame(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Security-Policy", mailPolicy)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	// Without a target a link would open in the small frame.
+	// Without a target, a link would open in the small frame.
 	const target = `<base target="_blank">`
 	html := m.HTML
 	if at := headTag.FindStringIndex(html); at != nil {
@@ -106,7 +106,7 @@ func (ib *Inbox) message(w http.ResponseWriter, r *http.Request) (Message, bool)
 func render(w http.ResponseWriter, status int, name string, data any) {
 	var page bytes.Buffer
 	if err := pages.ExecuteTemplate(&page, name, data); err != nil {
-		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
+		http.Error(w, "The page cannot be shown.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -11,7 +11,8 @@ import (
 	"sync"
 )
 
-// The SMTP library answers these commands by itself; their replies are changed on the wire.
+// wireStages are the commands that the SMTP library answers by itself. Their replies are changed on
+// the wire.
 var wireStages = map[string]Stage{
 	"EHLO": Hello, "HELO": Hello, "STARTTLS": StartTLS, "DATA": Data, "RSET": Reset, "NOOP": Noop, "QUIT": Quit,
 }
@@ -33,18 +34,19 @@ func (l *listener) Accept() (net.Conn, error) {
 	return &wire{Conn: c, inbox: l.inbox, stage: Greeting, blind: l.inbox.opts.ImplicitTLS}, nil
 }
 
-// wire is the server's side of one connection. One goroutine reads and writes it; any may close it.
+// wire is the server's side of one connection. One goroutine reads and writes it. Any goroutine can
+// close it.
 type wire struct {
 	net.Conn
 	inbox *Inbox
 	once  sync.Once
 
-	stage   Stage  // the stage whose reply is due; empty where the session has the say
+	stage   Stage  // the stage whose reply is due; empty if the session decides
 	line    []byte // the command so far
-	body    bool   // the client sends the message: no commands in it
-	swallow bool   // the rest of a reply that was replaced
+	body    bool   // the client is sending the message, which has no commands
+	swallow bool   // drop the rest of a reply that was replaced
 	blind   bool   // TLS has begun
-	refused bool   // DATA was refused, but the library believes that the message follows
+	refused bool   // DATA was refused, but the library still expects the message
 	cut     bool   // the connection ends after the reply that is due
 }
 
@@ -70,7 +72,7 @@ func (w *wire) command(verb string) {
 	w.stage = wireStages[verb]
 	w.inbox.mu.Lock()
 	defer w.inbox.mu.Unlock()
-	// Bounded: a stranger's lines are no commands.
+	// Only known commands are counted, because a client can send any line.
 	if w.stage != "" || verb == "AUTH" || verb == "MAIL" || verb == "RCPT" {
 		w.inbox.commands[verb]++
 	}
@@ -106,7 +108,7 @@ func (w *wire) Write(p []byte) (int, error) {
 
 func (w *wire) reply(p []byte) (int, error) {
 	n, err := w.Conn.Write(p)
-	// Within TLS nobody sees where a reply ends, but the library writes each at once.
+	// Within TLS the end of a reply is not visible, but the library writes each reply at once.
 	if w.cut && (w.blind || !unfinished(p)) {
 		_ = w.Close()
 	}
@@ -129,7 +131,7 @@ func (w *wire) fail(stage Stage, f Fault, p []byte) (int, error) {
 	return len(p), nil
 }
 
-// unfinished says whether more lines of the same reply follow (RFC 5321, section 4.2.1).
+// unfinished reports whether more lines of the same reply follow (RFC 5321, section 4.2.1).
 func unfinished(line []byte) bool { return len(line) > 3 && line[3] == '-' }
 
 func (w *wire) Close() error {

@@ -18,29 +18,30 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// namespaceFile is where Kubernetes tells a pod its own namespace.
+// namespaceFile is where a pod finds the name of its own namespace.
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-// Cluster says which API server to talk to, and as whom.
+// Cluster holds which API server to connect to, and as which user.
 type Cluster struct {
-	// Kubeconfig is a path; empty: KUBECONFIG, the service account of the pod,
-	// or the default file, whichever there is.
+	// Kubeconfig is a path. If it is empty, the client uses KUBECONFIG, the default file
+	// or the service account of the pod.
 	Kubeconfig string
-	// Context of the kubeconfig; empty: its current one.
+	// Context is a context of the kubeconfig. If it is empty, the current one is used.
 	Context string
-	// Namespace is Usher's own; empty: the one that the pod runs in.
+	// Namespace is Usher's own namespace. If it is empty, the namespace of the pod is
+	// used.
 	Namespace string
 }
 
-// config connects without a limit of the client's own: the API server's
-// priority and fairness decides how much is too much.
+// config returns a client configuration without a client-side rate limit. The API
+// server's priority and fairness decides how many requests are too many.
 func (c Cluster) config() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = c.Kubeconfig
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: c.Context}
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("finding the API server (give --kubeconfig outside a cluster): %w", err)
+		return nil, fmt.Errorf("find the API server (set --kubeconfig outside a cluster): %w", err)
 	}
 	config.QPS = -1
 	return config, nil
@@ -52,7 +53,7 @@ func (c Cluster) namespace() (string, error) {
 	}
 	own, err := os.ReadFile(namespaceFile)
 	if err != nil {
-		return "", fmt.Errorf("finding Usher's own namespace (give --namespace outside a cluster): %w", err)
+		return "", fmt.Errorf("find Usher's own namespace (set --namespace outside a cluster): %w", err)
 	}
 	return strings.TrimSpace(string(own)), nil
 }
@@ -61,14 +62,14 @@ func newScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, accountsv1.AddToScheme} {
 		if err := add(scheme); err != nil {
-			panic(err) // only two kinds of one name cannot be added
+			panic(err) // fails only for two kinds of the same name
 		}
 	}
 	return scheme
 }
 
-// onlyLinkKeys keeps no Secret in the cache but the one with the link keys:
-// Usher may watch no other.
+// onlyLinkKeys restricts the cache to the Secret with the link keys. Usher may not watch
+// any other Secret.
 func onlyLinkKeys(namespace string) cache.ByObject {
 	return cache.ByObject{Namespaces: map[string]cache.Config{
 		namespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", linkKeysSecret)},

@@ -31,43 +31,43 @@ import (
 	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
-// Controller is what the controller process is told.
+// Controller holds the settings of the controller process.
 type Controller struct {
 	Cluster
 
-	// PortalURL is where people reach the portal; every link starts with it.
+	// PortalURL is the public URL of the portal. Every link starts with it.
 	PortalURL string
 	// SMTPURL is the mail server: smtp:// (STARTTLS), smtps:// or smtp+plaintext://.
 	SMTPURL string
-	// SMTPPasswordFile holds the password of the URL's user.
+	// SMTPPasswordFile contains the password of the user in SMTPURL.
 	SMTPPasswordFile string
-	// SMTPCAFile holds certificates to trust besides the machine's.
+	// SMTPCAFile contains CA certificates to trust in addition to the system's.
 	SMTPCAFile string
 	// MailFrom is the sender, such as "Usher <usher@example.com>".
 	MailFrom string
-	// DKIMSelector names the key that mails are signed with, below the
-	// sender's domain; empty: they are not signed.
+	// DKIMSelector names the DKIM key below the sender's domain. If it is empty, mails
+	// are not signed.
 	DKIMSelector string
-	// DKIMKeyFile holds the private key in PEM form.
+	// DKIMKeyFile contains the private key in PEM form.
 	DKIMKeyFile string
 	// SMSURL is the SMS gateway: kannel+https://user@host/cgi-bin/sendsms or
-	// twilio+https://account@host; empty: there is none.
+	// twilio+https://account@host. If it is empty, there is none.
 	SMSURL string
-	// SMSPasswordFile holds the password of the URL's user.
+	// SMSPasswordFile contains the password of the user in SMSURL.
 	SMSPasswordFile string
-	// SMSCAFile holds certificates to trust besides the machine's.
+	// SMSCAFile contains CA certificates to trust in addition to the system's.
 	SMSCAFile string
 	// SMSFrom is the sender that people see on short messages.
 	SMSFrom string
-	// ChatOnThisMachine lets notices go to a chat on this very machine.
+	// ChatOnThisMachine allows chat notices to this machine itself.
 	ChatOnThisMachine bool
-	// Workers is how many objects of each kind are worked on at a time.
+	// Workers is how many objects of each kind are reconciled at a time.
 	Workers int
-	// LeaderElect lets one of several controllers work at a time.
+	// LeaderElect lets only one of several controllers work at a time.
 	LeaderElect bool
-	// MetricsAddress is where Prometheus metrics are served; "0": nowhere.
+	// MetricsAddress is where Prometheus metrics are served. "0" disables them.
 	MetricsAddress string
-	// HealthAddress is where probes are answered; "0": nowhere.
+	// HealthAddress is where probes are answered. "0" disables them.
 	HealthAddress string
 }
 
@@ -134,7 +134,8 @@ func (o Controller) manager(namespace string, log logr.Logger) (ctrl.Manager, er
 		Metrics:                metricsserver.Options{BindAddress: o.MetricsAddress},
 		HealthProbeBindAddress: o.HealthAddress,
 		LeaderElection:         o.LeaderElect,
-		// The process ends right after it lets go, so that another need not wait.
+		// The process ends right after it releases the lease, so that another one need
+		// not wait.
 		LeaderElectionReleaseOnCancel: true,
 		LeaderElectionID:              "usher-controller",
 		LeaderElectionNamespace:       namespace,
@@ -181,8 +182,8 @@ func (o Controller) mailer() (*email.SMTP, netmail.Address, error) {
 	return email.NewSMTP(config), *from, nil
 }
 
-// hello is the name of this machine; empty: it has none, and the mail package
-// has a name for a nameless host.
+// hello returns the host name, or "" if the machine has none. The email package has its
+// own name for that case.
 func hello() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -191,7 +192,7 @@ func hello() string {
 	return host
 }
 
-// texter is the SMS gateway; nil: there is none.
+// texter returns a client of the SMS gateway, or nil if there is none.
 func (o Controller) texter() (notifier.Texter, error) {
 	if o.SMSURL == "" {
 		return nil, nil
@@ -218,12 +219,12 @@ func (o Controller) texter() (notifier.Texter, error) {
 func parsePortalURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, errors.New("--portal-url must be where people reach the portal, such as https://accounts.example.com")
+		return nil, errors.New("--portal-url must be the public URL of the portal, such as https://accounts.example.com")
 	}
 	return u, nil
 }
 
-// holder names this run of this process: another run of it has another name.
+// holder returns a name for this run of the process. Each run has a different name.
 func holder() string {
 	run := make([]byte, 4)
 	_, _ = rand.Read(run) // never fails (crypto/rand)

@@ -1,7 +1,9 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package process wires up what one process of Usher runs: the controller,
-// which may bind roles and talks to nobody but the API server and the mail
-// server, and the portal, which faces the internet and may do almost nothing.
+// Package process wires up the two processes of Usher:
+//
+//   - The controller may bind roles. It connects only to the API server, mail servers,
+//     the SMS gateway and the chats of Organizations.
+//   - The portal faces the internet and has almost no permissions.
 package process

@@ -24,26 +24,26 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
-// portalShutdown is how long people may finish what they are at when a portal
-// is told to stop.
+// portalShutdown is how long open requests can take to finish when the portal is told to
+// stop.
 const portalShutdown = 20 * time.Second
 
-// hashWait is how long somebody waits for their password to be hashed before
-// they are asked to try again.
+// hashWait is how long a sign-in waits for a hash slot before the portal asks the person
+// to try again.
 const hashWait = 5 * time.Second
 
-// Portal is what the portal process is told.
+// Portal holds the settings of the portal process.
 type Portal struct {
 	Cluster
 
-	// PortalURL is where people reach the portal.
+	// PortalURL is the public URL of the portal.
 	PortalURL string
 	// Listen is the address to serve at.
 	Listen string
-	// TrustedProxies are the networks, in CIDR form, of the proxies before the
-	// portal: only their word for who the client is counts.
+	// TrustedProxies are the networks, in CIDR form, of the proxies in front of the
+	// portal. Only these may report the address of the client.
 	TrustedProxies []string
-	// HashSlots is how many passwords are hashed at a time; each takes 19 MiB.
+	// HashSlots is how many passwords are hashed at a time. Each needs 19 MiB.
 	HashSlots int
 }
 
@@ -76,8 +76,8 @@ func (o Portal) Run(ctx context.Context, log logr.Logger) error {
 	server := &manager.Server{
 		Name: "portal", Server: portal.Server(handler, o.Listen), Listener: listener, ShutdownTimeout: &grace,
 	}
-	// As a plain runnable it starts after the caches have filled: a portal that
-	// answers its probe can answer people.
+	// A plain runnable starts after the caches have filled, so a portal that answers its
+	// probe can also serve people.
 	if err := mgr.Add(manager.RunnableFunc(server.Start)); err != nil {
 		return err
 	}

@@ -1,8 +1,8 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package child runs a program beside the one that it is part of: it keeps what the program says in a
-// file, notices its end, and ends it for certain. It knows nothing of what it runs.
+// Package child runs a program as a child process. It writes the program's output to a file,
+// notices its end, and makes sure that it ends. It does not know what it runs.
 package child
 
 import (
@@ -25,23 +25,23 @@ type Process struct {
 	err  error
 }
 
-// Start runs a program until Stop or Kill, with its output in a file. It gets a process group of its
-// own: Ctrl-C in a terminal goes to the whole group, and children must outlive whoever has to end them
-// in order.
+// Start runs a program until Stop or Kill, with its output in a file. The program gets its own
+// process group. Ctrl-C in a terminal goes to the whole foreground group, but the parent has to end
+// its children in order.
 func Start(log, program string, args ...string) (*Process, error) {
 	output, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	// The child has a descriptor of its own from Start on.
+	// The child has its own descriptor once Start returns.
 	defer func() { _ = output.Close() }()
-	// Not CommandContext: that would kill, and these programs have things to finish.
+	// Not CommandContext: it would kill the program, and these programs need to finish their work.
 	cmd := exec.Command(program, args...) //nolint:noctx // see above
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p := &Process{name: filepath.Base(program), log: log, cmd: cmd, done: make(chan struct{})}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting %s: %w", p.name, err)
+		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
 	go func() {
 		defer close(p.done)
@@ -50,11 +50,11 @@ func Start(log, program string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Done is closed when the program has ended, for whatever reason.
+// Done returns a channel that is closed when the program has ended, for any reason.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Stop asks the program to end and kills it if it has not within patience. It is an error if it had
-// ended before, if it had to be killed, or if it failed on its way out.
+// Stop asks the program to end and kills it if it does not end within patience. It returns an error
+// if the program had ended before, was killed, or failed while it ended.
 func (p *Process) Stop(patience time.Duration) error {
 	select {
 	case <-p.done:
@@ -62,7 +62,7 @@ func (p *Process) Stop(patience time.Duration) error {
 	default:
 	}
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stopping %s: %w", p.name, err)
+		return fmt.Errorf("stop %s: %w", p.name, err)
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -78,19 +78,19 @@ func (p *Process) Stop(patience time.Duration) error {
 	return nil
 }
 
-// terminated tells whether the program left it to the system to end it when it was asked to.
+// terminated reports whether SIGTERM ended the program because the program does not handle it.
 func (p *Process) terminated() bool {
 	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && status.Signal() == syscall.SIGTERM
 }
 
-// Kill ends the program at once, as a crash would, and returns when it is gone.
+// Kill ends the program immediately, as a crash would, and returns when it has ended.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill() // fails only if it is gone already
+	_ = p.cmd.Process.Kill() // fails only if it has already ended
 	<-p.done
 }
 
-// failure says how a program ended that should not have.
+// failure returns how a program ended that should not have ended.
 func (p *Process) failure() error {
 	if p.err != nil {
 		return p.err
@@ -98,7 +98,7 @@ func (p *Process) failure() error {
 	return errors.New("exit status 0")
 }
 
-// Output is all that the program has said so far.
+// Output returns everything that the program has written so far.
 func (p *Process) Output() string {
 	output, err := os.ReadFile(p.log)
 	if err != nil {
@@ -107,7 +107,7 @@ func (p *Process) Output() string {
 	return string(output)
 }
 
-// Tail is the last lines that the program has said.
+// Tail returns the last lines that the program has written.
 func (p *Process) Tail(lines int) string {
 	said := strings.Split(strings.TrimRight(p.Output(), "\n"), "\n")
 	return strings.Join(said[max(0, len(said)-lines):], "\n")

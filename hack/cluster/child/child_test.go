@@ -15,16 +15,16 @@ import (
 func TestStop(t *testing.T) {
 	for name, tc := range map[string]struct {
 		script string
-		// said is the last line that the program has printed before it is stopped.
+		// said is the last line that the program prints before it is stopped.
 		said string
-		// want is what the error speaks of; empty: none.
+		// want is a part of the error. If it is empty, there is none.
 		want string
 	}{
-		"a program that ends well":            {`trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done`, "up", ""},
-		"a program that leaves its end to us": {`echo up; exec sleep 60`, "up", ""},
-		"a program that fails on its way out": {`trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done`, "up", "exit status 3"},
-		"a program that does not listen":      {`trap '' TERM; echo up; while :; do sleep 0.1; done`, "up", "was killed"},
-		"a program that had ended before":     {`echo up; echo down; exit 1`, "down", "had ended before"},
+		"a program that exits with 0":        {`trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done`, "up", ""},
+		"a program without a signal handler": {`echo up; exec sleep 60`, "up", ""},
+		"a program that fails when it stops": {`trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done`, "up", "exit status 3"},
+		"a program that ignores SIGTERM":     {`trap '' TERM; echo up; while :; do sleep 0.1; done`, "up", "was killed"},
+		"a program that had ended before":    {`echo up; echo down; exit 1`, "down", "had ended before"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -37,18 +37,19 @@ func TestStop(t *testing.T) {
 			case tc.want == "" && err != nil:
 				t.Errorf("Stop = %v", err)
 			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
-				t.Errorf("Stop = %v, which does not speak of %q", err, tc.want)
+				t.Errorf("Stop = %v, which does not contain %q", err, tc.want)
 			}
 			select {
 			case <-p.Done():
 			default:
-				t.Error("it still runs")
+				t.Error("the program is still running")
 			}
 		})
 	}
 }
 
-// await waits until the program has printed a line; after "down" also for its end.
+// await waits until the program has printed a line. After "down" it also waits for the program to
+// end.
 func await(t *testing.T, p *child.Process, line string) {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
@@ -58,7 +59,7 @@ func await(t *testing.T, p *child.Process, line string) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("it never says %q, but %q", line, p.Output())
+			t.Fatalf("want line %q, output: %q", line, p.Output())
 		}
 	}
 	if line == "down" {
