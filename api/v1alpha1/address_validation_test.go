@@ -44,7 +44,7 @@ func TestEmailAddresses(t *testing.T) {
 		"of 254 characters":               longest(254),
 		"of 254 bytes":                    "éa@" + strings.Repeat("é", 61) + longest(254)[126:],
 	})
-	refuseTexts(t, addresses, "must have at most 64 bytes before the @, and 254 in all", map[string]string{
+	refuseTexts(t, addresses, "must have at most 64 bytes before the @ and at most 254 bytes in total", map[string]string{
 		"with 65 characters before the @": strings.Repeat("a", 65) + "@example.com",
 		"with 66 bytes before the @":      strings.Repeat("é", 33) + "@example.com",
 		"of 255 bytes":                    "éa@" + strings.Repeat("é", 61) + longest(255)[126:],
@@ -136,7 +136,7 @@ func TestEmailAddressesHideNothing(t *testing.T) {
 		"with an accent on a sign":          "a=\u0338b@example.com",
 		"with an accent after the @":        "jane@\u0338example.com",
 	})
-	refuseTexts(t, addresses, "must not hold characters that cannot be seen", map[string]string{
+	refuseTexts(t, addresses, "must not contain invisible characters", map[string]string{
 		"with a Hangul filler":              "jane\u3164@example.com",
 		"with a narrow Hangul filler":       "jane\uffa0@example.com",
 		"with a Hangul vowel filler":        "jane\u1160@example.com",
@@ -174,7 +174,7 @@ func TestDomains(t *testing.T) {
 		"that is too long": label + "." + label + "." + label + "." + label[:62],
 	})
 	refuseTexts(t, domains, "should be at least 1 chars long", map[string]string{"that is empty": ""})
-	refuseTexts(t, domains, "must be a complete domain alone, such as example.com, which covers its subdomains too", map[string]string{
+	refuseTexts(t, domains, "must be a complete domain and nothing else, such as example.com, which includes its subdomains", map[string]string{
 		"of one label":            "com",
 		"with a star":             "*.example.com",
 		"of a star alone":         "*",
@@ -209,7 +209,7 @@ func TestPhoneNumbers(t *testing.T) {
 	})
 	refuseTexts(t, numbers, "should be at least 8 chars long", map[string]string{"too short": "+290123", "that is empty": ""})
 	refuseTexts(t, numbers, "Too long: may not be more than 16 bytes", map[string]string{"too long": "+1234567890123456"})
-	refuseTexts(t, numbers, "must be + and the whole number with its country code, digits alone, such as +393331234567", map[string]string{
+	refuseTexts(t, numbers, "must be + followed by the country code and the number, digits only, such as +393331234567", map[string]string{
 		"without a country code":       "3331234567",
 		"with zeros for the +":         "00393331234567",
 		"with a country code of zero":  "+03331234567",

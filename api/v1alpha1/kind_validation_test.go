@@ -42,7 +42,7 @@ func TestResourceNamespaces(t *testing.T) {
 }
 
 func TestPermissionTargets(t *testing.T) {
-	const target = "spec.permissions[0]: Invalid value: a permission has one target: set either clusterRole or group, not both and not none"
+	const target = "spec.permissions[0]: Invalid value: a permission must have exactly one target: set either clusterRole or group"
 	t.Run("two targets", func(t *testing.T) {
 		expect(t, submit(t, organization, set("spec.permissions.0.group", "grafana-editors")), target)
 	})
@@ -232,13 +232,13 @@ func TestLargestManifests(t *testing.T) {
 }
 
 func TestImmutableFields(t *testing.T) {
-	const invitationRefusal = "spec: Invalid value: an invitation cannot be changed once it is made: delete it and make a new one"
+	const invitationRefusal = "spec: Invalid value: an invitation cannot be changed: delete it and create a new one"
 	cases := []struct {
 		kind, name string
 		change     change
 		refusal    string
 	}{
-		{"Organization", "another namespace", set("spec.namespace", "other"), "spec.namespace: Invalid value: \"other\": namespace cannot be changed: make a new Organization with the other namespace and move its Memberships there"},
+		{"Organization", "another namespace", set("spec.namespace", "other"), "spec.namespace: Invalid value: \"other\": namespace cannot be changed: create a new Organization with the other namespace and move the Memberships there"},
 		{"Organization", "another display name", set("spec.displayName", "Other"), ""},
 		{"Organization", "no display name", unset("spec.displayName"), ""},
 		{"Organization", "another validity", set("spec.invitationValiditySeconds", 60), ""},
@@ -271,8 +271,8 @@ func TestImmutableFields(t *testing.T) {
 		{"Organization", "another role", set("spec.roles.0.name", "observer"), ""},
 		{"Organization", "no grants", unset("spec.roles.0.grants"), ""},
 
-		{"Membership", "another Organization", set("spec.organizationRef.name", "other"), "organizationRef cannot be changed: delete this Membership and make one in the other Organization"},
-		{"Membership", "another address", set("spec.email", "jane@example.org"), "spec.email: Invalid value: \"jane@example.org\": email cannot be changed: make a Membership with the new address and delete this one"},
+		{"Membership", "another Organization", set("spec.organizationRef.name", "other"), "organizationRef cannot be changed: delete this Membership and create one in the other Organization"},
+		{"Membership", "another address", set("spec.email", "jane@example.org"), "spec.email: Invalid value: \"jane@example.org\": email cannot be changed: create a Membership with the new address and delete this one"},
 		{"Membership", "an address in capital letters", set("spec.email", "Jane.Doe@example.com"), "email cannot be changed"},
 		{"Membership", "another given name", set("spec.givenName", "Janet"), ""},
 		{"Membership", "no given name", unset("spec.givenName"), ""},

@@ -26,14 +26,14 @@ func TestMailServers(t *testing.T) {
 		"in a URL of 513 characters": "smtp://" + strings.Repeat("a", 506),
 	})
 	refuseTexts(t, servers, "should be at least 1 chars long", map[string]string{"that is empty": ""})
-	refuseTexts(t, servers, "must not hold a password: put it into the Secret usher-credentials, under smtp-password", map[string]string{
+	refuseTexts(t, servers, "must not contain a password: put the password into the Secret usher-credentials, under smtp-password", map[string]string{
 		"with a password":            "smtp://usher:secret@mail.example.com",
 		"with a password and a port": "smtps://usher:secret@mail.example.com:465",
 		"with a password alone":      "smtp://:secret@mail.example.com",
 		"with a slash in a password": "smtp://usher:se/cret@mail.example.com",
 		"with an @ in a password":    "smtp://usher:se@cret@mail.example.com",
 	})
-	refuseTexts(t, servers, "must be smtp://, smtps:// or smtp+plaintext:// and the host, such as smtp://usher@mail.example.com:587", map[string]string{
+	refuseTexts(t, servers, "must be smtp://, smtps:// or smtp+plaintext:// followed by the host, such as smtp://usher@mail.example.com:587", map[string]string{
 		"that is a host":            "mail.example.com",
 		"that is a host and a port": "mail.example.com:587",
 		"of another scheme":         "https://mail.example.com",
@@ -69,7 +69,7 @@ func TestSenders(t *testing.T) {
 		"of 513 characters": strings.Repeat("a", 511) + "@b",
 	})
 	refuseTexts(t, senders, "should be at least 3 chars long", map[string]string{"of 2 characters": "a@"})
-	const line = "must be one line of plain text, without control characters or others that cannot be seen"
+	const line = "must be one line of plain text without control characters or invisible characters"
 	refuseTexts(t, senders, line, map[string]string{
 		"with a line break":       "Acme\nBcc: mallory@example.org\nX: <accounts@acme.example>",
 		"with a carriage return":  "accounts@acme.example\r",

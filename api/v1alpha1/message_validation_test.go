@@ -36,13 +36,13 @@ func TestMessages(t *testing.T) {
 }
 
 func TestMessagesHideNothing(t *testing.T) {
-	refuseTexts(t, messages, "must be plain text, without characters that cannot be seen other than line breaks", hidden)
+	refuseTexts(t, messages, "must be plain text without invisible characters other than line breaks", hidden)
 }
 
 // The invited person must not take for Usher's own what somebody else wants
 // them to click on: nothing that a mail program would make a link of passes.
 func TestMessagesWithoutLinks(t *testing.T) {
-	refuseTexts(t, messages, "must not hold links or web addresses", map[string]string{
+	refuseTexts(t, messages, "must not contain links or web addresses", map[string]string{
 		"with a link":                       "See http://localhost now.",
 		"with a link in capital letters":    "See HTTPS://EXAMPLE now.",
 		"with a link of another scheme":     "See acme+app://open now.",
@@ -62,7 +62,7 @@ func TestMessagesWithoutLinks(t *testing.T) {
 		"with a one dot leader":             "example․com",
 		"in full-width letters":             "ｅｘａｍｐｌｅ．ｃｏｍ",
 	})
-	refuseTexts(t, messages, "must not hold web addresses such as example.com: put a space after a full stop", map[string]string{
+	refuseTexts(t, messages, "must not contain web addresses such as example.com: put a space after each full stop", map[string]string{
 		"with a host":                       "See example.com now.",
 		"with a host alone":                 "example.com",
 		"with a host in capital letters":    "EXAMPLE.COM",
@@ -108,7 +108,7 @@ func TestDeclineReasons(t *testing.T) {
 		"with a link":      "See https://example.com.",
 		"with markup":      "<script>alert(1)</script>",
 	})
-	refuseTexts(t, reasons, "must be plain text, without characters that cannot be seen other than line breaks", hidden)
+	refuseTexts(t, reasons, "must be plain text without invisible characters other than line breaks", hidden)
 }
 
 func TestDelivery(t *testing.T) {

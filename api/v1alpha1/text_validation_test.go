@@ -59,10 +59,10 @@ func TestObjectNames(t *testing.T) {
 		"a dash at the end":    {"jane-", true},
 		"a letter with accent": {"zoë", true},
 	}
-	const sentence = "metadata: Invalid value: name must be lower-case letters, digits and dashes, 63 at the most, such as "
+	const sentence = "metadata: Invalid value: name must be at most 63 lower-case letters, digits and dashes, such as "
 	sentences := map[string]string{
 		"Organization": sentence + "acme", "Membership": sentence + "jane-doe", "Invitation": sentence + "jane-doe",
-		"Account": sentence + "jane-doe, and with a qualifier jane-doe.acme",
+		"Account": sentence + "jane-doe or, with a qualifier, jane-doe.acme",
 	}
 	for kind, sentence := range sentences {
 		try := func(what, name string, refused bool) {
@@ -147,7 +147,7 @@ func TestNames(t *testing.T) {
 	}
 	acceptTexts(t, accounts, good)
 	acceptTexts(t, accounts, qualified)
-	refuseTexts(t, accounts, label+"jane-doe, and with a qualifier jane-doe.acme", bad)
+	refuseTexts(t, accounts, label+"jane-doe or, with a qualifier, jane-doe.acme", bad)
 }
 
 func TestSystemNamespaces(t *testing.T) {
@@ -226,10 +226,10 @@ func TestDisplayTexts(t *testing.T) {
 	refuseTexts(t, texts, "should be at least 1 chars long", map[string]string{
 		"that is empty": "",
 	})
-	const line = "must be one line of plain text, without control characters or others that cannot be seen"
+	const line = "must be one line of plain text without control characters or invisible characters"
 	refuseTexts(t, texts, line, hidden)
 	refuseTexts(t, texts, line, map[string]string{"with a line break": "Jane\nDoe"})
-	refuseTexts(t, texts, "must start with a letter, digit or sign, and must not end with a space", map[string]string{
+	refuseTexts(t, texts, "must start with a letter, digit, punctuation mark or symbol, and must not end with a space", map[string]string{
 		"with a space before it":          " Jane",
 		"with a space after it":           "Jane ",
 		"of a space alone":                " ",
