@@ -8,9 +8,9 @@ ARG VERSION=dev TARGETOS TARGETARCH
 RUN GOOS=$TARGETOS GOARCH=$TARGETARCH make build VERSION=$VERSION
 
 FROM scratch
-# The mail server is spoken to over TLS.
+# Usher connects to the mail server over TLS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /src/bin/usher /usher
-# A number, since runAsNonRoot can't check a name.
+# A numeric ID, because runAsNonRoot cannot verify a user name.
 USER 65532:65532
 ENTRYPOINT ["/usher"]

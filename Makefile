@@ -4,19 +4,20 @@ SHELL := bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-# One set of flags for all: with two, every dependency is compiled twice.
+# One set of flags for all targets. With two, every dependency would be compiled twice.
 export CGO_ENABLED := 0
 export GOFLAGS := $(strip $(filter-out -trimpath,$(GOFLAGS)) -trimpath)
 
-# Every run starts the specs anew: a cached result says nothing about a real API server.
+# Every run executes the specs again, because a cached result says nothing about a real
+# API server.
 GO_TEST := KUBEBUILDER_ASSETS=$(CURDIR)/bin go test -count=1 -timeout=30m
 
-# The processes that run the specs of the controllers, each with a control plane
-# of its own: up to 2 GB of memory.
+# The number of processes that run the specs of the controllers. Each starts its own
+# control plane and needs up to 2 GB of memory.
 TEST_PROCS ?= 3
 
-# Collecting garbage takes a fifth of an API server's time. So the API servers and the
-# suites do it less often, up to a limit of memory for each program.
+# Garbage collection takes a fifth of an API server's time. So the API servers and the
+# suites collect less often, up to a memory limit for each program.
 test-controllers test-packages: export GOGC = 400
 test-controllers test-packages: export GOMEMLIMIT = 1500MiB
 
@@ -27,10 +28,10 @@ bin/golangci-lint:  PACKAGE = sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube
 bin/kustomize:      PACKAGE = sigs.k8s.io/kustomize/kustomize/v5
 bin/setup-envtest:  PACKAGE = sigs.k8s.io/controller-runtime/tools/setup-envtest
 
-##@ Everyday
+##@ Development
 
 .PHONY: help
-help: ## Show this list.
+help: ## Show this help.
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -39,7 +40,7 @@ build: ## Build bin/usher, one static binary.
 	go build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/usher .
 
 .PHONY: generate
-generate: bin/controller-gen bin/crd-ref-docs ## Write what is generated: deep copies, CRDs, the chart's, docs/api, docs/features.md.
+generate: bin/controller-gen bin/crd-ref-docs ## Generate deep copies, CRDs, parts of the chart, docs/api and docs/features.md.
 	mkdir -p config/crd/bases docs/api
 	rm -f config/crd/bases/*.yaml
 	bin/controller-gen object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:dir=config/crd/bases
@@ -52,28 +53,28 @@ format: bin/golangci-lint ## Format the Go files.
 	bin/golangci-lint fmt
 
 .PHONY: demo
-demo: control-plane build ## Run Usher on a control plane of its own, with people to invite.
+demo: control-plane build ## Run Usher on its own control plane, with people to invite.
 	go build -o bin/demo ./hack/demo
 	@bin/demo
 
 .PHONY: screenshots
-screenshots: control-plane build chromium ## Take the pictures of the README from a real run.
+screenshots: control-plane build chromium ## Take the screenshots for the README from a real run.
 	USHER_SCREENSHOTS=$(CURDIR)/docs/images $(GO_TEST) ./test/e2e -ginkgo.label-filter=screenshots
 
 .PHONY: clean
-clean: ## Delete bin/: what was built, the tools, the control plane.
+clean: ## Delete bin/: build output, tools and control plane.
 	rm -rf bin
 
 ##@ Checks
 
 .PHONY: test
-test: control-plane build bin/chart-helm ## Run all specs but the end-to-end ones and those against servers.
+test: control-plane build bin/chart-helm ## Run all specs except the end-to-end specs and the specs against servers.
 	@$(MAKE) --no-print-directory test-packages
 	@$(MAKE) --no-print-directory test-controllers
 
-# The specs of the controllers take the longest, and mostly wait. Ginkgo runs
-# them in processes that have a control plane each, and after the other packages:
-# some of those measure times.
+# The specs of the controllers take the longest, and mostly wait. Ginkgo runs them in
+# several processes, each with its own control plane. They run after the other
+# packages, because some of those measure times.
 .PHONY: test-controllers
 test-controllers:
 	KUBEBUILDER_ASSETS=$(CURDIR)/bin go run github.com/onsi/ginkgo/v2/ginkgo run --procs=$(TEST_PROCS) --timeout=30m ./controllers
@@ -83,7 +84,7 @@ test-packages:
 	$(GO_TEST) $$(go list ./... | grep -v -e '/test/e2e' -e '/test/servers' -e '/controllers$$')
 
 .PHONY: servers
-servers: postfix kannel ## Run the specs against real servers, Postfix and Kannel; as root.
+servers: postfix kannel ## Run the specs against real servers, Postfix and Kannel. Requires root.
 	$(GO_TEST) ./test/servers/...
 
 .PHONY: fuzz
@@ -93,7 +94,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (default: 30s).
 			go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-30s} || exit 1; done; done
 
 .PHONY: bench-pace
-bench-pace: control-plane ## Measure how fast access follows for MEMBERS people (default: 1000).
+bench-pace: control-plane ## Measure how fast Usher applies access for MEMBERS people (default: 1000).
 	USHER_PACE_MEMBERS=$${MEMBERS:-1000} $(GO_TEST) ./test/pace -v -ginkgo.v -ginkgo.no-color
 
 .PHONY: e2e
@@ -101,18 +102,18 @@ e2e: control-plane build chromium ## Run the end-to-end specs: browser, kubectl,
 	$(GO_TEST) ./test/e2e/...
 
 .PHONY: features
-features: control-plane build bin/chart-helm chromium postfix kannel ## Run all specs and say of each feature whether it works.
+features: control-plane build bin/chart-helm chromium postfix kannel ## Run all specs and report for each feature whether it works.
 	@KUBEBUILDER_ASSETS=$(CURDIR)/bin go run ./hack/features -report bin/features.md
 
 .PHONY: lint
-lint: bin/golangci-lint bin/chart-helm ## Lint the Go files, the API by its own rules, and the chart.
+lint: bin/golangci-lint bin/chart-helm ## Lint the Go files, the API and the chart.
 	bin/golangci-lint run
 	bin/golangci-lint run --config .golangci-kal.yml ./api/...
 	cd hack/chart-helm && ../../bin/golangci-lint run
 	bin/chart-helm lint -namespace usher-system -values charts/usher/ci/values.yaml charts/usher
 
 .PHONY: verify
-verify: control-plane build bin/controller-gen bin/crd-ref-docs bin/kustomize ## Check that what is generated, the modules, manifests and image are in order.
+verify: control-plane build bin/controller-gen bin/crd-ref-docs bin/kustomize ## Check generated files, modules, manifests and the image.
 	hack/verify.sh
 	hack/image-check.sh
 	$(GO_TEST) ./api/... -run TestSamples
@@ -120,11 +121,11 @@ verify: control-plane build bin/controller-gen bin/crd-ref-docs bin/kustomize ##
 ##@ Parts
 
 .PHONY: control-plane
-control-plane: bin/setup-envtest ## Put the control plane of the tests and the demo into bin/.
+control-plane: bin/setup-envtest ## Install the control plane for the tests and the demo in bin/.
 	@hack/control-plane/install.sh
 
 .PHONY: image
-image: ## Build the image; needs a Docker engine.
+image: ## Build the image. Requires a Docker engine.
 	docker build --build-arg VERSION=$(VERSION) --tag usher:$(VERSION) .
 
 $(TOOLS): hack/tools/go.mod hack/tools/go.sum
@@ -135,14 +136,14 @@ bin/chart-helm: $(wildcard hack/chart-helm/*)
 
 .PHONY: postfix
 postfix:
-	@command -v postfix >/dev/null || { echo 'These specs run a mail server: install Postfix (Debian package: postfix)' >&2; exit 1; }
+	@command -v postfix >/dev/null || { echo 'These specs need a mail server: install Postfix (Debian package: postfix)' >&2; exit 1; }
 
 .PHONY: kannel
 kannel:
 	@command -v bearerbox >/dev/null && test -x /usr/lib/kannel/test/fakesmsc || \
-		{ echo 'These specs run an SMS gateway: install Kannel (Debian packages: kannel, kannel-extras)' >&2; exit 1; }
+		{ echo 'These specs need an SMS gateway: install Kannel (Debian packages: kannel, kannel-extras)' >&2; exit 1; }
 
 .PHONY: chromium
 chromium:
 	@command -v chromium chromium-browser google-chrome headless-shell >/dev/null || \
-		{ echo 'These specs drive a browser: install Chromium (Debian package: chromium)' >&2; exit 1; }
+		{ echo 'These specs need a browser: install Chromium (Debian package: chromium)' >&2; exit 1; }

@@ -7,25 +7,27 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Condition types of an Account, besides Active, Ready, Reconciling and Stalled.
+// Condition types of an Account, in addition to Active, Ready, Reconciling and
+// Stalled.
 const (
-	// ConditionLocked tells whether too many wrong passwords or codes keep
-	// everybody from signing in with a password. It goes away by itself, by a
-	// reset, or by the annotation accounts.usher.dev/unlockRequestedAt. A
-	// passkey still signs in.
+	// ConditionLocked reports whether too many wrong passwords or codes have
+	// locked sign-in with a password. A lock ends when it expires, when the person
+	// resets the password, or when the annotation
+	// accounts.usher.dev/unlockRequestedAt is set. A passkey can still sign in.
 	//
 	// True: TooManyFailures. False: NotLocked.
 	ConditionLocked = "Locked"
 
-	// ConditionTwoFactorEnrolled tells whether signing in takes a second
-	// factor, or a passkey that verifies its person.
+	// ConditionTwoFactorEnrolled reports whether sign-in requires a second factor,
+	// or a passkey with user verification.
 	//
 	// True: Enrolled. False: NotEnrolled.
 	ConditionTwoFactorEnrolled = "TwoFactorEnrolled"
 
-	// ConditionRequestBlocked is present, and then True, only while a
-	// Membership asks for something to be done to the Account that those who
-	// manage its Organization may not ask for, or not yet.
+	// ConditionRequestBlocked is present, and then True, only while a Membership
+	// requests an action that Usher does not carry out on the Account. The
+	// managers of the Organization either have no right to request it, or have to
+	// wait.
 	//
 	// True: OwnerElsewhere, ResetLimited.
 	ConditionRequestBlocked = "RequestBlocked"
@@ -33,68 +35,72 @@ const (
 
 // Reasons of an Account's conditions.
 const (
-	// ReasonTooManyFailures says that too many wrong passwords or codes were tried.
+	// ReasonTooManyFailures means that too many wrong passwords or codes were
+	// entered.
 	ReasonTooManyFailures = "TooManyFailures"
 
-	// ReasonNotLocked says that signing in is open.
+	// ReasonNotLocked means that sign-in is possible.
 	ReasonNotLocked = "NotLocked"
 
-	// ReasonEnrolled says that there is a second factor.
+	// ReasonEnrolled means that the Account has a second factor.
 	ReasonEnrolled = "Enrolled"
 
-	// ReasonNotEnrolled says that the password is the only factor.
+	// ReasonNotEnrolled means that the password is the only factor.
 	ReasonNotEnrolled = "NotEnrolled"
 
-	// ReasonDisabled says that spec.state of the Account is Disabled.
+	// ReasonDisabled means that spec.state of the Account is Disabled.
 	ReasonDisabled = "Disabled"
 
-	// ReasonOwnerElsewhere says that the Account is an owner of another
-	// Organization, so that only a cluster admin may act on it.
+	// ReasonOwnerElsewhere means that the Account is an owner of another
+	// Organization, so only a cluster admin can request actions on it.
 	ReasonOwnerElsewhere = "OwnerElsewhere"
 
-	// ReasonResetLimited says that those who manage an Organization ask for
-	// another link for a new password too soon. It is sent in its time.
+	// ReasonResetLimited means that the managers of an Organization requested
+	// another link for a new password too soon. Usher sends it as soon as the
+	// limit allows.
 	ReasonResetLimited = "ResetLimited"
 
-	// ReasonRequestInvalid says that the value of an annotation which asks for
-	// a reset or an unlock is no time. Of an event.
+	// ReasonRequestInvalid means that an annotation requests a reset or an unlock
+	// with a value that is not a timestamp. Used for events.
 	ReasonRequestInvalid = "RequestInvalid"
 
-	// ReasonLeft says that the person left an Organization. Of an event.
+	// ReasonLeft means that the person left an Organization. Used for events.
 	ReasonLeft = "Left"
 )
 
-// AccountState is one word for where an Account stands.
+// AccountState summarizes the conditions of an Account in one word.
 //
 // +kubebuilder:validation:Enum=Pending;Active;Locked;Disabled
 type AccountState string
 
 // The states of an Account.
 const (
-	// AccountPending: somebody began to accept an invitation and has not
-	// finished. The same link finishes it; otherwise Usher deletes it.
+	// AccountPending means that a person started to accept an invitation and has
+	// not finished. The person can finish with the same link; otherwise Usher
+	// deletes the Account.
 	AccountPending AccountState = "Pending"
-	// AccountActive: somebody's account.
+	// AccountActive means that the Account belongs to a person and can be used.
 	AccountActive AccountState = "Active"
-	// AccountLocked: somebody's account, which no password signs in to for a while.
+	// AccountLocked means that the Account belongs to a person, but that sign-in
+	// with a password is locked for a while.
 	AccountLocked AccountState = "Locked"
-	// AccountDisabled: nothing can be done with it, because its spec says so,
-	// or because it is being deleted.
+	// AccountDisabled means that the Account cannot be used, because its spec
+	// disables it or because it is being deleted.
 	AccountDisabled AccountState = "Disabled"
 )
 
-// AccountName is a user name as its owner chose it, a DNS label. Where the
-// Organization has a qualifier, a dot and the qualifier follow: people read and
+// AccountName is a user name as its owner chose it, a DNS label. If the
+// Organization has a qualifier, a dot and the qualifier follow. People read and
 // type jane-doe.acme as jane-doe/acme.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
-// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)?$')",message="must be lower-case letters, digits and dashes, such as jane-doe, and with a qualifier jane-doe.acme"
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)?$')",message="must be lower-case letters, digits and dashes, such as jane-doe or, with a qualifier, jane-doe.acme"
 type AccountName string
 
-// Account is one person who can sign in; its name is the user name. The portal
-// makes it when somebody accepts an Invitation. Credentials are kept apart, in
-// a Secret of Usher's own namespace.
+// Account represents one person who can sign in. Its name is the user name. The
+// portal creates it when a person accepts an Invitation. Credentials are stored
+// separately, in a Secret in Usher's own namespace.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -104,9 +110,9 @@ type AccountName string
 // +kubebuilder:printcolumn:name="State",type="string",JSONPath=".status.state",description="Pending, Active, Locked or Disabled"
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status",description="Whether Usher has done its part"
 // +kubebuilder:printcolumn:name="Email",type="string",JSONPath=".spec.email",description="The person's address"
-// +kubebuilder:printcolumn:name="Reason",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].reason",description="Why it is, or is not, ready"
-// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since the Account was made"
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$')",message="name must be lower-case letters, digits and dashes, 63 at the most, such as jane-doe, and with a qualifier jane-doe.acme",fieldPath=".metadata"
+// +kubebuilder:printcolumn:name="Reason",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].reason",description="The reason of the Ready condition"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since the Account was created"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$')",message="name must be at most 63 lower-case letters, digits and dashes, such as jane-doe or, with a qualifier, jane-doe.acme",fieldPath=".metadata"
 type Account struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -114,56 +120,57 @@ type Account struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is who the Account belongs to.
+	// spec describes the person to whom the Account belongs.
 	// +required
 	Spec AccountSpec `json:"spec,omitzero"`
 
-	// status is what Usher last saw.
+	// status is the state that Usher last observed.
 	// +kubebuilder:default={"observedGeneration":-1}
 	// +optional
 	Status AccountStatus `json:"status,omitempty,omitzero"`
 }
 
-// AccountSpec is who an Account belongs to.
+// AccountSpec describes the person to whom an Account belongs.
 type AccountSpec struct {
-	// email is the person's address: the one that was invited, or another that
-	// they confirmed by a code. Immutable.
+	// email is the person's address: the invited address, or another one that the
+	// person confirmed with a code. Immutable.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="email cannot be changed: invite the new address and delete this Account"
 	// +required
 	Email EmailAddress `json:"email,omitempty"`
 
-	// givenName is the person's given name. Unset: not given.
+	// givenName is the person's given name. Unset: not known.
 	// +optional
 	GivenName DisplayText `json:"givenName,omitempty"`
 
-	// familyName is the person's family name. Unset: not given.
+	// familyName is the person's family name. Unset: not known.
 	// +optional
 	FamilyName DisplayText `json:"familyName,omitempty"`
 
-	// invitationRef is the Invitation that the Account was made through. Immutable.
+	// invitationRef is the Invitation through which the Account was created.
+	// Immutable.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="invitationRef cannot be changed"
 	// +required
 	InvitationRef InvitationReference `json:"invitationRef,omitzero"`
 
-	// state is Active, or Disabled, which ends every session, keeps everybody
-	// from signing in and withdraws every grant, and keeps the record. Unset:
-	// Active.
+	// state is Active or Disabled. Disabled ends every session, blocks sign-in and
+	// withdraws every grant, but keeps the Account. Unset: Active.
 	// +optional
 	State AccountSwitch `json:"state,omitempty"`
 }
 
-// AccountSwitch switches an Account on or off.
+// AccountSwitch enables or disables an Account.
 //
 // +kubebuilder:validation:Enum=Active;Disabled
 type AccountSwitch string
 
-// The positions of the switch.
+// The values of AccountSwitch.
 const (
 	AccountSwitchActive   AccountSwitch = "Active"
 	AccountSwitchDisabled AccountSwitch = "Disabled"
 )
 
-// InvitationReference names one Invitation and no later one of the same name.
+// InvitationReference names one Invitation, but not a later Invitation of the
+// same name.
 type InvitationReference struct {
 	// namespace is the namespace of the Invitation.
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be the name of a namespace: lower-case letters, digits and dashes"
@@ -181,12 +188,12 @@ type InvitationReference struct {
 	UID string `json:"uid,omitempty"`
 }
 
-// AccountStatus is what Usher last saw of an Account.
+// AccountStatus is the state of an Account that Usher last observed.
 //
 // +kubebuilder:validation:MinProperties=1
 type AccountStatus struct {
-	// conditions are Ready, Active, Locked and TwoFactorEnrolled, and
-	// Reconciling, Stalled or RequestBlocked while they are True.
+	// conditions are Ready, Active, Locked and TwoFactorEnrolled. Reconciling,
+	// Stalled and RequestBlocked are present only while they are True.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
@@ -194,60 +201,61 @@ type AccountStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation that the status speaks of; -1 on a
-	// new object.
+	// observedGeneration is the generation that the status describes; -1 on a new
+	// object.
 	// +kubebuilder:validation:Minimum=-1
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// state is one word derived from the conditions.
+	// state summarizes the conditions in one word.
 	// +optional
 	State AccountState `json:"state,omitempty"`
 
-	// signIn counts what was tried at the door. Unset: nothing since the last
-	// success.
+	// signIn counts failed sign-ins and locks, and holds the time at which
+	// sessions were last ended. Unset: there is nothing to record.
 	// +optional
 	SignIn SignIn `json:"signIn,omitempty,omitzero"`
 
-	// twoFactor says whether there is a second factor. Unset: the portal has
-	// not said.
+	// twoFactor is Enrolled if the Account has a second factor, otherwise
+	// NotEnrolled. Unset: the portal has not recorded it yet.
 	// +optional
 	TwoFactor TwoFactor `json:"twoFactor,omitempty"`
 
-	// passwordTime is when the password was last changed. Unset: never since
-	// the Account was made.
+	// passwordTime is the time of the last password change. Unset: the password
+	// has not been changed since the Account was created.
 	// +optional
 	PasswordTime *metav1.Time `json:"passwordTime,omitempty"`
 
-	// secondFactorTime is when a second factor was last added or removed.
-	// Unset: never since the Account was made.
+	// secondFactorTime is the time at which a second factor was last added or
+	// removed. Unset: none has been added or removed since the Account was
+	// created.
 	// +optional
 	SecondFactorTime *metav1.Time `json:"secondFactorTime,omitempty"`
 
-	// resetTimes are when a link for a new password was asked for, newest
-	// first, 5 at the most. The link of the newest is good for an hour, and
-	// dies with the password that it is about.
+	// resetTimes are the times at which links for a new password were requested,
+	// newest first, at most 5. Only the link of the newest request is valid. It
+	// expires after one hour, and becomes invalid when the password changes.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=5
 	// +listType=atomic
 	// +optional
 	ResetTimes []metav1.Time `json:"resetTimes,omitempty"`
 
-	// userNameTimes are when the user names of the address were asked for,
-	// newest first, 5 at the most.
+	// userNameTimes are the times at which a mail with the user names of the
+	// address was requested, newest first, at most 5.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=5
 	// +listType=atomic
 	// +optional
 	UserNameTimes []metav1.Time `json:"userNameTimes,omitempty"`
 
-	// language is the one that the person last read pages in. Unset: that of
-	// their Organization.
+	// language is the language in which the person last read pages. Unset: the
+	// language of their Organization.
 	// +optional
 	Language Language `json:"language,omitempty"`
 
-	// leaving are the Memberships that the person gives up. What has been
-	// carried out is taken off the list.
+	// leaving lists the Memberships that the person is leaving. The controller
+	// removes an entry from the list when it has carried it out.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
@@ -256,8 +264,8 @@ type AccountStatus struct {
 	// +optional
 	Leaving []MembershipReference `json:"leaving,omitempty"`
 
-	// requestTime is that of the newest reset by annotation that was carried out.
-	// Unset: none was.
+	// requestTime is the value of the newest reset annotation that was carried
+	// out. Unset: none was carried out.
 	// +optional
 	RequestTime *metav1.Time `json:"requestTime,omitempty"`
 
@@ -270,47 +278,50 @@ type AccountStatus struct {
 	Deliveries []Delivery `json:"deliveries,omitempty"`
 }
 
-// TwoFactor says whether an Account has a second factor.
+// TwoFactor records whether an Account has a second factor.
 //
 // +kubebuilder:validation:Enum=Enrolled;NotEnrolled
 type TwoFactor string
 
-// Whether there is a second factor.
+// The values of TwoFactor.
 const (
 	TwoFactorEnrolled    TwoFactor = "Enrolled"
 	TwoFactorNotEnrolled TwoFactor = "NotEnrolled"
 )
 
-// SignIn counts what was tried at the door of an Account. Each try is counted
-// before it is looked at, and a success forgets them.
+// SignIn counts the failed sign-ins to an Account. Usher counts each password
+// or code before checking it, and resets the counts after a successful sign-in.
 //
 // +kubebuilder:validation:MinProperties=1
 type SignIn struct {
-	// failures counts passwords since the last success. Unset: none.
+	// failures counts the passwords entered since the last successful sign-in.
+	// Unset: none.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	Failures int32 `json:"failures,omitempty"`
 
-	// codeFailures counts second factors since the last success. Unset: none.
+	// codeFailures counts the second-factor codes entered since the last
+	// successful sign-in. Unset: none.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	CodeFailures int32 `json:"codeFailures,omitempty"`
 
-	// failureTime is when the last one was counted. Unset: none was.
+	// failureTime is the time at which the last password or code was counted.
+	// Unset: none was counted.
 	// +optional
 	FailureTime *metav1.Time `json:"failureTime,omitempty"`
 
-	// locks counts the times in a row that the Account was locked and became
-	// open by itself; each lock is longer than the one before. Unset: none.
+	// locks counts the consecutive locks that expired. Each lock lasts longer than
+	// the one before. Unset: none.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	Locks int32 `json:"locks,omitempty"`
 
-	// sessionsEndTime ends every session that was begun before it, or in the
-	// same second. Unset: none is ended by it.
+	// sessionsEndTime ends every session that began before this time or in the
+	// same second. Unset: it ends no session.
 	// +optional
 	SessionsEndTime *metav1.Time `json:"sessionsEndTime,omitempty"`
 }

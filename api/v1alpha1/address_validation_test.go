@@ -19,32 +19,32 @@ const noAddress = "must be a complete e-mail address such as jane@example.com"
 
 func TestEmailAddresses(t *testing.T) {
 	acceptTexts(t, addresses, map[string]string{
-		"that is plain":                   "jane@example.com",
-		"as short as may be":              "a@b.cd",
-		"with a dot":                      "jane.doe@example.com",
-		"with a tag":                      "jane+usher@example.com",
-		"with capital letters":            "Jane.Doe@Example.COM",
-		"with an apostrophe":              "o'neil@example.com",
-		"with every sign that is allowed": "!#$%&'*+/=?^_`{|}~-@example.com",
-		"with digits and dashes":          "1@2-3.example",
-		"in a deep domain":                "a@b.c.d.example.com",
-		"in a domain written in punycode": "jane@xn--bcher-kva.xn--p1ai",
-		"with letters beyond ASCII":       "zoë@example.com",
-		"with an accent of its own":       "zoe\u0308@example.com",
-		"in Cyrillic":                     "иван@почта.рф",
-		"in Chinese":                      "山田@例子.中国",
-		"in Devanagari with its marks":    "राहुल@उदाहरण.भारत",
-		"in Thai":                         "คำ@example.com",
-		"in Arabic":                       "علي@مثال.إختبار",
-		"with the zero of Japanese names": "二〇@example.com",
-		"in a domain beyond ASCII":        "jane@bücher.example",
-		"in a domain with its own accent": "jane@bu\u0308cher.example",
-		"with 64 characters before the @": strings.Repeat("a", 64) + "@example.com",
-		"with 64 bytes before the @":      strings.Repeat("é", 32) + "@example.com",
-		"of 254 characters":               longest(254),
-		"of 254 bytes":                    "éa@" + strings.Repeat("é", 61) + longest(254)[126:],
+		"that is plain":                       "jane@example.com",
+		"of the minimum length":               "a@b.cd",
+		"with a dot":                          "jane.doe@example.com",
+		"with a tag":                          "jane+usher@example.com",
+		"with capital letters":                "Jane.Doe@Example.COM",
+		"with an apostrophe":                  "o'neil@example.com",
+		"with every allowed symbol":           "!#$%&'*+/=?^_`{|}~-@example.com",
+		"with digits and dashes":              "1@2-3.example",
+		"in a deep domain":                    "a@b.c.d.example.com",
+		"in a domain written in punycode":     "jane@xn--bcher-kva.xn--p1ai",
+		"with letters beyond ASCII":           "zoë@example.com",
+		"with a combining accent":             "zoe\u0308@example.com",
+		"in Cyrillic":                         "иван@почта.рф",
+		"in Chinese":                          "山田@例子.中国",
+		"in Devanagari with its marks":        "राहुल@उदाहरण.भारत",
+		"in Thai":                             "คำ@example.com",
+		"in Arabic":                           "علي@مثال.إختبار",
+		"with the zero of Japanese names":     "二〇@example.com",
+		"in a domain beyond ASCII":            "jane@bücher.example",
+		"in a domain with a combining accent": "jane@bu\u0308cher.example",
+		"with 64 characters before the @":     strings.Repeat("a", 64) + "@example.com",
+		"with 64 bytes before the @":          strings.Repeat("é", 32) + "@example.com",
+		"of 254 characters":                   longest(254),
+		"of 254 bytes":                        "éa@" + strings.Repeat("é", 61) + longest(254)[126:],
 	})
-	refuseTexts(t, addresses, "must have at most 64 bytes before the @, and 254 in all", map[string]string{
+	refuseTexts(t, addresses, "must have at most 64 bytes before the @ and at most 254 bytes in total", map[string]string{
 		"with 65 characters before the @": strings.Repeat("a", 65) + "@example.com",
 		"with 66 bytes before the @":      strings.Repeat("é", 33) + "@example.com",
 		"of 255 bytes":                    "éa@" + strings.Repeat("é", 61) + longest(255)[126:],
@@ -64,7 +64,7 @@ func TestTextsThatAreNoEmailAddresses(t *testing.T) {
 		"with two @":                           "jane@doe@example.com",
 		"with nothing before the @":            "@example.com",
 		"with nothing after the @":             "jane@",
-		"of nothing but @":                     "@@@",
+		"of only @":                            "@@@",
 		"with a space in it":                   "jane doe@example.com",
 		"with a space before it":               " jane@example.com",
 		"with a space after it":                "jane@example.com ",
@@ -101,8 +101,8 @@ func TestTextsThatAreNoEmailAddresses(t *testing.T) {
 	})
 }
 
-// An address reads as what it is: what nobody sees, or takes for a part of the
-// address that it is not, does not stand in it.
+// An address looks like what it is. It contains no characters that are invisible, and
+// none that readers could mistake for another part of the address.
 func TestEmailAddressesHideNothing(t *testing.T) {
 	refuseTexts(t, addresses, noAddress, map[string]string{
 		"with a next line":                  "jane\u0085@example.com",
@@ -121,22 +121,22 @@ func TestEmailAddressesHideNothing(t *testing.T) {
 		"with a wide space":                 "jane\u3000doe@example.com",
 		"with a private character":          "jane\ue000@example.com",
 		"with a wide @":                     "jane＠example.com",
-		"with a wide @ besides":             "jane＠doe@example.com",
+		"with a wide @ and an @":            "jane＠doe@example.com",
 		"with a wide dot":                   "jane@example．com",
 		"with an ideographic dot":           "jane@example。com",
 		"with a half-width ideographic dot": "jane@example｡com",
 		"with a middle dot":                 "jane@example·com",
 		"with a wide slash":                 "jane@example／.com",
 		"with a curly apostrophe":           "o’neil@example.com",
-		"with a blank of Braille":           "jane\u2800@example.com",
+		"with a Braille blank":              "jane\u2800@example.com",
 		"with emoji":                        "jane😀@example.com",
 		"in a domain of emoji":              "jane@😀.example",
 		"with an accent before it":          "\u0338jane@example.com",
 		"with an accent after a dot":        "jane.\u0338doe@example.com",
-		"with an accent on a sign":          "a=\u0338b@example.com",
+		"with an accent on a symbol":        "a=\u0338b@example.com",
 		"with an accent after the @":        "jane@\u0338example.com",
 	})
-	refuseTexts(t, addresses, "must not hold characters that cannot be seen", map[string]string{
+	refuseTexts(t, addresses, "must not contain invisible characters", map[string]string{
 		"with a Hangul filler":              "jane\u3164@example.com",
 		"with a narrow Hangul filler":       "jane\uffa0@example.com",
 		"with a Hangul vowel filler":        "jane\u1160@example.com",
@@ -149,7 +149,7 @@ func TestEmailAddressesHideNothing(t *testing.T) {
 	})
 }
 
-// longest makes an address of a given length that is right in everything else.
+// longest returns an address of the given length that is otherwise valid.
 func longest(length int) string {
 	label := strings.Repeat("a", 63)
 	address := strings.Repeat("a", 64) + "@" + label + "." + label + "."
@@ -160,24 +160,24 @@ func TestDomains(t *testing.T) {
 	domains := map[string][]string{"Organization": {"spec.allowedDomains.0", "spec.deniedDomains.0"}}
 	label := strings.Repeat("a", 63)
 	acceptTexts(t, domains, map[string]string{
-		"that is plain":        "example.com",
-		"with capital letters": "Example.COM",
-		"that is deep":         "a.b.c.d.example.com",
-		"with digits":          "2-3.example",
-		"beyond ASCII":         "bücher.example",
-		"in Devanagari":        "उदाहरण.भारत",
-		"in punycode":          "xn--bcher-kva.xn--p1ai",
-		"as short as may be":   "b.cd",
-		"as long as may be":    label + "." + label + "." + label + "." + label[:61],
+		"that is plain":         "example.com",
+		"with capital letters":  "Example.COM",
+		"that is deep":          "a.b.c.d.example.com",
+		"with digits":           "2-3.example",
+		"beyond ASCII":          "bücher.example",
+		"in Devanagari":         "उदाहरण.भारत",
+		"in punycode":           "xn--bcher-kva.xn--p1ai",
+		"of the minimum length": "b.cd",
+		"of the maximum length": label + "." + label + "." + label + "." + label[:61],
 	})
 	refuseTexts(t, domains, "Too long: may not be more than 253 bytes", map[string]string{
 		"that is too long": label + "." + label + "." + label + "." + label[:62],
 	})
 	refuseTexts(t, domains, "should be at least 1 chars long", map[string]string{"that is empty": ""})
-	refuseTexts(t, domains, "must be a complete domain alone, such as example.com, which covers its subdomains too", map[string]string{
+	refuseTexts(t, domains, "must be a complete domain and nothing else, such as example.com, which includes its subdomains", map[string]string{
 		"of one label":            "com",
 		"with a star":             "*.example.com",
-		"of a star alone":         "*",
+		"of only a star":          "*",
 		"with an @":               "@example.com",
 		"that is an address":      "jane@example.com",
 		"with a dot before it":    ".example.com",
@@ -202,14 +202,14 @@ func TestDomains(t *testing.T) {
 func TestPhoneNumbers(t *testing.T) {
 	numbers := map[string][]string{"Membership": {"spec.phoneNumber"}, "Invitation": {"spec.phoneNumber"}}
 	acceptTexts(t, numbers, map[string]string{
-		"that is plain":      "+393331234567",
-		"of North America":   "+12025550123",
-		"as short as may be": "+2901234",
-		"as long as may be":  "+123456789012345",
+		"that is plain":         "+393331234567",
+		"of North America":      "+12025550123",
+		"of the minimum length": "+2901234",
+		"of the maximum length": "+123456789012345",
 	})
 	refuseTexts(t, numbers, "should be at least 8 chars long", map[string]string{"too short": "+290123", "that is empty": ""})
 	refuseTexts(t, numbers, "Too long: may not be more than 16 bytes", map[string]string{"too long": "+1234567890123456"})
-	refuseTexts(t, numbers, "must be + and the whole number with its country code, digits alone, such as +393331234567", map[string]string{
+	refuseTexts(t, numbers, "must be + followed by the country code and the number, digits only, such as +393331234567", map[string]string{
 		"without a country code":       "3331234567",
 		"with zeros for the +":         "00393331234567",
 		"with a country code of zero":  "+03331234567",

@@ -5,21 +5,22 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Acceptance is a person's yes to an Invitation.
+// Acceptance records that a person accepted an Invitation.
 type Acceptance struct {
-	// accountRef is the Account that took the Invitation up.
+	// accountRef is the Account that accepted the Invitation.
 	// +required
 	AccountRef AcceptedAccountReference `json:"accountRef,omitzero"`
 
-	// acceptedTime is when it was taken up.
+	// acceptedTime is the time at which the Invitation was accepted.
 	// +required
 	AcceptedTime *metav1.Time `json:"acceptedTime,omitempty"`
 }
 
-// Given tells whether there is an answer at all.
+// Given reports whether the Invitation was accepted.
 func (a Acceptance) Given() bool { return a.AccountRef.Name != "" }
 
-// AcceptedAccountReference names one Account and no later one of the same name.
+// AcceptedAccountReference names one Account, but not a later Account of the
+// same name.
 type AcceptedAccountReference struct {
 	// name is the name of the Account.
 	// +required
@@ -32,41 +33,43 @@ type AcceptedAccountReference struct {
 	UID string `json:"uid,omitempty"`
 }
 
-// Decline is a person's no to an Invitation.
+// Decline records that a person declined an Invitation.
 type Decline struct {
-	// declinedTime is when it was said.
+	// declinedTime is the time at which the Invitation was declined.
 	// +required
 	DeclinedTime *metav1.Time `json:"declinedTime,omitempty"`
 
-	// reason is what the person wrote about it: whatever they liked, so that
-	// nothing is to be believed of it. Unset: nothing.
+	// reason is the text that the person entered when declining. It is free text,
+	// so do not trust what it says. Unset: the person gave no reason.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=500
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x09\\\\x0b-\\\\x1f\\\\x7f-\\\\x9f\\u00ad\\u115f\\u1160\\u200b\\u2028-\\u202e\\u2060-\\u206f\\u2800\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\U000e0000-\\U000e007f]')",message="must be plain text, without characters that cannot be seen other than line breaks"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x09\\\\x0b-\\\\x1f\\\\x7f-\\\\x9f\\u00ad\\u115f\\u1160\\u200b\\u2028-\\u202e\\u2060-\\u206f\\u2800\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\U000e0000-\\U000e007f]')",message="must be plain text without invisible characters other than line breaks"
 	// +optional
 	Reason string `json:"reason,omitempty"`
 }
 
-// Given tells whether there is an answer at all.
+// Given reports whether the Invitation was declined.
 func (d Decline) Given() bool { return d.DeclinedTime != nil }
 
-// OtherAddress is an address that a person wants to accept with in place of the
-// invited one, and the request for a code that shows that it is theirs.
+// OtherAddress is an address with which a person wants to accept instead of the
+// invited one. It includes the request for the code that confirms the address.
 type OtherAddress struct {
-	// email is the address.
+	// email is the address to confirm.
 	// +required
 	Email EmailAddress `json:"email,omitempty"`
 
-	// requestTime is when the code was asked for; it counts for ten minutes.
+	// requestTime is the time at which the person requested the code. The code is
+	// valid for ten minutes from then.
 	// +required
 	RequestTime *metav1.Time `json:"requestTime,omitempty"`
 
-	// requests counts the codes that were asked for with the current attempt's link.
+	// requests counts the codes that were requested with the link of the current
+	// attempt.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=5
 	// +required
 	Requests int32 `json:"requests,omitempty"`
 }
 
-// Given tells whether a code was asked for at all.
+// Given reports whether a code was requested.
 func (o OtherAddress) Given() bool { return o.Requests != 0 }

@@ -5,30 +5,30 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Resource is something that access can be given to.
+// Resource is something to which an Organization can grant access.
 type Resource struct {
-	// name is what grants refer to.
+	// name is the name by which grants refer to the resource.
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as staging or team-lead"
 	// +required
 	Name CatalogueName `json:"name,omitempty"`
 
-	// displayName is what people read. Unset: the name.
+	// displayName is the name that people read. Unset: the name.
 	// +optional
 	DisplayName DisplayText `json:"displayName,omitempty"`
 
-	// namespaces are the namespaces that the resource stands for.
+	// namespaces defines the namespaces that belong to the resource.
 	// +required
 	Namespaces ResourceNamespaces `json:"namespaces,omitzero"`
 }
 
-// ResourceNamespaces says which namespaces a resource stands for, by name or
-// by label. Namespaces of the system, and Usher's own, are never among them.
+// ResourceNamespaces selects the namespaces of a resource, by name or by label.
+// It never selects system namespaces or Usher's own.
 //
 // +kubebuilder:validation:ExactlyOneOf=names;selector
 // +kubebuilder:validation:XValidation:rule="!has(self.selector) || has(self.selector.matchLabels) && size(self.selector.matchLabels) > 0 || has(self.selector.matchExpressions) && size(self.selector.matchExpressions) > 0",message="selector must not be empty: an empty selector would match every namespace"
 type ResourceNamespaces struct {
-	// names lists the namespaces. One that does not exist yet is granted as
-	// soon as it does. At most 64.
+	// names lists the namespaces. If one does not exist yet, access to it is
+	// granted as soon as it exists. At most 64.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be the name of a namespace: lower-case letters, digits and dashes"
@@ -37,28 +37,29 @@ type ResourceNamespaces struct {
 	// +optional
 	Names []NamespaceName `json:"names,omitempty"`
 
-	// selector picks namespaces by their labels. Whoever may label a namespace
-	// decides then whether people get access to it.
+	// selector selects namespaces by their labels. Every user who can label a
+	// namespace then decides whether members get access to it.
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }
 
-// Permission is something that may be done with a resource. It has exactly one
-// target: a ClusterRole or a group.
+// Permission is something that a member can do with a resource. It has exactly
+// one target: a ClusterRole or a group.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.clusterRole) != has(self.group)",message="a permission has one target: set either clusterRole or group, not both and not none"
+// +kubebuilder:validation:XValidation:rule="has(self.clusterRole) != has(self.group)",message="a permission must have exactly one target: set either clusterRole or group"
 type Permission struct {
-	// name is what grants refer to.
+	// name is the name by which grants refer to the permission.
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as staging or team-lead"
 	// +required
 	Name CatalogueName `json:"name,omitempty"`
 
-	// displayName is what people read. Unset: the name.
+	// displayName is the name that people read. Unset: the name.
 	// +optional
 	DisplayName DisplayText `json:"displayName,omitempty"`
 
-	// clusterRole is bound to the member, by a RoleBinding, in each namespace
-	// of the granted resource. Usher must be allowed to bind it.
+	// clusterRole is the ClusterRole that Usher binds to the member, with a
+	// RoleBinding in each namespace of the granted resource. Usher must be allowed
+	// to bind it.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('system:')",message="clusterRole must not be one of the system's own (system:…): choose view, edit or a ClusterRole of your own"
@@ -66,9 +67,9 @@ type Permission struct {
 	// +optional
 	ClusterRole string `json:"clusterRole,omitempty"`
 
-	// group is a group that the member belongs to while the grant is in force.
-	// Membership status lists it, for whatever reads groups from there; it has
-	// no meaning to Kubernetes itself.
+	// group is the group to which the member belongs while the grant is in force.
+	// The status of the Membership lists it for the systems that read groups
+	// there. It has no meaning for Kubernetes itself.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('system:')",message="group must not be one of the system's own (system:…)"
@@ -77,61 +78,63 @@ type Permission struct {
 	Group string `json:"group,omitempty"`
 }
 
-// RoleSeat says whether whoever has a role takes a seat.
+// RoleSeat decides whether members with a role take a seat.
 //
 // +kubebuilder:validation:Enum=Counted;Free
 type RoleSeat string
 
 // The kinds of seats.
 const (
-	// SeatCounted: each member takes one of spec.seats.
+	// SeatCounted means that each member with the role takes one of spec.seats.
 	SeatCounted RoleSeat = "Counted"
-	// SeatFree: members take none.
+	// SeatFree means that members with the role take no seat.
 	SeatFree RoleSeat = "Free"
 )
 
-// RoleStanding says what whoever has a role is to the Organization.
+// RoleStanding is the standing in the Organization of the members with a role.
 //
 // +kubebuilder:validation:Enum=Owner;Member;Guest
 type RoleStanding string
 
 // The standings.
 const (
-	// StandingOwner: an owner, who is told when somebody joins or declines. An
-	// Organization that has one never loses the last.
+	// StandingOwner is the standing of an owner. Owners are notified when a person
+	// joins or declines. An Organization that has an owner never loses the last
+	// one.
 	StandingOwner RoleStanding = "Owner"
-	// StandingMember: a member like any other.
+	// StandingMember is the standing of an ordinary member.
 	StandingMember RoleStanding = "Member"
-	// StandingGuest: somebody from outside, who has what the role grants and
-	// none of the default grants, takes no seat unless the role says so, and
-	// never manages people.
+	// StandingGuest is the standing of a person from outside. Guests get the
+	// grants of the role, but no default grants. They take no seat unless the role
+	// sets seat to Counted, and they never manage people.
 	StandingGuest RoleStanding = "Guest"
 )
 
 // Role is a named set of grants.
 type Role struct {
-	// name is what Memberships and Invitations refer to.
+	// name is the name by which Memberships and Invitations refer to the role.
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as staging or team-lead"
 	// +required
 	Name CatalogueName `json:"name,omitempty"`
 
-	// displayName is what people read. Unset: the name.
+	// displayName is the name that people read. Unset: the name.
 	// +optional
 	DisplayName DisplayText `json:"displayName,omitempty"`
 
-	// seat is Counted, where each member with this role takes one of
-	// spec.seats, or Free. Unset: Free where standing is Guest, else Counted.
+	// seat is Counted or Free. With Counted, each member with this role takes one
+	// of spec.seats. With Free, members with this role take none. Unset: Free if
+	// standing is Guest, otherwise Counted.
 	// +optional
 	Seat RoleSeat `json:"seat,omitempty"`
 
-	// standing is Owner, where whoever has this role is told when somebody
-	// joins or declines and the last of them stays, Guest, for people from
-	// outside, or Member. Unset: Member.
+	// standing is Owner, Member or Guest. Owners are notified when a person joins
+	// or declines, and the last owner cannot be removed. Guests are people from
+	// outside. Unset: Member.
 	// +optional
 	Standing RoleStanding `json:"standing,omitempty"`
 
-	// grants are what everybody with this role may do, besides the default
-	// grants of the Organization. Unset: nothing. At most 64.
+	// grants are the grants that every member with this role gets, in addition to
+	// the default grants of the Organization. Unset: none. At most 64.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
@@ -140,14 +143,14 @@ type Role struct {
 	Grants []Grant `json:"grants,omitempty"`
 }
 
-// Grant gives one permission on some resources.
+// Grant gives one permission on one or more resources.
 type Grant struct {
 	// permission is the name of a permission of the Organization.
 	// +required
 	Permission CatalogueName `json:"permission,omitempty"`
 
-	// resources are the names of resources of the Organization. At least one,
-	// at most 64.
+	// resources are the names of resources of the Organization. At least one, at
+	// most 64.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=set
@@ -155,7 +158,8 @@ type Grant struct {
 	Resources []CatalogueName `json:"resources,omitempty"`
 }
 
-// Counted tells whether whoever has the role takes a seat, where seats are limited.
+// Counted reports whether a member with the role takes a seat if the
+// Organization limits its seats.
 func (r Role) Counted() bool {
 	if r.Seat == "" {
 		return r.Standing != StandingGuest
@@ -163,7 +167,8 @@ func (r Role) Counted() bool {
 	return r.Seat == SeatCounted
 }
 
-// Title is what people read: the display name or, without one, the name.
+// Title returns the text that people read: the display name or, if it is unset,
+// the name.
 func (r Role) Title() DisplayText { return title(r.DisplayName, r.Name) }
 
 func title(display DisplayText, name CatalogueName) DisplayText {

@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	// ConditionDelivered tells whether the current attempt was handed over, by
-	// every channel; its message tells each channel's outcome.
+	// ConditionDelivered reports whether every channel has delivered the current
+	// attempt. Its message gives the result of each channel.
 	//
 	// True: Sent. Unknown: Sending. False: TemporaryFailure, Refused, and every
 	// reason for which Ready can be False.
 	ConditionDelivered = "Delivered"
 
-	// ConditionResendBlocked is present, and then True, only while a resend
-	// was asked for that Usher does not carry out.
+	// ConditionResendBlocked is present, and then True, only while a resend is
+	// requested that Usher does not carry out.
 	//
 	// True: ResendLimited, ResendInvalid, TermsChanged.
 	ConditionResendBlocked = "ResendBlocked"
@@ -24,88 +24,93 @@ const (
 
 // Reasons of an Invitation's conditions.
 const (
-	// ReasonSent says that the mail server took the mail.
+	// ReasonSent means that the mail server took the mail.
 	ReasonSent = "Sent"
 
-	// ReasonTemporaryFailure says that the mail could not be handed over this
-	// time. Usher tries again until the time of the link is over.
+	// ReasonTemporaryFailure means that the mail could not be delivered yet. Usher
+	// retries until the link expires.
 	ReasonTemporaryFailure = "TemporaryFailure"
 
-	// ReasonRefused says that the mail server refused the mail for good.
+	// ReasonRefused means that the mail server refused the mail permanently.
 	ReasonRefused = "Refused"
 
-	// ReasonAccountNotFound says that the Account that accepted was deleted
+	// ReasonAccountNotFound means that the Account that accepted was deleted
 	// before the acceptance was carried out.
 	ReasonAccountNotFound = "AccountNotFound"
 
-	// ReasonLinkKeysInvalid says that the Secret with the link keys cannot be used.
+	// ReasonLinkKeysInvalid means that the Secret with the link keys cannot be
+	// used.
 	ReasonLinkKeysInvalid = "LinkKeysInvalid"
 
-	// ReasonMembershipConflict says that the Membership of the same name is
-	// for another address or role.
+	// ReasonMembershipConflict means that the Membership of the same name is for
+	// another address or role.
 	ReasonMembershipConflict = "MembershipConflict"
 
-	// ReasonAddressMismatch says that the Account that accepted has another
-	// address than the invited one, which the Invitation does not allow.
+	// ReasonAddressMismatch means that the address of the Account that accepted
+	// differs from the invited one, and that the Invitation does not allow this.
 	ReasonAddressMismatch = "AddressMismatch"
 
-	// ReasonLegalEntityMismatch says that the Account that accepted belongs to
-	// an Organization of another legal entity.
+	// ReasonLegalEntityMismatch means that the Account that accepted belongs to an
+	// Organization of another legal entity.
 	ReasonLegalEntityMismatch = "LegalEntityMismatch"
 
-	// ReasonAddressNotAllowed says that the Organization does not take
-	// addresses of that domain.
+	// ReasonAddressNotAllowed means that the Organization does not allow addresses
+	// of that domain.
 	ReasonAddressNotAllowed = "AddressNotAllowed"
 
-	// ReasonAddressInvited says that another Invitation of the Organization to
+	// ReasonAddressInvited means that another Invitation of the Organization to
 	// the same address is open.
 	ReasonAddressInvited = "AddressInvited"
 
-	// ReasonAddressIsMember says that the address belongs to a member of the
-	// Organization already.
+	// ReasonAddressIsMember means that the address already belongs to a member of
+	// the Organization.
 	ReasonAddressIsMember = "AddressIsMember"
 
-	// ReasonAddressHasAccount says that a member of the Organization signs in
-	// with that address already.
+	// ReasonAddressHasAccount means that a member of the Organization already
+	// signs in with an Account of that address.
 	ReasonAddressHasAccount = "AddressHasAccount"
 
-	// ReasonResendLimited says that the address was mailed, or the telephone
-	// texted, as often as it may be within a day; the message says when the next
-	// attempt is possible.
+	// ReasonResendLimited means that the address or the phone number has reached
+	// its daily limit of messages. The message says when the next attempt is
+	// possible.
 	ReasonResendLimited = "ResendLimited"
 
-	// ReasonTermsChanged says that the Membership has other terms by now than
-	// the Invitation that was made for it.
+	// ReasonTermsChanged means that the terms of the Membership have changed since
+	// Usher created the Invitation for it.
 	ReasonTermsChanged = "TermsChanged"
 
-	// ReasonResendInvalid says that the value of the resend annotation is no time.
+	// ReasonResendInvalid means that the value of the resend annotation is not a
+	// timestamp.
 	ReasonResendInvalid = "ResendInvalid"
 )
 
-// InvitationState is one word for where an Invitation stands.
+// InvitationState summarizes the conditions of an Invitation in one word.
 //
 // +kubebuilder:validation:Enum=Sending;Pending;Active;Expired;Declined;Failed
 type InvitationState string
 
 // The states of an Invitation.
 const (
-	// InvitationSending: the mail has not reached the mail server yet.
+	// InvitationSending means that the mail server has not taken the mail yet.
 	InvitationSending InvitationState = "Sending"
-	// InvitationPending: the mail is out, and the person has not answered.
+	// InvitationPending means that the mail was sent and the person has not
+	// answered.
 	InvitationPending InvitationState = "Pending"
-	// InvitationActive: the person took it up. From here on it is history.
+	// InvitationActive means that the person accepted. From then on, the
+	// Invitation only serves as a record.
 	InvitationActive InvitationState = "Active"
-	// InvitationExpired: the time ran out.
+	// InvitationExpired means that the invitation expired.
 	InvitationExpired InvitationState = "Expired"
-	// InvitationDeclined: the person does not want to join.
+	// InvitationDeclined means that the person declined.
 	InvitationDeclined InvitationState = "Declined"
-	// InvitationFailed: a manifest or the platform must change first.
+	// InvitationFailed means that a manifest or the platform must change first.
 	InvitationFailed InvitationState = "Failed"
 )
 
-// Invitation is one attempt to win one person for one role. Usher makes one,
-// of the same name, for each Membership that nobody has taken up yet; applied
-// by hand, it makes the Membership of the same name when it is accepted.
+// Invitation represents one attempt to get one person to accept one role. Usher
+// creates an Invitation, of the same name, for each Membership that has not
+// been accepted yet. If an Invitation is created manually, Usher creates the
+// Membership of the same name when the person accepts.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -115,44 +120,44 @@ const (
 // +kubebuilder:selectablefield:JSONPath=".status.state"
 // +kubebuilder:printcolumn:name="State",type="string",JSONPath=".status.state",description="Sending, Pending, Active, Expired, Declined or Failed"
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status",description="Whether Usher has done its part"
-// +kubebuilder:printcolumn:name="Email",type="string",JSONPath=".spec.email",description="The address that is invited"
+// +kubebuilder:printcolumn:name="Email",type="string",JSONPath=".spec.email",description="The invited address"
 // +kubebuilder:printcolumn:name="Role",type="string",JSONPath=".spec.role",description="The role in the Organization"
-// +kubebuilder:printcolumn:name="Expires",type="string",JSONPath=".status.expirationTime",description="When the link stops to work"
-// +kubebuilder:printcolumn:name="Reason",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].reason",description="Why it is, or is not, ready"
-// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since the Invitation was made"
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be lower-case letters, digits and dashes, 63 at the most, such as jane-doe",fieldPath=".metadata"
+// +kubebuilder:printcolumn:name="Expires",type="string",JSONPath=".status.expirationTime",description="When the link stops working"
+// +kubebuilder:printcolumn:name="Reason",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].reason",description="The reason of the Ready condition"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since the Invitation was created"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be at most 63 lower-case letters, digits and dashes, such as jane-doe",fieldPath=".metadata"
 type Invitation struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// metadata is the standard object's metadata. The namespace must be the
-	// home namespace of the Organization.
+	// metadata is the standard object's metadata. The namespace must be the home
+	// namespace of the Organization.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is who is invited to what.
+	// spec describes who is invited to which Organization and role. Immutable.
 	// +required
 	Spec InvitationSpec `json:"spec,omitzero"`
 
-	// status is what Usher last saw.
+	// status is the state that Usher last observed.
 	// +kubebuilder:default={"observedGeneration":-1}
 	// +optional
 	Status InvitationStatus `json:"status,omitempty,omitzero"`
 }
 
-// InvitationSpec is who is invited to what.
+// InvitationSpec describes who is invited to which Organization and role.
 //
-// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an invitation cannot be changed once it is made: delete it and make a new one"
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an invitation cannot be changed: delete it and create a new one"
 type InvitationSpec struct {
 	// organizationRef is the Organization. Immutable.
 	// +required
 	OrganizationRef OrganizationReference `json:"organizationRef,omitzero"`
 
-	// email is the address that the invitation is mailed to. Immutable.
+	// email is the address to which the invitation is mailed. Immutable.
 	// +required
 	Email EmailAddress `json:"email,omitempty"`
 
-	// givenName is the person's given name, to propose a user name from and to
-	// write in the mail. Unset: not known. Immutable.
+	// givenName is the person's given name, used in the mail and to propose a user
+	// name. Unset: not known. Immutable.
 	// +optional
 	GivenName DisplayText `json:"givenName,omitempty"`
 
@@ -160,13 +165,13 @@ type InvitationSpec struct {
 	// +optional
 	FamilyName DisplayText `json:"familyName,omitempty"`
 
-	// invitedBy is who invites, as the invited person shall read it. Unset:
+	// invitedBy is the name of the inviter, as the invited person reads it. Unset:
 	// the Organization. Immutable.
 	// +optional
 	InvitedBy DisplayText `json:"invitedBy,omitempty"`
 
-	// role is the name of a role of the Organization. Where a Membership of
-	// the same name exists, its role counts. Immutable.
+	// role is the name of a role of the Organization. If a Membership of the same
+	// name exists, the role of the Membership applies. Immutable.
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as developer"
 	// +required
 	Role CatalogueName `json:"role,omitempty"`
@@ -174,13 +179,13 @@ type InvitationSpec struct {
 	InvitationTerms `json:",inline"`
 }
 
-// InvitationStatus is what Usher last saw of an Invitation, and the
-// person's answer.
+// InvitationStatus is the state of an Invitation that Usher last observed, and
+// the person's answer.
 //
 // +kubebuilder:validation:MinProperties=1
 type InvitationStatus struct {
-	// conditions are Ready, Delivered, Pending, Active and Expired, and
-	// Reconciling, Stalled or ResendBlocked while they are True.
+	// conditions are Ready, Delivered, Pending, Active and Expired. Reconciling,
+	// Stalled and ResendBlocked are present only while they are True.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
@@ -188,29 +193,29 @@ type InvitationStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation that the status speaks of; -1 on a
-	// new object.
+	// observedGeneration is the generation that the status describes; -1 on a new
+	// object.
 	// +kubebuilder:validation:Minimum=-1
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// state is one word derived from the conditions.
+	// state summarizes the conditions in one word.
 	// +optional
 	State InvitationState `json:"state,omitempty"`
 
-	// expirationTime is when the link of the current attempt stops to work.
-	// Unset: nothing has been mailed yet.
+	// expirationTime is the time at which the link of the current attempt stops
+	// working. Unset: nothing has been mailed yet.
 	// +optional
 	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
 
-	// attempt is the current mailing. It is written before anything goes out,
-	// and fixes every byte of it, so that a repeat after a crash is the same
-	// mail. Unset: none has been begun.
+	// attempt is the current attempt. Usher writes it before sending anything. It
+	// fixes every byte of the messages, so a retry after a crash sends the same
+	// mail. Unset: no attempt has begun.
 	// +optional
 	Attempt Attempt `json:"attempt,omitempty,omitzero"`
 
-	// deliveries are the messages about this Invitation: its link by each
-	// channel, and who is told about the answer.
+	// deliveries are the messages about this Invitation: the link by each channel,
+	// and the notices about the answer.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=map
@@ -218,24 +223,24 @@ type InvitationStatus struct {
 	// +optional
 	Deliveries []Delivery `json:"deliveries,omitempty"`
 
-	// acceptance says who took the Invitation up. Only the portal writes it.
-	// Unset: nobody has.
+	// acceptance records which Account accepted the Invitation. Only the portal
+	// writes it. Unset: not accepted.
 	// +optional
 	Acceptance Acceptance `json:"acceptance,omitempty,omitzero"`
 
-	// decline says that the person does not want to join. Only the portal
-	// writes it. Unset: nobody said so.
+	// decline records that the person declined. Only the portal writes it. Unset:
+	// not declined.
 	// +optional
 	Decline Decline `json:"decline,omitempty,omitzero"`
 
-	// otherAddress is the address that the person wants to accept with in
-	// place of the invited one. Only the portal writes it. Unset: none.
+	// otherAddress is the address with which the person wants to accept instead of
+	// the invited one. Only the portal writes it. Unset: none.
 	// +optional
 	OtherAddress OtherAddress `json:"otherAddress,omitempty,omitzero"`
 
-	// guesses counts the codes for another address that were tried with the
-	// current attempt's link. Only the portal counts it up, before it looks at
-	// what was typed.
+	// guesses counts the codes for another address that were entered with the link
+	// of the current attempt. Only the portal increments it, before it checks the
+	// code. Unset: none.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional

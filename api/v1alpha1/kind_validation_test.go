@@ -42,7 +42,7 @@ func TestResourceNamespaces(t *testing.T) {
 }
 
 func TestPermissionTargets(t *testing.T) {
-	const target = "spec.permissions[0]: Invalid value: a permission has one target: set either clusterRole or group, not both and not none"
+	const target = "spec.permissions[0]: Invalid value: a permission must have exactly one target: set either clusterRole or group"
 	t.Run("two targets", func(t *testing.T) {
 		expect(t, submit(t, organization, set("spec.permissions.0.group", "grafana-editors")), target)
 	})
@@ -52,16 +52,16 @@ func TestPermissionTargets(t *testing.T) {
 
 	clusterRoles := map[string][]string{"Organization": {"spec.permissions.0.clusterRole"}}
 	acceptTexts(t, clusterRoles, map[string]string{
-		"of Kubernetes":                "edit",
-		"with a colon":                 "acme:deployer",
-		"with dots and capitals":       "Acme.example.com-Deployer",
-		"that has system: further on":  "acme-system:deployer",
-		"that starts with system only": "systems-operator",
+		"of Kubernetes":            "edit",
+		"with a colon":             "acme:deployer",
+		"with dots and capitals":   "Acme.example.com-Deployer",
+		"that contains system:":    "acme-system:deployer",
+		"that starts with systems": "systems-operator",
 	})
 	refuseTexts(t, clusterRoles, "clusterRole must not be one of the system's own (system:…): choose view, edit or a ClusterRole of your own", map[string]string{
 		"of the system's masters":     "system:masters",
 		"of the system's controllers": "system:controller:job-controller",
-		"of system: alone":            "system:",
+		"of only system:":             "system:",
 	})
 	refuseTexts(t, clusterRoles, "clusterRole must be the name of a ClusterRole, without spaces, / and %", map[string]string{
 		"with a slash":   "clusterroles/edit",
@@ -71,12 +71,12 @@ func TestPermissionTargets(t *testing.T) {
 
 	groups := map[string][]string{"Organization": {"spec.permissions.1.group"}}
 	acceptTexts(t, groups, map[string]string{
-		"with every sign that is allowed": "Grafana-editors.v2_x:y/z@example",
-		"that has system: further on":     "grafana-system:editors",
+		"with every allowed symbol": "Grafana-editors.v2_x:y/z@example",
+		"that contains system:":     "grafana-system:editors",
 	})
 	refuseTexts(t, groups, "group must not be one of the system's own (system:…)", map[string]string{
-		"of the system's masters":   "system:masters",
-		"of everybody who signs in": "system:authenticated",
+		"of the system's masters":    "system:masters",
+		"of all authenticated users": "system:authenticated",
 	})
 	refuseTexts(t, groups, "group must be letters, digits and - . _ : / @", map[string]string{
 		"with a space":      "grafana editors",
@@ -97,7 +97,7 @@ func TestOverrides(t *testing.T) {
 	})
 }
 
-// What is optional may be left out, and the rest is a valid object.
+// An object without its optional fields is valid.
 func TestSmallestManifests(t *testing.T) {
 	terms := []change{unset("spec.language"), unset("spec.addressMatch"), unset("spec.delivery"), unset("spec.phoneNumber"), unset("spec.message")}
 	names := []change{unset("spec.givenName"), unset("spec.familyName")}
@@ -127,28 +127,28 @@ func TestSmallestParts(t *testing.T) {
 		kind    string
 		changes []change
 	}{
-		"a founder without a name of their own":   {"Organization", []change{unset("spec.founders.0.givenName"), unset("spec.founders.0.familyName")}},
+		"a founder without given and family name": {"Organization", []change{unset("spec.founders.0.givenName"), unset("spec.founders.0.familyName")}},
 		"a mail server without a key":             {"Organization", []change{unset("spec.mail.dkimSelector")}},
-		"a limit on failures alone":               {"Organization", []change{set("spec.signIn", map[string]any{"maxFailures": 10})}},
-		"a second factor that nobody waits for":   {"Organization", []change{set("spec.signIn", map[string]any{"twoFactor": "Required"})}},
-		"seats that nobody has":                   {"Organization", []change{unset("status.seats.holders")}},
-		"a lock alone":                            {"Account", []change{set("status.signIn", map[string]any{"locks": 1})}},
-		"the end of sessions alone":               {"Account", []change{set("status.signIn", map[string]any{"sessionsEndTime": "2026-01-04T07:00:00Z"})}},
-		"a mail that has not been begun":          {"Account", []change{set("status.deliveries.0", map[string]any{"name": "reset", "purpose": "Reset", "medium": "Email"})}},
+		"only a limit on failures":                {"Organization", []change{set("spec.signIn", map[string]any{"maxFailures": 10})}},
+		"a second factor without a grace period":  {"Organization", []change{set("spec.signIn", map[string]any{"twoFactor": "Required"})}},
+		"seats without holders":                   {"Organization", []change{unset("status.seats.holders")}},
+		"only a lock":                             {"Account", []change{set("status.signIn", map[string]any{"locks": 1})}},
+		"only the end of sessions":                {"Account", []change{set("status.signIn", map[string]any{"sessionsEndTime": "2026-01-04T07:00:00Z"})}},
+		"a mail that was not claimed":             {"Account", []change{set("status.deliveries.0", map[string]any{"name": "reset", "purpose": "Reset", "medium": "Email"})}},
 		"a seat that was given for a Membership":  {"Organization", []change{unset("status.seats.holders.0.invitationUID"), unset("status.seats.holders.0.attempt")}},
 		"a first attempt":                         {"Invitation", []change{unset("status.attempt.earlier")}},
-		"an attempt that nobody asked for":        {"Invitation", []change{unset("status.attempt.resendRequest"), unset("status.attempt.membershipResendRequest")}},
-		"a delivery that has not been begun":      {"Invitation", []change{set("status.deliveries.0", map[string]any{"name": "chat", "purpose": "Joined", "medium": "Chat"})}},
-		"a no without a reason":                   {"Invitation", []change{unset("status.decline.reason")}},
-		"an Invitation that nobody has answered":  {"Invitation", []change{unset("status.acceptance"), unset("status.decline"), unset("status.otherAddress"), unset("status.guesses")}},
-		"an Invitation of which nothing was sent": {"Invitation", []change{unset("status.attempt"), unset("status.deliveries"), unset("status.expirationTime")}},
+		"an attempt that was not requested":       {"Invitation", []change{unset("status.attempt.resendRequest"), unset("status.attempt.membershipResendRequest")}},
+		"a delivery that was not claimed":         {"Invitation", []change{set("status.deliveries.0", map[string]any{"name": "chat", "purpose": "Joined", "medium": "Chat"})}},
+		"a decline without a reason":              {"Invitation", []change{unset("status.decline.reason")}},
+		"an Invitation that was not answered":     {"Invitation", []change{unset("status.acceptance"), unset("status.decline"), unset("status.otherAddress"), unset("status.guesses")}},
+		"an Invitation that was not sent":         {"Invitation", []change{unset("status.attempt"), unset("status.deliveries"), unset("status.expirationTime")}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) { expect(t, submit(t, kinds[c.kind], c.changes...), "") })
 	}
 }
 
-// A part that says nothing is left out, so that there is one way to say nothing.
+// An empty part must be left out, so that there is only one way to say nothing.
 func TestEmptyParts(t *testing.T) {
 	cases := []struct{ kind, path string }{
 		{"Organization", "spec.signIn"},
@@ -161,8 +161,8 @@ func TestEmptyParts(t *testing.T) {
 	}
 }
 
-// The limits of the lists are a promise: rules may not cost more than the API
-// server grants to one object.
+// The limits of the lists are a promise: an object that reaches them all must not
+// exceed the CEL cost that the API server allows for one object.
 func TestLargestManifests(t *testing.T) {
 	long := func(i int) any { return fmt.Sprintf("%s%d", strings.Repeat("a", 58), 10000+i) }
 	names := func(n int) []any { return items(n, long) }
@@ -232,13 +232,13 @@ func TestLargestManifests(t *testing.T) {
 }
 
 func TestImmutableFields(t *testing.T) {
-	const invitationRefusal = "spec: Invalid value: an invitation cannot be changed once it is made: delete it and make a new one"
+	const invitationRefusal = "spec: Invalid value: an invitation cannot be changed: delete it and create a new one"
 	cases := []struct {
 		kind, name string
 		change     change
 		refusal    string
 	}{
-		{"Organization", "another namespace", set("spec.namespace", "other"), "spec.namespace: Invalid value: \"other\": namespace cannot be changed: make a new Organization with the other namespace and move its Memberships there"},
+		{"Organization", "another namespace", set("spec.namespace", "other"), "spec.namespace: Invalid value: \"other\": namespace cannot be changed: create a new Organization with the other namespace and move the Memberships there"},
 		{"Organization", "another display name", set("spec.displayName", "Other"), ""},
 		{"Organization", "no display name", unset("spec.displayName"), ""},
 		{"Organization", "another validity", set("spec.invitationValiditySeconds", 60), ""},
@@ -258,8 +258,8 @@ func TestImmutableFields(t *testing.T) {
 		{"Organization", "another support contact", set("spec.supportContact", "+39 02 1234567"), ""},
 		{"Organization", "no support contact", unset("spec.supportContact"), ""},
 		{"Organization", "another limit on failures", set("spec.signIn.maxFailures", 10), ""},
-		{"Organization", "a second factor that is optional", set("spec.signIn.twoFactor", "Optional"), ""},
-		{"Organization", "no rules for signing in", unset("spec.signIn"), ""},
+		{"Organization", "an optional second factor", set("spec.signIn.twoFactor", "Optional"), ""},
+		{"Organization", "no sign-in rules", unset("spec.signIn"), ""},
 		{"Organization", "a role that takes no seat", set("spec.roles.0.seat", "Free"), ""},
 		{"Organization", "a role of owners", set("spec.roles.0.standing", "Owner"), ""},
 		{"Organization", "no resources", unset("spec.resources"), ""},
@@ -271,13 +271,13 @@ func TestImmutableFields(t *testing.T) {
 		{"Organization", "another role", set("spec.roles.0.name", "observer"), ""},
 		{"Organization", "no grants", unset("spec.roles.0.grants"), ""},
 
-		{"Membership", "another Organization", set("spec.organizationRef.name", "other"), "organizationRef cannot be changed: delete this Membership and make one in the other Organization"},
-		{"Membership", "another address", set("spec.email", "jane@example.org"), "spec.email: Invalid value: \"jane@example.org\": email cannot be changed: make a Membership with the new address and delete this one"},
+		{"Membership", "another Organization", set("spec.organizationRef.name", "other"), "organizationRef cannot be changed: delete this Membership and create one in the other Organization"},
+		{"Membership", "another address", set("spec.email", "jane@example.org"), "spec.email: Invalid value: \"jane@example.org\": email cannot be changed: create a Membership with the new address and delete this one"},
 		{"Membership", "an address in capital letters", set("spec.email", "Jane.Doe@example.com"), "email cannot be changed"},
 		{"Membership", "another given name", set("spec.givenName", "Janet"), ""},
 		{"Membership", "no given name", unset("spec.givenName"), ""},
 		{"Membership", "another family name", set("spec.familyName", "Roe"), ""},
-		{"Membership", "another host", set("spec.invitedBy", "Bob Example"), ""},
+		{"Membership", "another inviter", set("spec.invitedBy", "Bob Example"), ""},
 		{"Membership", "another role", set("spec.role", "observer"), ""},
 		{"Membership", "another effect", set("spec.permissions.0.effect", "Deny"), ""},
 		{"Membership", "no overrides", unset("spec.permissions"), ""},
@@ -293,7 +293,7 @@ func TestImmutableFields(t *testing.T) {
 		{"Invitation", "another given name", set("spec.givenName", "Janet"), invitationRefusal},
 		{"Invitation", "no given name", unset("spec.givenName"), invitationRefusal},
 		{"Invitation", "another family name", set("spec.familyName", "Roe"), invitationRefusal},
-		{"Invitation", "another host", set("spec.invitedBy", "Bob Example"), invitationRefusal},
+		{"Invitation", "another inviter", set("spec.invitedBy", "Bob Example"), invitationRefusal},
 		{"Invitation", "another role", set("spec.role", "observer"), invitationRefusal},
 		{"Invitation", "another language", set("spec.language", "de"), invitationRefusal},
 		{"Invitation", "another rule for addresses", set("spec.addressMatch", "AnyAddress"), invitationRefusal},
@@ -309,8 +309,8 @@ func TestImmutableFields(t *testing.T) {
 		{"Account", "another given name", set("spec.givenName", "Janet"), ""},
 		{"Account", "another family name", set("spec.familyName", "Roe"), ""},
 		{"Account", "no family name", unset("spec.familyName"), ""},
-		{"Account", "no access", set("spec.state", "Disabled"), ""},
-		{"Account", "no word on its access", unset("spec.state"), ""},
+		{"Account", "a disabled state", set("spec.state", "Disabled"), ""},
+		{"Account", "no state", unset("spec.state"), ""},
 	}
 	for kind := range kinds {
 		cases = append(cases, struct {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// conditions makes as many conditions as are asked for.
+// conditions returns n conditions.
 func conditions(n int) []any {
 	return items(n, func(i int) any {
 		return map[string]any{
@@ -27,16 +27,16 @@ func items(n int, item func(int) any) []any {
 	return list
 }
 
-// numbered makes a name for an item.
+// numbered returns a name for an item.
 func numbered(i int) any { return fmt.Sprintf("n%d", i) }
 
-// domain makes a domain for an item.
+// domain returns a domain for an item.
 func domain(i int) any { return fmt.Sprintf("n%d.example", i) }
 
-// moment makes a time for an item.
+// moment returns a time for an item.
 func moment(i int) any { return fmt.Sprintf("2026-01-02T15:04:%02dZ", i) }
 
-// channel makes a delivery channel for an item, of which there are three.
+// channel returns a delivery channel for an item. There are three channels.
 func channel(i int) any { return []string{"Email", "SMS", "Link"}[i%3] }
 
 func TestLists(t *testing.T) {
@@ -44,7 +44,7 @@ func TestLists(t *testing.T) {
 		kind, path string
 		most       int
 		item       func(int) any
-		duplicate  string // empty: nothing keeps the items apart
+		duplicate  string // empty: duplicates are allowed
 	}{
 		{"Organization", "spec.resources", 64, func(i int) any {
 			return map[string]any{"name": numbered(i), "namespaces": map[string]any{"names": []any{"acme"}}}
@@ -109,14 +109,14 @@ func TestLists(t *testing.T) {
 			list = func(n int) []any { return items(n, c.item) }
 		}
 		try("of one item", list(1), "")
-		try("as long as may be", list(c.most), "")
+		try("of the maximum length", list(c.most), "")
 		try("empty", list(0), "in body should have at least 1 items")
 		try("too long", list(c.most+1), fmt.Sprintf("%s: Too many: %d: must have at most %d items", at(c.path), c.most+1, c.most))
 		duplicate := ""
 		if c.duplicate != "" {
 			duplicate = at(c.path) + "[2]: Duplicate value: " + c.duplicate
 		}
-		try("that says the same twice", append(list(2), list(1)...), duplicate)
+		try("with a duplicate item", append(list(2), list(1)...), duplicate)
 	}
 }
 

@@ -11,29 +11,29 @@ import (
 func TestMailServers(t *testing.T) {
 	servers := map[string][]string{"Organization": {"spec.mail.server"}}
 	acceptTexts(t, servers, map[string]string{
-		"with STARTTLS":                     "smtp://mail.example.com",
-		"with TLS":                          "smtps://mail.example.com:465",
-		"without TLS":                       "smtp+plaintext://localhost:25",
-		"with a user":                       "smtp://usher@mail.example.com:587",
-		"with a user who is an address":     "smtp://usher@example.com@mail.example.com",
-		"with a user who is so in URL form": "smtps://usher%40example.com@mail.example.com",
-		"with an IPv4 address":              "smtp://192.0.2.1",
-		"with an IPv6 address":              "smtp://usher@[2001:db8::1]:587",
-		"with a slash at the end":           "smtp://mail.example.com/",
-		"in a URL of 512 characters":        "smtp://" + strings.Repeat("a", 505),
+		"with STARTTLS":                       "smtp://mail.example.com",
+		"with TLS":                            "smtps://mail.example.com:465",
+		"without TLS":                         "smtp+plaintext://localhost:25",
+		"with a user":                         "smtp://usher@mail.example.com:587",
+		"with an address as the user":         "smtp://usher@example.com@mail.example.com",
+		"with an escaped address as the user": "smtps://usher%40example.com@mail.example.com",
+		"with an IPv4 address":                "smtp://192.0.2.1",
+		"with an IPv6 address":                "smtp://usher@[2001:db8::1]:587",
+		"with a slash at the end":             "smtp://mail.example.com/",
+		"in a URL of 512 characters":          "smtp://" + strings.Repeat("a", 505),
 	})
 	refuseTexts(t, servers, "Too long: may not be more than 512 bytes", map[string]string{
 		"in a URL of 513 characters": "smtp://" + strings.Repeat("a", 506),
 	})
 	refuseTexts(t, servers, "should be at least 1 chars long", map[string]string{"that is empty": ""})
-	refuseTexts(t, servers, "must not hold a password: put it into the Secret usher-credentials, under smtp-password", map[string]string{
-		"with a password":            "smtp://usher:secret@mail.example.com",
-		"with a password and a port": "smtps://usher:secret@mail.example.com:465",
-		"with a password alone":      "smtp://:secret@mail.example.com",
-		"with a slash in a password": "smtp://usher:se/cret@mail.example.com",
-		"with an @ in a password":    "smtp://usher:se@cret@mail.example.com",
+	refuseTexts(t, servers, "must not contain a password: put the password into the Secret usher-credentials, under smtp-password", map[string]string{
+		"with a password":             "smtp://usher:secret@mail.example.com",
+		"with a password and a port":  "smtps://usher:secret@mail.example.com:465",
+		"with a password but no user": "smtp://:secret@mail.example.com",
+		"with a slash in a password":  "smtp://usher:se/cret@mail.example.com",
+		"with an @ in a password":     "smtp://usher:se@cret@mail.example.com",
 	})
-	refuseTexts(t, servers, "must be smtp://, smtps:// or smtp+plaintext:// and the host, such as smtp://usher@mail.example.com:587", map[string]string{
+	refuseTexts(t, servers, "must be smtp://, smtps:// or smtp+plaintext:// followed by the host, such as smtp://usher@mail.example.com:587", map[string]string{
 		"that is a host":            "mail.example.com",
 		"that is a host and a port": "mail.example.com:587",
 		"of another scheme":         "https://mail.example.com",
@@ -60,16 +60,16 @@ func TestSenders(t *testing.T) {
 		"that is an address":    "accounts@acme.example",
 		"with a name":           "Acme <accounts@acme.example>",
 		"with a name in quotes": `"Acme, Inc." <accounts@acme.example>`,
-		"with a name with an @": `"Acme @ Example" <accounts@acme.example>`,
+		"with an @ in the name": `"Acme @ Example" <accounts@acme.example>`,
 		"beyond ASCII":          "Söhne & Co. <konten@bücher.example>",
-		"as short as may be":    "a@b",
+		"of the minimum length": "a@b",
 		"of 512 characters":     strings.Repeat("a", 510) + "@b",
 	})
 	refuseTexts(t, senders, "Too long: may not be more than 512 bytes", map[string]string{
 		"of 513 characters": strings.Repeat("a", 511) + "@b",
 	})
 	refuseTexts(t, senders, "should be at least 3 chars long", map[string]string{"of 2 characters": "a@"})
-	const line = "must be one line of plain text, without control characters or others that cannot be seen"
+	const line = "must be one line of plain text without control characters or invisible characters"
 	refuseTexts(t, senders, line, map[string]string{
 		"with a line break":       "Acme\nBcc: mallory@example.org\nX: <accounts@acme.example>",
 		"with a carriage return":  "accounts@acme.example\r",

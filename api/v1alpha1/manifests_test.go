@@ -3,8 +3,8 @@
 
 package v1alpha1_test
 
-// Valid manifests, with everything that each kind can say. The tests change one
-// thing in them and send them.
+// Valid manifests, with every field of each kind. The tests change one part of a
+// manifest and send it.
 const (
 	organization = `
 apiVersion: accounts.usher.dev/v1alpha1

@@ -5,13 +5,13 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// MembershipStatus is what Usher last saw of a Membership.
+// MembershipStatus is the state of a Membership that Usher last observed.
 //
 // +kubebuilder:validation:MinProperties=1
 type MembershipStatus struct {
-	// conditions are Ready, Pending, Active, Expired and PermissionsApplied,
-	// and Reconciling, Stalled, TwoFactorMissing, Suspended or LastOwner while
-	// they are True.
+	// conditions are Ready, Pending, Active, Expired and PermissionsApplied.
+	// Reconciling, Stalled, TwoFactorMissing, Suspended and LastOwner are present
+	// only while they are True.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
@@ -19,27 +19,29 @@ type MembershipStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation that the status speaks of; -1 on a
-	// new object.
+	// observedGeneration is the generation that the status describes; -1 on a new
+	// object.
 	// +kubebuilder:validation:Minimum=-1
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// state is one word derived from the conditions.
+	// state summarizes the conditions in one word.
 	// +optional
 	State MembershipState `json:"state,omitempty"`
 
-	// accountRef is the Account that took the Membership up. Unset: none did.
+	// accountRef is the Account that holds the Membership. Unset: none does.
 	// +optional
 	AccountRef AccountReference `json:"accountRef,omitempty,omitzero"`
 
-	// guard says which generations nobody was asked about. Unset: the API
-	// server asked for each whether who wrote it may assign the role.
+	// guard records which generations the API server admitted without Usher's
+	// policies. Unset: for every generation, the API server checked that its
+	// author may assign the role.
 	// +optional
 	Guard GuardStatus `json:"guard,omitempty,omitzero"`
 
-	// grants lists what the role, the default grants and the overrides grant,
-	// and whether it is in force. Unset: nothing is granted, or nobody is there to have it.
+	// grants lists what the role, the default grants and the overrides grant, and
+	// whether each grant is in force. Unset: nothing is granted, or no Account
+	// holds the Membership.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4096
 	// +listType=map
@@ -49,21 +51,21 @@ type MembershipStatus struct {
 	Grants []GrantStatus `json:"grants,omitempty"`
 }
 
-// GuardStatus says which generations of a Membership are older than Usher's
-// ValidatingAdmissionPolicies. Grants that manage people do not come into force
-// by them.
+// GuardStatus records which generations of a Membership are older than Usher's
+// ValidatingAdmissionPolicies. Usher does not put grants that manage people
+// into force on the basis of these generations.
 type GuardStatus struct {
-	// since is when the policies came into force.
+	// since is the time at which the policies came into force.
 	// +required
 	Since *metav1.Time `json:"since,omitempty"`
 
-	// generation is the newest generation that there was by then.
+	// generation is the newest generation that existed at that time.
 	// +kubebuilder:validation:Minimum=1
 	// +required
 	Generation int64 `json:"generation,omitempty"`
 }
 
-// GrantState says whether a grant is in force.
+// GrantState reports whether a grant is in force.
 //
 // +kubebuilder:validation:Enum=InForce;Withheld
 type GrantState string
@@ -74,7 +76,7 @@ const (
 	GrantWithheld GrantState = "Withheld"
 )
 
-// GrantStatus is one permission on one resource, as one person has it.
+// GrantStatus is one permission on one resource, as granted to one person.
 type GrantStatus struct {
 	// permission is the name of the permission.
 	// +required
@@ -84,39 +86,40 @@ type GrantStatus struct {
 	// +required
 	Resource CatalogueName `json:"resource,omitempty"`
 
-	// state is InForce, or Withheld for the reason given.
+	// state is InForce, or Withheld for the given reason.
 	// +required
 	State GrantState `json:"state,omitempty"`
 
-	// clusterRole is the ClusterRole that is bound. Unset: the grant is of a
-	// group, or not known.
+	// clusterRole is the ClusterRole that is bound. Unset: the grant gives a
+	// group, or its ClusterRole is not known.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	ClusterRole string `json:"clusterRole,omitempty"`
 
-	// group is the group that the grant puts the person in. Unset: it is a
-	// ClusterRole that is granted.
+	// group is the group to which the grant adds the person. Unset: the grant
+	// gives a ClusterRole.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	Group string `json:"group,omitempty"`
 
-	// namespaces are those in which the ClusterRole is bound: the first 100 by
-	// name. Unset: none.
+	// namespaces are the namespaces in which the ClusterRole is bound: the first
+	// 100 by name. Unset: none.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	// +listType=set
 	// +optional
 	Namespaces []NamespaceName `json:"namespaces,omitempty"`
 
-	// reason is why the grant is withheld. Unset: it is in force.
+	// reason is the reason why the grant is withheld. Unset: the grant is in
+	// force.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	Reason string `json:"reason,omitempty"`
 
-	// message says what to do about a withheld grant.
+	// message says what to do about a withheld grant. Unset: there is none.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional

@@ -5,63 +5,64 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Condition types of a Membership and of an Invitation, besides Ready,
+// Condition types of a Membership and of an Invitation, in addition to Ready,
 // Reconciling and Stalled.
 //
 //	                       Pending   Active   Expired
 //	not mailed yet          False    False     False
 //	mailed, no answer       True     False     False
-//	taken up                False    True      False
-//	time ran out            False    False     True
+//	accepted                False    True      False
+//	expired                 False    False     True
 //	declined                False    False     False
 const (
-	// ConditionPending tells whether an invitation is out and waits for the
-	// person's answer.
+	// ConditionPending reports whether an invitation was sent and the person has
+	// not answered yet.
 	//
-	// True: AwaitingAcceptance. False: Sending, Accepted, Expired, Declined, and every
-	// reason for which Ready can be False.
+	// True: AwaitingAcceptance. False: Sending, Accepted, Expired, Declined, and
+	// every reason for which Ready can be False.
 	ConditionPending = "Pending"
 
-	// ConditionActive tells whether the person took the invitation up, has an
-	// account, and belongs to the Organization now. Of an Account: whether it
-	// belongs to somebody.
+	// ConditionActive reports whether the person accepted the invitation, has an
+	// Account, and currently belongs to the Organization. On an Account, it
+	// reports whether the Account belongs to a person.
 	//
 	// True: Accepted. False: NotAccepted, Expired, Declined, NoAccount,
 	// AccountDisabled, Suspended, Deleting, and every reason for which Ready can
-	// be False, GrantsWithheld and LastOwner excepted.
+	// be False, except GrantsWithheld and LastOwner.
 	ConditionActive = "Active"
 
-	// ConditionExpired tells whether the invitation's time ran out before
-	// anybody took it up. It is a person's answer and no failure: Ready stays True.
+	// ConditionExpired reports whether the invitation expired before the person
+	// accepted it. Letting it expire counts as the person's answer, not as a
+	// failure, so Ready stays True.
 	//
 	// True: Expired. False: NotExpired.
 	ConditionExpired = "Expired"
 
-	// ConditionPermissionsApplied tells whether everything that the role and
-	// the overrides grant is in force.
+	// ConditionPermissionsApplied reports whether everything that the role and the
+	// overrides grant is in force.
 	//
 	// True: Reconciled. False: NotAccepted, GrantsWithheld, AccountDisabled,
-	// Suspended, TwoFactorRequired, Deleting, and every reason for which Ready
-	// can be False.
+	// Suspended, TwoFactorRequired, Deleting, and every reason for which Ready can
+	// be False.
 	ConditionPermissionsApplied = "PermissionsApplied"
 
 	// ConditionTwoFactorMissing is present, and then True, only while the
-	// Organization wants a second factor that the Account does not have. It
-	// waits for the person, so that Ready stays True.
+	// Organization requires a second factor that the Account does not have. It
+	// waits for the person, so Ready stays True.
 	//
 	// True: GracePeriod, while access lasts, and then TwoFactorRequired.
 	ConditionTwoFactorMissing = "TwoFactorMissing"
 
 	// ConditionSuspended is present, and then True, only while spec.state is
-	// Suspended. Somebody wants it so, and Ready stays True.
+	// Suspended. This is intended, so Ready stays True.
 	//
 	// True: Suspended.
 	ConditionSuspended = "Suspended"
 
-	// ConditionLastOwner is present, and then True, only while the Organization
-	// has no owner but this one. Until there is another, this one is not
-	// removed, does not lose the role, is not suspended, and is not denied what
-	// the role grants in the home namespace.
+	// ConditionLastOwner is present, and then True, only while this is the only
+	// owner of the Organization. Until there is another owner, Usher does not
+	// remove or suspend this one, and does not take away the role. It also ignores
+	// a Deny of what the role grants in the home namespace.
 	//
 	// True: LastOwner.
 	ConditionLastOwner = "LastOwner"
@@ -69,128 +70,138 @@ const (
 
 // Reasons of a Membership's conditions.
 const (
-	// ReasonGrantsWithheld says that some grants are not in force;
-	// status.grants says which and why.
+	// ReasonGrantsWithheld means that some grants are not in force. status.grants
+	// says which and why.
 	ReasonGrantsWithheld = "GrantsWithheld"
 
-	// ReasonNoAccount says that the Invitation was accepted once and that no
-	// Account holds the Membership any more: it is gone, or its person left.
+	// ReasonNoAccount means that the Invitation was accepted once, but that no
+	// Account holds the Membership any more: the Account was deleted, or the
+	// person left.
 	ReasonNoAccount = "NoAccount"
 
-	// ReasonInvitationConflict says that the Invitation of the same name is
-	// for another address or role.
+	// ReasonInvitationConflict means that the Invitation of the same name is for
+	// another address or role.
 	ReasonInvitationConflict = "InvitationConflict"
 )
 
-// Reasons of a Membership whose manifest asks for less than there was.
+// Reasons of a Membership whose manifest asks for less than before.
 const (
-	// ReasonSuspended says that spec.state is Suspended; of an Invitation, that of
-	// its Membership.
+	// ReasonSuspended means that spec.state is Suspended. On an Invitation, it
+	// refers to spec.state of its Membership.
 	ReasonSuspended = "Suspended"
 
-	// ReasonLastOwner says that the Organization would be left without an
-	// owner, so that what the manifest asks for waits until there is another.
+	// ReasonLastOwner means that the change in the manifest would leave the
+	// Organization without an owner. The change waits until there is another
+	// owner.
 	ReasonLastOwner = "LastOwner"
 )
 
-// Reasons of a Membership that an Account holds and that grants nothing, or
-// soon will not.
+// Reasons of a Membership that an Account holds, but that grants nothing or
+// will soon grant nothing.
 const (
-	// ReasonAccountDisabled says that spec.state of the Account is Disabled.
+	// ReasonAccountDisabled means that spec.state of the Account is Disabled.
 	ReasonAccountDisabled = "AccountDisabled"
 
-	// ReasonGracePeriod says that access ends unless the person sets up a
-	// second factor.
+	// ReasonGracePeriod means that access ends unless the person sets up a second
+	// factor.
 	ReasonGracePeriod = "GracePeriod"
 
-	// ReasonTwoFactorRequired says that nothing is granted before the person
-	// has set up a second factor. Of a grant too.
+	// ReasonTwoFactorRequired means that nothing is granted until the person sets
+	// up a second factor. Also used for grants.
 	ReasonTwoFactorRequired = "TwoFactorRequired"
 )
 
 // Reasons why one grant is not in force.
 const (
-	// ReasonPermissionNotFound says that the Organization has no such permission.
+	// ReasonPermissionNotFound means that the Organization has no such permission.
 	ReasonPermissionNotFound = "PermissionNotFound"
 
-	// ReasonResourceNotFound says that the Organization has no such resource.
+	// ReasonResourceNotFound means that the Organization has no such resource.
 	ReasonResourceNotFound = "ResourceNotFound"
 
-	// ReasonNamespaceNotFound says that a namespace that the resource names does
+	// ReasonNamespaceNotFound means that a namespace that the resource names does
 	// not exist.
 	ReasonNamespaceNotFound = "NamespaceNotFound"
 
-	// ReasonDenied says that a Deny takes away what the grant would give, in some
-	// of its namespaces or everywhere. Somebody wants it so, and Ready stays True.
+	// ReasonDenied means that a Deny overrides the grant, in some of its
+	// namespaces or in all. This is intended, so Ready stays True.
 	ReasonDenied = "Denied"
 
-	// ReasonBindingConflict says that somebody else has a RoleBinding of the
-	// same name; Usher never takes it over.
+	// ReasonBindingConflict means that a RoleBinding of the same name exists that
+	// Usher did not create. Usher never adopts it.
 	ReasonBindingConflict = "BindingConflict"
 
-	// ReasonBindingFailed says that the API server refused the RoleBinding.
+	// ReasonBindingFailed means that the API server refused the RoleBinding.
 	ReasonBindingFailed = "BindingFailed"
 
-	// ReasonNotHomeNamespace says that the ClusterRole manages people, and that
-	// the resource has other namespaces than the home of the Organization.
+	// ReasonNotHomeNamespace means that the ClusterRole manages people, and that
+	// the resource has namespaces other than the home namespace of the
+	// Organization.
 	ReasonNotHomeNamespace = "NotHomeNamespace"
 
-	// ReasonGuest says that the ClusterRole manages people, which guests do not.
+	// ReasonGuest means that the ClusterRole manages people, which guests cannot
+	// do.
 	ReasonGuest = "Guest"
 )
 
-// MembershipSwitch says whether a Membership gives access.
+// MembershipSwitch decides whether a Membership gives access.
 //
 // +kubebuilder:validation:Enum=Active;Suspended
 type MembershipSwitch string
 
-// The switches of a Membership.
+// The values of MembershipSwitch.
 const (
-	// MembershipSwitchActive: the person has, or is invited to, what is declared.
+	// MembershipSwitchActive means that the person has, or is invited to, what the
+	// Membership declares.
 	MembershipSwitchActive MembershipSwitch = "Active"
-	// MembershipSwitchSuspended: nothing is granted, and no invitation is made.
+	// MembershipSwitchSuspended means that nothing is granted, and that Usher
+	// creates no Invitation.
 	MembershipSwitchSuspended MembershipSwitch = "Suspended"
 )
 
-// MembershipState is one word for where a Membership stands.
+// MembershipState summarizes the conditions of a Membership in one word.
 //
 // +kubebuilder:validation:Enum=Invited;Active;Inactive;Expired;Declined;Failed
 type MembershipState string
 
 // The states of a Membership.
 const (
-	// MembershipInvited: an invitation is out, or about to be.
+	// MembershipInvited means that an invitation was sent or is about to be sent.
 	MembershipInvited MembershipState = "Invited"
-	// MembershipActive: the person has an account and the declared access.
+	// MembershipActive means that the person has an Account and the declared
+	// access.
 	MembershipActive MembershipState = "Active"
-	// MembershipInactive: nobody is invited and nothing is granted, because
-	// the Organization or the Account is not there, the Account is disabled or
-	// lacks a second factor, or the Membership is suspended or being deleted.
+	// MembershipInactive means that Usher sends no invitation and grants nothing.
+	// This is the state if the Organization or the Account does not exist, and if
+	// the Account is disabled or has no second factor. It is also the state of a
+	// Membership that is suspended or being deleted.
 	MembershipInactive MembershipState = "Inactive"
-	// MembershipExpired: nobody took the invitation up in time.
+	// MembershipExpired means that the invitation expired before the person
+	// accepted.
 	MembershipExpired MembershipState = "Expired"
-	// MembershipDeclined: the person does not want to join.
+	// MembershipDeclined means that the person declined.
 	MembershipDeclined MembershipState = "Declined"
-	// MembershipFailed: a manifest or the platform must change first.
+	// MembershipFailed means that a manifest or the platform must change first.
 	MembershipFailed MembershipState = "Failed"
 )
 
-// Effect says whether an override gives a permission or takes it away.
+// Effect decides whether an override gives a permission or takes it away.
 //
 // +kubebuilder:validation:Enum=Allow;Deny
 type Effect string
 
-// The effects of an override. Deny wins over every Allow, and over every other
-// way to the same ClusterRole in the same namespace, or to the same group.
+// The effects of an override. Deny overrides every Allow. It also overrides
+// every other path to the same ClusterRole in the same namespace, or to the
+// same group.
 const (
 	EffectAllow Effect = "Allow"
 	EffectDeny  Effect = "Deny"
 )
 
-// Membership is the wish, and the fact, that one person belongs to an
-// Organization with a role. Usher invites the person by mail, through the
-// Invitation of the same name, and holds their access true from acceptance to
-// the deletion of this object.
+// Membership declares that one person belongs to an Organization with a role,
+// and reports whether they do. Usher invites the person by mail, through the
+// Invitation of the same name. From acceptance until this object is deleted,
+// Usher keeps the person's access as declared.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -200,46 +211,46 @@ const (
 // +kubebuilder:selectablefield:JSONPath=".status.state"
 // +kubebuilder:printcolumn:name="State",type="string",JSONPath=".status.state",description="Invited, Active, Inactive, Expired, Declined or Failed"
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status",description="Whether Usher has done its part"
-// +kubebuilder:printcolumn:name="Email",type="string",JSONPath=".spec.email",description="The address that is invited"
+// +kubebuilder:printcolumn:name="Email",type="string",JSONPath=".spec.email",description="The invited address"
 // +kubebuilder:printcolumn:name="Role",type="string",JSONPath=".spec.role",description="The role in the Organization"
-// +kubebuilder:printcolumn:name="Account",type="string",JSONPath=".status.accountRef.name",description="The Account that took the Membership up"
+// +kubebuilder:printcolumn:name="Account",type="string",JSONPath=".status.accountRef.name",description="The Account that holds the Membership"
 // +kubebuilder:printcolumn:name="Given name",type="string",priority=1,JSONPath=".spec.givenName",description="The person's given name"
 // +kubebuilder:printcolumn:name="Family name",type="string",priority=1,JSONPath=".spec.familyName",description="The person's family name"
-// +kubebuilder:printcolumn:name="Reason",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].reason",description="Why it is, or is not, ready"
-// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since the Membership was made"
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be lower-case letters, digits and dashes, 63 at the most, such as jane-doe",fieldPath=".metadata"
+// +kubebuilder:printcolumn:name="Reason",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].reason",description="The reason of the Ready condition"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since the Membership was created"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be at most 63 lower-case letters, digits and dashes, such as jane-doe",fieldPath=".metadata"
 type Membership struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// metadata is the standard object's metadata. The namespace must be the
-	// home namespace of the Organization.
+	// metadata is the standard object's metadata. The namespace must be the home
+	// namespace of the Organization.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is who belongs to which Organization as what.
+	// spec describes who belongs to which Organization, with which role.
 	// +required
 	Spec MembershipSpec `json:"spec,omitzero"`
 
-	// status is what Usher last saw.
+	// status is the state that Usher last observed.
 	// +kubebuilder:default={"observedGeneration":-1}
 	// +optional
 	Status MembershipStatus `json:"status,omitempty,omitzero"`
 }
 
-// MembershipSpec is who belongs to which Organization as what.
+// MembershipSpec describes who belongs to which Organization, with which role.
 type MembershipSpec struct {
 	// organizationRef is the Organization. Immutable.
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="organizationRef cannot be changed: delete this Membership and make one in the other Organization"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="organizationRef cannot be changed: delete this Membership and create one in the other Organization"
 	// +required
 	OrganizationRef OrganizationReference `json:"organizationRef,omitzero"`
 
-	// email is the address that the person is invited at. Immutable.
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="email cannot be changed: make a Membership with the new address and delete this one"
+	// email is the address at which the person is invited. Immutable.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="email cannot be changed: create a Membership with the new address and delete this one"
 	// +required
 	Email EmailAddress `json:"email,omitempty"`
 
-	// givenName is the person's given name, to propose a user name from and to
-	// write in the mail. Unset: not known.
+	// givenName is the person's given name, used in the mail and to propose a user
+	// name. Unset: not known.
 	// +optional
 	GivenName DisplayText `json:"givenName,omitempty"`
 
@@ -247,25 +258,25 @@ type MembershipSpec struct {
 	// +optional
 	FamilyName DisplayText `json:"familyName,omitempty"`
 
-	// invitedBy is who invites, as the invited person shall read it. Unset:
+	// invitedBy is the name of the inviter, as the invited person reads it. Unset:
 	// the Organization.
 	// +optional
 	InvitedBy DisplayText `json:"invitedBy,omitempty"`
 
 	// role is the name of a role of the Organization. It can be changed at any
-	// time; access follows.
+	// time; Usher then changes the person's access.
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as developer"
 	// +required
 	Role CatalogueName `json:"role,omitempty"`
 
-	// state is Active, or Suspended, where nothing is granted until it is Active
-	// again, and nobody is invited. An invitation that is out can be accepted,
-	// and whoever has a seat keeps it. Unset: Active.
+	// state is Active or Suspended. While it is Suspended, Usher grants nothing
+	// and sends no invitation. An invitation that was already sent can still be
+	// accepted, and a member with a seat keeps it. Unset: Active.
 	// +optional
 	State MembershipSwitch `json:"state,omitempty"`
 
-	// permissions switches single permissions on or off for this person, on
-	// top of the role. Unset: exactly the role. At most 64.
+	// permissions turns single permissions on or off for this person, in addition
+	// to the role. Unset: exactly the role. At most 64.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
@@ -274,16 +285,16 @@ type MembershipSpec struct {
 	// +optional
 	Permissions []PermissionOverride `json:"permissions,omitempty"`
 
-	// What follows holds for invitations that are made after it was written.
+	// The following fields apply to invitations that are created after a change.
 
 	InvitationTerms `json:",inline"`
 }
 
-// PermissionOverride switches one permission on or off for one person.
+// PermissionOverride turns one permission on or off for one person.
 type PermissionOverride struct {
-	// effect is Allow, which gives the permission on the resources, or Deny,
-	// which takes it away whatever else gives it: the ClusterRole in each
-	// namespace of the resources, or the group, by any permission and resource.
+	// effect is Allow or Deny. Allow gives the permission on the resources. Deny
+	// takes away its ClusterRole in each namespace of the resources, or its group,
+	// even if other permissions or resources also give it.
 	// +required
 	Effect Effect `json:"effect,omitempty"`
 
@@ -291,8 +302,8 @@ type PermissionOverride struct {
 	// +required
 	Permission CatalogueName `json:"permission,omitempty"`
 
-	// resources are the names of resources of the Organization. At least one,
-	// at most 64.
+	// resources are the names of resources of the Organization. At least one, at
+	// most 64.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=set

@@ -17,7 +17,7 @@ func TestMessages(t *testing.T) {
 		"with dates, times and numbers":   "From 3.5.2026, 10.30 to 11.00; 1.000,50 EUR; version 1.2.3.",
 		"with times after colons":         "At 10:30, 3:1 for us: come.",
 		"with fractions and alternatives": "1/2 day on Mon/Tue, and/or later // soon",
-		"with short forms":                "I.e. 3 p.m., z.B. S.p.A., Ph.D., p.a., i.d.R.",
+		"with abbreviations":              "I.e. 3 p.m., z.B. S.p.A., Ph.D., p.a., i.d.R.",
 		"with Italian titles":             "Gentile Sig.ra Rossi, gentile Dott.ssa Bianchi e Prof.ssa Verdi.",
 		"with an ellipsis":                "Wait...and see…and smile. ...Or not.",
 		"with a full stop before a quote": "It is done.\"Really?\" (.NET, too)",
@@ -36,13 +36,13 @@ func TestMessages(t *testing.T) {
 }
 
 func TestMessagesHideNothing(t *testing.T) {
-	refuseTexts(t, messages, "must be plain text, without characters that cannot be seen other than line breaks", hidden)
+	refuseTexts(t, messages, "must be plain text without invisible characters other than line breaks", hidden)
 }
 
-// The invited person must not take for Usher's own what somebody else wants
-// them to click on: nothing that a mail program would make a link of passes.
+// The invited person must not mistake another author's link for Usher's own. So the
+// API server refuses everything that a mail program would turn into a link.
 func TestMessagesWithoutLinks(t *testing.T) {
-	refuseTexts(t, messages, "must not hold links or web addresses", map[string]string{
+	refuseTexts(t, messages, "must not contain links or web addresses", map[string]string{
 		"with a link":                       "See http://localhost now.",
 		"with a link in capital letters":    "See HTTPS://EXAMPLE now.",
 		"with a link of another scheme":     "See acme+app://open now.",
@@ -55,14 +55,14 @@ func TestMessagesWithoutLinks(t *testing.T) {
 		"with an IP address after a stop":   "Look:192.0.2.1.",
 		"with an IP address and a path":     "192.0.2.1/login",
 		"with an IP address and a port":     "(192.0.2.1:8080)",
-		"with a host and ideographic dot":   "example。com",
+		"with an ideographic dot":           "example。com",
 		"with a half-width ideographic dot": "example｡com",
 		"with a full-width dot":             "example．com",
 		"with a small full dot":             "example﹒com",
 		"with a one dot leader":             "example․com",
 		"in full-width letters":             "ｅｘａｍｐｌｅ．ｃｏｍ",
 	})
-	refuseTexts(t, messages, "must not hold web addresses such as example.com: put a space after a full stop", map[string]string{
+	refuseTexts(t, messages, "must not contain web addresses such as example.com: put a space after each full stop", map[string]string{
 		"with a host":                       "See example.com now.",
 		"with a host alone":                 "example.com",
 		"with a host in capital letters":    "EXAMPLE.COM",
@@ -79,7 +79,7 @@ func TestMessagesWithoutLinks(t *testing.T) {
 		"in Chinese":                        "例子.中国",
 		"in Devanagari":                     "उदाहरण.भारत",
 		"with a mark before the dot":        "हिन्दी.भारत",
-		"with an accent of its own":         "cafe\u0301.fr",
+		"with a combining accent":           "cafe\u0301.fr",
 		"in punycode":                       "xn--e1afmkfd.xn--p1ai",
 		"of emoji":                          "😀.ws",
 		"of emoji with a selector":          "❤\ufe0f.ws",
@@ -87,7 +87,7 @@ func TestMessagesWithoutLinks(t *testing.T) {
 		"with a joiner after the dot":       "example.\u200ccom",
 		"with a joiner in it":               "exam\u200dple.com",
 		"with a mark of direction":          "example\u200e.com",
-		"with one after the dot":            "example.\u061cc\u200fom",
+		"with a mark of direction after it": "example.\u061cc\u200fom",
 		"with a dash before the dot":        "example-.com",
 		"with an underscore before the dot": "example_.com",
 		"with a title before it":            "Sig.ra.com",
@@ -108,7 +108,7 @@ func TestDeclineReasons(t *testing.T) {
 		"with a link":      "See https://example.com.",
 		"with markup":      "<script>alert(1)</script>",
 	})
-	refuseTexts(t, reasons, "must be plain text, without characters that cannot be seen other than line breaks", hidden)
+	refuseTexts(t, reasons, "must be plain text without invisible characters other than line breaks", hidden)
 }
 
 func TestDelivery(t *testing.T) {
@@ -119,13 +119,13 @@ func TestDelivery(t *testing.T) {
 			changes []change
 			refusal string
 		}{
-			"by all channels":                          {[]change{set("spec.delivery", []any{"Email", "SMS", "Link"})}, ""},
-			"by mail and link, without a number":       {[]change{set("spec.delivery", []any{"Email", "Link"}), nowhere}, ""},
-			"that is not said, without a number":       {[]change{unset("spec.delivery"), nowhere}, ""},
-			"by SMS without a number":                  {[]change{set("spec.delivery", []any{"SMS"}), nowhere}, refusal},
-			"by SMS among others and without a number": {[]change{set("spec.delivery", []any{"Link", "Email", "SMS"}), nowhere}, refusal},
-			"by SMS to an empty number":                {[]change{set("spec.delivery", []any{"SMS"}), set("spec.phoneNumber", "")}, "should be at least 8 chars long"},
-			"by nothing":                               {[]change{set("spec.delivery", []any{})}, "should have at least 1 items"},
+			"by all channels":                       {[]change{set("spec.delivery", []any{"Email", "SMS", "Link"})}, ""},
+			"by mail and link, without a number":    {[]change{set("spec.delivery", []any{"Email", "Link"}), nowhere}, ""},
+			"unset, without a number":               {[]change{unset("spec.delivery"), nowhere}, ""},
+			"by SMS without a number":               {[]change{set("spec.delivery", []any{"SMS"}), nowhere}, refusal},
+			"by SMS among others, without a number": {[]change{set("spec.delivery", []any{"Link", "Email", "SMS"}), nowhere}, refusal},
+			"by SMS to an empty number":             {[]change{set("spec.delivery", []any{"SMS"}), set("spec.phoneNumber", "")}, "should be at least 8 chars long"},
+			"by nothing":                            {[]change{set("spec.delivery", []any{})}, "should have at least 1 items"},
 		}
 		for name, c := range cases {
 			t.Run(kind+" with delivery "+name, func(t *testing.T) { expect(t, submit(t, kinds[kind], c.changes...), c.refusal) })

@@ -5,12 +5,13 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// OrganizationStatus is what Usher last saw of an Organization.
+// OrganizationStatus is the state of an Organization that Usher last observed.
 //
 // +kubebuilder:validation:MinProperties=1
 type OrganizationStatus struct {
 	// conditions are Ready, NamespaceReady, CatalogueValid, PoliciesInForce and
-	// MailValid, and Reconciling, Stalled or MailHeld while they are True.
+	// MailValid. Reconciling, Stalled and MailHeld are present only while they are
+	// True.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
@@ -18,20 +19,19 @@ type OrganizationStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation that the status speaks of; -1 on a
-	// new object.
+	// observedGeneration is the generation that the status describes; -1 on a new
+	// object.
 	// +kubebuilder:validation:Minimum=-1
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// seats says who has the seats. Unset: spec.seats is unset.
+	// seats records who has the seats. Unset: spec.seats is unset.
 	// +optional
 	Seats SeatsStatus `json:"seats,omitempty,omitzero"`
 
-	// owners are the owners, in the order in which they became that: the first
-	// 100 of them. Nobody in it loses access before being taken out of it, and
-	// the last is not taken out.
-	// Unset: there is none.
+	// owners are the first 100 owners, in the order in which they became owners.
+	// Usher removes an owner from the list before withdrawing their access, and
+	// never removes the last one. Unset: there is no owner.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	// +listType=map
@@ -39,8 +39,8 @@ type OrganizationStatus struct {
 	// +optional
 	Owners []OwnerStatus `json:"owners,omitempty"`
 
-	// rollout says how far a change of the catalogue is. Unset: everybody has
-	// what the catalogue says.
+	// rollout reports the progress of a change of the catalogue. Unset: every
+	// member has what the catalogue grants.
 	// +optional
 	Rollout RolloutStatus `json:"rollout,omitempty,omitzero"`
 }
@@ -51,35 +51,38 @@ type OwnerStatus struct {
 	// +required
 	Name CatalogueName `json:"name,omitempty"`
 
-	// role is the role that makes them one. It is what they have for as long as
-	// they are in the list, whatever their Membership says by then.
+	// role is the role that makes the member an owner. The owner keeps this role
+	// while they are in the list, even if their Membership has changed since.
 	// +required
 	Role CatalogueName `json:"role,omitempty"`
 }
 
-// RolloutStatus is how far a change of the catalogue is.
+// RolloutStatus is the progress of a change of the catalogue.
 type RolloutStatus struct {
-	// members is how many Memberships are Active.
+	// members is the number of Memberships that are Active.
 	// +kubebuilder:validation:Minimum=1
 	// +required
 	Members int32 `json:"members,omitempty"`
 
-	// updated is how many of them have what the catalogue says by now.
+	// updated is the number of those Memberships that already have what the
+	// catalogue grants.
 	// +kubebuilder:validation:Minimum=0
 	// +required
 	Updated *int32 `json:"updated,omitempty"`
 }
 
-// SeatsStatus says who has the seats of an Organization. Nobody is invited to,
-// or holds, a role that is counted without being in it.
+// SeatsStatus records who has the seats of an Organization. A person can be
+// invited to, or have, a role whose seat is Counted only with a seat in this
+// list.
 type SeatsStatus struct {
-	// taken is how many seats are taken. It is above spec.seats only after
-	// that was lowered.
+	// taken is the number of taken seats. It exceeds spec.seats only after
+	// spec.seats was lowered.
 	// +kubebuilder:validation:Minimum=0
 	// +required
 	Taken *int32 `json:"taken,omitempty"`
 
-	// holders are who has them, by name. Unset: nobody.
+	// holders are the Memberships and Invitations that have a seat, by name.
+	// Unset: none.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=10000
 	// +listType=atomic
@@ -89,19 +92,19 @@ type SeatsStatus struct {
 
 // SeatHolder is the Membership or the Invitation that has a seat.
 type SeatHolder struct {
-	// name is the name of the Membership, and of its Invitation.
+	// name is the name of the Membership and of its Invitation.
 	// +required
 	Name CatalogueName `json:"name,omitempty"`
 
-	// invitationUID is the UID of the Invitation that the seat was given for.
-	// Unset: it was given for a Membership that somebody holds.
+	// invitationUID is the UID of the Invitation to which the seat was given.
+	// Unset: the seat was given to the Membership of an existing member.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	InvitationUID string `json:"invitationUID,omitempty"`
 
-	// attempt is the last attempt of the Invitation that may be mailed with
-	// this seat. Unset: it was given for a Membership that somebody holds.
+	// attempt is the last attempt of the Invitation that Usher may mail with this
+	// seat. Unset: the seat was given to the Membership of an existing member.
 	// +kubebuilder:validation:Minimum=1
 	// +optional
 	Attempt int32 `json:"attempt,omitempty"`

@@ -9,41 +9,42 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Condition types of an Organization, besides Ready, Reconciling and Stalled.
+// Condition types of an Organization, in addition to Ready, Reconciling and
+// Stalled.
 const (
-	// ConditionNamespaceReady tells whether the home namespace can be used.
+	// ConditionNamespaceReady reports whether the home namespace can be used.
 	//
 	// True: Reconciled. False: NamespaceTaken, NamespaceTerminating.
 	ConditionNamespaceReady = "NamespaceReady"
 
-	// ConditionCatalogueValid tells whether everything that the catalogue
-	// names exists and may be granted. What is valid in an invalid catalogue
-	// is granted all the same.
+	// ConditionCatalogueValid reports whether everything that the catalogue names
+	// exists and can be granted. Usher still grants the valid parts of an invalid
+	// catalogue.
 	//
-	// True: Reconciled. False: UnknownPermission, UnknownResource,
-	// UnknownRole, InvalidDomain, InvalidSelector, SystemNamespace,
-	// ClusterRoleNotFound, BindForbidden, ClusterRoleTooPowerful.
+	// True: Reconciled. False: UnknownPermission, UnknownResource, UnknownRole,
+	// InvalidDomain, InvalidSelector, SystemNamespace, ClusterRoleNotFound,
+	// BindForbidden, ClusterRoleTooPowerful.
 	ConditionCatalogueValid = "CatalogueValid"
 
-	// ConditionPoliciesInForce tells whether the ValidatingAdmissionPolicies
-	// that Usher is installed with are there, as they were. Without them
-	// whoever may write Memberships could hand out every role of the catalogue;
-	// so nobody new gets a ClusterRole that manages people until they are back.
+	// ConditionPoliciesInForce reports whether the ValidatingAdmissionPolicies of
+	// Usher's installation exist, unchanged. Without them, any user who can write
+	// Memberships could assign every role of the catalogue. So until they are
+	// back, new members do not get ClusterRoles that manage people.
 	//
 	// True: Reconciled. False: PoliciesMissing.
 	ConditionPoliciesInForce = "PoliciesInForce"
 
-	// ConditionMailValid tells whether the Organization's own mail server,
-	// sender, key and wording can be used. Wording that cannot be used is
-	// replaced by Usher's own meanwhile; nothing is sent by another server.
+	// ConditionMailValid reports whether the Organization's own mail server,
+	// sender, DKIM key and templates can be used. Usher replaces an unusable
+	// template with its own, but it never falls back to another mail server.
 	//
 	// True: Reconciled. False: TemplateInvalid, MailServerInvalid, ChatInvalid.
 	ConditionMailValid = "MailValid"
 
-	// ConditionMailHeld is present, and then True, only while invitations that
-	// were mailed before their status was lost wait for somebody to ask for
-	// them: by the annotation accounts.usher.dev/releaseMailRequestedAt here,
-	// or by a resend of single ones.
+	// ConditionMailHeld is present, and then True, only while Usher holds
+	// invitations that were mailed before their status was lost. To send them, set
+	// the annotation accounts.usher.dev/releaseMailRequestedAt on the
+	// Organization, or request a resend for single invitations.
 	//
 	// True: MailHeld.
 	ConditionMailHeld = "MailHeld"
@@ -51,169 +52,175 @@ const (
 
 // Reasons of an Organization's conditions.
 const (
-	// ReasonNamespaceTaken says that an older Organization has the same home namespace.
+	// ReasonNamespaceTaken means that an older Organization has the same home
+	// namespace.
 	ReasonNamespaceTaken = "NamespaceTaken"
 
-	// ReasonNamespaceTerminating says that the home namespace is being
-	// deleted; Usher makes it anew once it is gone.
+	// ReasonNamespaceTerminating means that the home namespace is being deleted.
+	// Usher recreates it after the deletion.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
 
-	// ReasonUnknownPermission says that a role grants a permission that the
+	// ReasonUnknownPermission means that a role grants a permission that the
 	// catalogue does not have.
 	ReasonUnknownPermission = "UnknownPermission"
 
-	// ReasonUnknownResource says that a role grants something on a resource
-	// that the catalogue does not have.
+	// ReasonUnknownResource means that a role grants something on a resource that
+	// the catalogue does not have.
 	ReasonUnknownResource = "UnknownResource"
 
-	// ReasonInvalidSelector says that the selector of a resource cannot be read.
+	// ReasonInvalidSelector means that the selector of a resource cannot be
+	// parsed.
 	ReasonInvalidSelector = "InvalidSelector"
 
-	// ReasonSystemNamespace says that a resource names a namespace of the system:
-	// one of Kubernetes' own, or Usher's. Of a grant too. Nothing is given there.
+	// ReasonSystemNamespace means that a resource names a system namespace: one of
+	// Kubernetes' own, or Usher's. Usher grants nothing there. Also used for
+	// grants.
 	ReasonSystemNamespace = "SystemNamespace"
 
-	// ReasonUnknownRole says that a founder gets a role that the catalogue
-	// does not have.
+	// ReasonUnknownRole means that a founder has a role that the catalogue does
+	// not have.
 	ReasonUnknownRole = "UnknownRole"
 
-	// ReasonInvalidDomain says that a domain of the address rules cannot be read.
+	// ReasonInvalidDomain means that a domain of the address rules cannot be
+	// parsed.
 	ReasonInvalidDomain = "InvalidDomain"
 
-	// ReasonTemplateInvalid says that a template of the ConfigMap
-	// usher-mail-templates cannot be used; the message says which, where and why.
+	// ReasonTemplateInvalid means that a template of the ConfigMap
+	// usher-mail-templates cannot be used. The message says which, where and why.
 	ReasonTemplateInvalid = "TemplateInvalid"
 
-	// ReasonMailServerInvalid says that spec.mail, or what belongs to it in
-	// the Secret usher-credentials, cannot be used.
+	// ReasonMailServerInvalid means that spec.mail, or a part of it in the Secret
+	// usher-credentials, cannot be used.
 	ReasonMailServerInvalid = "MailServerInvalid"
 
-	// ReasonChatInvalid says that chat-url in the Secret usher-credentials is
-	// no chat that Usher can post to.
+	// ReasonChatInvalid means that chat-url in the Secret usher-credentials is not
+	// the URL of a chat to which Usher can post.
 	ReasonChatInvalid = "ChatInvalid"
 
-	// ReasonClusterRoleNotFound says that a permission names a ClusterRole
-	// that does not exist.
+	// ReasonClusterRoleNotFound means that a permission names a ClusterRole that
+	// does not exist.
 	ReasonClusterRoleNotFound = "ClusterRoleNotFound"
 
-	// ReasonClusterRoleTooPowerful says that a ClusterRole holds what nobody is
-	// given through Usher: to bind or to escalate, to be somebody else,
-	// everything there is, or to write what Usher keeps for itself.
+	// ReasonClusterRoleTooPowerful means that a ClusterRole contains rights that
+	// Usher never grants: to bind, to escalate, to impersonate, to do everything,
+	// or to write what only Usher may write.
 	ReasonClusterRoleTooPowerful = "ClusterRoleTooPowerful"
 
-	// ReasonPoliciesMissing says that ValidatingAdmissionPolicies of Usher's
-	// are absent, not enforced or changed. Of a grant, or of an Invitation:
-	// nobody was asked whether who wrote it may hand it out.
+	// ReasonPoliciesMissing means that some of Usher's ValidatingAdmissionPolicies
+	// are absent, not enforced or changed. For a grant or an Invitation, it means
+	// that the API server did not check whether its author may assign the role.
 	ReasonPoliciesMissing = "PoliciesMissing"
 
-	// ReasonRollingOut says that a change of the catalogue has not reached
-	// everybody yet; status.rollout says how far it is.
+	// ReasonRollingOut means that a change of the catalogue has not reached every
+	// member yet. status.rollout reports the progress.
 	ReasonRollingOut = "RollingOut"
 
-	// ReasonBindForbidden says that Usher's own rights do not allow it to
-	// bind a ClusterRole that a permission names.
+	// ReasonBindForbidden means that Usher's own rights do not allow it to bind a
+	// ClusterRole that a permission names.
 	ReasonBindForbidden = "BindForbidden"
 )
 
-// Organization is a tenant: a home namespace for its Memberships and
-// Invitations, and the catalogue of all that its people can ever be granted.
-// Only cluster admins write it.
+// Organization represents a tenant. It has a home namespace for its Memberships
+// and Invitations, and a catalogue of everything that can ever be granted to
+// its members. Only cluster admins write it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=org,categories=usher
-// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status",description="Whether everything the Organization asks for is done"
+// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status",description="Whether Usher has done everything that the Organization asks for"
 // +kubebuilder:printcolumn:name="Namespace",type="string",JSONPath=".spec.namespace",description="The home namespace of Memberships and Invitations"
-// +kubebuilder:printcolumn:name="Reason",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].reason",description="Why it is, or is not, ready"
-// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since the Organization was made"
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be lower-case letters, digits and dashes, 63 at the most, such as acme",fieldPath=".metadata"
+// +kubebuilder:printcolumn:name="Reason",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].reason",description="The reason of the Ready condition"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since the Organization was created"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be at most 63 lower-case letters, digits and dashes, such as acme",fieldPath=".metadata"
 type Organization struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// metadata is the standard object's metadata. The name is what Memberships
-	// and Invitations refer to.
+	// metadata is the standard object's metadata. Memberships and Invitations
+	// refer to the name.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what the Organization is and what it may grant.
+	// spec describes the Organization and what it can grant.
 	// +required
 	Spec OrganizationSpec `json:"spec,omitzero"`
 
-	// status is what Usher last saw.
+	// status is the state that Usher last observed.
 	// +kubebuilder:default={"observedGeneration":-1}
 	// +optional
 	Status OrganizationStatus `json:"status,omitempty,omitzero"`
 }
 
-// OrganizationSpec is what an Organization is and what it may grant.
+// OrganizationSpec describes an Organization and what it can grant.
 type OrganizationSpec struct {
-	// displayName is what people read in mails and pages. Unset: the
-	// Organization's name.
+	// displayName is the name that people read in mails and on pages. Unset: the
+	// name of the Organization.
 	// +optional
 	DisplayName DisplayText `json:"displayName,omitempty"`
 
-	// namespace is the home namespace, where the Memberships and Invitations
-	// of this Organization live. Usher makes it if it is absent and never
-	// deletes it. Immutable.
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="namespace cannot be changed: make a new Organization with the other namespace and move its Memberships there"
+	// namespace is the home namespace, which contains the Memberships and
+	// Invitations of this Organization. Usher creates it if it does not exist, and
+	// never deletes it. Immutable.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="namespace cannot be changed: create a new Organization with the other namespace and move the Memberships there"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be the name of a namespace: lower-case letters, digits and dashes"
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('kube-')",message="must not be a system namespace: names that start with kube- belong to Kubernetes itself"
 	// +required
 	Namespace NamespaceName `json:"namespace,omitempty"`
 
-	// invitationValiditySeconds is how long an invitation can be accepted,
-	// counted from when it is mailed, in seconds, from 60 to 30 days. Unset: 7
-	// days. A change holds for invitations mailed after it.
+	// invitationValiditySeconds is the time for which an invitation can be
+	// accepted after it was mailed, in seconds: from 60 to 2592000 (30 days). A
+	// change applies to invitations that are mailed afterwards. Unset: 604800 (7
+	// days).
 	// +kubebuilder:validation:Minimum=60
 	// +kubebuilder:validation:Maximum=2592000
 	// +optional
 	InvitationValiditySeconds int32 `json:"invitationValiditySeconds,omitempty"`
 
-	// language of mails and pages where an invitation does not say. Unset:
-	// English.
+	// language is the language of mails and pages for invitations that do not set
+	// one. Unset: English.
 	// +optional
 	Language Language `json:"language,omitempty"`
 
-	// addressMatch is Strict or AnyAddress, where an invitation does not say.
-	// Unset: Strict.
+	// addressMatch is the address rule for invitations that do not set one: Strict
+	// or AnyAddress. Unset: Strict.
 	// +optional
 	AddressMatch AddressMatch `json:"addressMatch,omitempty"`
 
-	// allowedDomains are the only domains, with their subdomains, whose
-	// addresses may be invited. Unset: all. At most 100.
+	// allowedDomains lists the only domains whose addresses can be invited. Each
+	// includes its subdomains. Unset: all domains. At most 100.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	// +listType=set
 	// +optional
 	AllowedDomains []DomainName `json:"allowedDomains,omitempty"`
 
-	// deniedDomains are domains, with their subdomains, whose addresses may
-	// not be invited, whatever allowedDomains says. Unset: none. At most 100.
+	// deniedDomains lists domains whose addresses cannot be invited, even if
+	// allowedDomains lists them. Each includes its subdomains. Unset: none. At
+	// most 100.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	// +listType=set
 	// +optional
 	DeniedDomains []DomainName `json:"deniedDomains,omitempty"`
 
-	// qualifier follows the user names of Accounts that are made through this
-	// Organization: people sign in as chosen/qualifier. Unset: user names have
-	// none. A change holds for Accounts made after it.
+	// qualifier is the suffix of the user names of Accounts that are created
+	// through this Organization. People sign in as chosen/qualifier. A change
+	// applies to Accounts that are created afterwards. Unset: no suffix.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=30
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as acme"
 	// +optional
 	Qualifier string `json:"qualifier,omitempty"`
 
-	// seats is how many people may have a role whose seat is Counted, open
-	// invitations included. Beyond it nobody is invited until a seat comes
-	// free. Unset: as many as there are.
+	// seats is the maximum number of people with a role whose seat is Counted,
+	// including open invitations. When all seats are taken, Usher invites no more
+	// people until a seat becomes free. Unset: unlimited.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=5000
 	// +optional
 	Seats int32 `json:"seats,omitempty"`
 
-	// founders are the first owners. Usher makes a Membership of that name for
-	// each, once. At most 8.
+	// founders are the first owners. Usher creates a Membership of the given name
+	// for each of them, once. Unset: none. At most 8.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	// +listType=map
@@ -221,27 +228,29 @@ type OrganizationSpec struct {
 	// +optional
 	Founders []Founder `json:"founders,omitempty"`
 
-	// legalEntity is the legal entity that the Organization belongs to, in the
-	// same words wherever it is named, such as Acme S.p.A. One Account can belong
-	// to several Organizations of one legal entity, and to none of another.
-	// Unset: the Organization is one of its own.
+	// legalEntity is the legal entity to which the Organization belongs, such as
+	// Acme S.p.A. It must be spelled identically in all Organizations of the
+	// entity. An Account can belong to several Organizations of one legal entity,
+	// but not to Organizations of different ones. Unset: the Organization is an
+	// entity of its own.
 	// +optional
 	LegalEntity DisplayText `json:"legalEntity,omitempty"`
 
-	// supportContact is whom people can turn to, as they shall read it: an
-	// address or a telephone number. Unset: nobody is named.
+	// supportContact is an address or a phone number that is shown to people who
+	// need help. Unset: none is shown.
 	// +optional
 	SupportContact DisplayText `json:"supportContact,omitempty"`
 
-	// signIn is how members sign in. Unset: each as its default says.
+	// signIn defines how members sign in. Unset: the default of each field.
 	// +optional
 	SignIn SignInRules `json:"signIn,omitempty,omitzero"`
 
-	// mail is the Organization's own mail server. Unset: Usher's.
+	// mail is the Organization's own mail server. Unset: Usher's mail server.
 	// +optional
 	Mail OrganizationMail `json:"mail,omitempty,omitzero"`
 
-	// resources are what access can be given to. At most 64.
+	// resources are the things to which access can be granted. Unset: none. At
+	// most 64.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
@@ -249,7 +258,8 @@ type OrganizationSpec struct {
 	// +optional
 	Resources []Resource `json:"resources,omitempty"`
 
-	// permissions are what may be done with a resource. At most 64.
+	// permissions are the things that can be done with a resource. Unset: none. At
+	// most 64.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
@@ -257,8 +267,8 @@ type OrganizationSpec struct {
 	// +optional
 	Permissions []Permission `json:"permissions,omitempty"`
 
-	// roles are named sets of grants; a Membership has one of them. At least
-	// one, at most 64.
+	// roles are named sets of grants. A Membership has one of them. At least one,
+	// at most 64.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
@@ -266,8 +276,8 @@ type OrganizationSpec struct {
 	// +required
 	Roles []Role `json:"roles,omitempty"`
 
-	// defaultGrants are what every member gets besides what their role grants;
-	// guests do not. Unset: nothing. At most 64.
+	// defaultGrants are the grants that every member except guests gets, in
+	// addition to those of the role. Unset: none. At most 64.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
@@ -280,12 +290,12 @@ type OrganizationSpec struct {
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:XValidation:rule="self.matches('^([\\\\p{L}\\\\p{N}]([-\\\\p{L}\\\\p{M}\\\\p{N}]{0,61}[\\\\p{L}\\\\p{M}\\\\p{N}])?[.])+\\\\p{L}[-\\\\p{L}\\\\p{M}\\\\p{N}]{0,61}[\\\\p{L}\\\\p{M}\\\\p{N}]$')",message="must be a complete domain alone, such as example.com, which covers its subdomains too"
+// +kubebuilder:validation:XValidation:rule="self.matches('^([\\\\p{L}\\\\p{N}]([-\\\\p{L}\\\\p{M}\\\\p{N}]{0,61}[\\\\p{L}\\\\p{M}\\\\p{N}])?[.])+\\\\p{L}[-\\\\p{L}\\\\p{M}\\\\p{N}]{0,61}[\\\\p{L}\\\\p{M}\\\\p{N}]$')",message="must be a complete domain and nothing else, such as example.com, which includes its subdomains"
 type DomainName string
 
 // Founder is one of the first owners of an Organization.
 type Founder struct {
-	// name is the name of the Membership that is made.
+	// name is the name of the Membership that Usher creates.
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as ada-example"
 	// +required
 	Name CatalogueName `json:"name,omitempty"`
@@ -311,25 +321,26 @@ type Founder struct {
 // password and the DKIM key are in the Secret usher-credentials of the home
 // namespace, under smtp-password and dkim-key.
 type OrganizationMail struct {
-	// server is the mail server: smtp://user@host for STARTTLS, smtps:// for
-	// TLS, smtp+plaintext:// without any. It holds no password.
+	// server is the URL of the mail server: smtp://user@host for STARTTLS,
+	// smtps:// for TLS, or smtp+plaintext:// without encryption. It must not
+	// contain a password.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="!self.matches(':[^/].*@')",message="must not hold a password: put it into the Secret usher-credentials, under smtp-password"
-	// +kubebuilder:validation:XValidation:rule="self.matches('^smtp(s|[+]plaintext)?://([-.~!$&\\'()*+,;=%@\\\\w]+@)?([-.a-zA-Z0-9]+|\\\\[[0-9a-fA-F:.]+\\\\])(:[0-9]{1,5})?/?$')",message="must be smtp://, smtps:// or smtp+plaintext:// and the host, such as smtp://usher@mail.example.com:587"
+	// +kubebuilder:validation:XValidation:rule="!self.matches(':[^/].*@')",message="must not contain a password: put the password into the Secret usher-credentials, under smtp-password"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^smtp(s|[+]plaintext)?://([-.~!$&\\'()*+,;=%@\\\\w]+@)?([-.a-zA-Z0-9]+|\\\\[[0-9a-fA-F:.]+\\\\])(:[0-9]{1,5})?/?$')",message="must be smtp://, smtps:// or smtp+plaintext:// followed by the host, such as smtp://usher@mail.example.com:587"
 	// +required
 	Server string `json:"server,omitempty"`
 
-	// sender is the From of mails, such as "Acme <accounts@acme.example>".
+	// sender is the From header of mails, such as "Acme <accounts@acme.example>".
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\u00ad\\u115f\\u1160\\u200b\\u2028-\\u202e\\u2060-\\u206f\\u2800\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\U000e0000-\\U000e007f]')",message="must be one line of plain text, without control characters or others that cannot be seen"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\u00ad\\u115f\\u1160\\u200b\\u2028-\\u202e\\u2060-\\u206f\\u2800\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\U000e0000-\\U000e007f]')",message="must be one line of plain text without control characters or invisible characters"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([^<>]*<[^<>@\\\\s]+@[^<>@\\\\s]+>|[^<>@,;\\\\s]+@[^<>@,;\\\\s]+)$')",message="must be one address, with or without a name, such as Acme <accounts@acme.example>"
 	// +required
 	Sender string `json:"sender,omitempty"`
 
-	// dkimSelector names the key that mails are signed with, below the domain
-	// of the sender (RFC 6376). Unset: they are not signed.
+	// dkimSelector is the selector of the key that signs mails, below the domain
+	// of the sender (RFC 6376). Unset: mails are not signed.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*$')",message="must be letters, digits and dashes, with dots between its parts, such as usher or 2026.usher"
@@ -346,12 +357,14 @@ type OrganizationList struct {
 	Items           []Organization `json:"items"`
 }
 
-// Title is what people read: the display name or, without one, the name.
+// Title returns the text that people read: the display name or, if it is unset,
+// the name.
 func (o *Organization) Title() DisplayText {
 	return title(o.Spec.DisplayName, CatalogueName(o.Name))
 }
 
-// Role finds a role of the Organization by name.
+// Role returns the role of the Organization with the given name, and reports
+// whether it exists.
 func (o *Organization) Role(name CatalogueName) (Role, bool) {
 	for _, role := range o.Spec.Roles {
 		if role.Name == name {
@@ -361,8 +374,8 @@ func (o *Organization) Role(name CatalogueName) (Role, bool) {
 	return Role{}, false
 }
 
-// Grants are what everybody with a role gets: what the role grants and, unless
-// they are guests, the default grants.
+// Grants returns what every member with a role gets: the grants of the role
+// and, unless they are guests, the default grants.
 func (o *Organization) Grants(role Role) []Grant {
 	if role.Standing == StandingGuest {
 		return role.Grants
@@ -370,18 +383,20 @@ func (o *Organization) Grants(role Role) []Grant {
 	return slices.Concat(role.Grants, o.Spec.DefaultGrants)
 }
 
-// Owns tells whether a role of the Organization makes people owners.
+// Owns reports whether a role of the Organization makes its members owners.
 func (o *Organization) Owns(name CatalogueName) bool {
 	role, found := o.Role(name)
 	return found && role.Standing == StandingOwner
 }
 
-// HasOwners tells whether the Organization has a role that makes people owners.
+// HasOwners reports whether the Organization has a role that makes its members
+// owners.
 func (o *Organization) HasOwners() bool {
 	return slices.ContainsFunc(o.Spec.Roles, func(r Role) bool { return r.Standing == StandingOwner })
 }
 
-// Owner finds an owner of the Organization by the name of their Membership.
+// Owner returns the owner of the Organization whose Membership has the given
+// name, and reports whether there is one.
 func (o *Organization) Owner(name string) (OwnerStatus, bool) {
 	for _, owner := range o.Status.Owners {
 		if string(owner.Name) == name {

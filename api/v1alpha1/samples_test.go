@@ -33,7 +33,7 @@ const (
 	rightsFolder = "../../config/rbac"
 )
 
-// sampleFolders are the samples: one folder each.
+// sampleFolders returns the folders of the samples, one for each sample.
 func sampleFolders(t *testing.T) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(sampleFolder, "*", "kustomization.yaml"))
@@ -45,15 +45,15 @@ func sampleFolders(t *testing.T) []string {
 		folders = append(folders, filepath.Dir(file))
 	}
 	if len(folders) != 6 {
-		t.Errorf("there are %d samples, want Acme and five systems: %v", len(folders), folders)
+		t.Errorf("found %d samples, want Acme and five systems: %v", len(folders), folders)
 	}
 	return folders
 }
 
-// The samples are sent as they are, in the order of the kustomization: the API
+// The test sends the samples unchanged, in the order of the kustomization. The API
 // server refuses unknown and duplicate fields.
 func TestSamples(t *testing.T) {
-	// The controller makes the home namespace; it is not running here.
+	// The controller would create the home namespace, but it is not running here.
 	send(t, []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: acme}\n"))
 	for _, folder := range sampleFolders(t) {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
@@ -66,7 +66,8 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// What a sample refers to is in it, in Usher's own rights, or in every cluster.
+// Everything that a sample refers to is in the sample, in Usher's own RBAC manifests,
+// or in every cluster.
 func TestSamplesReferToWhatThereIs(t *testing.T) {
 	rights := read(t, filepath.Join(rightsFolder, "grantable.yaml"), filepath.Join(rightsFolder, "management.yaml"))
 	for _, folder := range sampleFolders(t) {
@@ -79,7 +80,7 @@ func TestSamplesReferToWhatThereIs(t *testing.T) {
 			s.clusterRoles = append(s.clusterRoles, rights.clusterRoles...)
 			s.clusterRoleBindings = append(s.clusterRoleBindings, rights.clusterRoleBindings...)
 			if len(s.organizations) != 1 || len(s.memberships) == 0 {
-				t.Fatalf("a sample of %d Organizations and %d Memberships, want one Organization and people", len(s.organizations), len(s.memberships))
+				t.Fatalf("the sample has %d Organizations and %d Memberships, want one Organization and some Memberships", len(s.organizations), len(s.memberships))
 			}
 			for _, fault := range slices.Concat(s.catalogueFaults(), s.clusterRoleFaults(), s.peopleFaults()) {
 				t.Error(fault)
@@ -88,7 +89,7 @@ func TestSamplesReferToWhatThereIs(t *testing.T) {
 	}
 }
 
-// The five systems go on one cluster: nothing is in two of them.
+// All samples fit in one cluster: no object is in two of them.
 func TestSamplesShareNothing(t *testing.T) {
 	holder := map[string]string{}
 	for _, folder := range sampleFolders(t) {
@@ -105,7 +106,8 @@ func TestSamplesShareNothing(t *testing.T) {
 	}
 }
 
-// kustomized returns the files of a folder's kustomization, which are all there are.
+// kustomized returns the files of a folder's kustomization. It fails the test if they
+// are not all the files of the folder.
 func kustomized(t *testing.T, folder string) []string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(folder, "kustomization.yaml"))
@@ -135,7 +137,7 @@ func kustomized(t *testing.T, folder string) []string {
 	return kustomization.Resources
 }
 
-// documents are the manifests in a file.
+// documents returns the manifests in a file.
 func documents(t *testing.T, file string) [][]byte {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -156,7 +158,7 @@ func documents(t *testing.T, file string) [][]byte {
 	}
 }
 
-// send applies a manifest byte for byte, until the test ends.
+// send applies a manifest byte for byte, and deletes the object when the test ends.
 func send(t *testing.T, manifest []byte) {
 	t.Helper()
 	object := parse(t, string(manifest))
@@ -183,14 +185,14 @@ func send(t *testing.T, manifest []byte) {
 	t.Cleanup(func() { unmake(t, object) })
 }
 
-// sample is what manifests hold.
+// sample holds the objects of some manifests.
 type sample struct {
 	namespaces          map[string]labels.Set
 	clusterRoles        []rbacv1.ClusterRole
 	clusterRoleBindings []rbacv1.ClusterRoleBinding
 	organizations       []accountsv1.Organization
 	memberships         []accountsv1.Membership
-	// invitations are read as what they would become.
+	// invitations holds Invitations as the Memberships that Usher would create.
 	invitations []accountsv1.Membership
 }
 
@@ -217,14 +219,14 @@ func read(t *testing.T, files ...string) sample {
 					OrganizationRef: inv.Spec.OrganizationRef, Role: inv.Spec.Role,
 				}})
 			default:
-				t.Errorf("%s holds a %s, which this test does not know", file, object.GetKind())
+				t.Errorf("%s contains a %s, which this test does not know", file, object.GetKind())
 			}
 		}
 	}
 	return s
 }
 
-// as reads an object as what it is.
+// as converts an object to its Go type.
 func as[T any](t *testing.T, object *unstructured.Unstructured) (typed T) {
 	t.Helper()
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, &typed, true); err != nil {
@@ -233,14 +235,14 @@ func as[T any](t *testing.T, object *unstructured.Unstructured) (typed T) {
 	return typed
 }
 
-// catalogueFaults say what the catalogue names and does not have.
+// catalogueFaults reports the names in the catalogue that refer to nothing.
 func (s sample) catalogueFaults() (faults []string) {
 	org := &s.organizations[0]
 	home := string(org.Spec.Namespace)
 	for _, r := range org.Spec.Resources {
 		for _, name := range r.Namespaces.Names {
 			if _, found := s.namespaces[string(name)]; !found && string(name) != home {
-				faults = append(faults, fmt.Sprintf("resource %s stands for the namespace %s, which is not in the sample", r.Name, name))
+				faults = append(faults, fmt.Sprintf("resource %s names the namespace %s, which is not in the sample", r.Name, name))
 			}
 		}
 		if r.Namespaces.Selector != nil && !s.selects(r.Namespaces.Selector) {
@@ -253,7 +255,7 @@ func (s sample) catalogueFaults() (faults []string) {
 	faults = append(faults, grantFaults(org, "default grants", org.Spec.DefaultGrants)...)
 	for _, f := range org.Spec.Founders {
 		if role, found := org.Role(f.Role); !found || role.Standing != accountsv1.StandingOwner {
-			faults = append(faults, fmt.Sprintf("founder %s has the role %s, which makes nobody an owner", f.Name, f.Role))
+			faults = append(faults, fmt.Sprintf("founder %s has the role %s, which is not a role of owners", f.Name, f.Role))
 		}
 	}
 	return faults
@@ -275,11 +277,11 @@ func (s sample) selects(by *metav1.LabelSelector) bool {
 func grantFaults(org *accountsv1.Organization, where string, grants []accountsv1.Grant) (faults []string) {
 	for _, g := range grants {
 		if !hasPermission(org, g.Permission) {
-			faults = append(faults, fmt.Sprintf("%s: there is no permission %s", where, g.Permission))
+			faults = append(faults, fmt.Sprintf("%s: permission %s does not exist", where, g.Permission))
 		}
 		for _, resource := range g.Resources {
 			if !slices.ContainsFunc(org.Spec.Resources, func(r accountsv1.Resource) bool { return r.Name == resource }) {
-				faults = append(faults, fmt.Sprintf("%s: there is no resource %s", where, resource))
+				faults = append(faults, fmt.Sprintf("%s: resource %s does not exist", where, resource))
 			}
 		}
 	}
@@ -290,8 +292,8 @@ func hasPermission(org *accountsv1.Organization, name accountsv1.CatalogueName) 
 	return slices.ContainsFunc(org.Spec.Permissions, func(p accountsv1.Permission) bool { return p.Name == name })
 }
 
-// clusterRoleFaults say which ClusterRoles there are not, which ones Usher may
-// not bind, and which roles and permissions they hand out in vain.
+// clusterRoleFaults reports ClusterRoles that do not exist or that Usher cannot bind.
+// It also reports rules for roles and permissions that the Organization does not have.
 func (s sample) clusterRoleFaults() (faults []string) {
 	org := &s.organizations[0]
 	bindable := s.bindable()
@@ -301,9 +303,9 @@ func (s sample) clusterRoleFaults() (faults []string) {
 		switch {
 		case p.ClusterRole == "":
 		case !exists && !builtIn:
-			faults = append(faults, fmt.Sprintf("permission %s: there is no ClusterRole %s", p.Name, p.ClusterRole))
+			faults = append(faults, fmt.Sprintf("permission %s: ClusterRole %s does not exist", p.Name, p.ClusterRole))
 		case !slices.Contains(bindable, p.ClusterRole):
-			faults = append(faults, fmt.Sprintf("permission %s: Usher may not bind the ClusterRole %s", p.Name, p.ClusterRole))
+			faults = append(faults, fmt.Sprintf("permission %s: Usher cannot bind the ClusterRole %s", p.Name, p.ClusterRole))
 		}
 	}
 	for _, c := range s.clusterRoles {
@@ -312,7 +314,7 @@ func (s sample) clusterRoleFaults() (faults []string) {
 				_, isRole := org.Role(accountsv1.CatalogueName(name))
 				if slices.Contains(rule.Resources, "roles") && !isRole ||
 					slices.Contains(rule.Resources, "permissions") && !hasPermission(org, accountsv1.CatalogueName(name)) {
-					faults = append(faults, fmt.Sprintf("ClusterRole %s hands out %s, which the Organization does not have", c.Name, name))
+					faults = append(faults, fmt.Sprintf("ClusterRole %s assigns %s, which the Organization does not have", c.Name, name))
 				}
 			}
 		}
@@ -320,7 +322,7 @@ func (s sample) clusterRoleFaults() (faults []string) {
 	return faults
 }
 
-// bindable are the ClusterRoles that the controller may bind.
+// bindable returns the names of the ClusterRoles that the controller can bind.
 func (s sample) bindable() (names []string) {
 	for _, b := range s.clusterRoleBindings {
 		if !slices.Contains(b.Subjects, rbacv1.Subject{Kind: "ServiceAccount", Namespace: "usher-system", Name: "usher-controller"}) {
@@ -337,7 +339,8 @@ func (s sample) bindable() (names []string) {
 	return names
 }
 
-// peopleFaults say what people are given that there is not.
+// peopleFaults reports the names in Memberships and Invitations that refer to
+// nothing.
 func (s sample) peopleFaults() (faults []string) {
 	org := &s.organizations[0]
 	for _, m := range slices.Concat(s.memberships, s.invitations) {
@@ -347,7 +350,7 @@ func (s sample) peopleFaults() (faults []string) {
 		}
 		faults = append(faults, grantFaults(org, m.Name, overrides)...)
 		if _, found := org.Role(m.Spec.Role); !found {
-			faults = append(faults, fmt.Sprintf("%s: there is no role %s", m.Name, m.Spec.Role))
+			faults = append(faults, fmt.Sprintf("%s: role %s does not exist", m.Name, m.Spec.Role))
 		}
 		if string(m.Spec.OrganizationRef.Name) != org.Name || m.Namespace != string(org.Spec.Namespace) {
 			faults = append(faults, fmt.Sprintf("%s is not in the home namespace of the Organization of the sample", m.Name))

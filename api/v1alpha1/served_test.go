@@ -20,9 +20,9 @@ import (
 
 func TestNewObjectsHaveNotBeenObserved(t *testing.T) {
 	cases := map[string]change{
-		"no status at all":           unset("status"),
-		"an empty status":            set("status", map[string]any{}),
-		"a status of somebody's own": set("status", map[string]any{"observedGeneration": 7}),
+		"no status at all":             unset("status"),
+		"an empty status":              set("status", map[string]any{}),
+		"a status of the client's own": set("status", map[string]any{"observedGeneration": 7}),
 	}
 	for kind, manifest := range kinds {
 		for name, change := range cases {
@@ -83,7 +83,7 @@ func TestSavingASpecKeepsTheStatus(t *testing.T) {
 	}
 }
 
-// compare compares what was saved with what was to be saved.
+// compare compares the saved object with the expected one.
 func compare(t *testing.T, want *unstructured.Unstructured, generation int64, saved *unstructured.Unstructured, err error) {
 	t.Helper()
 	if err != nil {
@@ -200,7 +200,7 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// table asks for all objects of a kind as kubectl get does.
+// table requests all objects of a kind as a table, as kubectl get does.
 func table(t *testing.T, kind string) *metav1.Table {
 	t.Helper()
 	plural, _ := meta.UnsafeGuessKindToResource(accountsv1.GroupVersion.WithKind(kind))
@@ -216,7 +216,7 @@ func table(t *testing.T, kind string) *metav1.Table {
 	return table
 }
 
-// The Go types lose nothing of a manifest and add nothing to it.
+// A round trip through the Go types neither loses nor adds anything.
 func TestTypesHoldManifests(t *testing.T) {
 	scheme := runtime.NewScheme()
 	if err := accountsv1.AddToScheme(scheme); err != nil {

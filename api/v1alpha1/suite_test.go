@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The real API server that the whole package asks.
+// Connections to the real API server that all tests of the package use.
 var (
 	config  *rest.Config
 	objects dynamic.Interface
@@ -42,7 +42,7 @@ func run(m *testing.M) (code int) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		environment.BinaryAssetsDirectory = filepath.Join("..", "..", "bin")
 	}
-	// Start can fail when the control plane runs already.
+	// Start can fail after the control plane has started, so always stop it.
 	defer func() {
 		if err := environment.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, "Stopping the control plane:", err)
@@ -68,7 +68,7 @@ func start(environment *envtest.Environment) (err error) {
 	return err
 }
 
-// parse makes an object of a manifest.
+// parse returns the object of a manifest.
 func parse(t *testing.T, manifest string) *unstructured.Unstructured {
 	t.Helper()
 	data, err := yaml.YAMLToJSONStrict([]byte(manifest))
@@ -82,13 +82,14 @@ func parse(t *testing.T, manifest string) *unstructured.Unstructured {
 	return object
 }
 
-// resource is where the API server keeps objects such as this one.
+// resource returns a client for objects of the same kind and namespace.
 func resource(object *unstructured.Unstructured) dynamic.ResourceInterface {
 	plural, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
 	return objects.Resource(plural).Namespace(object.GetNamespace())
 }
 
-// made creates the object of a manifest under a name of its own, until the test ends.
+// made creates the object of a manifest under a unique name, and deletes it when
+// the test ends.
 func made(t *testing.T, manifest string) *unstructured.Unstructured {
 	t.Helper()
 	return madeOf(t, parse(t, manifest))
@@ -106,7 +107,8 @@ func madeOf(t *testing.T, object *unstructured.Unstructured) *unstructured.Unstr
 	return created
 }
 
-// unmake deletes an object at the end of a test, whose own context is done by then.
+// unmake deletes an object at the end of a test, when the context of the test is
+// already canceled.
 func unmake(t *testing.T, object *unstructured.Unstructured) {
 	t.Helper()
 	if err := resource(object).Delete(context.Background(), object.GetName(), metav1.DeleteOptions{}); err != nil {
@@ -114,7 +116,7 @@ func unmake(t *testing.T, object *unstructured.Unstructured) {
 	}
 }
 
-// A change is made to a valid manifest before it is sent.
+// A change modifies a valid manifest before it is sent.
 type change func(object map[string]any) error
 
 // set sets the field at a path such as spec.roles.0.name; nil removes it.
@@ -128,7 +130,7 @@ func set(path string, value any) change {
 // unset removes the field at a path.
 func unset(path string) change { return set(path, nil) }
 
-// apply makes the changes to an object.
+// apply applies the changes to an object.
 func apply(t *testing.T, object *unstructured.Unstructured, changes ...change) {
 	t.Helper()
 	for _, change := range changes {
@@ -167,7 +169,7 @@ func put(node any, path []string, value any) (any, error) {
 	return nil, fmt.Errorf("%s is below a plain value", path[0])
 }
 
-// at writes a path as the API server does: spec.roles[0].name.
+// at returns a path in the notation of the API server: spec.roles[0].name.
 func at(path string) string {
 	var written strings.Builder
 	for step := range strings.SplitSeq(path, ".") {
@@ -183,8 +185,9 @@ func at(path string) string {
 	return written.String()
 }
 
-// submit changes a valid manifest and asks the API server to take it: as a new
-// object or, where the status was changed, as a report on one that exists.
+// submit changes a valid manifest and sends it to the API server in a dry run. It
+// creates the object or, if a change affects the status, updates the status of an
+// object that exists.
 func submit(t *testing.T, manifest string, changes ...change) error {
 	t.Helper()
 	object := parse(t, manifest)
@@ -222,8 +225,8 @@ func report(t *testing.T, object *unstructured.Unstructured) error {
 	return err
 }
 
-// expect compares an answer of the API server with the sentence that a person
-// must read in its refusal; no sentence means that it must accept.
+// expect compares a response of the API server with the message that a refusal must
+// contain. If the message is empty, the API server must accept the object.
 func expect(t *testing.T, err error, refusal string) {
 	t.Helper()
 	switch {
@@ -232,6 +235,6 @@ func expect(t *testing.T, err error, refusal string) {
 	case refusal != "" && err == nil:
 		t.Errorf("accepted, must be refused: %s", refusal)
 	case refusal != "" && !strings.Contains(err.Error(), refusal):
-		t.Errorf("refused with another sentence:\n got %v\nwant %s", err, refusal)
+		t.Errorf("refused with another message:\n got %v\nwant %s", err, refusal)
 	}
 }

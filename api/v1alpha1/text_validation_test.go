@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// acceptTexts sends each text in each place, a path of a kind; it must be taken.
+// acceptTexts sends each text in each place, which is a field path of a kind. The
+// API server must accept it.
 func acceptTexts(t *testing.T, places map[string][]string, texts map[string]string) {
 	t.Helper()
 	eachText(t, places, texts, func(t *testing.T, err error, _ string) {
@@ -17,7 +18,8 @@ func acceptTexts(t *testing.T, places map[string][]string, texts map[string]stri
 	})
 }
 
-// refuseTexts sends each text in each place; it must be refused with the sentence.
+// refuseTexts sends each text in each place. The API server must refuse it with the
+// given message.
 func refuseTexts(t *testing.T, places map[string][]string, sentence string, texts map[string]string) {
 	t.Helper()
 	eachText(t, places, texts, func(t *testing.T, err error, path string) {
@@ -47,8 +49,8 @@ func TestObjectNames(t *testing.T) {
 	}{
 		"one letter":           {"a", false},
 		"digits and dashes":    {"4-a--2", false},
-		"as long as may be":    {strings.Repeat("a", 63), false},
-		"too long":             {strings.Repeat("a", 64), true},
+		"63 characters":        {strings.Repeat("a", 63), false},
+		"64 characters":        {strings.Repeat("a", 64), true},
 		"two dots":             {"jane.doe.acme", true},
 		"a dot at the end":     {"jane.", true},
 		"a capital letter":     {"Jane", true},
@@ -59,10 +61,10 @@ func TestObjectNames(t *testing.T) {
 		"a dash at the end":    {"jane-", true},
 		"a letter with accent": {"zoë", true},
 	}
-	const sentence = "metadata: Invalid value: name must be lower-case letters, digits and dashes, 63 at the most, such as "
+	const sentence = "metadata: Invalid value: name must be at most 63 lower-case letters, digits and dashes, such as "
 	sentences := map[string]string{
 		"Organization": sentence + "acme", "Membership": sentence + "jane-doe", "Invitation": sentence + "jane-doe",
-		"Account": sentence + "jane-doe, and with a qualifier jane-doe.acme",
+		"Account": sentence + "jane-doe or, with a qualifier, jane-doe.acme",
 	}
 	for kind, sentence := range sentences {
 		try := func(what, name string, refused bool) {
@@ -79,11 +81,11 @@ func TestObjectNames(t *testing.T) {
 		}
 		qualified := kind != "Account"
 		try("one dot", "jane.acme", qualified)
-		try("one dot, as long as may be", strings.Repeat("a", 32)+"."+strings.Repeat("a", 30), qualified)
-		try("one dot, too long", strings.Repeat("a", 33)+"."+strings.Repeat("a", 30), true)
+		try("one dot and 63 characters", strings.Repeat("a", 32)+"."+strings.Repeat("a", 30), qualified)
+		try("one dot and 64 characters", strings.Repeat("a", 33)+"."+strings.Repeat("a", 30), true)
 		try("a dash before a dot", "jane-.acme", true)
 		try("a dash after a dot", "jane.-acme", true)
-		t.Run(kind+" with a name that Kubernetes makes up", func(t *testing.T) {
+		t.Run(kind+" with a generated name", func(t *testing.T) {
 			expect(t, submit(t, kinds[kind], unset("metadata.name"), set("metadata.generateName", "jane-")), "")
 		})
 	}
@@ -95,21 +97,21 @@ func TestNames(t *testing.T) {
 		"that starts with a digit":      "2nd-line",
 	}
 	bad := map[string]string{
-		"with a capital letter":        "Lead",
-		"with a space":                 "team lead",
-		"with an underscore":           "team_lead",
-		"with a slash":                 "team/lead",
-		"that starts with a dash":      "-lead",
-		"that ends with a dash":        "lead-",
-		"that starts with a dot":       ".lead",
-		"that ends with a dot":         "lead.",
-		"with two dots":                "team.lead.one",
-		"with two dots in a row":       "team..lead",
-		"with an accent":               "équipe",
-		"with a digit of other script": "team-٢",
-		"with a zero-width space":      "team\u200blead",
-		"with a line break at the end": "lead\n",
-		"with a line break in it":      "team\nlead",
+		"with a capital letter":          "Lead",
+		"with a space":                   "team lead",
+		"with an underscore":             "team_lead",
+		"with a slash":                   "team/lead",
+		"that starts with a dash":        "-lead",
+		"that ends with a dash":          "lead-",
+		"that starts with a dot":         ".lead",
+		"that ends with a dot":           "lead.",
+		"with two dots":                  "team.lead.one",
+		"with two dots in a row":         "team..lead",
+		"with an accent":                 "équipe",
+		"with a digit of another script": "team-٢",
+		"with a zero-width space":        "team\u200blead",
+		"with a line break at the end":   "lead\n",
+		"with a line break in it":        "team\nlead",
 	}
 	qualified := map[string]string{"with a dot": "team.lead"}
 	const label = "must be lower-case letters, digits and dashes, such as "
@@ -147,14 +149,14 @@ func TestNames(t *testing.T) {
 	}
 	acceptTexts(t, accounts, good)
 	acceptTexts(t, accounts, qualified)
-	refuseTexts(t, accounts, label+"jane-doe, and with a qualifier jane-doe.acme", bad)
+	refuseTexts(t, accounts, label+"jane-doe or, with a qualifier, jane-doe.acme", bad)
 }
 
 func TestSystemNamespaces(t *testing.T) {
 	namespaces := map[string][]string{"Organization": {"spec.namespace", "spec.resources.0.namespaces.names.0"}}
 	acceptTexts(t, namespaces, map[string]string{
-		"that resembles one":        "kubernetes",
-		"that has kube- further on": "acme-kube-x",
+		"that resembles one":  "kubernetes",
+		"that contains kube-": "acme-kube-x",
 	})
 	refuseTexts(t, namespaces, "must not be a system namespace: names that start with kube- belong to Kubernetes itself", map[string]string{
 		"kube-system":     "kube-system",
@@ -164,7 +166,8 @@ func TestSystemNamespaces(t *testing.T) {
 	})
 }
 
-// hidden are characters that nobody sees, or that turn round what people see.
+// hidden holds texts with characters that are invisible, or that reorder the visible
+// text.
 var hidden = map[string]string{
 	"with a null character":         "Jane\x00Doe",
 	"with a tab":                    "Jane\tDoe",
@@ -189,7 +192,7 @@ var hidden = map[string]string{
 	"with a Hangul filler":          "Jane\u3164Doe",
 	"with a narrow Hangul filler":   "Jane\uffa0Doe",
 	"with a Hangul vowel filler":    "Jane\u1160Doe",
-	"with a blank of Braille":       "Jane\u2800Doe",
+	"with a Braille blank":          "Jane\u2800Doe",
 }
 
 func TestDisplayTexts(t *testing.T) {
@@ -206,19 +209,19 @@ func TestDisplayTexts(t *testing.T) {
 		"Account": {"spec.givenName", "spec.familyName"},
 	}
 	acceptTexts(t, texts, map[string]string{
-		"of one letter":                    "J",
-		"of several words":                 "Ada M. O'Neil-Example & Söhne",
-		"in another script":                "山田 太郎",
-		"with a variant of a letter":       "葛\U000e0100城",
-		"written right to left":            "דנה לוי",
-		"that directs what is in it":       "דנה (Acme)\u200f לוי",
-		"joined by a zero-width character": "नारायण\u200dन",
-		"in parts by one of them":          "علی\u200cرضا",
-		"with an accent of its own":        "Zoe\u0308",
-		"with markup":                      "<b>Jane</b>",
-		"with emoji":                       "👩\u200d🚀 Crew",
-		"that starts with a sign":          "(Jane)",
-		"of 100 characters":                strings.Repeat("é", 100),
+		"of one letter":                       "J",
+		"of several words":                    "Ada M. O'Neil-Example & Söhne",
+		"in another script":                   "山田 太郎",
+		"with a variant of a letter":          "葛\U000e0100城",
+		"written right to left":               "דנה לוי",
+		"with a mark of direction in it":      "דנה (Acme)\u200f לוי",
+		"with a zero-width joiner":            "नारायण\u200dन",
+		"with a zero-width non-joiner":        "علی\u200cرضا",
+		"with a combining accent":             "Zoe\u0308",
+		"with markup":                         "<b>Jane</b>",
+		"with emoji":                          "👩\u200d🚀 Crew",
+		"that starts with a punctuation mark": "(Jane)",
+		"of 100 characters":                   strings.Repeat("é", 100),
 	})
 	refuseTexts(t, texts, "Too long: may not be more than 100 bytes", map[string]string{
 		"of 101 characters": strings.Repeat("é", 101),
@@ -226,19 +229,19 @@ func TestDisplayTexts(t *testing.T) {
 	refuseTexts(t, texts, "should be at least 1 chars long", map[string]string{
 		"that is empty": "",
 	})
-	const line = "must be one line of plain text, without control characters or others that cannot be seen"
+	const line = "must be one line of plain text without control characters or invisible characters"
 	refuseTexts(t, texts, line, hidden)
 	refuseTexts(t, texts, line, map[string]string{"with a line break": "Jane\nDoe"})
-	refuseTexts(t, texts, "must start with a letter, digit or sign, and must not end with a space", map[string]string{
+	refuseTexts(t, texts, "must start with a letter, digit, punctuation mark or symbol, and must not end with a space", map[string]string{
 		"with a space before it":          " Jane",
 		"with a space after it":           "Jane ",
-		"of a space alone":                " ",
+		"of only a space":                 " ",
 		"with a wide space after it":      "Jane\u3000",
 		"with a no-break space before it": "\u00a0Jane",
-		"of a joiner alone":               "\u200d",
-		"of a mark of direction alone":    "\u200e",
-		"of an accent alone":              "\u0301",
-		"of a variation selector alone":   "\ufe0f",
+		"of only a joiner":                "\u200d",
+		"of only a mark of direction":     "\u200e",
+		"of only an accent":               "\u0301",
+		"of only a variation selector":    "\ufe0f",
 		"with an accent before it":        "\u0338Jane",
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// kinds are the valid manifests by kind.
+// kinds holds the valid manifests by kind.
 var kinds = map[string]string{
 	"Organization": organization,
 	"Membership":   membership,
@@ -237,8 +237,8 @@ func TestLengths(t *testing.T) {
 				expect(t, submit(t, kinds[c.kind], set(c.path, strings.Repeat("a", length))), refusal)
 			})
 		}
-		try("as short as may be", c.shortest, "")
-		try("as long as may be", c.longest, "")
+		try("of the minimum length", c.shortest, "")
+		try("of the maximum length", c.longest, "")
 		try("too short", c.shortest-1, fmt.Sprintf("in body should be at least %d chars long", c.shortest))
 		try("too long", c.longest+1, fmt.Sprintf("%s: Too long: may not be more than %d bytes", at(c.path), c.longest))
 	}

@@ -1,9 +1,10 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package policy holds Usher's ValidatingAdmissionPolicies: the very files that
-// kustomize applies, for whoever has to tell whether they are in force as they
-// were written. It decides nothing, and must not import a client.
+// Package policy contains Usher's ValidatingAdmissionPolicies. It embeds the same
+// files that kustomize applies, so that the controller can check whether the
+// cluster has them in force, unchanged. The package decides nothing, and must not
+// import a client.
 package policy
 
 import (
@@ -22,15 +23,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Assign is the name of the policy that asks whether somebody may hand out a
-// role.
+// Assign is the name of the policy that checks whether a user can assign a role.
 const Assign = "usher-assign"
 
 //go:embed *.yaml
 var files embed.FS
 
 // All returns every policy and every binding that kustomization.yaml lists,
-// each sorted by name. An error names the file that is not what it should be.
+// each sorted by name. An error names the file that cannot be read.
 func All() (
 	policies []admissionregistrationv1.ValidatingAdmissionPolicy,
 	bindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding,
@@ -43,11 +43,11 @@ func All() (
 	for _, name := range names {
 		documents, err := documentsOf(name)
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading %s: %w", name, err)
+			return nil, nil, fmt.Errorf("read %s: %w", name, err)
 		}
 		for _, document := range documents {
 			if err := decode(document, &policies, &bindings); err != nil {
-				return nil, nil, fmt.Errorf("reading %s: %w", name, err)
+				return nil, nil, fmt.Errorf("read %s: %w", name, err)
 			}
 		}
 	}
@@ -60,7 +60,7 @@ func All() (
 	return policies, bindings, nil
 }
 
-// listed are the files that kustomize applies.
+// listed returns the names of the files that kustomize applies.
 func listed() ([]string, error) {
 	raw, err := files.ReadFile("kustomization.yaml")
 	if err != nil {
@@ -72,7 +72,7 @@ func listed() ([]string, error) {
 		Resources []string `json:"resources"`
 	}
 	if err := yaml.UnmarshalStrict(raw, &kustomization); err != nil {
-		return nil, fmt.Errorf("reading kustomization.yaml: %w", err)
+		return nil, fmt.Errorf("read kustomization.yaml: %w", err)
 	}
 	return kustomization.Resources, nil
 }
@@ -95,8 +95,8 @@ func documentsOf(name string) (documents [][]byte, err error) {
 	}
 }
 
-// decode adds what a document holds to the list of its kind. A field that the
-// API does not have is an error: the API server would leave it out.
+// decode appends the object in a document to the list of its kind. A field that
+// the API does not have is an error, because the API server would drop it.
 func decode(
 	document []byte,
 	policies *[]admissionregistrationv1.ValidatingAdmissionPolicy,

@@ -37,7 +37,7 @@ func TestEveryFileIsListedAndHoldsThePolicyThatItIsNamedAfter(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(present, kustomization.Resources); diff != "" {
-		t.Errorf("kustomization.yaml does not list the files that are there, in order (-files +listed):\n%s", diff)
+		t.Errorf("kustomization.yaml does not list the files of the directory in order (-files +listed):\n%s", diff)
 	}
 	policies, _, err := policy.All()
 	if err != nil {
@@ -48,10 +48,10 @@ func TestEveryFileIsListedAndHoldsThePolicyThatItIsNamedAfter(t *testing.T) {
 		names = append(names, p.Name)
 	}
 	if diff := cmp.Diff(expected, names); diff != "" {
-		t.Errorf("All does not return the policy of each file, by name (-files +policies):\n%s", diff)
+		t.Errorf("All does not return the policy of each file, sorted by name (-files +policies):\n%s", diff)
 	}
 	if !slices.Contains(names, policy.Assign) {
-		t.Errorf("no policy is called %s", policy.Assign)
+		t.Errorf("no policy has the name %s", policy.Assign)
 	}
 }
 
@@ -70,7 +70,7 @@ func TestEachPolicyRefusesWhatItCannotJudgeAndIsBoundOnceAndEverywhere(t *testin
 			t.Errorf("%s: failurePolicy is not Fail", p.Name)
 		}
 		if len(p.Spec.Validations) == 0 {
-			t.Errorf("%s: nothing is validated", p.Name)
+			t.Errorf("%s: the policy has no validations", p.Name)
 		}
 		expected = append(expected, bound{p.Name, admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
 			PolicyName:        p.Name,
@@ -81,7 +81,7 @@ func TestEachPolicyRefusesWhatItCannotJudgeAndIsBoundOnceAndEverywhere(t *testin
 		have = append(have, bound{b.Name, b.Spec})
 	}
 	if diff := cmp.Diff(expected, have); diff != "" {
-		t.Errorf("the bindings are not one for each policy that denies, with no exception (-expected +have):\n%s", diff)
+		t.Errorf("the bindings are not exactly one unconditional Deny for each policy (-expected +have):\n%s", diff)
 	}
 }
 
