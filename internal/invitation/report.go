@@ -94,21 +94,21 @@ func (f Facts) outcomes() string {
 		switch d.Result {
 		case "":
 			if ended {
-				outcome = "not known to have been delivered"
+				outcome = "not known to have been sent"
 			}
 		case accountsv1.DeliverySent:
-			outcome = "delivered"
+			outcome = "sent"
 			if f.Media.Spent(d) {
 				outcome = "sent twice without confirmation: " + d.Message
 			}
 		case accountsv1.DeliveryWithdrawn:
 			outcome = "withdrawn"
 		case accountsv1.DeliveryRefused:
-			outcome = "permanently refused: " + d.Message
+			outcome = "refused permanently: " + d.Message
 		case accountsv1.DeliveryTemporaryFailure:
 			outcome = "retrying: " + d.Message
 			if ended {
-				outcome = "not delivered: " + d.Message
+				outcome = "not sent: " + d.Message
 			}
 		}
 		told = append(told, fmt.Sprintf("%s: %s.", d.Medium, strings.TrimRight(outcome, ".")))

@@ -81,7 +81,7 @@ var verdicts = map[situation]verdict{
 		state: accountsv1.InvitationFailed, set: isStalled,
 		reasonOf: func(f Facts) string { return cmp.Or(f.handover(), accountsv1.ReasonTemporaryFailure) },
 		messageOf: func(f Facts) string {
-			return "The link has expired, and no channel is known to have delivered it. " + f.outcomes() + " Fix the cause" + inviteAgain
+			return "The link has expired, and no channel is known to have sent it. " + f.outcomes() + " Fix the cause" + inviteAgain
 		},
 	},
 	expired: {

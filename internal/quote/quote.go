@@ -33,11 +33,11 @@ func Failure(err error) string {
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return "the send was canceled"
+		return "the send was called off"
 	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
 		return "its certificate has expired or is not valid yet"
 	case errors.As(err, &authority):
-		return "its certificate is signed by an untrusted authority; configure the CA file"
+		return "its certificate is signed by an authority that is not trusted here; configure the CA file"
 	case errors.As(err, &host):
 		return "its certificate is for another host name"
 	case errors.As(err, &record):
