@@ -214,7 +214,7 @@ func TestThereAreNeverMoreDeliveriesThanAStatusTakes(t *testing.T) {
 func TestAnEndIsWrittenForTheTryThatEndedAlone(t *testing.T) {
 	f := someFacts(by("Email", "SMS"), tried(me, "", 1))
 	before := f.Invitation.Status.DeepCopy()
-	f.Media.End(f.Invitation.Status.Deliveries, "carrier pigeon", accountsv1.DeliverySent, "", f.Now)
+	f.Media.End(f.Invitation.Status.Deliveries, "pigeon", accountsv1.DeliverySent, "", f.Now)
 	if diff := cmp.Diff(before, &f.Invitation.Status); diff != "" {
 		t.Errorf("of no delivery at all:\n%s", diff)
 	}
