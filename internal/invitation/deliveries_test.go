@@ -235,7 +235,7 @@ func TestWhatWasAnsweredIsToldChannelByChannel(t *testing.T) {
 	f := someFacts(by("Email", "SMS", "Link"), tried(me, "", 1), delivered("email", "Refused"), delivered("sms", "TemporaryFailure"))
 	status := Report(f)
 	i := slices.IndexFunc(status.Conditions, func(c metav1.Condition) bool { return c.Type == accountsv1.ConditionDelivered })
-	want := "Email: refused permanently: because. SMS: retrying: because. Link: on its way."
+	want := "Email: refused permanently: because. SMS: retrying: because. Link: being sent."
 	if got := status.Conditions[i]; got.Message != want || got.Status != "False" || got.Reason != "Refused" {
 		t.Errorf("Delivered is %s %s: %s", got.Status, got.Reason, got.Message)
 	}

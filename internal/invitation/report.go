@@ -90,7 +90,7 @@ func (f Facts) outcomes() string {
 		if d.Purpose != accountsv1.PurposeInvitation {
 			continue
 		}
-		outcome := "on its way"
+		outcome := "being sent"
 		switch d.Result {
 		case "":
 			if ended {

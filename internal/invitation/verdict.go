@@ -37,7 +37,7 @@ var (
 
 var (
 	joined  = verdict{state: accountsv1.InvitationActive, set: isReady, reason: accountsv1.ReasonAccepted, message: "The invitation was accepted."}
-	sending = verdict{state: accountsv1.InvitationSending, set: isReconciling, reason: accountsv1.ReasonSending, message: "The link is on its way."}
+	sending = verdict{state: accountsv1.InvitationSending, set: isReconciling, reason: accountsv1.ReasonSending, message: "Usher is sending the link."}
 )
 
 // verdicts has a row for every situation. The table in docs/spec/invitations.md is
@@ -128,7 +128,7 @@ var verdicts = map[situation]verdict{
 	},
 	inFlight: {
 		state: accountsv1.InvitationSending, linkStays: true, set: isReconciling, reason: accountsv1.ReasonSending,
-		message: "The link is on its way.",
+		message: "Usher is sending the link.",
 	},
 	sent: {
 		state: accountsv1.InvitationPending, set: isReady, reason: accountsv1.ReasonAwaitingAcceptance,

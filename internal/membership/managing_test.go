@@ -63,8 +63,8 @@ func grants(list []accountsv1.GrantStatus) []string {
 	return shown
 }
 
-// Usher gives a ClusterRole that manages people to no guest. It also gives it to no new
-// member by a spec that no policy checked.
+// Guests never get a ClusterRole that manages people. New members do not get it by a spec
+// that no policy checked.
 func TestWhoManagesPeople(t *testing.T) {
 	held := heldBy("jane", "jane@example.com")
 	manager := owning("jane", "john")
@@ -212,7 +212,7 @@ func TestNoMessageOfAGrantIsLongerThanTheAPITakes(t *testing.T) {
 	conflict := someFacts(heldBy("jane", "jane@example.com"), func(f *Facts) {
 		f.Failures = map[string]Failure{"staging/usher:acme:jane:edit": {Reason: "BindingConflict", Message: strings.Repeat("é", most+1)}}
 	})
-	for name, f := range map[string]Facts{"many missing namespaces": many, "many who hold a RoleBinding": conflict} {
+	for name, f := range map[string]Facts{"many missing namespaces": many, "many conflicting field managers": conflict} {
 		t.Run(name, func(t *testing.T) {
 			got := Report(f).Grants[0].Message
 			if length := utf8.RuneCountInString(got); length == 0 || length > most || !utf8.ValidString(got) {

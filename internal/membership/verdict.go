@@ -169,7 +169,7 @@ func (f Facts) invitedVerdict() verdict {
 	inv := f.Invitation
 	v := verdict{
 		state: accountsv1.MembershipInvited, set: isReconciling, reason: accountsv1.ReasonSending,
-		message: "The invitation is on its way to the mail server.",
+		message: "Usher is sending the invitation.",
 	}
 	ready := meta.FindStatusCondition(inv.Status.Conditions, accountsv1.ConditionReady)
 	if ready == nil {
