@@ -155,7 +155,7 @@ func worth(purpose accountsv1.DeliveryPurpose) time.Duration {
 
 // deliveries returns the deliveries of the status. Of the codes among them only the
 // latest requested one counts, whether begun or not. Repeating an earlier code would
-// send another recipient the code that confirms the current address.
+// send the code that confirms the current address to an earlier recipient.
 func (f Facts) deliveries() []accountsv1.Delivery {
 	status := f.Invitation.Status
 	var current accountsv1.Delivery

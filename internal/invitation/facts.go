@@ -27,7 +27,7 @@ type Facts struct {
 	// HomeTaken reports that an older Organization holds the home namespace.
 	HomeTaken bool
 	// Unvetted reports that the role lets people manage people, but that the API server
-	// did not check whether the author of the Invitation may assign it. It is ignored
+	// did not check whether the author of the Invitation may assign it. It is not set
 	// if a Membership of the same name determines the role.
 	Unvetted bool
 	// Rival is the reason why the address cannot be invited.

@@ -25,16 +25,16 @@ type Mailings struct {
 	// Reached begins the sentence that reports a reached limit, such as "The address
 	// was mailed".
 	Reached string
-	// All sendings: by this Invitation, by existing Invitations of any Organization,
-	// and by deleted Invitations of the same Organization, as far as this process knows
-	// them. The deleted ones count because a person or a tool could delete and recreate
-	// Invitations.
+	// All holds the mailings by this Invitation, by existing Invitations of any
+	// Organization, and by deleted Invitations of the same Organization, as far as this
+	// process knows them. The deleted ones count because a person or a tool could delete
+	// and recreate Invitations.
 	All []time.Time
-	// Near are the sendings among All by other Invitations of the same Organization.
+	// Near holds the mailings among All by other Invitations of the same Organization.
 	Near []time.Time
 }
 
-// next returns when another sending is possible; zero: now.
+// next returns when another mailing is possible; zero: now.
 func (m Mailings) next(now time.Time) time.Time {
 	counted := recent(m.All, now)
 	if len(counted) < MostMailings {
@@ -43,10 +43,10 @@ func (m Mailings) next(now time.Time) time.Time {
 	return counted[len(counted)-MostMailings].Add(MailingsWindow)
 }
 
-// first returns when an Invitation that has sent nothing can send; zero: now. Sendings
-// by other Organizations do not keep an Organization from its first one. If the
-// Organization has sent one within the window, through any Invitation, the next one
-// counts like a resend.
+// first returns when an Invitation can have its first mailing; zero: now. Mailings by
+// other Organizations do not keep an Organization from its first one. If the
+// Organization had one within the window, by any Invitation, the next one counts like a
+// resend.
 func (m Mailings) first(now time.Time) time.Time {
 	next, near := m.next(now), recent(m.Near, now)
 	if next.IsZero() || len(near) == 0 {

@@ -42,7 +42,7 @@ type Others struct {
 // elsewhere can be invited.
 //
 // The state of another Invitation is visible only with a delay, and only the second of
-// two Invitations knows which was first, by clocks that differ. So an Invitation that
+// two Invitations can tell which was first, from clocks that differ. So an Invitation that
 // has precedence waits until each other one has seen it and failed because of it, or
 // turns out to be in progress.
 func FindRival(inv *accountsv1.Invitation, others Others) Rival {

@@ -22,8 +22,8 @@ const (
 )
 
 // Counted reports whether a role of the Organization takes one of its seats. A role
-// that is not in the catalogue does: a mistake in a manifest must not give the seats of
-// all members with that role to others.
+// that is not in the catalogue takes one too: a mistake in a manifest must not give the
+// seats of all members with that role to others.
 func Counted(org *accountsv1.Organization, role accountsv1.CatalogueName) bool {
 	r, _ := org.Role(role)
 	return org.Spec.Seats != 0 && r.Counted()

@@ -35,8 +35,8 @@ const (
 	Expired
 	// Superseded: a newer link was sent.
 	Superseded
-	// Withdrawn: the invitation cannot be accepted now. Its Organization or role is
-	// gone, it is being deleted, or an admin must change a manifest first.
+	// Withdrawn: the invitation cannot be accepted now. Its Organization or role no
+	// longer exists, it is being deleted, or an admin must change a manifest first.
 	Withdrawn
 	// Full: the Organization has no seat for it.
 	Full
@@ -141,9 +141,9 @@ func (o Offer) withdrawn() bool {
 }
 
 // Fits reports whether an Invitation can be the one for the Membership of its name. The
-// role and permissions that count are those of the Membership. So a
-// manually applied Invitation fits only if they are exactly what its requester may
-// assign: that role, and no additional Allow.
+// role and permissions that count are those of the Membership. So a manually applied
+// Invitation fits only if they are exactly what its requester may assign: that role, and
+// no additional Allow.
 func Fits(inv *accountsv1.Invitation, m *accountsv1.Membership) bool {
 	if m.Spec.Email != inv.Spec.Email || m.Spec.OrganizationRef != inv.Spec.OrganizationRef {
 		return false

@@ -22,11 +22,11 @@ type Ability struct {
 // Places returns the resources of the permission in one line.
 func (a Ability) Places() string { return strings.Join(a.Resources, ", ") }
 
-// Abilities returns what a person will be able to do after accepting an Offer. These
-// are the grants of the role and the overrides of the Membership, as far as the
-// Organization's catalogue knows them. It omits what a Deny removes entirely, as far as the catalogue
-// shows it or, for a member, the status. It includes a resource of which a Deny leaves
-// something.
+// Abilities returns what a person will be able to do after accepting an Offer. These are
+// the grants of the role and the overrides of the Membership, as far as the
+// Organization's catalogue knows them. Abilities omits what a Deny removes entirely, as
+// far as the catalogue shows it or, for a member, the status. It includes a resource of
+// which a Deny leaves something.
 func Abilities(o invitation.Offer) []Ability {
 	permissions, resources := map[accountsv1.CatalogueName]string{}, map[accountsv1.CatalogueName]string{}
 	for _, p := range o.Organization.Spec.Permissions {

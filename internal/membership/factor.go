@@ -29,8 +29,8 @@ type missingFactor struct {
 }
 
 // missingFactor starts the grace period when the factor was first missed, according to
-// the condition. Once access has ended, it returns only with a second factor, or if the
-// Organization no longer requires one.
+// the condition. Once access has ended, the person regains it only with a second factor,
+// or if the Organization no longer requires one.
 func (f Facts) missingFactor() missingFactor {
 	a, org := f.account(), f.Organization
 	missed := meta.FindStatusCondition(f.Membership.Status.Conditions, accountsv1.ConditionTwoFactorMissing)

@@ -144,7 +144,7 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 		cmp.Or(f.Mail.Message, "The Organization's mail settings and wording can be used."))
 	if f.Held > 0 {
 		c.True(accountsv1.ConditionMailHeld, accountsv1.ReasonMailHeld, fmt.Sprintf(
-			"The status of %d invited people was lost, so Usher does not mail them again on its own; annotate the Organization with %s to mail them.",
+			"%d people were invited before a status was lost, so Usher does not mail them again on its own; annotate the Organization with %s to mail them.",
 			f.Held, accountsv1.ReleaseMailAnnotation))
 	}
 	return accountsv1.OrganizationStatus{Conditions: c.List(), ObservedGeneration: &generation, Seats: f.Seats, Owners: f.Owners, Rollout: f.Rollout}

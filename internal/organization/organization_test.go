@@ -278,7 +278,7 @@ func TestEachConditionIsAboutOneThing(t *testing.T) {
 
 func TestTheMessageSaysHowManyAreHeldAndHowToLetThemGo(t *testing.T) {
 	held := meta.FindStatusCondition(Report(someFacts(func(f *Facts) { f.Held = 12 })).Conditions, "MailHeld")
-	if !strings.HasPrefix(held.Message, "The status of 12 invited people ") || !strings.Contains(held.Message, accountsv1.ReleaseMailAnnotation) {
+	if !strings.HasPrefix(held.Message, "12 people ") || !strings.Contains(held.Message, accountsv1.ReleaseMailAnnotation) {
 		t.Errorf("the message is: %s", held.Message)
 	}
 }

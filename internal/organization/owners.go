@@ -31,7 +31,7 @@ type Person struct {
 // A listed owner does not lose access before being removed from the list. So this
 // function is the one place where removals meet: it removes an owner only if another
 // owner, already listed, stays. If none stays, it keeps the owner who has been listed
-// longest, although that owner wants to leave. An owner who has just joined does not
+// longest, although that owner is to be removed. An owner who has just joined does not
 // count, because a reconciliation that read the earlier list may have withdrawn that
 // owner's access at that very moment.
 func Owners(org *accountsv1.Organization, people []Person) []accountsv1.OwnerStatus {
