@@ -1,9 +1,10 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package condition builds the condition list of a status from what was seen,
-// so that every kind keeps the kstatus contract in the same way: Ready always;
-// Reconciling or Stalled only while True, and never both. It is pure.
+// Package condition builds the condition list of a status from observations, so that
+// every kind follows the kstatus contract in the same way. Ready is always present.
+// Reconciling and Stalled are present only while True, and never both. The package is
+// pure.
 package condition
 
 import (
@@ -15,8 +16,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Set is a condition list in the making. A condition that is not set again is
-// dropped; one whose status has not changed keeps its transition time.
+// Set builds a condition list. A condition that is not set again is dropped. A
+// condition whose status has not changed keeps its transition time.
 type Set struct {
 	now        time.Time
 	generation int64
@@ -24,13 +25,13 @@ type Set struct {
 	list       []metav1.Condition
 }
 
-// New begins a list for an object of the given generation, at the given time,
-// whose conditions were as in before.
+// New starts a list for an object of the given generation at the given time. The
+// previous conditions are before.
 func New(now time.Time, generation int64, before []metav1.Condition) *Set {
 	return &Set{now: now, generation: generation, before: before}
 }
 
-// Set says that a condition has this status, for this reason.
+// Set sets a condition to this status, for this reason.
 func (s *Set) Set(conditionType string, status metav1.ConditionStatus, reason, message string) {
 	transition := metav1.NewTime(s.now.Truncate(time.Second))
 	if old := meta.FindStatusCondition(s.before, conditionType); old != nil && old.Status == status {
@@ -42,17 +43,17 @@ func (s *Set) Set(conditionType string, status metav1.ConditionStatus, reason, m
 	})
 }
 
-// True says that a condition is True.
+// True sets a condition to True.
 func (s *Set) True(conditionType, reason, message string) {
 	s.Set(conditionType, metav1.ConditionTrue, reason, message)
 }
 
-// False says that a condition is False.
+// False sets a condition to False.
 func (s *Set) False(conditionType, reason, message string) {
 	s.Set(conditionType, metav1.ConditionFalse, reason, message)
 }
 
-// Either says that a condition is True for one reason, or False for another.
+// Either sets a condition to True for one reason, or to False for another.
 func (s *Set) Either(conditionType string, holds bool, whenTrue, whenFalse, message string) {
 	if holds {
 		s.True(conditionType, whenTrue, message)
@@ -61,26 +62,27 @@ func (s *Set) Either(conditionType string, holds bool, whenTrue, whenFalse, mess
 	s.False(conditionType, whenFalse, message)
 }
 
-// Ready says that nothing is left to do.
+// Ready reports that nothing is left to do.
 func (s *Set) Ready(reason, message string) {
 	s.True(accountsv1.ConditionReady, reason, message)
 }
 
-// Reconciling says that Usher is at work, or waits for something that can
-// appear by itself.
+// Reconciling reports that Usher is at work, or waits for something that can appear
+// without a change by an admin.
 func (s *Set) Reconciling(reason, message string) {
 	s.False(accountsv1.ConditionReady, reason, message)
 	s.True(accountsv1.ConditionReconciling, reason, message)
 }
 
-// Stalled says that a manifest or the platform must change before Usher can go on.
+// Stalled reports that an admin must change a manifest or the platform before Usher can
+// continue.
 func (s *Set) Stalled(reason, message string) {
 	s.False(accountsv1.ConditionReady, reason, message)
 	s.True(accountsv1.ConditionStalled, reason, message)
 }
 
-// Keep takes over from before every condition that was not set and that is
-// none of kstatus' own: what a failed look did not see is as it was.
+// Keep copies from before every condition that was not set, except those of kstatus.
+// What a failed reconciliation did not observe stays unchanged.
 func (s *Set) Keep() {
 	for _, old := range s.before {
 		switch old.Type {
@@ -93,5 +95,5 @@ func (s *Set) Keep() {
 	}
 }
 
-// List is the finished list.
+// List returns the finished list.
 func (s *Set) List() []metav1.Condition { return s.list }

@@ -16,17 +16,17 @@ func TestConditionsKeepTheirTimesAndDropWhatIsOver(t *testing.T) {
 	now := then.Add(time.Hour)
 	first := New(then, 1, nil)
 	first.Reconciling("Sending", "On its way.")
-	first.False("Active", "NotAccepted", "Nobody accepted.")
+	first.False("Active", "NotAccepted", "Not accepted yet.")
 	first.False("Expired", "NotExpired", "Time is left.")
 
 	second := New(now, 2, first.List())
-	second.Ready("AwaitingAcceptance", "It is out.")
-	second.False("Active", "NotAccepted", "It is out.")
+	second.Ready("AwaitingAcceptance", "It was sent.")
+	second.False("Active", "NotAccepted", "It was sent.")
 	second.Keep()
 
 	want := []metav1.Condition{
-		{Type: "Ready", Status: "True", Reason: "AwaitingAcceptance", Message: "It is out.", ObservedGeneration: 2, LastTransitionTime: metav1.NewTime(now)},
-		{Type: "Active", Status: "False", Reason: "NotAccepted", Message: "It is out.", ObservedGeneration: 2, LastTransitionTime: metav1.NewTime(then)},
+		{Type: "Ready", Status: "True", Reason: "AwaitingAcceptance", Message: "It was sent.", ObservedGeneration: 2, LastTransitionTime: metav1.NewTime(now)},
+		{Type: "Active", Status: "False", Reason: "NotAccepted", Message: "It was sent.", ObservedGeneration: 2, LastTransitionTime: metav1.NewTime(then)},
 		{Type: "Expired", Status: "False", Reason: "NotExpired", Message: "Time is left.", ObservedGeneration: 1, LastTransitionTime: metav1.NewTime(then)},
 	}
 	if diff := cmp.Diff(want, second.List()); diff != "" {

@@ -1,10 +1,10 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package delivery holds what is the same for every message that Usher tries to
-// deliver, whatever it is about: how a try is claimed before it is made, how its
-// end is written down, and when the next one is due. It is pure: it imports
-// neither a client nor the packages that say which messages there are.
+// Package delivery holds the rules that are the same for all messages that Usher sends.
+// They determine how a send is claimed beforehand, how its result is recorded, and when
+// the next send is due. The package is pure: it imports neither a client nor the
+// packages that define the messages.
 package delivery
 
 import (
@@ -17,48 +17,49 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Waits between tries: doubled from the first to the longest. With these, a
-// mail server that is away for an hour is asked 19 times, and is asked again
-// within five minutes of its return.
+// The waits between sends double from the first to the longest. With these values,
+// Usher tries a mail server that is down for an hour 19 times, and tries again within
+// five minutes after it returns.
 const (
 	FirstBackoff   = 10 * time.Second
 	LongestBackoff = 270 * time.Second
 )
 
-// Unconfirmed is how a try ended that went out and whose answer never came: the
-// message may have been taken or not. No status has it: Media.End writes down what
-// follows from it.
+// Unconfirmed is the result of a message that was sent but never answered: the receiver
+// may or may not have taken it. No status contains it: Media.End records what follows
+// from it.
 const Unconfirmed accountsv1.DeliveryResult = "Unconfirmed"
 
-// Process is the one that tries.
+// Process is the process that sends.
 type Process struct {
-	// Holder names it in claims. Another run of it has another name.
+	// Holder is its name in claims. Each run of the process has another name.
 	Holder string
-	// Deadline is after which time a try has surely ended, of any process.
+	// Deadline is the time after which a send of any process has certainly ended.
 	Deadline time.Duration
 }
 
-// Try is one try to deliver one message, to be written before it is made.
+// Try is one send of one message. It is written before the message is sent.
 type Try struct {
-	// Name of the delivery that is tried, and the how manieth time.
+	// Name of the delivery, and the number of this send.
 	Name  string
 	Tries int32
-	// Holder is who tries, and from when on.
+	// Holder is the process that sends.
 	Holder string
-	// Time of the try, cut to the second.
+	// Time at which it begins, truncated to the second.
 	Time metav1.Time
-	// MessageID and Sender of a mail that is tried for the first time. An empty
-	// Sender is that of the attempt.
+	// MessageID and Sender of a mail that is sent for the first time. If Sender is
+	// empty, the sender of the attempt applies.
 	MessageID, Sender string
 }
 
-// Next is the next try of a delivery, without a Message-ID.
+// Next returns the next send of a delivery, without a Message-ID.
 func (p Process) Next(d accountsv1.Delivery, now time.Time) Try {
 	return Try{Name: d.Name, Tries: d.Tries + 1, Holder: p.Holder, Time: second(now)}
 }
 
-// Begin writes a try into the delivery that it is of. What another process was
-// at, and never ended, may have gone out. What this one claimed before has not.
+// Begin writes a send into its delivery. If another process claimed a send and never
+// ended it, that message may have been sent. What this process claimed before was not
+// sent.
 func Begin(d *accountsv1.Delivery, try Try) {
 	switch {
 	case !d.Begun():
@@ -71,8 +72,7 @@ func Begin(d *accountsv1.Delivery, try Try) {
 	d.Holder, d.Result, d.Message = try.Holder, "", ""
 }
 
-// Find gives the delivery of that name, which can be changed in its place; nil:
-// there is none.
+// Find returns a pointer to the delivery of that name in the slice; nil: there is none.
 func Find(all []accountsv1.Delivery, name string) *accountsv1.Delivery {
 	for i := range all {
 		if all[i].Name == name {
@@ -82,14 +82,14 @@ func Find(all []accountsv1.Delivery, name string) *accountsv1.Delivery {
 	return nil
 }
 
-// Finished tells whether there is nothing left to try.
+// Finished reports whether nothing is left to send.
 func Finished(d accountsv1.Delivery) bool {
 	return d.Result != "" && d.Result != accountsv1.DeliveryTemporaryFailure
 }
 
-// Due gives the first of the deliveries that can be tried now. Where none can, it
-// gives the time until the next one can; 0: there is none. The seed tells the
-// objects apart that the deliveries are of.
+// Due returns the first of the deliveries that can be sent now. If none can, it returns
+// the time until the next one can; 0: there is none. The seed differs between the
+// objects that own the deliveries.
 func (p Process) Due(all []accountsv1.Delivery, seed string, now time.Time) (due *accountsv1.Delivery, after time.Duration) {
 	for i, d := range all {
 		if Finished(d) {
@@ -106,7 +106,7 @@ func (p Process) Due(all []accountsv1.Delivery, seed string, now time.Time) (due
 	return nil, after
 }
 
-// nextTry is when a delivery that is not finished may be tried.
+// nextTry returns when a delivery that is not finished can be sent.
 func (p Process) nextTry(d accountsv1.Delivery, seed string, now time.Time) time.Time {
 	switch {
 	case !d.Begun():
@@ -116,33 +116,33 @@ func (p Process) nextTry(d accountsv1.Delivery, seed string, now time.Time) time
 	case d.Holder == p.Holder:
 		return now // this process holds the claim and is not sending: it never began to
 	default:
-		return d.TryTime.Add(p.Deadline + time.Second) // TryTime is cut to the second
+		return d.TryTime.Add(p.Deadline + time.Second) // TryTime is truncated to the second
 	}
 }
 
-// Backoff is how long to wait after the given number of failed tries. It is
-// up to a tenth shorter than the doubling says, by an amount that depends on
-// the seed, so that many messages do not come back in the same instant.
+// Backoff returns how long to wait after the given number of failed sends. It is up to
+// a tenth shorter than the doubled wait. The difference depends on the seed, so that
+// many messages do not retry at the same instant.
 func Backoff(tries int32, seed string) time.Duration {
 	wait := LongestBackoff
 	if doublings := tries - 1; doublings < 5 {
 		wait = FirstBackoff << max(doublings, 0)
 	}
 	h := fnv.New32a()
-	_, _ = fmt.Fprintf(h, "%s/%d", seed, tries) // a hash never fails to be written to
+	_, _ = fmt.Fprintf(h, "%s/%d", seed, tries) // writing to a hash never fails
 	return wait - wait*time.Duration(h.Sum32()%100)/1000
 }
 
-// silence is how long to wait at the least once a message may have arrived so
-// many times: the longest wait between tries, and four times as long each time.
-// That makes 7 copies in a week, and 8 in a month.
+// silence returns how long to wait at least once a message may have arrived that many
+// times: the longest wait between sends, and four times as long each time. That makes 7
+// copies in a week, and 8 in a month.
 func silence(unconfirmed int32) time.Duration {
 	if unconfirmed == 0 {
 		return 0
 	}
-	const years = 18 // doublings make the wait longer than anything is tried
+	const years = 18 // doublings after which the wait is longer than any message is retried
 	return LongestBackoff << min(2*(unconfirmed-1), years)
 }
 
-// second is a time as the API server keeps it.
+// second returns a time as the API server stores it.
 func second(t time.Time) metav1.Time { return metav1.NewTime(t.UTC().Truncate(time.Second)) }

@@ -19,10 +19,10 @@ var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 var me = delivery.Process{Holder: "usher-1", Deadline: time.Minute}
 
-// media are those that the Carriers describe.
+// media are the same as those that the Carriers describe.
 var media = notifier.Media()
 
-// tried is a delivery whose last try was begun so long before noon.
+// tried is a delivery whose last send began the given time before noon.
 func tried(name, holder string, result accountsv1.DeliveryResult, tries int32, ago time.Duration) accountsv1.Delivery {
 	at := metav1.NewTime(noon.Add(-ago))
 	return accountsv1.Delivery{Name: name, Holder: holder, Result: result, Tries: tries, ClaimTime: &at, TryTime: &at}
@@ -41,17 +41,17 @@ func TestTheFirstThatCanBeTriedIsDue(t *testing.T) {
 		due   string
 		after time.Duration
 	}{
-		"there is none":                         {},
+		"no deliveries":                         {},
 		"one that was never begun":              {[]accountsv1.Delivery{{Name: "email"}}, "email", 0},
 		"the first of two":                      {[]accountsv1.Delivery{{Name: "email"}, {Name: "sms"}}, "email", 0},
 		"all are finished":                      {[]accountsv1.Delivery{tried("a", "", sent, 1, 0), tried("b", "", refused, 1, 0), tried("c", "", dropped, 1, 0)}, "", 0},
 		"the first is finished":                 {[]accountsv1.Delivery{tried("a", "", sent, 1, 0), {Name: "b"}}, "b", 0},
 		"this process claimed, and never began": {[]accountsv1.Delivery{tried("a", "usher-1", "", 1, 0)}, "a", 0},
-		"another process may be at it":          {[]accountsv1.Delivery{tried("a", "usher-2", "", 1, 20*time.Second)}, "", 41 * time.Second},
-		"another process was at it, and cannot be any more": {
+		"another process may be sending":        {[]accountsv1.Delivery{tried("a", "usher-2", "", 1, 20*time.Second)}, "", 41 * time.Second},
+		"another process was sending, and its deadline has passed": {
 			[]accountsv1.Delivery{tried("a", "usher-2", "", 1, 61*time.Second)}, "a", 0,
 		},
-		"the other side said not now, and the pause is over": {
+		"the server failed temporarily, and the backoff is over": {
 			[]accountsv1.Delivery{tried("a", "", notNow, 1, delivery.FirstBackoff)}, "a", 0,
 		},
 		"one waits, and a later one waits less": {
@@ -60,8 +60,8 @@ func TestTheFirstThatCanBeTriedIsDue(t *testing.T) {
 		"one waits, and a later one waits longer": {
 			[]accountsv1.Delivery{tried("a", "usher-2", "", 1, 30*time.Second), tried("b", "usher-2", "", 1, 0)}, "", 31 * time.Second,
 		},
-		"one waits, and a later one can go": {[]accountsv1.Delivery{tried("a", "usher-2", "", 1, 0), {Name: "b"}}, "b", 0},
-		"the other side said not now": {
+		"one waits, and a later one is due": {[]accountsv1.Delivery{tried("a", "usher-2", "", 1, 0), {Name: "b"}}, "b", 0},
+		"the server failed temporarily": {
 			[]accountsv1.Delivery{tried("a", "", notNow, 3, time.Second)}, "", delivery.Backoff(3, seed+"a") - time.Second,
 		},
 	}
@@ -73,7 +73,7 @@ func TestTheFirstThatCanBeTriedIsDue(t *testing.T) {
 				got = due.Name
 			}
 			if got != c.due || after != c.after {
-				t.Errorf("it is %q, after %s, not %q, after %s", got, after, c.due, c.after)
+				t.Errorf("%q is due after %s, not %q after %s", got, after, c.due, c.after)
 			}
 		})
 	}
@@ -99,7 +99,7 @@ func TestATryIsClaimedEndedAndRepeated(t *testing.T) {
 		t.Errorf("ended: -want +got\n%s", diff)
 	}
 
-	// What the bytes are made of is that of the first try.
+	// The input of the bytes is that of the first send.
 	later := metav1.NewTime(noon.Add(time.Minute))
 	again := delivery.Process{Holder: "usher-2"}.Next(*d, later.Time)
 	again.MessageID = "2@example.com"
@@ -145,10 +145,10 @@ func TestAMessageWhoseAnswerIsLostIsNotSentWithoutEnd(t *testing.T) {
 				media.End(all, "it", delivery.Unconfirmed, "no answer", at)
 			}
 			if copies != c.copies || all[0].Result != c.last || int(all[0].Unconfirmed) != copies {
-				t.Errorf("%d copies went out in a week, and not %d; in the end it is %+v", copies, c.copies, all[0])
+				t.Errorf("%d copies were sent in a week, not %d; in the end it is %+v", copies, c.copies, all[0])
 			}
 			if all[0].Message != "no answer" {
-				t.Errorf("it says %q of the answer", all[0].Message)
+				t.Errorf("the recorded answer is %q", all[0].Message)
 			}
 		})
 	}
@@ -161,18 +161,18 @@ func TestWhatALostAnswerLeadsTo(t *testing.T) {
 		tries       int32
 		least, most time.Duration
 	}{
-		"none was lost":             {0, 1, 9 * time.Second, 10 * time.Second},
-		"a mail is back in time":    {1, 1, 4 * time.Minute, 5 * time.Minute},
-		"the next one is rarer":     {2, 2, 18 * time.Minute, 18 * time.Minute},
-		"one of many is very rare":  {6, 6, 76 * time.Hour, 77 * time.Hour},
-		"and no number is too many": {1 << 30, 1 << 30, 365 * 24 * time.Hour, 3 * 365 * 24 * time.Hour},
+		"no answer was lost":              {0, 1, 9 * time.Second, 10 * time.Second},
+		"a mail is sent again soon":       {1, 1, 4 * time.Minute, 5 * time.Minute},
+		"the next one is rarer":           {2, 2, 18 * time.Minute, 18 * time.Minute},
+		"after many, sends are very rare": {6, 6, 76 * time.Hour, 77 * time.Hour},
+		"any number is possible":          {1 << 30, 1 << 30, 365 * 24 * time.Hour, 3 * 365 * 24 * time.Hour},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			d := tried("email", "", notNow, c.tries, 0)
 			d.Medium, d.Unconfirmed = accountsv1.MediumEmail, c.unconfirmed
 			if _, after := me.Due([]accountsv1.Delivery{d}, "6f1c2d3e", noon); after < c.least || after > c.most {
-				t.Errorf("it is tried again after %s", after)
+				t.Errorf("it is sent again after %s", after)
 			}
 		})
 	}
@@ -183,8 +183,8 @@ func TestWhatADeadProcessWasAtMayHaveArrived(t *testing.T) {
 		holder string
 		spent  bool
 	}{
-		"another process died at the second try": {"usher-2", true},
-		"this process never began it":            {"usher-1", false},
+		"another process ended during the second send": {"usher-2", true},
+		"this process never began the send":            {"usher-1", false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -222,12 +222,12 @@ func TestBackoffNeverWaitsLongAndNeverAsksOften(t *testing.T) {
 	for tries := int32(1); waited < time.Hour; tries++ {
 		wait := delivery.Backoff(tries, "6f1c2d3e")
 		if wait > 5*time.Minute || wait < 9*time.Second {
-			t.Errorf("after %d tries it waits %v", tries, wait)
+			t.Errorf("after %d sends it waits %v", tries, wait)
 		}
 		waited += wait
 		asked++
 	}
 	if asked > 20 {
-		t.Errorf("in an hour the mail server was asked %d times", asked)
+		t.Errorf("in an hour, the mail server was contacted %d times", asked)
 	}
 }

@@ -11,20 +11,24 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Medium is what the rules need to know about a medium. The Carrier of the medium (package notifier)
-// describes it.
+// Medium holds what the rules need to know about a medium. The Carrier of the medium
+// (package notifier) describes it.
 type Medium struct {
-	// CopyRecognisable reports that a receiver recognises a second copy as the same message, so that copies
-	// do no harm. Of other messages at most mostUnconfirmed are sent without an answer.
+	// CopyRecognisable reports that a receiver recognises a second copy as the same
+	// message, so that copies do no harm. Of other messages, at most mostUnconfirmed
+	// are sent without an answer.
 	CopyRecognisable bool
-	// MessageID reports that a message carries a Message-ID (RFC 5322, section 3.6.4), which the claim names.
+	// MessageID reports that a message carries a Message-ID (RFC 5322, section 3.6.4),
+	// which the claim names.
 	MessageID bool
-	// Withdrawable reports that a link can be taken back when it is dead.
+	// Withdrawable reports that a dead link can be withdrawn.
 	Withdrawable bool
-	// Recipient is where the link of an Invitation goes; nil: the medium brings no links.
+	// Recipient returns the recipient of an Invitation's link; nil: the medium carries
+	// no links.
 	Recipient func(*accountsv1.Invitation) string
-	// RateLimitKey is the recipient of an Invitation whose mailings are counted, in a form that is the same
-	// for equal recipients; empty: none is counted. nil: the medium has no rate limit.
+	// RateLimitKey returns the recipient whose mailings are counted for an Invitation,
+	// in a form that is the same for equal recipients; empty: none is counted. nil: the
+	// medium has no rate limit.
 	RateLimitKey func(*accountsv1.Invitation) string
 	// RateLimited begins the sentence that reports a reached limit, such as "The address was mailed".
 	RateLimited string
@@ -33,15 +37,17 @@ type Medium struct {
 // Media are all media, by name.
 type Media map[accountsv1.Medium]Medium
 
-// RateLimit is a limit that counts for an Invitation.
+// RateLimit is a limit that applies to an Invitation.
 type RateLimit struct {
 	// Key is the same for all Invitations that share the limit.
 	Key string
-	// Reached begins the sentence that reports it, such as "The address was mailed".
+	// Reached begins the sentence that reports a reached limit, such as "The address
+	// was mailed".
 	Reached string
 }
 
-// RateLimits are those that count for an Invitation, in the order of the media's names.
+// RateLimits returns the limits that apply to an Invitation, in the order of the
+// media's names.
 func (m Media) RateLimits(inv *accountsv1.Invitation) []RateLimit {
 	var limits []RateLimit
 	for _, name := range slices.Sorted(maps.Keys(m)) {
@@ -56,19 +62,20 @@ func (m Media) RateLimits(inv *accountsv1.Invitation) []RateLimit {
 	return limits
 }
 
-// mostUnconfirmed is how many copies are sent without an answer, by media whose receivers do not recognise
-// a copy, before a message counts as sent.
+// mostUnconfirmed is how many copies of a message are sent without an answer before it
+// counts as sent. It applies to media whose receivers do not recognise a copy.
 const mostUnconfirmed = 2
 
-// Spent reports whether a message is not offered again, because it may have arrived as often as a person
-// can bear. A message whose copies are recognisable never is: it is not to be lost, and copies become rare
-// instead.
+// Spent reports whether a message is not sent again, because it may have arrived as
+// often as is acceptable for a person. A message whose copies are recognisable is never
+// spent. It must not be lost, so its copies become rare instead.
 func (m Media) Spent(d accountsv1.Delivery) bool {
 	return !m[d.Medium].CopyRecognisable && d.Unconfirmed >= mostUnconfirmed
 }
 
-// End writes how the last try of the delivery of a name ended; nothing, if there is no such delivery. The
-// answer is what the receiving server said to a try that was not confirmed.
+// End records how the last send of the named delivery ended. It does nothing if there
+// is no such delivery. answer is the receiving server's answer to a send that was not
+// confirmed.
 func (m Media) End(all []accountsv1.Delivery, name string, result accountsv1.DeliveryResult, answer string, now time.Time) {
 	d := Find(all, name)
 	if d == nil {

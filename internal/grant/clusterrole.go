@@ -13,26 +13,26 @@ import (
 	"github.com/usher-dev/usher/internal/quote"
 )
 
-// longestExcess is how many characters of a rule are told.
+// longestExcess is the maximum length in characters of a reported rule.
 const longestExcess = 120
 
-// ClusterRole is what is known of a ClusterRole that a catalogue names.
+// ClusterRole describes a ClusterRole that a catalogue names.
 type ClusterRole struct {
-	// Exists tells whether there is one.
+	// Exists reports whether the ClusterRole exists.
 	Exists bool
-	// Bindable tells whether Usher's rights allow it to bind it.
+	// Bindable reports whether Usher's permissions allow it to bind the ClusterRole.
 	Bindable bool
-	// Excess says what it holds that nobody is given through Usher, such as
-	// "escalate on clusterroles"; empty: nothing.
+	// Excess names a power in it that Usher never grants, such as "escalate on
+	// clusterroles"; empty: none.
 	Excess string
-	// Manages tells whether it lets whoever has it manage the people of an
+	// Manages reports whether it lets its subjects manage the people of an
 	// Organization.
 	Manages bool
 }
 
-// Inspect says what the rules of a ClusterRole amount to: see ClusterRole for
-// excess and manages. The order of the rules does not matter, and names of
-// resources narrow nothing: the object may be made by that name later.
+// Inspect evaluates the rules of a ClusterRole and returns the fields Excess and
+// Manages. The order of the rules does not matter. Resource names in a rule narrow
+// nothing, because an object can be created with that name later.
 func Inspect(rules []rbacv1.PolicyRule) (excess string, manages bool) {
 	var found []string
 	for _, rule := range rules {
@@ -48,7 +48,7 @@ func Inspect(rules []rbacv1.PolicyRule) (excess string, manages bool) {
 	return quote.Shorten(quote.Line(slices.Min(found)), longestExcess), manages
 }
 
-// wildcards are those of a rule. What they cover can grow.
+// wildcards returns the wildcards of a rule. What they cover can grow.
 func wildcards(rule *rbacv1.PolicyRule) (found []string) {
 	if slices.Contains(rule.Verbs, rbacv1.VerbAll) {
 		found = append(found, "the verb *")
@@ -70,18 +70,18 @@ func wildcards(rule *rbacv1.PolicyRule) (found []string) {
 	return found
 }
 
-// power is something that a rule may allow: any of the verbs on any of the
-// resources of any of the groups.
+// power is something that a rule can allow: any of the verbs on any of the resources of
+// any of the groups.
 type power struct {
 	group, resource, verb func(string) bool
 }
 
-// neverGiven is what nobody is given through Usher, besides wildcards. Each is
-// a way to more than the rule itself allows.
+// neverGiven holds the powers, apart from wildcards, that Usher never grants. Each is a
+// way to more than the rule itself allows.
 var neverGiven = []power{
 	{group: is(rbacv1.GroupName), resource: is("roles", "clusterroles"), verb: is("bind", "escalate")},
-	// The built-in ClusterRole edit lets people act as the service accounts of
-	// a namespace.
+	// The built-in ClusterRole edit lets its subjects act as the service accounts of a
+	// namespace.
 	{group: is(""), resource: not(is("serviceaccounts")), verb: is("impersonate")},
 	{group: not(is("")), resource: anything, verb: is("impersonate")},
 	{group: anything, resource: anything, verb: constrainedImpersonation},
@@ -90,8 +90,8 @@ var neverGiven = []power{
 	{group: is(accountsv1.GroupVersion.Group), resource: anything, verb: is("answer")},
 }
 
-// heldBy says in what a rule allows it, such as "bind on roles": the first verb
-// and the first resource of those that do.
+// heldBy describes how a rule allows the power, such as "bind on roles". It names the
+// first verb and the first resource that match.
 func (p power) heldBy(rule *rbacv1.PolicyRule) []string {
 	verbs, resources := matching(rule.Verbs, p.verb), matching(rule.Resources, p.resource)
 	if len(verbs) == 0 || len(resources) == 0 || !slices.ContainsFunc(rule.APIGroups, p.group) {
@@ -104,7 +104,7 @@ func matching(names []string, match func(string) bool) []string {
 	return slices.DeleteFunc(slices.Clone(names), not(match))
 }
 
-// managesPeople tells whether a rule lets somebody write anything of Usher's.
+// managesPeople reports whether a rule allows writing any of Usher's resources.
 func managesPeople(rule *rbacv1.PolicyRule) bool {
 	return len(rule.Resources) > 0 && slices.ContainsFunc(rule.Verbs, not(reads)) &&
 		slices.ContainsFunc(rule.APIGroups, is(accountsv1.GroupVersion.Group, rbacv1.APIGroupAll))
@@ -112,14 +112,13 @@ func managesPeople(rule *rbacv1.PolicyRule) bool {
 
 var reads = is("get", "list", "watch")
 
-// ofUsherAlone tells whether a resource is written by Usher and by cluster
-// administrators alone.
+// ofUsherAlone reports whether only Usher and cluster admins write a resource.
 func ofUsherAlone(resource string) bool {
 	kind, sub, _ := strings.Cut(resource, "/")
 	return is("accounts", "organizations")(kind) || is("status", "finalizers")(sub)
 }
 
-// constrainedImpersonation tells whether a verb is one of KEP-5284, such as
+// constrainedImpersonation reports whether a verb is one of KEP-5284, such as
 // impersonate:user-info and impersonate-on:user-info:list.
 func constrainedImpersonation(verb string) bool {
 	return strings.HasPrefix(verb, "impersonate:") || strings.HasPrefix(verb, "impersonate-on:")

@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// rule writes a rule the short way: lists are separated by spaces, and "core"
-// is the core group.
+// rule returns a rule in short form: lists are separated by spaces, and "core" is the
+// core group.
 func rule(verbs, groups, resources string) rbacv1.PolicyRule {
 	r := rbacv1.PolicyRule{Verbs: strings.Fields(verbs), APIGroups: strings.Fields(groups), Resources: strings.Fields(resources)}
 	for i, group := range r.APIGroups {
@@ -30,7 +30,7 @@ const (
 	usher   = "accounts.usher.dev"
 )
 
-// The rules that Kubernetes 1.36 gives to its own ClusterRoles.
+// These are the rules of Kubernetes 1.36 for its own ClusterRoles.
 var (
 	viewRules = []rbacv1.PolicyRule{
 		rule(reading, "core", "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status"),
@@ -74,7 +74,7 @@ func TestInspect(t *testing.T) {
 		"admin":         {rules: adminRules},
 		"cluster-admin": {rules: clusterAdminRules, excess: "the API group *", manages: true},
 
-		"every verb on one thing":               {rules: []rbacv1.PolicyRule{rule("*", "apps", "deployments")}, excess: "the verb *"},
+		"every verb on one resource":            {rules: []rbacv1.PolicyRule{rule("*", "apps", "deployments")}, excess: "the verb *"},
 		"every resource, to read":               {rules: []rbacv1.PolicyRule{rule("get", "core", "*")}, excess: "the resource *"},
 		"a subresource of every resource":       {rules: []rbacv1.PolicyRule{rule("get", "apps", "*/scale")}, excess: "the resource */scale"},
 		"every API group, to read":              {rules: []rbacv1.PolicyRule{rule("get", "*", "pods")}, excess: "the API group *"},
@@ -82,47 +82,47 @@ func TestInspect(t *testing.T) {
 		"an asterisk that RBAC takes literally": {rules: []rbacv1.PolicyRule{rule("get*", "apps*", "deployments/*")}},
 		"every verb on one URL":                 {rules: []rbacv1.PolicyRule{{Verbs: []string{"*"}, NonResourceURLs: []string{"/healthz"}}}, excess: "the verb *"},
 		"every URL":                             {rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"*"}}}, excess: "the URL *"},
-		"every URL, in other words":             {rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/*"}}}, excess: "the URL *"},
+		"every URL, in another form":            {rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/*"}}}, excess: "the URL *"},
 		"every URL, with two asterisks":         {rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/**"}}}, excess: "the URL *"},
 		"some URLs":                             {rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/healthz", "/", "/api/*"}}}},
 
-		"binds Roles":                          {rules: []rbacv1.PolicyRule{rule("bind get", "rbac.authorization.k8s.io", "roles")}, excess: "bind on roles"},
-		"escalates ClusterRoles":               {rules: []rbacv1.PolicyRule{rule("escalate", "rbac.authorization.k8s.io", "rolebindings clusterroles")}, excess: "escalate on clusterroles"},
-		"binds one ClusterRole":                {rules: []rbacv1.PolicyRule{{Verbs: []string{"bind"}, APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"}, ResourceNames: []string{"view"}}}, excess: "bind on clusterroles"},
-		"binds what is called so elsewhere":    {rules: []rbacv1.PolicyRule{rule("bind escalate", "crm.example.com", "roles clusterroles")}},
-		"escalates in capitals, which is none": {rules: []rbacv1.PolicyRule{rule("Escalate", "rbac.authorization.k8s.io", "clusterroles"), rule("escalate", "rbac.authorization.k8s.io", "ClusterRoles")}},
+		"binds Roles":            {rules: []rbacv1.PolicyRule{rule("bind get", "rbac.authorization.k8s.io", "roles")}, excess: "bind on roles"},
+		"escalates ClusterRoles": {rules: []rbacv1.PolicyRule{rule("escalate", "rbac.authorization.k8s.io", "rolebindings clusterroles")}, excess: "escalate on clusterroles"},
+		"binds one ClusterRole":  {rules: []rbacv1.PolicyRule{{Verbs: []string{"bind"}, APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"}, ResourceNames: []string{"view"}}}, excess: "bind on clusterroles"},
+		"binds resources of the same name in another group": {rules: []rbacv1.PolicyRule{rule("bind escalate", "crm.example.com", "roles clusterroles")}},
+		"escalates in capitals, which allows nothing":       {rules: []rbacv1.PolicyRule{rule("Escalate", "rbac.authorization.k8s.io", "clusterroles"), rule("escalate", "rbac.authorization.k8s.io", "ClusterRoles")}},
 
-		"acts as service accounts":                        {rules: []rbacv1.PolicyRule{rule("impersonate", "core", "serviceaccounts")}},
-		"acts as users":                                   {rules: []rbacv1.PolicyRule{rule("impersonate", "core", "serviceaccounts users")}, excess: "impersonate on users"},
-		"acts as groups":                                  {rules: []rbacv1.PolicyRule{rule("impersonate", "core", "groups")}, excess: "impersonate on groups"},
-		"acts with other scopes":                          {rules: []rbacv1.PolicyRule{rule("impersonate", "authentication.k8s.io", "userextras/scopes")}, excess: "impersonate on userextras/scopes"},
-		"acts as service accounts of another group":       {rules: []rbacv1.PolicyRule{rule("impersonate", "core authentication.k8s.io", "serviceaccounts")}, excess: "impersonate on serviceaccounts"},
-		"acts as users, as constrained impersonation":     {rules: []rbacv1.PolicyRule{rule("impersonate:user-info", "authentication.k8s.io", "users")}, excess: "impersonate:user-info on users"},
-		"acts on Pods, as constrained impersonation":      {rules: []rbacv1.PolicyRule{rule("impersonate-on:user-info:list", "core", "pods")}, excess: "impersonate-on:user-info:list on pods"},
-		"approves certificates":                           {rules: []rbacv1.PolicyRule{rule("approve", "certificates.k8s.io", "signers")}, excess: "approve on signers"},
-		"signs certificates":                              {rules: []rbacv1.PolicyRule{rule("sign", "certificates.k8s.io", "signers")}, excess: "sign on signers"},
-		"attests trust":                                   {rules: []rbacv1.PolicyRule{rule("attest", "certificates.k8s.io", "signers")}, excess: "attest on signers"},
-		"reads everything of Usher's":                     {rules: []rbacv1.PolicyRule{rule(reading, usher, "accounts accounts/status organizations memberships memberships/status invitations")}},
-		"manages people":                                  {rules: []rbacv1.PolicyRule{rule(writing, usher, "memberships invitations")}, manages: true},
-		"hands out roles":                                 {rules: []rbacv1.PolicyRule{rule("assign", usher, "roles permissions")}, manages: true},
-		"hands out one role":                              {rules: []rbacv1.PolicyRule{{Verbs: []string{"assign"}, APIGroups: []string{usher}, Resources: []string{"roles"}, ResourceNames: []string{"member"}}}, manages: true},
-		"deletes people among what is read":               {rules: append(slices.Clone(viewRules), rule("get delete", "apps "+usher, "memberships")), manages: true},
-		"reads Usher's in capitals, which is no reading":  {rules: []rbacv1.PolicyRule{rule("Get", usher, "memberships")}, manages: true},
-		"writes a group that only looks like Usher's":     {rules: []rbacv1.PolicyRule{rule("update", "Accounts.usher.dev usher.dev evil.accounts.usher.dev", "memberships accounts")}},
-		"writes Accounts":                                 {rules: []rbacv1.PolicyRule{rule("get patch", usher, "memberships accounts")}, excess: "patch on accounts", manages: true},
-		"writes Organizations":                            {rules: []rbacv1.PolicyRule{rule("deletecollection", usher, "organizations")}, excess: "deletecollection on organizations", manages: true},
-		"writes part of an Account":                       {rules: []rbacv1.PolicyRule{rule("create", usher, "accounts/reset")}, excess: "create on accounts/reset", manages: true},
-		"writes a status":                                 {rules: []rbacv1.PolicyRule{rule("update", usher, "memberships/status")}, excess: "update on memberships/status", manages: true},
-		"writes finalizers":                               {rules: []rbacv1.PolicyRule{rule("update", usher, "invitations/finalizers")}, excess: "update on invitations/finalizers", manages: true},
-		"writes every status":                             {rules: []rbacv1.PolicyRule{rule("update", usher, "*/status")}, excess: "the resource */status", manages: true},
-		"answers for others":                              {rules: []rbacv1.PolicyRule{rule("answer", usher, "invitations")}, excess: "answer on invitations", manages: true},
-		"answers something else":                          {rules: []rbacv1.PolicyRule{rule("answer", "phone.example.com", "calls")}},
-		"writes a status of somebody else's":              {rules: []rbacv1.PolicyRule{rule("update", "apps", "deployments/status deployments/finalizers")}},
-		"a rule without resources, which allows nothing":  {rules: []rbacv1.PolicyRule{rule("update bind impersonate", usher+" rbac.authorization.k8s.io", "")}},
-		"a rule without verbs, which allows nothing":      {rules: []rbacv1.PolicyRule{rule("", usher, "accounts")}},
-		"a rule without API groups, which allows nothing": {rules: []rbacv1.PolicyRule{rule("update bind impersonate", "", "accounts clusterroles users")}},
+		"acts as service accounts":                                  {rules: []rbacv1.PolicyRule{rule("impersonate", "core", "serviceaccounts")}},
+		"acts as users":                                             {rules: []rbacv1.PolicyRule{rule("impersonate", "core", "serviceaccounts users")}, excess: "impersonate on users"},
+		"acts as groups":                                            {rules: []rbacv1.PolicyRule{rule("impersonate", "core", "groups")}, excess: "impersonate on groups"},
+		"acts with other scopes":                                    {rules: []rbacv1.PolicyRule{rule("impersonate", "authentication.k8s.io", "userextras/scopes")}, excess: "impersonate on userextras/scopes"},
+		"acts as service accounts of another group":                 {rules: []rbacv1.PolicyRule{rule("impersonate", "core authentication.k8s.io", "serviceaccounts")}, excess: "impersonate on serviceaccounts"},
+		"acts as users, as constrained impersonation":               {rules: []rbacv1.PolicyRule{rule("impersonate:user-info", "authentication.k8s.io", "users")}, excess: "impersonate:user-info on users"},
+		"acts on Pods, as constrained impersonation":                {rules: []rbacv1.PolicyRule{rule("impersonate-on:user-info:list", "core", "pods")}, excess: "impersonate-on:user-info:list on pods"},
+		"approves certificates":                                     {rules: []rbacv1.PolicyRule{rule("approve", "certificates.k8s.io", "signers")}, excess: "approve on signers"},
+		"signs certificates":                                        {rules: []rbacv1.PolicyRule{rule("sign", "certificates.k8s.io", "signers")}, excess: "sign on signers"},
+		"attests trust":                                             {rules: []rbacv1.PolicyRule{rule("attest", "certificates.k8s.io", "signers")}, excess: "attest on signers"},
+		"reads everything of Usher's":                               {rules: []rbacv1.PolicyRule{rule(reading, usher, "accounts accounts/status organizations memberships memberships/status invitations")}},
+		"manages people":                                            {rules: []rbacv1.PolicyRule{rule(writing, usher, "memberships invitations")}, manages: true},
+		"assigns roles":                                             {rules: []rbacv1.PolicyRule{rule("assign", usher, "roles permissions")}, manages: true},
+		"assigns one role":                                          {rules: []rbacv1.PolicyRule{{Verbs: []string{"assign"}, APIGroups: []string{usher}, Resources: []string{"roles"}, ResourceNames: []string{"member"}}}, manages: true},
+		"deletes people in addition to reading":                     {rules: append(slices.Clone(viewRules), rule("get delete", "apps "+usher, "memberships")), manages: true},
+		"reads Usher's resources in capitals, which is not reading": {rules: []rbacv1.PolicyRule{rule("Get", usher, "memberships")}, manages: true},
+		"writes a group that only resembles Usher's":                {rules: []rbacv1.PolicyRule{rule("update", "Accounts.usher.dev usher.dev evil.accounts.usher.dev", "memberships accounts")}},
+		"writes Accounts":                                           {rules: []rbacv1.PolicyRule{rule("get patch", usher, "memberships accounts")}, excess: "patch on accounts", manages: true},
+		"writes Organizations":                                      {rules: []rbacv1.PolicyRule{rule("deletecollection", usher, "organizations")}, excess: "deletecollection on organizations", manages: true},
+		"writes part of an Account":                                 {rules: []rbacv1.PolicyRule{rule("create", usher, "accounts/reset")}, excess: "create on accounts/reset", manages: true},
+		"writes a status":                                           {rules: []rbacv1.PolicyRule{rule("update", usher, "memberships/status")}, excess: "update on memberships/status", manages: true},
+		"writes finalizers":                                         {rules: []rbacv1.PolicyRule{rule("update", usher, "invitations/finalizers")}, excess: "update on invitations/finalizers", manages: true},
+		"writes every status":                                       {rules: []rbacv1.PolicyRule{rule("update", usher, "*/status")}, excess: "the resource */status", manages: true},
+		"answers for others":                                        {rules: []rbacv1.PolicyRule{rule("answer", usher, "invitations")}, excess: "answer on invitations", manages: true},
+		"answers something else":                                    {rules: []rbacv1.PolicyRule{rule("answer", "phone.example.com", "calls")}},
+		"writes the status of another group's resource":             {rules: []rbacv1.PolicyRule{rule("update", "apps", "deployments/status deployments/finalizers")}},
+		"a rule without resources, which allows nothing":            {rules: []rbacv1.PolicyRule{rule("update bind impersonate", usher+" rbac.authorization.k8s.io", "")}},
+		"a rule without verbs, which allows nothing":                {rules: []rbacv1.PolicyRule{rule("", usher, "accounts")}},
+		"a rule without API groups, which allows nothing":           {rules: []rbacv1.PolicyRule{rule("update bind impersonate", "", "accounts clusterroles users")}},
 
-		"a name that breaks the line": {rules: []rbacv1.PolicyRule{{Verbs: []string{"impersonate"}, APIGroups: []string{""}, Resources: []string{"a\nb\u202e"}}}, excess: "impersonate on a b"},
+		"a name with a line break": {rules: []rbacv1.PolicyRule{{Verbs: []string{"impersonate"}, APIGroups: []string{""}, Resources: []string{"a\nb\u202e"}}}, excess: "impersonate on a b"},
 		"the first of several": {rules: []rbacv1.PolicyRule{
 			rule("update", usher, "organizations accounts"), rule("escalate bind", "rbac.authorization.k8s.io", "roles clusterroles"),
 		}, excess: "bind on clusterroles", manages: true},
@@ -144,7 +144,7 @@ func TestInspectTellsNoMoreThanFitsAStatus(t *testing.T) {
 	}
 }
 
-// someRule is any rule made of what decides, and of what looks like it.
+// someRule is any rule made of names that matter and of similar ones.
 func someRule() *rapid.Generator[rbacv1.PolicyRule] {
 	some := func(names ...string) *rapid.Generator[[]string] {
 		return rapid.SliceOfN(rapid.SampledFrom(names), 0, 3)

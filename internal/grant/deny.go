@@ -12,7 +12,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// denials are what Denies take away, whichever permission and resource give it.
+// denials holds what Denies remove, regardless of which permission and resource grant
+// it.
 type denials struct {
 	// groups by name. A group is the same on every resource.
 	groups map[string]bool
@@ -20,9 +21,9 @@ type denials struct {
 	namespaces map[string]map[string]bool
 }
 
-// denials resolves each Deny as if it were a grant. One on a resource whose
-// selector cannot be read holds for every namespace: better too much is taken
-// away than too little. One that names nothing takes nothing: see Misnamed.
+// denials resolves each Deny as if it were a grant. A Deny on a resource with an
+// invalid selector applies to every namespace: it is better to remove too much than too
+// little. A Deny whose names do not exist removes nothing: see Misnamed.
 func (c Cluster) denials(org *accountsv1.Organization, denied []Pair) denials {
 	all := denials{groups: map[string]bool{}, namespaces: map[string]map[string]bool{}}
 	for _, pair := range denied {
@@ -50,12 +51,12 @@ func (c Cluster) denials(org *accountsv1.Organization, denied []Pair) denials {
 	return all
 }
 
-// Owns tells whether somebody with a role and these overrides is an owner: by the
-// role's standing, and with all that it grants in the home namespace. Whoever is
-// denied some of that may not be able to act as an owner.
+// Owns reports whether a person with a role and these overrides is an owner. The role
+// must have the standing Owner, and no Deny may remove any of its grants in the home
+// namespace. A person who is denied some of them may be unable to act as an owner.
 //
-// That is told by the catalogue alone, and not by what is in the cluster: so
-// whoever reads the same Organization and Membership comes to the same answer.
+// The result depends only on the catalogue and not on the state of the cluster. So
+// every reader of the same Organization and Membership gets the same answer.
 func Owns(org *accountsv1.Organization, role accountsv1.CatalogueName, overrides []accountsv1.PermissionOverride) bool {
 	return org.Owns(role) && !slices.ContainsFunc(overrides, func(o accountsv1.PermissionOverride) bool {
 		return o.Effect != accountsv1.EffectAllow && slices.ContainsFunc(o.Resources, func(resource accountsv1.CatalogueName) bool {
@@ -64,8 +65,8 @@ func Owns(org *accountsv1.Organization, role accountsv1.CatalogueName, overrides
 	})
 }
 
-// OwnersOverrides are overrides without each Deny that takes away what makes
-// whoever has the role an owner: see Owns.
+// OwnersOverrides returns the overrides without each Deny that would make a person with
+// the role no longer an owner: see Owns.
 func OwnersOverrides(org *accountsv1.Organization, role accountsv1.CatalogueName, overrides []accountsv1.PermissionOverride) []accountsv1.PermissionOverride {
 	kept := slices.Clone(overrides)
 	for i, o := range kept {
@@ -78,8 +79,8 @@ func OwnersOverrides(org *accountsv1.Organization, role accountsv1.CatalogueName
 	return kept
 }
 
-// disowns tells whether a Deny takes away something that a role grants in the
-// home namespace. A Deny by a selector may do so: what is labelled can change.
+// disowns reports whether a Deny removes something that a role grants in the home
+// namespace. A Deny with a selector counts if it can do so, because labels can change.
 func disowns(org *accountsv1.Organization, role accountsv1.CatalogueName, deny Pair) bool {
 	home := org.Spec.Namespace
 	permission, resource := declared(org, deny)
@@ -99,8 +100,8 @@ func disowns(org *accountsv1.Organization, role accountsv1.CatalogueName, deny P
 	})
 }
 
-// ofDeny says of a ClusterRole where the person is denied it.
+// ofDeny returns a message that says where the person is denied a ClusterRole.
 func ofDeny(clusterRole string, namespaces []string) string {
-	return fmt.Sprintf("ClusterRole %s is denied in namespace %s, whichever permission and resource give it; change spec.permissions to give it back.",
+	return fmt.Sprintf("ClusterRole %s is denied in namespace %s, regardless of which permission and resource grant it; change spec.permissions to restore it.",
 		clusterRole, few(namespaces))
 }

@@ -15,7 +15,7 @@ import (
 
 var unreadable = accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Foo"}}}}
 
-// varied is an Organization in which several names stand for the same thing.
+// varied is an Organization in which several names refer to the same thing.
 func varied() *accountsv1.Organization {
 	return &accountsv1.Organization{
 		ObjectMeta: metav1.ObjectMeta{Name: "acme"},
@@ -71,23 +71,23 @@ func TestADenyTakesAwayWhatItStandsFor(t *testing.T) {
 		cluster         Cluster
 		want            string
 	}{
-		"from a selector, by a name":                {Pair{"deploy", "all"}, Pair{"deploy", "production"}, cluster, "staging Denied"},
-		"from a name, by a selector":                {Pair{"deploy", "production"}, Pair{"deploy", "all"}, cluster, "Denied"},
-		"from names, by another one":                {Pair{"deploy", "both"}, Pair{"deploy", "production"}, cluster, "staging Denied"},
-		"by another permission, of one ClusterRole": {Pair{"deploy", "production"}, Pair{"release", "production"}, cluster, "Denied"},
-		"not by another ClusterRole":                {Pair{"deploy", "production"}, Pair{"look", "production"}, cluster, "production"},
-		"not by a group of the ClusterRole's name":  {Pair{"deploy", "production"}, Pair{"edit", "production"}, cluster, "production"},
-		"not in other namespaces":                   {Pair{"deploy", "production"}, Pair{"deploy", "next"}, cluster, "production"},
-		"by a selector that matches nothing":        {Pair{"deploy", "production"}, Pair{"deploy", "tier"}, cluster, "production"},
-		"by a selector that cannot be read":         {Pair{"deploy", "both"}, Pair{"release", "broken"}, cluster, "Denied"},
-		"by a name that is unknown":                 {Pair{"deploy", "production"}, Pair{"deploy", "moon"}, cluster, "production"},
+		"from a selector, by a name":                      {Pair{"deploy", "all"}, Pair{"deploy", "production"}, cluster, "staging Denied"},
+		"from a name, by a selector":                      {Pair{"deploy", "production"}, Pair{"deploy", "all"}, cluster, "Denied"},
+		"from names, by another one":                      {Pair{"deploy", "both"}, Pair{"deploy", "production"}, cluster, "staging Denied"},
+		"by another permission with the same ClusterRole": {Pair{"deploy", "production"}, Pair{"release", "production"}, cluster, "Denied"},
+		"not by another ClusterRole":                      {Pair{"deploy", "production"}, Pair{"look", "production"}, cluster, "production"},
+		"not by a group with the ClusterRole's name":      {Pair{"deploy", "production"}, Pair{"edit", "production"}, cluster, "production"},
+		"not in other namespaces":                         {Pair{"deploy", "production"}, Pair{"deploy", "next"}, cluster, "production"},
+		"by a selector that matches nothing":              {Pair{"deploy", "production"}, Pair{"deploy", "tier"}, cluster, "production"},
+		"by an invalid selector":                          {Pair{"deploy", "both"}, Pair{"release", "broken"}, cluster, "Denied"},
+		"not by an unknown name":                          {Pair{"deploy", "production"}, Pair{"deploy", "moon"}, cluster, "production"},
 
-		"before it exists":                             {Pair{"deploy", "next"}, Pair{"release", "coming"}, cluster, "Denied"},
-		"where another is awaited":                     {Pair{"deploy", "coming"}, Pair{"deploy", "production"}, cluster, "NamespaceNotFound"},
-		"where Usher's own is named":                   {Pair{"deploy", "ours"}, Pair{"deploy", "production"}, cluster, "SystemNamespace"},
-		"of what people are managed with, beyond home": {Pair{"manage", "both"}, Pair{"manage", "both"}, cluster, "Denied"},
-		"of a ClusterRole that does not exist":         {Pair{"deploy", "production"}, Pair{"release", "production"}, absent, "Denied"},
-		"of one of two, of such a ClusterRole":         {Pair{"deploy", "both"}, Pair{"release", "production"}, absent, "ClusterRoleNotFound"},
+		"before the namespace exists":                           {Pair{"deploy", "next"}, Pair{"release", "coming"}, cluster, "Denied"},
+		"while another namespace is awaited":                    {Pair{"deploy", "coming"}, Pair{"deploy", "production"}, cluster, "NamespaceNotFound"},
+		"while Usher's own namespace is named":                  {Pair{"deploy", "ours"}, Pair{"deploy", "production"}, cluster, "SystemNamespace"},
+		"of a managing ClusterRole, outside the home namespace": {Pair{"manage", "both"}, Pair{"manage", "both"}, cluster, "Denied"},
+		"of a ClusterRole that does not exist":                  {Pair{"deploy", "production"}, Pair{"release", "production"}, absent, "Denied"},
+		"of one of two namespaces, of a missing ClusterRole":    {Pair{"deploy", "both"}, Pair{"release", "production"}, absent, "ClusterRoleNotFound"},
 
 		"a group, by another permission": {Pair{"dashboards", "all"}, Pair{"graphs", "all"}, cluster, "Denied"},
 		"a group, on another resource":   {Pair{"dashboards", "all"}, Pair{"dashboards", "next"}, cluster, "Denied"},
@@ -128,8 +128,8 @@ func TestADenyIsToldWithWhatItIsAbout(t *testing.T) {
 func TestANamespaceOfTheSystemIsTakenOutOfTheResource(t *testing.T) {
 	cluster := Cluster{Own: "usher-system", ClusterRoles: map[string]ClusterRole{"edit": grantable}}
 	g := Resolve(varied(), []Pair{{"deploy", "ours"}}, nil, cluster)[0]
-	if !strings.Contains(g.Message, "usher-system") || !strings.Contains(g.Message, "take it out of resource ours") || strings.Contains(g.Message, "follows") {
-		t.Errorf("it says: %s", g.Message)
+	if !strings.Contains(g.Message, "usher-system") || !strings.Contains(g.Message, "remove it from resource ours") || strings.Contains(g.Message, "once it exists") {
+		t.Errorf("the message is: %s", g.Message)
 	}
 }
 
@@ -143,32 +143,32 @@ func TestWhoIsAnOwner(t *testing.T) {
 		want     bool
 		kept     []accountsv1.CatalogueName
 	}{
-		"with what the role grants":                      {"owner", override("Allow", "own", "home"), true, []accountsv1.CatalogueName{"home"}},
-		"not with another role":                          {"member", override("Allow", "own", "home"), false, []accountsv1.CatalogueName{"home"}},
-		"not with one that there is not":                 {"pilot", override("Allow", "own", "home"), false, []accountsv1.CatalogueName{"home"}},
-		"not without what it grants at home":             {"owner", override("Deny", "own", "home"), false, nil},
-		"not without some of that":                       {"owner", override("Deny", "look", "home"), false, nil},
-		"not by another name of the home":                {"owner", override("Deny", "own", "production", "metadata"), false, []accountsv1.CatalogueName{"production"}},
-		"not by labels that the home may have":           {"owner", override("Deny", "own", "tier"), false, nil},
-		"not by labels that nobody can read":             {"owner", override("Deny", "own", "broken"), false, nil},
-		"without what it grants elsewhere":               {"owner", override("Deny", "deploy", "all", "both"), true, []accountsv1.CatalogueName{"all", "both"}},
-		"without at home what it does not grant":         {"owner", override("Deny", "deploy", "home"), true, []accountsv1.CatalogueName{"home"}},
-		"without elsewhere what it grants at home":       {"owner", override("Deny", "own", "both"), true, []accountsv1.CatalogueName{"both"}},
-		"without a group":                                {"owner", override("Deny", "dashboards", "home"), true, []accountsv1.CatalogueName{"home"}},
-		"without a permission that there is not":         {"owner", override("Deny", "fly", "home"), true, []accountsv1.CatalogueName{"home"}},
-		"without it on a resource that is not there yet": {"owner", override("Deny", "own", "moon"), true, []accountsv1.CatalogueName{"moon"}},
+		"with the role's grants":                                   {"owner", override("Allow", "own", "home"), true, []accountsv1.CatalogueName{"home"}},
+		"not with another role":                                    {"member", override("Allow", "own", "home"), false, []accountsv1.CatalogueName{"home"}},
+		"not with an unknown role":                                 {"pilot", override("Allow", "own", "home"), false, []accountsv1.CatalogueName{"home"}},
+		"not without the role's grants in the home namespace":      {"owner", override("Deny", "own", "home"), false, nil},
+		"not without some of these grants":                         {"owner", override("Deny", "look", "home"), false, nil},
+		"not if denied by another name of the home namespace":      {"owner", override("Deny", "own", "production", "metadata"), false, []accountsv1.CatalogueName{"production"}},
+		"not if denied by labels that the home namespace can have": {"owner", override("Deny", "own", "tier"), false, nil},
+		"not if denied by an invalid selector":                     {"owner", override("Deny", "own", "broken"), false, nil},
+		"without grants elsewhere":                                 {"owner", override("Deny", "deploy", "all", "both"), true, []accountsv1.CatalogueName{"all", "both"}},
+		"without a grant at home that the role does not have":      {"owner", override("Deny", "deploy", "home"), true, []accountsv1.CatalogueName{"home"}},
+		"without a grant elsewhere that the role has at home":      {"owner", override("Deny", "own", "both"), true, []accountsv1.CatalogueName{"both"}},
+		"without a group":                                          {"owner", override("Deny", "dashboards", "home"), true, []accountsv1.CatalogueName{"home"}},
+		"without an unknown permission":                            {"owner", override("Deny", "fly", "home"), true, []accountsv1.CatalogueName{"home"}},
+		"without a grant on an unknown resource":                   {"owner", override("Deny", "own", "moon"), true, []accountsv1.CatalogueName{"moon"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			org, overrides := varied(), []accountsv1.PermissionOverride{c.override}
 			if got := Owns(org, c.role, overrides); got != c.want {
-				t.Errorf("they are: %v", got)
+				t.Errorf("is an owner: %v", got)
 			}
 			kept := OwnersOverrides(org, c.role, overrides)
 			if got := kept[0].Resources; strings.Join(names(got), " ") != strings.Join(names(c.kept), " ") {
-				t.Errorf("what counts while they are kept is on %v, not %v", got, c.kept)
+				t.Errorf("the retained overrides are on %v, not %v", got, c.kept)
 			}
 			if org.Owns(c.role) && !Owns(org, c.role, kept) {
-				t.Error("with what counts while they are kept they are no owner")
+				t.Error("with the retained overrides, the person is not an owner")
 			}
 			if c.override.Resources[0] != overrides[0].Resources[0] {
 				t.Error("the manifest was changed")

@@ -1,10 +1,10 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package grant turns what a person was granted into what the cluster must
-// hold: it resolves permissions and resources against an Organization's
-// catalogue and renders RoleBindings. It is pure: it imports no client, and
-// what exists comes in as arguments.
+// Package grant turns a person's grants into what the cluster must contain. It resolves
+// permissions and resources against an Organization's catalogue and renders
+// RoleBindings. It is pure: it imports no client, and the state of the cluster is an
+// argument.
 package grant
 
 import (
@@ -24,27 +24,27 @@ type Pair struct {
 	Permission, Resource accountsv1.CatalogueName
 }
 
-// Grant is one permission on one resource, resolved: either it can be given,
-// or Reason and Message say why not.
+// Grant is one permission on one resource, resolved. Either it can be given, or Reason
+// and Message say why not.
 type Grant struct {
 	Pair
 	// ClusterRole to bind in Namespaces; empty for a group.
 	ClusterRole string
-	// Group that the person belongs to; empty for a ClusterRole.
+	// Group to which the person belongs; empty for a ClusterRole.
 	Group string
-	// Manages tells whether the ClusterRole lets the person manage people.
+	// Manages reports whether the ClusterRole lets the person manage people.
 	Manages bool
 	// Namespaces that exist, belong to the resource and are not denied, sorted.
 	Namespaces []string
-	// Missing are namespaces that the resource names and that do not exist, sorted.
+	// Missing are namespaces that the resource names but that do not exist, sorted.
 	Missing []string
-	// Reason why the grant cannot be given; empty when it can.
+	// Reason why the grant cannot be given; empty if it can.
 	Reason string
 	// Message says what to do about it.
 	Message string
 }
 
-// Cluster is what exists in the cluster, as far as grants depend on it.
+// Cluster holds the cluster state on which grants depend.
 type Cluster struct {
 	// Namespaces that exist.
 	Namespaces []corev1.Namespace
@@ -54,9 +54,9 @@ type Cluster struct {
 	Own string
 }
 
-// Resolve looks each pair up in the Organization's catalogue and the cluster, and
-// takes from it what is denied. Deny wins by what it stands for: no grant gives a
-// ClusterRole in a namespace, or a group, that a denied pair would give there.
+// Resolve looks up each pair in the Organization's catalogue and the cluster, and
+// removes what is denied. A Deny wins by its effect, not by its name: no grant gives a
+// ClusterRole in a namespace, or a group, that a denied pair would also give.
 func Resolve(org *accountsv1.Organization, pairs, denied []Pair, cluster Cluster) []Grant {
 	grants := make([]Grant, 0, len(pairs))
 	deny := cluster.denials(org, denied)
@@ -66,9 +66,9 @@ func Resolve(org *accountsv1.Organization, pairs, denied []Pair, cluster Cluster
 	return grants
 }
 
-// Misnamed returns, unresolved, each Deny that names a permission or a resource
-// that the catalogue does not have: it takes nothing away, and whoever wrote it
-// believes that it does.
+// Misnamed returns, unresolved, each Deny that names a permission or a resource that is
+// not in the catalogue. Such a Deny removes nothing, although its author believes that
+// it does.
 func Misnamed(org *accountsv1.Organization, overrides []accountsv1.PermissionOverride) []Grant {
 	var misnamed []Grant
 	for _, o := range overrides {
@@ -88,18 +88,18 @@ func resolve(org *accountsv1.Organization, pair Pair, deny denials, cluster Clus
 	switch {
 	case permission == nil:
 		g.Reason = accountsv1.ReasonPermissionNotFound
-		g.Message = fmt.Sprintf("Organization %s has no permission %s; add it there, or name one that it has.", org.Name, pair.Permission)
+		g.Message = fmt.Sprintf("Organization %s has no permission %s; add the permission to the Organization, or use one of its permissions.", org.Name, pair.Permission)
 		return g
 	case resource == nil:
 		g.Reason = accountsv1.ReasonResourceNotFound
-		g.Message = fmt.Sprintf("Organization %s has no resource %s; declare it there first.", org.Name, pair.Resource)
+		g.Message = fmt.Sprintf("Organization %s has no resource %s; add the resource to the Organization first.", org.Name, pair.Resource)
 		return g
 	}
 	g.Group = permission.Group
 	if g.Group != "" {
 		if deny.groups[g.Group] {
 			g.Reason = accountsv1.ReasonDenied
-			g.Message = fmt.Sprintf("Group %s is denied, whichever permission and resource give it; change spec.permissions to give it back.", g.Group)
+			g.Message = fmt.Sprintf("Group %s is denied, regardless of which permission and resource grant it; change spec.permissions to restore it.", g.Group)
 		}
 		return g
 	}
@@ -118,19 +118,19 @@ func resolve(org *accountsv1.Organization, pair Pair, deny denials, cluster Clus
 	return g
 }
 
-// withhold says what keeps a grant away from some of its namespaces.
+// withhold sets the reason why a grant does not reach some of its namespaces.
 func (g *Grant) withhold(at places, home string) {
 	switch elsewhere := func(namespace string) bool { return namespace != home }; {
 	case g.Manages && slices.ContainsFunc(slices.Concat(at.found, at.missing, at.system), elsewhere):
 		g.Namespaces = slices.DeleteFunc(g.Namespaces, elsewhere)
 		g.Reason = accountsv1.ReasonNotHomeNamespace
-		g.Message = fmt.Sprintf("ClusterRole %s manages people, and is given in namespace %s alone; grant it on a resource that is that namespace and no other.", g.ClusterRole, home)
+		g.Message = fmt.Sprintf("ClusterRole %s manages people, so Usher grants it only in namespace %s; grant it on a resource that contains only that namespace.", g.ClusterRole, home)
 	case len(at.system) > 0:
 		g.Reason = accountsv1.ReasonSystemNamespace
-		g.Message = fmt.Sprintf("Namespace %s is of the system, where nothing is given; take it out of resource %s.", few(at.system), g.Resource)
+		g.Message = fmt.Sprintf("Namespace %s is a system namespace, where Usher grants nothing; remove it from resource %s.", few(at.system), g.Resource)
 	case len(at.missing) > 0:
 		g.Reason = accountsv1.ReasonNamespaceNotFound
-		g.Message = fmt.Sprintf("Namespace %s does not exist, or is being deleted; access to it follows once it exists.", few(at.missing))
+		g.Message = fmt.Sprintf("Namespace %s does not exist, or is being deleted; Usher grants access to it once it exists.", few(at.missing))
 	}
 	switch {
 	case len(at.denied) == 0:
@@ -141,8 +141,8 @@ func (g *Grant) withhold(at places, home string) {
 	}
 }
 
-// declared are the permission and the resource that a pair names; nil for one
-// that the catalogue does not have.
+// declared returns the permission and the resource that a pair names, or nil for one
+// that is not in the catalogue.
 func declared(org *accountsv1.Organization, pair Pair) (permission *accountsv1.Permission, resource *accountsv1.Resource) {
 	if i := slices.IndexFunc(org.Spec.Permissions, func(p accountsv1.Permission) bool { return p.Name == pair.Permission }); i >= 0 {
 		permission = &org.Spec.Permissions[i]
@@ -153,7 +153,7 @@ func declared(org *accountsv1.Organization, pair Pair) (permission *accountsv1.P
 	return permission, resource
 }
 
-// few joins names; beyond the tenth it only counts.
+// few joins names. Beyond the tenth it only counts.
 func few(names []string) string {
 	const most = 10
 	if more := len(names) - most; more > 0 {
@@ -162,24 +162,24 @@ func few(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// refusal says why a ClusterRole is not bound at all, if it is not.
+// refusal returns why Usher does not bind a ClusterRole at all, if it does not.
 func (c ClusterRole) refusal(name string) (reason, message string) {
 	switch {
 	case !c.Exists:
 		return accountsv1.ReasonClusterRoleNotFound,
-			fmt.Sprintf("There is no ClusterRole %s; make it, or name another one in the Organization.", name)
+			fmt.Sprintf("ClusterRole %s does not exist; create it, or name another one in the Organization.", name)
 	case !c.Bindable:
 		return accountsv1.ReasonBindForbidden,
-			fmt.Sprintf("Usher may not bind ClusterRole %s; name it in the ClusterRole %s, or in one of your own.", name, accountsv1.GrantableName)
+			fmt.Sprintf("Usher is not allowed to bind ClusterRole %s; add it to the resourceNames of ClusterRole %s, or of one of your own.", name, accountsv1.GrantableName)
 	case c.Excess != "":
 		return accountsv1.ReasonClusterRoleTooPowerful,
-			fmt.Sprintf("ClusterRole %s is given to nobody, because it holds %s; take that out of it, or name another one in the Organization.", name, c.Excess)
+			fmt.Sprintf("Usher does not grant ClusterRole %s, because it holds %s; remove that from it, or name another one in the Organization.", name, c.Excess)
 	}
 	return "", ""
 }
 
-// Manages tells whether a role of the Organization lets people manage people,
-// which guests never do.
+// Manages reports whether a role of the Organization lets its members manage people.
+// Guests never do.
 func Manages(org *accountsv1.Organization, role accountsv1.Role, roles map[string]ClusterRole) bool {
 	return role.Standing != accountsv1.StandingGuest && slices.ContainsFunc(org.Grants(role), func(g accountsv1.Grant) bool {
 		return slices.ContainsFunc(org.Spec.Permissions, func(p accountsv1.Permission) bool {
@@ -188,23 +188,24 @@ func Manages(org *accountsv1.Organization, role accountsv1.Role, roles map[strin
 	})
 }
 
-// Reaches tells whether a resource of the Organization stands for a namespace
-// of this name and these labels.
+// Reaches reports whether a resource of the Organization contains a namespace with this
+// name and these labels.
 func Reaches(org *accountsv1.Organization, name string, nsLabels map[string]string) bool {
 	return slices.ContainsFunc(org.Spec.Resources, func(r accountsv1.Resource) bool {
 		return matches(r.Namespaces, name, nsLabels)
 	})
 }
 
-// matches tells whether a resource stands for a namespace. A selector that
-// the API server should have refused matches nothing.
+// matches reports whether a resource contains a namespace. A selector that the API
+// server should have refused matches nothing.
 func matches(of accountsv1.ResourceNamespaces, name string, nsLabels map[string]string) bool {
 	standsFor, err := members(of)
 	return err == nil && standsFor(name, nsLabels)
 }
 
-// members returns what tells whether a resource stands for a namespace, by its
-// name and labels; an error where its selector cannot be read.
+// members returns a function that reports whether a resource contains a namespace, by
+// the namespace's name and labels. It returns an error if the resource's selector is
+// invalid.
 func members(of accountsv1.ResourceNamespaces) (standsFor func(name string, nsLabels map[string]string) bool, err error) {
 	if of.Selector == nil {
 		return func(name string, _ map[string]string) bool {
@@ -218,20 +219,20 @@ func members(of accountsv1.ResourceNamespaces) (standsFor func(name string, nsLa
 	return func(_ string, nsLabels map[string]string) bool { return selector.Matches(labels.Set(nsLabels)) }, nil
 }
 
-// places are the namespaces that a resource stands for, each list sorted.
+// places holds the namespaces that a resource contains, each list sorted.
 type places struct {
-	// found are those that a grant reaches.
+	// found are the namespaces that a grant reaches.
 	found []string
-	// missing are named, and do not exist or are being deleted.
+	// missing are named, but do not exist or are being deleted.
 	missing []string
-	// system are named, and never reached.
+	// system are named, but never reached.
 	system []string
-	// denied are those that a Deny takes away, there or not.
+	// denied are the namespaces that a Deny removes, whether they exist or not.
 	denied []string
 }
 
-// places sorts out what a resource stands for. A selector that matches nothing
-// misses nothing.
+// places sorts the namespaces of a resource into lists. A selector that matches nothing
+// has no missing namespaces.
 func (c Cluster) places(of accountsv1.ResourceNamespaces, denied map[string]bool) (at places) {
 	standsFor, err := members(of)
 	for i := range c.Namespaces {
@@ -260,9 +261,9 @@ func (c Cluster) places(of accountsv1.ResourceNamespaces, denied map[string]bool
 	return at
 }
 
-// IsSystem tells whether a namespace is of the system: one of Kubernetes' own, or
-// Usher's own, of the name given. No grant ever reaches it, whatever a name or a
-// label says.
+// IsSystem reports whether a namespace is a system namespace: one of Kubernetes' own,
+// or Usher's own, which is the argument own. No grant ever reaches it, regardless of
+// names and labels in the catalogue.
 func IsSystem(namespace, own string) bool {
 	return namespace == own || strings.HasPrefix(namespace, "kube-")
 }

@@ -51,12 +51,12 @@ func TestResolve(t *testing.T) {
 		"one that exists and one that does not": {Pair{Permission: "deploy", Resource: "future"}, Grant{
 			ClusterRole: "edit", Namespaces: []string{"acme-staging"}, Missing: []string{"acme-next"}, Reason: "NamespaceNotFound",
 		}},
-		"a selector never reaches the system, Usher, or what is going": {Pair{Permission: "deploy", Resource: "all"}, Grant{
+		"a selector never reaches system namespaces, Usher's own, or those being deleted": {Pair{Permission: "deploy", Resource: "all"}, Grant{
 			ClusterRole: "edit", Namespaces: []string{"acme-production", "acme-staging"},
 		}},
 		"a selector that matches nothing": {Pair{Permission: "deploy", Resource: "none"}, Grant{ClusterRole: "edit"}},
 		"Usher's own namespace by name":   {Pair{Permission: "deploy", Resource: "usher"}, Grant{ClusterRole: "edit", Reason: "SystemNamespace"}},
-		"what is there, what is not, and what never is": {Pair{Permission: "deploy", Resource: "system"}, Grant{
+		"existing, missing and system namespaces": {Pair{Permission: "deploy", Resource: "system"}, Grant{
 			ClusterRole: "edit", Namespaces: []string{"acme-staging"}, Missing: []string{"acme-next"}, Reason: "SystemNamespace",
 		}},
 		"a group":               {Pair{Permission: "dashboards", Resource: "staging"}, Grant{Group: "grafana"}},

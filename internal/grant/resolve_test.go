@@ -17,7 +17,8 @@ import (
 
 var grantable = ClusterRole{Exists: true, Bindable: true}
 
-// one is an Organization with home acme, one resource and one permission.
+// one returns an Organization with the home namespace acme, one resource and one
+// permission.
 func one(clusterRole string, of accountsv1.ResourceNamespaces) *accountsv1.Organization {
 	return &accountsv1.Organization{
 		ObjectMeta: metav1.ObjectMeta{Name: "acme"},
@@ -37,7 +38,7 @@ func byLabel(key, value string) accountsv1.ResourceNamespaces {
 	return accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}}
 }
 
-// told is a grant in one line: what can be given where, and why not more.
+// told formats a grant in one line: what it gives where, and why not more.
 func told(g Grant) string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s", strings.Join(g.Namespaces, ","), g.Reason))
 }
@@ -47,14 +48,14 @@ func TestAClusterRoleThatIsNotBound(t *testing.T) {
 		role ClusterRole
 		want string
 	}{
-		"there is none":                    {ClusterRole{}, "ClusterRoleNotFound"},
-		"there is none, and it was listed": {ClusterRole{Bindable: true}, "ClusterRoleNotFound"},
-		"Usher may not bind it":            {ClusterRole{Exists: true}, "BindForbidden"},
-		"it holds too much":                {ClusterRole{Exists: true, Bindable: true, Excess: "bind on roles"}, "ClusterRoleTooPowerful"},
-		"that, and Usher may not bind it":  {ClusterRole{Exists: true, Excess: "bind on roles"}, "BindForbidden"},
-		"that, and it manages people":      {ClusterRole{Exists: true, Bindable: true, Excess: "bind on roles", Manages: true}, "ClusterRoleTooPowerful"},
-		"it can be given":                  {grantable, "acme"},
-		"it manages people":                {ClusterRole{Exists: true, Bindable: true, Manages: true}, "acme"},
+		"it does not exist": {ClusterRole{}, "ClusterRoleNotFound"},
+		"it does not exist, but Usher is allowed to bind it":      {ClusterRole{Bindable: true}, "ClusterRoleNotFound"},
+		"Usher is not allowed to bind it":                         {ClusterRole{Exists: true}, "BindForbidden"},
+		"it is too powerful":                                      {ClusterRole{Exists: true, Bindable: true, Excess: "bind on roles"}, "ClusterRoleTooPowerful"},
+		"it is too powerful, and Usher is not allowed to bind it": {ClusterRole{Exists: true, Excess: "bind on roles"}, "BindForbidden"},
+		"it is too powerful, and it manages people":               {ClusterRole{Exists: true, Bindable: true, Excess: "bind on roles", Manages: true}, "ClusterRoleTooPowerful"},
+		"it can be given":                                         {grantable, "acme"},
+		"it manages people":                                       {ClusterRole{Exists: true, Bindable: true, Manages: true}, "acme"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := Cluster{Own: "usher-system", Namespaces: []corev1.Namespace{namespace("acme", nil)}, ClusterRoles: map[string]ClusterRole{"r": c.role}}
@@ -83,17 +84,17 @@ func TestAManagingClusterRoleIsGivenAtHomeAlone(t *testing.T) {
 		of   accountsv1.ResourceNamespaces
 		want string
 	}{
-		"the home by name":                     {byNames("acme"), "acme"},
-		"the home and another":                 {byNames("acme", "staging"), "acme NotHomeNamespace"},
-		"the home and one that does not exist": {byNames("acme", "next"), "acme NotHomeNamespace"},
-		"another":                              {byNames("staging"), "NotHomeNamespace"},
-		"one that does not exist":              {byNames("next"), "NotHomeNamespace"},
-		"by a label that others have":          {byLabel("team", "acme"), "acme NotHomeNamespace"},
-		"by a label that only another has":     {byLabel("home", "yes"), "NotHomeNamespace"},
-		"by the label of its name":             {byLabel("kubernetes.io/metadata.name", "acme"), ""},
-		"by a label that none has":             {byLabel("team", "beta"), ""},
-		"the system's and the home":            {byNames("acme", "kube-system"), "acme NotHomeNamespace"},
-		"Usher's own":                          {byNames("usher-system"), "NotHomeNamespace"},
+		"the home namespace by name":                     {byNames("acme"), "acme"},
+		"the home namespace and another":                 {byNames("acme", "staging"), "acme NotHomeNamespace"},
+		"the home namespace and one that does not exist": {byNames("acme", "next"), "acme NotHomeNamespace"},
+		"another namespace":                              {byNames("staging"), "NotHomeNamespace"},
+		"one that does not exist":                        {byNames("next"), "NotHomeNamespace"},
+		"by a label that others have":                    {byLabel("team", "acme"), "acme NotHomeNamespace"},
+		"by a label that only another namespace has":     {byLabel("home", "yes"), "NotHomeNamespace"},
+		"by the label of its name":                       {byLabel("kubernetes.io/metadata.name", "acme"), ""},
+		"by a label that no namespace has":               {byLabel("team", "beta"), ""},
+		"a system namespace and the home namespace":      {byNames("acme", "kube-system"), "acme NotHomeNamespace"},
+		"Usher's own":                                    {byNames("usher-system"), "NotHomeNamespace"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := told(Resolve(one("r", c.of), []Pair{{"do", "there"}}, nil, cluster)[0]); got != c.want {
@@ -103,7 +104,7 @@ func TestAManagingClusterRoleIsGivenAtHomeAlone(t *testing.T) {
 	}
 	homeless := Cluster{ClusterRoles: cluster.ClusterRoles}
 	if got := told(Resolve(one("r", byNames("acme")), []Pair{{"do", "there"}}, nil, homeless)[0]); got != "NamespaceNotFound" {
-		t.Errorf("without a home: %q", got)
+		t.Errorf("without a home namespace: %q", got)
 	}
 }
 
@@ -159,7 +160,7 @@ func TestAMessageNamesAFewNamespacesAndCountsTheRest(t *testing.T) {
 	}
 	g := Resolve(one("r", byNames(names...)), []Pair{{"do", "there"}}, nil, Cluster{ClusterRoles: map[string]ClusterRole{"r": grantable}})[0]
 	if !strings.Contains(g.Message, "n08, n09 and 54 more") || len(g.Missing) != 64 {
-		t.Errorf("of %d it says: %s", len(g.Missing), g.Message)
+		t.Errorf("with %d namespaces, the message is: %s", len(g.Missing), g.Message)
 	}
 }
 
@@ -177,18 +178,18 @@ func TestWhoseRoleManagesPeople(t *testing.T) {
 		roles map[string]ClusterRole
 		want  bool
 	}{
-		"by what the role grants":        {org, accountsv1.Role{Grants: there}, managing, true},
-		"by default":                     {byDefault, accountsv1.Role{}, managing, true},
-		"by default, as a guest":         {byDefault, accountsv1.Role{Standing: "Guest"}, managing, false},
-		"without any grant":              {org, accountsv1.Role{}, managing, false},
-		"by a ClusterRole that does not": {org, accountsv1.Role{Grants: there}, map[string]ClusterRole{"manager": grantable}, false},
-		"by one that is not there":       {org, accountsv1.Role{Grants: there}, nil, false},
-		"by a group of that name":        {group, accountsv1.Role{Grants: there}, managing, false},
-		"by an unknown permission":       {org, accountsv1.Role{Grants: []accountsv1.Grant{{Permission: "fly"}}}, managing, false},
+		"by what the role grants":               {org, accountsv1.Role{Grants: there}, managing, true},
+		"by default grants":                     {byDefault, accountsv1.Role{}, managing, true},
+		"by default grants, as a guest":         {byDefault, accountsv1.Role{Standing: "Guest"}, managing, false},
+		"without any grant":                     {org, accountsv1.Role{}, managing, false},
+		"by a ClusterRole that does not manage": {org, accountsv1.Role{Grants: there}, map[string]ClusterRole{"manager": grantable}, false},
+		"by a missing ClusterRole":              {org, accountsv1.Role{Grants: there}, nil, false},
+		"by a group of the ClusterRole's name":  {group, accountsv1.Role{Grants: there}, managing, false},
+		"by an unknown permission":              {org, accountsv1.Role{Grants: []accountsv1.Grant{{Permission: "fly"}}}, managing, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := Manages(c.org, c.role, c.roles); got != c.want {
-				t.Errorf("it does: %v", got)
+				t.Errorf("manages people: %v", got)
 			}
 		})
 	}

@@ -17,10 +17,10 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// namePrefix begins the name of every RoleBinding of Usher's.
+// namePrefix begins the name of every RoleBinding that Usher creates.
 const namePrefix = "usher:"
 
-// RoleBindings renders the RoleBindings that give an Account the grants of a
+// RoleBindings returns the RoleBindings that give an Account the grants of a
 // Membership: one for each ClusterRole and namespace, sorted.
 func RoleBindings(m *accountsv1.Membership, account string, grants []Grant) []rbacv1.RoleBinding {
 	byName := map[[2]string]rbacv1.RoleBinding{}
@@ -35,14 +35,14 @@ func RoleBindings(m *accountsv1.Membership, account string, grants []Grant) []rb
 	})
 }
 
-// BindingName is the name of the RoleBinding that gives a ClusterRole to whoever
-// holds a Membership of an Organization.
+// BindingName returns the name of the RoleBinding that gives a ClusterRole to the
+// Account of a Membership of an Organization.
 func BindingName(organization, membership, clusterRole string) string {
 	return namePrefix + strings.Join([]string{organization, membership, clusterRole}, ":")
 }
 
-// ParseBindingName is BindingName read backwards, as far as it says whose the
-// RoleBinding is; found is false for any other name.
+// ParseBindingName parses a name that BindingName returned, except for the ClusterRole.
+// found is false for any other name.
 func ParseBindingName(name string) (organization, membership string, found bool) {
 	rest, found := strings.CutPrefix(name, namePrefix)
 	parts := strings.SplitN(rest, ":", 3)
@@ -52,10 +52,10 @@ func ParseBindingName(name string) (organization, membership string, found bool)
 	return parts[0], parts[1], true
 }
 
-// Made tells whether a RoleBinding was made by Usher for the Membership: by its
-// name, and by who applied it or, where a restore has lost that, by its labels.
-// Whoever takes one of the two away does not make it theirs, and a name alone
-// does not make it Usher's.
+// Made reports whether Usher created a RoleBinding for the Membership. It checks the
+// name, and either the field manager or, where a restore lost the managed fields, the
+// labels. A user who removes one of these two does not take the RoleBinding over, and a
+// name alone does not make it Usher's.
 func Made(b *rbacv1.RoleBinding, m *accountsv1.Membership) bool {
 	organization, name, found := ParseBindingName(b.Name)
 	if !found || organization != string(m.Spec.OrganizationRef.Name) || name != m.Name {
@@ -64,14 +64,15 @@ func Made(b *rbacv1.RoleBinding, m *accountsv1.Membership) bool {
 	return Applied(b) || labels.SelectorFromSet(Labels(m.Namespace, m.Name)).Matches(labels.Set(b.Labels))
 }
 
-// Applied tells whether something in a RoleBinding was applied as Usher.
+// Applied reports whether Usher applied any field of a RoleBinding.
 func Applied(b *rbacv1.RoleBinding) bool {
 	return slices.ContainsFunc(b.ManagedFields, func(f metav1.ManagedFieldsEntry) bool {
 		return f.Manager == accountsv1.FieldManager && f.Operation == metav1.ManagedFieldsOperationApply
 	})
 }
 
-// Labels are on every RoleBinding made for the Membership, and on no other.
+// Labels returns the labels of every RoleBinding created for the Membership. No other
+// RoleBinding has them.
 func Labels(namespace, name string) map[string]string {
 	return map[string]string{
 		accountsv1.ManagedByLabel:           accountsv1.ManagedByValue,
@@ -80,7 +81,7 @@ func Labels(namespace, name string) map[string]string {
 	}
 }
 
-// SameBinding tells whether a RoleBinding holds what it should.
+// SameBinding reports whether a RoleBinding has the wanted content.
 func SameBinding(have, want *rbacv1.RoleBinding) bool {
 	for key, value := range want.Labels {
 		if have.Labels[key] != value {

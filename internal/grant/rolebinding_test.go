@@ -20,7 +20,7 @@ func jane() *accountsv1.Membership {
 	}
 }
 
-// applied is a RoleBinding of jane's as Usher made it.
+// applied is a RoleBinding of jane's as Usher created it.
 func applied(changes ...func(*rbacv1.RoleBinding)) *rbacv1.RoleBinding {
 	b := RoleBindings(jane(), "jane", []Grant{{ClusterRole: "edit", Namespaces: []string{"staging"}}})[0]
 	b.ManagedFields = []metav1.ManagedFieldsEntry{
@@ -52,32 +52,32 @@ func TestWhatUsherMade(t *testing.T) {
 		binding *rbacv1.RoleBinding
 		want    bool
 	}{
-		"as it was made":                             {applied(), true},
-		"its labels taken away":                      {applied(withoutLabels), true},
-		"one label taken away":                       {applied(withoutOneLabel), true},
-		"its labels made those of another":           {applied(func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.MembershipNameLabel] = "john" }), true},
-		"its managed fields taken away":              {applied(withoutFields), true},
-		"taken over by another manager":              {applied(managedBy("argocd", metav1.ManagedFieldsOperationApply)), true},
-		"both taken away":                            {applied(withoutLabels, withoutFields), false},
-		"one label and the managed fields":           {applied(withoutOneLabel, withoutFields), false},
-		"written by that manager, and not applied":   {applied(withoutLabels, managedBy(accountsv1.FieldManager, metav1.ManagedFieldsOperationUpdate)), false},
-		"applied by another manager":                 {applied(withoutLabels, managedBy("argocd", metav1.ManagedFieldsOperationApply)), false},
-		"its subjects and its ClusterRole changed":   {applied(func(b *rbacv1.RoleBinding) { b.Subjects, b.RoleRef.Name = nil, "admin" }), true},
-		"that of another Membership":                 {applied(named("usher:acme:john:edit")), false},
-		"that of another Organization":               {applied(named("usher:beta:jane:edit")), false},
-		"that of a Membership whose name begins so":  {applied(named("usher:acme:jane-2:edit")), false},
-		"planted labels under a name of one's own":   {applied(named("mine"), withoutFields), false},
-		"planted labels under almost such a name":    {applied(named("usher:acme:jane"), withoutFields), false},
-		"planted labels, and another prefix":         {applied(named("usher2:acme:jane:edit"), withoutFields), false},
-		"planted labels of another home":             {applied(withoutFields, func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.MembershipNamespaceLabel] = "beta" }), false},
-		"such a name alone":                          {&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "usher:acme:jane:edit"}}, false},
-		"such a name, and the label managed-by":      {&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "usher:acme:jane:edit", Labels: map[string]string{accountsv1.ManagedByLabel: accountsv1.ManagedByValue}}}, false},
-		"to a ClusterRole with colons in its name":   {applied(named("usher:acme:jane:team:a:b")), true},
-		"what a Membership with an empty name wants": {applied(named("usher:acme::edit")), false},
+		"as created":                                                    {applied(), true},
+		"its labels removed":                                            {applied(withoutLabels), true},
+		"one label removed":                                             {applied(withoutOneLabel), true},
+		"its labels changed to those of another":                        {applied(func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.MembershipNameLabel] = "john" }), true},
+		"its managed fields removed":                                    {applied(withoutFields), true},
+		"taken over by another manager":                                 {applied(managedBy("argocd", metav1.ManagedFieldsOperationApply)), true},
+		"labels and managed fields removed":                             {applied(withoutLabels, withoutFields), false},
+		"one label and the managed fields":                              {applied(withoutOneLabel, withoutFields), false},
+		"written with that field manager, but not applied":              {applied(withoutLabels, managedBy(accountsv1.FieldManager, metav1.ManagedFieldsOperationUpdate)), false},
+		"applied by another manager":                                    {applied(withoutLabels, managedBy("argocd", metav1.ManagedFieldsOperationApply)), false},
+		"its subjects and its ClusterRole changed":                      {applied(func(b *rbacv1.RoleBinding) { b.Subjects, b.RoleRef.Name = nil, "admin" }), true},
+		"a RoleBinding of another Membership":                           {applied(named("usher:acme:john:edit")), false},
+		"a RoleBinding of another Organization":                         {applied(named("usher:beta:jane:edit")), false},
+		"a RoleBinding of a Membership whose name starts with this one": {applied(named("usher:acme:jane-2:edit")), false},
+		"forged labels under another name":                              {applied(named("mine"), withoutFields), false},
+		"forged labels under a similar name":                            {applied(named("usher:acme:jane"), withoutFields), false},
+		"forged labels under another prefix":                            {applied(named("usher2:acme:jane:edit"), withoutFields), false},
+		"forged labels of another home namespace":                       {applied(withoutFields, func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.MembershipNamespaceLabel] = "beta" }), false},
+		"only the name":                                                 {&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "usher:acme:jane:edit"}}, false},
+		"the name, and the label managed-by":                            {&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "usher:acme:jane:edit", Labels: map[string]string{accountsv1.ManagedByLabel: accountsv1.ManagedByValue}}}, false},
+		"to a ClusterRole with colons in its name":                      {applied(named("usher:acme:jane:team:a:b")), true},
+		"a name with an empty Membership":                               {applied(named("usher:acme::edit")), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := Made(c.binding, jane()); got != c.want {
-				t.Errorf("made by Usher for jane: %v", got)
+				t.Errorf("created by Usher for jane: %v", got)
 			}
 		})
 	}
@@ -88,28 +88,28 @@ func TestABindingIsAsItShouldBe(t *testing.T) {
 		change func(*rbacv1.RoleBinding)
 		want   bool
 	}{
-		"as it was made":         {func(*rbacv1.RoleBinding) {}, true},
-		"with a label more":      {func(b *rbacv1.RoleBinding) { b.Labels["team"] = "a" }, true},
-		"without managed fields": {withoutFields, true},
-		"without its labels":     {withoutLabels, false},
-		"without one label":      {withoutOneLabel, false},
-		"with another's label":   {func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.AccountLabel] = "john" }, false},
-		"to another ClusterRole": {func(b *rbacv1.RoleBinding) { b.RoleRef.Name = "admin" }, false},
-		"to a Role":              {func(b *rbacv1.RoleBinding) { b.RoleRef.Kind = "Role" }, false},
-		"without a subject":      {func(b *rbacv1.RoleBinding) { b.Subjects = nil }, false},
-		"with a subject more":    {func(b *rbacv1.RoleBinding) { b.Subjects = append(b.Subjects, b.Subjects[0]) }, false},
-		"with another subject":   {func(b *rbacv1.RoleBinding) { b.Subjects[0].Name = "usher:john" }, false},
-		"with a group":           {func(b *rbacv1.RoleBinding) { b.Subjects[0].Kind = "Group" }, false},
+		"as created":                      {func(*rbacv1.RoleBinding) {}, true},
+		"with an additional label":        {func(b *rbacv1.RoleBinding) { b.Labels["team"] = "a" }, true},
+		"without managed fields":          {withoutFields, true},
+		"without its labels":              {withoutLabels, false},
+		"without one label":               {withoutOneLabel, false},
+		"with another Membership's label": {func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.AccountLabel] = "john" }, false},
+		"to another ClusterRole":          {func(b *rbacv1.RoleBinding) { b.RoleRef.Name = "admin" }, false},
+		"to a Role":                       {func(b *rbacv1.RoleBinding) { b.RoleRef.Kind = "Role" }, false},
+		"without a subject":               {func(b *rbacv1.RoleBinding) { b.Subjects = nil }, false},
+		"with an additional subject":      {func(b *rbacv1.RoleBinding) { b.Subjects = append(b.Subjects, b.Subjects[0]) }, false},
+		"with another subject":            {func(b *rbacv1.RoleBinding) { b.Subjects[0].Name = "usher:john" }, false},
+		"with a group":                    {func(b *rbacv1.RoleBinding) { b.Subjects[0].Kind = "Group" }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := SameBinding(applied(c.change), applied()); got != c.want {
-				t.Errorf("it is: %v", got)
+				t.Errorf("the same: %v", got)
 			}
 		})
 	}
 }
 
-// Nobody but users is ever bound, and none of them is the system's.
+// Usher binds only users, and none of them is a system user.
 func TestOnlyUsersOfUsherAreBound(t *testing.T) {
 	for _, account := range []string{"jane", "system:admin", "system:masters"} {
 		b := RoleBindings(jane(), account, []Grant{{ClusterRole: "edit", Namespaces: []string{"staging"}}})[0]
@@ -127,7 +127,7 @@ func FuzzBindingName(f *testing.F) {
 	f.Add("a", "b", "")
 	f.Fuzz(func(t *testing.T, organization, membership, clusterRole string) {
 		if strings.Contains(organization+membership, ":") {
-			return // no name of an Organization, or of a Membership, has one
+			return // neither Organization nor Membership names contain a colon
 		}
 		gotOrganization, gotMembership, found := ParseBindingName(BindingName(organization, membership, clusterRole))
 		if !found || gotOrganization != organization || gotMembership != membership {
@@ -143,13 +143,13 @@ func FuzzParseBindingName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		organization, membership, found := ParseBindingName(name)
 		if want := strings.HasPrefix(name, "usher:") && strings.Count(name, ":") > 2; found != want {
-			t.Errorf("%q is such a name: %v", name, found)
+			t.Errorf("%q is a binding name: %v", name, found)
 		}
 		if found && !strings.HasPrefix(name, BindingName(organization, membership, "")) {
-			t.Errorf("%q is that of %q of %q", name, membership, organization)
+			t.Errorf("%q belongs to %q of %q", name, membership, organization)
 		}
 		if !found && organization+membership != "" {
-			t.Errorf("%q is no such name, and yet: %q, %q", name, organization, membership)
+			t.Errorf("%q is not a binding name, but was parsed as %q, %q", name, organization, membership)
 		}
 	})
 }

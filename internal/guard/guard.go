@@ -1,10 +1,10 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package guard tells whether the ValidatingAdmissionPolicies that Usher is
-// installed with are in force, since when, and of which objects they asked
-// whether whoever wrote them may assign a role. It is pure: it imports no
-// client, and what there is and the time come in as arguments.
+// Package guard determines whether the ValidatingAdmissionPolicies that Usher is
+// installed with are in force, and since when. From that it determines for which
+// objects they checked whether the author may assign a role. It is pure: it imports no
+// client, and the observed objects and the time are arguments.
 package guard
 
 import (
@@ -18,31 +18,30 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Settling is how long after a policy was written it counts as in force. An API
-// server takes up a changed policy within a second or two, and lets requests
-// pass until then.
+// Settling is how long after a policy was written it counts as in force. An API server
+// applies a changed policy within a second or two, and lets requests pass until then.
 const Settling = 5 * time.Second
 
-// Set is some policies, and what binds them.
+// Set holds policies and their bindings.
 type Set struct {
 	Policies []admissionregistrationv1.ValidatingAdmissionPolicy
 	Bindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding
 }
 
-// State is what is known of the policies that Usher is installed with. The zero
-// State knows of none.
+// State describes the policies that Usher is installed with. The zero State knows of
+// none.
 type State struct {
-	// Missing names the policies that are absent, not enforced, not as
-	// installed, or not settled yet; sorted. Empty: all are in force.
+	// Missing names the policies that are absent, not enforced, not as installed, or
+	// not settled yet, sorted. Empty: all are in force.
 	Missing []string
-	// Since is when the policy that guards assignments came into force as it
-	// is, Settling included; zero while it is missing. While it is yet to come,
-	// the policy is among Missing as well: look again then.
+	// Since is when the present version of the policy that guards assignments came into
+	// force, Settling included. It is zero while the policy is missing. While it is in
+	// the future, the policy is also in Missing: reconcile again then.
 	Since time.Time
 }
 
-// Look compares what there is with what Usher is installed with. The policy
-// that guards assignments is the one named assign.
+// Look compares the observed policies with those that Usher is installed with. The
+// policy that guards assignments is the one named assign.
 func Look(want, have Set, assign string, now time.Time) State {
 	s, guarded := State{}, false
 	for i := range want.Policies {
@@ -62,14 +61,15 @@ func Look(want, have Set, assign string, now time.Time) State {
 	return s
 }
 
-// Keep is the guard that a Membership's status is to have by now. Write it by a
-// conditional write: a generation that was not seen yet must not escape it.
+// Keep returns the guard that a Membership's status should have now. The caller must
+// write it conditionally on the resourceVersion, so that no unseen generation escapes
+// it.
 func (s State) Keep(m *accountsv1.Membership) accountsv1.GuardStatus {
 	kept := m.Status.Guard
 	switch {
 	case !s.inForce(), kept.Since != nil && seconds(kept.Since.Time) == seconds(s.Since):
 		return kept
-	// Time does not run backwards: somebody forged a later guard, or Since.
+	// Time does not run backwards: an attacker forged a later guard, or Since.
 	case kept.Since != nil && kept.Since.After(s.Since):
 		return s.upTo(m.Generation)
 	case s.VettedSince(m.CreationTimestamp.Time):
@@ -79,36 +79,37 @@ func (s State) Keep(m *accountsv1.Membership) accountsv1.GuardStatus {
 	}
 }
 
-// upTo is the guard that says that nobody was asked about a generation and
-// those before it.
+// upTo returns a guard which records that no policy checked a generation and those
+// before it.
 func (s State) upTo(generation int64) accountsv1.GuardStatus {
 	since := metav1.NewTime(s.Since.Truncate(time.Second))
 	return accountsv1.GuardStatus{Since: &since, Generation: generation}
 }
 
-// Vetted tells whether the API server asked, for the present generation of a
-// Membership, whether who wrote it may assign its role.
+// Vetted reports whether the API server checked, for the present generation of a
+// Membership, that its author may assign its role.
 func (s State) Vetted(m *accountsv1.Membership) bool {
 	guard, written := s.Keep(m), m.Generation
 	if m.DeletionTimestamp != nil {
-		written-- // Deleting counts as a generation, and changes no spec.
+		written-- // Deleting increments the generation, but changes no spec.
 	}
 	return s.inForce() && (guard.Since == nil || written > guard.Generation)
 }
 
-// VettedSince tells the same of an object whose spec never changes, by its
-// creation.
+// VettedSince reports whether the API server checked, for an object whose spec never
+// changes, that its author may assign its role. It goes by the creation time.
 func (s State) VettedSince(created time.Time) bool {
 	return s.inForce() && seconds(created) > seconds(s.Since)
 }
 
 func (s State) inForce() bool { return len(s.Missing) == 0 && !s.Since.IsZero() }
 
-// seconds is the precision of times in the API.
+// seconds returns a time in the precision of the API.
 func seconds(t time.Time) int64 { return t.Unix() }
 
-// inForceSince is when a policy came into force as it is, Settling included;
-// zero, if it is not in force or if nobody can tell since when.
+// inForceSince returns when the present version of a policy came into force, Settling
+// included. It is zero if the policy is not in force or if the time cannot be
+// determined.
 func (s Set) inForceSince(policy *admissionregistrationv1.ValidatingAdmissionPolicy, have Set) time.Time {
 	p := slices.IndexFunc(have.Policies, func(p admissionregistrationv1.ValidatingAdmissionPolicy) bool {
 		return p.Name == policy.Name && p.DeletionTimestamp == nil && asInstalled(&p.Spec, &policy.Spec)
@@ -126,7 +127,7 @@ func (s Set) inForceSince(policy *admissionregistrationv1.ValidatingAdmissionPol
 	return later(written, bound).Add(Settling)
 }
 
-// binds tells whether the Set has a binding of this name for the policy.
+// binds reports whether the Set has a binding of this name for the policy.
 func (s Set) binds(binding, policy string) bool {
 	return slices.ContainsFunc(s.Bindings, func(b admissionregistrationv1.ValidatingAdmissionPolicyBinding) bool {
 		return b.Name == binding && b.Spec.PolicyName == policy
@@ -140,22 +141,22 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// asInstalled tells whether a policy refuses what the installed one refuses. An
-// order that is not the installed one does not count as the same.
+// asInstalled reports whether a policy refuses what the installed one refuses. The same
+// rules in another order do not count as the same.
 func asInstalled(have, want *admissionregistrationv1.ValidatingAdmissionPolicySpec) bool {
 	have, want = defaulted(have), defaulted(want)
 	return *have.FailurePolicy == admissionregistrationv1.Fail && equality.Semantic.DeepEqual(have, want)
 }
 
-// enforces tells whether a binding has every request refused that a policy
-// refuses.
+// enforces reports whether a binding makes the API server refuse every request that a
+// policy refuses.
 func enforces(binding *admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec, policy string) bool {
 	return binding.PolicyName == policy && binding.ParamRef == nil &&
 		slices.Contains(binding.ValidationActions, admissionregistrationv1.Deny) &&
 		(binding.MatchResources == nil || matchesAll(binding.MatchResources))
 }
 
-// matchesAll tells whether nothing is left out, by rule or by selector.
+// matchesAll reports whether no rule and no selector excludes anything.
 func matchesAll(match *admissionregistrationv1.MatchResources) bool {
 	have, want := match.DeepCopy(), &admissionregistrationv1.MatchResources{}
 	defaultMatch(have)
@@ -163,7 +164,7 @@ func matchesAll(match *admissionregistrationv1.MatchResources) bool {
 	return equality.Semantic.DeepEqual(have, want)
 }
 
-// defaulted returns a copy with what the API server fills in.
+// defaulted returns a copy with the defaults of the API server.
 func defaulted(spec *admissionregistrationv1.ValidatingAdmissionPolicySpec) *admissionregistrationv1.ValidatingAdmissionPolicySpec {
 	spec = spec.DeepCopy()
 	fill(&spec.FailurePolicy, admissionregistrationv1.Fail)
@@ -191,12 +192,12 @@ func fill[T any](field **T, value T) {
 	}
 }
 
-// policyWritten is when the spec of a policy was written last, or a little
-// later; zero, if nobody can tell.
+// policyWritten returns when the spec of a policy was last written, or slightly later;
+// zero, if that cannot be determined.
 //
-// The managed fields of the spec are not enough: of a match condition that was
-// added and taken away again they keep no trace. The controller manager writes
-// the status of each generation, and does not write it twice.
+// The managed fields of the spec are not enough: they keep no trace of a match
+// condition that was added and removed again. The controller manager writes the status
+// of each generation, and does not write it twice.
 func policyWritten(policy *admissionregistrationv1.ValidatingAdmissionPolicy) time.Time {
 	if policy.Generation == unchanged {
 		return policy.CreationTimestamp.Time
@@ -217,9 +218,9 @@ func policyWritten(policy *admissionregistrationv1.ValidatingAdmissionPolicy) ti
 	return written
 }
 
-// bindingWritten is when a binding was created; zero, if its spec was changed
-// since. A binding has no status, so that nobody can tell when it was narrowed
-// and widened again.
+// bindingWritten returns when a binding was created; zero, if its spec was changed
+// since. A binding has no status, so nothing shows when it was narrowed and widened
+// again.
 func bindingWritten(binding *admissionregistrationv1.ValidatingAdmissionPolicyBinding) time.Time {
 	if binding.Generation == unchanged {
 		return binding.CreationTimestamp.Time
@@ -227,6 +228,6 @@ func bindingWritten(binding *admissionregistrationv1.ValidatingAdmissionPolicyBi
 	return time.Time{}
 }
 
-// unchanged is the generation of an object whose spec is as it was created. The
-// API server counts, and lets nobody set it.
+// unchanged is the generation of an object whose spec is as it was created. The API
+// server counts generations, and no client can set them.
 const unchanged = 1

@@ -18,7 +18,7 @@ const (
 	owners = "usher-owners"
 )
 
-// The clock of these tests: policies are installed at noon, and looked at an hour later.
+// The clock of these tests: policies are installed at noon, and observed an hour later.
 var (
 	noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	one  = noon.Add(time.Hour)
@@ -29,7 +29,7 @@ type (
 	binding = admissionregistrationv1.ValidatingAdmissionPolicyBinding
 )
 
-// installed is what Usher is installed with, as it is written in a file.
+// installed is what Usher is installed with, as written in a file.
 func installed() Set {
 	var set Set
 	for _, name := range []string{owners, assign} {
@@ -65,7 +65,7 @@ func on(resources ...string) admissionregistrationv1.NamedRuleWithOperations {
 	}}
 }
 
-// cluster is what the API server makes of it at noon: it fills in defaults.
+// cluster is the state in the API server at noon, with the defaults filled in.
 func cluster() Set {
 	set := installed()
 	for i := range set.Policies {
@@ -89,11 +89,11 @@ func born(meta *metav1.ObjectMeta, at time.Time) {
 
 func second(at time.Time) *metav1.Time { return &metav1.Time{Time: at} }
 
-// guarding is the policy that guards assignments, and its binding.
+// guarding returns the policy that guards assignments, and its binding.
 func (s Set) guarding() (*policy, *binding) { return &s.Policies[1], &s.Bindings[1] }
 
-// edited is what the API server and the controller manager make of a policy
-// whose spec was written again.
+// edited is the result in the API server and the controller manager of writing a
+// policy's spec again.
 func edited(p *policy, at time.Time) {
 	p.Generation++
 	p.ManagedFields = append(p.ManagedFields,
@@ -105,15 +105,15 @@ func edited(p *policy, at time.Time) {
 func TestThePoliciesAreInForceAsInstalled(t *testing.T) {
 	narrow := &metav1.LabelSelector{MatchLabels: map[string]string{"guarded": "yes"}}
 	for name, change := range map[string]func(*policy, *binding){
-		"as the API server fills it in": func(*policy, *binding) {},
-		"as it is written in the file": func(p *policy, _ *binding) {
+		"as the API server defaults it": func(*policy, *binding) {},
+		"as written in the file": func(p *policy, _ *binding) {
 			p.Spec = installed().Policies[1].Spec
 		},
-		"with empty lists for none": func(p *policy, _ *binding) {
+		"with empty lists instead of none": func(p *policy, _ *binding) {
 			p.Spec.AuditAnnotations = []admissionregistrationv1.AuditAnnotation{}
 			p.Spec.MatchConstraints.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{}}
 		},
-		"with failures in the audit log as well": func(_ *policy, b *binding) {
+		"which also writes failures to the audit log": func(_ *policy, b *binding) {
 			b.Spec.ValidationActions = append(b.Spec.ValidationActions, admissionregistrationv1.Audit)
 		},
 		"with match resources that match everything": func(_ *policy, b *binding) {
@@ -121,7 +121,7 @@ func TestThePoliciesAreInForceAsInstalled(t *testing.T) {
 				MatchPolicy: ptr.To(admissionregistrationv1.Equivalent), NamespaceSelector: &metav1.LabelSelector{}, ObjectSelector: &metav1.LabelSelector{},
 			}
 		},
-		"with labels, annotations and a status that others write": func(p *policy, b *binding) {
+		"with labels, annotations and a status of other writers": func(p *policy, b *binding) {
 			p.Labels = map[string]string{"helm.sh/chart": "usher-1.1.0"}
 			b.Annotations = map[string]string{"example.com/team": "platform"}
 			for _, meta := range []*metav1.ObjectMeta{&p.ObjectMeta, &b.ObjectMeta} {
@@ -133,7 +133,7 @@ func TestThePoliciesAreInForceAsInstalled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			have := cluster()
 			change(have.guarding())
-			have.Bindings = append(have.Bindings, binding{ // It only adds to what is refused.
+			have.Bindings = append(have.Bindings, binding{ // The binding only adds to what is refused.
 				ObjectMeta: metav1.ObjectMeta{Name: "somebody-elses"},
 				Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
 					PolicyName: assign, MatchResources: &admissionregistrationv1.MatchResources{NamespaceSelector: narrow},
@@ -157,7 +157,7 @@ func TestAPolicyThatDoesNotGuardIsMissing(t *testing.T) {
 	for name, change := range map[string]func(*policy, *binding){
 		"of another name":               func(p *policy, _ *binding) { p.Name = "usher-assign-2" },
 		"being deleted":                 func(p *policy, _ *binding) { p.DeletionTimestamp = second(one) },
-		"that lets failures pass":       func(p *policy, _ *binding) { p.Spec.FailurePolicy = ptr.To(admissionregistrationv1.Ignore) },
+		"that ignores failures":         func(p *policy, _ *binding) { p.Spec.FailurePolicy = ptr.To(admissionregistrationv1.Ignore) },
 		"without validations":           func(p *policy, _ *binding) { p.Spec.Validations = []admissionregistrationv1.Validation{} },
 		"with a validation that passes": func(p *policy, _ *binding) { p.Spec.Validations[0].Expression = "true" },
 		"with a validation in addition": func(p *policy, _ *binding) {
@@ -167,7 +167,7 @@ func TestAPolicyThatDoesNotGuardIsMissing(t *testing.T) {
 		"with a condition that never holds": func(p *policy, _ *binding) {
 			p.Spec.MatchConditions = append(p.Spec.MatchConditions, admissionregistrationv1.MatchCondition{Name: "never", Expression: "false"})
 		},
-		"with a variable that lies": func(p *policy, _ *binding) { p.Spec.Variables[0].Expression = "'member'" },
+		"with a variable that changes the result": func(p *policy, _ *binding) { p.Spec.Variables[0].Expression = "'member'" },
 		"with a parameter": func(p *policy, _ *binding) {
 			p.Spec.ParamKind = &admissionregistrationv1.ParamKind{APIVersion: "v1", Kind: "ConfigMap"}
 		},
@@ -177,43 +177,43 @@ func TestAPolicyThatDoesNotGuardIsMissing(t *testing.T) {
 		"for one version of the API": match(func(m *admissionregistrationv1.MatchResources) {
 			m.MatchPolicy = ptr.To(admissionregistrationv1.Exact)
 		}),
-		"for cluster-scoped objects alone": match(func(m *admissionregistrationv1.MatchResources) {
+		"for cluster-scoped objects only": match(func(m *admissionregistrationv1.MatchResources) {
 			m.ResourceRules[0].Scope = ptr.To(admissionregistrationv1.ClusterScope)
 		}),
 		"for one name": match(func(m *admissionregistrationv1.MatchResources) {
 			m.ResourceRules[0].ResourceNames = []string{"jane-doe"}
 		}),
-		"for creations alone": match(func(m *admissionregistrationv1.MatchResources) {
+		"for creations only": match(func(m *admissionregistrationv1.MatchResources) {
 			m.ResourceRules[0].Operations = m.ResourceRules[0].Operations[:1]
 		}),
 		"for fewer resources": match(func(m *admissionregistrationv1.MatchResources) {
 			m.ResourceRules[0].Resources = []string{"memberships"}
 		}),
-		"with more left out": match(func(m *admissionregistrationv1.MatchResources) {
+		"with more exclusions": match(func(m *admissionregistrationv1.MatchResources) {
 			m.ExcludeResourceRules = append(m.ExcludeResourceRules, on("memberships"))
 		}),
 
-		"whose binding has another name":        func(_ *policy, b *binding) { b.Name = "usher-assign-2" },
-		"whose binding is being deleted":        func(_ *policy, b *binding) { b.DeletionTimestamp = second(one) },
-		"whose binding binds another policy":    func(_ *policy, b *binding) { b.Spec.PolicyName = owners },
-		"whose binding takes a parameter":       func(_ *policy, b *binding) { b.Spec.ParamRef = &admissionregistrationv1.ParamRef{Name: "x"} },
-		"whose binding does nothing":            func(_ *policy, b *binding) { b.Spec.ValidationActions = nil },
-		"whose binding is for some namespaces":  narrowed(admissionregistrationv1.MatchResources{NamespaceSelector: narrow}),
-		"whose binding is for some objects":     narrowed(admissionregistrationv1.MatchResources{ObjectSelector: narrow}),
-		"whose binding is for some resources":   narrowed(admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{on("pods")}}),
-		"whose binding leaves some out":         narrowed(admissionregistrationv1.MatchResources{ExcludeResourceRules: []admissionregistrationv1.NamedRuleWithOperations{on("memberships")}}),
-		"whose binding only warns":              func(_ *policy, b *binding) { b.Spec.ValidationActions[0] = admissionregistrationv1.Warn },
-		"whose binding only writes to the log":  func(_ *policy, b *binding) { b.Spec.ValidationActions[0] = admissionregistrationv1.Audit },
-		"whose binding was edited, and is back": func(_ *policy, b *binding) { b.Generation = 3 },
-		"that was edited unobserved": func(p *policy, _ *binding) {
+		"whose binding has another name":         func(_ *policy, b *binding) { b.Name = "usher-assign-2" },
+		"whose binding is being deleted":         func(_ *policy, b *binding) { b.DeletionTimestamp = second(one) },
+		"whose binding binds another policy":     func(_ *policy, b *binding) { b.Spec.PolicyName = owners },
+		"whose binding takes a parameter":        func(_ *policy, b *binding) { b.Spec.ParamRef = &admissionregistrationv1.ParamRef{Name: "x"} },
+		"whose binding has no action":            func(_ *policy, b *binding) { b.Spec.ValidationActions = nil },
+		"whose binding is for some namespaces":   narrowed(admissionregistrationv1.MatchResources{NamespaceSelector: narrow}),
+		"whose binding is for some objects":      narrowed(admissionregistrationv1.MatchResources{ObjectSelector: narrow}),
+		"whose binding is for some resources":    narrowed(admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{on("pods")}}),
+		"whose binding excludes some resources":  narrowed(admissionregistrationv1.MatchResources{ExcludeResourceRules: []admissionregistrationv1.NamedRuleWithOperations{on("memberships")}}),
+		"whose binding only warns":               func(_ *policy, b *binding) { b.Spec.ValidationActions[0] = admissionregistrationv1.Warn },
+		"whose binding only audits":              func(_ *policy, b *binding) { b.Spec.ValidationActions[0] = admissionregistrationv1.Audit },
+		"whose binding was edited, and restored": func(_ *policy, b *binding) { b.Generation = 3 },
+		"that was edited, and not observed": func(p *policy, _ *binding) {
 			edited(p, noon.Add(time.Minute))
-			p.Generation += 2 // narrowed and widened: no manager keeps a trace
+			p.Generation += 2 // narrowed and widened: no field manager keeps a trace
 		},
-		"that was edited, and whose history is wiped": func(p *policy, _ *binding) {
+		"that was edited, and whose managed fields were wiped": func(p *policy, _ *binding) {
 			edited(p, noon.Add(time.Minute))
 			p.ManagedFields = nil
 		},
-		"that was edited, and whose status nobody wrote": func(p *policy, _ *binding) {
+		"that was edited, and whose status was not written": func(p *policy, _ *binding) {
 			edited(p, noon.Add(time.Minute))
 			p.ManagedFields = p.ManagedFields[:2]
 		},
@@ -246,17 +246,17 @@ func TestLookNamesAllThatIsMissing(t *testing.T) {
 		now        time.Time
 		state      State
 	}{
-		"nothing is there":                           {installed(), Set{}, assign, one, State{Missing: []string{assign, owners}}},
-		"the bindings are gone":                      {installed(), Set{Policies: have.Policies}, assign, one, State{Missing: []string{assign, owners}}},
-		"another policy is gone":                     {installed(), Set{Policies: have.Policies[1:], Bindings: have.Bindings}, assign, one, State{Missing: []string{owners}, Since: since}},
-		"nothing is wanted":                          {Set{}, have, assign, one, State{Missing: []string{assign}}},
-		"no policy has that name":                    {installed(), have, "usher-assigns", one, State{Missing: []string{"usher-assigns"}}},
-		"one binding is put in the place of another": {installed(), moved, assign, one, State{Missing: []string{assign, owners}}},
-		"no binding is wanted":                       {unbound, have, assign, one, State{Missing: []string{assign}}},
-		"one is wanted that lets pass":               {ignoring, failing, assign, one, State{Missing: []string{owners}, Since: since}},
-		"they were made just now":                    {installed(), have, assign, since.Add(-time.Second), State{Missing: []string{assign, owners}, Since: since}},
-		"the clock is behind":                        {installed(), have, assign, noon.Add(-time.Hour), State{Missing: []string{assign, owners}, Since: since}},
-		"they were made, and taken up by then":       {installed(), have, assign, since, State{Since: since}},
+		"nothing exists":                     {installed(), Set{}, assign, one, State{Missing: []string{assign, owners}}},
+		"the bindings were deleted":          {installed(), Set{Policies: have.Policies}, assign, one, State{Missing: []string{assign, owners}}},
+		"another policy was deleted":         {installed(), Set{Policies: have.Policies[1:], Bindings: have.Bindings}, assign, one, State{Missing: []string{owners}, Since: since}},
+		"nothing is wanted":                  {Set{}, have, assign, one, State{Missing: []string{assign}}},
+		"no policy has that name":            {installed(), have, "usher-assigns", one, State{Missing: []string{"usher-assigns"}}},
+		"one binding is replaced by another": {installed(), moved, assign, one, State{Missing: []string{assign, owners}}},
+		"no binding is wanted":               {unbound, have, assign, one, State{Missing: []string{assign}}},
+		"the wanted binding does not deny":   {ignoring, failing, assign, one, State{Missing: []string{owners}, Since: since}},
+		"they were just created":             {installed(), have, assign, since.Add(-time.Second), State{Missing: []string{assign, owners}, Since: since}},
+		"the clock is behind":                {installed(), have, assign, noon.Add(-time.Hour), State{Missing: []string{assign, owners}, Since: since}},
+		"they were created, and are settled": {installed(), have, assign, since, State{Since: since}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.state, Look(c.want, c.have, c.assign, c.now)); diff != "" {
@@ -280,15 +280,15 @@ func TestSinceIsTheLatestThatThePolicyOrItsBindingWasWritten(t *testing.T) {
 		change func(*policy, *binding)
 		want   time.Time
 	}{
-		"the policy made anew":                            {func(p *policy, _ *binding) { born(&p.ObjectMeta, half) }, half},
-		"the binding made anew":                           {func(_ *policy, b *binding) { born(&b.ObjectMeta, half) }, half},
-		"the policy edited":                               {func(p *policy, _ *binding) { edited(p, half) }, half.Add(time.Second)},
-		"the policy edited, with no trace but the status": {func(p *policy, _ *binding) { edited(p, half); p.ManagedFields = p.ManagedFields[2:] }, half.Add(time.Second)},
-		"a time that is not known": {func(p *policy, _ *binding) {
+		"the policy created again":                             {func(p *policy, _ *binding) { born(&p.ObjectMeta, half) }, half},
+		"the binding created again":                            {func(_ *policy, b *binding) { born(&b.ObjectMeta, half) }, half},
+		"the policy edited":                                    {func(p *policy, _ *binding) { edited(p, half) }, half.Add(time.Second)},
+		"the policy edited, with the status as the only trace": {func(p *policy, _ *binding) { edited(p, half); p.ManagedFields = p.ManagedFields[2:] }, half.Add(time.Second)},
+		"an unknown time": {func(p *policy, _ *binding) {
 			edited(p, half)
 			p.ManagedFields[1].Time = nil
 		}, half.Add(time.Second)},
-		"nothing of it": {func(*policy, *binding) {}, noon},
+		"nothing else": {func(*policy, *binding) {}, noon},
 	} {
 		t.Run(name, func(t *testing.T) {
 			have := cluster()
@@ -301,6 +301,6 @@ func TestSinceIsTheLatestThatThePolicyOrItsBindingWasWritten(t *testing.T) {
 	have := cluster()
 	born(&have.Policies[0].ObjectMeta, half)
 	if got := Look(installed(), have, assign, one); !got.Since.Equal(noon.Add(Settling)) {
-		t.Errorf("another policy made anew: in force since %v", got.Since)
+		t.Errorf("another policy created again: in force since %v", got.Since)
 	}
 }

@@ -36,28 +36,28 @@ func TestKeepAndVetted(t *testing.T) {
 		keep   accountsv1.GuardStatus
 		vetted bool
 	}{
-		"made before":                           {inForce, membership(noon, 3, none), guardAt(since, 3), false},
-		"made in the same second":               {inForce, membership(since, 1, none), guardAt(since, 1), false},
-		"made in the same second, by parts":     {inForce, membership(since.Add(999*time.Millisecond), 1, none), guardAt(since, 1), false},
-		"made a second after":                   {inForce, membership(since.Add(time.Second), 1, none), none, true},
-		"made after, and changed since":         {inForce, membership(since.Add(time.Second), 7, none), none, true},
-		"made after what was in force once":     {inForce, membership(since.Add(time.Second), 7, guardAt(noon.Add(-time.Hour), 7)), none, true},
-		"made before, and not changed since":    {inForce, membership(noon, 3, guardAt(since, 3)), guardAt(since, 3), false},
-		"made before, and changed since":        {inForce, membership(noon, 4, guardAt(since, 3)), guardAt(since, 3), true},
-		"the time by parts of a second":         {State{Since: since.Add(time.Millisecond)}, membership(noon, 4, guardAt(since, 3)), guardAt(since, 3), true},
-		"noted by parts of a second":            {State{Since: since.Add(time.Millisecond)}, membership(noon, 3, none), guardAt(since, 3), false},
-		"in force anew":                         {inForce, membership(noon, 9, guardAt(noon.Add(-time.Hour), 3)), guardAt(since, 9), false},
-		"restored at a lower generation":        {inForce, membership(noon, 1, guardAt(since, 3)), guardAt(since, 3), false},
-		"noted later than it came into force":   {inForce, membership(noon, 4, guardAt(one, 3)), guardAt(since, 4), false},
-		"made after, but noted later than that": {inForce, membership(one, 4, guardAt(one.Add(time.Hour), 3)), guardAt(since, 4), false},
-		"forged for all time to come":           {inForce, membership(noon, 4, guardAt(one.AddDate(99, 0, 0), 1)), guardAt(since, 4), false},
-		"made after, and noted so":              {inForce, membership(one, 4, guardAt(since, 4)), guardAt(since, 4), false},
+		"created before":                               {inForce, membership(noon, 3, none), guardAt(since, 3), false},
+		"created in the same second":                   {inForce, membership(since, 1, none), guardAt(since, 1), false},
+		"created in the same second, a fraction later": {inForce, membership(since.Add(999*time.Millisecond), 1, none), guardAt(since, 1), false},
+		"created a second after":                       {inForce, membership(since.Add(time.Second), 1, none), none, true},
+		"created after, and changed since":             {inForce, membership(since.Add(time.Second), 7, none), none, true},
+		"created after an earlier period in force":     {inForce, membership(since.Add(time.Second), 7, guardAt(noon.Add(-time.Hour), 7)), none, true},
+		"created before, and not changed since":        {inForce, membership(noon, 3, guardAt(since, 3)), guardAt(since, 3), false},
+		"created before, and changed since":            {inForce, membership(noon, 4, guardAt(since, 3)), guardAt(since, 3), true},
+		"in force at a fraction of a second":           {State{Since: since.Add(time.Millisecond)}, membership(noon, 4, guardAt(since, 3)), guardAt(since, 3), true},
+		"recorded at a fraction of a second":           {State{Since: since.Add(time.Millisecond)}, membership(noon, 3, none), guardAt(since, 3), false},
+		"in force again":                               {inForce, membership(noon, 9, guardAt(noon.Add(-time.Hour), 3)), guardAt(since, 9), false},
+		"restored at a lower generation":               {inForce, membership(noon, 1, guardAt(since, 3)), guardAt(since, 3), false},
+		"recorded later than it came into force":       {inForce, membership(noon, 4, guardAt(one, 3)), guardAt(since, 4), false},
+		"created after, but recorded later than that":  {inForce, membership(one, 4, guardAt(one.Add(time.Hour), 3)), guardAt(since, 4), false},
+		"forged far into the future":                   {inForce, membership(noon, 4, guardAt(one.AddDate(99, 0, 0), 1)), guardAt(since, 4), false},
+		"created after, and recorded so":               {inForce, membership(one, 4, guardAt(since, 4)), guardAt(since, 4), false},
 
-		"missing, nothing noted":   {State{Missing: []string{assign}}, membership(one, 1, none), none, false},
-		"missing, noted earlier":   {State{Missing: []string{assign}}, membership(noon, 4, guardAt(since, 3)), guardAt(since, 3), false},
-		"another missing, changed": {State{Missing: []string{owners}, Since: since}, membership(noon, 4, guardAt(since, 3)), guardAt(since, 3), false},
-		"another missing, made":    {State{Missing: []string{owners}, Since: since}, membership(one, 1, none), none, false},
-		"nobody has looked yet":    {State{}, membership(one, 1, none), none, false},
+		"missing, nothing recorded": {State{Missing: []string{assign}}, membership(one, 1, none), none, false},
+		"missing, recorded earlier": {State{Missing: []string{assign}}, membership(noon, 4, guardAt(since, 3)), guardAt(since, 3), false},
+		"another missing, changed":  {State{Missing: []string{owners}, Since: since}, membership(noon, 4, guardAt(since, 3)), guardAt(since, 3), false},
+		"another missing, created":  {State{Missing: []string{owners}, Since: since}, membership(one, 1, none), none, false},
+		"never observed":            {State{}, membership(one, 1, none), none, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.keep, c.state.Keep(c.m)); diff != "" {
@@ -68,7 +68,7 @@ func TestKeepAndVetted(t *testing.T) {
 			}
 			c.m.Status.Guard = c.state.Keep(c.m)
 			if diff := cmp.Diff(c.keep, c.state.Keep(c.m)); diff != "" {
-				t.Errorf("once written, it is to change again: -want +got\n%s", diff)
+				t.Errorf("once written, it changes again: -want +got\n%s", diff)
 			}
 			if got := c.state.Vetted(c.m); got != c.vetted {
 				t.Errorf("vetted, once the guard is written: %v", got)
@@ -88,10 +88,10 @@ func TestDeletingIsNoVetting(t *testing.T) {
 		m      *accountsv1.Membership
 		vetted bool
 	}{
-		"nobody was asked about it":     {deleted(4, guardAt(since, 3)), false},
-		"it was asked about before":     {deleted(5, guardAt(since, 3)), true},
-		"it was noted while being gone": {deleted(4, accountsv1.GuardStatus{}), false},
-		"it was made under the policies": {func() *accountsv1.Membership {
+		"not checked":                  {deleted(4, guardAt(since, 3)), false},
+		"checked before the deletion":  {deleted(5, guardAt(since, 3)), true},
+		"recorded while being deleted": {deleted(4, accountsv1.GuardStatus{}), false},
+		"created under the policies": {func() *accountsv1.Membership {
 			m := deleted(2, accountsv1.GuardStatus{})
 			m.CreationTimestamp.Time = one
 			return m
@@ -111,12 +111,12 @@ func TestVettedSince(t *testing.T) {
 		created time.Time
 		want    bool
 	}{
-		"before":              {State{Since: noon}, noon.Add(-time.Second), false},
-		"in the same second":  {State{Since: noon}, noon.Add(time.Millisecond), false},
-		"a second after":      {State{Since: noon}, noon.Add(time.Second), true},
-		"after, but missing":  {State{Missing: []string{owners}, Since: noon}, one, false},
-		"nobody looked":       {State{}, one, false},
-		"never, for all that": {State{Since: noon}, time.Time{}, false},
+		"before":               {State{Since: noon}, noon.Add(-time.Second), false},
+		"in the same second":   {State{Since: noon}, noon.Add(time.Millisecond), false},
+		"a second after":       {State{Since: noon}, noon.Add(time.Second), true},
+		"after, but missing":   {State{Missing: []string{owners}, Since: noon}, one, false},
+		"never observed":       {State{}, one, false},
+		"a zero creation time": {State{Since: noon}, time.Time{}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := c.state.VettedSince(c.created); got != c.want {
@@ -126,11 +126,11 @@ func TestVettedSince(t *testing.T) {
 	}
 }
 
-// gap is a time without the policy, seen by somebody who uses it: the policy is
-// as have says while the role is changed, and guards again after.
+// gap is a time without the policy, as an attacker would use it. open removes the
+// protection before the role is changed, and shut restores it.
 type gap struct {
 	open, shut func(Set) Set
-	// told is whether the policy is known to guard again after.
+	// told reports whether the policy is known to guard again afterwards.
 	told bool
 }
 
@@ -142,7 +142,7 @@ func gaps(at time.Time) map[string]gap {
 		}
 	}
 	return map[string]gap{
-		"the policy is deleted and made anew": {
+		"the policy is deleted and created again": {
 			open: func(s Set) Set { return Set{Policies: s.Policies[:1], Bindings: s.Bindings} },
 			shut: func(Set) Set {
 				s := cluster()
@@ -150,7 +150,7 @@ func gaps(at time.Time) map[string]gap {
 				return s
 			}, told: true,
 		},
-		"the binding is deleted and made anew": {
+		"the binding is deleted and created again": {
 			open: func(s Set) Set { return Set{Policies: s.Policies, Bindings: s.Bindings[:1]} },
 			shut: func(Set) Set {
 				s := cluster()
@@ -158,7 +158,7 @@ func gaps(at time.Time) map[string]gap {
 				return s
 			}, told: true,
 		},
-		"the policy is made to ignore failures and back": {
+		"the policy ignores failures for a while": {
 			open: with(func(p *policy, _ *binding) {
 				edited(p, at.Add(-time.Minute))
 				p.Spec.FailurePolicy = ptr.To(admissionregistrationv1.Ignore)
@@ -168,7 +168,7 @@ func gaps(at time.Time) map[string]gap {
 				p.Spec.FailurePolicy = ptr.To(admissionregistrationv1.Fail)
 			}), told: true,
 		},
-		"a condition is added and taken away, without a trace": {
+		"a condition is added and removed, without a trace": {
 			open: with(func(p *policy, _ *binding) {
 				p.Generation++
 				p.Spec.MatchConditions = append(p.Spec.MatchConditions, admissionregistrationv1.MatchCondition{Name: "never", Expression: "false"})
@@ -180,7 +180,7 @@ func gaps(at time.Time) map[string]gap {
 				p.ManagedFields = append(p.ManagedFields, metav1.ManagedFieldsEntry{Subresource: "status", Time: second(at.Add(time.Second))})
 			}), told: true,
 		},
-		"the binding is made to audit and back": {
+		"the binding only audits for a while": {
 			open: with(func(_ *policy, b *binding) {
 				b.Generation++
 				b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Audit}
@@ -208,10 +208,10 @@ func TestWhatIsWrittenInAGapStaysUnvetted(t *testing.T) {
 	shut := noon.Add(30 * time.Minute)
 	for name, g := range gaps(shut) {
 		for manner, attacker := range map[string]*accountsv1.Membership{
-			"a role changed":                    membership(noon.Add(-time.Hour), 2, guardAt(noon.Add(Settling), 1)),
-			"a role changed of what was vetted": membership(noon.Add(time.Minute), 2, accountsv1.GuardStatus{}),
-			"a Membership made":                 membership(shut.Add(-time.Minute), 1, accountsv1.GuardStatus{}),
-			"a Membership made as it ends":      membership(shut.Add(2*time.Second), 1, accountsv1.GuardStatus{}),
+			"a changed role":                             membership(noon.Add(-time.Hour), 2, guardAt(noon.Add(Settling), 1)),
+			"a changed role of a vetted Membership":      membership(noon.Add(time.Minute), 2, accountsv1.GuardStatus{}),
+			"a created Membership":                       membership(shut.Add(-time.Minute), 1, accountsv1.GuardStatus{}),
+			"a Membership created at the end of the gap": membership(shut.Add(2*time.Second), 1, accountsv1.GuardStatus{}),
 		} {
 			t.Run(name+", "+manner, func(t *testing.T) {
 				m := attacker.DeepCopy()
@@ -226,17 +226,17 @@ func TestWhatIsWrittenInAGapStaysUnvetted(t *testing.T) {
 				meet(look(have, shut.Add(-time.Second)))
 				have = g.shut(have)
 				meet(look(have, shut.Add(3*time.Second)))
-				m.Generation++ // once more, before every API server asks
+				m.Generation++ // once more, before every API server checks
 				after := look(have, one)
 				meet(after)
-				m.Status = accountsv1.MembershipStatus{} // lost
+				m.Status = accountsv1.MembershipStatus{} // the status is lost
 				meet(after)
 				if (len(after.Missing) == 0) != g.told {
 					t.Fatalf("missing after: %v", after.Missing)
 				}
-				m.Generation++ // now somebody is asked
+				m.Generation++ // now the policy checks
 				if after.Vetted(m) != g.told {
-					t.Errorf("a change that was asked about is vetted: %v", !g.told)
+					t.Errorf("a checked change is vetted: %v", !g.told)
 				}
 			})
 		}

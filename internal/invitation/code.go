@@ -17,20 +17,20 @@ import (
 	"github.com/usher-dev/usher/internal/address"
 )
 
-// CodeValidity is how long a mailed code confirms an address, from the request
-// on (OWASP ASVS 5.0, 6.5.5: at most ten minutes for a code out of band).
+// CodeValidity is how long after the request a mailed code confirms an address. OWASP
+// ASVS 5.0, 6.5.5, allows at most ten minutes for an out-of-band code.
 const CodeValidity = 10 * time.Minute
 
-// codeDigits is the length of a code, and codes how many there are. With
-// MostGuesses, one is guessed once in ten million links.
+// codeDigits is the length of a code, and codes is the number of possible codes. With
+// MostGuesses, an attacker guesses a code on one in ten million links.
 const (
 	codeDigits = 8
 	codes      = 100_000_000
 )
 
-// Code makes the code that confirms the other address which an Invitation is to
-// be accepted with. The same request always has the same code, so that nothing
-// has to be stored. It fails when the key of the attempt has left the ring.
+// Code returns the code that confirms the other address with which an Invitation is to
+// be accepted. The same request always has the same code, so nothing has to be stored.
+// Code fails if the key of the attempt is no longer on the ring.
 func (k Keyring) Code(inv *accountsv1.Invitation) (string, error) {
 	other, attempt := inv.Status.OtherAddress, inv.Status.Attempt
 	key, found := k.keys[uint8(attempt.KeyID)] //nolint:gosec // G115: the API server holds it to 1 to 255.
@@ -38,7 +38,7 @@ func (k Keyring) Code(inv *accountsv1.Invitation) (string, error) {
 	case !found:
 		return "", ErrKeyGone
 	case !other.Given() || attempt.ClaimTime == nil:
-		return "", errors.New("nobody has asked for a code")
+		return "", errors.New("no code was requested")
 	}
 	h := hmac.New(sha256.New, key)
 	for _, part := range []string{
@@ -48,12 +48,12 @@ func (k Keyring) Code(inv *accountsv1.Invitation) (string, error) {
 		h.Write([]byte(part))
 		h.Write([]byte{0})
 	}
-	// The remainder of 64 bits by 10^8 favours no code by more than one in 10^11.
+	// Reducing 64 bits modulo 10^8 favours no code by more than one in 10^11.
 	return fmt.Sprintf("%0*d", codeDigits, binary.BigEndian.Uint64(h.Sum(nil))%codes), nil
 }
 
-// CheckCode tells whether a code, as somebody typed it, confirms the other
-// address at this time. It compares in constant time.
+// CheckCode reports whether a code, as typed by a person, confirms the other address at
+// this time. It compares in constant time.
 func (k Keyring) CheckCode(inv *accountsv1.Invitation, typed string, now time.Time) bool {
 	code, err := k.Code(inv)
 	if err != nil || !now.Before(inv.Status.OtherAddress.RequestTime.Add(CodeValidity)) {

@@ -14,7 +14,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// askingForCode is an Invitation whose holder has asked for a code a moment ago.
+// askingForCode is an Invitation whose holder has just requested a code.
 func askingForCode() *accountsv1.Invitation {
 	return someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("doe@example.net", 1)).Invitation
 }
@@ -42,18 +42,18 @@ func TestACodeIsForOneRequestAlone(t *testing.T) {
 		change func(*accountsv1.Invitation)
 		want   bool
 	}{
-		"its own request":          {func(*accountsv1.Invitation) {}, true},
-		"the address in capitals":  {func(inv *accountsv1.Invitation) { inv.Status.OtherAddress.Email = "DOE@EXAMPLE.net" }, true},
-		"what the portal counts":   {func(inv *accountsv1.Invitation) { inv.Status.Guesses = 9 }, true},
-		"another Invitation":       {func(inv *accountsv1.Invitation) { inv.UID = anotherUID }, false},
-		"another attempt":          {func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }, false},
-		"the attempt claimed anew": {func(inv *accountsv1.Invitation) { inv.Status.Attempt.ClaimTime = second(claimed.Add(time.Second)) }, false},
-		"another key":              {func(inv *accountsv1.Invitation) { inv.Status.Attempt.KeyID = 6 }, false},
-		"a key that left the ring": {func(inv *accountsv1.Invitation) { inv.Status.Attempt.KeyID = 9 }, false},
-		"no key":                   {func(inv *accountsv1.Invitation) { inv.Status.Attempt.KeyID = 0 }, false},
-		"no attempt":               {func(inv *accountsv1.Invitation) { inv.Status.Attempt = accountsv1.Attempt{KeyID: 7} }, false},
-		"another address":          {func(inv *accountsv1.Invitation) { inv.Status.OtherAddress.Email = "doe@example.com" }, false},
-		"another request":          {func(inv *accountsv1.Invitation) { inv.Status.OtherAddress.Requests = 2 }, false},
+		"its own request":                     {func(*accountsv1.Invitation) {}, true},
+		"the address in capitals":             {func(inv *accountsv1.Invitation) { inv.Status.OtherAddress.Email = "DOE@EXAMPLE.net" }, true},
+		"the portal's counters":               {func(inv *accountsv1.Invitation) { inv.Status.Guesses = 9 }, true},
+		"another Invitation":                  {func(inv *accountsv1.Invitation) { inv.UID = anotherUID }, false},
+		"another attempt":                     {func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }, false},
+		"the attempt claimed again":           {func(inv *accountsv1.Invitation) { inv.Status.Attempt.ClaimTime = second(claimed.Add(time.Second)) }, false},
+		"another key":                         {func(inv *accountsv1.Invitation) { inv.Status.Attempt.KeyID = 6 }, false},
+		"a key that is no longer on the ring": {func(inv *accountsv1.Invitation) { inv.Status.Attempt.KeyID = 9 }, false},
+		"no key":                              {func(inv *accountsv1.Invitation) { inv.Status.Attempt.KeyID = 0 }, false},
+		"no attempt":                          {func(inv *accountsv1.Invitation) { inv.Status.Attempt = accountsv1.Attempt{KeyID: 7} }, false},
+		"another address":                     {func(inv *accountsv1.Invitation) { inv.Status.OtherAddress.Email = "doe@example.com" }, false},
+		"another request":                     {func(inv *accountsv1.Invitation) { inv.Status.OtherAddress.Requests = 2 }, false},
 		"a request of another time": {func(inv *accountsv1.Invitation) {
 			inv.Status.OtherAddress.RequestTime = second(claimed.Add(time.Second))
 		}, false},
@@ -79,7 +79,7 @@ func TestACodeCountsForTenMinutes(t *testing.T) {
 	for after, want := range map[time.Duration]bool{
 		0: true, 10*time.Minute - time.Second: true, 10*time.Minute - time.Nanosecond: true,
 		10 * time.Minute: false, 10*time.Minute + time.Second: false, 24 * time.Hour: false,
-		-time.Second: true, // the clock here is behind that of the portal that was asked
+		-time.Second: true, // the clock here is behind that of the portal that received the request
 	} {
 		if got := keys.CheckCode(inv, code, claimed.Add(after)); got != want {
 			t.Errorf("after %s the code confirms: %v", after, got)

@@ -11,32 +11,32 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// DefaultValidity is how long an invitation can be accepted where its
-// Organization does not say.
+// DefaultValidity is how long an invitation can be accepted if its Organization does
+// not set a validity.
 const DefaultValidity = 7 * 24 * time.Hour
 
-// recheckKeys is how long to wait before keys that could not be used are looked
-// at again.
+// recheckKeys is how long to wait before unusable keys are checked again.
 const recheckKeys = time.Minute
 
-// Plan is what to do next. At most one of its actions is set.
+// Plan holds what to do next. At most one of its actions is set.
 type Plan struct {
-	// Delete the Invitation, because Usher made it for a Membership that is gone.
+	// Delete the Invitation, because Usher created it for a Membership that was
+	// deleted.
 	Delete bool
-	// CreateMembership that the accepted Invitation stands for.
+	// CreateMembership for the accepted Invitation.
 	CreateMembership bool
-	// Mark the Invitation as one that was mailed, for the case that its status
-	// is lost.
+	// Mark the Invitation as sent, in case its status is lost.
 	Mark bool
-	// Withdraw the Secret of this delivery: its link is dead.
+	// Withdraw the Secret of this delivery, because its link is dead.
 	Withdraw *accountsv1.Delivery
-	// Claim the next try with this; then send.
+	// Claim to write for the next send; then send.
 	Claim *Claim
-	// After which time to look again, if nothing happens before. 0: never.
+	// After is the time to the next reconciliation if no event happens before. 0: none
+	// is needed.
 	After time.Duration
 }
 
-// Decide says what to do next.
+// Decide returns what to do next.
 func Decide(f Facts) Plan {
 	at := f.situation()
 	if p, due := f.housekeeping(at); due {
@@ -63,12 +63,12 @@ func Decide(f Facts) Plan {
 		return f.untilResend(f.deliver(accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined))
 	case noOrganization, wrongNamespace, noRole, unvetted, membershipConflict,
 		voided, foreign, mismatched, refused, undelivered, expired, held:
-		// An admin must change something or ask for a resend.
+		// An admin must change something or request a resend.
 	}
 	return f.untilResend(Plan{})
 }
 
-// housekeeping is what comes before the next step, if anything is due.
+// housekeeping returns the work that comes before the next step, if any is due.
 func (f Facts) housekeeping(at situation) (Plan, bool) {
 	if at == deleting || at == orphaned || at == accepted {
 		return Plan{}, false
@@ -81,15 +81,16 @@ func (f Facts) housekeeping(at situation) (Plan, bool) {
 	return Plan{Withdraw: d}, d != nil
 }
 
-// AwaitLane is a plan whose message found its lane busy. The Invitation is woken
-// when the lane comes free; the wait is for the case that nothing wakes it.
+// AwaitLane returns the plan for a message that found its lane busy. The Invitation is
+// requeued when the lane becomes free; the wait is a fallback in case no event requeues
+// it.
 func AwaitLane(p Plan) Plan {
 	const laneWait = 5 * time.Second
 	p.After = laneWait
 	return p
 }
 
-// untilExpiry looks again when the validity of the attempt ends, at the latest.
+// untilExpiry requeues at the end of the attempt's validity at the latest.
 func (f Facts) untilExpiry(p Plan) Plan {
 	p = f.untilResend(p)
 	if expires := f.Invitation.Status.ExpirationTime; p.Claim == nil && expires != nil && f.Now.Before(expires.Time) {
@@ -98,7 +99,7 @@ func (f Facts) untilExpiry(p Plan) Plan {
 	return p
 }
 
-// untilResend looks again when a resend that waits becomes possible.
+// untilResend requeues when a waiting resend becomes possible.
 func (f Facts) untilResend(p Plan) Plan {
 	if at := f.resend().possibleAt; p.Claim == nil && !at.IsZero() {
 		p.After = earlier(p.After, at.Sub(f.Now))
@@ -106,7 +107,7 @@ func (f Facts) untilResend(p Plan) Plan {
 	return p
 }
 
-// earlier is the shorter of two waits, where 0 stands for none.
+// earlier returns the shorter of two waits, where 0 means no wait.
 func earlier(a, b time.Duration) time.Duration {
 	if a == 0 || b > 0 && b < a {
 		return b
@@ -114,12 +115,12 @@ func earlier(a, b time.Duration) time.Duration {
 	return a
 }
 
-// IsHistory tells whether the acceptance of an Invitation has been carried out.
+// IsHistory reports whether the acceptance of an Invitation has been carried out.
 func IsHistory(inv *accountsv1.Invitation) bool {
 	return inv.Status.State == accountsv1.InvitationActive
 }
 
-// Validity is how long an invitation of the Organization can be accepted.
+// Validity returns how long an invitation of the Organization can be accepted.
 func Validity(org *accountsv1.Organization) time.Duration {
 	if s := org.Spec.InvitationValiditySeconds; s != 0 {
 		return time.Duration(s) * time.Second
@@ -127,7 +128,7 @@ func Validity(org *accountsv1.Organization) time.Duration {
 	return DefaultValidity
 }
 
-// second is a time as the API server keeps it: in UTC, cut to the second.
+// second returns a time as the API server stores it: in UTC, truncated to the second.
 func second(t time.Time) *metav1.Time {
 	cut := metav1.NewTime(t.UTC().Truncate(time.Second))
 	return &cut

@@ -17,28 +17,29 @@ import (
 	"github.com/usher-dev/usher/internal/delivery"
 )
 
-// worthTelling is how long Usher tries to tell people about an answer.
+// worthTelling is how long Usher tries to notify people about an answer.
 const worthTelling = 7 * 24 * time.Hour
 
-// maxEarlier is how many attempts are kept after newer ones were begun.
+// maxEarlier is how many superseded attempts are kept.
 const maxEarlier = 16
 
-// maxOwners is how many owners are told about an answer.
+// maxOwners is how many owners are notified about an answer.
 const maxOwners = 16
 
-// Claim is one try to deliver one message, to be written before it is made.
+// Claim is one send of one message. It is written before the message is sent.
 type Claim struct {
 	delivery.Try
-	// Attempt to begin with it; nil: it belongs to the current one, or to none.
+	// Attempt that begins with this claim; nil: the send belongs to the current
+	// attempt, or to none.
 	Attempt *accountsv1.Attempt
-	// Deliveries that the new attempt consists of.
+	// Deliveries of the new attempt.
 	Deliveries []accountsv1.Delivery
 	// ExpirationTime is when the link of the new attempt expires.
 	ExpirationTime *metav1.Time
 }
 
-// Begin writes a claim into a status. A new attempt starts its validity, and the
-// answer to the attempt before is forgotten.
+// Begin writes a claim into a status. A new attempt starts its validity and discards
+// the answer to the previous attempt.
 func Begin(status *accountsv1.InvitationStatus, claim Claim) {
 	if a := claim.Attempt; a != nil {
 		status.ExpirationTime = claim.ExpirationTime
@@ -48,14 +49,14 @@ func Begin(status *accountsv1.InvitationStatus, claim Claim) {
 		status.OtherAddress, status.Guesses = accountsv1.OtherAddress{}, 0
 		status.State = accountsv1.InvitationSending
 	}
-	if delivery.Find(status.Deliveries, claim.Name) == nil { // a code that was asked for
+	if delivery.Find(status.Deliveries, claim.Name) == nil { // a requested code
 		status.Deliveries = slices.DeleteFunc(status.Deliveries, func(d accountsv1.Delivery) bool { return d.Purpose == accountsv1.PurposeCode })
 		status.Deliveries = append(status.Deliveries, codeDelivery(status.OtherAddress))
 	}
 	delivery.Begin(delivery.Find(status.Deliveries, claim.Name), claim.Try)
 }
 
-// Delivery finds a delivery of an Invitation by its name; the zero value, if
+// Delivery returns the delivery of an Invitation with that name, or the zero value if
 // there is none.
 func Delivery(inv *accountsv1.Invitation, name string) accountsv1.Delivery {
 	if d := delivery.Find(inv.Status.Deliveries, name); d != nil {
@@ -64,7 +65,7 @@ func Delivery(inv *accountsv1.Invitation, name string) accountsv1.Delivery {
 	return accountsv1.Delivery{}
 }
 
-// newAttempt claims the first try of a new attempt.
+// newAttempt returns the claim for the first send of a new attempt.
 func (f Facts) newAttempt() *Claim {
 	now, inv, before := second(f.Now), f.Invitation, f.Invitation.Status.Attempt
 	role, _ := f.Organization.Role(f.Role())
@@ -73,7 +74,7 @@ func (f Facts) newAttempt() *Claim {
 		Number:    before.Number + 1,
 		KeyID:     f.NewestKey,
 		ClaimTime: now,
-		// The titles could change before a repeat, and the bytes must not.
+		// The titles could change before a retry, but the bytes must not.
 		Organization:            f.Organization.Title(),
 		Role:                    role.Title(),
 		Language:                f.Language(),
@@ -93,8 +94,8 @@ func (f Facts) newAttempt() *Claim {
 	return claim
 }
 
-// claim claims the next try of a delivery. The first try of a mail names its
-// Message-ID, and its sender where that is not the attempt's.
+// claim returns the claim for the next send of a delivery. The first send of a mail
+// names its Message-ID, and its sender if that differs from the attempt's.
 func (f Facts) claim(d accountsv1.Delivery, attempt *accountsv1.Attempt) *Claim {
 	number := f.Invitation.Status.Attempt.Number
 	if attempt != nil {
@@ -110,7 +111,7 @@ func (f Facts) claim(d accountsv1.Delivery, attempt *accountsv1.Attempt) *Claim 
 	return c
 }
 
-// SenderOf is the From that a mail about an Invitation was claimed with.
+// SenderOf returns the From address that a mail about an Invitation was claimed with.
 func SenderOf(inv *accountsv1.Invitation, d accountsv1.Delivery) string {
 	return cmp.Or(d.Sender, inv.Status.Attempt.Sender)
 }
@@ -119,14 +120,14 @@ func (f Facts) process() delivery.Process {
 	return delivery.Process{Holder: f.Holder, Deadline: f.SendDeadline}
 }
 
-// Language is that of the messages of the next attempt: as the Invitation
-// says, or else as before, or else as the Organization says.
+// Language returns the language for the messages of the next attempt: that of the
+// Invitation, else that of the previous attempt, else that of the Organization.
 func (f Facts) Language() accountsv1.Language {
 	return cmp.Or(f.Invitation.Spec.Language, f.Invitation.Status.Attempt.Language, f.Organization.Spec.Language, "en")
 }
 
-// deliver claims the next try that is due among the deliveries for some
-// purposes, or says how long to wait for it.
+// deliver claims the next send that is due among the deliveries for the given purposes,
+// or returns how long to wait for it.
 func (f Facts) deliver(purposes ...accountsv1.DeliveryPurpose) Plan {
 	wanted := slices.DeleteFunc(f.deliveries(), func(d accountsv1.Delivery) bool {
 		return !slices.Contains(purposes, d.Purpose) || d.Begun() && f.Now.Sub(d.ClaimTime.Time) > worth(d.Purpose)
@@ -138,23 +139,23 @@ func (f Facts) deliver(purposes ...accountsv1.DeliveryPurpose) Plan {
 	return Plan{After: after}
 }
 
-// worth is how long after its first try a message is still worth sending. An
-// invitation and a code end by their own validity.
+// worth returns how long after its first send a message is still worth sending.
+// Invitations and codes end with their own validity.
 func worth(purpose accountsv1.DeliveryPurpose) time.Duration {
 	switch purpose {
 	case accountsv1.PurposeInvitation, accountsv1.PurposeCode:
 		return math.MaxInt64
 	case accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined,
-		// These are about Accounts.
+		// These concern Accounts.
 		accountsv1.PurposeReset, accountsv1.PurposeLocked, accountsv1.PurposePasswordChanged,
 		accountsv1.PurposeSecondFactorChanged, accountsv1.PurposeUserNames:
 	}
 	return worthTelling
 }
 
-// deliveries are those of the status. Of the codes among them, only the one
-// that was asked for last counts, begun or not: a repeat of an earlier one would
-// bring what confirms the other address to somebody else.
+// deliveries returns the deliveries of the status. Of the codes among them only the
+// latest requested one counts, whether begun or not. Repeating an earlier code would
+// send the code that confirms the current address to an earlier recipient.
 func (f Facts) deliveries() []accountsv1.Delivery {
 	status := f.Invitation.Status
 	var current accountsv1.Delivery
@@ -174,7 +175,7 @@ func (f Facts) deliveries() []accountsv1.Delivery {
 // linkEnds are the situations in which the current attempt's link is dead.
 var linkEnds = []situation{history, takenUp, voided, foreign, mismatched, declined, undelivered, expired}
 
-// deadLink is the delivery whose Secret holds a link that is dead.
+// deadLink returns the delivery whose Secret holds a dead link.
 func (f Facts) deadLink(at situation) *accountsv1.Delivery {
 	if !slices.Contains(linkEnds, at) {
 		return nil
@@ -188,7 +189,7 @@ func (f Facts) deadLink(at situation) *accountsv1.Delivery {
 	return nil
 }
 
-// invitationDeliveries are the channels that bring the link, at least one.
+// invitationDeliveries returns the deliveries that carry the link, at least one.
 func (f Facts) invitationDeliveries() []accountsv1.Delivery {
 	channels := f.Invitation.Spec.Delivery
 	if len(channels) == 0 {
@@ -212,8 +213,8 @@ func codeDelivery(o accountsv1.OtherAddress) accountsv1.Delivery {
 	}
 }
 
-// afterAcceptance are the messages about a yes: to the person, to the owners,
-// to the chat.
+// afterAcceptance returns the messages about an acceptance: to the person, to the
+// owners and to the chat.
 func (f Facts) afterAcceptance() []accountsv1.Delivery {
 	recipient := string(f.Invitation.Spec.Email)
 	if f.Accepter != nil {
@@ -245,7 +246,8 @@ func (f Facts) toOwners(prefix string, purpose accountsv1.DeliveryPurpose) []acc
 	return planned
 }
 
-// ownLanguage is that of the Organization, which its own people are told in.
+// ownLanguage returns the Organization's language, which Usher uses for messages to its
+// members.
 func (f Facts) ownLanguage() accountsv1.Language {
 	if f.Organization == nil {
 		return ""
@@ -253,7 +255,7 @@ func (f Facts) ownLanguage() accountsv1.Language {
 	return cmp.Or(f.Organization.Spec.Language, "en")
 }
 
-// withPlanned adds the planned deliveries that are not there yet.
+// withPlanned adds the planned deliveries that do not exist yet.
 func withPlanned(deliveries, planned []accountsv1.Delivery) []accountsv1.Delivery {
 	for _, p := range planned {
 		if !slices.ContainsFunc(deliveries, func(d accountsv1.Delivery) bool { return d.Name == p.Name }) {

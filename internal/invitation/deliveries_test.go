@@ -19,50 +19,50 @@ func TestDeliveries(t *testing.T) {
 		"another process is sending": {someFacts(tried(other, "", 1), at(30*time.Second)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "wait 31s",
 		}},
-		"another process was sending, and cannot be any more": {someFacts(tried(other, "", 1), at(61*time.Second)), says{
+		"another process was sending, and its deadline has passed": {someFacts(tried(other, "", 1), at(61*time.Second)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "claim email 2",
 		}},
 		"this process claimed and never began to send": {someFacts(tried(me, "", 1)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "claim email 2",
 		}},
-		"the mail server said not now": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1)), says{
+		"the mail server failed temporarily": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1)), says{
 			"Sending", "False TemporaryFailure Reconciling", "False NotAccepted", "False TemporaryFailure", "wait 9.98s",
 		}},
-		"it is time to try again": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1), at(10*time.Second)), says{
+		"the backoff is over": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1), at(10*time.Second)), says{
 			"Sending", "False TemporaryFailure Reconciling", "False NotAccepted", "False TemporaryFailure", "claim email 2",
 		}},
-		"the mail server refused it for good": {someFacts(tried(me, accountsv1.DeliveryRefused, 1)), says{
+		"the mail server refused it permanently": {someFacts(tried(me, accountsv1.DeliveryRefused, 1)), says{
 			"Failed", "False Refused Stalled", "False Refused", "False Refused", "wait",
 		}},
-		"one channel did, one is next": {someFacts(by("Email", "SMS"), tried("", "", 0), delivered("email", "Sent")), says{
+		"one channel sent, one is next": {someFacts(by("Email", "SMS"), tried("", "", 0), delivered("email", "Sent")), says{
 			"Pending", "False Sending Reconciling", "False NotAccepted", "True AwaitingAcceptance", "claim sms 1",
 		}},
-		"one channel did, one never will": {
+		"one channel sent, one refused permanently": {
 			someFacts(by("Email", "SMS"), tried(me, accountsv1.DeliverySent, 1), delivered("sms", "Refused")), says{
 				"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
 			},
 		},
-		"a link in a Secret, and it is dead": {
+		"a dead link in a Secret": {
 			someFacts(by("Link"), tried(me, accountsv1.DeliverySent, 1), declining), says{
 				"Declined", "True Declined", "False Declined", "False Declined", "withdraw link",
 			},
 		},
-		"mailed, and not marked as such yet": {
+		"sent, and not marked as sent yet": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { f.Invitation.Annotations = nil }), says{
 				"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "mark",
 			},
 		},
-		"one channel is tried again, one did": {
+		"one channel is retried, one sent": {
 			someFacts(by("SMS", "Email"), tried(me, accountsv1.DeliverySent, 1), delivered("sms", "TemporaryFailure"), at(0)), says{
 				"Pending", "False TemporaryFailure Reconciling", "False NotAccepted", "True AwaitingAcceptance", "wait 9.09s",
 			},
 		},
-		"no channel ever will": {
+		"all channels refused permanently": {
 			someFacts(by("Email", "SMS"), tried(me, accountsv1.DeliveryRefused, 1)), says{
 				"Failed", "False Refused Stalled", "False Refused", "False Refused", "wait",
 			},
 		},
-		"no channel ever will, and a code is there": {
+		"all channels refused permanently, and a code is planned": {
 			someFacts(codeFor("doe@example.net", 1), tried(me, accountsv1.DeliveryRefused, 1), func(f *Facts) {
 				f.Invitation.Status.Deliveries = append(f.Invitation.Status.Deliveries, codeDelivery(accountsv1.OtherAddress{Requests: 1}))
 			}),
@@ -73,36 +73,36 @@ func TestDeliveries(t *testing.T) {
 				"Active", "True Accepted", "True Accepted", "False Accepted", "withdraw link",
 			},
 		},
-		"a link in a Secret, and its time is over": {
+		"a link in a Secret that has expired": {
 			someFacts(by("Link"), tried(me, accountsv1.DeliverySent, 1), at(DefaultValidity)), says{
 				"Expired", "True Expired", "False Expired", "False Expired", "withdraw link",
 			},
 		},
-		"a link in a Secret, and it was taken away": {
+		"a link in a Secret that was withdrawn": {
 			someFacts(by("Link"), tried(me, accountsv1.DeliverySent, 1), delivered("link", "Withdrawn"), at(DefaultValidity)), says{
 				"Expired", "True Expired", "False Expired", "False Expired", "wait",
 			},
 		},
-		"a link that may be in a Secret, and its time is over": {
+		"a link that may be in a Secret and has expired": {
 			someFacts(by("Link"), tried(me, accountsv1.DeliveryTemporaryFailure, 1), at(DefaultValidity)), says{
 				"Failed", "False TemporaryFailure Stalled", "False NotAccepted", "False TemporaryFailure", "withdraw link",
 			},
 		},
-		"somebody asked for a code": {someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1)), says{
+		"a requested code": {someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1)), says{
 			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "claim code-1 1",
 		}},
-		"somebody asked for a code, and another address will not do any more": {
+		"a requested code for an address that is no longer allowed": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1), func(f *Facts) { f.Organization.Spec.AddressMatch = "" }), says{
 				"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
 			},
 		},
-		"somebody asked for a code, to a domain that is denied": {
+		"a requested code for a denied domain": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1), func(f *Facts) {
 				f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.org"}
 			}),
 			says{"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s"},
 		},
-		"somebody asked for a code, ten minutes ago": {
+		"a code requested ten minutes ago": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1), at(CodeValidity)), says{
 				"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 167h50m0s",
 			},
@@ -110,7 +110,7 @@ func TestDeliveries(t *testing.T) {
 	}.check(t)
 }
 
-// codeFor has somebody ask for their nth code, for an address, where any will do.
+// codeFor requests the nth code, for an address, where any address can accept.
 func codeFor(email accountsv1.EmailAddress, n int32) func(*Facts) {
 	return func(f *Facts) {
 		f.Organization.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress
@@ -120,10 +120,10 @@ func codeFor(email accountsv1.EmailAddress, n int32) func(*Facts) {
 
 func TestACodeGoesToTheAddressThatItConfirmsAlone(t *testing.T) {
 	for name, first := range map[string]accountsv1.DeliveryResult{
-		"the first one was not taken":           accountsv1.DeliveryTemporaryFailure,
-		"nobody knows what became of the first": "",
-		"the first one went out":                accountsv1.DeliverySent,
-		"the first one was refused":             accountsv1.DeliveryRefused,
+		"the first send failed temporarily":       accountsv1.DeliveryTemporaryFailure,
+		"the result of the first send is unknown": "",
+		"the first code was sent":                 accountsv1.DeliverySent,
+		"the first code was refused":              accountsv1.DeliveryRefused,
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1))
@@ -147,7 +147,7 @@ func TestACodeGoesToTheAddressThatItConfirmsAlone(t *testing.T) {
 	}
 }
 
-// checkCode looks at who gets a code, and when.
+// checkCode checks which address gets a code, and when.
 func checkCode(t *testing.T, f Facts, name string) {
 	t.Helper()
 	d := Delivery(f.Invitation, name)
@@ -156,7 +156,7 @@ func checkCode(t *testing.T, f Facts, name string) {
 		t.Fatalf("the code that confirms %s goes to %s", other.Email, d.Recipient)
 	}
 	if late := f.Now.Sub(other.RequestTime.Time); late >= CodeValidity {
-		t.Errorf("a code goes out %s after it was asked for", late)
+		t.Errorf("a code is sent %s after it was requested", late)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestChannelsGoOneByOneAndEachByItself(t *testing.T) {
 	}
 }
 
-// A status takes 32 deliveries, and no name twice; the API server refuses more.
+// A status holds up to 32 deliveries with unique names; the API server refuses more.
 func TestThereAreNeverMoreDeliveriesThanAStatusTakes(t *testing.T) {
 	for _, yes := range []bool{true, false} {
 		f := someFacts(by("Email", "SMS", "Link"), tried(me, accountsv1.DeliverySent, 1))
@@ -198,7 +198,7 @@ func TestThereAreNeverMoreDeliveriesThanAStatusTakes(t *testing.T) {
 		answered(&f, yes, 40, true)
 		for range 3 {
 			f.Invitation.Status = Report(f)
-			state("Pending")(&f) // the status was saved in part, or the answer is seen anew
+			state("Pending")(&f) // the status was saved in part, or the answer is seen again
 		}
 		deliveries := f.Invitation.Status.Deliveries
 		names := map[string]bool{}
@@ -235,7 +235,7 @@ func TestWhatWasAnsweredIsToldChannelByChannel(t *testing.T) {
 	f := someFacts(by("Email", "SMS", "Link"), tried(me, "", 1), delivered("email", "Refused"), delivered("sms", "TemporaryFailure"))
 	status := Report(f)
 	i := slices.IndexFunc(status.Conditions, func(c metav1.Condition) bool { return c.Type == accountsv1.ConditionDelivered })
-	want := "Email: refused for good: because. SMS: tried again: because. Link: on its way."
+	want := "Email: refused permanently: because. SMS: retrying: because. Link: being sent."
 	if got := status.Conditions[i]; got.Message != want || got.Status != "False" || got.Reason != "Refused" {
 		t.Errorf("Delivered is %s %s: %s", got.Status, got.Reason, got.Message)
 	}
@@ -245,7 +245,7 @@ func TestATextThatNobodyConfirmedIsToldAsSuch(t *testing.T) {
 	f := someFacts(by("SMS"), tried(me, "", 1), delivered("sms", "Sent"))
 	f.Invitation.Status.Deliveries[0].Unconfirmed, f.Invitation.Status.Deliveries[0].Message = 2, "the gateway answered 502"
 	f.Invitation.Status = Report(f)
-	want := "SMS: handed over twice, and never confirmed: the gateway answered 502."
+	want := "SMS: sent twice without confirmation: the gateway answered 502."
 	if got := (&life{Facts: f}).condition(accountsv1.ConditionDelivered); got.Message != want || got.Reason != "Unconfirmed" {
 		t.Errorf("it says %s: %s", got.Reason, got.Message)
 	}
@@ -254,9 +254,9 @@ func TestATextThatNobodyConfirmedIsToldAsSuch(t *testing.T) {
 func TestWhatWasNeverTakenIsToldChannelByChannel(t *testing.T) {
 	f := someFacts(by("Email", "SMS", "Link"), tried(me, "", 1), delivered("email", "TemporaryFailure"), delivered("link", "Refused"), at(DefaultValidity))
 	f.Invitation.Status = Report(f)
-	want := "The time of the link is over, and no channel is known to have taken it. " +
-		"Email: not taken: because. SMS: not known to have been taken. Link: refused for good: because. " +
-		"Put that right; annotate the Invitation or its Membership with accounts.usher.dev/resendRequestedAt to invite again."
+	want := "The link has expired, and no channel is known to have sent it. " +
+		"Email: not sent: because. SMS: not known to have been sent. Link: refused permanently: because. " +
+		"Fix the cause; annotate the Invitation or its Membership with accounts.usher.dev/resendRequestedAt to invite again."
 	if got := (&life{Facts: f}).condition(accountsv1.ConditionReady); got.Message != want || got.Reason != "TemporaryFailure" {
 		t.Errorf("it says %s: %s", got.Reason, got.Message)
 	}
@@ -277,6 +277,6 @@ func TestARepeatIsTheSameMail(t *testing.T) {
 		d.Tries, d.TryTime, d.Holder, d.Unconfirmed = 0, nil, "", 0
 	}
 	if diff := cmp.Diff(before, after); diff != "" {
-		t.Errorf("what the mail is made of has changed: -first +repeat\n%s", diff)
+		t.Errorf("the inputs of the mail have changed: -first +repeat\n%s", diff)
 	}
 }

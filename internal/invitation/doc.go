@@ -1,16 +1,23 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package invitation holds the life of an invitation: what to do next (Decide),
-// what to say about it (Report), how a link stands (Check), the links and the
-// codes. It is pure: it imports neither a client nor net/http, and time comes in
-// as an argument.
+// Package invitation holds the rules for the life of an invitation:
 //
-//	         applied by hand, or made for a Membership
+//   - Decide returns what to do next.
+//   - Report returns the status to write.
+//   - Check returns the status of a link.
+//   - Links and codes are derived and verified here.
+//
+// The package is pure: it imports neither a client nor net/http, and time is an
+// argument.
+//
+// # States
+//
+//	         applied manually, or created for a Membership
 //	                           │
 //	┌───────────────────────▶ Sending ──────────────────────┐
 //	│ a new attempt,           │                            │
-//	│ with a new link          ▼ a channel has the link     │
+//	│ with a new link          ▼ a channel took the link    │
 //	├─────────────────────── Pending ────────────────────┐  │
 //	│                  "no" │  │    │ time over           │  │
 //	│            ┌──────────┘  │    └──────────┐          │  │
@@ -19,48 +26,59 @@
 //	│                                          │            │
 //	└──────────────────────────────────────────┴────────────┘
 //
-// Every way from one state to another, and what leads there:
+// These are all transitions and their causes:
 //
-//	Sending  → Pending   a channel has taken the link
-//	Sending  → Active    "yes", by a link that was not known to have arrived
+//	Sending  → Pending   a channel took the link
+//	Sending  → Active    "yes", through a link not yet known to have arrived
 //	Sending  → Declined  "no", likewise
-//	Sending  → Expired   time over, where a channel has only just taken the link
-//	Sending  → Failed    refused for good by every channel, or time over before
-//	                     one took it; no such role, no seat, an address that may
-//	                     not be invited, or is invited or in already; status lost
+//	Sending  → Expired   time over just as a channel took the link
+//	Sending  → Failed    every channel refused permanently, or time was over
+//	                     before a channel took the link; role missing; no seat;
+//	                     address not allowed, already invited or already a
+//	                     member; status lost
 //	Pending  → Active    "yes"
 //	Pending  → Declined  "no"
 //	Pending  → Expired   time over
 //	Pending  → Sending   resend
-//	Pending  → Failed    no such role, no seat and the like; status lost
+//	Pending  → Failed    role missing, no seat and similar; status lost
 //	Declined → Sending   resend
-//	Declined → Failed    no such role and the like; status lost
+//	Declined → Failed    role missing and similar; status lost
 //	Expired  → Sending   resend
-//	Expired  → Failed    no such role and the like; status lost
-//	Failed   → Sending   resend; repaired before it went out; held mail is released
-//	Failed   → Pending   repaired, or a seat comes free
+//	Expired  → Failed    role missing and similar; status lost
+//	Failed   → Sending   resend; repaired before it was sent; held mail released
+//	Failed   → Pending   repaired, or a seat became free
 //	Failed   → Declined  repaired, and it was declined before
 //	Failed   → Expired   repaired too late, or time over without a seat
 //	Failed   → Active    repaired, and it was accepted before
 //
-// From each of them it gets to be Active where an Account turns out to hold the
+// In addition, each state changes to Active if an Account turns out to hold the
 // Membership. Active is history: it never changes a Membership again.
 //
-// While it is Sending, it waits for its Organization, for a seat that has not
-// been given yet, for another Invitation to give way, or for a try to succeed. A
-// resend waits until nobody is at a try of the attempt before, and until the
-// address may be mailed again, and the telephone texted.
+// While an Invitation is Sending, it waits for one of these:
 //
-// All but Active can lose its status. The table of every state and event is in
-// docs/spec/invitations.md, drawn from this code.
+//   - its Organization
+//   - a seat that is not assigned yet
+//   - another Invitation that has to yield
+//   - a send that succeeds
 //
-// An attempt is one numbered mailing with its own link; its deliveries are the
-// messages to each recipient. A delivery is claim → send → record. The claim is
-// a conditional write of the status that fixes every byte of the message;
-// whoever loses that race sends nothing. A try that ended without a record is
-// repeated with the same bytes once no earlier holder can still be at it.
+// A resend waits until no send of the previous attempt is in progress. It also waits
+// until the rate limits allow another mail to the address and another text message to
+// the telephone.
 //
-// A role that is counted needs a seat of the Organization, for each attempt: it
-// is mailed, and can be accepted, only while the Organization's list says that
-// it has one (package seat).
+// Every state except Active can lose its status. The table of all states and events is
+// in docs/spec/invitations.md, which is generated from this code.
+//
+// # Attempts and deliveries
+//
+// An attempt is one numbered sending with its own link. Its deliveries are the messages
+// to each recipient. A delivery is claim → send → record. The claim is a conditional
+// write of the status that fixes every byte of the message; a process that loses this
+// race sends nothing. If a send ended without a record, Usher repeats it with the same
+// bytes once no earlier holder can still be sending.
+//
+// # Seats
+//
+// If the role is counted, each attempt needs a seat of the Organization. Usher sends
+// the attempt, and the invited person can accept it, only while the Organization's list
+// of seats has an entry for it (see package seat).
 package invitation

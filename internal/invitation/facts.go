@@ -11,81 +11,84 @@ import (
 	"github.com/usher-dev/usher/internal/delivery"
 )
 
-// Facts is everything that decides about an Invitation.
+// Facts holds everything that decides about an Invitation.
 type Facts struct {
 	// Offer is the Invitation and what it offers.
 	Offer
-	// Now is the time of the look.
+	// Now is the time of this reconciliation.
 	Now time.Time
-	// Accepter is the Account that accepted; nil if there is none, or none any
-	// more. Only looked at while the acceptance has not been carried out.
+	// Accepter is the Account that accepted. It is nil if no Account accepted or if the
+	// Account was deleted. It is read only while the acceptance has not been carried
+	// out.
 	Accepter *accountsv1.Account
-	// Foreign says that the Accepter belongs to an Organization of another
-	// legal entity.
+	// Foreign reports that the Accepter belongs to an Organization of another legal
+	// entity.
 	Foreign bool
-	// HomeTaken says that an older Organization holds the home namespace.
+	// HomeTaken reports that an older Organization holds the home namespace.
 	HomeTaken bool
-	// Unvetted says that the role lets people manage people, and that nobody was
-	// asked whether who wrote the Invitation may hand it out. Not looked at where
-	// a Membership of the same name says what the role is.
+	// Unvetted reports that the role lets people manage people, but that the API server
+	// did not check whether the author of the Invitation may assign it. It is not set
+	// if a Membership of the same name determines the role.
 	Unvetted bool
-	// Rival is who stands in the way of inviting the address.
+	// Rival is the reason why the address cannot be invited.
 	Rival Rival
-	// Mailings are when the recipients were sent invitations, for each rate limit that
-	// counts for the Invitation.
+	// Mailings are the times at which the recipients were sent invitations, for each
+	// rate limit that applies to the Invitation.
 	Mailings []Mailings
-	// Owners are those who are told about the answer.
+	// Owners are the owners that Usher notifies about the answer.
 	Owners []Owner
-	// Permissions are what the person can do who has accepted, one line each.
+	// Permissions lists what the person can do after accepting, one line each.
 	Permissions []string
-	// Chat says that the Organization has a chat that is told who has joined.
+	// Chat reports that the Organization has a chat that Usher notifies about new
+	// members.
 	Chat bool
 
-	// Media are the media that messages go by.
+	// Media are the media that carry messages.
 	Media delivery.Media
-	// Holder names this process in claims.
+	// Holder is the name of this process in claims.
 	Holder string
-	// SendDeadline is after which time a try has surely ended.
+	// SendDeadline is the time after which a send has certainly ended.
 	SendDeadline time.Duration
-	// NewestKey is the number of the key that new links are made with.
+	// NewestKey is the number of the key that signs new links.
 	NewestKey int32
-	// KeyFault says why there is no key to make links with; empty if there is one.
+	// KeyFault says why no key can sign links; empty if there is one.
 	KeyFault string
-	// Sender is the From of mails.
+	// Sender is the From address of mails.
 	Sender string
 	// MailDomain is the right-hand side of Message-IDs.
 	MailDomain string
 }
 
-// Owner is somebody who is told when a person joins or declines.
+// Owner is an owner whom Usher notifies when a person joins or declines.
 type Owner struct {
-	// Name is that of the owner's Membership.
+	// Name of the owner's Membership.
 	Name string
-	// Email is that of the owner's Account.
+	// Email of the owner's Account.
 	Email string
 }
 
-// situation is where an Invitation stands; Decide and Report both start from it.
+// situation is the current phase of an Invitation. Decide and Report both start from
+// it.
 type situation int
 
 const (
-	// Not to be told about any more.
+	// Not reported on any more.
 	deleting situation = iota
 	orphaned
 
-	// Answered with yes.
+	// Accepted.
 	history
 	takenUp
 	accepted
 
-	// What the manifests or the platform must change, or wait for.
+	// An admin must change the manifests or the platform, or Usher waits for something.
 	noOrganization
 	wrongNamespace
 	noRole
 	unvetted
 	membershipConflict
 
-	// Ended; asked to, Usher begins a new attempt.
+	// Ended. On request, Usher begins a new attempt.
 	voided
 	foreign
 	mismatched
@@ -94,7 +97,7 @@ const (
 	undelivered
 	expired
 
-	// In the way of a mailing.
+	// Prevented from being sent.
 	held
 	addressNotAllowed
 	rivalled
@@ -103,7 +106,7 @@ const (
 	seatUnknown
 	noKey
 
-	// Being mailed.
+	// Being sent.
 	suspended
 	limited
 	unclaimed
@@ -149,14 +152,15 @@ func (f Facts) situation() situation {
 	return f.mailing()
 }
 
-// acceptable tells whether somebody accepted, with an Account that may.
+// acceptable reports whether the invitation was accepted with an Account that may
+// accept it.
 func (f Facts) acceptable() bool {
 	return f.Invitation.Status.Acceptance.Given() && f.Accepter != nil && f.MayAccept(f.Accepter.Spec.Email) && !f.Foreign
 }
 
-// end is how the current attempt ended, if it did. One that was said to have
-// expired stays so, even where a clock is put back. Where nobody got a link,
-// nobody was too late.
+// end returns how the current attempt ended, if it did. An attempt that was reported as
+// expired stays expired, even if a clock is set back. If no channel took the link, the
+// attempt did not expire but was undelivered.
 func (f Facts) end() (situation, bool) {
 	status := f.Invitation.Status
 	switch {
@@ -178,7 +182,7 @@ func (f Facts) end() (situation, bool) {
 	return expired, true
 }
 
-// obstacle is what keeps an Invitation from being mailed, or from staying open.
+// obstacle returns what keeps an Invitation from being sent, or from staying open.
 func (f Facts) obstacle() (situation, bool) {
 	switch {
 	case f.held():
@@ -196,7 +200,7 @@ func (f Facts) obstacle() (situation, bool) {
 	case seat == seatsExhausted:
 		return seatless, true
 	case f.Invitation.Status.Attempt.Begun() && !f.renewing():
-		return 0, false // who has seats is being found out anew
+		return 0, false // the seat list is being rebuilt
 	}
 	return seatUnknown, true
 }
@@ -204,7 +208,7 @@ func (f Facts) obstacle() (situation, bool) {
 func (f Facts) mailing() situation {
 	at := f.nextMail()
 	isSuspended := f.Membership != nil && f.Membership.Spec.State == accountsv1.MembershipSwitchSuspended
-	if isSuspended && at != sent && at != inFlight { // what is out, or on its way, stays good
+	if isSuspended && at != sent && at != inFlight { // a link that was sent, or is being sent, stays valid
 		return suspended
 	}
 	return at
@@ -247,7 +251,7 @@ func (f Facts) ifKey(at situation) situation {
 	return at
 }
 
-// refusedByAll tells whether no channel took the link, for good.
+// refusedByAll reports whether every channel refused the link permanently.
 func (f Facts) refusedByAll() bool {
 	refused := false
 	for _, d := range f.Invitation.Status.Deliveries {
@@ -262,7 +266,7 @@ func (f Facts) refusedByAll() bool {
 	return refused
 }
 
-// handedOver tells whether a channel has taken the current attempt's link.
+// handedOver reports whether a channel took the current attempt's link.
 func handedOver(inv *accountsv1.Invitation) bool {
 	for _, d := range inv.Status.Deliveries {
 		if d.Purpose == accountsv1.PurposeInvitation && d.SentTime != nil {
@@ -272,8 +276,8 @@ func handedOver(inv *accountsv1.Invitation) bool {
 	return false
 }
 
-// held tells whether the Invitation was mailed once, has lost its status, and
-// nobody has asked for another mailing since.
+// held reports whether mail is held: the Invitation was sent once and lost its status,
+// and no admin has requested another sending since.
 func (f Facts) held() bool {
 	inv := f.Invitation
 	if _, mailed := inv.Annotations[accountsv1.MailedAnnotation]; !mailed || inv.Status.Attempt.Begun() {
@@ -286,12 +290,12 @@ func (f Facts) held() bool {
 	return !Released(inv.Status.Conditions, f.Now, asked...)
 }
 
-// addressFault says why the Organization does not take the address.
+// addressFault returns why the Organization does not allow the address.
 func (f Facts) addressFault() error {
 	return AddressRules(f.Organization).Check(string(f.Invitation.Spec.Email))
 }
 
-// AddressRules are the Organization's rules for addresses.
+// AddressRules returns the Organization's rules for addresses.
 func AddressRules(org *accountsv1.Organization) address.Rules {
 	var rules address.Rules
 	for _, d := range org.Spec.AllowedDomains {
@@ -303,7 +307,7 @@ func AddressRules(org *accountsv1.Organization) address.Rules {
 	return rules
 }
 
-// conflicting tells whether the Membership of the same name is one that the
+// conflicting reports whether the Membership of the same name is one that the
 // Invitation cannot be for.
 func (f Facts) conflicting() bool { return f.Membership != nil && !Fits(f.Invitation, f.Membership) }
 

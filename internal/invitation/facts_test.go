@@ -18,8 +18,8 @@ import (
 
 const me, other = "usher-1", "usher-2"
 
-// someMedia are described as their Carriers describe them. Package notifier imports
-// this one, so that its own cannot be asked here.
+// someMedia have the same properties as their Carriers describe. Package notifier
+// imports this one, so these tests cannot use it.
 var someMedia = delivery.Media{
 	accountsv1.MediumEmail: {
 		CopyRecognisable: true, MessageID: true, Recipient: func(inv *accountsv1.Invitation) string { return string(inv.Spec.Email) },
@@ -32,7 +32,7 @@ var someMedia = delivery.Media{
 	},
 }
 
-// someFacts are those of an Invitation applied by hand, of which nothing has
+// someFacts returns the facts of a manually applied Invitation to which nothing has
 // happened yet.
 func someFacts(changes ...func(*Facts)) Facts {
 	inv := &accountsv1.Invitation{
@@ -75,19 +75,19 @@ func tried(holder string, result accountsv1.DeliveryResult, tries int32) func(*F
 	}
 }
 
-// delivered says how one channel did.
+// delivered records the result of one channel.
 func delivered(channel string, result accountsv1.DeliveryResult) func(*Facts) {
 	return func(f *Facts) { f.Media.End(f.Invitation.Status.Deliveries, channel, result, "because", f.Now) }
 }
 
-// by has the link go out by these channels.
+// by delivers the link through these channels.
 func by(channels ...accountsv1.DeliveryChannel) func(*Facts) {
 	return func(f *Facts) {
 		f.Invitation.Spec.Delivery, f.Invitation.Spec.PhoneNumber = channels, "+393331234567"
 	}
 }
 
-// asked has somebody ask for a resend.
+// asked requests a resend.
 func asked(value string) func(*Facts) {
 	return func(f *Facts) { annotate(f, accountsv1.ResendAnnotation, value) }
 }
@@ -98,7 +98,7 @@ func declining(f *Facts) {
 	f.Invitation.Status.Decline = accountsv1.Decline{DeclinedTime: second(claimed), Reason: "Not for me"}
 }
 
-// seats gives the Organization a limit, and says who has the seats.
+// seats gives the Organization a limit and a list of holders.
 func seats(limit int32, holders ...accountsv1.SeatHolder) func(*Facts) {
 	return func(f *Facts) {
 		taken := int32(len(holders))
@@ -107,7 +107,7 @@ func seats(limit int32, holders ...accountsv1.SeatHolder) func(*Facts) {
 	}
 }
 
-// cameBack says that the Invitation was mailed, even where it has no status.
+// cameBack marks the Invitation as sent, although it has no status.
 func cameBack(f *Facts) { annotate(f, accountsv1.MailedAnnotation, claimed.Format(time.RFC3339)) }
 
 func annotate(f *Facts, annotation, value string) {
@@ -117,7 +117,7 @@ func annotate(f *Facts, annotation, value string) {
 	f.Invitation.Annotations[annotation] = value
 }
 
-// heldSince says that its mail has been held from then on.
+// heldSince holds its mail from the given time.
 func heldSince(t time.Time) func(*Facts) {
 	return func(f *Facts) {
 		f.Invitation.Status.Conditions = []metav1.Condition{{
@@ -137,11 +137,10 @@ func accepting(f *Facts) {
 	f.Accepter = &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: "jane", UID: "a1"}, Spec: accountsv1.AccountSpec{Email: "jane@example.com"}}
 }
 
-// elsewhere has whoever accepted belong to another legal entity.
+// elsewhere makes the accepting Account belong to another legal entity.
 func elsewhere(f *Facts) { f.Foreign = true }
 
-// nobodyAsked says that the role manages people, and that the policies were not
-// in force when the Invitation was written.
+// nobodyAsked makes the role manage people, and the Invitation older than the policies.
 func nobodyAsked(f *Facts) { f.Unvetted = true }
 
 func state(s accountsv1.InvitationState) func(*Facts) {
@@ -160,20 +159,20 @@ func withMembership(change func(*accountsv1.Membership)) func(*Facts) {
 	}
 }
 
-// madeFor has Usher have made the Invitation for the Membership m1.
+// madeFor makes the Invitation one that Usher created for the Membership m1.
 func madeFor(f *Facts) {
 	f.Invitation.OwnerReferences = []metav1.OwnerReference{{Kind: "Membership", Name: "jane", UID: "m1"}}
 }
 
 func same(*accountsv1.Membership) {}
 
-// allowing has the Membership allow more than its role.
+// allowing makes the Membership allow more than its role.
 func allowing(m *accountsv1.Membership) {
 	m.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: accountsv1.EffectAllow, Permission: "own", Resources: []accountsv1.CatalogueName{"home"}}}
 }
 
-// step does what is to be done next and, if that is to send, has the try end
-// like this; an empty result is a try that nobody knows the end of.
+// step takes the next step. If the step is a send, it ends with the given result; an
+// empty result means that the result is unknown.
 func step(f *Facts, result accountsv1.DeliveryResult) string {
 	plan := Decide(*f)
 	status := &f.Invitation.Status
@@ -194,22 +193,22 @@ func step(f *Facts, result accountsv1.DeliveryResult) string {
 	return planned(plan)
 }
 
-// says is what a look at some facts says, and what it plans.
+// says is what Report returns for some facts, and what Decide plans.
 type says struct {
 	state   accountsv1.InvitationState
-	ready   string // status and reason of Ready, then what else is there
+	ready   string // status and reason of Ready, then the other True conditions
 	active  string
 	pending string
 	plan    string
 }
 
-// someSituation is some facts, and what a look at them must say and plan.
+// someSituation holds facts, and what Report and Decide must return for them.
 type someSituation struct {
 	facts Facts
 	want  says
 }
 
-// situations are some of them, by name.
+// situations are named test cases.
 type situations map[string]someSituation
 
 func (s situations) check(t *testing.T) {
@@ -222,11 +221,11 @@ func (s situations) check(t *testing.T) {
 				t.Errorf("-want +got\n%s", diff)
 			}
 			if diff := cmp.Diff(before, c.facts.Invitation); diff != "" {
-				t.Errorf("to look has changed it: -before +after\n%s", diff)
+				t.Errorf("reconciling has changed the facts: -before +after\n%s", diff)
 			}
 			c.facts.Invitation.Status = status
 			if diff := cmp.Diff(status, Report(c.facts)); diff != "" {
-				t.Errorf("a second look reports something else: -first +second\n%s", diff)
+				t.Errorf("a second reconciliation reports something else: -first +second\n%s", diff)
 			}
 		})
 	}

@@ -19,8 +19,8 @@ import (
 
 const anotherUID = "6f1c2d3e-4a5b-4c6d-8e7f-0123456789ac"
 
-// thirdAttempt is an Invitation that was mailed three times; the keyring has
-// two more keys.
+// thirdAttempt is an Invitation that was sent three times; the keyring has two more
+// keys.
 func thirdAttempt(tb testing.TB) (Facts, Keyring) {
 	tb.Helper()
 	keys, err := ParseKeyring(map[string][]byte{
@@ -50,8 +50,8 @@ func derive(tb testing.TB, keys Keyring, uid string, number, key int32, claim ti
 	return text
 }
 
-// forgeries are texts that somebody could make who has the genuine link, and
-// links of other Invitations, and none of the keys.
+// forgeries are texts that an attacker could create who has the genuine link and links
+// of other Invitations, but none of the keys.
 func forgeries(tb testing.TB, f Facts, keys Keyring, genuine string) map[string][]string {
 	tb.Helper()
 	own := f.Invitation.Status.Attempt
@@ -65,7 +65,7 @@ func forgeries(tb testing.TB, f Facts, keys Keyring, genuine string) map[string]
 		edit(edited)
 		return base64.RawURLEncoding.EncodeToString(edited)
 	}
-	signed := func(key []byte, keyID byte) string { // by somebody with a key of their own
+	signed := func(key []byte, keyID byte) string { // by an attacker with another key
 		return change(func(raw []byte) {
 			raw[uidSize+4] = keyID
 			h := hmac.New(sha256.New, key)
@@ -88,12 +88,12 @@ func forgeries(tb testing.TB, f Facts, keys Keyring, genuine string) map[string]
 		"the link of the same attempt, claimed at another time": {
 			derive(tb, keys, someUID, own.Number, own.KeyID, claim.Add(-time.Second)), derive(tb, keys, someUID, own.Number, own.KeyID, claim.Add(time.Second)),
 		},
-		"another key of the ring":  {derive(tb, keys, someUID, own.Number, 6, claim), derive(tb, keys, someUID, own.Number, 255, claim)},
-		"another key id":           {change(func(raw []byte) { raw[uidSize+4] = 0 }), change(func(raw []byte) { raw[uidSize+4] = 255 }), change(func(raw []byte) { raw[uidSize+4] = 6 })},
-		"a key of one's own":       {signed([]byte("mine"), 7), signed(nil, 0), signed(nil, 1), signed(make([]byte, KeySize), 0), signed(make([]byte, KeySize), 8)},
-		"another number":           {number(0), number(1), number(2), number(4), number(math.MaxInt32), number(math.MaxInt32 + 1), number(math.MaxUint32)},
-		"no signature":             {change(func(raw []byte) { clear(raw[uidSize+5:]) }), base64.RawURLEncoding.EncodeToString(raw[:uidSize+5])},
-		"the parts in other order": {base64.RawURLEncoding.EncodeToString(append(bytes.Clone(raw[uidSize+5:]), raw[:uidSize+5]...))},
+		"another key of the ring":    {derive(tb, keys, someUID, own.Number, 6, claim), derive(tb, keys, someUID, own.Number, 255, claim)},
+		"another key id":             {change(func(raw []byte) { raw[uidSize+4] = 0 }), change(func(raw []byte) { raw[uidSize+4] = 255 }), change(func(raw []byte) { raw[uidSize+4] = 6 })},
+		"a key of the attacker":      {signed([]byte("mine"), 7), signed(nil, 0), signed(nil, 1), signed(make([]byte, KeySize), 0), signed(make([]byte, KeySize), 8)},
+		"another number":             {number(0), number(1), number(2), number(4), number(math.MaxInt32), number(math.MaxInt32 + 1), number(math.MaxUint32)},
+		"no signature":               {change(func(raw []byte) { clear(raw[uidSize+5:]) }), base64.RawURLEncoding.EncodeToString(raw[:uidSize+5])},
+		"the parts in another order": {base64.RawURLEncoding.EncodeToString(append(bytes.Clone(raw[uidSize+5:]), raw[:uidSize+5]...))},
 		"padded": {
 			genuine + "=", genuine + "==", genuine + "A", "A" + genuine, genuine + " ", " " + genuine, genuine + "\n", "\r\n" + genuine,
 			genuine + "%00", genuine + "\x00", genuine + "/", genuine + "?a=b", genuine + genuine,
@@ -118,7 +118,7 @@ func forgeries(tb testing.TB, f Facts, keys Keyring, genuine string) map[string]
 	return all
 }
 
-// standingOf is what a text does that somebody puts behind the portal's URL.
+// standingOf returns the status of a text that a client puts after the portal's URL.
 func standingOf(o Offer, text string, keys Keyring, now time.Time) Standing {
 	link, err := ParseLink(text)
 	if err != nil {
@@ -134,7 +134,7 @@ func TestNoForgedLinkIsTakenNorToldAnything(t *testing.T) {
 		t.Fatalf("the genuine link is %v", got)
 	}
 	if !strings.ContainsAny(genuine, "-_") {
-		t.Fatal("the genuine link is the same in every alphabet")
+		t.Fatal("the genuine link is the same in all alphabets")
 	}
 	offers := map[string]Offer{"open": f.Offer}
 	for name, change := range map[string]func(*Facts){
@@ -149,12 +149,12 @@ func TestNoForgedLinkIsTakenNorToldAnything(t *testing.T) {
 	for name, texts := range forgeries(t, f, keys, genuine) {
 		for _, text := range texts {
 			if text == genuine {
-				continue // lower case of what is lower case
+				continue // the lower-case form of lower-case text
 			}
 			tried++
 			for standing, offer := range offers {
 				if got := standingOf(offer, text, keys, f.Now); got != Unknown {
-					t.Errorf("%s: %q is told that it is %v, of an Invitation that is %s", name, text, got, standing)
+					t.Errorf("%s: %q gets the status %v, from an Invitation that is %s", name, text, got, standing)
 				}
 			}
 		}

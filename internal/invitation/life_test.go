@@ -17,28 +17,28 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// life is an Invitation and all that decides about it, over time: what people
-// do, and what the controller does about it when it looks.
+// life is an Invitation over time, with everything that decides about it: what people
+// do, and how the controller reconciles it.
 type life struct {
 	Facts
 	keys Keyring
-	// madeFor says that Usher made it for a Membership.
+	// madeFor reports that Usher created it for a Membership.
 	madeFor bool
-	// others is how many seats others have, where there is a limit.
+	// others is how many seats others hold, if there is a limit.
 	others int32
-	// processes and generations count those that there have been.
+	// processes and generations count the ones so far.
 	processes, generations int
 
-	// links are all that ever went out, and why each must not open any more.
+	// links holds all links that were sent, and why each must no longer work.
 	links []*sentLink
-	// bytes that went out under each Message-ID.
+	// bytes sent under each Message-ID.
 	bytes map[string]string
-	// begun is when attempts were begun, of all Invitations of the name, since a
-	// status was last lost.
+	// begun holds when attempts began, for all Invitations of the name, since a status
+	// was last lost.
 	begun []time.Time
-	// past are the mailings of Invitations of the name that are gone.
+	// past holds the mailings of deleted Invitations of the name.
 	past []time.Time
-	// wrong is what must never happen, and has.
+	// wrong collects violations: what must never happen, but did.
 	wrong []string
 }
 
@@ -47,15 +47,15 @@ type sentLink struct {
 	dead string
 }
 
-// ending is how a try ends for the process that makes it.
+// ending is how a send ends for the process that makes it.
 type ending string
 
 const (
 	taken      ending = "the mail server takes it"
-	refusedFor ending = "the mail server refuses it for good"
-	notNow     ending = "the mail server says: not now"
-	killed     ending = "the process dies before it can write down how the try ended"
-	lostClaim  ending = "somebody else wrote first"
+	refusedFor ending = "the mail server refuses it permanently"
+	notNow     ending = "the mail server fails temporarily"
+	killed     ending = "the process ends before it can record the result"
+	lostClaim  ending = "another writer wrote first"
 )
 
 func newLife(tb testing.TB, changes ...func(*Facts)) *life {
@@ -73,7 +73,7 @@ func newLife(tb testing.TB, changes ...func(*Facts)) *life {
 	return l
 }
 
-// look is one look of the controller.
+// look is one reconciliation by the controller.
 func (l *life) look(end ending) {
 	if l.Invitation == nil {
 		return
@@ -115,7 +115,7 @@ func (l *life) claim(c Claim) {
 			l.complain("attempt %d follows %d", a.Number, before.Number)
 		}
 		if l.acceptable() {
-			l.complain("attempt %d is begun after somebody said yes", a.Number)
+			l.complain("attempt %d began after the invitation was accepted", a.Number)
 		}
 		l.kill("superseded")
 		l.begun = append(l.begun, a.ClaimTime.Time)
@@ -125,7 +125,7 @@ func (l *life) claim(c Claim) {
 	l.send(c.Name)
 }
 
-// send keeps what goes out, and compares it with what went out before.
+// send stores the sent bytes, and compares them with earlier ones.
 func (l *life) send(name string) {
 	d := Delivery(l.Invitation, name)
 	attempt := l.Invitation.Status.Attempt
@@ -141,7 +141,7 @@ func (l *life) send(name string) {
 		}
 	case accountsv1.PurposeCode:
 		if other := l.Invitation.Status.OtherAddress; d.Recipient != string(other.Email) || !l.Now.Before(other.RequestTime.Add(CodeValidity)) {
-			l.complain("a code for %s goes to %s, %s after it was asked for", other.Email, d.Recipient, l.Now.Sub(other.RequestTime.Time))
+			l.complain("a code for %s goes to %s, %s after it was requested", other.Email, d.Recipient, l.Now.Sub(other.RequestTime.Time))
 		}
 		text, _ = l.keys.Code(l.Invitation)
 	case accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined, accountsv1.PurposeReset, accountsv1.PurposeLocked,
@@ -152,7 +152,7 @@ func (l *life) send(name string) {
 	}
 	mail := fmt.Sprint(d.Purpose, d.Recipient, d.Language, d.Permissions, d.ClaimTime.UTC(), text, attempt.Organization, attempt.Role, attempt.Language, attempt.Sender)
 	if before, known := l.bytes[d.MessageID]; known && before != mail {
-		l.complain("%s stands for %s and for %s", d.MessageID, before, mail)
+		l.complain("the Message-ID %s identifies both %s and %s", d.MessageID, before, mail)
 	}
 	l.bytes[d.MessageID] = mail
 }
@@ -166,7 +166,7 @@ func (l *life) end(name string, end ending) {
 	case notNow:
 		l.Media.End(l.Invitation.Status.Deliveries, name, accountsv1.DeliveryTemporaryFailure, "451 try again", l.Now)
 	case killed, lostClaim:
-		l.complain("a try ends so that %s", end)
+		l.complain("a send ends so that %s", end)
 	}
 }
 
@@ -174,8 +174,8 @@ func (l *life) complain(format string, args ...any) {
 	l.wrong = append(l.wrong, fmt.Sprintf(format, args...))
 }
 
-// settle looks until there is nothing to do now. A try that it comes to stays
-// on its way.
+// settle reconciles until nothing is left to do now. A send that this begins stays in
+// progress.
 func (l *life) settle() {
 	for range 10 {
 		l.giveSeats()
@@ -183,7 +183,7 @@ func (l *life) settle() {
 	}
 }
 
-// current is the link of the current attempt, if there is one.
+// current returns the link of the current attempt, if there is one.
 func (l *life) current() *sentLink {
 	if l.Invitation == nil {
 		return nil
@@ -203,7 +203,7 @@ func (l *life) standing(s *sentLink) Standing {
 	return standingOf(l.Offer, s.text, l.keys, l.Now)
 }
 
-// kill says why no link that is out must open any more.
+// kill records why no sent link may work any more.
 func (l *life) kill(why string) {
 	for _, s := range l.links {
 		if s.dead == "" {
@@ -212,7 +212,7 @@ func (l *life) kill(why string) {
 	}
 }
 
-// accept has somebody who holds a link accept with an Account of their own.
+// accept lets the holder of a link accept with an Account.
 func (l *life) accept(s *sentLink, email accountsv1.EmailAddress) (accepted bool) {
 	if s == nil || l.standing(s) != Open || !l.MayAccept(email) {
 		return false
@@ -226,7 +226,7 @@ func (l *life) accept(s *sentLink, email accountsv1.EmailAddress) (accepted bool
 	return true
 }
 
-// carryOut has the Account of whoever accepted take the Membership up.
+// carryOut lets the accepting Account take up the Membership.
 func (l *life) carryOut() {
 	inv, m := l.Invitation, l.Membership
 	if inv == nil || m == nil || !l.acceptable() || IsHistory(inv) || m.DeletionTimestamp != nil || l.conflicting() {
@@ -254,22 +254,22 @@ func (l *life) loseStatus() {
 	}
 }
 
-// countMailings finds out what was mailed, as the controller does.
+// countMailings finds the times of the mailings, as the controller does.
 func (l *life) countMailings() {
 	l.Mailings = []Mailings{{Reached: "The address was mailed", All: slices.Concat(MailingsOf(l.Invitation), l.past), Near: l.past}}
 }
 
-// gone takes the Invitation away.
+// gone deletes the Invitation.
 func (l *life) gone(why string) {
 	l.past = append(l.past, MailingsOf(l.Invitation)...)
 	l.Invitation, l.Accepter = nil, nil
 	l.kill(why)
 }
 
-// deleteMembership takes the Membership away, and out of the Account's record.
+// deleteMembership deletes the Membership, and removes it from the Account's record.
 func (l *life) deleteMembership() { l.Membership, l.TakenUp = nil, false }
 
-// inviteAnew makes the Membership, or the Invitation, of the same name again.
+// inviteAnew creates the Membership, or the Invitation, of the same name again.
 func (l *life) inviteAnew() {
 	l.generations++
 	fresh := someFacts()
@@ -283,7 +283,7 @@ func (l *life) inviteAnew() {
 	}
 }
 
-// giveSeats is the Organization's: it gives out what is free.
+// giveSeats acts for the Organization: it assigns the free seats.
 func (l *life) giveSeats() {
 	org := l.Organization
 	if org == nil {

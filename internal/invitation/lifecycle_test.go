@@ -16,8 +16,8 @@ import (
 	"github.com/usher-dev/usher/internal/delivery"
 )
 
-// Whatever happens, in whatever order, and wherever processes die: what has
-// been promised holds.
+// These guarantees hold for all events, in any order, and if a process ends at any
+// point.
 func TestTheLifeOfAnInvitation(t *testing.T) {
 	seen := map[string]int{}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -46,7 +46,7 @@ func TestTheLifeOfAnInvitation(t *testing.T) {
 	})
 	for _, state := range []accountsv1.InvitationState{"Sending", "Pending", "Active", "Expired", "Declined", "Failed"} {
 		if seen[string(state)] == 0 {
-			t.Errorf("no life came to be %s: %v", state, seen)
+			t.Errorf("no run reached %s: %v", state, seen)
 		}
 	}
 }
@@ -61,7 +61,7 @@ func aBeginning(t *rapid.T) func(*Facts) {
 	}
 }
 
-// events are all that can happen to an Invitation but a look at it.
+// events are all things that can happen to an Invitation, except a reconciliation.
 func (l *life) events() map[string]func(*rapid.T) {
 	events := map[string]func(*rapid.T){
 		"nothing happens": func(*rapid.T) {},
@@ -71,15 +71,15 @@ func (l *life) events() map[string]func(*rapid.T) {
 			}).Draw(t, "how long"))
 		},
 		"its time runs out": func(*rapid.T) { l.Now = l.Now.Add(DefaultValidity) },
-		"somebody accepts": func(t *rapid.T) {
+		"the person accepts": func(t *rapid.T) {
 			l.accept(l.aLink(t), rapid.SampledFrom([]accountsv1.EmailAddress{"jane@example.com", "jane@example.com", "doe@example.net"}).Draw(t, "with"))
 			if rapid.Bool().Draw(t, "carried out") {
 				l.look(taken)
 				l.carryOut()
 			}
 		},
-		"somebody declines": func(t *rapid.T) { l.decline(l.aLink(t)) },
-		"somebody asks for a code": func(t *rapid.T) {
+		"the person declines": func(t *rapid.T) { l.decline(l.aLink(t)) },
+		"the person requests a code": func(t *rapid.T) {
 			other := accountsv1.OtherAddress{Email: "doe@example.net", RequestTime: second(l.Now)}
 			other.Email = rapid.SampledFrom([]accountsv1.EmailAddress{"doe@example.net", "eve@example.org"}).Draw(t, "to")
 			if s := l.current(); s != nil && l.standing(s) == Open && l.MayAccept(other.Email) && l.Invitation.Status.OtherAddress.Requests < MostCodes {
@@ -88,7 +88,7 @@ func (l *life) events() map[string]func(*rapid.T) {
 			}
 		},
 		"the Account joins another legal entity, or leaves it": func(t *rapid.T) { l.Foreign = l.Accepter != nil && rapid.Bool().Draw(t, "elsewhere") },
-		"the Account takes it up":                              func(*rapid.T) { l.carryOut() },
+		"the Account takes up the Membership":                  func(*rapid.T) { l.carryOut() },
 		"the Account is deleted":                               func(*rapid.T) { l.Accepter, l.TakenUp = nil, false },
 		"the Membership is deleted":                            func(*rapid.T) { l.deleteMembership() },
 		"the status is lost": func(*rapid.T) {
@@ -101,7 +101,7 @@ func (l *life) events() map[string]func(*rapid.T) {
 				l.release()
 			}
 		},
-		"a resend is asked for": func(t *rapid.T) {
+		"a resend is requested": func(t *rapid.T) {
 			value := rapid.SampledFrom([]string{l.Now.Format(time.RFC3339), aRequest, "now", "", "9999-12-31T23:59:59Z"}).Draw(t, "value")
 			if l.Membership != nil && rapid.Bool().Draw(t, "at the Membership") {
 				l.Membership.Annotations = map[string]string{accountsv1.ResendAnnotation: value}
@@ -109,9 +109,9 @@ func (l *life) events() map[string]func(*rapid.T) {
 				l.askForResend(value)
 			}
 		},
-		"it is deleted, or made anew": func(*rapid.T) {
+		"it is deleted, or created again": func(*rapid.T) {
 			if l.Invitation != nil && l.madeFor {
-				return // Usher would make it anew at once
+				return // Usher would create it again at once
 			}
 			if l.Invitation == nil {
 				l.inviteAnew()
@@ -124,10 +124,10 @@ func (l *life) events() map[string]func(*rapid.T) {
 	return events
 }
 
-// platform is what can happen around an Invitation.
+// platform holds what can happen around an Invitation.
 func (l *life) platform() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
-		"the Organization goes, with or without its roles": func(t *rapid.T) {
+		"the Organization is deleted, with or without its roles": func(t *rapid.T) {
 			switch rapid.IntRange(0, 3).Draw(t, "what goes") {
 			case 0:
 				l.Organization = nil
@@ -137,7 +137,7 @@ func (l *life) platform() map[string]func(*rapid.T) {
 				}
 			}
 		},
-		"the Organization is put back, with its roles": func(*rapid.T) {
+		"the Organization is restored, with its roles": func(*rapid.T) {
 			if l.Organization == nil {
 				l.Organization = someFacts().Organization
 			}
@@ -153,7 +153,7 @@ func (l *life) platform() map[string]func(*rapid.T) {
 			l.KeyFault = rapid.SampledFrom([]string{"", "", "", "the link keys are empty"}).Draw(t, "fault")
 			l.NewestKey = rapid.SampledFrom([]int32{7, 8}).Draw(t, "newest")
 		},
-		"somebody else has the address": func(t *rapid.T) {
+		"another object has the address": func(t *rapid.T) {
 			l.Rival = rapid.SampledFrom([]Rival{{}, {}, {}, {Reason: accountsv1.ReasonAddressIsMember, Name: "jane-2"}, {Undecided: true}}).Draw(t, "who")
 		},
 		"seats are limited, or not": func(t *rapid.T) {
@@ -161,8 +161,8 @@ func (l *life) platform() map[string]func(*rapid.T) {
 				l.Organization.Spec.Seats = rapid.Int32Range(0, 2).Draw(t, "limit")
 			}
 		},
-		"others take seats": func(t *rapid.T) { l.others = rapid.Int32Range(0, 2).Draw(t, "how many") },
-		"seats are given":   func(*rapid.T) { l.giveSeats() },
+		"other holders take seats": func(t *rapid.T) { l.others = rapid.Int32Range(0, 2).Draw(t, "how many") },
+		"seats are assigned":       func(*rapid.T) { l.giveSeats() },
 		"the list of seats is lost": func(*rapid.T) {
 			if l.Organization != nil {
 				l.Organization.Status.Seats = accountsv1.SeatsStatus{}
@@ -181,11 +181,11 @@ func (l *life) aLink(t *rapid.T) *sentLink {
 	return rapid.SampledFrom(l.links).Draw(t, "link")
 }
 
-// watch complains about whatever must never be.
+// watch reports everything that must never happen.
 func (l *life) watch(seen map[string]int) {
 	for i, s := range l.links {
 		if s.dead != "" && l.Invitation != nil && l.standing(s) == Open {
-			l.complain("link %d opens, although it is dead: %s", i, s.dead)
+			l.complain("link %d works, although it is dead: %s", i, s.dead)
 		}
 	}
 	if l.Invitation == nil {
@@ -210,28 +210,28 @@ func (l *life) watch(seen map[string]int) {
 	l.watchReport()
 }
 
-// watchReport looks at what would be said, and planned, at this moment.
+// watchReport checks the report and the plan at this moment.
 func (l *life) watchReport() {
 	l.countMailings()
 	before := l.Invitation.DeepCopy()
 	said, plan := Report(l.Facts), Decide(l.Facts)
 	if !reflect.DeepEqual(before, l.Invitation) {
-		l.complain("to look has changed it:\n%s", cmp.Diff(before, l.Invitation))
+		l.complain("reconciling has changed the Invitation:\n%s", cmp.Diff(before, l.Invitation))
 	}
 	if before.Status.State == accountsv1.InvitationActive && said.State != accountsv1.InvitationActive {
 		l.complain("it was Active and is %s", said.State)
 	}
 	l.Invitation.Status = said
-	// What is held for the first time can have been asked for in the same second.
+	// A release can be requested in the same second in which mail is first held.
 	if again := Report(l.Facts); !reflect.DeepEqual(said, again) && l.condition("Ready").Reason != accountsv1.ReasonMailHeld {
-		l.complain("a second look says something else:\n%s", cmp.Diff(said, again))
+		l.complain("a second reconciliation reports something else:\n%s", cmp.Diff(said, again))
 	}
 	ready, reconciling, stalled := l.condition("Ready"), l.condition("Reconciling"), l.condition("Stalled")
 	if reconciling.Type != "" && stalled.Type != "" || ready.Status == "True" && reconciling.Type+stalled.Type != "" {
 		l.complain("Ready is %s, with %s%s", ready.Status, reconciling.Type, stalled.Type)
 	}
 	if said.State == accountsv1.InvitationPending && reconciling.Type != "" && !l.busy(plan) {
-		l.complain("it is %s: %s, and waits for nobody but a person", reconciling.Reason, reconciling.Message)
+		l.complain("it is %s: %s, although it waits only for a person", reconciling.Reason, reconciling.Message)
 	}
 	l.watchSleep()
 	*l.Invitation = *before
@@ -247,8 +247,8 @@ func (l *life) watchReport() {
 	}
 }
 
-// watchSleep looks at what would be said, and planned, shortly before the
-// controller looks again by itself: nothing else than now.
+// watchSleep checks the report and the plan shortly before the next scheduled
+// reconciliation: they must be the same as now.
 func (l *life) watchSleep() {
 	now, asleep := l.Facts, Decide(l.Facts)
 	if asleep.Delete || asleep.CreateMembership || asleep.Mark || asleep.Withdraw != nil || asleep.Claim != nil {
@@ -260,15 +260,15 @@ func (l *life) watchSleep() {
 		later.Now = now.Now.Add(asleep.After - time.Nanosecond)
 	}
 	if before, after := now.situation(), later.situation(); before != after {
-		l.complain("it is in situation %d, and %s later in %d, without a look in between", before, later.Now.Sub(now.Now), after)
+		l.complain("it is in situation %d, and %s later in %d, without a reconciliation in between", before, later.Now.Sub(now.Now), after)
 	}
 	if claim := Decide(later).Claim; claim != nil {
-		l.complain("%s later %s would be sent, without a look in between", later.Now.Sub(now.Now), claim.Name)
+		l.complain("%s later %s would be sent, without a reconciliation in between", later.Now.Sub(now.Now), claim.Name)
 	}
 }
 
-// busy tells whether Usher has something to do, or waits for something that can
-// appear by itself.
+// busy reports whether Usher has something to do, or waits for something that can
+// appear without a person.
 func (l *life) busy(p Plan) bool {
 	soon := p.After != 0 && p.After <= max(delivery.LongestBackoff, l.SendDeadline+time.Second)
 	return soon || p.Delete || p.Claim != nil || p.Mark || p.Withdraw != nil || p.CreateMembership || l.Organization == nil ||

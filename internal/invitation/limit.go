@@ -12,28 +12,29 @@ import (
 )
 
 const (
-	// MostMailings is how often one address is mailed invitations to, and one
-	// telephone texted, within MailingsWindow, before Usher waits.
+	// MostMailings is how often Usher mails invitations to one address, or texts one
+	// telephone, within MailingsWindow before it waits.
 	MostMailings = 5
-	// MailingsWindow is the time in which MostMailings count.
+	// MailingsWindow is the period in which MostMailings count.
 	MailingsWindow = 24 * time.Hour
 )
 
-// Mailings are when invitations were sent to the recipient of a rate limit, such as
+// Mailings holds when invitations were sent to the recipient of a rate limit, such as
 // one address or one telephone.
 type Mailings struct {
-	// Reached begins the sentence that reports that the limit is reached, such as "The
-	// address was mailed".
+	// Reached begins the sentence that reports a reached limit, such as "The address
+	// was mailed".
 	Reached string
-	// All of them: by this Invitation, by those of whatever Organization that
-	// exist, and by those of the same Organization that exist no more, as far as
-	// this process knows: somebody, or a tool, deletes and makes them again.
+	// All holds the mailings by this Invitation, by existing Invitations of any
+	// Organization, and by deleted Invitations of the same Organization, as far as this
+	// process knows them. The deleted ones count because a person or a tool could delete
+	// and recreate Invitations.
 	All []time.Time
-	// Near are those among them by other Invitations of the same Organization.
+	// Near holds the mailings among All by other Invitations of the same Organization.
 	Near []time.Time
 }
 
-// next is when there can be another one; zero: now.
+// next returns when another mailing is possible; zero: now.
 func (m Mailings) next(now time.Time) time.Time {
 	counted := recent(m.All, now)
 	if len(counted) < MostMailings {
@@ -42,9 +43,10 @@ func (m Mailings) next(now time.Time) time.Time {
 	return counted[len(counted)-MostMailings].Add(MailingsWindow)
 }
 
-// first is when there can be one by an Invitation that has sent none; zero: now.
-// What others send does not keep an Organization from its first one. Where it has
-// sent one within the day, by whatever Invitation, this is as good as a resend.
+// first returns when an Invitation can have its first mailing; zero: now. Mailings by
+// other Organizations do not keep an Organization from its first one. If the
+// Organization had one within the window, by any Invitation, the next one counts like a
+// resend.
 func (m Mailings) first(now time.Time) time.Time {
 	next, near := m.next(now), recent(m.Near, now)
 	if next.IsZero() || len(near) == 0 {
@@ -56,21 +58,21 @@ func (m Mailings) first(now time.Time) time.Time {
 	return next
 }
 
-// recent are the times that count at present, oldest first.
+// recent returns the times that count at present, oldest first.
 func recent(times []time.Time, now time.Time) []time.Time {
 	counted := slices.DeleteFunc(slices.Clone(times), func(t time.Time) bool { return now.Sub(t) >= MailingsWindow })
 	slices.SortFunc(counted, time.Time.Compare)
 	return counted
 }
 
-// nextAttempt is when one can be begun; zero: now.
+// nextAttempt returns when an attempt can begin; zero: now.
 func (f Facts) nextAttempt() time.Time {
 	at, _ := f.limit()
 	return at
 }
 
-// limit is when an attempt can be begun, and what says so for people. A zero
-// time is now.
+// limit returns when an attempt can begin, with a message for people. A zero time means
+// now.
 func (f Facts) limit() (until time.Time, message string) {
 	when := Mailings.next
 	if !f.Invitation.Status.Attempt.Begun() {
@@ -82,10 +84,10 @@ func (f Facts) limit() (until time.Time, message string) {
 			until, told = at, m.Reached
 		}
 	}
-	return until, fmt.Sprintf("%s %d times within a day; this is sent by itself at %s.", told, MostMailings, until.UTC().Format(time.RFC3339))
+	return until, fmt.Sprintf("%s %d times within a day; Usher sends this invitation at %s.", told, MostMailings, until.UTC().Format(time.RFC3339))
 }
 
-// MailingsOf are when the Invitation was mailed, as far as its status knows.
+// MailingsOf returns when the Invitation was sent, as far as its status records it.
 func MailingsOf(inv *accountsv1.Invitation) []time.Time {
 	attempt := inv.Status.Attempt
 	if !attempt.Begun() {

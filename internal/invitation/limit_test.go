@@ -14,7 +14,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// mailings are those to the address, and texts those to the telephone.
+// mailings are the mails to the address and the texts to the telephone.
 func mailings(f *Facts) *Mailings {
 	for len(f.Mailings) < 1 {
 		f.Mailings = append(f.Mailings, Mailings{Reached: "The address was mailed"})
@@ -34,8 +34,7 @@ func mailedOften(f *Facts) { mailings(f).All = slices.Repeat([]time.Time{f.Now},
 
 func textedOften(f *Facts) { texts(f).All = slices.Repeat([]time.Time{f.Now}, MostMailings) }
 
-// near says that the first of the mailings are by other Invitations of the
-// Organization.
+// near makes the first of the mailings those by other Invitations of the Organization.
 func near(first int) func(*Facts) {
 	return func(f *Facts) { mailings(f).Near = mailings(f).All[:first] }
 }
@@ -51,18 +50,18 @@ func TestFirstMailingsThatWait(t *testing.T) {
 	}
 	nearTexts := func(f *Facts) { texts(f).Near = texts(f).All[:1] }
 	situations{
-		"after five by others of the Organization":           {someFacts(mailedOften, near(5)), limited("24h0m0s")},
-		"after one by another of it, and four elsewhere":     {someFacts(mailedOften, near(1), at(time.Hour)), limited("23h0m0s")},
-		"after four by others of it":                         {someFacts(mailedOften, near(5), func(f *Facts) { mailings(f).All = mailings(f).All[1:] }), begun},
-		"a day after five by others of it":                   {someFacts(mailedOften, near(5), at(MailingsWindow)), begun},
-		"after five elsewhere":                               {someFacts(mailedOften), begun},
-		"after five elsewhere, and one by another a day ago": {someFacts(mailedOften, func(f *Facts) { mailings(f).Near = []time.Time{claimed.Add(-MailingsWindow)} }), begun},
-		"until the only one by another counts no more": {
+		"after five by the same Organization":                              {someFacts(mailedOften, near(5)), limited("24h0m0s")},
+		"after one by the same Organization, and four by others":           {someFacts(mailedOften, near(1), at(time.Hour)), limited("23h0m0s")},
+		"after four by the same Organization":                              {someFacts(mailedOften, near(5), func(f *Facts) { mailings(f).All = mailings(f).All[1:] }), begun},
+		"a day after five by the same Organization":                        {someFacts(mailedOften, near(5), at(MailingsWindow)), begun},
+		"after five by other Organizations":                                {someFacts(mailedOften), begun},
+		"after five by other Organizations, and one by the same a day ago": {someFacts(mailedOften, func(f *Facts) { mailings(f).Near = []time.Time{claimed.Add(-MailingsWindow)} }), begun},
+		"until the only one by the same Organization no longer counts": {
 			someFacts(spread, near(1), func(f *Facts) { mailings(f).All = append(mailings(f).All, claimed) }), limited("23h59m0s"),
 		},
-		"after five texts to the telephone":             {someFacts(by("SMS"), textedOften, nearTexts), limited("24h0m0s")},
-		"after five texts elsewhere":                    {someFacts(by("SMS"), textedOften), begun},
-		"until both the address and the telephone rest": {someFacts(by("SMS"), spread, near(1), textedOften, nearTexts), limited("24h0m0s")},
+		"after five texts to the telephone":                            {someFacts(by("SMS"), textedOften, nearTexts), limited("24h0m0s")},
+		"after five texts by other Organizations":                      {someFacts(by("SMS"), textedOften), begun},
+		"until neither limit applies to the address and the telephone": {someFacts(by("SMS"), spread, near(1), textedOften, nearTexts), limited("24h0m0s")},
 	}.check(t)
 }
 
@@ -79,8 +78,7 @@ func TestAResendWaitsForTheTelephoneToo(t *testing.T) {
 	}
 }
 
-// Each Invitation has a rival's place by turns, exists or is gone, and is asked
-// to be sent again or not.
+// The Invitations take turns. Each still exists or was deleted, and gets a resend or not.
 func TestNoOrganizationMailsAnAddressMoreThanFiveTimesInADay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var all []time.Time
@@ -88,7 +86,7 @@ func TestNoOrganizationMailsAnAddressMoreThanFiveTimesInADay(t *testing.T) {
 		for range rapid.IntRange(1, 40).Draw(t, "looks") {
 			f.Now = f.Now.Add(rapid.SampledFrom([]time.Duration{0, time.Second, time.Hour, 6 * time.Hour, 24*time.Hour - time.Second}).Draw(t, "later"))
 			switch rapid.IntRange(0, 2).Draw(t, "what") {
-			case 0: // another one to the address, or to the telephone
+			case 0: // another Invitation to the address, or to the telephone
 				next := someFacts()
 				next.Now = f.Now
 				f = next
@@ -106,7 +104,7 @@ func TestNoOrganizationMailsAnAddressMoreThanFiveTimesInADay(t *testing.T) {
 				all = append(all, now[0])
 			}
 			if last := len(all) - 1 - MostMailings; last >= 0 && all[len(all)-1].Sub(all[last]) < MailingsWindow {
-				t.Fatalf("it was mailed at %v", all)
+				t.Fatalf("it was sent at %v", all)
 			}
 		}
 	})

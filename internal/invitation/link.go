@@ -22,10 +22,10 @@ import (
 // KeySize is the size of a link key, in bytes.
 const KeySize = sha256.Size
 
-// keyPrefix stands before a key's number in the Secret that holds the keyring.
+// keyPrefix precedes a key's number in the Secret that holds the keyring.
 const keyPrefix = "key-"
 
-// linkDomain stands before what the MAC of an invitation's link is over.
+// linkDomain precedes the input of the MAC of an invitation link.
 const linkDomain = "usher invitation link v1\x00"
 
 const (
@@ -33,24 +33,24 @@ const (
 	linkSize = uidSize + 4 + 1 + sha256.Size // uid, attempt, key id, HMAC
 )
 
-// ErrKeyGone says that the key of an attempt is not on the keyring any more: its
-// link can neither be made nor checked, and only a new attempt has another.
-var ErrKeyGone = errors.New("the link key of this attempt is not on the keyring any more")
+// ErrKeyGone means that the key of an attempt is no longer on the keyring. Its link can
+// neither be derived nor verified, and only a new attempt gets another key.
+var ErrKeyGone = errors.New("the link key of this attempt is no longer on the keyring")
 
-// ErrMalformedLink says that a text is no link of Usher's at all.
+// ErrMalformedLink means that a text is not an Usher link at all.
 var ErrMalformedLink = errors.New("malformed link")
 
-// Keyring is the set of keys that links are made and checked with, by number
-// from 1 to 255. New links are made with the highest; the others stay valid
-// for as long as they are on the ring, which is how keys are rotated.
+// Keyring is the set of keys that sign and verify links, numbered from 1 to 255. The
+// highest number signs new links. The other keys stay valid as long as they are on the
+// ring, so keys can be rotated.
 type Keyring struct {
 	keys   map[uint8][]byte
 	newest uint8
 }
 
-// ParseKeyring reads a keyring from the data of its Secret: entries key-1 to
-// key-255 of 32 bytes each. It fails when there is none, or when an entry is
-// anything else: a keyring that is half read would kill links that are out.
+// ParseKeyring reads a keyring from the data of its Secret: entries key-1 to key-255 of
+// 32 bytes each. It fails if there is no entry, or if any entry has another form,
+// because a partly read keyring would invalidate links that were already sent.
 func ParseKeyring(data map[string][]byte) (Keyring, error) {
 	ring := Keyring{keys: make(map[uint8][]byte, len(data))}
 	for name, key := range data {
@@ -71,15 +71,15 @@ func ParseKeyring(data map[string][]byte) (Keyring, error) {
 	return ring, nil
 }
 
-// FirstKeyName is the name of the entry that a new keyring starts with.
+// FirstKeyName returns the name of the entry that a new keyring starts with.
 func FirstKeyName() string { return keyPrefix + "1" }
 
-// Newest is the number of the key that new links are made with; 0: there is none.
+// Newest returns the number of the key that signs new links; 0: there is none.
 func (k Keyring) Newest() uint8 { return k.newest }
 
-// MAC is the HMAC-SHA256 of a message, with a key of the ring. Its domain, which
-// ends with a NUL, stands before it: each kind of link has one of its own, so that
-// none passes for another. It fails with ErrKeyGone.
+// MAC returns the HMAC-SHA256 of a message with a key of the ring. The domain, which
+// ends with a NUL, precedes the message. Each kind of link has its own domain, so that
+// no link passes for one of another kind. MAC fails with ErrKeyGone.
 func (k Keyring) MAC(keyID uint8, domain string, message ...[]byte) ([]byte, error) {
 	key, found := k.keys[keyID]
 	if !found {
@@ -96,12 +96,12 @@ func (k Keyring) MAC(keyID uint8, domain string, message ...[]byte) ([]byte, err
 // UID is the UID of an object in the API server, in bytes.
 type UID [uidSize]byte
 
-// ParseUID reads a UID of the form 00000000-0000-0000-0000-000000000000.
+// ParseUID parses a UID of the form 00000000-0000-0000-0000-000000000000.
 func ParseUID(text string) (UID, error) {
 	var uid UID
 	raw, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
 	if err != nil || len(raw) != uidSize {
-		return uid, fmt.Errorf("%q is no UID of the form 00000000-0000-0000-0000-000000000000", text)
+		return uid, fmt.Errorf("%q is not a UID of the form 00000000-0000-0000-0000-000000000000", text)
 	}
 	copy(uid[:], raw)
 	return uid, nil
@@ -112,20 +112,20 @@ func (u UID) String() string {
 	return strings.Join([]string{h[0:8], h[8:12], h[12:16], h[16:20], h[20:32]}, "-")
 }
 
-// DecodeLink gives the bytes of a link, base64url without padding, of which there
-// must be so many. Every error is ErrMalformedLink.
+// DecodeLink decodes a link from base64url without padding and checks that it has size
+// bytes. Every error is ErrMalformedLink.
 func DecodeLink(text string, size int) ([]byte, error) {
 	if len(text) != base64.RawURLEncoding.EncodedLen(size) {
 		return nil, ErrMalformedLink
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) != size { // the decoder passes over line breaks
+	if err != nil || len(raw) != size { // the decoder ignores line breaks
 		return nil, ErrMalformedLink
 	}
 	return raw, nil
 }
 
-// Link is what a link says before it is checked against its Invitation.
+// Link is a parsed link that is not yet verified against its Invitation.
 type Link struct {
 	uid     UID
 	attempt uint32
@@ -133,17 +133,17 @@ type Link struct {
 	mac     [sha256.Size]byte
 }
 
-// UID is the UID of the Invitation that the link claims to be for.
+// UID returns the UID of the Invitation that the link claims to be for.
 func (l Link) UID() string { return l.uid.String() }
 
-// String never shows the link, so that it cannot end up in a log by accident.
+// String never reveals the link, so that it cannot end up in a log by accident.
 func (l Link) String() string { return "link for invitation " + l.UID() }
 
-// DeriveLink makes the link of one attempt of one Invitation:
-// base64url(uid ‖ attempt ‖ key id ‖ HMAC-SHA256). The same attempt always
-// has the same link, so that nothing has to be stored. The time of the claim
-// is under the HMAC, so that an attempt that is begun anew after its status
-// was lost has another link. It fails when the attempt's key has left the ring.
+// DeriveLink returns the link of one attempt of one Invitation: base64url(uid ‖ attempt
+// ‖ key id ‖ HMAC-SHA256). The same attempt always has the same link, so nothing has to
+// be stored. The HMAC covers the time of the claim. So if an attempt begins again after
+// its status was lost, it has another link. DeriveLink fails if the attempt's key is no
+// longer on the ring.
 func (k Keyring) DeriveLink(uid string, a accountsv1.Attempt) (string, error) {
 	rawUID, err := ParseUID(uid)
 	if err != nil {
@@ -161,8 +161,8 @@ func (k Keyring) DeriveLink(uid string, a accountsv1.Attempt) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
-// ParseLink reads a link. What it returns has proved nothing yet: ask Verify.
-// Every error is ErrMalformedLink.
+// ParseLink parses a link. The result proves nothing until Verify has checked it. Every
+// error is ErrMalformedLink.
 func ParseLink(text string) (Link, error) {
 	raw, err := DecodeLink(text, linkSize)
 	if err != nil {
@@ -176,8 +176,8 @@ func ParseLink(text string) (Link, error) {
 	return l, nil
 }
 
-// Verify tells whether the link was made by DeriveLink for this Invitation
-// and this attempt, with a key of the ring. It compares in constant time.
+// Verify reports whether DeriveLink created the link for this Invitation and this
+// attempt with a key of the ring. It compares in constant time.
 func (k Keyring) Verify(l Link, uid string, a accountsv1.Attempt) bool {
 	mac, err := k.mac(l, a)
 	if err != nil {

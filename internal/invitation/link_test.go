@@ -36,7 +36,7 @@ func someAttempt(attempt, key int32, claimed time.Time) accountsv1.Attempt {
 	return accountsv1.Attempt{Number: attempt, KeyID: key, ClaimTime: &at}
 }
 
-// linkOf is the link of the current attempt.
+// linkOf returns the link of the current attempt.
 func linkOf(t *testing.T, keys Keyring, inv *accountsv1.Invitation) Link {
 	t.Helper()
 	return parsed(t, textOf(t, keys, inv))
@@ -86,14 +86,14 @@ func TestALinkIsGenuineForItsOwnAttemptAlone(t *testing.T) {
 		attempt accountsv1.Attempt
 		want    bool
 	}{
-		"its own attempt":                    {keys, someUID, own, true},
-		"its key is not the newest any more": {someKeys(t, 1, 2, 3), someUID, own, true},
-		"another Invitation":                 {keys, "6f1c2d3e-4a5b-4c6d-8e7f-0123456789ac", own, false},
-		"a later attempt":                    {keys, someUID, someAttempt(2, 2, claimed), false},
-		"another key of the ring":            {keys, someUID, someAttempt(1, 1, claimed), false},
-		"its key has left the ring":          {someKeys(t, 1, 3), someUID, own, false},
-		"the attempt was claimed anew":       {keys, someUID, someAttempt(1, 2, claimed.Add(time.Second)), false},
-		"no attempt at all":                  {keys, someUID, accountsv1.Attempt{}, false},
+		"its own attempt":                  {keys, someUID, own, true},
+		"its key is no longer the newest":  {someKeys(t, 1, 2, 3), someUID, own, true},
+		"another Invitation":               {keys, "6f1c2d3e-4a5b-4c6d-8e7f-0123456789ac", own, false},
+		"a later attempt":                  {keys, someUID, someAttempt(2, 2, claimed), false},
+		"another key of the ring":          {keys, someUID, someAttempt(1, 1, claimed), false},
+		"its key is no longer on the ring": {someKeys(t, 1, 3), someUID, own, false},
+		"the attempt was claimed again":    {keys, someUID, someAttempt(1, 2, claimed.Add(time.Second)), false},
+		"no attempt at all":                {keys, someUID, accountsv1.Attempt{}, false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -110,19 +110,19 @@ func TestNoLinkIsMadeOfWhatIsNoAttempt(t *testing.T) {
 		uid     string
 		attempt accountsv1.Attempt
 	}{
-		"no attempt":                {someUID, accountsv1.Attempt{}},
-		"attempt 0":                 {someUID, someAttempt(0, 1, claimed)},
-		"attempt -1":                {someUID, someAttempt(-1, 1, claimed)},
-		"key 0":                     {someUID, someAttempt(1, 0, claimed)},
-		"key 256, which is not 0":   {someUID, someAttempt(1, 256, claimed)},
-		"key 257, which is not 1":   {someUID, someAttempt(1, 257, claimed)},
-		"key -1, which is not 255":  {someUID, someAttempt(1, -1, claimed)},
-		"a key that left the ring":  {someUID, someAttempt(1, 2, claimed)},
-		"no time":                   {someUID, accountsv1.Attempt{Number: 1, KeyID: 1}},
-		"no UID":                    {"", someAttempt(1, 1, claimed)},
-		"a UID that is too short":   {someUID[1:], someAttempt(1, 1, claimed)},
-		"a UID that is too long":    {someUID + "00", someAttempt(1, 1, claimed)},
-		"a UID of other characters": {strings.Replace(someUID, "6", "g", 1), someAttempt(1, 1, claimed)},
+		"no attempt":                          {someUID, accountsv1.Attempt{}},
+		"attempt 0":                           {someUID, someAttempt(0, 1, claimed)},
+		"attempt -1":                          {someUID, someAttempt(-1, 1, claimed)},
+		"key 0":                               {someUID, someAttempt(1, 0, claimed)},
+		"key 256, which is not 0":             {someUID, someAttempt(1, 256, claimed)},
+		"key 257, which is not 1":             {someUID, someAttempt(1, 257, claimed)},
+		"key -1, which is not 255":            {someUID, someAttempt(1, -1, claimed)},
+		"a key that is no longer on the ring": {someUID, someAttempt(1, 2, claimed)},
+		"no time":                             {someUID, accountsv1.Attempt{Number: 1, KeyID: 1}},
+		"no UID":                              {"", someAttempt(1, 1, claimed)},
+		"a UID that is too short":             {someUID[1:], someAttempt(1, 1, claimed)},
+		"a UID that is too long":              {someUID + "00", someAttempt(1, 1, claimed)},
+		"a UID with other characters":         {strings.Replace(someUID, "6", "g", 1), someAttempt(1, 1, claimed)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if text, err := keys.DeriveLink(c.uid, c.attempt); err == nil || text != "" {
@@ -146,17 +146,17 @@ func TestParseLinkRefusesWhatIsNoLink(t *testing.T) {
 	keys := someKeys(t, 1)
 	text, _ := keys.DeriveLink(someUID, someAttempt(1, 1, claimed))
 	for name, bad := range map[string]string{
-		"nothing":           "",
-		"too short":         text[1:],
-		"too long":          text + "A",
-		"padded":            text + "=",
-		"other alphabet":    strings.Repeat("+", len(text)),
-		"line break inside": text[:10] + "\n" + text[11:],
-		"loose last bits":   text[:len(text)-1] + "B",
+		"nothing":             "",
+		"too short":           text[1:],
+		"too long":            text + "A",
+		"padded":              text + "=",
+		"other alphabet":      strings.Repeat("+", len(text)),
+		"line break inside":   text[:10] + "\n" + text[11:],
+		"stray trailing bits": text[:len(text)-1] + "B",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := ParseLink(bad); err == nil {
-				t.Error("it was taken for a link")
+				t.Error("it was parsed as a link")
 			}
 		})
 	}
@@ -184,7 +184,7 @@ func TestParseKeyring(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := ParseKeyring(data); err == nil {
-				t.Error("it was taken for a keyring")
+				t.Error("it was parsed as a keyring")
 			}
 		})
 	}

@@ -13,7 +13,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// answered has somebody say yes or no, with so many owners in the Organization.
+// answered accepts or declines, with the given number of owners in the Organization.
 func answered(f *Facts, yes bool, owners int, chat bool) {
 	f.Chat = chat
 	for i := range owners {
@@ -38,43 +38,43 @@ func TestWhoIsToldAboutAnAnswer(t *testing.T) {
 		"a yes": {out(func(f *Facts) { answered(f, true, 2, true) }), []string{
 			"confirmation to jane@example.com", "joined.owner-00 to owner-00@example.com", "joined.owner-01 to owner-01@example.com", "chat to ",
 		}},
-		"a yes, without a chat": {out(func(f *Facts) { answered(f, true, 1, false) }), []string{
+		"accepted, without a chat": {out(func(f *Facts) { answered(f, true, 1, false) }), []string{
 			"confirmation to jane@example.com", "joined.owner-00 to owner-00@example.com",
 		}},
-		"a yes of an owner": {out(func(f *Facts) {
+		"accepted by an owner": {out(func(f *Facts) {
 			answered(f, true, 1, false)
 			f.Owners = append(f.Owners, Owner{"jane", "jane@example.com"})
 		}), []string{"confirmation to jane@example.com", "joined.owner-00 to owner-00@example.com"}},
-		"a yes with another address": {out(func(f *Facts) {
+		"accepted with another address": {out(func(f *Facts) {
 			answered(f, true, 0, false)
 			f.Accepter.Spec.Email = "doe@example.net"
 		}), []string{"confirmation to doe@example.net"}},
-		"a yes whose Account went at once": {out(func(f *Facts) {
+		"accepted, and the Account was deleted at once": {out(func(f *Facts) {
 			answered(f, true, 0, false)
 			f.Accepter = nil
 		}), []string{"confirmation to jane@example.com"}},
 		"a no": {out(func(f *Facts) { answered(f, false, 2, true) }), []string{
 			"declined.owner-00 to owner-00@example.com", "declined.owner-01 to owner-01@example.com",
 		}},
-		"a no of somebody who was an owner by the same name": {out(func(f *Facts) {
+		"declined by a former owner of the same name": {out(func(f *Facts) {
 			answered(f, false, 0, true)
 			f.Owners = append(f.Owners, Owner{"jane", "jane@example.com"})
 		}), nil},
-		"a yes that was told before": {out(func(f *Facts) { answered(f, true, 2, true) }, state("Active")), nil},
-		"a no that was told before":  {out(func(f *Facts) { answered(f, false, 2, true) }, state("Declined")), nil},
-		"a yes of which the status was lost": {someFacts(withMembership(same), func(f *Facts) {
+		"accepted and notified before": {out(func(f *Facts) { answered(f, true, 2, true) }, state("Active")), nil},
+		"declined and notified before": {out(func(f *Facts) { answered(f, false, 2, true) }, state("Declined")), nil},
+		"accepted, and the status was lost": {someFacts(withMembership(same), func(f *Facts) {
 			f.TakenUp = true
 			answered(f, false, 2, true)
 			f.Invitation.Status.Decline = accountsv1.Decline{}
 		}), nil},
-		"a yes that has not been carried out": {out(accepting, state("Pending"), func(f *Facts) { f.Owners, f.Chat = []Owner{{"ada", "ada@example.com"}}, true }), nil},
-		"no answer":                           {out(func(f *Facts) { f.Owners, f.Chat = []Owner{{"ada", "ada@example.com"}}, true }), nil},
+		"accepted, and not carried out yet": {out(accepting, state("Pending"), func(f *Facts) { f.Owners, f.Chat = []Owner{{"ada", "ada@example.com"}}, true }), nil},
+		"no answer":                         {out(func(f *Facts) { f.Owners, f.Chat = []Owner{{"ada", "ada@example.com"}}, true }), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, told := c.facts, []string(nil)
 			for range 20 {
 				f.Invitation.Status = Report(f)
-				// Who is told is settled when the answer is seen first.
+				// The recipients are fixed when the answer is first seen.
 				f.Owners, f.Chat = []Owner{{"later", "later@example.com"}}, true
 				claim := Decide(f).Claim
 				if claim == nil {
@@ -91,8 +91,8 @@ func TestWhoIsToldAboutAnAnswer(t *testing.T) {
 	}
 }
 
-// The person reads in the language of their invitation, and who is told about
-// them in that of the Organization, both as they were when the answer was seen.
+// The person's notices use the language of the invitation, and the others use that of
+// the Organization. Both stay as they were when the answer was first seen.
 func TestNoticesStayAsTheyWereWhenTheAnswerWasSeen(t *testing.T) {
 	f := someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) {
 		f.Organization.Spec.Language, f.Permissions = "it", []string{"Deploy: Staging"}
@@ -111,12 +111,12 @@ func TestNoticesStayAsTheyWereWhenTheAnswerWasSeen(t *testing.T) {
 	for organization, want := range map[accountsv1.Language]accountsv1.Language{"": "en", "fr": "fr"} {
 		f.Organization.Spec.Language = organization
 		if got := f.ownLanguage(); got != want {
-			t.Errorf("of %q, its people are told in %q", organization, got)
+			t.Errorf("with language %q, the Organization's people are notified in %q", organization, got)
 		}
 	}
 	f.Organization = nil
 	if got := f.ownLanguage(); got != "" {
-		t.Errorf("of no Organization, its people are told in %q", got)
+		t.Errorf("without an Organization, its people are notified in %q", got)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestANoticeIsTriedForAWeek(t *testing.T) {
 		step(&f, accountsv1.DeliveryTemporaryFailure)
 	}
 	if gaveUp := last.Sub(first); gaveUp > 7*24*time.Hour || gaveUp < 7*24*time.Hour-5*time.Minute {
-		t.Errorf("it was tried for %s", gaveUp)
+		t.Errorf("it was retried for %s", gaveUp)
 	}
 	if f.Invitation.Status.State != accountsv1.InvitationActive {
 		t.Errorf("the Invitation is %s because a notice could not be delivered", f.Invitation.Status.State)

@@ -13,8 +13,8 @@ import (
 	"github.com/usher-dev/usher/internal/condition"
 )
 
-// Report says where the Invitation stands. What was mailed and answered is
-// taken over as it is; all else follows from the facts.
+// Report returns the status of the Invitation. It keeps the record of what was sent and
+// answered as it is; everything else follows from the facts.
 func Report(f Facts) accountsv1.InvitationStatus {
 	status := *f.Invitation.Status.DeepCopy()
 	at := f.situation()
@@ -43,7 +43,7 @@ func Report(f Facts) accountsv1.InvitationStatus {
 	return status
 }
 
-// delivered sets Delivered from the record of the current attempt.
+// delivered sets the condition Delivered from the record of the current attempt.
 func (f Facts) delivered(c *condition.Set, reason, message string) {
 	switch at := f.handover(); {
 	case at == accountsv1.ReasonSent:
@@ -57,9 +57,9 @@ func (f Facts) delivered(c *condition.Set, reason, message string) {
 	}
 }
 
-// handover is how the channels of the current attempt did, as a reason: Sent
-// when all took the link, otherwise what the worst of them says; empty while
-// nothing is known.
+// handover summarizes the channels of the current attempt as a reason: Sent if all took
+// the link, otherwise the reason of the worst channel. It is empty while nothing is
+// known.
 func (f Facts) handover() string {
 	reason := ""
 	for _, d := range f.Invitation.Status.Deliveries {
@@ -82,7 +82,7 @@ func (f Facts) handover() string {
 	return reason
 }
 
-// outcomes tells how each channel of the current attempt did.
+// outcomes describes the result of each channel of the current attempt.
 func (f Facts) outcomes() string {
 	var told []string
 	_, ended := f.end()
@@ -90,25 +90,25 @@ func (f Facts) outcomes() string {
 		if d.Purpose != accountsv1.PurposeInvitation {
 			continue
 		}
-		outcome := "on its way"
+		outcome := "being sent"
 		switch d.Result {
 		case "":
 			if ended {
-				outcome = "not known to have been taken"
+				outcome = "not known to have been sent"
 			}
 		case accountsv1.DeliverySent:
-			outcome = "handed over"
+			outcome = "sent"
 			if f.Media.Spent(d) {
-				outcome = "handed over twice, and never confirmed: " + d.Message
+				outcome = "sent twice without confirmation: " + d.Message
 			}
 		case accountsv1.DeliveryWithdrawn:
-			outcome = "taken away again"
+			outcome = "withdrawn"
 		case accountsv1.DeliveryRefused:
-			outcome = "refused for good: " + d.Message
+			outcome = "refused permanently: " + d.Message
 		case accountsv1.DeliveryTemporaryFailure:
-			outcome = "tried again: " + d.Message
+			outcome = "retrying: " + d.Message
 			if ended {
-				outcome = "not taken: " + d.Message
+				outcome = "not sent: " + d.Message
 			}
 		}
 		told = append(told, fmt.Sprintf("%s: %s.", d.Medium, strings.TrimRight(outcome, ".")))
@@ -116,7 +116,8 @@ func (f Facts) outcomes() string {
 	return strings.Join(told, " ")
 }
 
-// resendBlocked tells about a resend that is not carried out.
+// resendBlocked sets the condition ResendBlocked if a requested resend is not carried
+// out.
 func (f Facts) resendBlocked(c *condition.Set, at situation) {
 	r := f.resend()
 	switch {
@@ -126,14 +127,14 @@ func (f Facts) resendBlocked(c *condition.Set, at situation) {
 			"The value of "+accountsv1.ResendAnnotation+" must be a time such as 2026-11-21T10:00:00Z.")
 	case r.otherTerms:
 		c.True(accountsv1.ConditionResendBlocked, accountsv1.ReasonTermsChanged,
-			"The Membership has other terms than this Invitation was made with, such as another number; delete the Invitation, and Usher makes it anew.")
+			"The terms of the Membership, such as the phone number, changed after this Invitation was created; delete the Invitation, and Usher creates it again.")
 	case !r.possibleAt.IsZero():
 		_, message := f.limit()
 		c.True(accountsv1.ConditionResendBlocked, accountsv1.ReasonResendLimited, message)
 	}
 }
 
-// NotAccepted is the reason of Active=False, for a reason of Ready.
+// NotAccepted returns the reason of Active=False for a reason of Ready.
 func NotAccepted(ready string) string {
 	switch ready {
 	case accountsv1.ReasonAwaitingAcceptance, accountsv1.ReasonSending, accountsv1.ReasonTemporaryFailure, accountsv1.ReasonResendLimited:

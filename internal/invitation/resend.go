@@ -14,22 +14,22 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// clockSkew is how far in the future a request may lie: clocks differ.
+// clockSkew is how far in the future a request can lie, because clocks differ.
 const clockSkew = 5 * time.Minute
 
-// maxRequest is how long the value of a resend annotation may be.
+// maxRequest is the maximum length of the value of a resend annotation.
 const maxRequest = 64
 
-// resend is a request for a new attempt, and what becomes of it.
+// resend is a request for a new attempt, and its result.
 type resend struct {
-	// asked tells whether there is a request that has not been answered.
+	// asked reports whether there is an unanswered request.
 	asked bool
-	// invalid tells that its value is no time.
+	// invalid reports that its value is not a time.
 	invalid bool
-	// otherTerms tells that it would not go out as the Membership says by now.
+	// otherTerms reports that the terms of the Membership have changed, so that the
+	// resend would not match them.
 	otherTerms bool
-	// possibleAt is when it can be carried out, if there was too much of late;
-	// zero: now.
+	// possibleAt is when the rate limits allow it; zero: now.
 	possibleAt time.Time
 }
 
@@ -47,8 +47,8 @@ func (f Facts) resend() resend {
 	return resend{asked: true, possibleAt: f.nextAttempt()}
 }
 
-// requests are the values of the resend annotations, of an Invitation and of
-// its Membership.
+// requests returns the values of the resend annotations of an Invitation and of its
+// Membership.
 func requests(inv *accountsv1.Invitation, m *accountsv1.Membership) (own, membership string) {
 	own = inv.Annotations[accountsv1.ResendAnnotation]
 	if m != nil {
@@ -57,8 +57,8 @@ func requests(inv *accountsv1.Invitation, m *accountsv1.Membership) (own, member
 	return own, membership
 }
 
-// freshRequests are those that no attempt has answered. The first attempt
-// answers what was asked before it.
+// freshRequests returns the requests that no attempt has answered. The first attempt
+// answers all requests made before it.
 func freshRequests(inv *accountsv1.Invitation, m *accountsv1.Membership) []string {
 	attempt := inv.Status.Attempt
 	if !attempt.Begun() {
@@ -82,7 +82,7 @@ func validRequests(values []string) []string {
 	})
 }
 
-// kept is a request as an attempt keeps it: what is no request is not kept.
+// kept returns a request as an attempt records it. An invalid request is not recorded.
 func kept(value string) string {
 	if len(validRequests([]string{value})) == 0 {
 		return ""
@@ -90,10 +90,10 @@ func kept(value string) string {
 	return value
 }
 
-// otherTerms tells whether an Invitation that was made for the Membership is not
-// as it would be made now. It cannot be changed: another number, say, which
-// somebody has put right since, is in none of its attempts. The role is not among
-// the terms: each attempt goes by the Membership's.
+// otherTerms reports whether an Invitation that Usher created for the Membership
+// differs from the one it would create now. An Invitation cannot be changed, so none of
+// its attempts uses, for example, a corrected phone number. The role is not one of the
+// terms: each attempt uses the Membership's role.
 func otherTerms(inv *accountsv1.Invitation, m *accountsv1.Membership) bool {
 	if m == nil || !MadeForMembership(inv) {
 		return false
@@ -103,15 +103,15 @@ func otherTerms(inv *accountsv1.Invitation, m *accountsv1.Membership) bool {
 	return !equality.Semantic.DeepEqual(now, inv.Spec)
 }
 
-// renewing tells whether a new attempt is to be begun now.
+// renewing reports whether a new attempt is due now.
 func (f Facts) renewing() bool {
 	r := f.resend()
 	return r.asked && !r.invalid && !r.otherTerms && r.possibleAt.IsZero() && f.settled()
 }
 
-// settled tells whether nothing of the current attempt is on its way. A try that
-// came to nothing is not: nobody is at it, and whoever asks for a resend need not
-// wait until a gateway that is away takes what is out of date by then.
+// settled reports whether no send of the current attempt is in progress. A failed send
+// is not in progress. So a requested resend does not wait until a gateway that is down
+// takes a message that is out of date by then.
 func (f Facts) settled() bool {
 	if _, ended := f.end(); ended {
 		return true
@@ -124,10 +124,10 @@ func (f Facts) settled() bool {
 	return true
 }
 
-// Released tells whether somebody asked for mail after it was held: one of the
-// values is a time since Ready turned False, which it did when the status was
-// lost, and no time that has yet to come. What was asked for before does not
-// count: it came back with everything else.
+// Released reports whether an admin requested mail after it was held. One of the values
+// must be a time since Ready turned False, which happened when the status was lost, and
+// must not lie in the future. Earlier requests do not count, because the restore
+// brought them back with everything else.
 func Released(conditions []metav1.Condition, now time.Time, asked ...string) bool {
 	ready := meta.FindStatusCondition(conditions, accountsv1.ConditionReady)
 	if ready == nil || ready.Status == metav1.ConditionTrue {

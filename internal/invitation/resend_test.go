@@ -19,31 +19,31 @@ import (
 func TestWhatIsAskedForAgain(t *testing.T) {
 	week := DefaultValidity
 	situations{
-		"a resend of what is out": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest)), says{
+		"a resend of a sent invitation": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2",
 		}},
-		"a resend while the mail is on its way waits": {someFacts(tried(other, "", 1), asked(aRequest)), says{
+		"a resend waits while a send is in progress": {someFacts(tried(other, "", 1), asked(aRequest)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "wait 1m1s",
 		}},
-		"a resend of what has expired": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest), at(week)), says{
+		"a resend of an expired invitation": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest), at(week)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2",
 		}},
-		"a resend of what was declined": {someFacts(tried(me, accountsv1.DeliverySent, 1), declining, asked(aRequest)), says{
+		"a resend of a declined invitation": {someFacts(tried(me, accountsv1.DeliverySent, 1), declining, asked(aRequest)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2",
 		}},
-		"a resend of what was refused": {someFacts(tried(me, accountsv1.DeliveryRefused, 1), asked(aRequest)), says{
+		"a resend of a refused invitation": {someFacts(tried(me, accountsv1.DeliveryRefused, 1), asked(aRequest)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2",
 		}},
-		"a resend after the Account that accepted went": {
+		"a resend after the Account that accepted was deleted": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, asked(aRequest), func(f *Facts) { f.Accepter = nil }), says{
 				"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2",
 			},
 		},
-		"a resend that was answered": {
+		"a resend that was already carried out": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest), func(f *Facts) { f.Invitation.Status.Attempt.ResendRequest = aRequest }),
 			says{"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s"},
 		},
-		"a resend at no time that can be read": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked("now")), says{
+		"a resend with an invalid time": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked("now")), says{
 			"Pending", "True AwaitingAcceptance ResendBlocked", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
 		}},
 		"a resend to an address that was mailed often": {
@@ -52,73 +52,73 @@ func TestWhatIsAskedForAgain(t *testing.T) {
 			}),
 			says{"Pending", "True AwaitingAcceptance ResendBlocked", "False NotAccepted", "True AwaitingAcceptance", "wait 22h59m0s"},
 		},
-		"a resend asked for at the Membership": {
+		"a resend requested on the Membership": {
 			someFacts(withMembership(func(m *accountsv1.Membership) {
 				m.Annotations = map[string]string{accountsv1.ResendAnnotation: aRequest}
 			}),
 				tried(me, accountsv1.DeliverySent, 1)),
 			says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2"},
 		},
-		"a resend of an accepted one is none": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Active"), asked(aRequest)), says{
+		"a resend of an accepted invitation is ignored": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Active"), asked(aRequest)), says{
 			"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
 		}},
-		"mailed before, and its status was lost": {someFacts(cameBack), says{
+		"sent before, and its status was lost": {someFacts(cameBack), says{
 			"Failed", "False MailHeld Stalled", "False MailHeld", "False MailHeld", "wait",
 		}},
-		"held, with a request from before": {someFacts(cameBack, heldSince(claimed.Add(time.Second)), asked(aRequest)), says{
+		"held, with an earlier request": {someFacts(cameBack, heldSince(claimed.Add(time.Second)), asked(aRequest)), says{
 			"Failed", "False MailHeld Stalled", "False MailHeld", "False MailHeld", "wait",
 		}},
-		"held, with a request from a time to come": {someFacts(cameBack, heldSince(claimed), asked("2027-11-21T12:00:00Z")), says{
+		"held, with a request in the future": {someFacts(cameBack, heldSince(claimed), asked("2027-11-21T12:00:00Z")), says{
 			"Failed", "False MailHeld Stalled", "False MailHeld", "False MailHeld", "wait",
 		}},
-		"held, and somebody asked for it since": {someFacts(cameBack, heldSince(claimed), asked(aRequest)), says{
+		"held, and requested since": {someFacts(cameBack, heldSince(claimed), asked(aRequest)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1",
 		}},
-		"held, and an admin let all go since": {
+		"held, and an admin released all mail since": {
 			someFacts(cameBack, heldSince(claimed), func(f *Facts) {
 				f.Organization.Annotations = map[string]string{accountsv1.ReleaseMailAnnotation: aRequest}
 			}),
 			says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1"},
 		},
-		"a resend of what was declined, to an address that was mailed often": {
+		"a resend of a declined invitation, to an address that was mailed often": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), declining, asked(aRequest), mailedOften),
 			says{"Declined", "True Declined ResendBlocked", "False Declined", "False Declined", "wait 24h0m0s"},
 		},
-		"a resend while a channel is away": {
+		"a resend while one channel fails temporarily": {
 			someFacts(by("Email", "SMS"), tried(me, accountsv1.DeliverySent, 1), delivered("sms", "TemporaryFailure"), asked(aRequest)), says{
 				"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2",
 			},
 		},
-		"a resend while all channels are away": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), asked(aRequest)), says{
+		"a resend while all channels fail temporarily": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), asked(aRequest)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2",
 		}},
-		"a resend while one channel is away, and another is at it, waits": {
+		"a resend waits while one channel fails temporarily and another is sending": {
 			someFacts(by("Email", "SMS"), tried(other, "", 1), delivered("sms", "TemporaryFailure"), asked(aRequest), at(30*time.Second)), says{
 				"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "claim sms 2",
 			},
 		},
-		"a resend of what never went out": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), asked(aRequest), at(week)), says{
+		"a resend of an invitation that was never sent": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), asked(aRequest), at(week)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2",
 		}},
 		"a resend without a key": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest), func(f *Facts) { f.KeyFault = "gone" }), says{
 			"Failed", "False LinkKeysInvalid Stalled", "False LinkKeysInvalid", "False LinkKeysInvalid", "wait 1m0s",
 		}},
-		"a resend to somebody who has come in meanwhile": {
+		"a resend to a person who has become a member since": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), at(week), asked(aRequest), func(f *Facts) { f.Rival = Rival{Reason: "AddressHasAccount", Name: "jane-2"} }),
 			says{"Failed", "False AddressHasAccount Stalled", "False AddressHasAccount", "False AddressHasAccount", "wait"},
 		},
-		"a resend that is only too long": {
+		"a resend with a value that is too long": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), asked("2026-11-21T12:00:00."+strings.Repeat("0", 64)+"Z")),
 			says{"Pending", "True AwaitingAcceptance ResendBlocked", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s"},
 		},
-		"a clock that was put back after its time was over": {
+		"a clock that was set back after the expiry": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Expired"), at(week-time.Minute)),
 			says{"Expired", "True Expired", "False Expired", "False Expired", "wait"},
 		},
 	}.check(t)
 }
 
-// renewedAt asks for a resend at a time and has it carried out.
+// renewedAt requests a resend at a time and lets it be carried out.
 func renewedAt(t *testing.T, f *Facts, now time.Time) {
 	t.Helper()
 	f.Now = now
@@ -151,7 +151,7 @@ func TestAResendForgetsTheAnswerBeforeAndKeepsTheLanguage(t *testing.T) {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	if status.Decline.Given() || status.OtherAddress.Given() || status.Guesses != 0 || status.State != accountsv1.InvitationPending {
-		t.Errorf("it remembers %+v", status)
+		t.Errorf("it keeps %+v", status)
 	}
 	if left := status.ExpirationTime.Sub(f.Now); left != DefaultValidity {
 		t.Errorf("it is valid for %s", left)
@@ -162,8 +162,8 @@ func TestWhateverHasEndedIsOpenAgainAfterAResend(t *testing.T) {
 	keys := someKeys(t, 7)
 	for name, ended := range map[string]func(*Facts){
 		"expired": func(f *Facts) { f.Now = claimed.Add(DefaultValidity) }, "declined": declining,
-		"accepted by an Account that is gone": func(f *Facts) { accepting(f); f.Accepter = nil },
-		"refused":                             delivered("email", accountsv1.DeliveryRefused),
+		"accepted by a deleted Account": func(f *Facts) { accepting(f); f.Accepter = nil },
+		"refused":                       delivered("email", accountsv1.DeliveryRefused),
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := someFacts(tried(me, accountsv1.DeliverySent, 1), ended)
@@ -174,13 +174,13 @@ func TestWhateverHasEndedIsOpenAgainAfterAResend(t *testing.T) {
 				t.Errorf("it is %s", f.Invitation.Status.State)
 			}
 			if old, fresh := f.Check(before, keys, f.Now), f.Check(linkOf(t, keys, f.Invitation), keys, f.Now); old != Superseded || fresh != Open {
-				t.Errorf("the link before is %v, and the new one is %v", old, fresh)
+				t.Errorf("the earlier link is %v, and the new one is %v", old, fresh)
 			}
 		})
 	}
 }
 
-// An Invitation cannot be changed, so that only a new one goes to another number.
+// An Invitation cannot be changed, so only a new one can go to another number.
 func TestAResendGoesOutAsTheMembershipSaysByNowOrNotAtAll(t *testing.T) {
 	blocked := says{"Pending", "True AwaitingAcceptance ResendBlocked", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s"}
 	carriedOut := says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2"}
@@ -189,17 +189,17 @@ func TestAResendGoesOutAsTheMembershipSaysByNowOrNotAtAll(t *testing.T) {
 		change func(*accountsv1.MembershipSpec)
 		want   says
 	}{
-		"nothing is another":                 {func(*accountsv1.MembershipSpec) {}, carriedOut},
-		"the role is another":                {func(s *accountsv1.MembershipSpec) { s.Role = "observer" }, carriedOut},
-		"a list that is empty is none":       {func(s *accountsv1.MembershipSpec) { s.Delivery = []accountsv1.DeliveryChannel{} }, carriedOut},
-		"the number is another":              {func(s *accountsv1.MembershipSpec) { s.PhoneNumber = "+393337654321" }, blocked},
-		"the channel is another":             {func(s *accountsv1.MembershipSpec) { s.Delivery = []accountsv1.DeliveryChannel{"Link"} }, blocked},
-		"the language is another":            {func(s *accountsv1.MembershipSpec) { s.Language = "it" }, blocked},
-		"who may accept is another question": {func(s *accountsv1.MembershipSpec) { s.AddressMatch = "AnyAddress" }, blocked},
-		"the message is another":             {func(s *accountsv1.MembershipSpec) { s.Message = "Welcome" }, blocked},
-		"the given name is another":          {func(s *accountsv1.MembershipSpec) { s.GivenName = "Janet" }, blocked},
-		"the family name is another":         {func(s *accountsv1.MembershipSpec) { s.FamilyName = "Roe" }, blocked},
-		"somebody else invites":              {func(s *accountsv1.MembershipSpec) { s.InvitedBy = "Ada Example" }, blocked},
+		"nothing has changed":             {func(*accountsv1.MembershipSpec) {}, carriedOut},
+		"the role has changed":            {func(s *accountsv1.MembershipSpec) { s.Role = "observer" }, carriedOut},
+		"an empty list equals no list":    {func(s *accountsv1.MembershipSpec) { s.Delivery = []accountsv1.DeliveryChannel{} }, carriedOut},
+		"the number has changed":          {func(s *accountsv1.MembershipSpec) { s.PhoneNumber = "+393337654321" }, blocked},
+		"the channel has changed":         {func(s *accountsv1.MembershipSpec) { s.Delivery = []accountsv1.DeliveryChannel{"Link"} }, blocked},
+		"the language has changed":        {func(s *accountsv1.MembershipSpec) { s.Language = "it" }, blocked},
+		"the address rule has changed":    {func(s *accountsv1.MembershipSpec) { s.AddressMatch = "AnyAddress" }, blocked},
+		"the message has changed":         {func(s *accountsv1.MembershipSpec) { s.Message = "Welcome" }, blocked},
+		"the given name has changed":      {func(s *accountsv1.MembershipSpec) { s.GivenName = "Janet" }, blocked},
+		"the family name has changed":     {func(s *accountsv1.MembershipSpec) { s.FamilyName = "Roe" }, blocked},
+		"the inviting person has changed": {func(s *accountsv1.MembershipSpec) { s.InvitedBy = "Ada Example" }, blocked},
 	} {
 		changed := func(f *Facts) {
 			withMembership(func(m *accountsv1.Membership) { m.Spec.Role = f.Invitation.Spec.Role; c.change(&m.Spec) })(f)
@@ -208,11 +208,11 @@ func TestAResendGoesOutAsTheMembershipSaysByNowOrNotAtAll(t *testing.T) {
 		}
 		all[name] = someSituation{someFacts(madeFor, changed), c.want}
 		if c.want == blocked {
-			all[name+", of one by hand"] = someSituation{someFacts(changed), carriedOut}
+			all[name+", for a manually applied Invitation"] = someSituation{someFacts(changed), carriedOut}
 		}
 		over := someFacts(madeFor, changed, state("Expired"))
 		if _, wanted := WantsSeat(over.Invitation, over.Membership); wanted != (c.want == carriedOut) {
-			t.Errorf("%s: what has expired wants a seat: %v", name, wanted)
+			t.Errorf("%s: the expired Invitation wants a seat: %v", name, wanted)
 		}
 	}
 	all.check(t)
@@ -222,11 +222,11 @@ func TestTheLanguageOfAMailing(t *testing.T) {
 	for name, c := range map[string]struct {
 		invitation, before, organization, want accountsv1.Language
 	}{
-		"nobody says":                    {"", "", "", "en"},
-		"the Organization says":          {"", "", "it", "it"},
-		"as it was before":               {"", "de", "it", "de"},
-		"the Invitation says":            {"fr", "", "it", "fr"},
-		"the Invitation says, as before": {"fr", "fr", "it", "fr"},
+		"no language is set":                {"", "", "", "en"},
+		"only the Organization sets it":     {"", "", "it", "it"},
+		"the previous attempt sets it":      {"", "de", "it", "de"},
+		"the Invitation sets it":            {"fr", "", "it", "fr"},
+		"the Invitation sets it, as before": {"fr", "fr", "it", "fr"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := someFacts()
@@ -261,14 +261,14 @@ func TestEachRequestCountsOnce(t *testing.T) {
 		do   func()
 		want int32
 	}{
-		{"at the Invitation", func() { own(first) }, 2},
-		{"at the Invitation, once more", func() { own(first) }, 2},
-		{"the same time at the Membership is another request", func() { membership(first) }, 3},
-		{"taken away", func() { own(""); membership("") }, 3},
-		{"brought back", func() { own(first); membership(first) }, 3},
-		{"both at once are one mailing", func() { own(next); membership(next) }, 4},
-		{"no time", func() { own("yesterday") }, 4},
-		{"no time, and a time at the Membership", func() { membership(first) }, 5},
+		{"on the Invitation", func() { own(first) }, 2},
+		{"on the Invitation, once more", func() { own(first) }, 2},
+		{"the same time on the Membership is another request", func() { membership(first) }, 3},
+		{"removed", func() { own(""); membership("") }, 3},
+		{"restored", func() { own(first); membership(first) }, 3},
+		{"both at once cause one mailing", func() { own(next); membership(next) }, 4},
+		{"an invalid time", func() { own("yesterday") }, 4},
+		{"an invalid time, and a valid one on the Membership", func() { membership(first) }, 5},
 	} {
 		c.do()
 		f.Now = f.Now.Add(10 * time.Hour)
@@ -307,7 +307,8 @@ func TestNoAddressIsMailedMoreThanFiveTimesInADay(t *testing.T) {
 	})
 }
 
-// What is asked for in vain is carried out by itself, and no later than it can be.
+// A blocked request is carried out later without another request, and as soon as
+// possible.
 func TestAResendThatWaitsIsCarriedOut(t *testing.T) {
 	f := someFacts(tried(me, accountsv1.DeliverySent, 1))
 	for i := range MostMailings - 1 {
@@ -326,11 +327,11 @@ func TestAResendThatWaitsIsCarriedOut(t *testing.T) {
 	}
 	f.Now = f.Now.Add(after - time.Second)
 	if did := step(&f, ""); did != "wait 1s" {
-		t.Errorf("a second before, it did: %s", did)
+		t.Errorf("one second too early, the result was: %s", did)
 	}
 	f.Now = f.Now.Add(time.Second)
 	if did := step(&f, accountsv1.DeliverySent); did != "attempt 6" {
-		t.Errorf("it did: %s", did)
+		t.Errorf("the result was: %s", did)
 	}
 	if got := shown(f.Invitation.Status.Conditions, "ResendBlocked"); got != "" {
 		t.Errorf("ResendBlocked is %q", got)
@@ -341,13 +342,13 @@ func TestReleased(t *testing.T) {
 	turned := claimed
 	now := claimed.Add(time.Hour)
 	for value, want := range map[string]bool{
-		"2026-11-21T12:00:00Z":              true, // the very second
+		"2026-11-21T12:00:00Z":              true, // exactly that second
 		"2026-11-21T11:59:59Z":              false,
 		"2026-11-21T11:59:59.999999999Z":    false,
 		"2026-11-21T13:00:00+01:00":         true, // the same in another zone
 		"2026-11-21T12:00:00+01:00":         false,
 		"2026-11-21T12:59:59.5Z":            true,
-		"2026-11-21T13:04:59Z":              true, // their clock is ahead
+		"2026-11-21T13:04:59Z":              true, // the requester's clock is ahead
 		"2026-11-21T13:05:00Z":              false,
 		"9999-12-31T23:59:59Z":              false,
 		"0000-01-01T00:00:00Z":              false,
@@ -369,10 +370,10 @@ func TestReleased(t *testing.T) {
 			}
 			conditions[0].Status = metav1.ConditionTrue
 			if Released(conditions, now, value) {
-				t.Error("what is ready was released")
+				t.Error("a ready object was released")
 			}
 			if Released(nil, now, value) {
-				t.Error("what nobody has looked at was released")
+				t.Error("an object without a report was released")
 			}
 		})
 	}

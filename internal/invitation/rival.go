@@ -10,36 +10,41 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Rival is why an address cannot be invited: somebody has it already.
+// Rival is the reason why an address cannot be invited: it is already taken.
 type Rival struct {
-	// Reason is a reason of the condition Ready; empty: there is no rival.
+	// Reason is a reason of the condition Ready; empty: there is no conflict.
 	Reason string
 	// Name of the Invitation, Membership or Account that has the address.
 	Name string
-	// Undecided says that no rival is known, but that one may have come first:
-	// another Invitation, which has not said yet what became of it.
+	// Undecided reports that no conflict is known, but that another Invitation may have
+	// been first and has not reported its result yet.
 	Undecided bool
 }
 
-// Others are who else has to do with an address in an Organization.
+// Others holds the other objects in an Organization that use an address.
 type Others struct {
 	// Invitations of the Organization to the same address.
 	Invitations []accountsv1.Invitation
 	// Memberships of the Organization for the same address.
 	Memberships []accountsv1.Membership
-	// Accounts of the address that hold a Membership of another name in the
+	// Accounts with the address that hold a Membership of another name in the
 	// Organization.
 	Accounts []accountsv1.Account
 }
 
-// FindRival finds who stands in the way of an Invitation: a member, even one
-// whose Membership grants nothing at the moment, an Account that a member signs
-// in with, or an older open Invitation. It looks at the Organization alone: who
-// has an Account of the address elsewhere may be invited.
+// FindRival returns what prevents an Invitation from being sent. It is one of these:
 //
-// What another one is at is seen only later, and which of two was there first is
-// known to the second, by clocks that differ. So one that has precedence waits
-// until each other has seen it, and failed for it, or turns out to be on its way.
+//   - a member, even if the Membership grants nothing at the moment
+//   - an Account with which a member signs in
+//   - an older open Invitation
+//
+// It considers only this Organization: a person who has an Account with the address
+// elsewhere can be invited.
+//
+// The state of another Invitation is visible only with a delay, and only the second of
+// two Invitations can tell which was first, from clocks that differ. So an Invitation that
+// has precedence waits until each other one has seen it and failed because of it, or
+// turns out to be in progress.
 func FindRival(inv *accountsv1.Invitation, others Others) Rival {
 	for i := range others.Memberships {
 		if m := &others.Memberships[i]; m.Name != inv.Name && m.Status.AccountRef.Name != "" {
@@ -63,7 +68,7 @@ func FindRival(inv *accountsv1.Invitation, others Others) Rival {
 	return Rival{Undecided: undecided}
 }
 
-// open tells whether an Invitation can still be accepted, or is about to be mailed.
+// open reports whether an Invitation can still be accepted, or is about to be sent.
 func open(inv *accountsv1.Invitation) bool {
 	switch inv.Status.State {
 	case accountsv1.InvitationPending, accountsv1.InvitationSending, "":
@@ -73,8 +78,8 @@ func open(inv *accountsv1.Invitation) bool {
 	return false
 }
 
-// before tells which of two Invitations to one address stays: the one that was
-// mailed first, or else the older.
+// before reports whether Invitation a has precedence over b to the same address: the
+// one that was sent first, otherwise the older one.
 func before(a, b *accountsv1.Invitation) bool {
 	return cmp.Or(
 		begun(a).Compare(begun(b)),
@@ -83,7 +88,7 @@ func before(a, b *accountsv1.Invitation) bool {
 	) < 0
 }
 
-// begun is when an Invitation was first mailed; one that was not comes last.
+// begun returns when an Invitation was first sent. One that was never sent sorts last.
 func begun(inv *accountsv1.Invitation) time.Time {
 	if !open(inv) || !inv.Status.Attempt.Begun() {
 		return time.Unix(1<<40, 0)

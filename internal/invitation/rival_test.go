@@ -16,7 +16,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// toTheSame is another Invitation to the same address.
+// toTheSame returns another Invitation to the same address.
 func toTheSame(name string, changes ...func(*Facts)) accountsv1.Invitation {
 	f := someFacts(changes...)
 	f.Invitation.Name, f.Invitation.UID = name, types.UID(name)
@@ -44,50 +44,50 @@ func TestWhoStandsInTheWay(t *testing.T) {
 		others Others
 		want   Rival
 	}{
-		"nobody":                         {nil, Others{}, Rival{}},
+		"no other object":                {nil, Others{}, Rival{}},
 		"a member":                       {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, Rival{Reason: "AddressIsMember", Name: "jane-2"}},
 		"the Membership of its own name": {nil, Others{Memberships: []accountsv1.Membership{member("jane", "Active", "jane")}}, Rival{}},
-		"a member whose Account is disabled, or who has no second factor": {
+		"a member whose Account is disabled, or who lacks a second factor": {
 			nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Inactive", "jane")}}, Rival{Reason: "AddressIsMember", Name: "jane-2"},
 		},
-		"a Membership that nobody holds": {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Invited", ""), member("jane-3", "Expired", ""), member("jane-4", "Inactive", "")}}, Rival{}},
-		"an Account":                     {nil, Others{Accounts: []accountsv1.Account{account}}, Rival{Reason: "AddressHasAccount", Name: "jane.acme"}},
+		"a Membership that no Account holds": {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Invited", ""), member("jane-3", "Expired", ""), member("jane-4", "Inactive", "")}}, Rival{}},
+		"an Account":                         {nil, Others{Accounts: []accountsv1.Account{account}}, Rival{Reason: "AddressHasAccount", Name: "jane.acme"}},
 		"a member before an Account": {
 			nil, Others{Accounts: []accountsv1.Account{account}, Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, Rival{Reason: "AddressIsMember", Name: "jane-2"},
 		},
-		"itself":                     {nil, invitations(toTheSame("jane", out, state("Pending"))), Rival{}},
-		"one that is out":            {nil, invitations(toTheSame("jane-2", out, state("Pending"))), Rival{Reason: "AddressInvited", Name: "jane-2"}},
-		"one that is being mailed":   {nil, invitations(toTheSame("jane-2", out, state("Sending"))), Rival{Reason: "AddressInvited", Name: "jane-2"}},
-		"one that was declined":      {nil, invitations(toTheSame("jane-2", out, state("Declined"))), Rival{}},
-		"one that has expired":       {nil, invitations(toTheSame("jane-2", out, state("Expired"))), Rival{}},
-		"one that failed":            {nil, invitations(toTheSame("jane-2", out, state("Failed"))), Rival{}},
-		"one that is history":        {nil, invitations(toTheSame("jane-2", out, state("Active"))), Rival{}},
-		"one that is out, and going": {nil, invitations(toTheSame("jane-2", out, state("Pending"), going)), Rival{}},
-		"an older one that nobody saw": {
+		"the Invitation itself":                            {nil, invitations(toTheSame("jane", out, state("Pending"))), Rival{}},
+		"an Invitation that was sent":                      {nil, invitations(toTheSame("jane-2", out, state("Pending"))), Rival{Reason: "AddressInvited", Name: "jane-2"}},
+		"an Invitation that is being sent":                 {nil, invitations(toTheSame("jane-2", out, state("Sending"))), Rival{Reason: "AddressInvited", Name: "jane-2"}},
+		"an Invitation that was declined":                  {nil, invitations(toTheSame("jane-2", out, state("Declined"))), Rival{}},
+		"an Invitation that has expired":                   {nil, invitations(toTheSame("jane-2", out, state("Expired"))), Rival{}},
+		"an Invitation that failed":                        {nil, invitations(toTheSame("jane-2", out, state("Failed"))), Rival{}},
+		"an Invitation that is history":                    {nil, invitations(toTheSame("jane-2", out, state("Active"))), Rival{}},
+		"an Invitation that was sent and is being deleted": {nil, invitations(toTheSame("jane-2", out, state("Pending"), going)), Rival{}},
+		"an older one that was not reconciled yet": {
 			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed.Add(-time.Second)))), Rival{Reason: "AddressInvited", Name: "jane-2"},
 		},
-		"a younger one that nobody saw": {[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed.Add(time.Second)))), Rival{Undecided: true}},
-		"one of the same age, whose name comes before": {
+		"a younger one that was not reconciled yet": {[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed.Add(time.Second)))), Rival{Undecided: true}},
+		"one of the same age with an earlier name": {
 			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jana", createdAt(claimed))), Rival{Reason: "AddressInvited", Name: "jana"},
 		},
-		"one of the same age, whose name comes after": {
+		"one of the same age with a later name": {
 			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed))), Rival{Undecided: true},
 		},
-		"one of the same age, whose name comes after, and that has given way": {
+		"one of the same age with a later name that has yielded": {
 			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed), state("Failed"))), Rival{},
 		},
-		"one of the same age, where this one is out": {
+		"one of the same age, while this one was sent": {
 			[]func(*Facts){createdAt(claimed), out}, invitations(toTheSame("jane-2", createdAt(claimed))), Rival{},
 		},
-		"one that was mailed later": {
+		"one that was sent later": {
 			[]func(*Facts){out, state("Pending")}, invitations(toTheSame("jana", at(time.Second), out, state("Pending"))), Rival{},
 		},
-		"one that was mailed first, and again since": {
+		"one that was sent first, and sent again since": {
 			[]func(*Facts){at(time.Minute), out, state("Pending")},
 			invitations(toTheSame("jane-2", out, asked(aRequest), func(f *Facts) { f.Now = claimed.Add(time.Hour); step(f, "Sent") })),
 			Rival{Reason: "AddressInvited", Name: "jane-2"},
 		},
-		"one that was mailed first and is older than this one, which has expired": {
+		"one that was sent first and is older than this expired one": {
 			[]func(*Facts){out, state("Expired")}, invitations(toTheSame("jane-2", at(time.Hour), out, state("Pending"))), Rival{Reason: "AddressInvited", Name: "jane-2"},
 		},
 	} {
@@ -103,16 +103,16 @@ func TestWhoStandsInTheWay(t *testing.T) {
 			f.Rival = got
 			says, status := look(f)
 			if says.state != "Failed" || says.ready != "False "+got.Reason+" Stalled" || Decide(f).Claim != nil {
-				t.Errorf("with it, a look says %+v", says)
+				t.Errorf("with it, Report returns %+v", says)
 			}
 			if message := status.Conditions[0].Message; !strings.Contains(message, got.Name) {
-				t.Errorf("nobody is told who it is: %s", message)
+				t.Errorf("the message does not name it: %s", message)
 			}
 		})
 	}
 }
 
-// someRivals are Invitations to one address, with much in common.
+// someRivals returns Invitations to one address with much in common.
 func someRivals(t *rapid.T) []Facts {
 	second := func(label string) time.Time {
 		return claimed.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, label)) * time.Second)
@@ -155,7 +155,7 @@ func TestOfSeveralOpenInvitationsToAnAddressExactlyOneStays(t *testing.T) {
 			if rival := FindRival(f.Invitation, Others{Invitations: others}); rival.Reason == "" {
 				staying = append(staying, f.Invitation.Name)
 			} else if !slices.ContainsFunc(all, func(f Facts) bool { return f.Invitation.Name == rival.Name && open(f.Invitation) }) {
-				t.Fatalf("%s gives way to %s, which is not open", f.Invitation.Name, rival.Name)
+				t.Fatalf("%s yields to %s, which is not open", f.Invitation.Name, rival.Name)
 			}
 		}
 		if len(staying) != min(1, len(opened)) {
@@ -164,16 +164,16 @@ func TestOfSeveralOpenInvitationsToAnAddressExactlyOneStays(t *testing.T) {
 	})
 }
 
-// They are made by and by, by clocks that differ, and what becomes of them is seen
-// late.
+// They are created at slightly different times, with clocks that differ, and their
+// results are seen late.
 func TestOfInvitationsThatAreMadeAtOnceOneIsMailed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const most = 3
 		names := rapid.Permutation([]string{"jane-0", "jane-1", "jane-2"}).Draw(t, "names")
 		var (
 			all     []Facts
-			history = [][]accountsv1.Invitation{nil} // all that there was, after each write
-			shown   int                              // which of it the cache shows
+			history = [][]accountsv1.Invitation{nil} // every state, after each write
+			shown   int                              // the state that the cache shows
 			written [most]int                        // when each was last written
 			looked  [most]bool
 		)
@@ -218,8 +218,8 @@ func TestOfInvitationsThatAreMadeAtOnceOneIsMailed(t *testing.T) {
 	})
 }
 
-// Whatever they start from, and however late each sees the others: when it is
-// quiet again, one can be accepted, and the mail of every other one is dead.
+// From any starting point and with any delay, the Invitations agree: in the end one can
+// be accepted, and the mail of all others is dead.
 func TestInvitationsToOneAddressAgreeOnOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := someRivals(t)
@@ -230,7 +230,7 @@ func TestInvitationsToOneAddressAgreeOnOne(t *testing.T) {
 			f.Now = f.Now.Add(time.Second)
 			step(f, accountsv1.DeliverySent)
 		}
-		for range rapid.IntRange(0, 12).Draw(t, "looks at what was") {
+		for range rapid.IntRange(0, 12).Draw(t, "stale reconciliations") {
 			lookAt(rapid.IntRange(0, len(all)-1).Draw(t, "whose"))
 			if rapid.Bool().Draw(t, "news") {
 				seen = invitationsOf(all)
@@ -253,7 +253,7 @@ func TestInvitationsToOneAddressAgreeOnOne(t *testing.T) {
 			return s == "Expired" || s == "Declined" || s == "Active"
 		}
 		if want := map[bool]int{true: 0, false: 1}[!slices.ContainsFunc(all, func(f Facts) bool { return !ended(f) })]; len(opened) != want {
-			t.Fatalf("open are %v", opened)
+			t.Fatalf("these are open: %v", opened)
 		}
 	})
 }

@@ -9,29 +9,29 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// seat is whether an attempt has a seat.
+// seat is the seat status of an attempt.
 type seat int
 
 const (
-	// seatTaken: it has one, or needs none.
+	// seatTaken: it has a seat, or needs none.
 	seatTaken seat = iota
-	// seatsExhausted: there is none.
+	// seatsExhausted: no seat is free.
 	seatsExhausted
-	// seatPending: it has not been looked at yet.
+	// seatPending: its seat is not decided yet.
 	seatPending
 )
 
-// Counted tells whether a role of the Organization takes one of its seats. One
-// that is not in the catalogue does: a slip in a manifest must not give the
-// seats of everybody with that role to others.
+// Counted reports whether a role of the Organization takes one of its seats. A role
+// that is not in the catalogue takes one too: a mistake in a manifest must not give the
+// seats of all members with that role to others.
 func Counted(org *accountsv1.Organization, role accountsv1.CatalogueName) bool {
 	r, _ := org.Role(role)
 	return org.Spec.Seats != 0 && r.Counted()
 }
 
-// seat tells whether the attempt has a seat, by what the Organization says. A
-// seat is given to one attempt of one Invitation, so that an older look at the
-// Organization never passes for a newer one.
+// seat returns whether the attempt has a seat, according to the Organization's status.
+// A seat is given to one attempt of one Invitation, so that a stale Organization never
+// passes for a current one.
 func (o Offer) seat(attempt int32) seat {
 	org := o.Organization
 	if !Counted(org, o.Role()) {
@@ -47,7 +47,7 @@ func (o Offer) seat(attempt int32) seat {
 		case h.InvitationUID == string(o.Invitation.UID) && h.Attempt >= attempt:
 			return seatTaken
 		case h.InvitationUID == string(o.Invitation.UID) || h.InvitationUID == "":
-			return seatPending // its own, of which it is being found out whether it goes on
+			return seatPending // it has this seat, and Usher has yet to decide whether it keeps it
 		}
 	}
 	if *seats.Taken < org.Spec.Seats {
@@ -56,13 +56,14 @@ func (o Offer) seat(attempt int32) seat {
 	return seatsExhausted
 }
 
-// seated tells whether the current attempt can be accepted: only with a seat.
-// Where the list of seats is made anew, whoever was mailed will be on it.
+// seated reports whether the current attempt can be accepted, for which it needs a
+// seat. While the list of seats is being rebuilt it can be accepted, because every
+// Invitation that was sent will be on the list.
 func (o Offer) seated() bool {
 	return o.seat(o.Invitation.Status.Attempt.Number) == seatTaken || o.Organization.Status.Seats.Taken == nil
 }
 
-// wantedAttempt is the attempt that needs a seat now.
+// wantedAttempt returns the attempt that needs a seat now.
 func (f Facts) wantedAttempt() int32 {
 	number := f.Invitation.Status.Attempt.Number
 	if number == 0 || f.renewing() {
@@ -71,9 +72,9 @@ func (f Facts) wantedAttempt() int32 {
 	return number
 }
 
-// WantsSeat tells for which attempt an Invitation needs a seat, going by what
-// its status says: none if it has ended and nobody asked for a resend, or if it
-// stands still for another reason than seats. Membership may be nil.
+// WantsSeat returns the attempt for which an Invitation needs a seat, according to its
+// status. It needs none if it ended without a request for a resend, or if it is stalled
+// for another reason than seats. Membership can be nil.
 func WantsSeat(inv *accountsv1.Invitation, m *accountsv1.Membership) (attempt int32, wanted bool) {
 	number := inv.Status.Attempt.Number
 	if number == 0 || len(validRequests(freshRequests(inv, m))) > 0 && !otherTerms(inv, m) {
@@ -88,7 +89,7 @@ func WantsSeat(inv *accountsv1.Invitation, m *accountsv1.Membership) (attempt in
 		return attempt, true
 	case accountsv1.InvitationExpired, accountsv1.InvitationDeclined, accountsv1.InvitationFailed:
 	}
-	// Pending has the reason, too, and keeps it where a look failed.
+	// Pending has the same reason, and keeps it after a failed reconciliation.
 	pending := meta.FindStatusCondition(inv.Status.Conditions, accountsv1.ConditionPending)
 	if pending != nil && pending.Reason == accountsv1.ReasonSeatsExhausted {
 		return attempt, true

@@ -22,7 +22,7 @@ func TestSeats(t *testing.T) {
 		"no seat": {someFacts(seats(1, accountsv1.SeatHolder{Name: "john"})), says{
 			"Failed", "False SeatsExhausted Stalled", "False SeatsExhausted", "False SeatsExhausted", "wait",
 		}},
-		"a seat that nobody has given yet": {someFacts(seats(2, accountsv1.SeatHolder{Name: "john"})), says{
+		"a seat that is not assigned yet": {someFacts(seats(2, accountsv1.SeatHolder{Name: "john"})), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "wait",
 		}},
 		"a seat": {someFacts(seats(1, hers(1))), says{
@@ -33,10 +33,10 @@ func TestSeats(t *testing.T) {
 				"Failed", "False SeatsExhausted Stalled", "False SeatsExhausted", "False SeatsExhausted", "wait",
 			},
 		},
-		"a seat, and the mail is out": {someFacts(seats(1, hers(1)), tried(me, accountsv1.DeliverySent, 1)), says{
+		"a seat, and the link was sent": {someFacts(seats(1, hers(1)), tried(me, accountsv1.DeliverySent, 1)), says{
 			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
 		}},
-		"a seat for the attempt before, and it is being found out whether it goes on": {
+		"a seat for the previous attempt, whose continuation is not decided yet": {
 			someFacts(seats(1, hers(1)), tried(me, accountsv1.DeliverySent, 1), asked(aRequest), at(week)),
 			says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "wait"},
 		},
@@ -44,21 +44,21 @@ func TestSeats(t *testing.T) {
 			someFacts(seats(1, hers(2)), tried(me, accountsv1.DeliverySent, 1), asked(aRequest)),
 			says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2"},
 		},
-		"a seat that her Membership had": {someFacts(seats(1, accountsv1.SeatHolder{Name: "jane"})), says{
+		"a seat of the person's Membership": {someFacts(seats(1, accountsv1.SeatHolder{Name: "jane"})), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "wait",
 		}},
-		"no seat any more, and the mail is out": {someFacts(seats(1, accountsv1.SeatHolder{Name: "john"}), tried(me, accountsv1.DeliverySent, 1)), says{
+		"no seat any more, and the link was sent": {someFacts(seats(1, accountsv1.SeatHolder{Name: "john"}), tried(me, accountsv1.DeliverySent, 1)), says{
 			"Failed", "False SeatsExhausted Stalled", "False SeatsExhausted", "False SeatsExhausted", "wait 168h0m0s",
 		}},
-		"a list of seats that is being made anew, and the mail is out": {
+		"a seat list that is being rebuilt, and the link was sent": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { f.Organization.Spec.Seats = 1 }),
 			says{"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s"},
 		},
-		"a list of seats that is being made anew, and nothing has been mailed": {
+		"a seat list that is being rebuilt, and nothing was sent": {
 			someFacts(func(f *Facts) { f.Organization.Spec.Seats = 1 }),
 			says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "wait"},
 		},
-		"no seat for another mailing of what was declined": {
+		"no seat for a resend of a declined invitation": {
 			someFacts(seats(1, accountsv1.SeatHolder{Name: "john"}), tried(me, accountsv1.DeliverySent, 1), declining, asked(aRequest)),
 			says{"Failed", "False SeatsExhausted Stalled", "False SeatsExhausted", "False SeatsExhausted", "wait 168h0m0s"},
 		},
@@ -76,18 +76,18 @@ func TestOnlyWhoHasASeatCanAccept(t *testing.T) {
 		change func(*Facts)
 		want   Standing
 	}{
-		"a seat":                                   {seats(1, hers(1)), Open},
-		"a seat for the next attempt as well":      {seats(1, hers(2)), Open},
-		"her seat, in a list that is over full":    {seats(1, hers(1), john), Open},
-		"no limit":                                 {func(f *Facts) { f.Organization.Spec.Seats = 0 }, Open},
-		"a list that is being made anew":           {func(f *Facts) { f.Organization.Spec.Seats = 1 }, Open},
-		"all seats are others'":                    {seats(1, john), Full},
-		"a seat is free, and has not been given":   {seats(2, john), Full},
-		"a seat of an earlier Invitation":          {seats(2, accountsv1.SeatHolder{Name: "jane", InvitationUID: "earlier", Attempt: 9}), Full},
-		"a seat of somebody else's Invitation":     {seats(2, accountsv1.SeatHolder{Name: "john", InvitationUID: someUID, Attempt: 1}), Full},
-		"a role without seats, and none is left":   {func(f *Facts) { seats(1, john)(f); f.Organization.Spec.Roles[0].Seat = accountsv1.SeatFree }, Open},
-		"it was accepted, and the seat went since": {func(f *Facts) { seats(1, john)(f); accepting(f) }, Used},
-		"its time is over, and so is the seat":     {func(f *Facts) { seats(1, john)(f); state("Expired")(f) }, Expired},
+		"a seat":                                     {seats(1, hers(1)), Open},
+		"a seat for the next attempt as well":        {seats(1, hers(2)), Open},
+		"a seat in a list that exceeds the limit":    {seats(1, hers(1), john), Open},
+		"no limit":                                   {func(f *Facts) { f.Organization.Spec.Seats = 0 }, Open},
+		"a list that is being rebuilt":               {func(f *Facts) { f.Organization.Spec.Seats = 1 }, Open},
+		"all seats are assigned to others":           {seats(1, john), Full},
+		"a free seat that is not assigned yet":       {seats(2, john), Full},
+		"a seat of an earlier Invitation":            {seats(2, accountsv1.SeatHolder{Name: "jane", InvitationUID: "earlier", Attempt: 9}), Full},
+		"a seat of another person's Invitation":      {seats(2, accountsv1.SeatHolder{Name: "john", InvitationUID: someUID, Attempt: 1}), Full},
+		"a role without seats while no seat is free": {func(f *Facts) { seats(1, john)(f); f.Organization.Spec.Roles[0].Seat = accountsv1.SeatFree }, Open},
+		"accepted, and the seat was lost later":      {func(f *Facts) { seats(1, john)(f); accepting(f) }, Used},
+		"expired, without a seat":                    {func(f *Facts) { seats(1, john)(f); state("Expired")(f) }, Expired},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := someFacts(tried(me, accountsv1.DeliverySent, 1), c.change)
@@ -103,7 +103,8 @@ func TestWhoWantsASeat(t *testing.T) {
 	failed := func(reason string) func(*Facts) {
 		return func(f *Facts) {
 			state("Failed")(f)
-			// What a failed request leaves: Ready says Error, and Pending what was said last.
+			// The result of a failed request: Ready has the reason Error, and Pending
+			// keeps its last reason.
 			f.Invitation.Status.Conditions = []metav1.Condition{
 				{Type: "Ready", Status: "False", Reason: "Error"}, {Type: "Pending", Status: "False", Reason: reason},
 			}
@@ -114,21 +115,21 @@ func TestWhoWantsASeat(t *testing.T) {
 		attempt int32
 		wanted  bool
 	}{
-		"new":                                   {someFacts(), 1, true},
-		"being mailed":                          {someFacts(tried(me, "", 1), state("Sending")), 1, true},
-		"out":                                   {someFacts(mailed, state("Pending")), 1, true},
-		"out, and asked for again":              {someFacts(mailed, state("Pending"), asked(aRequest)), 2, true},
-		"out, and asked for again in vain":      {someFacts(mailed, state("Pending"), asked("now")), 1, true},
-		"accepted, and not carried out yet":     {someFacts(mailed, state("Pending"), accepting), 1, true},
-		"history":                               {someFacts(mailed, state("Active")), 0, false},
-		"expired":                               {someFacts(mailed, state("Expired")), 1, false},
-		"declined":                              {someFacts(mailed, state("Declined"), declining), 1, false},
-		"expired, and asked for again":          {someFacts(mailed, state("Expired"), asked(aRequest)), 2, true},
-		"declined, and asked for again":         {someFacts(mailed, state("Declined"), declining, asked(aRequest)), 2, true},
-		"without a role":                        {someFacts(mailed, failed("RoleNotFound")), 1, false},
-		"waiting for a seat":                    {someFacts(failed("SeatsExhausted")), 1, true},
-		"waiting for a seat to be mailed again": {someFacts(mailed, failed("SeatsExhausted"), asked(aRequest)), 2, true},
-		"held":                                  {someFacts(cameBack, failed("MailHeld")), 1, false},
+		"new":                             {someFacts(), 1, true},
+		"being sent":                      {someFacts(tried(me, "", 1), state("Sending")), 1, true},
+		"sent":                            {someFacts(mailed, state("Pending")), 1, true},
+		"sent, and a resend is requested": {someFacts(mailed, state("Pending"), asked(aRequest)), 2, true},
+		"sent, and an invalid resend is requested": {someFacts(mailed, state("Pending"), asked("now")), 1, true},
+		"accepted, and not carried out yet":        {someFacts(mailed, state("Pending"), accepting), 1, true},
+		"history":                                  {someFacts(mailed, state("Active")), 0, false},
+		"expired":                                  {someFacts(mailed, state("Expired")), 1, false},
+		"declined":                                 {someFacts(mailed, state("Declined"), declining), 1, false},
+		"expired, and a resend is requested":       {someFacts(mailed, state("Expired"), asked(aRequest)), 2, true},
+		"declined, and a resend is requested":      {someFacts(mailed, state("Declined"), declining, asked(aRequest)), 2, true},
+		"without a role":                           {someFacts(mailed, failed("RoleNotFound")), 1, false},
+		"waiting for a seat":                       {someFacts(failed("SeatsExhausted")), 1, true},
+		"waiting for a seat for a resend":          {someFacts(mailed, failed("SeatsExhausted"), asked(aRequest)), 2, true},
+		"held":                                     {someFacts(cameBack, failed("MailHeld")), 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			attempt, wanted := WantsSeat(c.facts.Invitation, c.facts.Membership)

@@ -16,62 +16,62 @@ func TestEverySituation(t *testing.T) {
 		"nothing has happened yet": {someFacts(), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1",
 		}},
-		"there is no Organization yet": {someFacts(func(f *Facts) { f.Organization = nil }), says{
+		"the Organization does not exist yet": {someFacts(func(f *Facts) { f.Organization = nil }), says{
 			"Sending", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", "False OrganizationNotFound", "wait",
 		}},
-		"the Organization is going": {someFacts(func(f *Facts) { f.Organization.DeletionTimestamp = second(claimed) }), says{
+		"the Organization is being deleted": {someFacts(func(f *Facts) { f.Organization.DeletionTimestamp = second(claimed) }), says{
 			"Sending", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", "False OrganizationNotFound", "wait",
 		}},
-		"it is not in the home namespace": {someFacts(func(f *Facts) { f.Organization.Spec.Namespace = "other" }), says{
+		"not in the home namespace": {someFacts(func(f *Facts) { f.Organization.Spec.Namespace = "other" }), says{
 			"Failed", "False WrongNamespace Stalled", "False WrongNamespace", "False WrongNamespace", "wait",
 		}},
 		"another Organization holds the home namespace": {someFacts(func(f *Facts) { f.HomeTaken = true }), says{
 			"Failed", "False WrongNamespace Stalled", "False WrongNamespace", "False WrongNamespace", "wait",
 		}},
-		"there is no such role": {someFacts(func(f *Facts) { f.Invitation.Spec.Role = "astronaut" }), says{
+		"the role does not exist": {someFacts(func(f *Facts) { f.Invitation.Spec.Role = "astronaut" }), says{
 			"Failed", "False RoleNotFound Stalled", "False RoleNotFound", "False RoleNotFound", "wait",
 		}},
-		"nobody was asked who may hand its role out": {someFacts(nobodyAsked), says{
+		"no policy checked the author": {someFacts(nobodyAsked), says{
 			"Failed", "False PoliciesMissing Stalled", "False PoliciesMissing", "False PoliciesMissing", "wait",
 		}},
-		"that, and the mail is out": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), nobodyAsked), says{
+		"no policy checked the author, and the link was sent": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), nobodyAsked), says{
 			"Failed", "False PoliciesMissing Stalled", "False PoliciesMissing", "False PoliciesMissing", "wait",
 		}},
-		"that, and the person accepted": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, nobodyAsked), says{
+		"no policy checked the author, and the person accepted": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, nobodyAsked), says{
 			"Failed", "False PoliciesMissing Stalled", "False PoliciesMissing", "False PoliciesMissing", "wait",
 		}},
-		"that, and somebody asks for a resend": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest), nobodyAsked, at(time.Hour)), says{
+		"no policy checked the author, and a resend is requested": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest), nobodyAsked, at(time.Hour)), says{
 			"Failed", "False PoliciesMissing Stalled", "False PoliciesMissing", "False PoliciesMissing", "wait",
 		}},
-		"that, and its time is over": {someFacts(tried(me, accountsv1.DeliverySent, 1), nobodyAsked, at(week)), says{
+		"no policy checked the author, and the link expired": {someFacts(tried(me, accountsv1.DeliverySent, 1), nobodyAsked, at(week)), says{
 			"Failed", "False PoliciesMissing Stalled", "False PoliciesMissing", "False PoliciesMissing", "wait",
 		}},
-		"that, and it was taken up before": {
+		"no policy checked the author, and an Account already holds the Membership": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, withMembership(same), nobodyAsked, func(f *Facts) { f.TakenUp = true }), says{
 				"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
 			},
 		},
-		"that, and it is history": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Active"), accepting, nobodyAsked), says{
+		"no policy checked the author, and the Invitation is history": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Active"), accepting, nobodyAsked), says{
 			"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
 		}},
-		"that, and it is being deleted":                         {someFacts(nobodyAsked, going), says{"", "", "", "", "wait"}},
-		"that, and the Membership that it was made for is gone": {someFacts(madeFor, nobodyAsked), says{"", "", "", "", "delete"}},
+		"no policy checked the author, and the Invitation is being deleted": {someFacts(nobodyAsked, going), says{"", "", "", "", "wait"}},
+		"no policy checked the author, and the Membership was deleted":      {someFacts(madeFor, nobodyAsked), says{"", "", "", "", "delete"}},
 		"the Membership of its name is for another address": {
 			someFacts(withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" })), says{
 				"Failed", "False MembershipConflict Stalled", "False MembershipConflict", "False MembershipConflict", "wait",
 			},
 		},
-		"somebody applied it, and the Membership of its name has another role": {
+		"applied manually, and the Membership of its name has another role": {
 			someFacts(withMembership(func(m *accountsv1.Membership) { m.Spec.Role = "observer" })), says{
 				"Failed", "False MembershipConflict Stalled", "False MembershipConflict", "False MembershipConflict", "wait",
 			},
 		},
-		"somebody applied it, and the Membership of its name allows more": {
+		"applied manually, and the Membership of its name allows more": {
 			someFacts(withMembership(allowing)), says{
 				"Failed", "False MembershipConflict Stalled", "False MembershipConflict", "False MembershipConflict", "wait",
 			},
 		},
-		"Usher made it, and its Membership has another role and allows more by now": {
+		"created by Usher, and its Membership now has another role and allows more": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), withMembership(func(m *accountsv1.Membership) {
 				m.Spec.Role = "observer"
 				allowing(m)
@@ -79,31 +79,31 @@ func TestEverySituation(t *testing.T) {
 				"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
 			},
 		},
-		"there is no key to make links with": {someFacts(func(f *Facts) { f.KeyFault = "the link keys are empty" }), says{
+		"no key can sign links": {someFacts(func(f *Facts) { f.KeyFault = "the link keys are empty" }), says{
 			"Failed", "False LinkKeysInvalid Stalled", "False LinkKeysInvalid", "False LinkKeysInvalid", "wait 1m0s",
 		}},
-		"the key is lost, and the mail is out": {someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { f.KeyFault = "gone" }), says{
+		"the key is lost, and the link was sent": {someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { f.KeyFault = "gone" }), says{
 			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
 		}},
-		"the mail is out, and the Organization went": {someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { f.Organization = nil }), says{
+		"the link was sent, and the Organization was deleted": {someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { f.Organization = nil }), says{
 			"Pending", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", "False OrganizationNotFound", "wait",
 		}},
-		"the mail is out": {someFacts(tried(me, accountsv1.DeliverySent, 1)), says{
+		"the link was sent": {someFacts(tried(me, accountsv1.DeliverySent, 1)), says{
 			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
 		}},
 		"the last second of its validity": {someFacts(tried(me, accountsv1.DeliverySent, 1), at(week-time.Second)), says{
 			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 1s",
 		}},
-		"its time is over": {someFacts(tried(me, accountsv1.DeliverySent, 1), at(week)), says{
+		"expired": {someFacts(tried(me, accountsv1.DeliverySent, 1), at(week)), says{
 			"Expired", "True Expired", "False Expired", "False Expired", "wait",
 		}},
-		"its time is over before any mail was taken": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), at(week)), says{
+		"expired before any channel sent it": {someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), at(week)), says{
 			"Failed", "False TemporaryFailure Stalled", "False NotAccepted", "False TemporaryFailure", "wait",
 		}},
-		"its time is over, and nobody knows whether the mail was taken": {someFacts(tried(other, "", 1), at(week)), says{
+		"expired, and the result of the send is unknown": {someFacts(tried(other, "", 1), at(week)), says{
 			"Failed", "False TemporaryFailure Stalled", "False NotAccepted", "False TemporaryFailure", "wait",
 		}},
-		"its time is over, and one of two channels took it": {
+		"expired, and one of two channels sent it": {
 			someFacts(by("Email", "SMS"), tried(me, accountsv1.DeliverySent, 1), delivered("email", "TemporaryFailure"), at(week)), says{
 				"Expired", "True Expired", "False Expired", "False Expired", "wait",
 			},
@@ -111,7 +111,7 @@ func TestEverySituation(t *testing.T) {
 		"accepted, without a Membership": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting), says{
 			"Pending", "", "", "", "create Membership",
 		}},
-		"accepted, with a Membership that is being taken up": {
+		"accepted, while the Account takes up the Membership": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, withMembership(same)), says{
 				"Pending", "", "", "", "wait",
 			},
@@ -120,10 +120,10 @@ func TestEverySituation(t *testing.T) {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" })),
 			says{"Failed", "False MembershipConflict Stalled", "False MembershipConflict", "False MembershipConflict", "wait"},
 		},
-		"accepted in time, and carried out after it": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, at(week)), says{
+		"accepted in time, and carried out after the expiry": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, at(week)), says{
 			"Pending", "", "", "", "create Membership",
 		}},
-		"accepted by an Account that is no more": {
+		"accepted by an Account that was deleted": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, func(f *Facts) { f.Accepter = nil }), says{
 				"Failed", "False AccountNotFound Stalled", "False AccountNotFound", "False AccountNotFound", "wait",
 			},
@@ -136,24 +136,24 @@ func TestEverySituation(t *testing.T) {
 		"taken up, and its status was lost": {someFacts(withMembership(same), func(f *Facts) { f.TakenUp = true }), says{
 			"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
 		}},
-		"history, whose Membership is gone": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Active"), accepting), says{
+		"history, and the Membership was deleted": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Active"), accepting), says{
 			"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
 		}},
-		"made for a Membership that is gone": {someFacts(madeFor), says{"", "", "", "", "delete"}},
-		"made for an earlier Membership of that name": {
+		"created for a Membership that was deleted": {someFacts(madeFor), says{"", "", "", "", "delete"}},
+		"created for an earlier Membership of that name": {
 			someFacts(madeFor, withMembership(func(m *accountsv1.Membership) { m.UID = "m2" })), says{"", "", "", "", "delete"},
 		},
-		"made for a Membership": {someFacts(madeFor, withMembership(same)), says{
+		"created for a Membership": {someFacts(madeFor, withMembership(same)), says{
 			"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 1",
 		}},
-		"made for a Membership that is suspended": {someFacts(madeFor, withMembership(suspends)), says{
+		"created for a suspended Membership": {someFacts(madeFor, withMembership(suspends)), says{
 			"Sending", "True Suspended", "False Suspended", "False Suspended", "wait",
 		}},
-		"the mail server could not take it, and the Membership was suspended": {
+		"the mail server failed temporarily, and the Membership was suspended": {
 			someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1), withMembership(suspends)),
 			says{"Sending", "True Suspended", "False Suspended", "False Suspended", "wait 168h0m0s"},
 		},
-		"the mail is out, and the Membership was suspended": {someFacts(tried(me, accountsv1.DeliverySent, 1), withMembership(suspends)), says{
+		"the link was sent, and the Membership was suspended": {someFacts(tried(me, accountsv1.DeliverySent, 1), withMembership(suspends)), says{
 			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "wait 168h0m0s",
 		}},
 		"declined": {someFacts(tried(me, accountsv1.DeliverySent, 1), declining), says{
@@ -163,15 +163,15 @@ func TestEverySituation(t *testing.T) {
 			someFacts(func(f *Facts) { f.Organization.Spec.AllowedDomains = []accountsv1.DomainName{"example.org"} }),
 			says{"Failed", "False AddressNotAllowed Stalled", "False AddressNotAllowed", "False AddressNotAllowed", "wait"},
 		},
-		"an address of a domain that is denied, and the mail is out": {
+		"an address of a denied domain, and the link was sent": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.com"} }),
 			says{"Failed", "False AddressNotAllowed Stalled", "False AddressNotAllowed", "False AddressNotAllowed", "wait 168h0m0s"},
 		},
-		"an address of a domain that is denied": {
+		"an address of a denied domain": {
 			someFacts(func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"EXAMPLE.com"} }),
 			says{"Failed", "False AddressNotAllowed Stalled", "False AddressNotAllowed", "False AddressNotAllowed", "wait"},
 		},
-		"an address that is a member already": {
+		"an address that already belongs to a member": {
 			someFacts(func(f *Facts) { f.Rival = Rival{Reason: "AddressIsMember", Name: "jane-2"} }),
 			says{"Failed", "False AddressIsMember Stalled", "False AddressIsMember", "False AddressIsMember", "wait"},
 		},
@@ -188,23 +188,23 @@ func TestEverySituation(t *testing.T) {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, func(f *Facts) { f.Accepter.Spec.Email = "eve@example.org" }),
 			says{"Failed", "False LegalEntityMismatch Stalled", "False LegalEntityMismatch", "False LegalEntityMismatch", "wait"},
 		},
-		"accepted by an Account of another legal entity, and its Membership is there": {
+		"accepted by an Account of another legal entity, and its Membership exists": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, withMembership(same)),
 			says{"Failed", "False LegalEntityMismatch Stalled", "False LegalEntityMismatch", "False LegalEntityMismatch", "wait"},
 		},
-		"accepted by an Account of another legal entity, and its time is over": {
+		"accepted by an Account of another legal entity, and expired": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, at(week)),
 			says{"Failed", "False LegalEntityMismatch Stalled", "False LegalEntityMismatch", "False LegalEntityMismatch", "wait"},
 		},
-		"accepted by an Account of another legal entity, and somebody asks for a resend": {
+		"accepted by an Account of another legal entity, and a resend is requested": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, asked(aRequest)),
 			says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2"},
 		},
-		"taken up by an Account whose Organizations became those of two legal entities": {
+		"taken up by an Account whose Organizations came to belong to two legal entities": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, withMembership(same), func(f *Facts) { f.TakenUp = true }),
 			says{"Active", "True Accepted", "True Accepted", "False Accepted", "wait"},
 		},
-		"accepted by an Account of another address, which any may be": {
+		"accepted by an Account of another address, where any address is allowed": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, func(f *Facts) {
 				f.Accepter.Spec.Email, f.Organization.Spec.AddressMatch = "eve@example.org", accountsv1.AddressMatchAnyAddress
 			}),
@@ -219,12 +219,12 @@ func TestHowLongAnInvitationIsValid(t *testing.T) {
 		f := someFacts(func(f *Facts) { f.Organization.Spec.InvitationValiditySeconds = seconds })
 		step(&f, accountsv1.DeliverySent)
 		if got := f.Invitation.Status.ExpirationTime.Sub(f.Now); got != want {
-			t.Errorf("of %d seconds, it is valid for %s", seconds, got)
+			t.Errorf("with %d seconds, it is valid for %s", seconds, got)
 		}
 	}
 }
 
-// suspends is a Membership that is for the same person, and suspended.
+// suspends makes the Membership a suspended one for the same person.
 func suspends(m *accountsv1.Membership) {
 	same(m)
 	m.Spec.State = accountsv1.MembershipSwitchSuspended

@@ -12,48 +12,47 @@ import (
 	"github.com/usher-dev/usher/internal/address"
 )
 
-// MostGuesses is how many passwords and codes may be tried with one link.
+// MostGuesses is how many passwords and codes can be tried with one link.
 const MostGuesses = 10
 
-// MostCodes is how many codes may be asked for with one link.
+// MostCodes is how many codes can be requested with one link.
 const MostCodes = 5
 
-// Standing is how a link that somebody presents stands at this moment.
+// Standing is the status of a presented link at this moment.
 type Standing int
 
-// How a link can stand.
+// The statuses of a link.
 const (
-	// Unknown: no such invitation, or not its link. Nothing more is told.
+	// Unknown: no such invitation, or not its link. Usher discloses nothing more.
 	Unknown Standing = iota
 	// Open: the link can be used.
 	Open
-	// Used: somebody accepted the invitation.
+	// Used: the invitation was accepted.
 	Used
-	// Declined: somebody declined the invitation.
+	// Declined: the invitation was declined.
 	Declined
 	// Expired: its time is over.
 	Expired
 	// Superseded: a newer link was sent.
 	Superseded
-	// Withdrawn: the invitation cannot be accepted (any more), because its
-	// Organization or role is gone, it is being deleted, or a manifest must
-	// change first.
+	// Withdrawn: the invitation cannot be accepted now. Its Organization or role no
+	// longer exists, it is being deleted, or an admin must change a manifest first.
 	Withdrawn
 	// Full: the Organization has no seat for it.
 	Full
 )
 
-// Offer is all that decides whether an Invitation can be accepted. Organization
-// and Membership may be nil: then there is none.
+// Offer holds everything that decides whether an Invitation can be accepted.
+// Organization and Membership are nil if they do not exist.
 type Offer struct {
 	Invitation   *accountsv1.Invitation
 	Organization *accountsv1.Organization
 	Membership   *accountsv1.Membership
-	// TakenUp says that an Account holds the Membership already.
+	// TakenUp reports that an Account already holds the Membership.
 	TakenUp bool
 }
 
-// Check tells how a link stands. Only the holder of a genuine link learns more
+// Check returns the status of a link. Only the holder of a genuine link learns more
 // than Unknown.
 func (o Offer) Check(link Link, keys Keyring, now time.Time) Standing {
 	inv := o.Invitation
@@ -68,8 +67,8 @@ func (o Offer) Check(link Link, keys Keyring, now time.Time) Standing {
 	return Unknown
 }
 
-// standing is how the link of the current attempt stands. What the controller
-// has said is final, even where the clock here tells another time.
+// standing returns the status of the current attempt's link. What the controller
+// reported is final, even if the clock here shows another time.
 func (o Offer) standing(now time.Time) Standing {
 	status := o.Invitation.Status
 	switch {
@@ -89,7 +88,7 @@ func (o Offer) standing(now time.Time) Standing {
 	return Open
 }
 
-// wasValid tells whether the link is that of an attempt before the current one.
+// wasValid reports whether the link belongs to an attempt before the current one.
 func (k Keyring) wasValid(link Link, inv *accountsv1.Invitation) bool {
 	for _, e := range inv.Status.Attempt.Earlier {
 		if k.Verify(link, string(inv.UID), accountsv1.Attempt{Number: e.Number, KeyID: e.KeyID, ClaimTime: e.ClaimTime}) {
@@ -99,8 +98,8 @@ func (k Keyring) wasValid(link Link, inv *accountsv1.Invitation) bool {
 	return false
 }
 
-// Role is the role that acceptance gives: the Membership's where there is one,
-// because it says what is wanted now.
+// Role returns the role that acceptance gives. If there is a Membership, its role
+// counts, because it states what is wanted now.
 func (o Offer) Role() accountsv1.CatalogueName {
 	if o.Membership != nil {
 		return o.Membership.Spec.Role
@@ -108,7 +107,7 @@ func (o Offer) Role() accountsv1.CatalogueName {
 	return o.Invitation.Spec.Role
 }
 
-// AddressMatch is the rule for the address of whoever accepts.
+// AddressMatch returns the rule for the address of the accepting Account.
 func (o Offer) AddressMatch() accountsv1.AddressMatch {
 	organization := accountsv1.AddressMatchStrict
 	if o.Organization != nil {
@@ -117,8 +116,8 @@ func (o Offer) AddressMatch() accountsv1.AddressMatch {
 	return cmp.Or(o.Invitation.Spec.AddressMatch, organization)
 }
 
-// MayAccept tells whether an Account of that address, which is known to be its
-// owner's, may accept.
+// MayAccept reports whether an Account with that address may accept. The address must
+// be verified.
 func (o Offer) MayAccept(email accountsv1.EmailAddress) bool {
 	if address.Same(string(email), string(o.Invitation.Spec.Email)) {
 		return true
@@ -141,10 +140,10 @@ func (o Offer) withdrawn() bool {
 	return m.DeletionTimestamp != nil || !Fits(o.Invitation, m)
 }
 
-// Fits tells whether an Invitation is one for the Membership of its name. The
-// Membership's role and permissions count, so that of an Invitation that somebody
-// applied by hand they must be the very ones that its requester may hand out: that
-// role, and nothing allowed on top.
+// Fits reports whether an Invitation can be the one for the Membership of its name. The
+// role and permissions that count are those of the Membership. So a manually applied
+// Invitation fits only if they are exactly what its requester may assign: that role, and
+// no additional Allow.
 func Fits(inv *accountsv1.Invitation, m *accountsv1.Membership) bool {
 	if m.Spec.Email != inv.Spec.Email || m.Spec.OrganizationRef != inv.Spec.OrganizationRef {
 		return false
@@ -153,15 +152,15 @@ func Fits(inv *accountsv1.Invitation, m *accountsv1.Membership) bool {
 	return MadeForMembership(inv) || IsHistory(inv) || m.Spec.Role == inv.Spec.Role && !more
 }
 
-// HasExpired tells whether the current attempt's time is over: from the very
+// HasExpired reports whether the current attempt has expired. It expires in exactly the
 // second that status.expirationTime names.
 func HasExpired(inv *accountsv1.Invitation, now time.Time) bool {
 	expires := inv.Status.ExpirationTime
 	return expires != nil && !now.Before(expires.Time)
 }
 
-// MadeForMembership tells whether Usher made the Invitation for a Membership,
-// as opposed to somebody who applied it by hand.
+// MadeForMembership reports whether Usher created the Invitation for a Membership.
+// Otherwise a person or a tool applied it.
 func MadeForMembership(inv *accountsv1.Invitation) bool {
 	if inv.Annotations[accountsv1.MadeForMembershipAnnotation] == inv.Name {
 		return true
@@ -174,7 +173,7 @@ func MadeForMembership(inv *accountsv1.Invitation) bool {
 	return false
 }
 
-// SpecFor is that of the Invitation for a Membership.
+// SpecFor returns the spec of the Invitation for a Membership.
 func SpecFor(m *accountsv1.Membership) accountsv1.InvitationSpec {
 	return accountsv1.InvitationSpec{
 		OrganizationRef: m.Spec.OrganizationRef,

@@ -27,28 +27,28 @@ func TestCheckTellsNothingWithoutAGenuineLink(t *testing.T) {
 		now   time.Time
 		want  Standing
 	}{
-		"open":                                {sent(), claimed, Open},
-		"the last second":                     {sent(), claimed.Add(DefaultValidity - time.Second), Open},
-		"expired":                             {sent(), claimed.Add(DefaultValidity), Expired},
-		"declined":                            {sent(declining), claimed, Declined},
-		"said to be expired":                  {sent(state("Expired")), claimed, Expired},
-		"said to have failed":                 {sent(state("Failed")), claimed, Withdrawn},
-		"its seat is somebody else's":         {sent(seats(1, accountsv1.SeatHolder{Name: "john"})), claimed, Full},
-		"a newer link is out":                 {sent(asked(aRequest), func(f *Facts) { Begin(&f.Invitation.Status, *Decide(*f).Claim) }), claimed, Superseded},
-		"used":                                {sent(accepting), claimed, Used},
-		"used, and expired since":             {sent(accepting), claimed.Add(DefaultValidity), Used},
-		"taken up, its status lost":           {sent(func(f *Facts) { f.TakenUp = true }), claimed, Used},
-		"no Organization":                     {sent(func(f *Facts) { f.Organization = nil }), claimed, Withdrawn},
-		"no such role any more":               {sent(func(f *Facts) { f.Organization.Spec.Roles = nil }), claimed, Withdrawn},
-		"not in the home namespace":           {sent(func(f *Facts) { f.Organization.Spec.Namespace = "other" }), claimed, Withdrawn},
-		"of another role than its Membership": {sent(withMembership(func(m *accountsv1.Membership) { m.Spec.Role = "observer" })), claimed, Withdrawn},
-		"its Membership allows more":          {sent(withMembership(allowing)), claimed, Withdrawn},
-		"its Membership is gone":              {sent(madeFor), claimed, Withdrawn},
-		"its Membership is going":             {sent(withMembership(func(m *accountsv1.Membership) { m.DeletionTimestamp = second(claimed) })), claimed, Withdrawn},
-		"the Invitation is going":             {sent(func(f *Facts) { f.Invitation.DeletionTimestamp = second(claimed) }), claimed, Withdrawn},
-		"no Invitation":                       {Offer{}, claimed, Unknown},
-		"an Invitation without a mail":        {someFacts().Offer, claimed, Unknown},
-		"another Invitation":                  {sent(func(f *Facts) { f.Invitation.UID = "6f1c2d3e-4a5b-4c6d-8e7f-0123456789ac" }), claimed, Unknown},
+		"open":                                   {sent(), claimed, Open},
+		"the last second":                        {sent(), claimed.Add(DefaultValidity - time.Second), Open},
+		"expired":                                {sent(), claimed.Add(DefaultValidity), Expired},
+		"declined":                               {sent(declining), claimed, Declined},
+		"reported as expired":                    {sent(state("Expired")), claimed, Expired},
+		"reported as failed":                     {sent(state("Failed")), claimed, Withdrawn},
+		"its seat is assigned to another person": {sent(seats(1, accountsv1.SeatHolder{Name: "john"})), claimed, Full},
+		"a newer link was sent":                  {sent(asked(aRequest), func(f *Facts) { Begin(&f.Invitation.Status, *Decide(*f).Claim) }), claimed, Superseded},
+		"used":                                   {sent(accepting), claimed, Used},
+		"used, and expired later":                {sent(accepting), claimed.Add(DefaultValidity), Used},
+		"taken up, its status lost":              {sent(func(f *Facts) { f.TakenUp = true }), claimed, Used},
+		"no Organization":                        {sent(func(f *Facts) { f.Organization = nil }), claimed, Withdrawn},
+		"the role no longer exists":              {sent(func(f *Facts) { f.Organization.Spec.Roles = nil }), claimed, Withdrawn},
+		"not in the home namespace":              {sent(func(f *Facts) { f.Organization.Spec.Namespace = "other" }), claimed, Withdrawn},
+		"of another role than its Membership":    {sent(withMembership(func(m *accountsv1.Membership) { m.Spec.Role = "observer" })), claimed, Withdrawn},
+		"its Membership allows more":             {sent(withMembership(allowing)), claimed, Withdrawn},
+		"its Membership was deleted":             {sent(madeFor), claimed, Withdrawn},
+		"its Membership is being deleted":        {sent(withMembership(func(m *accountsv1.Membership) { m.DeletionTimestamp = second(claimed) })), claimed, Withdrawn},
+		"the Invitation is being deleted":        {sent(func(f *Facts) { f.Invitation.DeletionTimestamp = second(claimed) }), claimed, Withdrawn},
+		"no Invitation":                          {Offer{}, claimed, Unknown},
+		"an Invitation that was never sent":      {someFacts().Offer, claimed, Unknown},
+		"another Invitation":                     {sent(func(f *Facts) { f.Invitation.UID = "6f1c2d3e-4a5b-4c6d-8e7f-0123456789ac" }), claimed, Unknown},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -72,10 +72,10 @@ func TestWhatUsherMadeForAMembership(t *testing.T) {
 		change func(*Facts)
 		want   bool
 	}{
-		"applied by hand":                          {func(*Facts) {}, false},
+		"applied manually":                         {func(*Facts) {}, false},
 		"its Membership owns it":                   {madeFor, true},
-		"a restore that took its owner away":       {noted("jane"), true},
-		"the note of another":                      {noted("john"), false},
+		"restored without its owner reference":     {noted("jane"), true},
+		"the annotation of another Membership":     {noted("john"), false},
 		"an owner of another kind":                 {owned("ConfigMap", "jane"), false},
 		"the Membership of another name, as owner": {owned("Membership", "john"), false},
 	} {
@@ -85,11 +85,11 @@ func TestWhatUsherMadeForAMembership(t *testing.T) {
 				t.Errorf("made for a Membership: %v", got)
 			}
 			if got := Decide(f).Delete; got != c.want {
-				t.Errorf("without a Membership it is deleted: %v", got)
+				t.Errorf("without a Membership, it is deleted: %v", got)
 			}
 			withMembership(same)(&f)
 			if got, want := Decide(f).Delete, c.want && f.Invitation.OwnerReferences == nil; got != want {
-				t.Errorf("with a Membership of its name it is deleted: %v", got)
+				t.Errorf("with a Membership of its name, it is deleted: %v", got)
 			}
 		})
 	}

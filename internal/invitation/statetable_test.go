@@ -18,7 +18,7 @@ import (
 	"github.com/usher-dev/usher/internal/delivery"
 )
 
-var update = flag.Bool("update", false, "draw the state table of docs/spec/invitations.md anew")
+var update = flag.Bool("update", false, "regenerate the state table of docs/spec/invitations.md")
 
 const (
 	page       = "../../docs/spec/invitations.md"
@@ -26,17 +26,17 @@ const (
 	tableEnd   = "<!-- end of state table -->\n"
 )
 
-// notes stand between the two tables.
+// notes is the text between the two tables.
 const notes = `
-What is not listed as True is False, or not there, except ` + "`Delivered`" + `, which is Unknown while the link is on its way for the first time. A request to the
-API server that failed says ` + "`Ready=False`, `Error` and `Reconciling`" + `, leaves all else as it is, and is tried again.
+Conditions that are not listed as True are False or absent, except ` + "`Delivered`" + `. It is Unknown while Usher sends the link for the first time. After
+a failed request to the API server, the status has ` + "`Ready=False`, `Error` and `Reconciling`" + `; everything else stays as it is, and Usher retries.
 
-What leads from state to state, for an Invitation that was made for a Membership and is mailed. “–” cannot happen: no mail is on its way, the link
-does not open, or it is so already.
+The second table shows the transitions of an Invitation that Usher created for a Membership and delivers by mail. “–” cannot happen: no send is in
+progress, the link does not work, or nothing would change.
 
 `
 
-// The page shows what the code does: it is drawn by running it.
+// The table in the page shows what the code does, because running the code generates it.
 func TestThePageShowsTheStateTable(t *testing.T) {
 	drawn := "\n" + drawSituations(t) + notes + drawTransitions(t) + "\n"
 	raw, err := os.ReadFile(page)
@@ -52,7 +52,7 @@ func TestThePageShowsTheStateTable(t *testing.T) {
 		return
 	}
 	if !*update {
-		t.Fatalf("draw it anew with go test ./internal/invitation -update: -page +code\n%s", cmp.Diff(shown, drawn))
+		t.Fatalf("regenerate the table with go test ./internal/invitation -update: -page +code\n%s", cmp.Diff(shown, drawn))
 	}
 	if err := os.WriteFile(page, []byte(before+tableBegin+drawn+tableEnd+after), 0o644); err != nil {
 		t.Fatal(err)
@@ -65,66 +65,66 @@ type row struct {
 	facts Facts
 }
 
-// rows are all situations, in an order for people.
+// rows returns all situations, in an order for readers.
 func rows() []row {
 	out := tried(me, accountsv1.DeliverySent, 1)
 	return slices.Concat([]row{
-		{"it is new", someFacts()},
-		{"there is a limit on seats, and its seat has not been given yet", someFacts(seats(1))},
-		{"others of its Organization's mailed the address, and it was mailed five times within a day", someFacts(func(f *Facts) {
+		{"the Invitation is new", someFacts()},
+		{"seats are limited, and its seat is not assigned yet", someFacts(seats(1))},
+		{"another Invitation of the Organization was sent to the address, which was mailed five times within a day", someFacts(func(f *Facts) {
 			mailedOften(f)
 			near(1)(f)
 		})},
-		{"another Invitation to the address was made at the same time, and has not given way yet", someFacts(func(f *Facts) { f.Rival.Undecided = true })},
-		{"a process is at a try, or died of it", someFacts(tried(other, "", 1))},
-		{"an attempt was begun for the first time", someFacts(out, func(f *Facts) { f.Invitation.Annotations = nil })},
-		{"it was not taken this time", someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1))},
-		{"one channel took it, and another did not this time", someFacts(by("Email", "SMS"), out, delivered("sms", "TemporaryFailure"))},
-		{"its Membership is suspended, and it has not been taken", someFacts(madeFor, withMembership(suspends))},
-		{"it was taken", someFacts(out)},
-		{"one channel took it, and another refused it for good", someFacts(by("Email", "SMS"), out, delivered("sms", "Refused"))},
-		{"somebody asks for a resend", someFacts(out, asked(aRequest))},
-		{"somebody asks for a resend, and the address was mailed five times within a day", someFacts(out, asked(aRequest), mailedOften)},
-		{"somebody asks for a resend, and the Membership that it was made for has other terms by now", someFacts(madeFor, out, asked(aRequest),
+		{"another Invitation to the address was created at the same time and has not yielded yet", someFacts(func(f *Facts) { f.Rival.Undecided = true })},
+		{"a process is sending, or ended while sending", someFacts(tried(other, "", 1))},
+		{"the first attempt began", someFacts(out, func(f *Facts) { f.Invitation.Annotations = nil })},
+		{"the send failed temporarily", someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1))},
+		{"one channel sent the link, and another failed temporarily", someFacts(by("Email", "SMS"), out, delivered("sms", "TemporaryFailure"))},
+		{"its Membership is suspended, and the link was not sent", someFacts(madeFor, withMembership(suspends))},
+		{"the link was sent", someFacts(out)},
+		{"one channel sent the link, and another refused it permanently", someFacts(by("Email", "SMS"), out, delivered("sms", "Refused"))},
+		{"an admin requests a resend", someFacts(out, asked(aRequest))},
+		{"an admin requests a resend, and the address was mailed five times within a day", someFacts(out, asked(aRequest), mailedOften)},
+		{"an admin requests a resend, and the terms of the Membership have changed since", someFacts(madeFor, out, asked(aRequest),
 			withMembership(func(m *accountsv1.Membership) { m.Spec.PhoneNumber = "+393337654321" }))},
-		{"somebody asks for a resend with a value that is no time", someFacts(out, asked("now"))},
-		{"the person asks for a code to another address", someFacts(out, codeFor("doe@example.net", 1))},
-		{"the person accepted, and there is no Membership yet", someFacts(out, accepting)},
-		{"the person accepted, and the Account has not taken the Membership up yet", someFacts(out, accepting, withMembership(same))},
-		{"the person accepted, and the Account has taken the Membership up", someFacts(out, accepting, func(f *Facts) {
+		{"an admin requests a resend with a value that is not a time", someFacts(out, asked("now"))},
+		{"the person requests a code to another address", someFacts(out, codeFor("doe@example.net", 1))},
+		{"the person accepted, and the Membership does not exist yet", someFacts(out, accepting)},
+		{"the person accepted, and the Account does not hold the Membership yet", someFacts(out, accepting, withMembership(same))},
+		{"the person accepted, and the Account holds the Membership", someFacts(out, accepting, func(f *Facts) {
 			f.TakenUp, f.Owners = true, []Owner{{"ada", "ada@example.com"}}
 			f.Invitation.Status = Report(*f)
 		})},
-		{"an Account holds the Membership, and nothing else is known", someFacts(withMembership(same), func(f *Facts) { f.TakenUp = true })},
+		{"an Account holds the Membership, and the status is empty", someFacts(withMembership(same), func(f *Facts) { f.TakenUp = true })},
 		{"the person declined", someFacts(out, declining)},
-		{"nobody answered in time", someFacts(out, at(DefaultValidity))},
-		{"that, and the link is in a Secret", someFacts(by("Link"), out, at(DefaultValidity))},
-		{"the time was over before any channel took the link", someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), at(DefaultValidity))},
+		{"the person did not answer in time", someFacts(out, at(DefaultValidity))},
+		{"the person did not answer in time, and the link is in a Secret", someFacts(by("Link"), out, at(DefaultValidity))},
+		{"the link expired before any channel sent it", someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 9), at(DefaultValidity))},
 	}, failedRows(out), []row{
-		{"it was made for a Membership that is gone", someFacts(madeFor)},
-		{"it is being deleted", someFacts(going)},
+		{"the Membership that it was created for was deleted", someFacts(madeFor)},
+		{"the Invitation is being deleted", someFacts(going)},
 	})
 }
 
 func failedRows(out func(*Facts)) []row {
 	return []row{
-		{"it was refused for good", someFacts(tried(me, accountsv1.DeliveryRefused, 1))},
-		{"the Account that accepted is gone", someFacts(out, accepting, func(f *Facts) { f.Accepter = nil })},
-		{"the Account that accepted has another address, which is not allowed", someFacts(out, accepting, func(f *Facts) { f.Accepter.Spec.Email = "doe@example.net" })},
+		{"the link was refused permanently", someFacts(tried(me, accountsv1.DeliveryRefused, 1))},
+		{"the Account that accepted was deleted", someFacts(out, accepting, func(f *Facts) { f.Accepter = nil })},
+		{"the Account that accepted has another address that is not allowed", someFacts(out, accepting, func(f *Facts) { f.Accepter.Spec.Email = "doe@example.net" })},
 		{"the Account that accepted belongs to an Organization of another legal entity", someFacts(out, accepting, elsewhere)},
-		{"there is no such Organization, or it is being deleted", someFacts(func(f *Facts) { f.Organization = nil })},
-		{"that, and the link is out", someFacts(out, func(f *Facts) { f.Organization = nil })},
-		{"this is not the home namespace, or an older Organization has it", someFacts(func(f *Facts) { f.HomeTaken = true })},
+		{"the Organization does not exist, or is being deleted", someFacts(func(f *Facts) { f.Organization = nil })},
+		{"the Organization does not exist, and the link was sent", someFacts(out, func(f *Facts) { f.Organization = nil })},
+		{"this is not the home namespace, or an older Organization holds it", someFacts(func(f *Facts) { f.HomeTaken = true })},
 		{"the Organization has no such role", someFacts(func(f *Facts) { f.Organization.Spec.Roles = nil })},
-		{"nobody was asked whether its role, which manages people, may be handed out", someFacts(nobodyAsked)},
-		{"the Membership of this name is for somebody else", someFacts(withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" }))},
-		{"it was mailed, and has lost its status", someFacts(cameBack)},
-		{"the Organization does not take the address", someFacts(func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.com"} })},
-		{"the address is a member's already", someFacts(func(f *Facts) { f.Rival = Rival{Reason: accountsv1.ReasonAddressIsMember, Name: "jane-2"} })},
+		{"its role manages people, and no policy checked whether the author may assign it", someFacts(nobodyAsked)},
+		{"the Membership of this name is for another person", someFacts(withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" }))},
+		{"the Invitation was sent and has lost its status", someFacts(cameBack)},
+		{"the Organization does not allow the address", someFacts(func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.com"} })},
+		{"the address already belongs to a member", someFacts(func(f *Facts) { f.Rival = Rival{Reason: accountsv1.ReasonAddressIsMember, Name: "jane-2"} })},
 		{"a member signs in with the address", someFacts(func(f *Facts) { f.Rival = Rival{Reason: accountsv1.ReasonAddressHasAccount, Name: "jane-2"} })},
 		{"another Invitation to the address is open", someFacts(func(f *Facts) { f.Rival = Rival{Reason: accountsv1.ReasonAddressInvited, Name: "jane-2"} })},
 		{"no seat is free", someFacts(seats(1, accountsv1.SeatHolder{Name: "john"}))},
-		{"the Secret with the link keys cannot be used", someFacts(func(f *Facts) { f.KeyFault = "the link keys are empty" })},
+		{"the Secret with the link keys is invalid", someFacts(func(f *Facts) { f.KeyFault = "the link keys are empty" })},
 	}
 }
 
@@ -159,44 +159,44 @@ func drawSituations(t *testing.T) string {
 	return table.String()
 }
 
-// next says for people what Usher does next.
+// next describes for readers what Usher does next.
 func next(t *testing.T, f Facts) string {
 	t.Helper()
 	p := Decide(f)
 	switch {
 	case p.Delete:
-		return "deletes it"
+		return "deletes the Invitation"
 	case p.CreateMembership:
-		return "makes the Membership"
+		return "creates the Membership"
 	case p.Mark:
-		return "writes down on it that it was mailed"
+		return "records in an annotation that the Invitation was sent"
 	case p.Withdraw != nil:
-		return "takes the Secret away"
+		return "deletes the Secret"
 	case p.Claim != nil && p.Claim.Attempt != nil && p.Claim.Attempt.Number > 1:
-		return "begins attempt 2, with a new link; the one before is dead"
+		return "begins attempt 2 with a new link; the earlier link stops working"
 	case p.Claim != nil && p.Claim.Attempt != nil:
 		return "begins attempt 1"
 	case p.Claim != nil && p.Claim.Name == "code-1":
-		return "mails the code, to that address"
+		return "mails the code to that address"
 	case p.Claim != nil && p.Claim.Name == "confirmation":
-		return "tells the person, the owners and the chat"
+		return "notifies the person, the owners and the chat"
 	case p.Claim != nil:
 		t.Fatalf("no words for %+v", p.Claim)
 	}
 	expires := f.Invitation.Status.ExpirationTime
 	switch {
 	case p.After == 0:
-		return "nothing, until something changes"
+		return "nothing until something changes"
 	case expires != nil && p.After == expires.Sub(f.Now):
-		return "waits for the answer, until its time is over"
+		return "waits for the answer until the link expires"
 	case p.After == f.SendDeadline+time.Second:
-		return "sends the same bytes again, once the try has surely ended"
+		return "sends the same bytes again, once the earlier send has certainly ended"
 	case p.After == recheckKeys:
-		return "looks at the keys again after a minute"
+		return "checks the keys again after a minute"
 	case p.After == MailingsWindow:
 		return "begins the next attempt a day after the first of the five"
 	case p.After <= delivery.FirstBackoff:
-		return "sends the same bytes again, after 10 seconds and then ever longer, up to 4½ minutes"
+		return "sends the same bytes again after 10 seconds, with a backoff of up to 4½ minutes"
 	}
 	t.Fatalf("no words for a wait of %s", p.After)
 	return ""

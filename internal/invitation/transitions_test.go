@@ -14,7 +14,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// start is a state that an Invitation, made for a Membership, can be in.
+// start is a state in which an Invitation for a Membership can be.
 type start struct {
 	name  string
 	reach func(*life)
@@ -33,7 +33,7 @@ var starts = []start{
 	{"Failed: `MailHeld`", func(l *life) { pending(l); l.loseStatus() }},
 }
 
-// happening is something that happens to an Invitation. It tells whether it can
+// happening is something that happens to an Invitation. happen reports whether it can
 // happen at all.
 type happening struct {
 	text   string
@@ -42,20 +42,20 @@ type happening struct {
 
 var happenings = []happening{
 	{"the mail server takes the mail", func(l *life) bool { return l.answer(taken) }},
-	{"it refuses the mail for good", func(l *life) bool { return l.answer(refusedFor) }},
-	{"it says: not now", func(l *life) bool { return l.answer(notNow) }},
+	{"the mail server refuses the mail permanently", func(l *life) bool { return l.answer(refusedFor) }},
+	{"the mail server fails temporarily", func(l *life) bool { return l.answer(notNow) }},
 	{"the person accepts", acceptAndTakeUp},
 	{"the person declines", func(l *life) bool { return l.decline(l.current()) }},
-	{"its time is over", runOut},
-	{"somebody asks for a resend", func(l *life) bool { return always(func() { l.askForResend(l.Now.Format(time.RFC3339)) }) }},
+	{"its time runs out", runOut},
+	{"an admin requests a resend", func(l *life) bool { return always(func() { l.askForResend(l.Now.Format(time.RFC3339)) }) }},
 	{"an admin releases held mail", func(l *life) bool { return always(l.release) }},
 	{"no seat is left for it", func(l *life) bool { return always(func() { leaveNoSeat(l) }) }},
-	{"a seat comes free", func(l *life) bool {
+	{"a seat becomes free", func(l *life) bool {
 		l.others--
 		return l.others == 0
 	}},
-	{"its role is taken out", func(l *life) bool { return l.roleExists() && always(l.removeRole) }},
-	{"its role is put back", func(l *life) bool { return !l.roleExists() && always(l.addRole) }},
+	{"its role is removed", func(l *life) bool { return l.roleExists() && always(l.removeRole) }},
+	{"its role is added again", func(l *life) bool { return !l.roleExists() && always(l.addRole) }},
 	{"its status is lost", func(l *life) bool { return always(l.loseStatus) }},
 	{"the Account is deleted", func(l *life) bool {
 		held := l.TakenUp
@@ -75,7 +75,7 @@ func pending(l *life) {
 	l.settle()
 }
 
-// answer ends the try that is on its way.
+// answer ends the send that is in progress.
 func (l *life) answer(end ending) (onItsWay bool) {
 	for _, d := range l.Invitation.Status.Deliveries {
 		if d.Purpose == accountsv1.PurposeInvitation && d.Begun() && d.Result == "" {
@@ -105,7 +105,7 @@ func leaveNoSeat(l *life) {
 	seats(1, accountsv1.SeatHolder{Name: "john-0"})(&l.Facts)
 }
 
-// show is the state, and why it is Failed.
+// show returns the state and, if it is Failed, the reason.
 func (l *life) show() string {
 	if l.Invitation == nil {
 		return "deleted"
@@ -121,7 +121,7 @@ func drawTransitions(t *testing.T) string {
 	t.Helper()
 	documented := documentedTransitions(t)
 	table := &strings.Builder{}
-	table.WriteString("| what happens, in state |")
+	table.WriteString("| event \\ state |")
 	for _, s := range starts {
 		fmt.Fprintf(table, " %s |", s.name)
 	}
@@ -138,7 +138,7 @@ func drawTransitions(t *testing.T) string {
 	return table.String()
 }
 
-// documentedTransitions are those that the package's comment lists.
+// documentedTransitions returns the transitions that the package comment lists.
 func documentedTransitions(t *testing.T) map[string]bool {
 	t.Helper()
 	raw, err := os.ReadFile("doc.go")
@@ -159,11 +159,11 @@ func checkDocumented(t *testing.T, documented map[string]bool, from, to string) 
 	if to == "–" || to == "stays" || to == "deleted" || state(from) == state(to) || documented[between] {
 		return
 	}
-	t.Errorf("the comment of the package lacks %s", between)
+	t.Errorf("the package comment lacks %s", between)
 }
 
-// transition lets something happen to an Invitation in a state, and says where
-// it gets to before anything else happens.
+// transition lets something happen to an Invitation in a state. It returns the
+// resulting state, before anything else happens.
 func transition(t *testing.T, from start, h happening) string {
 	t.Helper()
 	l := newLife(t, madeFor)
@@ -177,7 +177,7 @@ func transition(t *testing.T, from start, h happening) string {
 	happened := h.happen(l)
 	l.settle()
 	for _, wrong := range l.wrong {
-		t.Errorf("%s, where %s: %s", from.name, h.text, wrong)
+		t.Errorf("%s, and %s: %s", from.name, h.text, wrong)
 	}
 	switch to := l.show(); {
 	case !happened:

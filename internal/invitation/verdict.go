@@ -12,18 +12,18 @@ import (
 	"github.com/usher-dev/usher/internal/condition"
 )
 
-// verdict is what Report says in one situation.
+// verdict is the result that Report writes in one situation.
 type verdict struct {
-	// silent keeps the status as it is: the next reconcile says more.
+	// silent leaves the status unchanged: the next reconciliation reports more.
 	silent bool
-	// linkStays makes the state Pending once a channel has taken the link. A new
-	// attempt does not have it, because it makes the earlier link invalid.
+	// linkStays makes the state Pending once a channel took the link. It is unset for a
+	// new attempt, because a new attempt invalidates the earlier link.
 	linkStays bool
 	state     accountsv1.InvitationState
 	set       func(c *condition.Set, reason, message string)
 	reason    string
 	message   string
-	// reasonOf and messageOf replace reason and message where the facts decide.
+	// reasonOf and messageOf replace reason and message if these depend on the facts.
 	reasonOf, messageOf func(Facts) string
 }
 
@@ -37,11 +37,11 @@ var (
 
 var (
 	joined  = verdict{state: accountsv1.InvitationActive, set: isReady, reason: accountsv1.ReasonAccepted, message: "The invitation was accepted."}
-	sending = verdict{state: accountsv1.InvitationSending, set: isReconciling, reason: accountsv1.ReasonSending, message: "The link is on its way."}
+	sending = verdict{state: accountsv1.InvitationSending, set: isReconciling, reason: accountsv1.ReasonSending, message: "Usher is sending the link."}
 )
 
-// verdicts has a row for every situation. The table in docs/spec/invitations.md
-// is drawn from it.
+// verdicts has a row for every situation. The table in docs/spec/invitations.md is
+// generated from it.
 var verdicts = map[situation]verdict{
 	deleting: {silent: true},
 	orphaned: {silent: true},
@@ -53,45 +53,45 @@ var verdicts = map[situation]verdict{
 	noOrganization: {
 		state: accountsv1.InvitationSending, linkStays: true, set: isReconciling, reason: accountsv1.ReasonOrganizationNotFound,
 		messageOf: func(f Facts) string {
-			return fmt.Sprintf("There is no Organization %s; the invitation waits for it.", f.organizationName())
+			return fmt.Sprintf("Organization %s does not exist; the invitation waits until it is created.", f.organizationName())
 		},
 	},
 	wrongNamespace: failed(accountsv1.ReasonWrongNamespace, func(f Facts) string {
-		return fmt.Sprintf("This namespace is not the home of Organization %s; move the Invitation to the one that is.", f.organizationName())
+		return fmt.Sprintf("This namespace is not the home namespace of Organization %s; move the Invitation to the home namespace.", f.organizationName())
 	}),
 	noRole: failed(accountsv1.ReasonRoleNotFound, func(f Facts) string {
-		return fmt.Sprintf("Organization %s has no role %s; add it there, or name one that it has.", f.organizationName(), f.Role())
+		return fmt.Sprintf("Organization %s has no role %s; add the role to the Organization, or use one of its roles.", f.organizationName(), f.Role())
 	}),
 	unvetted: failed(accountsv1.ReasonPoliciesMissing, func(f Facts) string {
-		return fmt.Sprintf("Role %s manages people, and Usher's policies were not in force when this was written; when they are, delete the Invitation and make it anew.", f.Role())
+		return fmt.Sprintf("Role %s manages people, but Usher's policies were not in force when this Invitation was written; once they are, delete the Invitation and create it again.", f.Role())
 	}),
 	membershipConflict: failed(accountsv1.ReasonMembershipConflict, fixed(
 		"The Membership of the same name is for another address, Organization or role, or allows more than the role; give the Invitation another name.")),
 
-	voided: failed(accountsv1.ReasonAccountNotFound, fixed("The Account that accepted is gone"+inviteAgain)),
+	voided: failed(accountsv1.ReasonAccountNotFound, fixed("The Account that accepted was deleted"+inviteAgain)),
 	foreign: failed(accountsv1.ReasonLegalEntityMismatch, fixed("The Account that accepted belongs to an Organization of another legal entity; "+
-		"resend the invitation, and the person makes another account with another user name.")),
+		"resend the invitation, so that the person can create another account with another user name.")),
 	mismatched: failed(accountsv1.ReasonAddressMismatch, fixed(
 		"The Account that accepted has another address, which addressMatch or the Organization's domains do not allow"+inviteAgain)),
 	declined: {state: accountsv1.InvitationDeclined, set: isReady, reason: accountsv1.ReasonDeclined, messageOf: Facts.declinedMessage},
 	refused: failed(accountsv1.ReasonRefused, func(f Facts) string {
-		return f.outcomes() + " Check where it goes" + inviteAgain
+		return f.outcomes() + " Check the recipient" + inviteAgain
 	}),
 	undelivered: {
 		state: accountsv1.InvitationFailed, set: isStalled,
 		reasonOf: func(f Facts) string { return cmp.Or(f.handover(), accountsv1.ReasonTemporaryFailure) },
 		messageOf: func(f Facts) string {
-			return "The time of the link is over, and no channel is known to have taken it. " + f.outcomes() + " Put that right" + inviteAgain
+			return "The link has expired, and no channel is known to have sent it. " + f.outcomes() + " Fix the cause" + inviteAgain
 		},
 	},
 	expired: {
 		state: accountsv1.InvitationExpired, set: isReady, reason: accountsv1.ReasonExpired,
-		message: "Nobody accepted in time" + inviteAgain,
+		message: "The invitation was not accepted in time" + inviteAgain,
 	},
 
 	held: failed(accountsv1.ReasonMailHeld, fixed(
-		"The invitation was mailed before its status was lost, and is not mailed again by itself; annotate the Organization with "+
-			accountsv1.ReleaseMailAnnotation+" to mail all of its kind, or this one with "+accountsv1.ResendAnnotation+".")),
+		"The status was lost after the invitation was sent, so Usher does not send it again on its own; annotate the Organization with "+
+			accountsv1.ReleaseMailAnnotation+" to release all held mail, or this Invitation with "+accountsv1.ResendAnnotation+".")),
 	addressNotAllowed: failed(accountsv1.ReasonAddressNotAllowed, func(f Facts) string {
 		return fmt.Sprintf("Organization %s does not invite this address: %s.", f.organizationName(), f.addressFault())
 	}),
@@ -102,16 +102,16 @@ var verdicts = map[situation]verdict{
 	},
 	contended: sending,
 	seatless: failed(accountsv1.ReasonSeatsExhausted, func(f Facts) string {
-		return fmt.Sprintf("Every seat of Organization %s is taken; it goes on by itself when one comes free or spec.seats is raised.", f.organizationName())
+		return fmt.Sprintf("All seats of Organization %s are taken; Usher continues when a seat becomes free or spec.seats is raised.", f.organizationName())
 	}),
 	seatUnknown: sending,
 	noKey: failed(accountsv1.ReasonLinkKeysInvalid, func(f Facts) string {
-		return fmt.Sprintf("No link can be made: %s.", f.KeyFault)
+		return fmt.Sprintf("Usher cannot create links: %s.", f.KeyFault)
 	}),
 
 	suspended: {
 		state: accountsv1.InvitationSending, linkStays: true, set: isReady, reason: accountsv1.ReasonSuspended,
-		message: "The Membership of the same name is suspended; the link goes out once its spec.state is Active.",
+		message: "The Membership of the same name is suspended; Usher sends the link once its spec.state is Active.",
 	},
 	limited: {
 		state: accountsv1.InvitationSending, set: isReconciling, reason: accountsv1.ReasonResendLimited,
@@ -128,15 +128,16 @@ var verdicts = map[situation]verdict{
 	},
 	inFlight: {
 		state: accountsv1.InvitationSending, linkStays: true, set: isReconciling, reason: accountsv1.ReasonSending,
-		message: "The link is on its way.",
+		message: "Usher is sending the link.",
 	},
 	sent: {
 		state: accountsv1.InvitationPending, set: isReady, reason: accountsv1.ReasonAwaitingAcceptance,
-		message: "The link is out; the next step is the invited person's.",
+		message: "The link was sent; Usher waits for the invited person to answer.",
 	},
 }
 
-// failed is the verdict where a manifest or the platform must change.
+// failed returns the verdict for a situation that an admin must fix in a manifest or in
+// the platform.
 func failed(reason string, message func(Facts) string) verdict {
 	return verdict{state: accountsv1.InvitationFailed, set: isStalled, reason: reason, messageOf: message}
 }
@@ -166,15 +167,15 @@ func (f Facts) organizationName() string { return string(f.Invitation.Spec.Organ
 func (r Rival) message() string {
 	switch r.Reason {
 	case accountsv1.ReasonAddressIsMember:
-		return fmt.Sprintf("The address is a member already, by Membership %s; change that one, or delete it first.", r.Name)
+		return fmt.Sprintf("The address already belongs to the member of Membership %s; change or delete that Membership first.", r.Name)
 	case accountsv1.ReasonAddressHasAccount:
-		return fmt.Sprintf("The address is the sign-in name of Account %s, who is a member already; invite another address.", r.Name)
+		return fmt.Sprintf("Account %s signs in with this address and is already a member; invite another address.", r.Name)
 	}
-	return fmt.Sprintf("Invitation %s to the same address is open already; wait for its answer, or delete it.", r.Name)
+	return fmt.Sprintf("Invitation %s to the same address is already open; wait for the answer, or delete that Invitation.", r.Name)
 }
 
 func (f Facts) declinedMessage() string {
-	message := "The person does not want to join"
+	message := "The invited person declined"
 	if reason := f.Invitation.Status.Decline.Reason; reason != "" {
 		message += fmt.Sprintf(", and wrote: %q", strings.Join(strings.Fields(reason), " "))
 	}

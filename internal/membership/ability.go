@@ -13,20 +13,20 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// Ability is a permission and what it is for, as people read them.
+// Ability is a permission and its resources, with the names that people read.
 type Ability struct {
 	Permission string
 	Resources  []string
 }
 
-// Places are what the permission is for, in one line.
+// Places returns the resources of the permission in one line.
 func (a Ability) Places() string { return strings.Join(a.Resources, ", ") }
 
-// Abilities are what whoever accepts an Offer will be able to do: the grants of
-// the role and the overrides of the Membership, as far as the Organization's
-// catalogue knows them. What a Deny takes away altogether is not among them, as
-// far as the catalogue or, of a member, the status tells; a resource of which
-// something is left is.
+// Abilities returns what a person will be able to do after accepting an Offer. These are
+// the grants of the role and the overrides of the Membership, as far as the
+// Organization's catalogue knows them. Abilities omits what a Deny removes entirely, as
+// far as the catalogue shows it or, for a member, the status. It includes a resource of
+// which a Deny leaves something.
 func Abilities(o invitation.Offer) []Ability {
 	permissions, resources := map[accountsv1.CatalogueName]string{}, map[accountsv1.CatalogueName]string{}
 	for _, p := range o.Organization.Spec.Permissions {
@@ -58,7 +58,8 @@ func Abilities(o invitation.Offer) []Ability {
 	return list
 }
 
-// isDenied tells whether the status of a Membership says that nothing of a grant is left.
+// isDenied reports whether the status of a Membership shows that nothing of a grant is
+// left.
 func isDenied(m *accountsv1.Membership, pair grant.Pair) bool {
 	return m != nil && slices.ContainsFunc(m.Status.Grants, func(g accountsv1.GrantStatus) bool {
 		return g.Reason == accountsv1.ReasonDenied && len(g.Namespaces) == 0 && pair == grant.Pair{Permission: g.Permission, Resource: g.Resource}

@@ -26,7 +26,7 @@ func TestAbilities(t *testing.T) {
 		{Effect: accountsv1.EffectAllow, Permission: "look", Resources: names("staging")},
 		{Effect: accountsv1.EffectDeny, Permission: "deploy", Resources: names("production")},
 	}}}
-	// Two names each for one namespace, one ClusterRole and one group.
+	// Each namespace, ClusterRole and group has two names.
 	manifold := org.DeepCopy()
 	manifold.Spec.Resources[0].Namespaces.Names = []accountsv1.NamespaceName{"production"}
 	manifold.Spec.Resources[1].Namespaces.Names = []accountsv1.NamespaceName{"production", "staging"}
@@ -48,7 +48,7 @@ func TestAbilities(t *testing.T) {
 		offer invitation.Offer
 		want  []Ability
 	}{
-		"of the role, as the catalogue calls it": {
+		"the role's grants, by their display names": {
 			invitation.Offer{Invitation: inv, Organization: org}, []Ability{{"Deploy applications", []string{"Production", "staging"}}},
 		},
 		"with the overrides of the Membership": {
@@ -63,15 +63,15 @@ func TestAbilities(t *testing.T) {
 			invitation.Offer{Invitation: inv, Organization: manifold, Membership: denied("talk", "production")},
 			[]Ability{{"Deploy applications", []string{"Production", "staging"}}},
 		},
-		"without what the status says is denied": {
+		"without what the status reports as denied": {
 			invitation.Offer{Invitation: inv, Organization: org, Membership: denied("deploy", "production", withheld)},
 			[]Ability{{"look", []string{"staging"}}},
 		},
-		"with what is left of it": {
+		"with the rest of a partly denied grant": {
 			invitation.Offer{Invitation: inv, Organization: org, Membership: denied("deploy", "production", partly)},
 			[]Ability{{"Deploy applications", []string{"staging"}}, {"look", []string{"staging"}}},
 		},
-		"none, of a role that there is not": {
+		"none for an unknown role": {
 			invitation.Offer{Invitation: &accountsv1.Invitation{}, Organization: org}, nil,
 		},
 	} {

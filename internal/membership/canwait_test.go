@@ -19,13 +19,13 @@ func TestOnlyTheReportOfWhatACatalogueChangedWaits(t *testing.T) {
 		facts Facts
 		want  bool
 	}{
-		"the catalogue gives less":                     {someFacts(held, bound(asItShould), known, less), true},
-		"a RoleBinding is gone":                        {someFacts(held, bound(asItShould), known, func(f *Facts) { f.Bindings = nil }), true},
-		"nothing is to be changed":                     {someFacts(held, bound(asItShould), known), false},
+		"the catalogue grants less":                    {someFacts(held, bound(asItShould), known, less), true},
+		"a RoleBinding was deleted":                    {someFacts(held, bound(asItShould), known, func(f *Facts) { f.Bindings = nil }), true},
+		"nothing changes":                              {someFacts(held, bound(asItShould), known), false},
 		"the person has just joined":                   {someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), known, held), false},
 		"the manifest was changed":                     {someFacts(held, bound(asItShould), known, less, func(f *Facts) { f.Membership.Generation++ }), false},
-		"nobody has looked at the Membership yet":      {someFacts(held, bound(asItShould), less), false},
-		"somebody else's RoleBinding is in the way":    {someFacts(held, known, failing), false},
+		"the Membership was never reconciled":          {someFacts(held, bound(asItShould), less), false},
+		"a RoleBinding of another writer conflicts":    {someFacts(held, known, failing), false},
 		"the Account was disabled, and access is lost": {someFacts(held, bound(asItShould), known, switchedOff), false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -36,11 +36,11 @@ func TestOnlyTheReportOfWhatACatalogueChangedWaits(t *testing.T) {
 	}
 }
 
-// failing has each RoleBinding be held by somebody else.
+// failing makes each RoleBinding conflict with one of another writer.
 func failing(f *Facts) {
 	f.Failures = map[string]Failure{}
 	for _, b := range Decide(*f).Apply {
-		f.Failures[key(b)] = Failure{Reason: accountsv1.ReasonBindingConflict, Message: "It is somebody else's."}
+		f.Failures[key(b)] = Failure{Reason: accountsv1.ReasonBindingConflict, Message: "Another writer holds it."}
 	}
 }
 

@@ -19,56 +19,58 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// Facts is everything that decides about a Membership.
+// Facts holds everything that decides about a Membership.
 type Facts struct {
-	// Now is the time of the look.
+	// Now is the time of this reconciliation.
 	Now time.Time
-	// Membership in question.
+	// Membership to decide about.
 	Membership *accountsv1.Membership
-	// Organization that it refers to; nil if there is none.
+	// Organization of the Membership; nil if it does not exist.
 	Organization *accountsv1.Organization
-	// HomeTaken says that an older Organization holds the home namespace.
+	// HomeTaken reports that an older Organization holds the home namespace.
 	HomeTaken bool
 	// Invitation of the same name; nil if there is none.
 	Invitation *accountsv1.Invitation
 	// Account whose record names the Membership; nil if there is none.
 	Account *accountsv1.Account
-	// Cluster is what grants depend on.
+	// Cluster is the cluster state on which grants depend.
 	Cluster grant.Cluster
-	// Guard is what is known of the policies that guard assignments.
+	// Guard is the state of the policies that guard assignments.
 	Guard guard.State
-	// Bindings are the RoleBindings made for the Membership that exist.
+	// Bindings are the existing RoleBindings that Usher created for the Membership.
 	Bindings []rbacv1.RoleBinding
-	// Failures says, by namespace and name, which RoleBindings could not be
-	// applied, and why. Filled in by acting.
+	// Failures holds, by namespace and name, the RoleBindings that could not be applied
+	// and the reasons. The reconciler fills it in while it acts.
 	Failures map[string]Failure
 }
 
-// Failure is why a RoleBinding could not be applied: a reason of a withheld
-// grant and a sentence that says what to do.
+// Failure is the reason why a RoleBinding could not be applied: a reason of a withheld
+// grant, and a sentence that says what to do.
 type Failure struct {
 	Reason, Message string
 }
 
-// Plan is what to do next, in this order.
+// Plan holds what to do next, in this order.
 type Plan struct {
-	// AddFinalizer before anything is made that must be taken away again.
+	// AddFinalizer before anything is created that must be removed again.
 	AddFinalizer bool
-	// Invite with this Invitation.
+	// Invite the person with this Invitation.
 	Invite *accountsv1.Invitation
-	// Apply these RoleBindings: they are absent, or not as they should be.
+	// Apply these RoleBindings, because they are missing or have drifted.
 	Apply []rbacv1.RoleBinding
-	// Delete these RoleBindings: nothing asks for them.
+	// Delete these RoleBindings, because nothing requires them.
 	Delete []rbacv1.RoleBinding
-	// DeleteInvitation that Usher made for the Membership, which is going.
+	// DeleteInvitation that Usher created for the Membership, because the Membership is
+	// being deleted.
 	DeleteInvitation bool
 	// RemoveFinalizer once nothing is left.
 	RemoveFinalizer bool
-	// After which time to look again, if nothing happens before. 0: never.
+	// After is the time to the next reconciliation if no event happens before. 0: none
+	// is needed.
 	After time.Duration
 }
 
-// situation is where a Membership stands; Decide and Report both start from it.
+// situation is the current phase of a Membership. Decide and Report both start from it.
 type situation int
 
 const (
@@ -124,7 +126,7 @@ func (f Facts) situation() situation {
 	return invited
 }
 
-// Decide says what to do next.
+// Decide returns what to do next.
 func Decide(f Facts) Plan {
 	wanted := f.wantedBindings()
 	plan := Plan{Apply: f.toApply(wanted), Delete: f.toDelete(wanted)}
@@ -145,9 +147,9 @@ func Decide(f Facts) Plan {
 	return plan
 }
 
-// Grants is what the role, the default grants and the overrides grant at the
-// moment, resolved; none while nobody holds the Membership. Without the second
-// factor that the Organization wants, each is there with that reason, and
+// Grants returns what the role, the default grants and the overrides grant at the
+// moment, resolved. It is empty while no Account holds the Membership. If the second
+// factor that the Organization requires is missing, each grant has that reason and
 // reaches nothing.
 func (f Facts) Grants() []grant.Grant {
 	at := f.situation()
@@ -167,12 +169,13 @@ func (f Facts) Grants() []grant.Grant {
 	return append(grants, grant.Misnamed(f.Organization, f.Membership.Spec.Permissions)...)
 }
 
-// managing is a grant that lets people manage people: not to guests, and not to
-// anyone new by a spec that nobody was asked about.
+// managing returns a grant that lets its subject manage people, restricted as needed.
+// Guests do not get it. Nor does a new person if the API server did not check the
+// author of the spec.
 func (f Facts) managing(g grant.Grant, role accountsv1.Role) grant.Grant {
 	if role.Standing == accountsv1.StandingGuest {
 		g.Namespaces, g.Reason = nil, accountsv1.ReasonGuest
-		g.Message = fmt.Sprintf("ClusterRole %s manages people, which guests do not; take the grant from role %s and from the overrides.", g.ClusterRole, role.Name)
+		g.Message = fmt.Sprintf("ClusterRole %s manages people, which guests must not do; remove the grant from role %s and from the overrides.", g.ClusterRole, role.Name)
 		return g
 	}
 	if f.vetted() {
@@ -186,15 +189,15 @@ func (f Facts) managing(g grant.Grant, role accountsv1.Role) grant.Grant {
 		return g
 	}
 	g.Namespaces, g.Reason = given, accountsv1.ReasonPoliciesMissing
-	g.Message = "Usher's policies are missing, so that nobody new gets what manages people; apply config/policy of this version of Usher."
+	g.Message = "Usher's policies are missing, so new members do not get permission to manage people; apply config/policy of this version of Usher."
 	if len(f.Guard.Missing) == 0 {
-		g.Message = "This was asked for before Usher's policies came into force, or just then; whoever may assign the role, and what is allowed on top of it, must suspend the Membership and make it Active again."
+		g.Message = "The Membership was written before or just as Usher's policies came into force; a user who may assign its role and its permissions must set spec.state to Suspended and then to Active."
 	}
 	return g
 }
 
-// vetted tells whether the API server asked whether who wrote the spec may
-// assign the role. Founders are named by who writes Organizations.
+// vetted reports whether the API server checked that the author of the spec may assign
+// the role. Founders are vetted too, because only authors of Organizations name them.
 func (f Facts) vetted() bool {
 	spec := f.Membership.Spec
 	founder := slices.ContainsFunc(f.Organization.Spec.Founders, func(founder accountsv1.Founder) bool {
@@ -203,8 +206,8 @@ func (f Facts) vetted() bool {
 	return founder || f.Guard.Vetted(f.Membership)
 }
 
-// retained tells whether the Membership is to go on as that of an owner, though
-// its manifest is gone or asks for less: the Organization still counts on it.
+// retained reports whether the Membership continues as that of an owner, although its
+// manifest was deleted or asks for less. The Organization still relies on this owner.
 func (f Facts) retained() bool {
 	m := f.Membership
 	_, listed := f.owner()
@@ -214,7 +217,8 @@ func (f Facts) retained() bool {
 	return m.DeletionTimestamp != nil || m.Spec.State == accountsv1.MembershipSwitchSuspended || !f.owns()
 }
 
-// owner is the entry among the owners of the Organization, while that lives.
+// owner returns the entry in the Organization's list of owners, unless the Organization
+// is being deleted.
 func (f Facts) owner() (accountsv1.OwnerStatus, bool) {
 	org, m := f.Organization, f.Membership
 	if org == nil || org.DeletionTimestamp != nil || string(org.Spec.Namespace) != m.Namespace || f.HomeTaken {
@@ -223,19 +227,19 @@ func (f Facts) owner() (accountsv1.OwnerStatus, bool) {
 	return org.Owner(m.Name)
 }
 
-// lastOwner tells whether the Organization has no owner but this one.
+// lastOwner reports whether this is the only owner of the Organization.
 func (f Facts) lastOwner() bool {
 	_, listed := f.owner()
 	return listed && len(f.Organization.Status.Owners) == 1 && f.account() != nil
 }
 
-// owns tells whether the manifest is that of an owner.
+// owns reports whether the manifest makes the person an owner.
 func (f Facts) owns() bool {
 	return grant.Owns(f.Organization, f.Membership.Spec.Role, f.Membership.Spec.Permissions)
 }
 
-// role is the role that counts: that of the spec or, of an owner who is
-// retained, the one that makes them an owner.
+// role returns the role that counts: the role of the spec or, for a retained owner, the
+// role that makes the person an owner.
 func (f Facts) role() accountsv1.CatalogueName {
 	if f.retained() && !f.owns() {
 		owner, _ := f.owner()
@@ -244,8 +248,8 @@ func (f Facts) role() accountsv1.CatalogueName {
 	return f.Membership.Spec.Role
 }
 
-// overrides are those that count: of an owner who is retained, without a Deny of
-// what makes them an owner.
+// overrides returns the overrides that count. For a retained owner they omit each Deny
+// of what makes the person an owner.
 func (f Facts) overrides() []accountsv1.PermissionOverride {
 	overrides := f.Membership.Spec.Permissions
 	if f.retained() {
@@ -254,8 +258,9 @@ func (f Facts) overrides() []accountsv1.PermissionOverride {
 	return overrides
 }
 
-// account is the Account that holds the Membership: not one that is going, and
-// not one that took up a Membership of that name for another address.
+// account returns the Account that holds the Membership. It ignores an Account that is
+// being deleted, and an Account that took up a Membership of that name for another
+// address.
 func (f Facts) account() *accountsv1.Account {
 	a, m := f.Account, f.Membership
 	if a == nil || a.DeletionTimestamp != nil || !Holds(a, types.NamespacedName{Namespace: m.Namespace, Name: m.Name}, m.Spec.Email) {
@@ -264,8 +269,8 @@ func (f Facts) account() *accountsv1.Account {
 	return a
 }
 
-// seated tells whether the Membership has the seat that its role needs. While
-// the list of seats is made anew, whoever was in stays in.
+// seated reports whether the Membership has the seat that its role needs. While the
+// list of seats is being rebuilt, members keep their access.
 func (f Facts) seated() bool {
 	seats := f.Organization.Status.Seats
 	if !invitation.Counted(f.Organization, f.Membership.Spec.Role) || seats.Taken == nil {
@@ -274,10 +279,11 @@ func (f Facts) seated() bool {
 	return slices.ContainsFunc(seats.Holders, func(h accountsv1.SeatHolder) bool { return string(h.Name) == f.Membership.Name })
 }
 
-// held tells whether the Membership was invited once, has lost its status, and
-// nobody has asked for another invitation since. Its finalizer is written only
-// after its first status. It goes by Pending, which has the reason of Ready and
-// is not touched where a look fails.
+// held reports whether mail is held: the person was invited once, the Membership lost
+// its status, and no admin has requested another invitation since. The finalizer is
+// written only after the first status. So a finalizer without a status means that the
+// status was lost. held uses the condition Pending, which has the reason of Ready and
+// which a failed reconciliation does not change.
 func (f Facts) held() bool {
 	m := f.Membership
 	pending := meta.FindStatusCondition(m.Status.Conditions, accountsv1.ConditionPending)
@@ -313,8 +319,8 @@ func (f Facts) toApply(wanted []rbacv1.RoleBinding) []rbacv1.RoleBinding {
 	})
 }
 
-// toDelete also holds a binding to another ClusterRole under a wanted name:
-// the API server does not let a roleRef be changed.
+// toDelete also returns a binding to another ClusterRole under a wanted name, because
+// the API server does not allow changes of a roleRef.
 func (f Facts) toDelete(wanted []rbacv1.RoleBinding) []rbacv1.RoleBinding {
 	return slices.DeleteFunc(slices.Clone(f.Bindings), func(have rbacv1.RoleBinding) bool {
 		return slices.ContainsFunc(wanted, func(want rbacv1.RoleBinding) bool {

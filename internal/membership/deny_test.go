@@ -20,8 +20,8 @@ import (
 	"github.com/usher-dev/usher/internal/grant"
 )
 
-// someCluster is a catalogue in which names may stand for the same thing, and
-// the cluster that it is about.
+// someCluster is a catalogue in which several names can refer to the same thing, with
+// its cluster.
 func (c catalogue) someCluster(t *rapid.T) grant.Cluster {
 	spec := &c.org.Spec
 	labels := rapid.MapOf(rapid.SampledFrom([]string{"team", "tier"}), rapid.SampledFrom([]string{"x", "y"}))
@@ -51,8 +51,8 @@ func (c catalogue) someCluster(t *rapid.T) grant.Cluster {
 	return cluster
 }
 
-// rights are what somebody has in the end: "edit in n1" by a RoleBinding, and
-// "group chat".
+// rights are what a person has in the end: "edit in n1" by a RoleBinding, and "group
+// chat".
 func (c catalogue) rights(cluster grant.Cluster) []string {
 	grants := resolved(c.org, c.role, c.overrides, cluster)
 	var all []string
@@ -68,7 +68,8 @@ func (c catalogue) rights(cluster grant.Cluster) []string {
 	return slices.Compact(all)
 }
 
-// denied are the rights that each Deny is about, in other words than Resolve's.
+// denied returns the rights that each Deny refers to, computed in another way than by
+// Resolve.
 func (c catalogue) denied(cluster grant.Cluster) []string {
 	all := map[string]bool{}
 	for _, o := range c.only(accountsv1.EffectDeny).overrides {
@@ -100,7 +101,7 @@ func without(all, some []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
 }
 
-// A Deny takes away just what it stands for, by whichever names that is given.
+// A Deny removes exactly what it refers to, regardless of the names that grant it.
 func TestNobodyHasWhatIsDenied(t *testing.T) {
 	check(t, func(t *rapid.T, c catalogue) {
 		cluster := c.someCluster(t)
@@ -128,12 +129,12 @@ func TestADenyNeverAddsARight(t *testing.T) {
 func TestTheOrderOfWhatIsDeniedDoesNotMatter(t *testing.T) {
 	check(t, func(t *rapid.T, c catalogue) {
 		cluster := c.someCluster(t)
-		other := catalogue{c.org.DeepCopy(), c.role, rapid.Permutation(c.overrides).Draw(t, "overrides anew")}
-		other.role.Grants = rapid.Permutation(c.role.Grants).Draw(t, "grants anew")
-		other.org.Spec.Permissions = rapid.Permutation(c.org.Spec.Permissions).Draw(t, "permissions anew")
-		other.org.Spec.Resources = rapid.Permutation(c.org.Spec.Resources).Draw(t, "resources anew")
+		other := catalogue{c.org.DeepCopy(), c.role, rapid.Permutation(c.overrides).Draw(t, "overrides in another order")}
+		other.role.Grants = rapid.Permutation(c.role.Grants).Draw(t, "grants in another order")
+		other.org.Spec.Permissions = rapid.Permutation(c.org.Spec.Permissions).Draw(t, "permissions in another order")
+		other.org.Spec.Resources = rapid.Permutation(c.org.Spec.Resources).Draw(t, "resources in another order")
 		anew := cluster
-		anew.Namespaces = rapid.Permutation(cluster.Namespaces).Draw(t, "namespaces anew")
+		anew.Namespaces = rapid.Permutation(cluster.Namespaces).Draw(t, "namespaces in another order")
 		one, another := resolved(c.org, c.role, c.overrides, cluster), resolved(other.org, other.role, other.overrides, anew)
 		if diff := cmp.Diff(one, another); diff != "" {
 			t.Fatalf("-one order +another\n%s", diff)
@@ -151,7 +152,8 @@ func TestWithoutAnyGrantNobodyHasARight(t *testing.T) {
 	})
 }
 
-// Whatever is gone without being denied by its own name is listed with the reason.
+// Every right that is removed without being denied by its own name is listed with the
+// reason.
 func TestWhatIsDeniedIsToldWhereItIsGranted(t *testing.T) {
 	check(t, func(t *rapid.T, c catalogue) {
 		cluster := c.someCluster(t)
@@ -163,13 +165,13 @@ func TestWhatIsDeniedIsToldWhereItIsGranted(t *testing.T) {
 				return now.Pair == g.Pair && strings.Contains(now.Message, "denied")
 			})
 			if named := c.overridden(accountsv1.EffectDeny, g.Pair); lost && told == named {
-				t.Fatalf("%v is denied, by its name: %v, and told: %v", g.Pair, named, told)
+				t.Fatalf("%v is denied, by its name: %v, and listed: %v", g.Pair, named, told)
 			}
 		}
 	})
 }
 
-// production is a part of what the resource staging selects.
+// production is a part of what the selector of the resource staging matches.
 func production(f *Facts) {
 	team := map[string]string{"team": "acme"}
 	spec := &f.Organization.Spec
@@ -199,7 +201,7 @@ func TestAMembershipSaysWhatIsDenied(t *testing.T) {
 		change func(*Facts)
 		want   string
 	}{
-		"some of a grant": {func(*Facts) {}, "Withheld Denied in staging"},
+		"part of a grant": {func(*Facts) {}, "Withheld Denied in staging"},
 		"all of a grant":  {onlyProduction, "Withheld Denied in "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +220,7 @@ func TestAMembershipSaysWhatIsDenied(t *testing.T) {
 			ready := meta.FindStatusCondition(status.Conditions, "Ready")
 			applied := meta.FindStatusCondition(status.Conditions, "PermissionsApplied")
 			if ready.Status != metav1.ConditionTrue || applied.Status != metav1.ConditionTrue || !strings.Contains(ready.Message, "denied") {
-				t.Errorf("it says: %+v", ready)
+				t.Errorf("the message is: %+v", ready)
 			}
 		})
 	}
@@ -230,11 +232,11 @@ func TestARolloutKnowsWhatIsDenied(t *testing.T) {
 		before, now func(*Facts)
 		want        accountsv1.RolloutStatus
 	}{
-		"as it is":               {production, production, accountsv1.RolloutStatus{}},
-		"altogether":             {func(f *Facts) { production(f); onlyProduction(f) }, func(f *Facts) { production(f); onlyProduction(f) }, accountsv1.RolloutStatus{}},
-		"of more than there was": {func(f *Facts) { production(f); onlyProduction(f) }, production, rollout(1, 0)},
-		"of less than there was": {production, func(f *Facts) { production(f); onlyProduction(f) }, rollout(1, 0)},
-		"of what it was not before": {
+		"unchanged":               {production, production, accountsv1.RolloutStatus{}},
+		"denied entirely":         {func(f *Facts) { production(f); onlyProduction(f) }, func(f *Facts) { production(f); onlyProduction(f) }, accountsv1.RolloutStatus{}},
+		"denies more than before": {func(f *Facts) { production(f); onlyProduction(f) }, production, rollout(1, 0)},
+		"denies less than before": {production, func(f *Facts) { production(f); onlyProduction(f) }, rollout(1, 0)},
+		"denies another part than before": {
 			func(f *Facts) {
 				production(f)
 				resources := f.Organization.Spec.Resources

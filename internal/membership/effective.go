@@ -12,11 +12,10 @@ import (
 	"github.com/usher-dev/usher/internal/grant"
 )
 
-// Effective is what a person is granted: the role's grants, the default grants
-// unless the person is a guest, and every Allow, without any Deny, whatever the
-// order. Names need not exist in the catalogue; a Deny of something that nobody
-// grants is no entry. What else a Deny takes away depends on what the names stand
-// for: see Denied.
+// Effective returns what a person is granted: the role's grants, the default grants
+// unless the person is a guest, and every Allow, minus every Deny in any order. The
+// names need not exist in the catalogue. A Deny of something that is not granted adds
+// no entry. What else a Deny removes depends on what the names refer to: see Denied.
 func Effective(org *accountsv1.Organization, role accountsv1.Role, overrides []accountsv1.PermissionOverride) []grant.Pair {
 	pairs := map[grant.Pair]struct{}{}
 	for _, g := range org.Grants(role) {
@@ -39,7 +38,7 @@ func Effective(org *accountsv1.Organization, role accountsv1.Role, overrides []a
 	})
 }
 
-// Denied is what the overrides deny, by name.
+// Denied returns what the overrides deny, by name.
 func Denied(overrides []accountsv1.PermissionOverride) []grant.Pair {
 	var denied []grant.Pair
 	for _, o := range overrides {
@@ -52,7 +51,7 @@ func Denied(overrides []accountsv1.PermissionOverride) []grant.Pair {
 	return denied
 }
 
-// resolved is what a person has, as far as the catalogue and the cluster say.
+// resolved returns what a person has, according to the catalogue and the cluster.
 func resolved(org *accountsv1.Organization, role accountsv1.Role, overrides []accountsv1.PermissionOverride, cluster grant.Cluster) []grant.Grant {
 	return grant.Resolve(org, Effective(org, role, overrides), Denied(overrides), cluster)
 }

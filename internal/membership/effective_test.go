@@ -29,7 +29,7 @@ var (
 	someStanding = rapid.SampledFrom([]accountsv1.RoleStanding{"", "Member", "Owner", "Guest"})
 )
 
-// catalogue is what decides about somebody's rights.
+// catalogue holds everything that decides about a person's rights.
 type catalogue struct {
 	org       *accountsv1.Organization
 	role      accountsv1.Role
@@ -48,7 +48,7 @@ func (c catalogue) effective() []grant.Pair { return Effective(c.org, c.role, c.
 
 func (c catalogue) guest() bool { return c.role.Standing == accountsv1.StandingGuest }
 
-// only keeps the overrides of one effect.
+// only keeps the overrides with one effect.
 func (c catalogue) only(effect accountsv1.Effect) catalogue {
 	c.overrides = slices.DeleteFunc(slices.Clone(c.overrides), func(o accountsv1.PermissionOverride) bool { return o.Effect != effect })
 	return c
@@ -75,8 +75,8 @@ func check(t *testing.T, holds func(t *rapid.T, c catalogue)) {
 	rapid.Check(t, func(t *rapid.T) { holds(t, someCatalogue(t)) })
 }
 
-// Each pair of permission and resource is looked at by itself, in other words
-// than Effective's own.
+// The test checks each pair of permission and resource on its own, in another way than
+// Effective.
 func TestWhoHasWhat(t *testing.T) {
 	check(t, func(t *rapid.T, c catalogue) {
 		got := c.effective()
@@ -90,16 +90,16 @@ func TestWhoHasWhat(t *testing.T) {
 			}
 		}
 		if len(slices.Compact(slices.Clone(got))) != len(got) {
-			t.Fatalf("something is there twice: %v", got)
+			t.Fatalf("an entry occurs twice: %v", got)
 		}
 	})
 }
 
 func TestTheOrderDoesNotMatter(t *testing.T) {
 	check(t, func(t *rapid.T, c catalogue) {
-		other := catalogue{c.org.DeepCopy(), c.role, rapid.Permutation(c.overrides).Draw(t, "overrides anew")}
-		other.role.Grants = rapid.Permutation(c.role.Grants).Draw(t, "grants anew")
-		other.org.Spec.DefaultGrants = rapid.Permutation(c.org.Spec.DefaultGrants).Draw(t, "default grants anew")
+		other := catalogue{c.org.DeepCopy(), c.role, rapid.Permutation(c.overrides).Draw(t, "overrides in another order")}
+		other.role.Grants = rapid.Permutation(c.role.Grants).Draw(t, "grants in another order")
+		other.org.Spec.DefaultGrants = rapid.Permutation(c.org.Spec.DefaultGrants).Draw(t, "default grants in another order")
 		if diff := cmp.Diff(c.effective(), other.effective()); diff != "" {
 			t.Fatalf("-one order +another\n%s", diff)
 		}
@@ -124,7 +124,7 @@ func TestADenyTakesAwayWhateverGivesItAndAddsNothing(t *testing.T) {
 		}
 		for _, pair := range beyond(before, after) {
 			if pair.Permission != deny.Permission || !slices.Contains(deny.Resources, pair.Resource) {
-				t.Fatalf("a Deny of something else took %v", pair)
+				t.Fatalf("a Deny of something else removed %v", pair)
 			}
 		}
 	})
@@ -151,7 +151,7 @@ func TestADefaultGrantTakesNothingFromAnyoneAndGivesGuestsNothing(t *testing.T) 
 		c.org.Spec.DefaultGrants = append(slices.Clone(c.org.Spec.DefaultGrants), another)
 		after := c.effective()
 		if lost := beyond(before, after); len(lost) > 0 {
-			t.Fatalf("it took %v", lost)
+			t.Fatalf("it removed %v", lost)
 		}
 		if gained := beyond(after, before); len(gained) > 0 && c.guest() {
 			t.Fatalf("a guest got %v", gained)
@@ -168,7 +168,7 @@ func TestADefaultGrantTakesNothingFromAnyoneAndGivesGuestsNothing(t *testing.T) 
 	})
 }
 
-// What somebody has must not depend on what was computed before.
+// A person's rights must not depend on earlier calls.
 func TestEffectiveChangesNothing(t *testing.T) {
 	check(t, func(t *rapid.T, c catalogue) {
 		org, role := c.org.DeepCopy(), *c.role.DeepCopy()

@@ -15,22 +15,22 @@ import (
 	"github.com/usher-dev/usher/internal/grant"
 )
 
-// defaultGrace is how long members who have no second factor keep their access
-// where their Organization does not say.
+// defaultGrace is how long members without a second factor keep their access if their
+// Organization does not set a grace period.
 const defaultGrace = 7 * 24 * time.Hour
 
-// missingFactor is a second factor that the Organization wants and that the
+// missingFactor describes a second factor that the Organization requires and the
 // Account does not have.
 type missingFactor struct {
 	// reason of TwoFactorMissing; empty: nothing is missing.
 	reason string
-	// until is when the time of grace ends; zero: there is none.
+	// until is the end of the grace period; zero: there is none.
 	until time.Time
 }
 
-// missingFactor counts the time of grace from when the factor was first missed,
-// as the condition says. Once access has ended only a second factor brings it
-// back, or an Organization that does not want one.
+// missingFactor starts the grace period when the factor was first missed, according to
+// the condition. Once access has ended, the person regains it only with a second factor,
+// or if the Organization no longer requires one.
 func (f Facts) missingFactor() missingFactor {
 	a, org := f.account(), f.Organization
 	missed := meta.FindStatusCondition(f.Membership.Status.Conditions, accountsv1.ConditionTwoFactorMissing)
@@ -41,7 +41,7 @@ func (f Facts) missingFactor() missingFactor {
 		if missed == nil {
 			return missingFactor{}
 		}
-		return missingFactor{reason: missed.Reason} // an Organization that is made anew goes on from there
+		return missingFactor{reason: missed.Reason} // a recreated Organization continues from there
 	case org.Spec.SignIn.TwoFactor != accountsv1.TwoFactorRequired || enrolled(a):
 		return missingFactor{}
 	case missed == nil && f.justJoined(), missed != nil && missed.Reason == accountsv1.ReasonTwoFactorRequired:
@@ -57,9 +57,9 @@ func (f Facts) missingFactor() missingFactor {
 	return missingFactor{reason: accountsv1.ReasonTwoFactorRequired}
 }
 
-// justJoined tells whether the person was no member when the Membership was
-// last looked at. One that has lost its status was looked at: its finalizer is
-// written only after its first status.
+// justJoined reports whether the person was not a member at the last reconciliation. A
+// Membership that lost its status was reconciled before: its finalizer is written only
+// after its first status.
 func (f Facts) justJoined() bool {
 	m := f.Membership
 	active := meta.FindStatusCondition(m.Status.Conditions, accountsv1.ConditionActive)
@@ -69,14 +69,14 @@ func (f Facts) justJoined() bool {
 	return active.Status != metav1.ConditionTrue && m.Status.AccountRef.Name == ""
 }
 
-// enrolled tells whether the Account has a second factor. Where the status has
-// lost it, the record counts.
+// enrolled reports whether the Account has a second factor. If the status was lost, the
+// annotation counts.
 func enrolled(a *accountsv1.Account) bool {
 	recorded := accountsv1.TwoFactor(a.Annotations[accountsv1.TwoFactorAnnotation])
 	return cmp.Or(a.Status.TwoFactor, recorded) == accountsv1.TwoFactorEnrolled
 }
 
-// Grace is how long members who have no second factor keep their access once the
+// Grace returns how long members without a second factor keep their access once the
 // Organization requires one.
 func Grace(org *accountsv1.Organization) time.Duration {
 	if s := org.Spec.SignIn.TwoFactorGraceSeconds; s != 0 {
@@ -85,7 +85,7 @@ func Grace(org *accountsv1.Organization) time.Duration {
 	return defaultGrace
 }
 
-// left is how much of the time of grace is left; 0: there is none.
+// left returns the rest of the grace period; 0: there is none.
 func (m missingFactor) left(now time.Time) time.Duration {
 	if m.until.IsZero() {
 		return 0
@@ -96,18 +96,18 @@ func (m missingFactor) left(now time.Time) time.Duration {
 func (m missingFactor) message() string {
 	const how = "the person sets up a second factor on the account page of the portal."
 	if m.reason == accountsv1.ReasonGracePeriod {
-		return "The Organization requires a second factor, and access ends after a time of grace unless " + how
+		return "The Organization requires a second factor, and access ends after a grace period unless " + how
 	}
 	return "The Organization requires a second factor, and nothing is granted until " + how
 }
 
-// withheld are the grants of somebody who must set up a second factor first.
+// withheld returns the grants of a person who must set up a second factor first.
 func withheld(grants []grant.Grant) []grant.Grant {
 	all := make([]grant.Grant, len(grants))
 	for i, g := range grants {
 		all[i] = grant.Grant{
 			Pair: g.Pair, ClusterRole: g.ClusterRole, Group: g.Group, Reason: accountsv1.ReasonTwoFactorRequired,
-			Message: "Access follows once the person has set up a second factor on the account page of the portal.",
+			Message: "Usher grants access once the person sets up a second factor on the account page of the portal.",
 		}
 	}
 	return all

@@ -25,7 +25,7 @@ func factorRequired(f *Facts) {
 
 func enrols(f *Facts) { f.Account.Status.TwoFactor = accountsv1.TwoFactorEnrolled }
 
-// wasMember and wasInvited say what the Membership was when it was last looked at.
+// wasMember and wasInvited set the Membership's state at the last reconciliation.
 func wasMember(f *Facts) {
 	set(f, metav1.Condition{Type: "Active", Status: "True", Reason: "Accepted"})
 	f.Membership.Status.AccountRef.Name = accountsv1.AccountName(f.Account.Name)
@@ -35,7 +35,7 @@ func wasInvited(f *Facts) {
 	set(f, metav1.Condition{Type: "Active", Status: "False", Reason: "NotAccepted"})
 }
 
-// missedSince says for how long the second factor has been missed.
+// missedSince sets since when the second factor has been missed.
 func missedSince(ago time.Duration, reason string) func(*Facts) {
 	return func(f *Facts) {
 		set(f, metav1.Condition{Type: "TwoFactorMissing", Status: "True", Reason: reason, LastTransitionTime: metav1.NewTime(f.Now.Add(-ago))})
@@ -56,67 +56,67 @@ func TestWhenASecondFactorIsMissing(t *testing.T) {
 		reason string
 		after  time.Duration
 	}{
-		"nobody asks for one":                       {someFacts(held, wasMember), "", 0},
-		"it is optional":                            {someFacts(held, wasMember, func(f *Facts) { f.Organization.Spec.SignIn.TwoFactor = "Optional" }), "", 0},
-		"nobody holds the Membership":               {someFacts(factorRequired), "", 0},
-		"there is one":                              {someFacts(held, wasMember, factorRequired, enrols), "", 0},
-		"there is one, and was none for long":       {someFacts(held, wasMember, factorRequired, missedSince(2*week, "TwoFactorRequired"), enrols), "", 0},
-		"the status has lost it, the record has it": {someFacts(held, wasMember, factorRequired, recorded("Enrolled")), "", 0},
-		"the record has none either":                {someFacts(held, wasMember, factorRequired, recorded("NotEnrolled")), "GracePeriod", week},
-		"the status says none, the record one": {
+		"the Organization sets no rule":                  {someFacts(held, wasMember), "", 0},
+		"it is optional":                                 {someFacts(held, wasMember, func(f *Facts) { f.Organization.Spec.SignIn.TwoFactor = "Optional" }), "", 0},
+		"no Account holds the Membership":                {someFacts(factorRequired), "", 0},
+		"the person has one":                             {someFacts(held, wasMember, factorRequired, enrols), "", 0},
+		"the person has one, after a long time without":  {someFacts(held, wasMember, factorRequired, missedSince(2*week, "TwoFactorRequired"), enrols), "", 0},
+		"the status was lost, but the annotation has it": {someFacts(held, wasMember, factorRequired, recorded("Enrolled")), "", 0},
+		"the annotation does not have it either":         {someFacts(held, wasMember, factorRequired, recorded("NotEnrolled")), "GracePeriod", week},
+		"the status has none, but the annotation has one": {
 			someFacts(held, wasMember, factorRequired, recorded("Enrolled"), func(f *Facts) { f.Account.Status.TwoFactor = "NotEnrolled" }),
 			"GracePeriod", week,
 		},
-		"a member, from now on":        {someFacts(held, wasMember, factorRequired), "GracePeriod", week},
-		"a member, in the last second": {someFacts(held, wasMember, factorRequired, missedSince(week-time.Second, "GracePeriod")), "GracePeriod", time.Second},
-		"a member, on the second":      {someFacts(held, wasMember, factorRequired, missedSince(week, "GracePeriod")), "TwoFactorRequired", 0},
-		"a shorter time of grace":      {someFacts(held, wasMember, factorRequired, within(60)), "GracePeriod", time.Minute},
-		"it was shortened":             {someFacts(held, wasMember, factorRequired, within(60), missedSince(time.Minute, "GracePeriod")), "TwoFactorRequired", 0},
-		"it was lengthened in time":    {someFacts(held, wasMember, factorRequired, within(2*604800), missedSince(week, "GracePeriod")), "GracePeriod", week},
-		"it was lengthened after access had gone": {
+		"a member, from now on":                            {someFacts(held, wasMember, factorRequired), "GracePeriod", week},
+		"a member, in the last second of the grace period": {someFacts(held, wasMember, factorRequired, missedSince(week-time.Second, "GracePeriod")), "GracePeriod", time.Second},
+		"a member, in the second after the grace period":   {someFacts(held, wasMember, factorRequired, missedSince(week, "GracePeriod")), "TwoFactorRequired", 0},
+		"a shorter grace period":                           {someFacts(held, wasMember, factorRequired, within(60)), "GracePeriod", time.Minute},
+		"the grace period was shortened":                   {someFacts(held, wasMember, factorRequired, within(60), missedSince(time.Minute, "GracePeriod")), "TwoFactorRequired", 0},
+		"the grace period was lengthened in time":          {someFacts(held, wasMember, factorRequired, within(2*604800), missedSince(week, "GracePeriod")), "GracePeriod", week},
+		"the grace period was lengthened after access had ended": {
 			someFacts(held, wasMember, factorRequired, within(2*604800), missedSince(week, "TwoFactorRequired")), "TwoFactorRequired", 0,
 		},
-		"a newcomer":                     {someFacts(held, wasInvited, factorRequired), "TwoFactorRequired", 0},
-		"a newcomer, at the second look": {someFacts(held, wasMember, factorRequired, missedSince(0, "TwoFactorRequired")), "TwoFactorRequired", 0},
-		"a newcomer by an Invitation that was applied by hand": {
+		"a new member": {someFacts(held, wasInvited, factorRequired), "TwoFactorRequired", 0},
+		"a new member, at the second reconciliation": {someFacts(held, wasMember, factorRequired, missedSince(0, "TwoFactorRequired")), "TwoFactorRequired", 0},
+		"a new member by a manually applied Invitation": {
 			someFacts(held, statusLost, factorRequired, func(f *Facts) { f.Membership.Finalizers = nil }), "TwoFactorRequired", 0,
 		},
-		"a newcomer by an Invitation that was applied by hand, whose first look failed": {
+		"a new member by a manually applied Invitation, after a failed first reconciliation": {
 			someFacts(held, statusLost, lookFailed, factorRequired, func(f *Facts) { f.Membership.Finalizers = nil }), "TwoFactorRequired", 0,
 		},
 		"a member whose status was lost": {someFacts(held, statusLost, factorRequired), "GracePeriod", week},
-		"a member who was kept out for another reason": {
+		"a member who had no access for another reason": {
 			someFacts(held, wasMember, factorRequired, func(f *Facts) { set(f, metav1.Condition{Type: "Active", Status: "False", Reason: "SeatsExhausted"}) }),
 			"GracePeriod", week,
 		},
-		"a member whose Account is disabled, in time": {
+		"a member whose Account is disabled, within the grace period": {
 			someFacts(held, wasMember, factorRequired, switchedOff, missedSince(time.Hour, "GracePeriod")), "GracePeriod", week - time.Hour,
 		},
-		"a member, and the Organization went": {
+		"a member, and the Organization was deleted": {
 			someFacts(held, wasMember, missedSince(2*week, "GracePeriod"), func(f *Facts) { f.Organization = nil }), "GracePeriod", 0,
 		},
-		"a member, and the Organization is going": {
+		"a member, and the Organization is being deleted": {
 			someFacts(held, wasMember, factorRequired, missedSince(2*week, "GracePeriod"), func(f *Facts) { f.Organization.DeletionTimestamp = &metav1.Time{Time: noon} }),
 			"GracePeriod", 0,
 		},
-		"a member, and the Membership is going": {someFacts(held, wasMember, factorRequired, missedSince(0, "GracePeriod"), going), "", 0},
-		"too late, and the Organization went": {
+		"a member, and the Membership is being deleted": {someFacts(held, wasMember, factorRequired, missedSince(0, "GracePeriod"), going), "", 0},
+		"too late, and the Organization was deleted": {
 			someFacts(held, wasMember, missedSince(week, "TwoFactorRequired"), func(f *Facts) { f.Organization = nil }), "TwoFactorRequired", 0,
 		},
-		"a member whom nobody asked, and the Organization went": {someFacts(held, wasMember, func(f *Facts) { f.Organization = nil }), "", 0},
+		"a member without the requirement, and the Organization was deleted": {someFacts(held, wasMember, func(f *Facts) { f.Organization = nil }), "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status := Report(c.facts)
 			missing := meta.FindStatusCondition(status.Conditions, "TwoFactorMissing")
 			if c.reason == "" {
 				if missing != nil {
-					t.Errorf("it says %+v", missing)
+					t.Errorf("got %+v", missing)
 				}
 			} else if missing == nil || missing.Status != "True" || missing.Reason != c.reason || !strings.Contains(missing.Message, "sets up a second factor") {
-				t.Errorf("it says %+v, not %s", missing, c.reason)
+				t.Errorf("the message is %+v, not %s", missing, c.reason)
 			}
 			if got := Decide(c.facts).After; got != c.after {
-				t.Errorf("it looks again after %s, not %s", got, c.after)
+				t.Errorf("the next reconciliation is after %s, not %s", got, c.after)
 			}
 		})
 	}
@@ -142,7 +142,7 @@ func TestWithoutTheSecondFactorEveryGrantIsWithheld(t *testing.T) {
 	}
 	want := []string{
 		"dashboards Withheld TwoFactorRequiredgrafana[]", "deploy Withheld TwoFactorRequired[]", "fly Withheld TwoFactorRequired[]",
-		"deplyo Withheld PermissionNotFound[]", // takes nothing away, whatever the person does
+		"deplyo Withheld PermissionNotFound[]", // removes nothing, with or without a second factor
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -151,19 +151,19 @@ func TestWithoutTheSecondFactorEveryGrantIsWithheld(t *testing.T) {
 		t.Errorf("PermissionsApplied is %s", applied)
 	}
 	if status.AccountRef.Name != "jane" {
-		t.Error("the Account is forgotten")
+		t.Error("the Account is missing in the status")
 	}
 }
 
-// member is a Membership over time, and what a second factor has to do with it.
+// member is a Membership over time, with everything that concerns the second factor.
 type member struct {
 	Facts
 	org *accountsv1.Organization
-	// belongs: the person was a member at the last look.
+	// belongs reports that the person was a member at the last reconciliation.
 	belongs bool
-	// missed is since when the second factor has been missed; zero: it is not.
+	// missed is since when the second factor has been missed; zero: it has not.
 	missed time.Time
-	// ended: access has ended since.
+	// ended reports that access has ended since.
 	ended bool
 }
 
@@ -176,7 +176,8 @@ func newMember() *member {
 
 func (m *member) takeRecord() { m.Account.Annotations[accountsv1.MembershipsAnnotation] = "" }
 
-// look is one look of the controller, which tells whether there is access then.
+// look is one reconciliation by the controller. It reports whether the person has
+// access afterwards.
 func (m *member) look() (access bool) {
 	m.expect()
 	plan := Decide(m.Facts)
@@ -185,10 +186,10 @@ func (m *member) look() (access bool) {
 		m.Membership.Finalizers = []string{accountsv1.Finalizer}
 		m.Membership.Status = Report(m.Facts)
 	}
-	return len(plan.Apply) > 0 // nothing is ever there already
+	return len(plan.Apply) > 0 // nothing was ever there before
 }
 
-// expect follows what the page of the Membership promises.
+// expect follows the rules that the documentation of Membership states.
 func (m *member) expect() {
 	holds := m.account() != nil
 	switch {
@@ -210,13 +211,13 @@ func (m *member) mayHaveAccess() bool {
 	return m.belongs && !m.ended && m.Organization != nil && m.Account.Spec.State != "Disabled"
 }
 
-// pass lets time go by, with a look whenever one was planned.
+// pass lets time pass, with a reconciliation whenever one was planned.
 func (m *member) pass(t *rapid.T, long time.Duration) {
 	end := m.Now.Add(long)
 	for {
 		after := Decide(m.Facts).After
 		if after < 0 {
-			t.Fatalf("it looks again after %s", after)
+			t.Fatalf("the next reconciliation is after %s", after)
 		}
 		if after == 0 || m.Now.Add(after).After(end) {
 			break
@@ -227,7 +228,7 @@ func (m *member) pass(t *rapid.T, long time.Duration) {
 	before := m.situation()
 	m.Now = end
 	if m.situation() != before {
-		t.Fatalf("it came from situation %d to %d without a look", before, m.situation())
+		t.Fatalf("it moved from situation %d to %d without a reconciliation", before, m.situation())
 	}
 }
 
@@ -237,7 +238,7 @@ func (m *member) check(t *rapid.T) {
 	}
 	said := m.Membership.Status
 	if diff := cmp.Diff(said, Report(m.Facts)); diff != "" {
-		t.Fatalf("a second look says something else: -first +second\n%s", diff)
+		t.Fatalf("a second reconciliation reports something else: -first +second\n%s", diff)
 	}
 }
 
@@ -251,18 +252,18 @@ func TestNobodyKeepsAccessWithoutTheSecondFactor(t *testing.T) {
 			"a second factor is required, or not": func(t *rapid.T) {
 				m.org.Spec.SignIn.TwoFactor = rapid.SampledFrom([]accountsv1.TwoFactorRule{"", "Optional", "Required", "Required"}).Draw(t, "rule")
 			},
-			"the time of grace is another": func(t *rapid.T) {
+			"the grace period changes": func(t *rapid.T) {
 				m.org.Spec.SignIn.TwoFactorGraceSeconds = rapid.SampledFrom([]int32{0, 60, 7776000}).Draw(t, "grace")
 			},
-			"the person sets one up, or takes it away": func(t *rapid.T) {
+			"the person sets up a second factor, or removes it": func(t *rapid.T) {
 				m.Account.Status.TwoFactor = rapid.SampledFrom([]accountsv1.TwoFactor{"", "Enrolled", "NotEnrolled"}).Draw(t, "second factor")
 			},
 			"the person joins":  func(*rapid.T) { m.Account.Annotations[accountsv1.MembershipsAnnotation] = "acme/jane" },
 			"the person leaves": func(*rapid.T) { m.takeRecord() },
-			"the Account is switched": func(t *rapid.T) {
+			"the Account is enabled or disabled": func(t *rapid.T) {
 				m.Account.Spec.State = rapid.SampledFrom([]accountsv1.AccountSwitch{"", "Active", "Disabled"}).Draw(t, "state")
 			},
-			"the Organization goes, or comes back": func(t *rapid.T) {
+			"the Organization is deleted, or restored": func(t *rapid.T) {
 				m.Organization = rapid.SampledFrom([]*accountsv1.Organization{nil, m.org}).Draw(t, "Organization")
 			},
 			"its status is lost": func(*rapid.T) {

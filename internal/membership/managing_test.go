@@ -21,7 +21,7 @@ import (
 
 func policiesMissing(f *Facts) { f.Guard = guard.State{Missing: []string{"usher-assign"}} }
 
-// justGuarded has the policies come into force after the Membership was written.
+// justGuarded makes the policies come into force after the Membership was written.
 func justGuarded(f *Facts) { f.Guard.Since = noon.Add(-time.Minute) }
 
 func founded(changes ...func(*accountsv1.Founder)) func(*Facts) {
@@ -50,7 +50,7 @@ func guest(f *Facts) {
 	}
 }
 
-// grants lists grants as people read them.
+// grants formats grants for readers.
 func grants(list []accountsv1.GrantStatus) []string {
 	var shown []string
 	for _, g := range list {
@@ -63,8 +63,8 @@ func grants(list []accountsv1.GrantStatus) []string {
 	return shown
 }
 
-// A ClusterRole that manages people is given to nobody who is a guest, and to
-// nobody new by a spec that nobody was asked about.
+// Guests never get a ClusterRole that manages people. New members do not get it by a spec
+// that no policy checked.
 func TestWhoManagesPeople(t *testing.T) {
 	held := heldBy("jane", "jane@example.com")
 	manager := owning("jane", "john")
@@ -75,16 +75,16 @@ func TestWhoManagesPeople(t *testing.T) {
 		want  string
 		plan  string
 	}{
-		"asked about":                                 {someFacts(held, manager), given, "apply binding"},
-		"asked about, and there":                      {someFacts(held, manager, bound(toOwn)), given, ""},
-		"policies missing, and new":                   {someFacts(held, manager, policiesMissing), withheld, ""},
-		"policies missing, and there":                 {someFacts(held, manager, bound(toOwn), policiesMissing), given, ""},
-		"policies just back, and new":                 {someFacts(held, manager, justGuarded), withheld, ""},
-		"policies just back, and there":               {someFacts(held, manager, bound(toOwn), justGuarded), given, ""},
-		"nobody has looked for policies":              {someFacts(held, manager, func(f *Facts) { f.Guard = guard.State{} }), withheld, ""},
-		"policies missing, and somebody else has it":  {someFacts(held, manager, bound(toOwn), policiesMissing, subject("usher:mallory")), withheld, "delete binding"},
-		"policies missing, and it was edited":         {someFacts(held, manager, bound(toOwn), policiesMissing, func(f *Facts) { f.Bindings[0].Subjects = nil }), withheld, "delete binding"},
-		"policies missing, and it is to another role": {someFacts(held, manager, bound(toOwn), policiesMissing, func(f *Facts) { f.Bindings[0].RoleRef.Name = "view" }), withheld, "delete binding"},
+		"checked":                                              {someFacts(held, manager), given, "apply binding"},
+		"checked, and bound before":                            {someFacts(held, manager, bound(toOwn)), given, ""},
+		"policies missing, not bound before":                   {someFacts(held, manager, policiesMissing), withheld, ""},
+		"policies missing, bound before":                       {someFacts(held, manager, bound(toOwn), policiesMissing), given, ""},
+		"policies just restored, not bound before":             {someFacts(held, manager, justGuarded), withheld, ""},
+		"policies just restored, bound before":                 {someFacts(held, manager, bound(toOwn), justGuarded), given, ""},
+		"policies not observed yet":                            {someFacts(held, manager, func(f *Facts) { f.Guard = guard.State{} }), withheld, ""},
+		"policies missing, and another person is bound":        {someFacts(held, manager, bound(toOwn), policiesMissing, subject("usher:mallory")), withheld, "delete binding"},
+		"policies missing, and the binding was edited":         {someFacts(held, manager, bound(toOwn), policiesMissing, func(f *Facts) { f.Bindings[0].Subjects = nil }), withheld, "delete binding"},
+		"policies missing, and the binding is to another role": {someFacts(held, manager, bound(toOwn), policiesMissing, func(f *Facts) { f.Bindings[0].RoleRef.Name = "view" }), withheld, "delete binding"},
 
 		"policies missing, for a founder":                    {someFacts(held, manager, policiesMissing, founded()), given, "apply binding"},
 		"policies missing, for a founder of another name":    {someFacts(held, manager, policiesMissing, founded(func(f *accountsv1.Founder) { f.Name = "john" })), withheld, ""},
@@ -96,31 +96,31 @@ func TestWhoManagesPeople(t *testing.T) {
 		"policies missing, for a founder with a Deny": {someFacts(held, manager, policiesMissing, founded(), overridden("Deny", "deploy")), withheld, ""},
 
 		"as a guest":                                 {someFacts(held, manager, guest), guests, ""},
-		"as a guest, and there":                      {someFacts(held, manager, bound(toOwn), guest), guests, "delete binding"},
+		"as a guest, bound before":                   {someFacts(held, manager, bound(toOwn), guest), guests, "delete binding"},
 		"as a guest, by an Allow":                    {someFacts(held, manager, guest, func(f *Facts) { f.Membership.Spec.Role = "developer" }, overridden("Allow", "own")), "deploy InForce staging; " + guests, "apply binding"},
 		"as a guest and a founder":                   {someFacts(held, manager, guest, founded()), guests, ""},
 		"as a guest, while the policies are missing": {someFacts(held, manager, guest, policiesMissing), guests, ""},
 
-		"what manages nobody, policies missing": {someFacts(held, manager, policiesMissing, demotesFrom), "deploy InForce staging", "apply binding"},
-		"by an Allow, policies missing":         {someFacts(held, manager, policiesMissing, demotesFrom, overridden("Allow", "own")), "deploy InForce staging; " + withheld, "apply binding"},
-		"by default, policies missing": {someFacts(held, manager, policiesMissing, demotesFrom, func(f *Facts) {
+		"a ClusterRole that does not manage people, policies missing": {someFacts(held, manager, policiesMissing, demotesFrom), "deploy InForce staging", "apply binding"},
+		"by an Allow, policies missing":                               {someFacts(held, manager, policiesMissing, demotesFrom, overridden("Allow", "own")), "deploy InForce staging; " + withheld, "apply binding"},
+		"by default grants, policies missing": {someFacts(held, manager, policiesMissing, demotesFrom, func(f *Facts) {
 			f.Organization.Spec.DefaultGrants = []accountsv1.Grant{{Permission: "own", Resources: []accountsv1.CatalogueName{"people"}}}
 		}), "deploy InForce staging; " + withheld, "apply binding"},
-		"without a second factor":                    {someFacts(held, manager, bound(toOwn), wasInvited, factorRequired), "own Withheld TwoFactorRequired", "delete binding"},
-		"elsewhere too":                              {someFacts(held, manager, onStagingToo), "own Withheld NotHomeNamespace acme", "apply binding"},
-		"elsewhere too, policies missing":            {someFacts(held, manager, onStagingToo, policiesMissing), withheld, ""},
-		"elsewhere too, policies missing, and there": {someFacts(held, manager, onStagingToo, policiesMissing, bound(toOwn)), "own Withheld NotHomeNamespace acme", ""},
-		"widened": {someFacts(held, manager, bound(toOwn), func(f *Facts) {
+		"without a second factor":                               {someFacts(held, manager, bound(toOwn), wasInvited, factorRequired), "own Withheld TwoFactorRequired", "delete binding"},
+		"granted elsewhere too":                                 {someFacts(held, manager, onStagingToo), "own Withheld NotHomeNamespace acme", "apply binding"},
+		"granted elsewhere too, policies missing":               {someFacts(held, manager, onStagingToo, policiesMissing), withheld, ""},
+		"granted elsewhere too, policies missing, bound before": {someFacts(held, manager, onStagingToo, policiesMissing, bound(toOwn)), "own Withheld NotHomeNamespace acme", ""},
+		"too powerful since": {someFacts(held, manager, bound(toOwn), func(f *Facts) {
 			role := f.Cluster.ClusterRoles["owner"]
 			role.Excess = "escalate on roles"
 			f.Cluster.ClusterRoles["owner"] = role
 		}), "own Withheld ClusterRoleTooPowerful", "delete binding"},
-		"grantable no more": {someFacts(held, manager, bound(toOwn), func(f *Facts) {
+		"no longer grantable": {someFacts(held, manager, bound(toOwn), func(f *Facts) {
 			role := f.Cluster.ClusterRoles["owner"]
 			role.Bindable = false
 			f.Cluster.ClusterRoles["owner"] = role
 		}), "own Withheld BindForbidden", "delete binding"},
-		"gone": {someFacts(held, manager, bound(toOwn), func(f *Facts) { delete(f.Cluster.ClusterRoles, "owner") }), "own Withheld ClusterRoleNotFound", "delete binding"},
+		"deleted": {someFacts(held, manager, bound(toOwn), func(f *Facts) { delete(f.Cluster.ClusterRoles, "owner") }), "own Withheld ClusterRoleNotFound", "delete binding"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status := Report(c.facts)
@@ -132,18 +132,18 @@ func TestWhoManagesPeople(t *testing.T) {
 			}
 			keepsKstatus(t, status)
 			if _, applied := reasonOf(status, "PermissionsApplied"); applied == strings.Contains(c.want, "Withheld") {
-				t.Errorf("all is applied: %v", applied)
+				t.Errorf("everything is applied: %v", applied)
 			}
 			for _, g := range status.Grants {
 				if (g.State == accountsv1.GrantWithheld) != (g.Message != "") {
-					t.Errorf("%s is %s: %q", g.Permission, g.State, g.Message)
+					t.Errorf("the reason of %s is %s: %q", g.Permission, g.State, g.Message)
 				}
 			}
 		})
 	}
 }
 
-// demotesFrom takes an owner out of the list, too.
+// demotesFrom also removes the owner from the list.
 func demotesFrom(f *Facts) {
 	f.Membership.Spec.Role, f.Organization.Status.Owners = "developer", nil
 }
@@ -171,8 +171,8 @@ func TestWhatNobodyWasAskedAboutSaysWhatToDo(t *testing.T) {
 		want  string
 	}{
 		"while the policies are missing": {someFacts(held, manager, policiesMissing), "apply config/policy"},
-		"once they are back":             {someFacts(held, manager, justGuarded), "suspend the Membership and make it Active again"},
-		"to a guest":                     {someFacts(held, manager, guest), "take the grant from role owner"},
+		"once they are back":             {someFacts(held, manager, justGuarded), "set spec.state to Suspended and then to Active"},
+		"to a guest":                     {someFacts(held, manager, guest), "remove the grant from role owner"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ready := meta.FindStatusCondition(Report(c.facts).Conditions, "Ready")
@@ -183,7 +183,7 @@ func TestWhatNobodyWasAskedAboutSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// The guard is written once, and goes by what is asked for afterwards.
+// The guard is written once. Later checks depend on it.
 func TestAChangeThatIsAskedAboutGivesWhatWasWithheld(t *testing.T) {
 	f := someFacts(heldBy("jane", "jane@example.com"), owning("jane", "john"), justGuarded)
 	f.Membership.Status = Report(f)
@@ -196,11 +196,11 @@ func TestAChangeThatIsAskedAboutGivesWhatWasWithheld(t *testing.T) {
 	}
 	f.Membership.Generation, f.Membership.DeletionTimestamp = 2, &metav1.Time{Time: noon}
 	if got := grants(Report(f).Grants); !cmp.Equal(got, []string{"own Withheld PoliciesMissing"}) {
-		t.Errorf("to delete it counts as being asked about: %v", got)
+		t.Errorf("deleting counts as checked: %v", got)
 	}
 }
 
-// The API server refuses a status with a longer one, for ever.
+// The API server permanently refuses a status with a longer message.
 func TestNoMessageOfAGrantIsLongerThanTheAPITakes(t *testing.T) {
 	const most = 1024
 	many := someFacts(heldBy("jane", "jane@example.com"), func(f *Facts) {
@@ -212,11 +212,11 @@ func TestNoMessageOfAGrantIsLongerThanTheAPITakes(t *testing.T) {
 	conflict := someFacts(heldBy("jane", "jane@example.com"), func(f *Facts) {
 		f.Failures = map[string]Failure{"staging/usher:acme:jane:edit": {Reason: "BindingConflict", Message: strings.Repeat("é", most+1)}}
 	})
-	for name, f := range map[string]Facts{"many namespaces that do not exist": many, "many who hold a RoleBinding": conflict} {
+	for name, f := range map[string]Facts{"many missing namespaces": many, "many conflicting field managers": conflict} {
 		t.Run(name, func(t *testing.T) {
 			got := Report(f).Grants[0].Message
 			if length := utf8.RuneCountInString(got); length == 0 || length > most || !utf8.ValidString(got) {
-				t.Errorf("it is of %d characters: %s", length, got)
+				t.Errorf("it has %d characters: %s", length, got)
 			}
 		})
 	}

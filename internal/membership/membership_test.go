@@ -20,7 +20,7 @@ import (
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// someFacts are those of a Membership with its finalizer, of which nothing else
+// someFacts returns the facts of a Membership with its finalizer to which nothing else
 // has happened yet.
 func someFacts(changes ...func(*Facts)) Facts {
 	f := Facts{
@@ -63,11 +63,11 @@ func invitedAs(state accountsv1.InvitationState, status metav1.ConditionStatus, 
 	return func(f *Facts) {
 		f.Invitation = invitationFor(f.Membership)
 		f.Invitation.Status.State = state
-		f.Invitation.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: status, Reason: reason, Message: "Said by the Invitation."}}
+		f.Invitation.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: status, Reason: reason, Message: "Reported by the Invitation."}}
 	}
 }
 
-// byHand has somebody have applied the Invitation, for a role.
+// byHand makes the Invitation a manually applied one, for a role.
 func byHand(role accountsv1.CatalogueName) func(*Facts) {
 	return func(f *Facts) {
 		f.Invitation.Annotations, f.Invitation.OwnerReferences, f.Invitation.Spec.Role = nil, nil, role
@@ -83,7 +83,7 @@ func heldBy(name, email string) func(*Facts) {
 
 func statusLost(f *Facts) { f.Membership.Status = accountsv1.MembershipStatus{} }
 
-// heldSince says that its mail has been held from then on.
+// heldSince holds its mail from the given time.
 func heldSince(t time.Time) func(*Facts) {
 	return func(f *Facts) {
 		f.Membership.Status.Conditions = []metav1.Condition{
@@ -92,8 +92,8 @@ func heldSince(t time.Time) func(*Facts) {
 	}
 }
 
-// lookFailed is what a failed request to the API server leaves in the status:
-// Ready says so, and what else there was stays.
+// lookFailed changes the status as a failed request to the API server does: it sets
+// Ready and keeps the other conditions.
 func lookFailed(f *Facts) {
 	failed := metav1.Condition{Type: "Ready", Status: "False", Reason: "Error", LastTransitionTime: metav1.NewTime(noon)}
 	meta.RemoveStatusCondition(&f.Membership.Status.Conditions, "Ready")
@@ -128,7 +128,7 @@ func going(f *Facts) { f.Membership.DeletionTimestamp = &metav1.Time{Time: noon}
 
 func asItShould(*rbacv1.RoleBinding) {}
 
-// TestEverySituation is the state table: what Usher does, and what it says.
+// TestEverySituation is the state table: it lists what Usher does and reports.
 func TestEverySituation(t *testing.T) {
 	type want struct {
 		state, ready, active string
@@ -142,67 +142,67 @@ func TestEverySituation(t *testing.T) {
 		"new": {someFacts(func(f *Facts) { f.Membership.Finalizers = nil }), want{
 			"Invited", "False Sending Reconciling", "False NotAccepted", []string{"add finalizer", "invite"},
 		}},
-		"there is no Organization yet": {someFacts(func(f *Facts) { f.Organization = nil }), want{
+		"the Organization does not exist yet": {someFacts(func(f *Facts) { f.Organization = nil }), want{
 			"Inactive", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", nil,
 		}},
-		"the Organization went, and access was there": {someFacts(held, bound(asItShould), func(f *Facts) { f.Organization = nil }), want{
+		"the Organization was deleted, and access existed": {someFacts(held, bound(asItShould), func(f *Facts) { f.Organization = nil }), want{
 			"Inactive", "False OrganizationNotFound Reconciling", "False OrganizationNotFound", []string{"delete binding"},
 		}},
-		"it is not in the home namespace": {someFacts(func(f *Facts) { f.Organization.Spec.Namespace = "other" }), want{
+		"not in the home namespace": {someFacts(func(f *Facts) { f.Organization.Spec.Namespace = "other" }), want{
 			"Failed", "False WrongNamespace Stalled", "False WrongNamespace", nil,
 		}},
-		"the role went, and access was there": {someFacts(held, bound(asItShould), func(f *Facts) { f.Membership.Spec.Role = "pilot" }), want{
+		"the role was deleted, and access existed": {someFacts(held, bound(asItShould), func(f *Facts) { f.Membership.Spec.Role = "pilot" }), want{
 			"Failed", "False RoleNotFound Stalled", "False RoleNotFound", []string{"delete binding"},
 		}},
-		"its mail is on its way": {someFacts(invitedAs("Sending", "False", "TemporaryFailure")), want{
+		"the link is being sent": {someFacts(invitedAs("Sending", "False", "TemporaryFailure")), want{
 			"Invited", "False TemporaryFailure Reconciling", "False NotAccepted", nil,
 		}},
-		"its mail is out": {someFacts(invitedAs("Pending", "True", "AwaitingAcceptance")), want{
+		"the link was sent": {someFacts(invitedAs("Pending", "True", "AwaitingAcceptance")), want{
 			"Invited", "True AwaitingAcceptance", "False NotAccepted", nil,
 		}},
-		"nobody answered": {someFacts(invitedAs("Expired", "True", "Expired")), want{
+		"the invitation expired": {someFacts(invitedAs("Expired", "True", "Expired")), want{
 			"Expired", "True Expired", "False Expired", nil,
 		}},
-		"its mail was refused": {someFacts(invitedAs("Failed", "False", "Refused")), want{
+		"the mail was refused": {someFacts(invitedAs("Failed", "False", "Refused")), want{
 			"Failed", "False Refused Stalled", "False Refused", nil,
 		}},
 		"the person declined": {someFacts(invitedAs("Declined", "True", "Declined")), want{
 			"Declined", "True Declined", "False Declined", nil,
 		}},
-		"one channel did, one is tried again": {someFacts(invitedAs("Pending", "False", "TemporaryFailure")), want{
+		"one channel sent, one is retried": {someFacts(invitedAs("Pending", "False", "TemporaryFailure")), want{
 			"Invited", "False TemporaryFailure Reconciling", "False NotAccepted", nil,
 		}},
 		"invited before, and its status was lost": {someFacts(statusLost), want{
 			"Failed", "False MailHeld Stalled", "False MailHeld", nil,
 		}},
-		"its status was lost, and somebody asked for mail since": {
+		"its status was lost, and mail was requested since": {
 			someFacts(heldSince(noon), released),
 			want{"Invited", "False Sending Reconciling", "False NotAccepted", []string{"invite"}},
 		},
-		"its status was lost, and the first look failed": {someFacts(statusLost, lookFailed), want{
+		"its status was lost, and the first reconciliation failed": {someFacts(statusLost, lookFailed), want{
 			"Failed", "False MailHeld Stalled", "False MailHeld", nil,
 		}},
-		"its status was lost, and a look failed since": {someFacts(heldSince(noon), lookFailed), want{
+		"its status was lost, and a reconciliation failed since": {someFacts(heldSince(noon), lookFailed), want{
 			"Failed", "False MailHeld Stalled", "False MailHeld", nil,
 		}},
-		"its status was lost, a look failed since, and somebody asked for mail": {someFacts(heldSince(noon), lookFailed, released), want{
+		"its status was lost, a reconciliation failed since, and mail was requested": {someFacts(heldSince(noon), lookFailed, released), want{
 			"Invited", "False Sending Reconciling", "False NotAccepted", []string{"invite"},
 		}},
-		"its status was lost, and its Organization is not there yet": {someFacts(statusLost, func(f *Facts) { f.Organization = nil }), want{
+		"its status was lost, and its Organization does not exist yet": {someFacts(statusLost, func(f *Facts) { f.Organization = nil }), want{
 			"Failed", "False MailHeld Stalled", "False MailHeld", nil,
 		}},
-		"its status was lost, and so was that of its Invitation": {someFacts(statusLost, invitedAs("", "", "")), want{
+		"its status was lost, and that of its Invitation too": {someFacts(statusLost, invitedAs("", "", "")), want{
 			"Failed", "False MailHeld Stalled", "False MailHeld", nil,
 		}},
-		"its status was lost, and that of its Invitation was not": {
+		"its status was lost, but not that of its Invitation": {
 			someFacts(statusLost, invitedAs("Pending", "True", "AwaitingAcceptance"), func(f *Facts) { f.Invitation.Status.Attempt.Number = 1 }),
 			want{"Invited", "True AwaitingAcceptance", "False NotAccepted", nil},
 		},
-		"new, and the first look failed": {
+		"new, and the first reconciliation failed": {
 			someFacts(statusLost, lookFailed, func(f *Facts) { f.Membership.Finalizers = nil }),
 			want{"Invited", "False Sending Reconciling", "False NotAccepted", []string{"add finalizer", "invite"}},
 		},
-		"its status was lost, and somebody asked for mail before": {
+		"its status was lost, and mail was requested before": {
 			someFacts(heldSince(noon), func(f *Facts) {
 				f.Membership.Annotations = map[string]string{accountsv1.ResendAnnotation: noon.Add(-time.Second).Format(time.RFC3339)}
 			}),
@@ -217,10 +217,10 @@ func TestEverySituation(t *testing.T) {
 		"taken up, with a seat": {someFacts(held, bound(asItShould), seats(2, "john", "jane")), want{
 			"Active", "True Reconciled", "True Accepted", nil,
 		}},
-		"taken up, while the seats are counted anew": {someFacts(held, bound(asItShould), func(f *Facts) { f.Organization.Spec.Seats = 1 }), want{
+		"taken up, while the seat list is being rebuilt": {someFacts(held, bound(asItShould), func(f *Facts) { f.Organization.Spec.Seats = 1 }), want{
 			"Active", "True Reconciled", "True Accepted", nil,
 		}},
-		"taken up, with a seat of its Invitation": {
+		"taken up, with the seat of its Invitation": {
 			someFacts(held, bound(asItShould), seats(1), func(f *Facts) {
 				f.Organization.Status.Seats.Holders = []accountsv1.SeatHolder{{Name: "jane", InvitationUID: "i1", Attempt: 1}}
 			}),
@@ -230,22 +230,22 @@ func TestEverySituation(t *testing.T) {
 			someFacts(held, bound(asItShould), seats(1, "john"), func(f *Facts) { f.Organization.Spec.Roles[0].Seat = accountsv1.SeatFree }),
 			want{"Active", "True Reconciled", "True Accepted", nil},
 		},
-		"taken up by an Account of another address, which was confirmed": {
+		"taken up by an Account with another, confirmed address": {
 			someFacts(heldBy("jane", "doe@example.net"), bound(asItShould), func(f *Facts) {
 				f.Account.Annotations[accountsv1.MembershipsAnnotation] = "acme/jane=jane@example.com"
 			}),
 			want{"Active", "True Reconciled", "True Accepted", nil},
 		},
-		"taken up once, under that name, for another address": {
+		"a Membership of that name was taken up before, for another address": {
 			someFacts(held, func(f *Facts) { f.Account.Annotations[accountsv1.MembershipsAnnotation] = "acme/jane=jane@example.net" }, invitedAs("Pending", "True", "AwaitingAcceptance")),
 			want{"Invited", "True AwaitingAcceptance", "False NotAccepted", nil},
 		},
-		"its Invitation is going": {
+		"its Invitation is being deleted": {
 			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), func(f *Facts) { f.Invitation.DeletionTimestamp = &metav1.Time{Time: noon} }), want{
 				"Invited", "False Sending Reconciling", "False NotAccepted", nil,
 			},
 		},
-		"its Invitation has said nothing yet": {someFacts(func(f *Facts) { f.Invitation = invitationFor(f.Membership) }), want{
+		"its Invitation has no status yet": {someFacts(func(f *Facts) { f.Invitation = invitationFor(f.Membership) }), want{
 			"Invited", "False Sending Reconciling", "False NotAccepted", nil,
 		}},
 		"another Organization holds the home namespace": {someFacts(held, bound(asItShould), func(f *Facts) { f.HomeTaken = true }), want{
@@ -256,17 +256,17 @@ func TestEverySituation(t *testing.T) {
 				"Failed", "False InvitationConflict Stalled", "False InvitationConflict", nil,
 			},
 		},
-		"an Invitation by hand is for a lesser role": {
+		"a manually applied Invitation is for a lesser role": {
 			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), byHand("observer")), want{
 				"Failed", "False InvitationConflict Stalled", "False InvitationConflict", nil,
 			},
 		},
-		"nobody holds it any more, and had come by an Invitation of another role": {
+		"no Account holds it any more, and its Invitation had another role": {
 			someFacts(invitedAs("Active", "False", "Accepted"), byHand("observer")), want{
 				"Inactive", "True NoAccount", "False NoAccount", nil,
 			},
 		},
-		"taken up a moment ago": {someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), held), want{
+		"just taken up": {someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), held), want{
 			"Active", "True Reconciled", "True Accepted", []string{"apply binding"},
 		}},
 		"taken up": {someFacts(held, bound(asItShould)), want{
@@ -278,25 +278,25 @@ func TestEverySituation(t *testing.T) {
 		"its binding is to another ClusterRole": {someFacts(held, bound(func(b *rbacv1.RoleBinding) { b.RoleRef.Name = "admin" })), want{
 			"Active", "True Reconciled", "True Accepted", []string{"apply binding", "delete binding"},
 		}},
-		"a binding that nothing asks for": {someFacts(held, bound(asItShould), bound(func(b *rbacv1.RoleBinding) { b.Namespace = "production" })), want{
+		"a binding that nothing requires": {someFacts(held, bound(asItShould), bound(func(b *rbacv1.RoleBinding) { b.Namespace = "production" })), want{
 			"Active", "True Reconciled", "True Accepted", []string{"delete binding"},
 		}},
-		"a namespace that it reaches does not exist": {someFacts(held, func(f *Facts) { f.Cluster.Namespaces = nil }), want{
+		"a namespace of a grant does not exist": {someFacts(held, func(f *Facts) { f.Cluster.Namespaces = nil }), want{
 			"Active", "False GrantsWithheld Reconciling", "True Accepted", nil,
 		}},
-		"a namespace that it reaches is Usher's own": {someFacts(held, func(f *Facts) { f.Cluster.Own = "staging" }), want{
+		"a namespace of a grant is Usher's own": {someFacts(held, func(f *Facts) { f.Cluster.Own = "staging" }), want{
 			"Active", "False GrantsWithheld Stalled", "True Accepted", nil,
 		}},
-		"a binding that may not be made": {someFacts(held, bound(asItShould), func(f *Facts) {
+		"a binding that Usher is not allowed to create": {someFacts(held, bound(asItShould), func(f *Facts) {
 			f.Failures = map[string]Failure{"staging/usher:acme:jane:edit": {Reason: "BindForbidden", Message: "Allow it."}}
 		}), want{"Active", "False GrantsWithheld Stalled", "True Accepted", nil}},
-		"a Deny that names nothing": {someFacts(held, bound(asItShould), func(f *Facts) {
+		"a Deny of an unknown permission": {someFacts(held, bound(asItShould), func(f *Facts) {
 			f.Membership.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: "Deny", Permission: "deplyo", Resources: []accountsv1.CatalogueName{"staging"}}}
 		}), want{"Active", "False GrantsWithheld Stalled", "True Accepted", nil}},
-		"its Account is going": {someFacts(invitedAs("Active", "True", "Accepted"), held, bound(asItShould), func(f *Facts) {
+		"its Account is being deleted": {someFacts(invitedAs("Active", "True", "Accepted"), held, bound(asItShould), func(f *Facts) {
 			f.Account.DeletionTimestamp = &metav1.Time{Time: noon}
 		}), want{"Inactive", "True NoAccount", "False NoAccount", []string{"delete binding"}}},
-		"its Account is gone": {someFacts(invitedAs("Active", "True", "Accepted")), want{
+		"its Account was deleted": {someFacts(invitedAs("Active", "True", "Accepted")), want{
 			"Inactive", "True NoAccount", "False NoAccount", nil,
 		}},
 		"its Account is disabled": {someFacts(invitedAs("Active", "True", "Accepted"), held, bound(asItShould), switchedOff), want{
@@ -305,55 +305,55 @@ func TestEverySituation(t *testing.T) {
 		"its Account is disabled, and it has no seat": {someFacts(held, seats(1, "john"), switchedOff), want{
 			"Inactive", "True AccountDisabled", "False AccountDisabled", nil,
 		}},
-		"its Account is disabled, and has taken it up a moment ago": {
+		"its Account is disabled, and has just taken it up": {
 			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), held, switchedOff),
 			want{"Inactive", "True AccountDisabled", "False AccountDisabled", nil},
 		},
-		"its Account is disabled, and the role went": {
+		"its Account is disabled, and the role was deleted": {
 			someFacts(held, bound(asItShould), switchedOff, func(f *Facts) { f.Membership.Spec.Role = "pilot" }),
 			want{"Failed", "False RoleNotFound Stalled", "False RoleNotFound", []string{"delete binding"}},
 		},
 		"its Account is enabled again": {someFacts(held, switchedOff, func(f *Facts) { f.Account.Spec.State = accountsv1.AccountSwitchActive }), want{
 			"Active", "True Reconciled", "True Accepted", []string{"apply binding"},
 		}},
-		"the person left, and the Account is there": {
+		"the person left, and the Account exists": {
 			someFacts(invitedAs("Active", "True", "Accepted"), held, bound(asItShould), func(f *Facts) { f.Account.Annotations[accountsv1.MembershipsAnnotation] = "" }),
 			want{"Inactive", "True NoAccount", "False NoAccount", []string{"delete binding"}},
 		},
-		"a second factor is required, and there is none, in time": {someFacts(held, bound(asItShould), wasMember, factorRequired), want{
-			"Active", "True Reconciled", "True Accepted", []string{"look again after 168h0m0s"},
+		"a second factor is required and missing, within the grace period": {someFacts(held, bound(asItShould), wasMember, factorRequired), want{
+			"Active", "True Reconciled", "True Accepted", []string{"reconcile again after 168h0m0s"},
 		}},
-		"a second factor is required, and there is none, too late": {someFacts(held, bound(asItShould), wasMember, factorRequired, missedSince(week, "GracePeriod")), want{
+		"a second factor is required and missing, after the grace period": {someFacts(held, bound(asItShould), wasMember, factorRequired, missedSince(week, "GracePeriod")), want{
 			"Inactive", "True TwoFactorRequired", "True Accepted", []string{"delete binding"},
 		}},
-		"a second factor is required, there is none, and no seat either": {someFacts(held, seats(1, "john"), wasInvited, factorRequired), want{
+		"a second factor is required and missing, and no seat is free": {someFacts(held, seats(1, "john"), wasInvited, factorRequired), want{
 			"Failed", "False SeatsExhausted Stalled", "False SeatsExhausted", nil,
 		}},
-		"a second factor is required, and a newcomer has none": {someFacts(held, wasInvited, factorRequired), want{
+		"a second factor is required and missing for a new member": {someFacts(held, wasInvited, factorRequired), want{
 			"Inactive", "True TwoFactorRequired", "True Accepted", nil,
 		}},
-		"a second factor is required, and there is one": {someFacts(held, bound(asItShould), wasInvited, factorRequired, enrols), want{
+		"a second factor is required and set up": {someFacts(held, bound(asItShould), wasInvited, factorRequired, enrols), want{
 			"Active", "True Reconciled", "True Accepted", nil,
 		}},
-		"a second factor was required, there is none, and the Membership is going": {
+		"a second factor was required and missing, and the Membership is being deleted": {
 			someFacts(held, bound(asItShould), wasMember, factorRequired, missedSince(0, "GracePeriod"), going),
 			want{"Inactive", "False Deleting Reconciling", "False Deleting", []string{"delete binding"}},
 		},
-		"the record of an Account of another address names it": {
+		"the record of an Account with another address names it": {
 			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), heldBy("mallory", "mallory@example.com")), want{
 				"Invited", "True AwaitingAcceptance", "False NotAccepted", nil,
 			},
 		},
-		"going, with everything still there": {someFacts(invitedAs("Active", "True", "Accepted"), held, bound(asItShould), going), want{
+		"being deleted, and everything still exists": {someFacts(invitedAs("Active", "True", "Accepted"), held, bound(asItShould), going), want{
 			"Inactive", "False Deleting Reconciling", "False Deleting", []string{"delete binding", "delete Invitation"},
 		}},
-		"going, and still in an Account's record": {someFacts(held, going), want{
+		"being deleted, and still in an Account's record": {someFacts(held, going), want{
 			"Inactive", "False Deleting Reconciling", "False Deleting", nil,
 		}},
-		"going, with an Invitation that somebody applied by hand": {someFacts(invitedAs("Active", "True", "Accepted"), going, func(f *Facts) {
+		"being deleted, with a manually applied Invitation": {someFacts(invitedAs("Active", "True", "Accepted"), going, func(f *Facts) {
 			f.Invitation.OwnerReferences = nil
 		}), want{"Inactive", "False Deleting Reconciling", "False Deleting", []string{"remove finalizer"}}},
-		"going, and nothing is left": {someFacts(going), want{
+		"being deleted, and nothing is left": {someFacts(going), want{
 			"Inactive", "False Deleting Reconciling", "False Deleting", []string{"remove finalizer"},
 		}},
 	}
@@ -371,7 +371,7 @@ func TestEverySituation(t *testing.T) {
 			}
 			c.facts.Membership.Status = status
 			if diff := cmp.Diff(status, Report(c.facts)); diff != "" {
-				t.Errorf("a second look says something else: -first +second\n%s", diff)
+				t.Errorf("a second reconciliation reports something else: -first +second\n%s", diff)
 			}
 		})
 	}
@@ -396,7 +396,7 @@ func planned(p Plan) []string {
 	add("delete Invitation", times[p.DeleteInvitation])
 	add("remove finalizer", times[p.RemoveFinalizer])
 	if p.After != 0 {
-		add("look again after "+p.After.String(), 1)
+		add("reconcile again after "+p.After.String(), 1)
 	}
 	return steps
 }

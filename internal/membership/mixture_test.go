@@ -15,30 +15,30 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// whatCanBe are things that can be so of one Membership, in any mixture.
+// whatCanBe lists facts that can be true of one Membership, in any combination.
 var whatCanBe = map[string]func(*Facts){
-	"an owner's role":         owning(),
-	"listed as an owner":      func(f *Facts) { f.Organization.Status.Owners = []accountsv1.OwnerStatus{{Name: "jane", Role: "owner"}} },
-	"a guest's role":          guestsRole,
-	"a developer's role":      demotes,
-	"suspended":               suspends,
-	"denied to be an owner":   disowns,
-	"denied to deploy":        overridden("Deny", "deploy"),
-	"going":                   going,
-	"disabled":                func(f *Facts) { f.Account.Spec.State = accountsv1.AccountSwitchDisabled },
-	"no seat":                 seats(1, "john"),
-	"a second factor missing": func(f *Facts) { wasInvited(f); factorRequired(f) },
-	"a new second factor":     factorRequired,
-	"policies missing":        policiesMissing,
-	"bound as a developer":    bound(asItShould),
-	"bound as an owner":       bound(toOwn),
-	"invited":                 invitedAs("Pending", "True", "AwaitingAcceptance"),
-	"accepted":                invitedAs("Active", "True", "Accepted"),
-	"its status lost":         statusLost,
-	"the home is another's":   func(f *Facts) { f.HomeTaken = true },
-	"the Organization going":  organizationGoing,
-	"no namespace":            func(f *Facts) { f.Cluster.Namespaces = nil },
-	"nobody holds it":         func(f *Facts) { f.Account.Annotations = nil },
+	"a role with the standing Owner": owning(),
+	"listed as an owner":             func(f *Facts) { f.Organization.Status.Owners = []accountsv1.OwnerStatus{{Name: "jane", Role: "owner"}} },
+	"a guest's role":                 guestsRole,
+	"a developer's role":             demotes,
+	"suspended":                      suspends,
+	"denied what makes an owner":     disowns,
+	"denied to deploy":               overridden("Deny", "deploy"),
+	"being deleted":                  going,
+	"disabled":                       func(f *Facts) { f.Account.Spec.State = accountsv1.AccountSwitchDisabled },
+	"no seat":                        seats(1, "john"),
+	"a second factor missing":        func(f *Facts) { wasInvited(f); factorRequired(f) },
+	"a new second factor":            factorRequired,
+	"policies missing":               policiesMissing,
+	"bound as a developer":           bound(asItShould),
+	"bound as an owner":              bound(toOwn),
+	"invited":                        invitedAs("Pending", "True", "AwaitingAcceptance"),
+	"accepted":                       invitedAs("Active", "True", "Accepted"),
+	"its status lost":                statusLost,
+	"another Organization holds the home namespace": func(f *Facts) { f.HomeTaken = true },
+	"the Organization is being deleted":             organizationGoing,
+	"no namespace":                                  func(f *Facts) { f.Cluster.Namespaces = nil },
+	"no Account holds it":                           func(f *Facts) { f.Account.Annotations = nil },
 }
 
 func guestsRole(f *Facts) { f.Organization.Spec.Roles[0].Standing = accountsv1.StandingGuest }
@@ -57,21 +57,21 @@ func TestEveryMixtureIsSaidClearly(t *testing.T) {
 		gone := m.DeletionTimestamp != nil || m.Spec.State == accountsv1.MembershipSwitchSuspended
 		switch {
 		case gone && plan.Invite != nil:
-			rt.Error("somebody is invited who is suspended, or going")
+			rt.Error("a person is invited although the Membership is suspended or being deleted")
 		case gone && !listed && (len(plan.Apply) > 0 || len(status.Grants) > 0):
-			rt.Error("somebody is given something who is suspended, or going")
+			rt.Error("a grant is applied although the Membership is suspended or being deleted")
 		case m.DeletionTimestamp != nil && plan.AddFinalizer:
-			rt.Error("a finalizer is added to what is going")
+			rt.Error("a finalizer is added to an object that is being deleted")
 		case plan.RemoveFinalizer && len(f.Bindings) > 0:
-			rt.Error("it goes, and access is left")
+			rt.Error("the finalizer is removed, and access is left")
 		case len(plan.Apply) > 0 && status.State != accountsv1.MembershipActive:
-			rt.Errorf("it gives access, and says %s", status.State)
+			rt.Errorf("access is given, and the state is %s", status.State)
 		case status.State == accountsv1.MembershipActive && !meta.IsStatusConditionTrue(status.Conditions, "Active"):
-			rt.Error("it is Active and it is not")
+			rt.Error("the state is Active without access")
 		}
 		m.Status = status
 		if diff := cmp.Diff(status, Report(f)); diff != "" {
-			rt.Errorf("a second look says something else: -first +second\n%s", diff)
+			rt.Errorf("a second reconciliation reports something else: -first +second\n%s", diff)
 		}
 	})
 }

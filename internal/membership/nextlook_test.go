@@ -23,7 +23,7 @@ func TestAFailureIsTriedAgainWithinAMinute(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := NextLook(Plan{After: c.after}, c.failures); got != c.want {
-				t.Errorf("it is looked at after %s, not %s", got, c.want)
+				t.Errorf("it reconciles after %s, not %s", got, c.want)
 			}
 		})
 	}

@@ -17,15 +17,15 @@ import (
 // Held is one Membership in the record of an Account.
 type Held struct {
 	types.NamespacedName
-	// Email is the address that the Membership is for, where that is not the
-	// Account's own; empty: it is.
+	// Email is the address of the Membership if it differs from the Account's;
+	// otherwise empty.
 	Email string
 }
 
-// ParseRecord reads the record of the Memberships that an Account took up, the
-// annotation accountsv1.MembershipsAnnotation. What is no "namespace/name" or
-// "namespace/name=address" in it is left out: a record that somebody has
-// damaged still gives the rest.
+// ParseRecord parses the record of the Memberships that an Account took up, the
+// annotation accountsv1.MembershipsAnnotation. It ignores entries that are neither
+// "namespace/name" nor "namespace/name=address", so a damaged record still yields the
+// rest.
 func ParseRecord(annotation string) []Held {
 	var record []Held
 	for entry := range strings.SplitSeq(annotation, ",") {
@@ -39,7 +39,7 @@ func ParseRecord(annotation string) []Held {
 	return sorted(record)
 }
 
-// FormatRecord writes the record, sorted, each Membership once.
+// FormatRecord returns the record as text, sorted and without duplicates.
 func FormatRecord(record []Held) string {
 	entries := make([]string, 0, len(record))
 	for _, h := range sorted(record) {
@@ -52,8 +52,8 @@ func FormatRecord(record []Held) string {
 	return strings.Join(entries, ",")
 }
 
-// Holds tells whether the record of an Account names a Membership, for the
-// address that the Membership is for.
+// Holds reports whether the record of an Account names a Membership for the address of
+// the Membership.
 func Holds(a *accountsv1.Account, m types.NamespacedName, email accountsv1.EmailAddress) bool {
 	return slices.ContainsFunc(ParseRecord(a.Annotations[accountsv1.MembershipsAnnotation]), func(h Held) bool {
 		return h.NamespacedName == m && address.Same(cmp.Or(h.Email, string(a.Spec.Email)), string(email))

@@ -19,23 +19,23 @@ func TestParseRecord(t *testing.T) {
 		annotation string
 		want       []Held
 	}{
-		"nothing":                 {"", nil},
-		"one":                     {"acme/jane", []Held{{NamespacedName: types.NamespacedName{Namespace: "acme", Name: "jane"}}}},
-		"several, in any order":   {"b/x,a/y", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}}},
-		"the same twice":          {"a/y,a/y", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}}},
-		"spaces and empty places": {" a/y ,, b/x,", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}}},
+		"nothing":                  {"", nil},
+		"one entry":                {"acme/jane", []Held{{NamespacedName: types.NamespacedName{Namespace: "acme", Name: "jane"}}}},
+		"several, in any order":    {"b/x,a/y", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}}},
+		"the same twice":           {"a/y,a/y", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}}},
+		"spaces and empty entries": {" a/y ,, b/x,", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}}},
 		"for another address": {"a/y=jane@example.com,b/x", []Held{
 			{types.NamespacedName{Namespace: "a", Name: "y"}, "jane@example.com"}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}},
 		}},
-		"for an address with signs of the record in it": {"a/y=a=b/c@example.com", []Held{{types.NamespacedName{Namespace: "a", Name: "y"}, "a=b/c@example.com"}}},
-		"one Membership with two addresses: the first": {"a/y=x@example.com,a/y=z@example.com,a/y", []Held{
+		"for an address that contains separators of the record": {"a/y=a=b/c@example.com", []Held{{types.NamespacedName{Namespace: "a", Name: "y"}, "a=b/c@example.com"}}},
+		"one Membership with two addresses: the first counts": {"a/y=x@example.com,a/y=z@example.com,a/y", []Held{
 			{types.NamespacedName{Namespace: "a", Name: "y"}, "x@example.com"},
 		}},
 		"spaces around an address": {" a/y = x@example.com ,b/x = ", []Held{
 			{types.NamespacedName{Namespace: "a", Name: "y"}, "x@example.com"}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}},
 		}},
-		"an address for nothing": {"=jane@example.com,a=b/y", nil},
-		"the rest of what is no pair": {
+		"an address without a Membership": {"=jane@example.com,a=b/y", nil},
+		"the other entries next to an invalid one": {
 			"a,/y,a/,a/b/c,/,a/y", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}},
 		},
 	} {
@@ -53,7 +53,7 @@ func TestFormatRecord(t *testing.T) {
 		want   string
 	}{
 		"nothing": {nil, ""},
-		"sorted, each once": {
+		"sorted, without duplicates": {
 			[]Held{{NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "b"}}},
 			"a/b,a/y,b/x",
 		},
@@ -69,7 +69,7 @@ func TestFormatRecord(t *testing.T) {
 				t.Errorf("FormatRecord = %q, want %q", got, tc.want)
 			}
 			if again := FormatRecord(ParseRecord(got)); again != got {
-				t.Errorf("written again it is %q", again)
+				t.Errorf("formatted again, it is %q", again)
 			}
 		})
 	}
@@ -79,7 +79,7 @@ func TestFormatRecordLeavesItsArgumentAlone(t *testing.T) {
 	record := []Held{{NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}}
 	FormatRecord(record)
 	if record[0].Namespace != "b" {
-		t.Errorf("has sorted what it was given: %v", record)
+		t.Errorf("it sorted its argument: %v", record)
 	}
 }
 
@@ -89,16 +89,16 @@ func TestHolds(t *testing.T) {
 		record, account string
 		want            bool
 	}{
-		"its own address":                          {"acme/jane", "jane@example.com", true},
-		"its own address, in capitals":             {"acme/jane", "JANE@EXAMPLE.COM", true},
-		"one of several":                           {"acme/ann,acme/jane,beta/jane", "jane@example.com", true},
-		"another address":                          {"acme/jane", "eve@example.org", false},
-		"another address, which was confirmed":     {"acme/jane=jane@example.com", "doe@example.net", true},
-		"its own address, for a Membership before": {"acme/jane=jane@example.net", "jane@example.com", false},
-		"another namespace":                        {"beta/jane", "jane@example.com", false},
-		"another name":                             {"acme/jane-2,acme/jan", "jane@example.com", false},
-		"no record":                                {"", "jane@example.com", false},
-		"the name as an address":                   {"beta/x=acme/jane", "jane@example.com", false},
+		"its own address":                            {"acme/jane", "jane@example.com", true},
+		"its own address, in capitals":               {"acme/jane", "JANE@EXAMPLE.COM", true},
+		"one of several":                             {"acme/ann,acme/jane,beta/jane", "jane@example.com", true},
+		"another address":                            {"acme/jane", "eve@example.org", false},
+		"another, confirmed address":                 {"acme/jane=jane@example.com", "doe@example.net", true},
+		"its own address, for an earlier Membership": {"acme/jane=jane@example.net", "jane@example.com", false},
+		"another namespace":                          {"beta/jane", "jane@example.com", false},
+		"another name":                               {"acme/jane-2,acme/jan", "jane@example.com", false},
+		"no record":                                  {"", "jane@example.com", false},
+		"the name as an address":                     {"beta/x=acme/jane", "jane@example.com", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &accountsv1.Account{Spec: accountsv1.AccountSpec{Email: accountsv1.EmailAddress(c.account)}}
@@ -124,10 +124,10 @@ func TestARecordIsReadAsItWasWritten(t *testing.T) {
 		text := FormatRecord(record)
 		got := ParseRecord(text)
 		if diff := cmp.Diff(sorted(record), got); diff != "" {
-			t.Fatalf("of %q: -written +read\n%s", text, diff)
+			t.Fatalf("for %q: -formatted +parsed\n%s", text, diff)
 		}
 		if again := FormatRecord(rapid.Permutation(got).Draw(t, "in any order")); again != text {
-			t.Fatalf("%q is written again as %q", text, again)
+			t.Fatalf("%q is formatted again as %q", text, again)
 		}
 	})
 }
@@ -145,7 +145,7 @@ func FuzzParseRecord(f *testing.F) {
 		}
 		text := FormatRecord(record)
 		if again := FormatRecord(ParseRecord(text)); again != text {
-			t.Errorf("%q is read as %q, and that as %q", annotation, text, again)
+			t.Errorf("%q is parsed as %q, and that as %q", annotation, text, again)
 		}
 	})
 }

@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// mostGrants is how many grants are listed.
+	// mostGrants is the maximum number of grants in the status.
 	mostGrants = 4096
-	// mostNamespaces is how many namespaces of a grant are listed.
+	// mostNamespaces is the maximum number of namespaces listed for a grant.
 	mostNamespaces = 100
-	// longestMessage is how many characters the API takes of what is said about
-	// a grant. Somebody else's names can be in it.
+	// longestMessage is the maximum length in characters that the API allows for the
+	// message of a grant. The message can contain names that other people chose.
 	longestMessage = 1024
 )
 
-// Report says where the Membership stands.
+// Report returns the status of the Membership.
 func Report(f Facts) accountsv1.MembershipStatus {
 	status := accountsv1.MembershipStatus{Grants: f.grantStatus(), Guard: f.Guard.Keep(f.Membership)}
 	v := f.verdict(status.Grants)
@@ -41,7 +41,7 @@ func Report(f Facts) accountsv1.MembershipStatus {
 		c.True(accountsv1.ConditionTwoFactorMissing, missing.reason, missing.message())
 	}
 	if f.Membership.Spec.State == accountsv1.MembershipSwitchSuspended && !f.retained() {
-		c.True(accountsv1.ConditionSuspended, accountsv1.ReasonSuspended, "The Membership is suspended, because spec.state says so.")
+		c.True(accountsv1.ConditionSuspended, accountsv1.ReasonSuspended, "The Membership is suspended because spec.state is Suspended.")
 	}
 	if f.lastOwner() {
 		c.True(accountsv1.ConditionLastOwner, accountsv1.ReasonLastOwner, f.lastOwnerMessage())
@@ -55,16 +55,16 @@ func Report(f Facts) accountsv1.MembershipStatus {
 	return status
 }
 
-// A change of the catalogue is to reach all members within ReportPause. The reports of
-// its result cost more than the access, so they wait as long: all except PromptReports
-// a second, which are enough for a small Organization.
+// A change of the catalogue must reach all members within ReportPause. The reports of
+// its result cost more than the access, so they wait as long. Only PromptReports a
+// second do not wait, which is enough for a small Organization.
 const (
 	ReportPause   = 5 * time.Second
 	PromptReports = 20
 )
 
-// NextLook is after which time to look again: a RoleBinding that could not be applied is
-// tried again within a minute, because what stands in its way goes without any event.
+// NextLook returns when to reconcile again. A RoleBinding that could not be applied is
+// retried within a minute, because its obstacle can disappear without an event.
 func NextLook(p Plan, failures map[string]Failure) time.Duration {
 	const recheckFailures = time.Minute
 	if len(failures) > 0 && (p.After == 0 || p.After > recheckFailures) {
@@ -73,18 +73,19 @@ func NextLook(p Plan, failures map[string]Failure) time.Duration {
 	return p.After
 }
 
-// CanWait tells whether a report can be saved a moment later, after access of
-// others: RoleBindings were changed as planned for somebody whose own manifest and
-// state are as they were, as a change of the catalogue does to everybody at once.
+// CanWait reports whether a report can be saved a moment later, after the access of
+// other members. That is so if RoleBindings were changed as planned for a member whose
+// own manifest and state are unchanged. A change of the catalogue has this effect on
+// all members at once.
 func CanWait(f Facts, p Plan, report accountsv1.MembershipStatus) bool {
 	was := f.Membership.Status
 	return len(p.Apply)+len(p.Delete) > 0 && len(f.Failures) == 0 &&
 		was.ObservedGeneration != nil && *was.ObservedGeneration == f.Membership.Generation && was.State == report.State
 }
 
-// IsRetained tells whether a Membership was, when it was last looked at, that of
-// an owner who is to go. It goes by Pending, which has the reason of Ready and is
-// not touched where a look fails.
+// IsRetained reports whether a Membership was, at its last reconciliation, that of an
+// owner who is to leave. It uses the condition Pending, which has the reason of Ready
+// and which a failed reconciliation does not change.
 func IsRetained(m *accountsv1.Membership) bool {
 	pending := meta.FindStatusCondition(m.Status.Conditions, accountsv1.ConditionPending)
 	return pending != nil && (pending.Reason == accountsv1.ReasonLastOwner || pending.Reason == accountsv1.ReasonRollingOut)

@@ -10,15 +10,15 @@ import (
 	"github.com/usher-dev/usher/internal/grant"
 )
 
-// ofThePerson are the reasons for which a grant that can be given, in some
-// namespace at least, is withheld from one person.
+// ofThePerson are the reasons for which Usher withholds a grant from one person
+// although it can be given, at least in some namespace.
 var ofThePerson = []string{
 	accountsv1.ReasonBindingConflict, accountsv1.ReasonBindingFailed, accountsv1.ReasonGuest, accountsv1.ReasonPoliciesMissing,
 }
 
-// Rollout counts who of an Organization has what its catalogue says by now, by
-// what their status lists. It is zero when everybody has. Whose own manifest has
-// not been looked at yet is not waiting for the catalogue.
+// Rollout counts the members of an Organization whose status lists what the catalogue
+// says now. It is zero if all of them do. A member whose own manifest is not reconciled
+// yet counts as updated, because that member is not waiting for the catalogue.
 func Rollout(org *accountsv1.Organization, members []accountsv1.Membership, cluster grant.Cluster) accountsv1.RolloutStatus {
 	wanted := map[accountsv1.CatalogueName][]grant.Grant{} // of those without overrides, by role
 	var all, updated int32
@@ -51,7 +51,7 @@ func Rollout(org *accountsv1.Organization, members []accountsv1.Membership, clus
 	return accountsv1.RolloutStatus{Members: all, Updated: &updated}
 }
 
-// lists tells whether a status lists what is wanted, and gives nothing else.
+// lists reports whether a status lists what is wanted, and gives nothing else.
 func lists(have []accountsv1.GrantStatus, wanted []grant.Grant) bool {
 	for _, h := range have {
 		w := slices.IndexFunc(wanted, func(w grant.Grant) bool { return w.Pair == grant.Pair{Permission: h.Permission, Resource: h.Resource} })

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/guard"
 )
 
-// settled is somebody who has, and whose status lists, what the catalogue says.
+// settled returns a member who has, and whose status lists, what the catalogue grants.
 func settled(t *testing.T, changes ...func(*Facts)) accountsv1.Membership {
 	t.Helper()
 	f := someFacts(append([]func(*Facts){heldBy("jane", "jane@example.com"), owning(), func(f *Facts) { f.Membership.Spec.Role = "developer" }}, changes...)...)
@@ -25,7 +25,7 @@ func settled(t *testing.T, changes ...func(*Facts)) accountsv1.Membership {
 	return m
 }
 
-// afterwards are the Organization and the cluster that Rollout is asked about.
+// afterwards returns the Organization and the cluster for which Rollout is called.
 func afterwards(changes ...func(*Facts)) Facts {
 	return someFacts(append([]func(*Facts){owning()}, changes...)...)
 }
@@ -55,61 +55,61 @@ func TestRollout(t *testing.T) {
 		members []accountsv1.Membership
 		want    accountsv1.RolloutStatus
 	}{
-		"nobody":                  {afterwards(), nil, none},
-		"everybody has it":        {afterwards(), []accountsv1.Membership{settled(t), settled(t)}, none},
-		"nobody has it yet":       {afterwards(addsView), []accountsv1.Membership{settled(t), settled(t)}, rollout(2, 0)},
-		"one of three has it":     {afterwards(addsView), []accountsv1.Membership{settled(t), current, settled(t)}, rollout(3, 1)},
-		"all have it by now":      {afterwards(addsView), []accountsv1.Membership{current, current}, none},
-		"a grant that is no more": {afterwards(), []accountsv1.Membership{current}, rollout(1, 0)},
-		"a ClusterRole that is another": {
+		"no members":                  {afterwards(), nil, none},
+		"every member has it":         {afterwards(), []accountsv1.Membership{settled(t), settled(t)}, none},
+		"no member has it yet":        {afterwards(addsView), []accountsv1.Membership{settled(t), settled(t)}, rollout(2, 0)},
+		"one of three members has it": {afterwards(addsView), []accountsv1.Membership{settled(t), current, settled(t)}, rollout(3, 1)},
+		"all members have it now":     {afterwards(addsView), []accountsv1.Membership{current, current}, none},
+		"a removed grant":             {afterwards(), []accountsv1.Membership{current}, rollout(1, 0)},
+		"another ClusterRole": {
 			afterwards(func(f *Facts) { f.Organization.Spec.Permissions[0].ClusterRole = "owner" }), []accountsv1.Membership{settled(t)}, rollout(1, 0),
 		},
-		"a group in its stead": {
+		"a group instead": {
 			afterwards(func(f *Facts) { f.Organization.Spec.Permissions[0] = accountsv1.Permission{Name: "deploy", Group: "g"} }),
 			[]accountsv1.Membership{settled(t)},
 			rollout(1, 0),
 		},
-		"a ClusterRole that may not be bound any more": {
+		"a ClusterRole that is no longer bindable": {
 			afterwards(func(f *Facts) { f.Cluster.ClusterRoles["edit"] = grant.ClusterRole{Exists: true} }), []accountsv1.Membership{settled(t)}, rollout(1, 0),
 		},
-		"a ClusterRole that may be bound by now": {
+		"a ClusterRole that became bindable": {
 			afterwards(),
 			[]accountsv1.Membership{settled(t, func(f *Facts) { f.Cluster.ClusterRoles["edit"] = grant.ClusterRole{Exists: true} })},
 			rollout(1, 0),
 		},
-		"a ClusterRole that may still not be bound": {
+		"a ClusterRole that is still not bindable": {
 			afterwards(func(f *Facts) { f.Cluster.ClusterRoles["edit"] = grant.ClusterRole{Exists: true} }),
 			[]accountsv1.Membership{settled(t, func(f *Facts) { f.Cluster.ClusterRoles["edit"] = grant.ClusterRole{Exists: true} })},
 			none,
 		},
-		"a namespace that is gone": {afterwards(func(f *Facts) { f.Cluster.Namespaces = nil }), []accountsv1.Membership{settled(t)}, rollout(1, 0)},
+		"a deleted namespace": {afterwards(func(f *Facts) { f.Cluster.Namespaces = nil }), []accountsv1.Membership{settled(t)}, rollout(1, 0)},
 
-		"somebody who is invited":   {afterwards(addsView), []accountsv1.Membership{as(func(m *accountsv1.Membership) { m.Status.State = "Invited" })}, none},
-		"somebody who is suspended": {afterwards(addsView), []accountsv1.Membership{settled(t, suspends)}, none},
-		"somebody who is disabled":  {afterwards(addsView), []accountsv1.Membership{settled(t, switchedOff)}, none},
-		"somebody who is going":     {afterwards(addsView), []accountsv1.Membership{as(func(m *accountsv1.Membership) { m.DeletionTimestamp = &metav1.Time{Time: noon} })}, none},
-		"somebody who is elsewhere": {afterwards(addsView), []accountsv1.Membership{as(func(m *accountsv1.Membership) { m.Namespace = "other" })}, none},
-		"somebody whose manifest was changed": {
+		"an invited person":             {afterwards(addsView), []accountsv1.Membership{as(func(m *accountsv1.Membership) { m.Status.State = "Invited" })}, none},
+		"a suspended member":            {afterwards(addsView), []accountsv1.Membership{settled(t, suspends)}, none},
+		"a disabled member":             {afterwards(addsView), []accountsv1.Membership{settled(t, switchedOff)}, none},
+		"a member who is being deleted": {afterwards(addsView), []accountsv1.Membership{as(func(m *accountsv1.Membership) { m.DeletionTimestamp = &metav1.Time{Time: noon} })}, none},
+		"a member in another namespace": {afterwards(addsView), []accountsv1.Membership{as(func(m *accountsv1.Membership) { m.Namespace = "other" })}, none},
+		"a member whose manifest was changed": {
 			afterwards(addsView), []accountsv1.Membership{settled(t), as(func(m *accountsv1.Membership) { m.Generation++ })}, rollout(2, 1),
 		},
-		"somebody without a status":   {afterwards(addsView), []accountsv1.Membership{as(func(m *accountsv1.Membership) { m.Status = accountsv1.MembershipStatus{} })}, none},
-		"somebody whose role is gone": {afterwards(addsView), []accountsv1.Membership{settled(t), as(func(m *accountsv1.Membership) { m.Spec.Role = "pilot" })}, rollout(2, 1)},
-		"an owner who is kept, and was demoted": {
+		"a member without a status":       {afterwards(addsView), []accountsv1.Membership{as(func(m *accountsv1.Membership) { m.Status = accountsv1.MembershipStatus{} })}, none},
+		"a member whose role was deleted": {afterwards(addsView), []accountsv1.Membership{settled(t), as(func(m *accountsv1.Membership) { m.Spec.Role = "pilot" })}, rollout(2, 1)},
+		"a retained owner who was demoted": {
 			afterwards(addsView, owning("jane")), []accountsv1.Membership{settled(t, owning("jane"), demotes)}, none,
 		},
-		"an owner who is kept, and is denied what makes them one": {
+		"a retained owner who is denied what makes an owner": {
 			afterwards(addsView, owning("jane")), []accountsv1.Membership{settled(t, owning("jane"), asOwner, disowns)}, none,
 		},
 
-		"overrides that have been followed": {
+		"overrides that were applied": {
 			afterwards(addsView), []accountsv1.Membership{settled(t, addsView, overridden("Deny", "deploy")), settled(t, addsView, overridden("Allow", "own"))}, none,
 		},
-		"overrides that have not": {
+		"overrides that were not applied": {
 			afterwards(addsView),
 			[]accountsv1.Membership{settled(t, overridden("Deny", "deploy")), current, settled(t, overridden("Allow", "own"))},
 			rollout(3, 1),
 		},
-		"a Deny that names nothing": {
+		"a Deny of an unknown permission": {
 			afterwards(), []accountsv1.Membership{settled(t, func(f *Facts) {
 				f.Membership.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: "Deny", Permission: "fly", Resources: []accountsv1.CatalogueName{"staging"}}}
 			})}, none,
@@ -123,7 +123,7 @@ func TestRollout(t *testing.T) {
 	}
 }
 
-// What is withheld from one person does not come by waiting for the catalogue.
+// A grant that is withheld from one person does not come by waiting for the catalogue.
 func TestARolloutEndsWhereAGrantIsWithheldFromThePerson(t *testing.T) {
 	failed := func(f *Facts) {
 		f.Failures = map[string]Failure{"staging/usher:acme:jane:edit": {Reason: "BindingFailed", Message: "Refused."}}
@@ -138,13 +138,13 @@ func TestARolloutEndsWhereAGrantIsWithheldFromThePerson(t *testing.T) {
 	}
 	nothing := func(*Facts) {}
 	for name, c := range map[string]struct{ catalogue, person func(*Facts) }{
-		"refused":                             {nothing, failed},
-		"held by another":                     {nothing, conflicting},
-		"refused, and a namespace is missing": {halfThere, failed},
-		"not asked about":                     {nothing, func(f *Facts) { asOwner(f); unguarded(f) }},
-		"not asked about, and elsewhere too":  {onStagingToo, func(f *Facts) { asOwner(f); unguarded(f) }},
-		"a guest":                             {asGuests, asOwner},
-		"a guest, and elsewhere too":          {func(f *Facts) { asGuests(f); onStagingToo(f) }, asOwner},
+		"refused": {nothing, failed},
+		"conflict with a binding of another writer":          {nothing, conflicting},
+		"refused, and a namespace is missing":                {halfThere, failed},
+		"not checked by a policy":                            {nothing, func(f *Facts) { asOwner(f); unguarded(f) }},
+		"not checked by a policy, and granted elsewhere too": {onStagingToo, func(f *Facts) { asOwner(f); unguarded(f) }},
+		"a guest":                            {asGuests, asOwner},
+		"a guest, and granted elsewhere too": {func(f *Facts) { asGuests(f); onStagingToo(f) }, asOwner},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := settled(t, c.catalogue, c.person)
@@ -157,7 +157,7 @@ func TestARolloutEndsWhereAGrantIsWithheldFromThePerson(t *testing.T) {
 			}
 			now.Cluster.ClusterRoles = nil
 			if got := Rollout(now.Organization, []accountsv1.Membership{m}, now.Cluster); got.Members != 1 {
-				t.Error("what has changed for everybody does not count")
+				t.Error("a change for all members does not count")
 			}
 		})
 	}

@@ -15,15 +15,15 @@ import (
 	"github.com/usher-dev/usher/internal/grant"
 )
 
-// says is what a look at some facts says, and what it plans.
+// says is what Report returns for some facts, and what Decide plans.
 type says struct {
 	state  string
-	ready  string // status and reason of Ready, then what else is there
+	ready  string // status and reason of Ready, then the other True conditions
 	active string
 	plan   []string
 }
 
-// situations are some facts each, and what a look at them must say and plan.
+// situations are test cases: facts, and what Report and Decide must return for them.
 type situations map[string]struct {
 	facts Facts
 	want  says
@@ -46,32 +46,33 @@ func (s situations) check(t *testing.T) {
 			}
 			keepsKstatus(t, status)
 			if diff := cmp.Diff(before, c.facts.Membership); diff != "" {
-				t.Errorf("to look has changed it: -before +after\n%s", diff)
+				t.Errorf("reconciling has changed the facts: -before +after\n%s", diff)
 			}
 			c.facts.Membership.Status = status
 			if diff := cmp.Diff(status, Report(c.facts)); diff != "" {
-				t.Errorf("a second look says something else: -first +second\n%s", diff)
+				t.Errorf("a second reconciliation reports something else: -first +second\n%s", diff)
 			}
 		})
 	}
 }
 
-// reporter is a test, or one round of a property.
+// reporter is a test, or one run of a property test.
 type reporter interface {
 	Helper()
 	Error(args ...any)
 	Errorf(format string, args ...any)
 }
 
-// keepsKstatus checks that Ready is there, that it is False exactly where one of
-// Reconciling and Stalled is True, and that each condition says something.
+// keepsKstatus checks that Ready is present, and that it is False exactly if either
+// Reconciling or Stalled is True. It also checks that each condition has a reason and a
+// message.
 func keepsKstatus(t reporter, status accountsv1.MembershipStatus) {
 	t.Helper()
 	ready := meta.FindStatusCondition(status.Conditions, "Ready")
 	reconciling, stalled := meta.FindStatusCondition(status.Conditions, "Reconciling"), meta.FindStatusCondition(status.Conditions, "Stalled")
 	switch {
 	case ready == nil:
-		t.Error("it does not say whether it is Ready")
+		t.Error("Ready is missing")
 	case reconciling != nil && stalled != nil:
 		t.Error("it is both Reconciling and Stalled")
 	case (ready.Status == "False") != (reconciling != nil || stalled != nil):
@@ -79,7 +80,7 @@ func keepsKstatus(t reporter, status accountsv1.MembershipStatus) {
 	}
 	for _, c := range status.Conditions {
 		if c.Reason == "" || c.Message == "" {
-			t.Errorf("%s says nothing: %+v", c.Type, c)
+			t.Errorf("%s has no reason or message: %+v", c.Type, c)
 		}
 	}
 }
@@ -92,27 +93,27 @@ func TestWhoIsSuspendedHasNothingAndIsNotInvited(t *testing.T) {
 		return says{"Inactive", "True Suspended +Suspended", "False Suspended", plan}
 	}
 	situations{
-		"new":                                 {someFacts(suspends, func(f *Facts) { f.Membership.Finalizers = nil }), isSuspended("add finalizer")},
-		"invited":                             {someFacts(suspends, invitedAs("Pending", "True", "AwaitingAcceptance")), isSuspended()},
-		"the mail is on its way":              {someFacts(suspends, invitedAs("Sending", "False", "Sending")), isSuspended()},
-		"nobody answered":                     {someFacts(suspends, invitedAs("Expired", "True", "Expired")), isSuspended()},
-		"taken up":                            {someFacts(held, bound(asItShould), suspends), isSuspended("delete binding")},
-		"taken up a moment ago":               {someFacts(held, suspends), isSuspended()},
-		"taken up, and the Account disabled":  {someFacts(held, bound(asItShould), suspends, switchedOff), isSuspended("delete binding")},
-		"taken up, without a seat":            {someFacts(held, suspends, seats(1, "john")), isSuspended()},
-		"taken up, and the Account is gone":   {someFacts(suspends, bound(asItShould), invitedAs("Active", "True", "Accepted")), isSuspended("delete binding")},
-		"taken up, without a second factor":   {someFacts(held, wasInvited, factorRequired, suspends), says{"Inactive", "True Suspended +Suspended +TwoFactorMissing", "False Suspended", nil}},
-		"its Invitation is for another":       {someFacts(suspends, invitedAs("Pending", "True", "x"), func(f *Facts) { f.Invitation.Spec.Email = "john@example.com" }), isSuspended()},
-		"its role is gone":                    {someFacts(held, bound(asItShould), suspends, func(f *Facts) { f.Membership.Spec.Role = "pilot" }), says{"Failed", "False RoleNotFound +Stalled +Suspended", "False RoleNotFound", []string{"delete binding"}}},
-		"it is going":                         {someFacts(held, bound(asItShould), suspends, going), says{"Inactive", "False Deleting +Reconciling +Suspended", "False Deleting", []string{"delete binding"}}},
-		"taken up, and active again":          {someFacts(held, suspends, func(f *Facts) { f.Membership.Spec.State = accountsv1.MembershipSwitchActive }), says{"Active", "True Reconciled", "True Accepted", []string{"apply binding"}}},
-		"new, and active again":               {someFacts(suspends, func(f *Facts) { f.Membership.Spec.State = "" }), says{"Invited", "False Sending +Reconciling", "False NotAccepted", []string{"invite"}}},
-		"an owner like others, who is let go": {someFacts(held, owning(), bound(toOwn), suspends), isSuspended("delete binding")},
+		"new":                                    {someFacts(suspends, func(f *Facts) { f.Membership.Finalizers = nil }), isSuspended("add finalizer")},
+		"invited":                                {someFacts(suspends, invitedAs("Pending", "True", "AwaitingAcceptance")), isSuspended()},
+		"the link is being sent":                 {someFacts(suspends, invitedAs("Sending", "False", "Sending")), isSuspended()},
+		"the invitation expired":                 {someFacts(suspends, invitedAs("Expired", "True", "Expired")), isSuspended()},
+		"taken up":                               {someFacts(held, bound(asItShould), suspends), isSuspended("delete binding")},
+		"just taken up":                          {someFacts(held, suspends), isSuspended()},
+		"taken up, and the Account disabled":     {someFacts(held, bound(asItShould), suspends, switchedOff), isSuspended("delete binding")},
+		"taken up, without a seat":               {someFacts(held, suspends, seats(1, "john")), isSuspended()},
+		"taken up, and the Account was deleted":  {someFacts(suspends, bound(asItShould), invitedAs("Active", "True", "Accepted")), isSuspended("delete binding")},
+		"taken up, without a second factor":      {someFacts(held, wasInvited, factorRequired, suspends), says{"Inactive", "True Suspended +Suspended +TwoFactorMissing", "False Suspended", nil}},
+		"its Invitation is for another person":   {someFacts(suspends, invitedAs("Pending", "True", "x"), func(f *Facts) { f.Invitation.Spec.Email = "john@example.com" }), isSuspended()},
+		"its role was deleted":                   {someFacts(held, bound(asItShould), suspends, func(f *Facts) { f.Membership.Spec.Role = "pilot" }), says{"Failed", "False RoleNotFound +Stalled +Suspended", "False RoleNotFound", []string{"delete binding"}}},
+		"it is being deleted":                    {someFacts(held, bound(asItShould), suspends, going), says{"Inactive", "False Deleting +Reconciling +Suspended", "False Deleting", []string{"delete binding"}}},
+		"taken up, and active again":             {someFacts(held, suspends, func(f *Facts) { f.Membership.Spec.State = accountsv1.MembershipSwitchActive }), says{"Active", "True Reconciled", "True Accepted", []string{"apply binding"}}},
+		"new, and active again":                  {someFacts(suspends, func(f *Facts) { f.Membership.Spec.State = "" }), says{"Invited", "False Sending +Reconciling", "False NotAccepted", []string{"invite"}}},
+		"one of several owners, who is released": {someFacts(held, owning(), bound(toOwn), suspends), isSuspended("delete binding")},
 	}.check(t)
 }
 
-// owning makes the Membership that of an owner, whom the Organization lists with
-// these others; without any names, it lists nobody.
+// owning makes the Membership that of an owner. The Organization lists this owner and
+// the named ones; without names, it lists no owner.
 func owning(listed ...accountsv1.CatalogueName) func(*Facts) {
 	return func(f *Facts) {
 		spec := &f.Organization.Spec

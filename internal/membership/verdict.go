@@ -13,15 +13,15 @@ import (
 	"github.com/usher-dev/usher/internal/condition"
 )
 
-// verdict is what Report says in one situation.
+// verdict is the result that Report writes in one situation.
 type verdict struct {
 	state                      accountsv1.MembershipState
 	reason, message            string
 	set                        func(c *condition.Set, reason, message string)
 	pending, accepted, expired bool
-	// messageOf replaces message where the facts decide.
+	// messageOf replaces message if it depends on the facts.
 	messageOf func(Facts) string
-	// whole replaces the row where the facts decide more than the message.
+	// whole replaces the row if more than the message depends on the facts.
 	whole func(Facts, []accountsv1.GrantStatus) verdict
 }
 
@@ -39,43 +39,43 @@ var verdicts = map[situation]verdict{
 	},
 	held: {
 		state: accountsv1.MembershipFailed, set: isStalled, reason: accountsv1.ReasonMailHeld,
-		message: "The person was invited before the status was lost, and is not mailed again by itself; annotate the Organization with " +
-			accountsv1.ReleaseMailAnnotation + " to mail all of its kind, or this one with " + accountsv1.ResendAnnotation + ".",
+		message: "The status was lost after the person was invited, so Usher does not mail the person again on its own; annotate the Organization with " +
+			accountsv1.ReleaseMailAnnotation + " to release all held mail, or this Membership with " + accountsv1.ResendAnnotation + ".",
 	},
 	noOrganization: {
 		state: accountsv1.MembershipInactive, set: isReconciling, reason: accountsv1.ReasonOrganizationNotFound,
 		messageOf: func(f Facts) string {
-			return fmt.Sprintf("There is no Organization %s; nothing is granted and nobody invited until there is.", f.organizationName())
+			return fmt.Sprintf("Organization %s does not exist; Usher grants nothing and sends no invitation until it is created.", f.organizationName())
 		},
 	},
 	wrongNamespace: {
 		state: accountsv1.MembershipFailed, set: isStalled, reason: accountsv1.ReasonWrongNamespace,
 		messageOf: func(f Facts) string {
-			return fmt.Sprintf("This namespace is not the home of Organization %s; move the Membership to the one that is.", f.organizationName())
+			return fmt.Sprintf("This namespace is not the home namespace of Organization %s; move the Membership to the home namespace.", f.organizationName())
 		},
 	},
 	noRole: {
 		state: accountsv1.MembershipFailed, set: isStalled, reason: accountsv1.ReasonRoleNotFound,
 		messageOf: func(f Facts) string {
-			return fmt.Sprintf("Organization %s has no role %s; add it there, or name one that it has.", f.organizationName(), f.Membership.Spec.Role)
+			return fmt.Sprintf("Organization %s has no role %s; add the role to the Organization, or use one of its roles.", f.organizationName(), f.Membership.Spec.Role)
 		},
 	},
 	suspended: {
 		state: accountsv1.MembershipInactive, set: isReady, reason: accountsv1.ReasonSuspended,
-		message: "The Membership is suspended: nothing is granted and nobody is invited; set spec.state to Active to go on.",
+		message: "The Membership is suspended: Usher grants nothing and sends no invitation; set spec.state to Active to resume.",
 	},
 
 	// An Account holds the Membership.
 	disabled: {
 		state: accountsv1.MembershipInactive, set: isReady, reason: accountsv1.ReasonAccountDisabled,
 		messageOf: func(f Facts) string {
-			return fmt.Sprintf("Account %s is disabled, and nothing is granted to it; set its spec.state to Active to give access back.", f.Account.Name)
+			return fmt.Sprintf("Account %s is disabled, so Usher grants it nothing; set its spec.state to Active to restore access.", f.Account.Name)
 		},
 	},
 	seatless: {
 		state: accountsv1.MembershipFailed, set: isStalled, reason: accountsv1.ReasonSeatsExhausted,
 		messageOf: func(f Facts) string {
-			return fmt.Sprintf("Every seat of Organization %s is taken; access follows by itself when one comes free or spec.seats is raised.", f.Organization.Name)
+			return fmt.Sprintf("All seats of Organization %s are taken; Usher grants access when a seat becomes free or spec.seats is raised.", f.Organization.Name)
 		},
 	},
 	factorless: {
@@ -87,15 +87,15 @@ var verdicts = map[situation]verdict{
 	// The Membership has an Invitation, or waits for one.
 	invitationConflict: {
 		state: accountsv1.MembershipFailed, set: isStalled, reason: accountsv1.ReasonInvitationConflict,
-		message: "The Invitation of the same name is for another address, Organization or role, or does not allow as much; delete it, and Usher makes one, or give the Membership another name.",
+		message: "The Invitation of the same name is for another address, Organization or role, or allows less; delete it, and Usher creates a new one, or give the Membership another name.",
 	},
 	accountGone: {
 		state: accountsv1.MembershipInactive, set: isReady, reason: accountsv1.ReasonNoAccount,
-		message: "Nobody holds the Membership any more: the person left, or the Account is gone; delete the Invitation of the same name to invite them again.",
+		message: "No Account holds the Membership: the person left, or the Account was deleted; delete the Invitation of the same name to invite the person again.",
 	},
 	uninvited: {
 		state: accountsv1.MembershipInvited, set: isReconciling, reason: accountsv1.ReasonSending,
-		message: "The invitation is being made.",
+		message: "Usher is creating the invitation.",
 	},
 	invited: {whole: func(f Facts, _ []accountsv1.GrantStatus) verdict { return f.invitedVerdict() }},
 }
@@ -114,24 +114,24 @@ func (f Facts) verdict(grants []accountsv1.GrantStatus) verdict {
 
 func (f Facts) organizationName() string { return string(f.Membership.Spec.OrganizationRef.Name) }
 
-// retainedVerdict is the verdict on an owner who is to go: the Organization lets
-// them go when it has another, and says so in its list of owners.
+// retainedVerdict returns the verdict for an owner who is to leave. The Organization
+// releases the owner when it has another one, and shows this in its list of owners.
 func (f Facts) retainedVerdict() verdict {
 	v := verdict{state: accountsv1.MembershipActive, accepted: true}
 	if f.lastOwner() {
 		v.set, v.reason, v.message = isStalled, accountsv1.ReasonLastOwner, f.lastOwnerMessage()
 		return v
 	}
-	v.set, v.reason, v.message = isReconciling, accountsv1.ReasonRollingOut, "The Organization is about to let this owner go."
+	v.set, v.reason, v.message = isReconciling, accountsv1.ReasonRollingOut, "The Organization is about to release this owner."
 	return v
 }
 
 func (f Facts) lastOwnerMessage() string {
-	return fmt.Sprintf("Organization %s has no other owner, and does not let the last one go; give somebody else a role whose standing is Owner.", f.Organization.Name)
+	return fmt.Sprintf("Organization %s has no other owner and keeps its last one; give another person a role whose standing is Owner.", f.Organization.Name)
 }
 
-// activeVerdict is the verdict on a member. A Deny is intended and leaves nothing
-// to do.
+// activeVerdict returns the verdict for a member. A Deny is intended and requires no
+// action.
 func (f Facts) activeVerdict(grants []accountsv1.GrantStatus) verdict {
 	if f.retained() {
 		return f.retainedVerdict()
@@ -142,7 +142,7 @@ func (f Facts) activeVerdict(grants []accountsv1.GrantStatus) verdict {
 	}
 	for _, g := range grants {
 		if g.Reason == accountsv1.ReasonDenied && v.reason == accountsv1.ReasonReconciled {
-			v.message = "The person has an account, and everything granted is in force but what is denied, as status.grants says."
+			v.message = "The person has an account, and everything granted is in force except what is denied; status.grants lists the denied grants."
 		}
 		if g.State == accountsv1.GrantInForce || g.Reason == accountsv1.ReasonDenied || v.reason == accountsv1.ReasonGrantsWithheld && comesByItself(g) {
 			continue
@@ -158,18 +158,18 @@ func (f Facts) activeVerdict(grants []accountsv1.GrantStatus) verdict {
 	return v
 }
 
-// comesByItself reports whether a withheld grant needs no change by an admin, neither
-// of Usher nor of the Organization.
+// comesByItself reports whether Usher can give a withheld grant later without any
+// change by an admin, neither to Usher nor to the Organization.
 func comesByItself(g accountsv1.GrantStatus) bool {
 	return g.Reason == accountsv1.ReasonNamespaceNotFound || g.Reason == accountsv1.ReasonBindingFailed
 }
 
-// invitedVerdict repeats what the Invitation says of itself.
+// invitedVerdict repeats what the Invitation reports.
 func (f Facts) invitedVerdict() verdict {
 	inv := f.Invitation
 	v := verdict{
 		state: accountsv1.MembershipInvited, set: isReconciling, reason: accountsv1.ReasonSending,
-		message: "The invitation is on its way to the mail server.",
+		message: "Usher is sending the invitation.",
 	}
 	ready := meta.FindStatusCondition(inv.Status.Conditions, accountsv1.ConditionReady)
 	if ready == nil {

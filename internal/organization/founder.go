@@ -12,8 +12,9 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// founders are the Memberships to make for the first owners, and the record
-// afterwards. Each is made once: whoever deletes one means it.
+// founders returns the Memberships to create for the first owners, and the record to
+// write afterwards. Each is created only once, because an admin who deletes one does so
+// on purpose.
 func (f Facts) founders() (found []accountsv1.Membership, record string) {
 	org := f.Organization
 	if f.HomeTaken != "" || f.Namespace != nil && f.Namespace.DeletionTimestamp != nil {
@@ -43,7 +44,7 @@ func (f Facts) founders() (found []accountsv1.Membership, record string) {
 	return found, strings.Join(made, ",")
 }
 
-// roleless are the founders whose role is none, or none of an owner.
+// roleless returns the founders whose role does not exist or is not an owner's role.
 func (f Facts) roleless() []string {
 	var names []string
 	for _, founder := range f.Organization.Spec.Founders {

@@ -40,34 +40,34 @@ func TestFounders(t *testing.T) {
 		record string
 		ready  string
 	}{
-		"none":                         {someFacts(), "", "", "True Reconciled"},
-		"two":                          {someFacts(founded("bob", "ada")), "bob ada", "ada,bob", "True Reconciled"},
-		"before there is a home":       {someFacts(founded("ada"), func(f *Facts) { f.Namespace = nil }), "ada", "ada", "True Reconciled"},
-		"all made":                     {someFacts(founded("ada", "bob"), made("ada,bob")), "", "", "True Reconciled"},
-		"one more":                     {someFacts(founded("ada", "bob"), made("bob")), "ada", "ada,bob", "True Reconciled"},
-		"one who is a founder no more": {someFacts(founded("ada"), made("bob")), "ada", "ada,bob", "True Reconciled"},
-		"made, and taken out":          {someFacts(founded(), made("ada")), "", "", "True Reconciled"},
-		"a name that begins like one that was made": {someFacts(founded("ada"), made("ada-2")), "ada", "ada,ada-2", "True Reconciled"},
-		"a role that there is not": {
+		"none":                               {someFacts(), "", "", "True Reconciled"},
+		"two":                                {someFacts(founded("bob", "ada")), "bob ada", "ada,bob", "True Reconciled"},
+		"before the home namespace exists":   {someFacts(founded("ada"), func(f *Facts) { f.Namespace = nil }), "ada", "ada", "True Reconciled"},
+		"all created":                        {someFacts(founded("ada", "bob"), made("ada,bob")), "", "", "True Reconciled"},
+		"one more founder":                   {someFacts(founded("ada", "bob"), made("bob")), "ada", "ada,bob", "True Reconciled"},
+		"a former founder":                   {someFacts(founded("ada"), made("bob")), "ada", "ada,bob", "True Reconciled"},
+		"created, and removed from the list": {someFacts(founded(), made("ada")), "", "", "True Reconciled"},
+		"a name that is a prefix of a created one": {someFacts(founded("ada"), made("ada-2")), "ada", "ada,ada-2", "True Reconciled"},
+		"an unknown role": {
 			someFacts(founded("ada", "bob"), as(0, "queen")), "bob", "bob", "False UnknownRole: Give these founders a role of spec.roles whose standing is Owner: ada.",
 		},
-		"a role of no owner": {
+		"a role without the standing Owner": {
 			someFacts(founded("ada", "bob"), as(1, "developer")), "ada", "ada", "False UnknownRole: Give these founders a role of spec.roles whose standing is Owner: bob.",
 		},
-		"no role of an owner for anybody": {
+		"roles without the standing Owner for all founders": {
 			someFacts(founded("ada", "bob"), as(0, "developer"), as(1, "developer")), "", "",
 			"False UnknownRole: Give these founders a role of spec.roles whose standing is Owner: ada, bob.",
 		},
-		"made, and without a role since": {
+		"created, and the role was deleted since": {
 			someFacts(founded("ada"), made("ada"), as(0, "queen")), "", "", "False UnknownRole: Give these founders a role of spec.roles whose standing is Owner: ada.",
 		},
-		"the home of another": {
+		"the home namespace of another Organization": {
 			someFacts(founded("ada"), func(f *Facts) { f.HomeTaken, f.Namespace = "first", nil }), "", "",
-			"False NamespaceTaken: Namespace acme is the home of Organization first already; make this Organization anew with another one.",
+			"False NamespaceTaken: Namespace acme is already the home namespace of Organization first; create this Organization again with another namespace.",
 		},
-		"a home that is being deleted": {
+		"a home namespace that is being deleted": {
 			someFacts(founded("ada"), func(f *Facts) { f.Namespace.DeletionTimestamp = &metav1.Time{Time: noon} }), "", "",
-			"False NamespaceTerminating: Namespace acme is being deleted; it is made anew once it is gone.",
+			"False NamespaceTerminating: Namespace acme is being deleted. Usher recreates it after the deletion.",
 		},
 		"an Organization that is being deleted": {
 			someFacts(founded("ada"), func(f *Facts) { f.Organization.DeletionTimestamp = &metav1.Time{Time: noon} }), "", "",
@@ -77,23 +77,23 @@ func TestFounders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			plan := Decide(c.facts)
 			if got := foundedBy(t, plan); got != c.found || plan.RecordFounders != c.record {
-				t.Errorf("it founds %q and records %q, not %q and %q", got, plan.RecordFounders, c.found, c.record)
+				t.Errorf("it creates %q and records %q, not %q and %q", got, plan.RecordFounders, c.found, c.record)
 			}
 			if got := said(c.facts); got != c.ready {
-				t.Errorf("it says %q, not %q", got, c.ready)
+				t.Errorf("it reports %q, not %q", got, c.ready)
 			}
 			if plan.RecordFounders == "" {
 				return
 			}
 			made(plan.RecordFounders)(&c.facts)
 			if again := foundedBy(t, Decide(c.facts)); again != "" {
-				t.Errorf("once that is done, it founds %s again", again)
+				t.Errorf("afterwards, it creates %s again", again)
 			}
 		})
 	}
 }
 
-// said is Ready, with its message where it is False.
+// said returns the status of Ready, with its message if it is False.
 func said(f Facts) string {
 	ready := meta.FindStatusCondition(Report(f).Conditions, "Ready")
 	if ready.Status == metav1.ConditionFalse {
@@ -102,7 +102,7 @@ func said(f Facts) string {
 	return string(ready.Status) + " " + ready.Reason
 }
 
-// foundedBy are the names of the Memberships to make.
+// foundedBy returns the names of the Memberships to create.
 func foundedBy(t *testing.T, plan Plan) string {
 	t.Helper()
 	var found []string

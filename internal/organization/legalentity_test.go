@@ -20,16 +20,16 @@ func TestSameLegalEntity(t *testing.T) {
 		a, b *accountsv1.Organization
 		want bool
 	}{
-		"the same words":                      {of("Acme S.p.A.", "acme-shop"), of("Acme S.p.A.", "acme-labs"), true},
-		"other words":                         {of("Acme S.p.A.", "acme-shop"), of("Beta GmbH", "beta"), false},
-		"the same words in other letters":     {of("Acme S.p.A.", "acme-shop"), of("ACME S.P.A.", "acme-labs"), false},
-		"one that says nothing, and itself":   {of("", "acme"), of("", "acme"), true},
-		"two that say nothing":                {of("", "acme"), of("", "beta"), false},
-		"one that says the name of the other": {of("acme", "beta"), of("", "acme"), false},
-		"one that says what stands for the other": {
+		"the same text":                              {of("Acme S.p.A.", "acme-shop"), of("Acme S.p.A.", "acme-labs"), true},
+		"different texts":                            {of("Acme S.p.A.", "acme-shop"), of("Beta GmbH", "beta"), false},
+		"the same text in another case":              {of("Acme S.p.A.", "acme-shop"), of("ACME S.P.A.", "acme-labs"), false},
+		"one without a text, and itself":             {of("", "acme"), of("", "acme"), true},
+		"two without a text":                         {of("", "acme"), of("", "beta"), false},
+		"one with the name of the other as its text": {of("acme", "beta"), of("", "acme"), false},
+		"one with the identifier of the other as its text": {
 			of(accountsv1.DisplayText("organization/acme"), "beta"), of("", "acme"), false,
 		},
-		"one that says something, and one of that name": {of("acme", "beta"), of("acme", "acme"), true},
+		"one with a text, and an Organization of that name": {of("acme", "beta"), of("acme", "acme"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if SameLegalEntity(c.a, c.b) != c.want || SameLegalEntity(c.b, c.a) != c.want {
@@ -47,17 +47,17 @@ func TestMayJoin(t *testing.T) {
 		current []*accountsv1.Organization
 		want    bool
 	}{
-		"somebody who belongs to none":                   {shop, nil, true},
-		"one more of the same":                           {shop, []*accountsv1.Organization{labs}, true},
-		"the same again":                                 {shop, []*accountsv1.Organization{shop, labs}, true},
-		"one of another":                                 {shop, []*accountsv1.Organization{beta}, false},
-		"one of another among several":                   {shop, []*accountsv1.Organization{labs, beta}, false},
-		"into one of its own":                            {single, []*accountsv1.Organization{shop}, false},
-		"out of one of its own":                          {shop, []*accountsv1.Organization{single}, false},
-		"one of its own again":                           {single, []*accountsv1.Organization{single}, true},
-		"where another is gone":                          {shop, []*accountsv1.Organization{nil, labs}, true},
-		"into one that is gone":                          {nil, []*accountsv1.Organization{beta}, true},
-		"somebody whose own are not the same any longer": {labs, []*accountsv1.Organization{beta, shop}, false},
+		"no Organization so far":                                    {shop, nil, true},
+		"one more of the same legal entity":                         {shop, []*accountsv1.Organization{labs}, true},
+		"the same Organization again":                               {shop, []*accountsv1.Organization{shop, labs}, true},
+		"another legal entity":                                      {shop, []*accountsv1.Organization{beta}, false},
+		"another legal entity among several":                        {shop, []*accountsv1.Organization{labs, beta}, false},
+		"into one without a text":                                   {single, []*accountsv1.Organization{shop}, false},
+		"out of one without a text":                                 {shop, []*accountsv1.Organization{single}, false},
+		"the same Organization without a text again":                {single, []*accountsv1.Organization{single}, true},
+		"another legal entity that was deleted":                     {shop, []*accountsv1.Organization{nil, labs}, true},
+		"into a deleted one":                                        {nil, []*accountsv1.Organization{beta}, true},
+		"current Organizations that no longer share a legal entity": {labs, []*accountsv1.Organization{beta, shop}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := MayJoin(c.org, c.current); got != c.want {

@@ -1,9 +1,9 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package organization decides what an Organization needs next and says
-// whether its home namespace and its catalogue are in order. It is pure: it
-// imports neither a client nor net/http, and time comes in as an argument.
+// Package organization decides what an Organization needs next and reports whether its
+// home namespace and its catalogue are valid. It is pure: it imports neither a client
+// nor net/http, and time is an argument.
 package organization
 
 import (
@@ -24,22 +24,21 @@ import (
 )
 
 const (
-	// recheck is how long to wait before ClusterRoles are looked at again:
-	// Usher's own rights can change without any event.
+	// recheck is how long to wait before ClusterRoles are checked again, because
+	// Usher's own permissions can change without an event.
 	recheck = time.Minute
-	// recount is how long to wait before it is counted again how far a change
-	// of the catalogue is.
+	// recount is how long to wait before the progress of a rollout is counted again.
 	recount = time.Second
 )
 
-// Facts is everything that decides about an Organization.
+// Facts holds everything that decides about an Organization.
 type Facts struct {
-	// Now is the time of the look.
+	// Now is the time of this reconciliation.
 	Now time.Time
-	// Organization in question.
+	// Organization to decide about.
 	Organization *accountsv1.Organization
-	// HomeTaken names the older Organization that holds the same home
-	// namespace; empty if there is none.
+	// HomeTaken names the older Organization that holds the same home namespace; empty
+	// if there is none.
 	HomeTaken string
 	// Namespace is the home namespace; nil if it does not exist.
 	Namespace *corev1.Namespace
@@ -47,51 +46,52 @@ type Facts struct {
 	ClusterRoles map[string]grant.ClusterRole
 	// Own is Usher's own namespace, which no grant ever reaches.
 	Own string
-	// Guard is what is known of the policies that Usher is installed with.
+	// Guard is the state of the policies that Usher is installed with.
 	Guard guard.State
-	// Seats are those of the Organization as they are to be.
+	// Seats is the wanted list of seats of the Organization.
 	Seats accountsv1.SeatsStatus
-	// Owners are those of the Organization as they are to be.
+	// Owners is the wanted list of owners of the Organization.
 	Owners []accountsv1.OwnerStatus
-	// Rollout is how far a change of the catalogue is; zero: at its end.
+	// Rollout is the progress of a change of the catalogue; zero: it is complete.
 	Rollout accountsv1.RolloutStatus
-	// Mail says what is amiss with the Organization's own mail; zero: nothing.
+	// Mail is the fault in the Organization's own mail settings; zero: none.
 	Mail MailFault
-	// Held is how many people are not mailed because their invitations came
-	// back without a status.
+	// Held is the number of people whose mail is held because their invitations were
+	// restored without a status.
 	Held int
-	// BindingsLeft tells whether RoleBindings made for members still exist.
-	// Only looked at while the Organization is being deleted.
+	// BindingsLeft reports whether RoleBindings for members still exist. It is read
+	// only while the Organization is being deleted.
 	BindingsLeft bool
 }
 
-// MailFault is what is amiss with the Organization's own mail.
+// MailFault is a fault in the Organization's own mail settings.
 type MailFault struct {
-	// Reason is a reason of the condition MailValid; empty: nothing is amiss.
+	// Reason is a reason of the condition MailValid; empty: there is no fault.
 	Reason string
 	// Message says what to do, in a sentence.
 	Message string
 }
 
-// Plan is what to do next, in this order.
+// Plan holds what to do next, in this order.
 type Plan struct {
-	// AddFinalizer before anything is made that must be taken away again.
+	// AddFinalizer before anything is created that must be removed again.
 	AddFinalizer bool
-	// CreateNamespace that is the home.
+	// CreateNamespace creates the home namespace.
 	CreateNamespace bool
-	// Found makes the Memberships of the first owners, unless there are any of
-	// the same names.
+	// Found holds the Memberships of the first owners to create, unless Memberships of
+	// the same names exist.
 	Found []accountsv1.Membership
-	// RecordFounders is the record of the founders whose Memberships were
-	// made, to be written afterwards; empty: leave it.
+	// RecordFounders is the record of the founders whose Memberships were created, to
+	// be written afterwards; empty: leave the record unchanged.
 	RecordFounders string
 	// RemoveFinalizer once nothing is left.
 	RemoveFinalizer bool
-	// After which time to look again, if nothing happens before. 0: never.
+	// After is the time to the next reconciliation if no event happens before. 0: none
+	// is needed.
 	After time.Duration
 }
 
-// Decide says what to do next.
+// Decide returns what to do next.
 func Decide(f Facts) Plan {
 	org := f.Organization
 	hasFinalizer := slices.Contains(org.Finalizers, accountsv1.Finalizer)
@@ -111,7 +111,7 @@ func Decide(f Facts) Plan {
 	return plan
 }
 
-// Report says whether the home namespace and the catalogue are in order.
+// Report returns the status of the Organization.
 func Report(f Facts) accountsv1.OrganizationStatus {
 	generation := f.Organization.Generation
 	c := condition.New(f.Now, generation, f.Organization.Status.Conditions)
@@ -131,7 +131,7 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 	case f.Mail.Reason != "":
 		c.Stalled(f.Mail.Reason, f.Mail.Message)
 	case f.Rollout.Members != 0:
-		c.Reconciling(accountsv1.ReasonRollingOut, "A change of the catalogue goes out to the members; status.rollout says how far it is.")
+		c.Reconciling(accountsv1.ReasonRollingOut, "A change of the catalogue is being rolled out to the members; status.rollout shows the progress.")
 	default:
 		c.Ready(accountsv1.ReasonReconciled, "The home namespace exists and everything in the catalogue can be granted.")
 	}
@@ -144,13 +144,14 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 		cmp.Or(f.Mail.Message, "The Organization's mail settings and wording can be used."))
 	if f.Held > 0 {
 		c.True(accountsv1.ConditionMailHeld, accountsv1.ReasonMailHeld, fmt.Sprintf(
-			"%d people were invited before their status was lost, and are not mailed again by themselves; annotate the Organization with %s to mail them.",
+			"%d people were invited before a status was lost, so Usher does not mail them again on its own; annotate the Organization with %s to mail them.",
 			f.Held, accountsv1.ReleaseMailAnnotation))
 	}
 	return accountsv1.OrganizationStatus{Conditions: c.List(), ObservedGeneration: &generation, Seats: f.Seats, Owners: f.Owners, Rollout: f.Rollout}
 }
 
-// policies says whether Usher's policies are in force and, if not, what to do.
+// policies returns a message that reports whether Usher's policies are in force and, if
+// not, what to do.
 func (f Facts) policies() string {
 	if len(f.Guard.Missing) == 0 {
 		return "The policies that Usher is installed with are in force."
@@ -159,8 +160,9 @@ func (f Facts) policies() string {
 		strings.Join(f.Guard.Missing, ", ") + "." // all of them: there are no more than Usher has
 }
 
-// HomeHolder picks, among the Organizations that name the same home namespace,
-// the one that holds it: the oldest, and by name among those of one age.
+// HomeHolder returns the name of the Organization that holds a home namespace, from all
+// Organizations that name it. The oldest holds it, or the first by name if several have
+// the same age.
 func HomeHolder(orgs []accountsv1.Organization) string {
 	if len(orgs) == 0 {
 		return ""
@@ -171,7 +173,7 @@ func HomeHolder(orgs []accountsv1.Organization) string {
 	return oldest.Name
 }
 
-// NamedClusterRoles are the ClusterRoles that the catalogue names, sorted.
+// NamedClusterRoles returns the ClusterRoles that the catalogue names, sorted.
 func NamedClusterRoles(org *accountsv1.Organization) []string {
 	var names []string
 	for _, p := range org.Spec.Permissions {
@@ -188,33 +190,34 @@ func (f Facts) namespace() (reason, message string) {
 	switch {
 	case f.HomeTaken != "":
 		return accountsv1.ReasonNamespaceTaken,
-			fmt.Sprintf("Namespace %s is the home of Organization %s already; make this Organization anew with another one.", name, f.HomeTaken)
+			fmt.Sprintf("Namespace %s is already the home namespace of Organization %s; create this Organization again with another namespace.", name, f.HomeTaken)
 	case f.Namespace != nil && f.Namespace.DeletionTimestamp != nil:
 		return accountsv1.ReasonNamespaceTerminating,
-			fmt.Sprintf("Namespace %s is being deleted; it is made anew once it is gone.", name)
+			fmt.Sprintf("Namespace %s is being deleted. Usher recreates it after the deletion.", name)
 	}
 	return "", ""
 }
 
-// catalogue names everything of the first kind of fault that it finds.
+// catalogue returns the first kind of fault in the catalogue, and names everything that
+// has it.
 func (f Facts) catalogue() (reason, message string) {
 	for _, fault := range []struct {
 		reason, message string
 		names           []string
 	}{
-		{accountsv1.ReasonUnknownPermission, "Declare in spec.permissions what is granted", f.unknownPermissions()},
-		{accountsv1.ReasonUnknownResource, "Declare in spec.resources what is granted on", f.unknownResources()},
+		{accountsv1.ReasonUnknownPermission, "Declare these granted permissions in spec.permissions", f.unknownPermissions()},
+		{accountsv1.ReasonUnknownResource, "Declare these granted resources in spec.resources", f.unknownResources()},
 		{accountsv1.ReasonUnknownRole, "Give these founders a role of spec.roles whose standing is Owner", f.roleless()},
-		{accountsv1.ReasonInvalidDomain, "Write these domains anew, such as example.com", f.invalidDomains()},
-		{accountsv1.ReasonInvalidSelector, "Write the label selectors of these resources anew", f.invalidSelectors()},
-		{accountsv1.ReasonSystemNamespace, "Take these namespaces of the system, where nothing is given, out of these resources", f.systemNamespaces()},
-		{accountsv1.ReasonClusterRoleNotFound, "Make these ClusterRoles, or name others", f.clusterRoles(func(c grant.ClusterRole) bool { return !c.Exists })},
+		{accountsv1.ReasonInvalidDomain, "Correct these domains, which must look like example.com", f.invalidDomains()},
+		{accountsv1.ReasonInvalidSelector, "Correct the label selectors of these resources", f.invalidSelectors()},
+		{accountsv1.ReasonSystemNamespace, "Remove these system namespaces, where Usher grants nothing, from these resources", f.systemNamespaces()},
+		{accountsv1.ReasonClusterRoleNotFound, "Create these ClusterRoles, or name others", f.clusterRoles(func(c grant.ClusterRole) bool { return !c.Exists })},
 		{
 			accountsv1.ReasonBindForbidden, "Allow Usher to bind these ClusterRoles (resourceNames of the ClusterRole usher-grantable)",
 			f.clusterRoles(func(c grant.ClusterRole) bool { return !c.Bindable }),
 		},
 		{
-			accountsv1.ReasonClusterRoleTooPowerful, "Take out of these ClusterRoles what nobody is given through Usher, or name others", f.excessive(),
+			accountsv1.ReasonClusterRoleTooPowerful, "Remove from these ClusterRoles what Usher never grants, or name others", f.excessive(),
 		},
 	} {
 		if len(fault.names) > 0 {
@@ -254,7 +257,7 @@ func (f Facts) unknownResources() []string {
 	return unknown
 }
 
-// eachGrant goes through all grants of the catalogue, and says where they are.
+// eachGrant calls do for each grant of the catalogue, with a description of its place.
 func (f Facts) eachGrant(do func(where string, g accountsv1.Grant)) {
 	for _, role := range f.Organization.Spec.Roles {
 		for _, g := range role.Grants {
@@ -276,7 +279,8 @@ func (f Facts) invalidSelectors() []string {
 	return invalid
 }
 
-// systemNamespaces are those that resources name, with the resource.
+// systemNamespaces returns the system namespaces that resources name, with the
+// resource.
 func (f Facts) systemNamespaces() []string {
 	var system []string
 	for _, r := range f.Organization.Spec.Resources {
@@ -299,12 +303,13 @@ func (f Facts) invalidDomains() []string {
 	return invalid
 }
 
-// clusterRoles are those that the catalogue names and that are amiss.
+// clusterRoles returns the ClusterRoles that the catalogue names and that have the
+// fault.
 func (f Facts) clusterRoles(amiss func(grant.ClusterRole) bool) []string {
 	return slices.DeleteFunc(NamedClusterRoles(f.Organization), func(name string) bool { return !amiss(f.ClusterRoles[name]) })
 }
 
-// excessive are the ClusterRoles that nobody is given, with the reason.
+// excessive returns the ClusterRoles that Usher never grants, with the reason.
 func (f Facts) excessive() []string {
 	names := f.clusterRoles(func(c grant.ClusterRole) bool { return c.Excess != "" })
 	for i, name := range names {
@@ -313,7 +318,7 @@ func (f Facts) excessive() []string {
 	return names
 }
 
-// list joins names, sorted and each once; beyond the tenth it only counts.
+// list joins names, sorted and without duplicates. Beyond the tenth it only counts.
 func list(names []string) string {
 	const most = 10
 	slices.Sort(names)

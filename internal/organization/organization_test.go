@@ -21,7 +21,7 @@ import (
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// someFacts are those of an Organization that is in order.
+// someFacts returns the facts of a valid Organization.
 func someFacts(changes ...func(*Facts)) Facts {
 	f := Facts{
 		Now: noon,
@@ -50,25 +50,25 @@ func rollingOut(f *Facts) {
 	f.Rollout = accountsv1.RolloutStatus{Members: 10, Updated: &updated}
 }
 
-// TestEverySituation is the state table: what Usher does, and what it says.
+// TestEverySituation is the state table: it lists what Usher does and reports.
 func TestEverySituation(t *testing.T) {
 	cases := map[string]struct {
 		facts Facts
 		plan  Plan
 		ready string
 	}{
-		"in order": {someFacts(), Plan{After: recheck}, "True Reconciled"},
+		"everything is valid": {someFacts(), Plan{After: recheck}, "True Reconciled"},
 		"new": {
 			someFacts(func(f *Facts) { f.Organization.Finalizers, f.Namespace = nil, nil }),
 			Plan{AddFinalizer: true, CreateNamespace: true, After: recheck},
 			"True Reconciled",
 		},
-		"the home of an older one": {
+		"the home namespace of an older Organization": {
 			someFacts(func(f *Facts) { f.HomeTaken, f.Namespace = "first", nil }),
 			Plan{After: recheck},
 			"False NamespaceTaken Stalled",
 		},
-		"its home is being deleted": {
+		"its home namespace is being deleted": {
 			someFacts(func(f *Facts) { f.Namespace.DeletionTimestamp = &metav1.Time{Time: noon} }),
 			Plan{After: recheck},
 			"False NamespaceTerminating Reconciling",
@@ -83,10 +83,10 @@ func TestEverySituation(t *testing.T) {
 			Plan{After: recheck},
 			"False UnknownResource Stalled",
 		},
-		"a selector that cannot be read": {someFacts(func(f *Facts) {
+		"an invalid selector": {someFacts(func(f *Facts) {
 			f.Organization.Spec.Resources[0].Namespaces.Selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Foo"}}}
 		}), Plan{After: recheck}, "False InvalidSelector Stalled"},
-		"a namespace of the system": {someFacts(func(f *Facts) {
+		"a system namespace": {someFacts(func(f *Facts) {
 			f.Own, f.Organization.Spec.Resources[0].Namespaces.Names = "usher-system", []accountsv1.NamespaceName{"acme", "usher-system"}
 		}), Plan{After: recheck}, "False SystemNamespace Stalled"},
 		"a ClusterRole that does not exist": {
@@ -94,49 +94,49 @@ func TestEverySituation(t *testing.T) {
 			Plan{After: recheck},
 			"False ClusterRoleNotFound Stalled",
 		},
-		"a ClusterRole that may not be bound": {
+		"a ClusterRole that Usher is not allowed to bind": {
 			someFacts(func(f *Facts) { f.ClusterRoles["view"] = grant.ClusterRole{Exists: true} }),
 			Plan{After: recheck},
 			"False BindForbidden Stalled",
 		},
-		"a domain that cannot be read": {
+		"an invalid domain": {
 			someFacts(func(f *Facts) { f.Organization.Spec.AllowedDomains = []accountsv1.DomainName{"example.com", "example"} }),
 			Plan{After: recheck},
 			"False InvalidDomain Stalled",
 		},
-		"a denied domain that cannot be read": {
+		"an invalid denied domain": {
 			someFacts(func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"-.example"} }),
 			Plan{After: recheck},
 			"False InvalidDomain Stalled",
 		},
-		"domains in order": {
+		"valid domains": {
 			someFacts(func(f *Facts) {
 				f.Organization.Spec.AllowedDomains, f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.com", "bücher.example"}, []accountsv1.DomainName{"mail.example.com"}
 			}),
 			Plan{After: recheck},
 			"True Reconciled",
 		},
-		"mail settings that cannot be used": {
+		"invalid mail settings": {
 			someFacts(func(f *Facts) { f.Mail = MailFault{accountsv1.ReasonMailServerInvalid, "Put the password there."} }),
 			Plan{After: recheck},
 			"False MailServerInvalid Stalled",
 		},
-		"mail settings that cannot be used, and a catalogue with a fault": {
+		"invalid mail settings, and an invalid catalogue": {
 			someFacts(func(f *Facts) {
-				f.Mail, f.Organization.Spec.Resources = MailFault{accountsv1.ReasonTemplateInvalid, "Mend it."}, nil
+				f.Mail, f.Organization.Spec.Resources = MailFault{accountsv1.ReasonTemplateInvalid, "Fix it."}, nil
 			}),
 			Plan{After: recheck},
 			"False UnknownResource Stalled",
 		},
 		"mail that is held": {someFacts(func(f *Facts) { f.Held = 3 }), Plan{After: recheck}, "True Reconciled MailHeld"},
-		"a ClusterRole that holds too much": {
+		"a ClusterRole that is too powerful": {
 			someFacts(func(f *Facts) {
 				f.ClusterRoles["edit"] = grant.ClusterRole{Exists: true, Bindable: true, Excess: "escalate on clusterroles"}
 			}),
 			Plan{After: recheck},
 			"False ClusterRoleTooPowerful Stalled",
 		},
-		"a ClusterRole that holds too much, and one that may not be bound": {
+		"a ClusterRole that is too powerful, and one that is not bindable": {
 			someFacts(func(f *Facts) {
 				f.ClusterRoles["edit"] = grant.ClusterRole{Exists: true, Bindable: true, Excess: "escalate on clusterroles"}
 				f.ClusterRoles["view"] = grant.ClusterRole{Exists: true}
@@ -158,18 +158,18 @@ func TestEverySituation(t *testing.T) {
 			Plan{After: recheck},
 			"False UnknownResource Stalled",
 		},
-		"policies that are missing": {someFacts(policiesMissing), Plan{After: guard.Settling}, "False PoliciesMissing Stalled"},
-		"policies that are missing, and a catalogue with a fault": {
+		"missing policies": {someFacts(policiesMissing), Plan{After: guard.Settling}, "False PoliciesMissing Stalled"},
+		"missing policies, and an invalid catalogue": {
 			someFacts(policiesMissing, func(f *Facts) { f.Organization.Spec.Resources = nil }),
 			Plan{After: guard.Settling},
 			"False UnknownResource Stalled",
 		},
-		"policies that are missing, and mail settings that cannot be used": {
-			someFacts(policiesMissing, func(f *Facts) { f.Mail = MailFault{accountsv1.ReasonMailServerInvalid, "Mend it."} }),
+		"missing policies, and invalid mail settings": {
+			someFacts(policiesMissing, func(f *Facts) { f.Mail = MailFault{accountsv1.ReasonMailServerInvalid, "Fix it."} }),
 			Plan{After: guard.Settling},
 			"False PoliciesMissing Stalled",
 		},
-		"policies that are missing, and nothing that it grants": {
+		"missing policies, and an empty catalogue": {
 			someFacts(policiesMissing, func(f *Facts) {
 				f.ClusterRoles = nil
 				f.Organization.Spec.Permissions = nil
@@ -178,16 +178,16 @@ func TestEverySituation(t *testing.T) {
 			Plan{After: guard.Settling},
 			"False PoliciesMissing Stalled",
 		},
-		"a change that goes out": {someFacts(rollingOut), Plan{After: recount}, "False RollingOut Reconciling"},
-		"a change that goes out, while policies are missing": {
+		"a rollout": {someFacts(rollingOut), Plan{After: recount}, "False RollingOut Reconciling"},
+		"a rollout, while policies are missing": {
 			someFacts(rollingOut, policiesMissing), Plan{After: recount}, "False PoliciesMissing Stalled",
 		},
-		"a change that goes out, and a catalogue with a fault": {
+		"a rollout, and an invalid catalogue": {
 			someFacts(rollingOut, func(f *Facts) { f.Organization.Spec.Resources = nil }),
 			Plan{After: recount},
 			"False UnknownResource Stalled",
 		},
-		"nothing to look at again": {
+		"nothing to check again": {
 			someFacts(func(f *Facts) {
 				f.ClusterRoles = nil
 				f.Organization.Spec.Permissions = nil
@@ -196,15 +196,15 @@ func TestEverySituation(t *testing.T) {
 			Plan{},
 			"True Reconciled",
 		},
-		"going, while a change goes out and policies are missing": {
+		"being deleted, during a rollout and with missing policies": {
 			someFacts(rollingOut, policiesMissing, func(f *Facts) { f.Organization.DeletionTimestamp, f.BindingsLeft = &metav1.Time{Time: noon}, true }),
 			Plan{},
 			"False Deleting Reconciling",
 		},
-		"going, and access is there": {someFacts(func(f *Facts) {
+		"being deleted, and access exists": {someFacts(func(f *Facts) {
 			f.Organization.DeletionTimestamp, f.BindingsLeft = &metav1.Time{Time: noon}, true
 		}), Plan{}, "False Deleting Reconciling"},
-		"going, and nothing is left": {
+		"being deleted, and nothing is left": {
 			someFacts(func(f *Facts) { f.Organization.DeletionTimestamp = &metav1.Time{Time: noon} }),
 			Plan{RemoveFinalizer: true},
 			"False Deleting Reconciling",
@@ -224,11 +224,11 @@ func TestEverySituation(t *testing.T) {
 				}
 			}
 			if got != c.ready {
-				t.Errorf("it says %q, not %q", got, c.ready)
+				t.Errorf("it reports %q, not %q", got, c.ready)
 			}
 			c.facts.Organization.Status = Report(c.facts)
 			if diff := cmp.Diff(c.facts.Organization.Status, Report(c.facts)); diff != "" {
-				t.Errorf("a second look says something else: -first +second\n%s", diff)
+				t.Errorf("a second reconciliation reports something else: -first +second\n%s", diff)
 			}
 		})
 	}
@@ -239,7 +239,7 @@ func TestEachConditionIsAboutOneThing(t *testing.T) {
 		facts Facts
 		want  map[string]string
 	}{
-		"in order": {someFacts(), map[string]string{
+		"everything is valid": {someFacts(), map[string]string{
 			"NamespaceReady": "True Reconciled", "CatalogueValid": "True Reconciled", "PoliciesInForce": "True Reconciled", "MailValid": "True Reconciled", "MailHeld": "",
 		}},
 		"policies": {someFacts(policiesMissing), map[string]string{
@@ -266,7 +266,7 @@ func TestEachConditionIsAboutOneThing(t *testing.T) {
 					got[condition.Type] = string(condition.Status) + " " + condition.Reason
 				}
 				if condition.Message == "" {
-					t.Errorf("%s says nothing", condition.Type)
+					t.Errorf("%s has no message", condition.Type)
 				}
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
@@ -279,7 +279,7 @@ func TestEachConditionIsAboutOneThing(t *testing.T) {
 func TestTheMessageSaysHowManyAreHeldAndHowToLetThemGo(t *testing.T) {
 	held := meta.FindStatusCondition(Report(someFacts(func(f *Facts) { f.Held = 12 })).Conditions, "MailHeld")
 	if !strings.HasPrefix(held.Message, "12 people ") || !strings.Contains(held.Message, accountsv1.ReleaseMailAnnotation) {
-		t.Errorf("it says: %s", held.Message)
+		t.Errorf("the message is: %s", held.Message)
 	}
 }
 
@@ -287,8 +287,8 @@ func TestSeatsGoIntoTheStatusAsTheyAre(t *testing.T) {
 	taken := int32(1)
 	seats := accountsv1.SeatsStatus{Taken: &taken, Holders: []accountsv1.SeatHolder{{Name: "jane", InvitationUID: "i1", Attempt: 2}}}
 	for name, change := range map[string]func(*Facts){
-		"in order": func(*Facts) {}, "going": func(f *Facts) { f.Organization.DeletionTimestamp = &metav1.Time{Time: noon} },
-		"with a fault": func(f *Facts) { f.Organization.Spec.Resources = nil },
+		"valid": func(*Facts) {}, "going": func(f *Facts) { f.Organization.DeletionTimestamp = &metav1.Time{Time: noon} },
+		"invalid": func(f *Facts) { f.Organization.Spec.Resources = nil },
 	} {
 		f := someFacts(change, func(f *Facts) { f.Seats = seats })
 		if diff := cmp.Diff(seats, Report(f).Seats); diff != "" {
@@ -297,7 +297,7 @@ func TestSeatsGoIntoTheStatusAsTheyAre(t *testing.T) {
 	}
 	before := someFacts(func(f *Facts) { f.Organization.Status.Seats = seats })
 	if got := Report(before).Seats; got.Taken != nil || got.Holders != nil {
-		t.Errorf("seats stay that are no more: %+v", got)
+		t.Errorf("deleted seats stay: %+v", got)
 	}
 }
 
@@ -312,7 +312,7 @@ func TestOwnersAndRolloutGoIntoTheStatusAsTheyAre(t *testing.T) {
 	}
 	f = someFacts(func(f *Facts) { f.Organization.Status = status })
 	if again := Report(f); again.Owners != nil || again.Rollout.Members != 0 {
-		t.Errorf("what is over stays: %+v", again)
+		t.Errorf("completed state stays: %+v", again)
 	}
 }
 
@@ -326,13 +326,13 @@ func TestAMessageSaysWhatIsAmissAndWhatToDo(t *testing.T) {
 		parts     []string
 	}{
 		"policies":      {someFacts(policiesMissing), "PoliciesInForce", []string{"Apply config/policy", "usher-assign, usher-records"}},
-		"a ClusterRole": {someFacts(tooMuch), "CatalogueValid", []string{"Take out of these ClusterRoles", "edit (escalate on clusterroles)"}},
+		"a ClusterRole": {someFacts(tooMuch), "CatalogueValid", []string{"Remove from these ClusterRoles", "edit (escalate on clusterroles)"}},
 		"a namespace": {someFacts(func(f *Facts) {
 			f.Own, f.Organization.Spec.Resources[0].Namespaces.Names = "usher-system", []accountsv1.NamespaceName{"acme", "kube-system", "usher-system"}
-		}), "CatalogueValid", []string{"out of these resources: kube-system (staging), usher-system (staging)."}},
+		}), "CatalogueValid", []string{"from these resources: kube-system (staging), usher-system (staging)."}},
 		"a default grant": {someFacts(func(f *Facts) {
 			f.Organization.Spec.DefaultGrants = []accountsv1.Grant{{Permission: "look", Resources: []accountsv1.CatalogueName{"moon"}}}
-		}), "CatalogueValid", []string{"Declare in spec.resources", "moon (default grants)"}},
+		}), "CatalogueValid", []string{"Declare these granted resources in spec.resources", "moon (default grants)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			missing := slices.Clone(c.facts.Guard.Missing)
@@ -343,7 +343,7 @@ func TestAMessageSaysWhatIsAmissAndWhatToDo(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(missing, c.facts.Guard.Missing); diff != "" {
-				t.Errorf("to report has changed what was seen: -before +after\n%s", diff)
+				t.Errorf("Report has changed the facts: -before +after\n%s", diff)
 			}
 		})
 	}

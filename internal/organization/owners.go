@@ -11,29 +11,29 @@ import (
 	"github.com/usher-dev/usher/internal/grant"
 )
 
-// mostOwners is how many owners are listed. Whoever is not needs no protection:
-// the listed ones stay.
+// mostOwners is the maximum number of listed owners. An owner beyond this number needs
+// no protection, because the listed owners stay.
 const mostOwners = 100
 
 // Person is a Membership that an Account holds.
 type Person struct {
 	Membership *accountsv1.Membership
-	// Leaving tells whether the person has asked to leave.
+	// Leaving reports whether the person has asked to leave.
 	Leaving bool
-	// Disabled tells whether nobody can sign in to the Account. Whoever cannot
-	// is not the one whom the Organization counts on.
+	// Disabled reports whether the Account cannot sign in. The Organization does not
+	// rely on an owner who cannot sign in.
 	Disabled bool
 }
 
-// Owners is the list of owners as it is to be, from the one that there is and
-// the people as they are at this moment.
+// Owners returns the wanted list of owners, from the present list and the present state
+// of the people.
 //
-// Nobody who is listed loses access before being taken out of the list. So it is
-// the one place where removals meet: somebody is taken out only where another
-// one, who was in the list before, stays in it. Where nobody else stays, one of
-// those who want to go is kept: the first, who has been in the list for longest.
-// Whoever has just joined may have lost access in that very moment, by a look at
-// the list as it was before.
+// A listed owner does not lose access before being removed from the list. So this
+// function is the one place where removals meet: it removes an owner only if another
+// owner, already listed, stays. If none stays, it keeps the owner who has been listed
+// longest, although that owner is to be removed. An owner who has just joined does not
+// count, because a reconciliation that read the earlier list may have withdrawn that
+// owner's access at that very moment.
 func Owners(org *accountsv1.Organization, people []Person) []accountsv1.OwnerStatus {
 	if org.DeletionTimestamp != nil {
 		return nil
@@ -60,7 +60,7 @@ func Owners(org *accountsv1.Organization, people []Person) []accountsv1.OwnerSta
 	return owners[:min(len(owners), mostOwners)]
 }
 
-// owns tells whether somebody is an owner, and is to stay one.
+// owns reports whether the person is an owner and is to stay one.
 func owns(org *accountsv1.Organization, p Person) bool {
 	m := p.Membership
 	return m.DeletionTimestamp == nil && !p.Leaving && !p.Disabled && m.Spec.State != accountsv1.MembershipSwitchSuspended &&
@@ -71,15 +71,15 @@ func entry(m *accountsv1.Membership) accountsv1.OwnerStatus {
 	return accountsv1.OwnerStatus{Name: accountsv1.CatalogueName(m.Name), Role: m.Spec.Role}
 }
 
-// seen tells whether the Membership was looked at as it is. Before, it may be
-// losing access for what it asked for until a moment ago.
+// seen reports whether the present generation of the Membership was reconciled. Before
+// that, the Membership may be losing access because of an earlier manifest.
 func seen(m *accountsv1.Membership) bool {
 	observed := m.Status.ObservedGeneration
 	return observed != nil && *observed == m.Generation
 }
 
-// inTurn puts those first whose access is in force, and among them those who are
-// in the list, in its order.
+// inTurn sorts people whose access is in force first, and among them the listed owners
+// first, in the order of the list.
 func inTurn(org *accountsv1.Organization, people []Person) []Person {
 	place := func(p Person) int {
 		i := slices.IndexFunc(org.Status.Owners, func(o accountsv1.OwnerStatus) bool { return string(o.Name) == p.Membership.Name })

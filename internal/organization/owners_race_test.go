@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// watch takes steps, and has something happen before some of them.
+// watch takes steps, and lets something happen before some of them.
 func watch(t *testing.T, seed uint64, town *town, steps int, happen func(step int)) {
 	t.Helper()
 	for step := range steps {
 		happen(step)
 		town.work()
 		if !town.owned() {
-			t.Fatalf("seed %d: nobody is an owner any more: %q", seed, town.happened)
+			t.Fatalf("seed %d: no owner is left: %q", seed, town.happened)
 		}
 	}
 	if wrong := town.inTheEnd(); wrong != "" {
@@ -73,7 +73,7 @@ func TestOwnersAreRemovedWhileOthersCome(t *testing.T) {
 	}
 }
 
-// rounds are some of each kind of removal, with names in either order.
+// rounds runs each kind of removal several times, with the names in either order.
 func rounds(t *testing.T, round func(t *testing.T, seed uint64, first, second change)) {
 	t.Helper()
 	for seed := range uint64(10) {
@@ -85,8 +85,8 @@ func rounds(t *testing.T, round func(t *testing.T, seed uint64, first, second ch
 	}
 }
 
-// Whoever joins in the very instant in which they are to go may have lost access
-// already, before the list names them.
+// A new owner who is removed while joining may already have lost access before the list
+// contains the name.
 func TestWhoeverGoesWhileJoiningDoesNotStandForTheLastOwner(t *testing.T) {
 	rounds(t, func(t *testing.T, seed uint64, first, second change) {
 		t.Helper()
@@ -99,22 +99,22 @@ func TestWhoeverGoesWhileJoiningDoesNotStandForTheLastOwner(t *testing.T) {
 		first.do(town, town.people[old])
 		repeat(3, func() { town.govern(mayor) }) // has seen that the newcomer is an owner
 		second.do(town, town.people[newcomer])
-		repeat(2, func() { town.look(newcomer) }) // has seen that the list does not name them
+		repeat(2, func() { town.look(newcomer) }) // has seen that the list does not contain the newcomer
 		repeat(3, func() { town.file(newcomer) })
 		repeat(3, func() { town.finish(&mayor.step, func() { town.govern(mayor) }) })
 		finish(t, town, old, newcomer)
 	})
 }
 
-// Whoever comes back may still lose, for a moment, what they had before.
+// A returning owner can still lose the earlier access for a moment.
 func TestWhoeverComesBackDoesNotStandForTheLastOwnerTooEarly(t *testing.T) {
 	rounds(t, func(t *testing.T, seed uint64, removal, _ change) {
 		t.Helper()
 		town := newTown(seed, 2)
 		back, old, mayor := town.names()[0], town.names()[1], town.mayors[0]
 		suspend.do(town, town.people[back])
-		town.finish(&mayor.step, func() { town.govern(mayor) }) // takes them out of the list
-		repeat(2, func() { town.look(back) })                   // has seen that, and is about to withdraw
+		town.finish(&mayor.step, func() { town.govern(mayor) }) // removes the owner from the list
+		repeat(2, func() { town.look(back) })                   // has seen that, and is about to withdraw access
 		resume.do(town, town.people[back])
 		repeat(2, func() { town.finish(&mayor.step, func() { town.govern(mayor) }) })
 		removal.do(town, town.people[old])
@@ -123,8 +123,8 @@ func TestWhoeverComesBackDoesNotStandForTheLastOwnerTooEarly(t *testing.T) {
 	})
 }
 
-// finish has one be let go, if the list does not name them, and then what was
-// decided about another be carried out.
+// finish releases one owner, if the list does not contain the name. Then it carries out
+// the pending decision about another.
 func finish(t *testing.T, town *town, first, second string) {
 	t.Helper()
 	steps := []func(){
@@ -138,7 +138,7 @@ func finish(t *testing.T, town *town, first, second string) {
 	for _, step := range steps {
 		step()
 		if !town.owned() {
-			t.Fatalf("nobody is an owner any more: %q", town.happened)
+			t.Fatalf("no owner is left: %q", town.happened)
 		}
 	}
 	if wrong := town.inTheEnd(); wrong != "" {

@@ -13,7 +13,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// owner is somebody with the role of an owner, whose Membership was looked at.
+// owner returns a person with the role owner whose Membership was reconciled.
 func owner(name string, changes ...func(*Person)) Person {
 	generation := int64(1)
 	p := Person{Membership: &accountsv1.Membership{
@@ -36,14 +36,14 @@ func partner(p *Person)   { p.Membership.Spec.Role = "partner" }
 
 func disabled(p *Person) { p.Disabled = true }
 
-// denied may not do what owners do.
+// denied gives the person a Deny of what owners may do.
 func denied(p *Person) {
 	p.Membership.Spec.Permissions = []accountsv1.PermissionOverride{{Effect: accountsv1.EffectDeny, Permission: "own", Resources: []accountsv1.CatalogueName{"people"}}}
 }
 
 func inactive(p *Person) { p.Membership.Status.State = accountsv1.MembershipInactive }
 
-// owned is an Organization that lists these owners, and changes.
+// owned returns an Organization that lists these owners, with changes.
 func owned(listed string, changes ...func(*accountsv1.Organization)) *accountsv1.Organization {
 	org := someFacts().Organization
 	org.Spec.Resources = append(org.Spec.Resources, accountsv1.Resource{Name: "people", Namespaces: accountsv1.ResourceNamespaces{Names: []accountsv1.NamespaceName{"acme"}}})
@@ -66,51 +66,51 @@ func TestOwners(t *testing.T) {
 		people []Person
 		want   string
 	}{
-		"nobody yet":                    {owned(""), nil, ""},
-		"the first":                     {owned(""), []Person{owner("ada")}, "ada=owner"},
-		"some at once, by name":         {owned(""), []Person{owner("bob"), owner("ada")}, "ada=owner bob=owner"},
-		"none that is another's role":   {owned(""), []Person{owner("ada", demoted)}, ""},
-		"none that is no member yet":    {owned(""), []Person{owner("ada", inactive)}, ""},
-		"none that is going":            {owned(""), []Person{owner("ada", deleted)}, ""},
-		"none that is suspended":        {owned(""), []Person{owner("ada", suspended)}, ""},
-		"none that may not act":         {owned(""), []Person{owner("ada", denied)}, ""},
-		"none that leaves":              {owned(""), []Person{owner("ada", leaving)}, ""},
-		"none that was not seen so yet": {owned(""), []Person{owner("ada", edited)}, ""},
+		"no owner yet":                                         {owned(""), nil, ""},
+		"the first owner":                                      {owned(""), []Person{owner("ada")}, "ada=owner"},
+		"several at once, by name":                             {owned(""), []Person{owner("bob"), owner("ada")}, "ada=owner bob=owner"},
+		"not a person with another role":                       {owned(""), []Person{owner("ada", demoted)}, ""},
+		"not a person who is no member yet":                    {owned(""), []Person{owner("ada", inactive)}, ""},
+		"not a member who is being deleted":                    {owned(""), []Person{owner("ada", deleted)}, ""},
+		"not a suspended member":                               {owned(""), []Person{owner("ada", suspended)}, ""},
+		"not a member who is denied to act as owner":           {owned(""), []Person{owner("ada", denied)}, ""},
+		"not a member who is leaving":                          {owned(""), []Person{owner("ada", leaving)}, ""},
+		"not a member whose Membership was not reconciled yet": {owned(""), []Person{owner("ada", edited)}, ""},
 
-		"none whose Account is disabled": {owned(""), []Person{owner("ada", disabled)}, ""},
-		"one's Account is disabled, which its Membership does not say yet, and another stays": {owned("ada bob"), []Person{owner("ada", disabled), owner("bob")}, "bob=owner"},
-		"one's Account is disabled, and another goes in the same instant":                     {owned("ada bob"), []Person{owner("ada", disabled), owner("bob", deleted)}, "bob=owner"},
-		"the last one's Account is disabled":                                                  {owned("ada"), []Person{owner("ada", disabled)}, "ada=owner"},
+		"not a member whose Account is disabled":                                           {owned(""), []Person{owner("ada", disabled)}, ""},
+		"one Account is disabled, before the Membership shows it, and another owner stays": {owned("ada bob"), []Person{owner("ada", disabled), owner("bob")}, "bob=owner"},
+		"one Account is disabled, and another owner leaves at the same time":               {owned("ada bob"), []Person{owner("ada", disabled), owner("bob", deleted)}, "bob=owner"},
+		"the Account of the last owner is disabled":                                        {owned("ada"), []Person{owner("ada", disabled)}, "ada=owner"},
 
-		"as it is":                                {owned("ada bob"), []Person{owner("ada"), owner("bob")}, "ada=owner bob=owner"},
-		"as it is, not by name":                   {owned("bob ada"), []Person{owner("ada"), owner("bob")}, "bob=owner ada=owner"},
-		"another owner's role":                    {owned("ada"), []Person{owner("ada", partner)}, "ada=partner"},
-		"one goes, and another stays":             {owned("ada bob"), []Person{owner("ada", deleted), owner("bob")}, "bob=owner"},
-		"one is demoted, and another stays":       {owned("ada bob"), []Person{owner("ada", demoted), owner("bob")}, "bob=owner"},
-		"one is suspended, and another stays":     {owned("ada bob"), []Person{owner("ada", suspended), owner("bob")}, "bob=owner"},
-		"one may not act, and another stays":      {owned("ada bob"), []Person{owner("ada", denied), owner("bob")}, "bob=owner"},
-		"one may not, with a role that does not":  {owned("ada bob"), []Person{owner("ada", denied, partner), owner("bob")}, "ada=partner bob=owner"},
-		"one leaves, and another stays":           {owned("ada bob"), []Person{owner("ada", leaving), owner("bob")}, "bob=owner"},
-		"one has no access, and another stays":    {owned("ada bob"), []Person{owner("ada", inactive), owner("bob")}, "bob=owner"},
-		"one's Account is gone":                   {owned("ada bob"), []Person{owner("bob")}, "bob=owner"},
-		"everybody's Account is gone":             {owned("ada bob"), nil, ""},
-		"the last one is deleted":                 {owned("ada"), []Person{owner("ada", deleted)}, "ada=owner"},
-		"the last one is demoted":                 {owned("ada"), []Person{owner("ada", demoted)}, "ada=owner"},
-		"the last one is suspended":               {owned("ada"), []Person{owner("ada", suspended)}, "ada=owner"},
-		"the last one is denied to act":           {owned("ada"), []Person{owner("ada", denied)}, "ada=owner"},
-		"the last one leaves":                     {owned("ada"), []Person{owner("ada", leaving)}, "ada=owner"},
-		"the last one has no access":              {owned("ada"), []Person{owner("ada", inactive)}, "ada=owner"},
-		"two in the same instant":                 {owned("bob ada"), []Person{owner("ada", deleted), owner("bob", deleted)}, "bob=owner"},
-		"two at once, one of them without access": {owned("ada bob"), []Person{owner("ada", demoted, inactive), owner("bob", deleted)}, "bob=owner"},
+		"unchanged":                                                               {owned("ada bob"), []Person{owner("ada"), owner("bob")}, "ada=owner bob=owner"},
+		"unchanged, not sorted by name":                                           {owned("bob ada"), []Person{owner("ada"), owner("bob")}, "bob=owner ada=owner"},
+		"another role with the standing Owner":                                    {owned("ada"), []Person{owner("ada", partner)}, "ada=partner"},
+		"one is deleted, and another stays":                                       {owned("ada bob"), []Person{owner("ada", deleted), owner("bob")}, "bob=owner"},
+		"one is demoted, and another stays":                                       {owned("ada bob"), []Person{owner("ada", demoted), owner("bob")}, "bob=owner"},
+		"one is suspended, and another stays":                                     {owned("ada bob"), []Person{owner("ada", suspended), owner("bob")}, "bob=owner"},
+		"one is denied to act, and another stays":                                 {owned("ada bob"), []Person{owner("ada", denied), owner("bob")}, "bob=owner"},
+		"one is denied to act by a role that lacks the grants, and another stays": {owned("ada bob"), []Person{owner("ada", denied, partner), owner("bob")}, "ada=partner bob=owner"},
+		"one leaves, and another stays":                                           {owned("ada bob"), []Person{owner("ada", leaving), owner("bob")}, "bob=owner"},
+		"one has no access, and another stays":                                    {owned("ada bob"), []Person{owner("ada", inactive), owner("bob")}, "bob=owner"},
+		"one Account is deleted":                                                  {owned("ada bob"), []Person{owner("bob")}, "bob=owner"},
+		"all Accounts are deleted":                                                {owned("ada bob"), nil, ""},
+		"the last owner is deleted":                                               {owned("ada"), []Person{owner("ada", deleted)}, "ada=owner"},
+		"the last owner is demoted":                                               {owned("ada"), []Person{owner("ada", demoted)}, "ada=owner"},
+		"the last owner is suspended":                                             {owned("ada"), []Person{owner("ada", suspended)}, "ada=owner"},
+		"the last owner is denied to act":                                         {owned("ada"), []Person{owner("ada", denied)}, "ada=owner"},
+		"the last owner leaves":                                                   {owned("ada"), []Person{owner("ada", leaving)}, "ada=owner"},
+		"the last owner has no access":                                            {owned("ada"), []Person{owner("ada", inactive)}, "ada=owner"},
+		"two at the same time":                                                    {owned("bob ada"), []Person{owner("ada", deleted), owner("bob", deleted)}, "bob=owner"},
+		"two at the same time, one of them without access":                        {owned("ada bob"), []Person{owner("ada", demoted, inactive), owner("bob", deleted)}, "bob=owner"},
 
-		"the last one goes when another comes":           {owned("ada"), []Person{owner("ada", deleted), owner("bob")}, "ada=owner bob=owner"},
-		"and is let go in the next step":                 {owned("ada bob"), []Person{owner("ada", deleted), owner("bob")}, "bob=owner"},
-		"one who was not seen as they are stays":         {owned("ada bob"), []Person{owner("ada", edited), owner("bob")}, "bob=owner ada=owner"},
-		"but nobody is let go because of them":           {owned("ada bob"), []Person{owner("ada", deleted), owner("bob", edited)}, "ada=owner bob=owner"},
-		"unless they have been there for longer":         {owned("bob ada"), []Person{owner("ada", deleted), owner("bob", edited)}, "bob=owner"},
-		"the role of the last one is gone":               {owned("ada", without("owner")), []Person{owner("ada")}, ""},
-		"the role of the last one is an owner's no more": {owned("ada", func(o *accountsv1.Organization) { o.Spec.Roles[1].Standing = "Member" }), []Person{owner("ada")}, ""},
-		"the Organization is going": {
+		"the last owner is deleted when another joins":                         {owned("ada"), []Person{owner("ada", deleted), owner("bob")}, "ada=owner bob=owner"},
+		"and is released in the next step":                                     {owned("ada bob"), []Person{owner("ada", deleted), owner("bob")}, "bob=owner"},
+		"one whose Membership is not reconciled yet stays":                     {owned("ada bob"), []Person{owner("ada", edited), owner("bob")}, "bob=owner ada=owner"},
+		"one whose Membership is not reconciled yet releases no other owner":   {owned("ada bob"), []Person{owner("ada", deleted), owner("bob", edited)}, "ada=owner bob=owner"},
+		"one whose Membership is not reconciled yet releases one listed later": {owned("bob ada"), []Person{owner("ada", deleted), owner("bob", edited)}, "bob=owner"},
+		"the role of the last owner is deleted":                                {owned("ada", without("owner")), []Person{owner("ada")}, ""},
+		"the role of the last owner is no longer an owner's":                   {owned("ada", func(o *accountsv1.Organization) { o.Spec.Roles[1].Standing = "Member" }), []Person{owner("ada")}, ""},
+		"the Organization is being deleted": {
 			owned("ada", func(o *accountsv1.Organization) { o.DeletionTimestamp = &metav1.Time{Time: noon} }), []Person{owner("ada")}, "",
 		},
 	} {
@@ -152,6 +152,6 @@ func TestAHundredOwnersAreListedAndStay(t *testing.T) {
 	before := listed(org.Status.Owners)
 	people = append(people, owner("ada"))
 	if got := listed(Owners(org, people)); got != before {
-		t.Errorf("one that comes later takes a place: %s", got)
+		t.Errorf("a later owner takes a place: %s", got)
 	}
 }

@@ -26,23 +26,23 @@ import (
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// town is an Organization, its people, and the reconcilers that look after them.
-// Each reconciler reads and writes in steps, so that whatever it has read can be
-// old by the time at which it writes. A write on old news is a conflict.
+// town is an Organization with its people and their reconcilers. Each reconciler reads
+// and writes in steps, so what it has read can be stale when it writes. A write based
+// on stale data is a conflict.
 type town struct {
 	rand     *rand.Rand
 	org      *accountsv1.Organization
 	people   map[string]*citizen
 	mayors   []*mayor
 	version  int
-	steps    []func() // of those that do not stand still
+	steps    []func() // of the reconcilers that are not paused
 	happened []string
 }
 
-// citizen is somebody with an Account, and the reconcilers of the Membership
-// and of the Account.
+// citizen is a person with an Account, and the reconcilers of the Membership and of the
+// Account.
 type citizen struct {
-	membership *accountsv1.Membership // nil: gone
+	membership *accountsv1.Membership // nil: deleted
 	account    *accountsv1.Account
 	bindings   []rbacv1.RoleBinding
 	warden     warden
@@ -92,9 +92,9 @@ func newTown(seed uint64, owners int) *town {
 	return t
 }
 
-// add has somebody join who was invited to be an owner.
+// add lets an invited owner join.
 func (t *town) add() {
-	// Names do not tell who was there first.
+	// The order of the names does not follow the order of joining.
 	name := fmt.Sprintf("%c-%d", 'a'+rune(t.rand.IntN(26)), len(t.people))
 	m := &accountsv1.Membership{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name, Generation: 1, Finalizers: []string{accountsv1.Finalizer}},
@@ -118,12 +118,12 @@ func (t *town) touch(o *metav1.ObjectMeta) {
 
 func (t *town) names() []string { return slices.Sorted(maps.Keys(t.people)) }
 
-// other is the name of one who is not this one.
+// other returns the name of another person.
 func (t *town) other(name string) string {
 	return slices.DeleteFunc(t.names(), func(other string) bool { return other == name })[0]
 }
 
-// owned tells whether somebody has what owners have.
+// owned reports whether any person has the access of an owner.
 func (t *town) owned() bool {
 	for _, c := range t.people {
 		if c.owns() {
@@ -137,7 +137,7 @@ func (c *citizen) owns() bool {
 	return slices.ContainsFunc(c.bindings, func(b rbacv1.RoleBinding) bool { return b.RoleRef.Name == "owner" })
 }
 
-// change is something that people ask for of a Membership.
+// change is a change that a user makes to a Membership.
 type change struct {
 	name string
 	do   func(t *town, c *citizen)
@@ -182,7 +182,7 @@ var others = []change{
 	{"rename", edit(func(s *accountsv1.MembershipSpec) { s.GivenName += "x" })},
 }
 
-// ask has one change asked of somebody whose Membership is still there.
+// ask makes one change to a Membership that still exists.
 func (t *town) ask(name string, changes []change) {
 	if c := t.people[name]; c.membership != nil {
 		asked := changes[t.rand.IntN(len(changes))]
@@ -191,8 +191,8 @@ func (t *town) ask(name string, changes []change) {
 	}
 }
 
-// work is one step of one reconciler. Every now and then others stand still,
-// some of them between what they have read and what they will write.
+// work is one step of one reconciler. From time to time the others pause, some of them
+// between reading and writing.
 func (t *town) work() {
 	if t.steps == nil || t.rand.IntN(12) == 0 {
 		t.steps = nil
@@ -316,9 +316,10 @@ func (t *town) file(name string) {
 	c.clerk.step = (c.clerk.step + 1) % 4
 }
 
-// settle has every reconciler finish, and look again until all is as it should be.
+// settle lets every reconciler finish, and reconcile again until everything is as it
+// should be.
 func (t *town) settle() {
-	for quiet := 0; quiet < 3; quiet++ { // what was being written, then what follows
+	for quiet := 0; quiet < 3; quiet++ { // the pending write, then what follows
 		before := t.version
 		for _, m := range t.mayors {
 			t.finish(&m.step, func() { t.govern(m) })
@@ -340,14 +341,14 @@ func (t *town) finish(step *int, do func()) {
 	}
 }
 
-// wants tells whether somebody is an owner, and is to stay one.
+// wants reports whether the person is an owner and is to stay one.
 func (c *citizen) wants() bool {
 	m := c.membership
 	return m != nil && m.DeletionTimestamp == nil && m.Spec.Role == "owner" && m.Spec.State != accountsv1.MembershipSwitchSuspended &&
 		len(m.Spec.Permissions) == 0 && len(c.account.Status.Leaving) == 0
 }
 
-// inTheEnd says what is wrong once nothing happens any more.
+// inTheEnd returns what is wrong once nothing happens any more.
 func (t *town) inTheEnd() string {
 	t.settle()
 	var wanted, have []string
@@ -368,9 +369,9 @@ func (t *town) inTheEnd() string {
 	case !slices.Equal(listed, have):
 		return fmt.Sprintf("%v are owners, and %v are listed", have, listed)
 	case len(wanted) > 0 && !slices.Equal(wanted, have):
-		return fmt.Sprintf("%v are owners, and %v are to be", have, wanted)
+		return fmt.Sprintf("%v are owners, and %v should be", have, wanted)
 	case len(wanted) == 0 && len(have) != 1:
-		return fmt.Sprintf("%v are owners, where one of them is to be kept", have)
+		return fmt.Sprintf("%v are owners, and one of them should be retained", have)
 	}
 	return ""
 }

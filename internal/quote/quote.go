@@ -1,9 +1,9 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package quote makes what others said fit to be told again, in a status or a
-// log: what a server answered, and why a connection failed. It is pure, and
-// imports nothing of Usher.
+// Package quote makes foreign text fit for a status or a log: a server's answer, and
+// the reason why a connection failed. It is pure, and imports no other package of
+// Usher.
 package quote
 
 import (
@@ -18,9 +18,9 @@ import (
 	"unicode"
 )
 
-// Failure says in stable words why a connection failed: the texts of the
-// standard library hold ports and times that differ at every try, and statuses
-// must not flap. It is empty where the error is none of those that it knows.
+// Failure describes in stable words why a connection failed. The texts of the standard
+// library contain ports and times that differ with every connection, and statuses must
+// not flap. Failure returns an empty string for an error that it does not know.
 func Failure(err error) string {
 	var (
 		certificate x509.CertificateInvalidError
@@ -37,7 +37,7 @@ func Failure(err error) string {
 	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
 		return "its certificate has expired or is not valid yet"
 	case errors.As(err, &authority):
-		return "its certificate is signed by an authority that is not trusted here; give the CA file"
+		return "its certificate is signed by an authority that is not trusted here; configure the CA file"
 	case errors.As(err, &host):
 		return "its certificate is for another host name"
 	case errors.As(err, &record):
@@ -55,7 +55,7 @@ func Failure(err error) string {
 	return ""
 }
 
-// Line makes a stranger's text one line, without control characters.
+// Line turns foreign text into one line without control characters.
 func Line(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -66,7 +66,7 @@ func Line(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// Shorten cuts to n characters, the last of which says that it did.
+// Shorten truncates s to n characters. The last one is an ellipsis if anything was cut.
 func Shorten(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
@@ -74,8 +74,8 @@ func Shorten(s string, n int) string {
 	return s
 }
 
-// Mask hides every stretch of s, n bytes or longer, that also stands in one of the secrets. Servers do
-// quote what they dislike, and what they quote may be the link.
+// Mask hides every stretch of s of at least n bytes that also occurs in one of the
+// secrets. Servers quote what they reject, and this can be the link.
 func Mask(s string, n int, secrets ...string) string {
 	hidden := make([]bool, len(s))
 	for i := 0; n > 0 && i+n <= len(s); i++ {

@@ -9,14 +9,14 @@ func TestMask(t *testing.T) {
 	t.Parallel()
 	const secret = "open https://usher.example.org/i#c2VjcmV0LXNlY3JldA now"
 	for name, c := range map[string]struct{ in, want string }{
-		"nothing of the secret":     {"mailbox full", "mailbox full"},
-		"all of it":                 {"bad URL <https://usher.example.org/i#c2VjcmV0LXNlY3JldA>", "bad URL <[hidden]>"},
-		"the token alone":           {"x#c2VjcmV0LXNlY3JldAx", "x[hidden]x"},
-		"a stretch too short":       {"usher.example", "usher.example"},
-		"two stretches":             {"https://usher.example - c2VjcmV0LXNlY3JldA", "[hidden] - [hidden]"},
-		"an empty text":             {"", ""},
-		"letters of several bytes":  {"ü https://usher.example ü", "ü[hidden] ü"},
-		"a stretch with its spaces": {" https://usher.example", "[hidden]"},
+		"no part of the secret":       {"mailbox full", "mailbox full"},
+		"the whole secret":            {"bad URL <https://usher.example.org/i#c2VjcmV0LXNlY3JldA>", "bad URL <[hidden]>"},
+		"the token alone":             {"x#c2VjcmV0LXNlY3JldAx", "x[hidden]x"},
+		"a stretch that is too short": {"usher.example", "usher.example"},
+		"two stretches":               {"https://usher.example - c2VjcmV0LXNlY3JldA", "[hidden] - [hidden]"},
+		"an empty text":               {"", ""},
+		"letters of several bytes":    {"ü https://usher.example ü", "ü[hidden] ü"},
+		"a stretch with its spaces":   {" https://usher.example", "[hidden]"},
 	} {
 		if got := Mask(c.in, 16, "other secret", secret); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)

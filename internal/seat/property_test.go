@@ -18,7 +18,7 @@ import (
 
 var names = []string{"ann", "bob", "cem", "dan", "eve", "fay"}
 
-// somePeople are people of all sorts, each of whom can be invited, in, or both.
+// somePeople are people in various states: each can be invited, a member, or both.
 func somePeople(t *rapid.T) People {
 	var p People
 	minute := rapid.IntRange(0, 3)
@@ -51,7 +51,7 @@ func somePeople(t *rapid.T) People {
 	return p
 }
 
-// someList is what a list could say: it was right for somebody once.
+// someList is a list that was correct at some time.
 func someList(t *rapid.T) accountsv1.SeatsStatus {
 	if rapid.IntRange(0, 4).Draw(t, "no list") == 0 {
 		return accountsv1.SeatsStatus{}
@@ -87,7 +87,7 @@ func TestSeatsAreGivenOutByTheRules(t *testing.T) {
 			t.Fatalf("%v have seats, more than %d", has, most)
 		}
 		if !slices.IsSorted(has) || len(slices.Compact(slices.Clone(has))) != len(has) {
-			t.Fatalf("not sorted, or somebody twice: %v", has)
+			t.Fatalf("not sorted, or with a duplicate: %v", has)
 		}
 		checkTheQueue(t, claims, in, has, int(limit))
 		for _, h := range after.Holders {
@@ -96,13 +96,13 @@ func TestSeatsAreGivenOutByTheRules(t *testing.T) {
 
 		org.Status.Seats = after
 		if again := Assign(org, people); !cmp.Equal(after, again) {
-			t.Fatalf("a second look gives other seats:\n%s", cmp.Diff(after, again))
+			t.Fatalf("a second call assigns other seats:\n%s", cmp.Diff(after, again))
 		}
 	})
 }
 
-// whoWasIn are those who want a seat and had one: by the list, or, without one,
-// because they were mailed or are in.
+// whoWasIn returns the claims that had a seat: by the list or, without a list, because
+// they were sent or are members.
 func whoWasIn(claims []claim, before accountsv1.SeatsStatus) (names []string) {
 	for _, c := range claims {
 		if was := slices.ContainsFunc(before.Holders, c.follows); was || before.Taken == nil && c.settled {
@@ -112,9 +112,9 @@ func whoWasIn(claims []claim, before accountsv1.SeatsStatus) (names []string) {
 	return names
 }
 
-// checkTheQueue looks at who has a seat: whoever had one; and at who waits:
-// nobody while a seat is free, and nobody who came before somebody who was let
-// in now.
+// checkTheQueue checks both sides of the queue. Every holder that still claims its seat
+// keeps it. A claim waits only if no seat is free and if no later claim has just got a
+// seat.
 func checkTheQueue(t *rapid.T, claims []claim, in, has []string, limit int) {
 	var last claim
 	for _, c := range claims {
@@ -122,11 +122,11 @@ func checkTheQueue(t *rapid.T, claims []claim, in, has []string, limit int) {
 		switch {
 		case slices.Contains(in, name):
 			if !slices.Contains(has, name) {
-				t.Fatalf("%s was in, wants it, and lost it: %v", name, has)
+				t.Fatalf("%s had a seat, still claims it, and lost it: %v", name, has)
 			}
 		case slices.Contains(has, name):
 			if last.Name != "" {
-				t.Fatalf("%s is let in before %s, who came before: %v", name, last.Name, has)
+				t.Fatalf("%s gets a seat before the earlier %s: %v", name, last.Name, has)
 			}
 		default:
 			last = c
@@ -137,20 +137,20 @@ func checkTheQueue(t *rapid.T, claims []claim, in, has []string, limit int) {
 	}
 }
 
-// checkEntitled looks at one seat: it is somebody's whose role takes one, and who
-// is in or can come in.
+// checkEntitled checks one seat. Its holder must have a role that takes a seat, and
+// must be a member or able to become one.
 func checkEntitled(t *rapid.T, h accountsv1.SeatHolder, org *accountsv1.Organization, people People) {
 	i := slices.IndexFunc(people.Invitations, func(inv accountsv1.Invitation) bool { return inv.Name == string(h.Name) })
 	m := slices.IndexFunc(people.Memberships, func(m accountsv1.Membership) bool { return m.Name == string(h.Name) })
 	if h.InvitationUID == "" {
 		if m < 0 || h.Attempt != 0 || !invitation.Counted(org, people.Memberships[m].Spec.Role) {
-			t.Fatalf("a seat for nothing: %+v", h)
+			t.Fatalf("a seat without a claim: %+v", h)
 		}
 		return
 	}
 	if i < 0 || string(people.Invitations[i].UID) != h.InvitationUID || h.Attempt < max(1, people.Invitations[i].Status.Attempt.Number) ||
 		people.Invitations[i].Status.State == accountsv1.InvitationActive {
-		t.Fatalf("a seat for nothing: %+v", h)
+		t.Fatalf("a seat without a claim: %+v", h)
 	}
 	role := people.Invitations[i].Spec.Role
 	if m >= 0 {

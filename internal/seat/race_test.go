@@ -22,28 +22,27 @@ import (
 
 const limit = 2
 
-// house is an Organization with few seats, those who want them, and two
-// processes that give them out.
+// house is an Organization with few seats, the people who want them, and two processes
+// that assign them.
 type house struct {
 	keys invitation.Keyring
 	now  time.Time
 	made int
 
-	// org is the Organization, as it is and as it was: the last is the newest.
+	// org holds the versions of the Organization; the last is the newest.
 	org         []*accountsv1.Organization
 	invitations map[string]*accountsv1.Invitation
 	memberships map[string]*accountsv1.Membership
 	accounts    map[string]*accountsv1.Account
 	allocators  []*allocator
-	// stalled are those whose Invitation stood still for another reason than
-	// seats, and can go on with the same attempt. Whoever accepts in the moment
-	// in which it does, while an allocator still thinks that it does not, is in
+	// stalled are the people whose Invitation was stalled for another reason than
+	// seats, and can continue with the same attempt. An allocator can have stale data
+	// that still shows it as stalled. A person who accepts at that moment is a member
 	// without a seat, and waits for one.
 	stalled map[string]bool
 }
 
-// allocator gives out seats in steps: whatever it has read can be old by the
-// time at which it writes.
+// allocator assigns seats in steps: what it has read can be stale when it writes.
 type allocator struct {
 	step    int
 	version int
@@ -118,7 +117,7 @@ func (h *house) uid() types.UID {
 	return types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012d", h.made))
 }
 
-// invite makes the Invitation of a name, for a Membership or by hand.
+// invite creates the Invitation of a name, for a Membership or as if applied manually.
 func (h *house) invite(name string, forIt bool) {
 	if h.invitations[name] != nil || h.accounts[name] != nil {
 		return
@@ -136,8 +135,7 @@ func (h *house) invite(name string, forIt bool) {
 	h.invitations[name] = &inv
 }
 
-// look is a look at an Invitation, and at its Membership, that knows the
-// Organization as it was.
+// look reconciles an Invitation and its Membership with a possibly stale Organization.
 func (h *house) look(name string, org *accountsv1.Organization) {
 	if inv := h.invitations[name]; inv != nil {
 		f := h.facts(name, org)
@@ -186,7 +184,8 @@ func (h *house) holds(name string) bool {
 	return a != nil && m != nil && membership.Holds(a, types.NamespacedName{Namespace: "acme", Name: name}, m.Spec.Email)
 }
 
-// accept has the person accept, if the portal lets them: it sees everything as it is.
+// accept lets the person accept, if the portal allows it. The portal sees the current
+// state.
 func (h *house) accept(name string) {
 	inv := h.invitations[name]
 	if inv == nil || inv.Status.Acceptance.Given() {
@@ -194,7 +193,7 @@ func (h *house) accept(name string) {
 	}
 	text, err := h.keys.DeriveLink(string(inv.UID), inv.Status.Attempt)
 	if err != nil {
-		return // nothing has been mailed
+		return // nothing was sent
 	}
 	link, err := invitation.ParseLink(text)
 	if err != nil || h.facts(name, h.live()).Check(link, h.keys, h.now) != invitation.Open {
@@ -210,14 +209,14 @@ func (h *house) accept(name string) {
 	}
 }
 
-// takeUp writes the record of whoever accepted.
+// takeUp writes the record of the accepting Account.
 func (h *house) takeUp(name string) {
 	if inv, a := h.invitations[name], h.accounts[name]; inv != nil && a != nil && h.memberships[name] != nil && inv.Status.Acceptance.Given() {
 		a.Annotations = holding(name).Annotations
 	}
 }
 
-// check says what must never be.
+// check reports what must never happen.
 func (h *house) check(t *rapid.T) {
 	list := h.live().Status.Seats
 	if len(list.Holders) > limit {
@@ -228,7 +227,7 @@ func (h *house) check(t *rapid.T) {
 		comesIn := inv != nil && inv.Status.Acceptance.Given() && !invitation.IsHistory(inv) && h.accounts[name] != nil &&
 			(h.memberships[name] != nil || !invitation.MadeForMembership(inv))
 		if (comesIn || h.holds(name)) && !h.stalled[name] && !slices.Contains(holders(list), name) {
-			t.Fatalf("%s was let in, and has no seat: %v", name, shown(list))
+			t.Fatalf("%s became a member without a seat: %v", name, shown(list))
 		}
 	}
 	if in := h.in(); in > limit {
@@ -236,7 +235,7 @@ func (h *house) check(t *rapid.T) {
 	}
 }
 
-// in is how many people have access.
+// in returns the number of people with access.
 func (h *house) in() (number int) {
 	for name, m := range h.memberships {
 		status := membership.Report(membership.Facts{
@@ -249,7 +248,7 @@ func (h *house) in() (number int) {
 	return number
 }
 
-// However old what somebody knows is, and whatever happens while they think.
+// This holds for any staleness, and for any events during an assignment.
 func TestNoSeatIsGivenTwice(t *testing.T) {
 	most := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -258,7 +257,7 @@ func TestNoSeatIsGivenTwice(t *testing.T) {
 		for what, happen := range actions {
 			actions[what] = func(rt *rapid.T) {
 				happen(rt)
-				for range rapid.IntRange(0, 4).Draw(rt, "what Usher does meanwhile") {
+				for range rapid.IntRange(0, 4).Draw(rt, "steps of Usher meanwhile") {
 					h.work(rt)
 					h.check(rt)
 				}
@@ -272,14 +271,14 @@ func TestNoSeatIsGivenTwice(t *testing.T) {
 		h.settle(rt)
 	})
 	if most < limit {
-		t.Errorf("in no house had more than %d people access", most)
+		t.Errorf("no run had more than %d people with access", most)
 	}
 }
 
-// work is some of what two processes do: an allocator goes on, or somebody is
-// looked at with an Organization as it is, or as it was a while ago.
+// work runs some steps of the two processes. Either an allocator continues, or an
+// object is reconciled with a current or a stale Organization.
 func (h *house) work(t *rapid.T) {
-	if rapid.Bool().Draw(t, "seats are given") {
+	if rapid.Bool().Draw(t, "seats are assigned") {
 		a := h.allocators[rapid.IntRange(0, 1).Draw(t, "allocator")]
 		for range rapid.IntRange(1, 6).Draw(t, "steps") {
 			h.allocate(a)
@@ -287,7 +286,7 @@ func (h *house) work(t *rapid.T) {
 		return
 	}
 	org := h.org[max(0, len(h.org)-1-rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "how old"))]
-	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, len(names), rapid.ID[string]).Draw(t, "who is looked at") {
+	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, len(names), rapid.ID[string]).Draw(t, "which name is reconciled") {
 		h.look(name, org.DeepCopy())
 	}
 }
@@ -307,9 +306,9 @@ func (h *house) events() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"nothing happens":          func(*rapid.T) {},
 		"people are invited":       each(func(name string) { h.invite(name, h.made%2 == 0) }),
-		"somebody is invited":      on(func(name string) { h.invite(name, true) }),
-		"somebody accepts":         on(h.accept),
-		"whoever can accepts":      each(h.accept),
+		"a person is invited":      on(func(name string) { h.invite(name, true) }),
+		"a person accepts":         on(h.accept),
+		"all who can accept do":    each(h.accept),
 		"Accounts take it up":      each(h.takeUp),
 		"an Account takes it up":   on(h.takeUp),
 		"an Account is deleted":    on(func(name string) { delete(h.accounts, name) }),
@@ -320,18 +319,18 @@ func (h *house) events() map[string]func(*rapid.T) {
 				a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: ""}
 			}
 		}),
-		"an invitation's time is over": on(func(name string) {
+		"an invitation's time runs out": on(func(name string) {
 			if inv := h.invitations[name]; inv != nil && inv.Status.ExpirationTime != nil {
 				inv.Status.ExpirationTime = &metav1.Time{Time: h.now}
 			}
 		}),
-		"a resend is asked for": on(func(name string) {
+		"a resend is requested": on(func(name string) {
 			if inv := h.invitations[name]; inv != nil {
 				h.now = h.now.Add(time.Second)
 				annotate(inv, accountsv1.ResendAnnotation, h.now)
 			}
 		}),
-		"somebody stands in the way, or does not any more": on(func(name string) {
+		"a rival appears or disappears": on(func(name string) {
 			if inv := h.invitations[name]; inv != nil {
 				inv.Labels = map[bool]map[string]string{true: {"rival": ""}}[inv.Labels == nil]
 			}
@@ -339,7 +338,7 @@ func (h *house) events() map[string]func(*rapid.T) {
 	}
 }
 
-// settle lets everything come to rest: then no seat is free that somebody waits for.
+// settle lets everything finish. Then no seat is free while a claim waits.
 func (h *house) settle(t *rapid.T) {
 	for range 6 {
 		for _, name := range names {

@@ -1,15 +1,17 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package seat says who has the seats of an Organization. It is pure: it
-// imports no client.
+// Package seat determines who has the seats of an Organization. It is pure: it imports
+// no client.
 //
-// The seats are a list in the Organization's status, and only a conditional
-// write changes it: however many controllers are at work, no seat is given
-// twice. An Invitation is mailed, and can be accepted, only while it is on the
-// list; a Membership gives access only while it is. A seat is taken away again
-// only from somebody who is gone or has ended for sure, as their own status
-// says.
+// The seats are a list in the Organization's status, and only a conditional write
+// changes it. So no seat is given twice, regardless of how many controllers run:
+//
+//   - Usher sends an Invitation, and the invited person can accept it, only while it is
+//     on the list.
+//   - A Membership gives access only while it is on the list.
+//   - Usher removes a holder only if its object was deleted or, according to its own
+//     status, has certainly ended.
 package seat
 
 import (
@@ -24,7 +26,7 @@ import (
 	"github.com/usher-dev/usher/internal/membership"
 )
 
-// People are all who could have a seat of an Organization.
+// People holds everything that could have a seat of an Organization.
 type People struct {
 	// Invitations and Memberships of the Organization, in its home namespace.
 	Invitations []accountsv1.Invitation
@@ -33,18 +35,19 @@ type People struct {
 	Accounts []accountsv1.Account
 }
 
-// claim is somebody who has a seat or wants one.
+// claim is an Invitation or a Membership that has a seat or wants one.
 type claim struct {
 	accountsv1.SeatHolder
-	// settled: it was mailed before, or it is somebody's Membership.
+	// settled reports that the Invitation was sent before, or that an Account holds the
+	// Membership.
 	settled bool
 	since   time.Time
 }
 
-// Assign says who has the seats: whoever had one and still needs it, and then,
-// as long as there are any, whoever has waited longest. Without a limit there
-// is no list. Where the list was lost, or there was none yet, everybody who is
-// in or was mailed has a seat, even beyond the limit.
+// Assign returns the list of seats. Holders that still need their seat keep it. The
+// free seats go to the claims that have waited longest. Without a limit there is no
+// list. If the list was lost, or did not exist yet, every member and every Invitation
+// that was sent has a seat, even beyond the limit.
 func Assign(org *accountsv1.Organization, people People) accountsv1.SeatsStatus {
 	if org.Spec.Seats == 0 {
 		return accountsv1.SeatsStatus{}
@@ -73,7 +76,7 @@ func Assign(org *accountsv1.Organization, people People) accountsv1.SeatsStatus 
 	return accountsv1.SeatsStatus{Taken: &taken, Holders: holders}
 }
 
-// Changed are the names of those whose seats differ, sorted.
+// Changed returns the names of the holders whose seats differ, sorted.
 func Changed(before, after accountsv1.SeatsStatus) []string {
 	had := map[accountsv1.SeatHolder]bool{}
 	for _, h := range before.Holders {
@@ -93,13 +96,13 @@ func Changed(before, after accountsv1.SeatsStatus) []string {
 	return slices.Compact(names)
 }
 
-// follows tells whether a claim goes on from a seat that was given: to the same
-// Invitation, or to the Membership that came out of it.
+// follows reports whether a claim continues a given seat: that of the same Invitation,
+// or that of the Invitation from which the Membership resulted.
 func (c claim) follows(h accountsv1.SeatHolder) bool {
 	return c.Name == h.Name && (c.InvitationUID == h.InvitationUID || c.InvitationUID == "" || h.InvitationUID == "")
 }
 
-// claimsOf are those who have or want a seat, whoever came first first.
+// claimsOf returns the claims that have or want a seat, the earliest first.
 func claimsOf(org *accountsv1.Organization, people People) []claim {
 	memberships := map[string]*accountsv1.Membership{}
 	for i := range people.Memberships {
@@ -157,7 +160,8 @@ func ofInvitation(org *accountsv1.Organization, inv *accountsv1.Invitation, m *a
 	}, true
 }
 
-// heldIn tells of a Membership whether one of the Accounts holds it.
+// heldIn returns a function that reports whether one of the Accounts holds a
+// Membership.
 func heldIn(accounts []accountsv1.Account) func(*accountsv1.Membership) bool {
 	holders := map[types.NamespacedName][]*accountsv1.Account{}
 	for i := range accounts {

@@ -28,7 +28,7 @@ func someOrganization(limit int32) *accountsv1.Organization {
 	return org
 }
 
-// listed are seats as a list says them: "jane" of a Membership, "jane 1" of the
+// listed are seats as in a list: "jane" is that of a Membership, "jane 1" that of the
 // first attempt of jane's Invitation.
 func listed(seats ...string) accountsv1.SeatsStatus {
 	list := accountsv1.SeatsStatus{}
@@ -56,7 +56,7 @@ func shown(list accountsv1.SeatsStatus) []string {
 	return seats
 }
 
-// invited is an Invitation, made so many minutes after noon.
+// invited is an Invitation, created the given number of minutes after noon.
 func invited(name string, minute int, state accountsv1.InvitationState, changes ...func(*accountsv1.Invitation)) accountsv1.Invitation {
 	inv := accountsv1.Invitation{ObjectMeta: someMeta(name, minute)}
 	inv.UID = types.UID(name + "-uid")
@@ -72,7 +72,7 @@ func invited(name string, minute int, state accountsv1.InvitationState, changes 
 	return inv
 }
 
-// belonging is a Membership, made so many minutes after noon.
+// belonging is a Membership, created the given number of minutes after noon.
 func belonging(name string, minute int, state accountsv1.MembershipState, changes ...func(*accountsv1.Membership)) accountsv1.Membership {
 	m := accountsv1.Membership{ObjectMeta: someMeta(name, minute)}
 	m.Spec = accountsv1.MembershipSpec{
@@ -129,82 +129,82 @@ func TestAssign(t *testing.T) {
 		people People
 		want   []string
 	}{
-		"nobody": {2, lost, People{}, nil},
-		"whoever came first": {2, listed(), People{Invitations: invitations{
+		"no claims": {2, lost, People{}, nil},
+		"the earliest claim": {2, listed(), People{Invitations: invitations{
 			invited("ann", 3, ""), invited("bob", 1, ""), invited("cem", 2, ""),
 		}}, []string{"bob 1", "cem 1"}},
-		"by name, of those who came at once": {1, listed(), People{Invitations: invitations{invited("bob", 0, ""), invited("ann", 0, "")}}, []string{"ann 1"}},
-		"whoever has one, before whoever came first": {1, listed("bob 1"), People{Invitations: invitations{
+		"by name, for claims of the same time": {1, listed(), People{Invitations: invitations{invited("bob", 0, ""), invited("ann", 0, "")}}, []string{"ann 1"}},
+		"a holder, before an earlier claim": {1, listed("bob 1"), People{Invitations: invitations{
 			invited("ann", 0, ""), invited("bob", 9, "Pending"),
 		}}, []string{"bob 1"}},
-		"the one who has waited longest, when one comes free": {2, listed("ann 1", "bob 1"), People{Invitations: invitations{
+		"the longest waiting claim, when a seat becomes free": {2, listed("ann 1", "bob 1"), People{Invitations: invitations{
 			invited("ann", 0, "Expired"), invited("bob", 0, "Pending"), invited("cem", 7, "Failed", waitsForSeat), invited("dan", 5, "Failed", waitsForSeat),
 		}}, []string{"bob 1", "dan 1"}},
-		"nobody who has ended, or stands still for another reason": {9, listed("ann 1", "bob 1", "cem 1", "dan 1"), People{Invitations: invitations{
+		"no ended Invitation, and none that is stalled for another reason": {9, listed("ann 1", "bob 1", "cem 1", "dan 1"), People{Invitations: invitations{
 			invited("ann", 0, "Expired"), invited("bob", 0, "Declined"), invited("cem", 0, "Failed"), invited("dan", 0, "Active"),
 		}}, nil},
-		"whoever is invited again, if there is room": {1, listed(), People{Invitations: invitations{
+		"a new attempt, if a seat is free": {1, listed(), People{Invitations: invitations{
 			invited("ann", 0, "Declined", asked), invited("bob", 1, "Expired", asked),
 		}}, []string{"ann 2"}},
-		"the next attempt of whoever has one": {1, listed("ann 1"), People{Invitations: invitations{
+		"the next attempt of a holder": {1, listed("ann 1"), People{Invitations: invitations{
 			invited("ann", 5, "Pending", asked), invited("bob", 0, ""),
 		}}, []string{"ann 2"}},
-		"not the next Invitation of a name": {1, listed("ann 1"), People{Invitations: invitations{
+		"not the next Invitation of the same name": {1, listed("ann 1"), People{Invitations: invitations{
 			invited("ann", 5, "", func(inv *accountsv1.Invitation) { inv.UID = "other" }), invited("bob", 0, ""),
 		}}, []string{"bob 1"}},
-		"the Membership that came of an Invitation": {1, listed("ann 1"), People{
+		"the Membership that resulted from an Invitation": {1, listed("ann 1"), People{
 			Invitations: invitations{invited("ann", 5, "Active"), invited("bob", 0, "")}, Memberships: memberships{belonging("ann", 9, "")},
 		}, []string{"ann"}},
 		"the Membership, after its Invitation was deleted": {1, listed("ann 1"), People{
 			Invitations: invitations{invited("bob", 0, "")}, Memberships: memberships{belonging("ann", 9, "Active")},
 		}, []string{"ann"}},
-		"the Membership that an Account holds, once": {2, listed("ann 1"), People{
+		"the Membership that an Account holds, only once": {2, listed("ann 1"), People{
 			Invitations: invitations{invited("ann", 5, "Pending")}, Memberships: memberships{belonging("ann", 0, "Invited")}, Accounts: accounts{holding("ann")},
 		}, []string{"ann"}},
-		"no Membership that nobody has taken up": {2, listed(), People{Memberships: memberships{belonging("ann", 0, "Invited")}}, nil},
+		"no Membership that was not taken up": {2, listed(), People{Memberships: memberships{belonging("ann", 0, "Invited")}}, nil},
 		"no Membership that an Account of another address names": {2, listed(), People{
 			Memberships: memberships{belonging("ann", 0, "Invited", func(m *accountsv1.Membership) { m.Spec.Email = "eve@example.org" })}, Accounts: accounts{holding("ann")},
 		}, nil},
-		"no Membership of an Account that goes": {2, listed("ann"), People{
+		"no Membership of an Account that is being deleted": {2, listed("ann"), People{
 			Memberships: memberships{belonging("ann", 0, "Inactive")}, Accounts: accounts{leaving("ann")},
 		}, nil},
-		"the person who is invited anew for a Membership": {1, listed("ann"), People{
+		"a person who is invited again for a Membership": {1, listed("ann"), People{
 			Invitations: invitations{invited("ann", 9, "", forMembership), invited("bob", 0, "")}, Memberships: memberships{belonging("ann", 0, "Inactive")},
 		}, []string{"ann 1"}},
-		"no Invitation whose Membership is gone, or goes": {9, listed("ann 1", "bob 1"), People{
+		"no Invitation whose Membership was deleted or is being deleted": {9, listed("ann 1", "bob 1"), People{
 			Invitations: invitations{invited("ann", 0, "Pending", forMembership), invited("bob", 0, "Pending", forMembership)},
 			Memberships: memberships{belonging("bob", 0, "Active", going)},
 		}, nil},
-		"nobody who goes": {9, listed("ann 1", "bob"), People{
+		"no object that is being deleted": {9, listed("ann 1", "bob"), People{
 			Invitations: invitations{invited("ann", 0, "Pending", going)}, Memberships: memberships{belonging("bob", 0, "Active", going)},
 		}, nil},
-		"nobody with a role that is free": {9, listed("ann 1", "bob"), People{
+		"no role that takes no seat": {9, listed("ann 1", "bob"), People{
 			Invitations: invitations{invited("ann", 0, "Pending", func(inv *accountsv1.Invitation) { inv.Spec.Role = "guest" })},
 			Memberships: memberships{belonging("bob", 0, "Active", func(m *accountsv1.Membership) { m.Spec.Role = "guest" })},
 		}, nil},
-		"by the role of the Membership, where there is one": {9, listed(), People{
+		"by the role of the Membership, if there is one": {9, listed(), People{
 			Invitations: invitations{invited("ann", 0, "Pending")},
 			Memberships: memberships{belonging("ann", 0, "Invited", func(m *accountsv1.Membership) { m.Spec.Role = "guest" })},
 		}, nil},
-		"a member whose role was taken out by mistake": {1, listed("ann"), People{
+		"a member whose role was removed by mistake": {1, listed("ann"), People{
 			Invitations: invitations{invited("bob", 0, "")},
 			Memberships: memberships{belonging("ann", 0, "Failed", func(m *accountsv1.Membership) { m.Spec.Role = "astronaut" })}, Accounts: accounts{holding("ann")},
 		}, []string{"ann"}},
-		"nobody of another Organization, or elsewhere": {9, listed("ann 1", "bob"), People{
+		"no object of another Organization or namespace": {9, listed("ann 1", "bob"), People{
 			Invitations: invitations{
 				invited("ann", 0, "Pending", func(inv *accountsv1.Invitation) { inv.Namespace = "elsewhere" }),
 				invited("cem", 0, "Pending", func(inv *accountsv1.Invitation) { inv.Spec.OrganizationRef.Name = "other" }),
 			},
 			Memberships: memberships{belonging("bob", 0, "Active", func(m *accountsv1.Membership) { m.Spec.OrganizationRef.Name = "other" })},
 		}, nil},
-		"everybody who was in, after the limit was lowered": {1, listed("ann 1", "bob"), People{
+		"all previous holders, after the limit was lowered": {1, listed("ann 1", "bob"), People{
 			Invitations: invitations{invited("ann", 0, "Pending"), invited("cem", 0, "")}, Memberships: memberships{belonging("bob", 0, "Active")},
 		}, []string{"ann 1", "bob"}},
-		"everybody who was in or mailed, where there was no list": {1, lost, People{
+		"all members and all sent Invitations, if there was no list": {1, lost, People{
 			Invitations: invitations{invited("ann", 0, "Pending"), invited("cem", 0, "")},
 			Memberships: memberships{belonging("bob", 0, "Active"), belonging("dan", 0, "")}, Accounts: accounts{holding("dan")},
 		}, []string{"ann 1", "bob", "dan"}},
-		"first who was in, where there was no list, then who waits": {2, lost, People{
+		"members first, then waiting claims, if there was no list": {2, lost, People{
 			Invitations: invitations{invited("ann", 9, "Pending"), invited("bob", 1, ""), invited("cem", 0, "")},
 		}, []string{"ann 1", "cem 1"}},
 	} {
@@ -216,7 +216,7 @@ func TestAssign(t *testing.T) {
 				t.Errorf("-want +got\n%s", diff)
 			}
 			if got.Taken == nil || int(*got.Taken) != len(got.Holders) {
-				t.Errorf("it says that %v are taken, of %v", got.Taken, got.Holders)
+				t.Errorf("it reports that %v are taken, of %v", got.Taken, got.Holders)
 			}
 		})
 	}
@@ -226,7 +226,7 @@ func TestWithoutALimitThereIsNoList(t *testing.T) {
 	org := someOrganization(0)
 	org.Status.Seats = listed("ann 1")
 	if got := Assign(org, People{Invitations: invitations{invited("ann", 0, "Pending")}}); got.Taken != nil || got.Holders != nil {
-		t.Errorf("there is one: %+v", got)
+		t.Errorf("a list exists: %+v", got)
 	}
 }
 
@@ -235,13 +235,13 @@ func TestChanged(t *testing.T) {
 		before, after accountsv1.SeatsStatus
 		want          []string
 	}{
-		"nothing":                    {listed("ann", "bob 1"), listed("ann", "bob 1"), nil},
-		"nothing but the order":      {listed("ann", "bob 1"), listed("bob 1", "ann"), nil},
-		"a list is made":             {accountsv1.SeatsStatus{}, listed("bob 1", "ann"), []string{"ann", "bob"}},
-		"a list goes":                {listed("bob 1", "ann"), accountsv1.SeatsStatus{}, []string{"ann", "bob"}},
-		"one is given, one is taken": {listed("ann", "bob"), listed("bob", "cem 1"), []string{"ann", "cem"}},
-		"an attempt":                 {listed("ann 1", "bob 1"), listed("ann 2", "bob 1"), []string{"ann"}},
-		"an Invitation is taken up":  {listed("ann 1"), listed("ann"), []string{"ann"}},
+		"nothing":                            {listed("ann", "bob 1"), listed("ann", "bob 1"), nil},
+		"only the order":                     {listed("ann", "bob 1"), listed("bob 1", "ann"), nil},
+		"a list is created":                  {accountsv1.SeatsStatus{}, listed("bob 1", "ann"), []string{"ann", "bob"}},
+		"a list is removed":                  {listed("bob 1", "ann"), accountsv1.SeatsStatus{}, []string{"ann", "bob"}},
+		"one seat is assigned, one is freed": {listed("ann", "bob"), listed("bob", "cem 1"), []string{"ann", "cem"}},
+		"another attempt":                    {listed("ann 1", "bob 1"), listed("ann 2", "bob 1"), []string{"ann"}},
+		"an Invitation is taken up":          {listed("ann 1"), listed("ann"), []string{"ann"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before, after := slices.Clone(c.before.Holders), slices.Clone(c.after.Holders)
@@ -249,7 +249,7 @@ func TestChanged(t *testing.T) {
 				t.Errorf("-want +got\n%s", diff)
 			}
 			if !slices.Equal(before, c.before.Holders) || !slices.Equal(after, c.after.Holders) {
-				t.Error("the lists have changed")
+				t.Error("the argument lists have changed")
 			}
 		})
 	}
