@@ -51,7 +51,7 @@ var _ = Describe("An address", func() {
 		second.Spec.Email = accountsv1.EmailAddress("JANE@" + w.name + ".EXAMPLE")
 		create(ctx, second)
 		eventually(ctx, second, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "AddressInvited"),
-			haveMessage("Ready", "Invitation jane to the same address is open already"))
+			haveMessage("Ready", "Invitation jane to the same address is already open"))
 		w.decline(ctx, "jane", "")
 		eventually(ctx, second, haveState("Invited"), beReady())
 		eventually(ctx, w.membership("jane"), haveState("Declined"))

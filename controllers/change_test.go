@@ -276,7 +276,7 @@ var _ = Describe("Access follows", func() {
 		for _, denied := range []accountsv1.PermissionOverride{overrideOn("Deny", "deploy", "production"), overrideOn("Deny", "release", "production")} {
 			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = []accountsv1.PermissionOverride{denied} })
 			w.comesToHave(ctx, "jane", jane, staging, "deploy on all: Denied")
-			eventually(ctx, m, haveState("Active"), beReady(), haveMessage("Ready", "but what is denied"),
+			eventually(ctx, m, haveState("Active"), beReady(), haveMessage("Ready", "except what is denied"),
 				HaveField("Status.Grants", ContainElement(HaveField("Message", ContainSubstring(w.production())))))
 		}
 		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions[0].Resources[0] = "all" })
@@ -350,7 +350,7 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "jane", jane, edit, "look on production: ResourceNotFound")
 		m := w.membership("jane")
 		eventually(ctx, m, haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
-			haveMessage("Ready", "no resource production; declare it there first"))
+			haveMessage("Ready", "no resource production; add the resource to the Organization first"))
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Resources = append(o.Spec.Resources, named("production", w.production()))
 		})

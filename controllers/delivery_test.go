@@ -85,7 +85,7 @@ var _ = Describe("An invitation that is being sent", func() {
 		inv.Spec.PhoneNumber = "+393331234567"
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"), beReady(), haveCondition("Delivered", metav1.ConditionTrue, "Sent"),
-			haveMessage("Delivered", "Email: handed over. SMS: handed over. Link: handed over."))
+			haveMessage("Delivered", "Email: sent. SMS: sent. Link: sent."))
 		link := letters.Link(string(w.email("john")))
 		Expect(link).NotTo(BeEmpty())
 		Expect(telephones.to("+393331234567")).To(ContainElement(ContainSubstring(link)))

@@ -346,7 +346,7 @@ var _ = Describe("A system namespace", Label("C1"), func() {
 		change(ctx, namespace(w.staging()), func(n *corev1.Namespace) { metav1.SetMetaDataLabel(&n.ObjectMeta, "example.com/team", w.name) })
 		w.comesToHave(ctx, "jane", jane, "deploy on usher: SystemNamespace", "edit in "+w.staging())
 		eventually(ctx, w.membership("jane"), haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
-			haveMessage("Ready", usherNamespace), haveMessage("Ready", "take it out of resource usher"))
+			haveMessage("Ready", usherNamespace), haveMessage("Ready", "remove it from resource usher"))
 		eventually(ctx, w.organization(), haveCondition("CatalogueValid", metav1.ConditionFalse, "SystemNamespace"), haveMessage("Ready", usherNamespace+" (usher)"))
 		for _, name := range system {
 			Expect(bindings(ctx, name)).To(BeEmpty())

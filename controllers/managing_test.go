@@ -81,7 +81,7 @@ func updating(ctx context.Context, somebody client.Client, o *accountsv1.Members
 }
 
 const (
-	theirOwn     = "Nobody changes or removes their own Membership"
+	theirOwn     = "You cannot change or delete your own Membership"
 	theLastOwner = "This is the last owner of the Organization"
 )
 

@@ -99,7 +99,7 @@ var _ = Describe("A Membership", func() {
 		eventually(ctx, m, haveState("Invited"), beReady())
 		w.accept(ctx, "jane", w.name+"-jane")
 		eventually(ctx, m, haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
-			haveMessage("Ready", "no resource production; declare it there first"))
+			haveMessage("Ready", "no resource production; add the resource to the Organization first"))
 	})
 
 	It("is Failed, and sends no invitation, if the Organization does not have its role", func(ctx SpecContext) {

@@ -119,7 +119,7 @@ func withhold(why string) gomegatypes.GomegaMatcher {
 
 const (
 	whileMissing = "apply config/policy"
-	sinceMissing = "suspend the Membership and make it Active again"
+	sinceMissing = "must set spec.state to Suspended and then to Active"
 )
 
 // allow gives one person the permission to manage people, in addition to their role.
@@ -259,7 +259,7 @@ var _ = Describe("Missing policies of Usher", Label("K6", "C1"), func() {
 		restore(ctx)
 		quiet(ctx)
 		for _, inv := range []*accountsv1.Invitation{early, late} {
-			eventually(ctx, inv, haveState("Failed"), haveCondition("Ready", metav1.ConditionFalse, "PoliciesMissing"), haveMessage("Ready", "make it anew"))
+			eventually(ctx, inv, haveState("Failed"), haveCondition("Ready", metav1.ConditionFalse, "PoliciesMissing"), haveMessage("Ready", "create it again"))
 			Expect(apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(inv), w.membership(inv.Name)))).To(BeTrue(), inv.Name)
 		}
 		Expect(w.mailed()).To(And(HaveKeyWithValue(string(w.email("rose")), 1), Not(HaveKey(string(w.email("mary"))))))

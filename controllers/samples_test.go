@@ -124,16 +124,16 @@ var _ = Describe("The sample of a partner extranet", func() {
 		}
 		for _, role := range []accountsv1.CatalogueName{"administrator", "people-office", "auditor"} {
 			Eventually(func() error { return office.Create(ctx, someone(role), client.DryRunAll) }).
-				Should(MatchError(ContainSubstring("You may not hand out or take away this role")), string(role))
+				Should(MatchError(ContainSubstring("You cannot assign or withdraw this role")), string(role))
 		}
 		for _, role := range []accountsv1.CatalogueName{"front-desk", "revenue"} {
 			Expect(office.Create(ctx, someone(role), client.DryRunAll)).To(Succeed(), string(role))
 		}
 		auditor := w.membership("paul-muster")
 		Expect(office.Get(ctx, client.ObjectKeyFromObject(auditor), auditor)).To(Succeed())
-		Expect(office.Delete(ctx, auditor)).To(MatchError(ContainSubstring("You may not hand out or take away this role")))
+		Expect(office.Delete(ctx, auditor)).To(MatchError(ContainSubstring("You cannot assign or withdraw this role")))
 		auditor.Spec.Role = "front-desk"
-		Expect(office.Update(ctx, auditor)).To(MatchError(ContainSubstring("You may not hand out or take away this role")))
+		Expect(office.Update(ctx, auditor)).To(MatchError(ContainSubstring("You cannot assign or withdraw this role")))
 	})
 
 	It("grants access to a property once it is declared, and reports it as missing until then", Label("B9"), func(ctx SpecContext) {
@@ -144,7 +144,7 @@ var _ = Describe("The sample of a partner extranet", func() {
 		change(ctx, m, func(m *accountsv1.Membership) {
 			m.Spec.Permissions[0].Resources = append(m.Spec.Permissions[0].Resources, "airport")
 		})
-		eventually(ctx, m, haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"), haveMessage("Ready", "no resource airport; declare it there first"))
+		eventually(ctx, m, haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"), haveMessage("Ready", "no resource airport; add the resource to the Organization first"))
 		w.has(ctx, "john-roe", john, before...)
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Resources = append(o.Spec.Resources, accountsv1.Resource{
@@ -217,7 +217,7 @@ var _ = Describe("The sample of a team chat", func() {
 		}
 		for _, role := range []accountsv1.CatalogueName{"legal-representative", "administrator"} {
 			Eventually(func() error { return office.Create(ctx, someone(role), client.DryRunAll) }).
-				Should(MatchError(ContainSubstring("You may not hand out or take away this role")), string(role))
+				Should(MatchError(ContainSubstring("You cannot assign or withdraw this role")), string(role))
 		}
 		for _, role := range []accountsv1.CatalogueName{"user", "guest"} {
 			Eventually(func() error { return office.Create(ctx, someone(role), client.DryRunAll) }).Should(Succeed(), string(role))
@@ -251,7 +251,7 @@ var _ = Describe("The sample of a mailing product", func() {
 		w.has(ctx, "ada-example", ada, all...)
 		owner := as(ctx, ada)
 		Eventually(func() error { return owner.Delete(ctx, first.DeepCopy(), client.DryRunAll) }).
-			Should(MatchError(ContainSubstring("Nobody changes or removes their own Membership")))
+			Should(MatchError(ContainSubstring("You cannot change or delete your own Membership")))
 
 		Expect(k8s.Delete(ctx, first)).To(Succeed())
 		eventually(ctx, first, haveState("Active"), HaveField("DeletionTimestamp", Not(BeNil())), haveCondition("Stalled", metav1.ConditionTrue, "LastOwner"))

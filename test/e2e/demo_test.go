@@ -134,7 +134,7 @@ var _ = Describe("The demo", Ordered, func() {
 		}
 		Eventually(demo, ending).Should(gexec.Exit(1))
 		Expect(string(demo.Err.Contents())).To(And(
-			ContainSubstring("usher has ended by itself; its last lines:"), ContainSubstring("Starting workers")))
+			ContainSubstring("usher ended unexpectedly. Its last lines:"), ContainSubstring("Starting workers")))
 		nothingIsLeft()
 	})
 

@@ -70,7 +70,7 @@ var _ = Describe("Somebody whose address changes", func() {
 		By("reading that it cannot be changed, and what to do instead")
 		for object, instead := range map[string]string{
 			"account/" + before: "email cannot be changed: invite the new address and delete this Account",
-			"membership/jane":   "email cannot be changed: make a Membership with the new address and delete this one",
+			"membership/jane":   "email cannot be changed: create a Membership with the new address and delete this one",
 		} {
 			_, err := kube.Kubectl(ctx, "patch", object, "-n", acme.name, "--type=merge", `--patch={"spec":{"email":"new@example.com"}}`)
 			Expect(err).To(MatchError(ContainSubstring(instead)))

@@ -106,7 +106,7 @@ var _ = Describe("An account at which passwords are guessed", func() {
 				annotateNow(ctx, asked, "membership", "jane", "-n", acme.name)
 				Eventually(condition).WithArguments(ctx, "RequestBlocked", "account", jane).Should(Equal("True OwnerElsewhere"))
 				Eventually(kubectl).WithArguments(ctx, "get", "account", jane, "-o", `jsonpath={.status.conditions[?(@.type=="RequestBlocked")].message}`).
-					Should(And(ContainSubstring("Membership "+acme.name+"/jane asks by "+asked), ContainSubstring("only a cluster admin may")))
+					Should(And(ContainSubstring("Membership "+acme.name+"/jane has a blocked request by annotation "+asked), ContainSubstring("Only a cluster admin can make this request")))
 				Eventually(kubectl).WithArguments(ctx, "get", "events", "-n", acme.name).Should(And(ContainSubstring("OwnerElsewhere"), ContainSubstring(asked)))
 				kubectl(ctx, "annotate", "membership", "jane", "-n", acme.name, asked+"-")
 				Eventually(condition).WithArguments(ctx, "RequestBlocked", "account", jane).Should(BeEmpty())

@@ -46,8 +46,8 @@ var _ = Describe("The manifest of an Organization", func() {
 		acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		apply(ctx, acme.membership("john", "developer"))
 		kubectl(ctx, "wait", "--for=condition=Stalled", "membership/john", "-n", acme.name, "--timeout=20s")
-		Expect(acme.message(ctx, "john")).To(Equal("Every seat of Organization " + acme.name +
-			" is taken; it goes on by itself when one comes free or spec.seats is raised."))
+		Expect(acme.message(ctx, "john")).To(Equal("All seats of Organization " + acme.name +
+			" are taken; Usher continues when a seat becomes free or spec.seats is raised."))
 		Expect(row(kubectl(ctx, "get", "memberships", "-n", acme.name, "-o", "wide"), "john")).To(ContainElements("Failed", "False", "SeatsExhausted"))
 		acme.invite(ctx, "june", "guest")
 		Expect(acme.subjects("john")).To(BeEmpty())

@@ -32,7 +32,7 @@ var _ = Describe("Whoever applies manifests", func() {
 		acme.invite(ctx, "jane", "developer")
 		_, err := kube.Kubectl(ctx, "patch", "membership", "jane", "-n", acme.name, "--type=merge",
 			`--patch={"spec":{"email":"other@example.com"}}`)
-		Expect(err).To(MatchError(ContainSubstring("make a Membership with the new address and delete this one")))
+		Expect(err).To(MatchError(ContainSubstring("create a Membership with the new address and delete this one")))
 	})
 
 	DescribeTable("reads in the status that the Organization does not invite an address of that domain", Label("A2", "E9"),
@@ -58,12 +58,12 @@ var _ = Describe("Whoever applies manifests", func() {
 		link := acme.invite(ctx, "jane", "developer")
 		apply(ctx, acme.membershipOf("Jane", "Doe", "again", strings.ToUpper(acme.email("jane")[:4])+acme.email("jane")[4:], "observer"))
 		Eventually(acme.message).WithArguments(ctx, "again").Should(Equal(
-			"Invitation jane to the same address is open already; wait for its answer, or delete it."))
+			"Invitation jane to the same address is already open; wait for the answer, or delete that Invitation."))
 
 		status, _ := newVisitor().post(ctx, link, acceptance(acme.unique("jane"), newPassword()))
 		Expect(status).To(Equal(http.StatusOK))
 		Eventually(acme.message).WithArguments(ctx, "again").Should(Equal(
-			"The address is a member already, by Membership jane; change that one, or delete it first."))
+			"The address already belongs to the member of Membership jane; change or delete that Membership first."))
 		Expect(acme.state(ctx, "again")).To(Equal(accountsv1.MembershipFailed))
 		acme.mail("jane", welcomed)
 		Expect(acme.subjects("jane")).To(HaveExactElements(invited, welcomed))

@@ -61,7 +61,7 @@ var _ = Describe("No link, no code, no password and no chat", func() {
 			"what was ever written": audited(),
 		}
 		// A search that cannot find anything proves nothing.
-		Expect(places["an object or an event"]).To(And(ContainSubstring(acme.email("jane")), ContainSubstring("Email to "+acme.email("june")+": handed over")))
+		Expect(places["an object or an event"]).To(And(ContainSubstring(acme.email("jane")), ContainSubstring("Email to "+acme.email("june")+": sent")))
 		Expect(places["the log of a process"]).To(And(
 			ContainSubstring("/invitation/{link}"), ContainSubstring("/reset/{link}"), ContainSubstring("/account/second-factor/passkey"),
 			MatchRegexp("State changed.*jane.*Pending.*Active")))

@@ -89,7 +89,7 @@ var _ = Describe("A team of fifty", Ordered, func() {
 		for name, state := range acme.states(ctx) {
 			if seated[name] = state == accountsv1.MembershipActive; !seated[name] {
 				Expect(state).To(Equal(accountsv1.MembershipFailed))
-				Expect(acme.message(ctx, name)).To(ContainSubstring("Every seat"))
+				Expect(acme.message(ctx, name)).To(ContainSubstring("All seats"))
 			}
 		}
 		var right []any

@@ -89,13 +89,13 @@ func doing(ctx context.Context, a *accountsv1.Account, changes ...accountChange)
 
 // What the policy says when it refuses.
 const (
-	notThePortals = "may change nothing of an Account's status but signIn, twoFactor, passwordTime, secondFactorTime, resetTimes, userNameTimes, language and leaving"
-	notTakenUp    = "may change nothing of the status of an Account that nobody has taken up yet but twoFactor, and that to Enrolled"
-	notInFront    = "may only put one newer time in front of status.resetTimes and of userNameTimes, and leave out the oldest of more than 5"
+	notThePortals = "may only change signIn, twoFactor, passwordTime, secondFactorTime, resetTimes, userNameTimes, language and leaving in the status of an Account"
+	notTakenUp    = "the portal may only change status.twoFactor, and only to Enrolled"
+	notInFront    = "may only add one newer time at the front of status.resetTimes and userNameTimes, and drop the oldest time if there are more than 5"
 	notHeld       = "may only add to status.leaving, and only Memberships that the Account holds"
-	takenBack     = "may not take away status.twoFactor, passwordTime, secondFactorTime and signIn.sessionsEndTime, nor move the last back"
-	notByOne      = "must count status.signIn.failures and codeFailures up by one, or begin anew"
-	locksNotByOne = "must count status.signIn.locks up by one, and may forget them only together with failures, codeFailures and failureTime"
+	takenBack     = "may not remove status.twoFactor, passwordTime, secondFactorTime or signIn.sessionsEndTime, and may not move signIn.sessionsEndTime back"
+	notByOne      = "may only increase status.signIn.failures and codeFailures by one, or reset them"
+	locksNotByOne = "may only increase status.signIn.locks by one, and may only reset it together with failures, codeFailures and failureTime"
 )
 
 var _ = Describe("What the portal writes about an Account", Ordered, func() {

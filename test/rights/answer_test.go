@@ -66,12 +66,12 @@ func answering(ctx context.Context, inv *accountsv1.Invitation, changes ...func(
 
 // What the policy says when it refuses.
 const (
-	anotherField = "may change nothing of an Invitation but status.acceptance, decline, otherAddress and guesses"
-	notOne       = "must change one of status.acceptance, decline, otherAddress and guesses, and one alone"
-	answered     = "may change nothing of an Invitation that is accepted or declined already"
-	ended        = "may change nothing of an Invitation that has ended"
+	anotherField = "may only change status.acceptance, decline, otherAddress and guesses of an Invitation"
+	notOne       = "must change exactly one of status.acceptance, decline, otherAddress and guesses"
+	answered     = "may not change an Invitation that is already accepted or declined"
+	ended        = "may not change an Invitation that has ended"
 	uncounted    = "must count each request for another address"
-	uncountedTry = "must count status.guesses up by one"
+	uncountedTry = "must increase status.guesses by one"
 )
 
 var _ = Describe("The portal's answer to an Invitation", Ordered, func() {

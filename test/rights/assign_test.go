@@ -19,10 +19,10 @@ import (
 
 // What the policy says when it refuses.
 const (
-	notTheRole        = "You may not hand out or take away this role, so ask for the verb assign on the resource roles of accounts.usher.dev"
-	notThePermission  = "You may not allow this permission, so ask for the verb assign on the resource permissions of accounts.usher.dev"
-	tooManyPermission = "You may not allow more than 8 permissions at once, so allow them in several steps"
-	notToAsk          = "You may not ask for this in the name of somebody with this role"
+	notTheRole        = "You cannot assign or withdraw this role: ask for the verb assign on the resource roles of accounts.usher.dev"
+	notThePermission  = "You cannot allow this permission: ask for the verb assign on the resource permissions of accounts.usher.dev"
+	tooManyPermission = "You cannot allow more than 8 permissions at once: allow them in several steps"
+	notToAsk          = "You cannot request this for a person with this role"
 )
 
 const manager = "usher:manager"

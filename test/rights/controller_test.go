@@ -94,7 +94,7 @@ var _ = Describe("The controller", Ordered, func() {
 		for name, change := range changes {
 			changed := inv.DeepCopy()
 			change(changed)
-			Expect(controller.Update(ctx, changed)).To(beForbiddenAs("may change nothing of an Invitation but its status and the annotation"), name)
+			Expect(controller.Update(ctx, changed)).To(beForbiddenAs("may only change the status of an Invitation and the annotation"), name)
 		}
 		changed := inv.DeepCopy()
 		changed.Spec.Role = "boss"

@@ -17,8 +17,8 @@ import (
 
 // What the policy says when it refuses.
 const (
-	theLastOwner = "This is the last owner of the Organization: make somebody else an owner first."
-	theirOwn     = "Nobody changes or removes their own Membership: ask another owner, or leave on the account page."
+	theLastOwner = "This is the last owner of the Organization: make another member an owner first."
+	theirOwn     = "You cannot change or delete your own Membership: ask another owner, or leave on the account page."
 )
 
 // ofAccount makes a Membership that of an Account.

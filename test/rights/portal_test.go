@@ -26,7 +26,7 @@ var _ = Describe("The portal", Ordered, func() {
 			forged := anAccount("mallory")
 			forged.Annotations = map[string]string{"example.com/note": "x", annotation: value}
 			Expect(portal.Create(ctx, forged)).To(
-				Or(beForbiddenAs("may put none of Usher's own annotations on an Account"), beForbiddenAs(theRecords)), annotation)
+				Or(beForbiddenAs("may not set any of Usher's own annotations on an Account"), beForbiddenAs(theRecords)), annotation)
 		}
 		noted := anAccount("noted")
 		noted.Annotations = map[string]string{"example.com/note": "x"}

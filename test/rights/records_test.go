@@ -20,9 +20,9 @@ import (
 
 // What the policies say when they refuse.
 const (
-	theFinalizer = "Leave the finalizer accounts.usher.dev/withdraw as it is"
-	theRecords   = "Leave the annotations memberships, mailed, made-for-membership, founders and two-factor of accounts.usher.dev as they are"
-	theOwner     = "Leave the owner references of an Invitation to Memberships as they are"
+	theFinalizer = "Do not add or remove the finalizer accounts.usher.dev/withdraw"
+	theRecords   = "Do not change the annotations memberships, mailed, made-for-membership, founders and two-factor of accounts.usher.dev"
+	theOwner     = "Do not change the owner references of an Invitation to Memberships"
 )
 
 // records are Usher's own annotations.

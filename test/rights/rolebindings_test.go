@@ -23,12 +23,12 @@ import (
 
 // What the policies say when they refuse.
 const (
-	theLabels   = "Leave the labels app.kubernetes.io/managed-by and accounts.usher.dev of this RoleBinding as they are"
-	noFinalizer = "Put no finalizer on this RoleBinding"
-	notItsName  = "The controller may write no RoleBinding but its own, with a name that begins with usher:"
-	notThere    = "The controller may give nobody anything in a system namespace or in Usher's own"
-	noRole      = "The controller may bind no Role"
-	noneBut     = "The controller may bind nobody but Users with a name that begins with usher:"
+	theLabels   = "Do not change the labels app.kubernetes.io/managed-by and accounts.usher.dev of this RoleBinding"
+	noFinalizer = "Do not add a finalizer to this RoleBinding"
+	notItsName  = "The controller may only write its own RoleBindings, whose names begin with usher:"
+	notThere    = "The controller may not grant anything in a system namespace or in Usher's own namespace"
+	noRole      = "The controller may only bind ClusterRoles, not Roles"
+	noneBut     = "The controller may only bind Users whose names begin with usher:"
 )
 
 // theBindingFor is a RoleBinding as Usher makes it for a Membership of the

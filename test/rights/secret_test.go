@@ -20,8 +20,8 @@ import (
 
 // What the policy says when it refuses.
 const (
-	noLink    = "may write no Secret but the links of Invitations"
-	notAtHome = "In Usher's own namespace the controller may only make the link keys and delete the credentials of Accounts"
+	noLink    = "may only write Secrets with the links of Invitations"
+	notAtHome = "In Usher's own namespace the controller may only create the link keys and delete the credentials of Accounts"
 )
 
 // applying writes a Secret as the controller does.

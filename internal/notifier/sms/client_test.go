@@ -358,7 +358,7 @@ func TestTLS(t *testing.T) {
 
 	good := tlsServer(nil)
 	expect(t, send(good, good.URL, true), taken())
-	expect(t, send(good, good.URL, false), temporary(0), "an authority that is not trusted here; give the CA file")
+	expect(t, send(good, good.URL, false), temporary(0), "an authority that is not trusted here; configure the CA file")
 	elsewhere := strings.Replace(good.URL, "127.0.0.1", "localhost", 1)
 	expect(t, send(good, elsewhere, true), temporary(0), "for another host name")
 	old := tlsServer(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS11 })
