@@ -21,7 +21,7 @@
 // more:
 //
 //   - It cannot reach loopback addresses, link-local addresses or the metadata service of a cloud (see
-//     Config), whatever a name resolves to.
+//     Config), even if a name resolves to such an address.
 //   - It can reach every other address that the controller can reach, including private ones, because a
 //     self-hosted Mattermost has a private address.
 //   - The request has no credentials except the tenant's, and its path is never a path of the API

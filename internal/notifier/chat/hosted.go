@@ -17,7 +17,7 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
 )
 
-// The chats with a fixed host, whatever the tenant writes. Teams has its own file.
+// The chats with a fixed host, which the tenant cannot change. Teams has its own file.
 
 var (
 	googleSpace  = regexp.MustCompile(`^/v1/spaces/[A-Za-z0-9_-]+/messages$`)

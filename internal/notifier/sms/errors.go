@@ -70,8 +70,8 @@ func (e *TemporaryError) Error() string { return e.Reason }
 // Unwrap returns Err.
 func (e *TemporaryError) Unwrap() error { return e.Err }
 
-// UnknownError reports that the request was sent, but that no answer says whether the gateway took the
-// message. If sent again, the text can arrive twice.
+// UnknownError reports that the request was sent, but that no answer confirms or refuses the message. If
+// sent again, the text can arrive twice.
 type UnknownError struct {
 	// Reason says why there is no answer. It has the same form as TemporaryError.Reason.
 	Reason string

@@ -65,7 +65,7 @@ type Gateway struct {
 //	twilio+http://ACxxxx@host[:port]
 //
 // With +http, the password and the links travel in the clear. Use it only for a gateway on the same
-// machine, in a network that no one else can read, or in a test.
+// machine, in a network that only the platform can read, or in a test.
 //
 // The error is one sentence that says what to write. It never repeats the URL, because the URL can
 // contain a password.

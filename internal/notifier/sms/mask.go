@@ -23,7 +23,7 @@ const (
 	maskLength = 16
 )
 
-// secrets are the strings that an error must not repeat, whatever encoding the gateway uses.
+// secrets are the strings that an error must not repeat, in any encoding that a gateway can use.
 type secrets struct {
 	texts     []string // hidden in parts, because a gateway can cut them
 	passwords []string // hidden as a whole, because they can be shorter than a part

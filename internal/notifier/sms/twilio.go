@@ -63,7 +63,7 @@ func (twilio) read(status int, body []byte) reply {
 	case http.StatusOK, http.StatusCreated:
 		said.taken = answer.SID != ""
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
-		// These are about the platform, whatever the code.
+		// These are about the platform, with any code.
 	default:
 		if status/100 == 4 {
 			said.refused = twilioRefusals[answer.Code]
