@@ -72,7 +72,7 @@ type Content = template.Content
 //   - In HTML, a value is the text between elements. Link, PortalURL and SignInURL can also be a whole
 //     href in quotes.
 //
-// An invitation must show Link, and a code must show Code, whichever other values are set. A subject
+// An invitation must show Link, and a code must show Code, for all other values. A subject
 // must show neither. These two are secrets: wherever they are shown, white space or the edges of blocks
 // must surround them, so that no mail program takes them for part of another address. If other values
 // of a mail could still carry a secret to another server, that mail uses the built-in wording.

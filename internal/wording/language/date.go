@@ -91,8 +91,8 @@ var usages = map[Tag]usage{
 
 func (t Tag) usage() usage { return usages[Tag(t.String())] }
 
-// Date writes a time in the notation that the language uses in a letter, in UTC and cut to the minute,
-// such as "Saturday, 28 November 2026, 10:00 UTC".
+// Date writes a time as the language writes it in a letter. It is in UTC and cut to the minute, such as
+// "Saturday, 28 November 2026, 10:00 UTC".
 func (t Tag) Date(at time.Time) string {
 	at = at.UTC()
 	u := t.usage()

@@ -165,7 +165,7 @@ func TestTemplatesThatAreTaken(t *testing.T) {
 		"both, and either":           {"{{if and .Name (or .InvitedBy .Message) (ne .Name .Role)}}a{{end}}", "a"},
 		"with and a dollar":          {"{{with .Name}}{{.}} {{$.Role}}{{else}}{{.Role}}{{end}}", "Ada Lovelace Developer <Staging>"},
 		"with and another":           {"{{with and .Name .Role}}{{if eq . $.Role}}{{.}}{{end}}{{else with .Name}}{{.}}{{end}}", "Developer <Staging>"},
-		"a text in place of a value": {"{{or .InvitedBy `nobody`}}", "Grace Hopper"},
+		"a text in place of a value": {"{{or .InvitedBy `a colleague`}}", "Grace Hopper"},
 		"trimmed spaces":             {"a  {{- .Name -}}  b", "aAda Lovelaceb"},
 		"parentheses":                {"{{(.Name)}}", "Ada Lovelace"},
 		"a date":                     {"{{.ValidUntil}}", "Samstag, 28. November 2026, 18:10 Uhr UTC"},
