@@ -299,11 +299,11 @@ func TestLockedUntilTheNextMinute(t *testing.T) {
 		until time.Time
 		said  string
 	}{
-		"a full minute":          {ten, "10:00 UTC"},
-		"a moment after it":      {ten.Add(1), "10:01 UTC"},
-		"a moment before it":     {ten.Add(-1), "10:00 UTC"},
-		"the last minute of day": {ten.Add(13*time.Hour + 59*time.Minute + time.Second), "29 November 2026, 00:00 UTC"},
-		"another zone":           {ten.Add(time.Second).In(time.FixedZone("", 5*3600+1800+17)), "10:01 UTC"},
+		"a full minute":            {ten, "10:00 UTC"},
+		"a moment after it":        {ten.Add(1), "10:01 UTC"},
+		"a moment before it":       {ten.Add(-1), "10:00 UTC"},
+		"the last minute of a day": {ten.Add(13*time.Hour + 59*time.Minute + time.Second), "29 November 2026, 00:00 UTC"},
+		"another zone":             {ten.Add(time.Second).In(time.FixedZone("", 5*3600+1800+17)), "10:01 UTC"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

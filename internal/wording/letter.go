@@ -72,10 +72,10 @@ type Content = template.Content
 //   - In HTML, a value is the text between elements. Link, PortalURL and SignInURL can also be a whole
 //     href in quotes.
 //
-// An invitation must show Link, and a code must show Code, for all other values. A subject
-// must show neither. These two are secrets: wherever they are shown, white space or the edges of blocks
-// must surround them, so that no mail program takes them for part of another address. If other values
-// of a mail could still carry a secret to another server, that mail uses the built-in wording.
+// An invitation must show Link, and a code must show Code, with any other values. A subject must show
+// neither. These two are secrets: wherever they are shown, white space or the edges of blocks must
+// surround them, so that no mail program takes them for part of another address. If other values of a
+// mail could still carry a secret to another server, that mail uses the built-in wording.
 func ParseTemplates(data map[string]string) (Templates, []template.Error) {
 	own, faults := vocabularies.Parse(data)
 	return Templates{own}, faults

@@ -221,7 +221,7 @@ func TestDeclinedQuotesWhateverWasTyped(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ reason, quoted string }{
 		"a sentence":                  {"No time.", "> No time."},
-		"lines of a form":             {"a\r\nb\rc\nd", "> a\n> b\n> c\n> d"},
+		"line ends of a form":         {"a\r\nb\rc\nd", "> a\n> b\n> c\n> d"},
 		"other line ends":             {"a\u2028b\u2029c", "> a\n> b\n> c"},
 		"control characters":          {"a\x00b\tc\x1bd\u0085e", "> a b c d e"},
 		"broken UTF-8":                {"a\xffb", "> ab"},

@@ -48,16 +48,16 @@ type post struct {
 }
 
 var services = map[string]service{
-	"discord":     {"Discord", "write discord://TOKEN@ID for the hook https://discord.com/api/webhooks/ID/TOKEN; only thread_id may be added", discordPlace},
+	"discord":     {"Discord", "write discord://TOKEN@ID for the hook https://discord.com/api/webhooks/ID/TOKEN; you can add only thread_id", discordPlace},
 	"googlechat":  {"Google Chat", "write the hook that the space shows, with googlechat:// in place of https://", googleChatPlace},
-	"matrix":      {"Matrix", "write matrix://:ACCESS-TOKEN@HOST/?rooms=!ROOM-ID with the ID of one room that the user has joined; only disableTLS=yes may be added", matrixPlace},
-	"mattermost":  {"Mattermost", "write mattermost://HOST/TOKEN for the hook https://HOST/hooks/TOKEN; only USER@ before HOST, /CHANNEL after TOKEN, icon and disabletls=yes may be added", mattermostPlace},
-	"rocketchat":  {"Rocket.Chat", "write rocketchat://HOST/ID/TOKEN for the hook https://HOST/hooks/ID/TOKEN; only USER@ before HOST and /CHANNEL after TOKEN may be added", rocketChatPlace},
-	"slack":       {"Slack", "write slack://hook:A-B-C@webhook for the hook https://hooks.slack.com/services/A/B/C; tokens of bots and users are not taken, and nothing may be added", slackPlace},
+	"matrix":      {"Matrix", "write matrix://:ACCESS-TOKEN@HOST/?rooms=!ROOM-ID with the ID of one room that the user has joined; you can add only disableTLS=yes", matrixPlace},
+	"mattermost":  {"Mattermost", "write mattermost://HOST/TOKEN for the hook https://HOST/hooks/TOKEN; you can add only USER@ before HOST, /CHANNEL after TOKEN, icon and disabletls=yes", mattermostPlace},
+	"rocketchat":  {"Rocket.Chat", "write rocketchat://HOST/ID/TOKEN for the hook https://HOST/hooks/ID/TOKEN; you can add only USER@ before HOST and /CHANNEL after TOKEN", rocketChatPlace},
+	"slack":       {"Slack", "write slack://hook:A-B-C@webhook for the hook https://hooks.slack.com/services/A/B/C; bot and user tokens are not supported, and you cannot add anything", slackPlace},
 	"teams":       {"Microsoft Teams", teamsForm, teamsPlace},
 	"teams+https": {"Microsoft Teams", teamsForm, teamsHookPlace},
-	"telegram":    {"Telegram", "write telegram://TOKEN@telegram?chats=CHAT with one chat: its number, or its @name; :THREAD may follow, and nothing else", telegramPlace},
-	"zulip":       {"Zulip", "write zulip://BOT%40EXAMPLE.COM:KEY@HOST/?stream=STREAM with the address and the key of the bot; only topic may be added", zulipPlace},
+	"telegram":    {"Telegram", "write telegram://TOKEN@telegram?chats=CHAT with one chat: its number, or its @name; you can add only :THREAD after it", telegramPlace},
+	"zulip":       {"Zulip", "write zulip://BOT%40EXAMPLE.COM:KEY@HOST/?stream=STREAM with the address and the key of the bot; you can add only topic", zulipPlace},
 }
 
 const teamsForm = "write the URL that the workflow in Teams shows (\"when a webhook request is received\") with teams+ before its https://"

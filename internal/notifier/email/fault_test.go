@@ -128,7 +128,7 @@ func TestFaults(t *testing.T) {
 		run(name, false, c)
 	}
 	for name, c := range keptFaults {
-		run("of kept connections, "+name, true, c)
+		run("with a kept connection, "+name, true, c)
 	}
 }
 

@@ -144,7 +144,7 @@ func TestAnswersThatAreTheSameForEveryGateway(t *testing.T) {
 		"a proxy that lost the gateway leaves the outcome unknown": {502, "", unknown(), "a proxy in between answered 502"},
 		"a proxy that timed out leaves the outcome unknown":        {504, "", unknown(), "a proxy in between answered 504"},
 		"a wrong request is the platform's problem":                {400, "what?", temporary(400), "platform team must check: 400 what?"},
-		"a page of HTML is not repeated":                           {400, "<html><title>Blocked</title>", temporary(400), "must check: 400"},
+		"an HTML page is not repeated":                             {400, "<html><title>Blocked</title>", temporary(400), "must check: 400"},
 		"a welcome page is not a confirmation":                     {200, "<html>Welcome to the Wi-Fi", unknown(), "check the SMS gateway's URL"},
 		"an empty answer is not a confirmation":                    {204, "", unknown(), "answered 204"},
 		"a status of an unknown class is temporary":                {999, "", temporary(999), "999"},

@@ -47,7 +47,7 @@ func TestQuote(t *testing.T) {
 		"the link":                           {"bad <https://usher.example.org/i#c2VjcmV0LXNlY3JldA>", "bad <[hidden]>"},
 		"only the token":                     {"x#c2VjcmV0LXNlY3JldAx", "x[hidden]x"},
 		"the password, although it is short": {"hunter2 and hunter22", "[hidden] and [hidden]2"},
-		"letters of several bytes":           {"ü https://usher.example ü", "ü[hidden] ü"},
+		"multi-byte letters":                 {"ü https://usher.example ü", "ü[hidden] ü"},
 		"several lines":                      {"a\r\n\tb\x00c", "a b c"},
 		"a page":                             {" <!DOCTYPE html>", ""},
 		"an object":                          {`{"error":"x"}`, ""},

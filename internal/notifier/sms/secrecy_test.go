@@ -65,7 +65,7 @@ func TestGatewayThatQuotesWhatItWasTold(t *testing.T) {
 		"the password, in base64": func(*http.Request, string) string {
 			return base64.StdEncoding.EncodeToString([]byte(password))
 		},
-		"the header of the sign-in": func(r *http.Request, _ string) string {
+		"the sign-in header": func(r *http.Request, _ string) string {
 			return "not let in: " + r.Header.Get("Authorization") + r.Header.Get("X-Kannel-Password")
 		},
 		"the whole request": func(r *http.Request, body string) string {

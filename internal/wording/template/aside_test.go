@@ -36,7 +36,7 @@ func TestLinksInTheTextOfAnotherAddress(t *testing.T) {
 	t.Parallel()
 	const evil = "https://evil.example/?u="
 	for name, source := range map[string]string{
-		"directly behind it":                       "Open " + evil + "{{.Link}} to join.",
+		"directly behind an address":               "Open " + evil + "{{.Link}} to join.",
 		"in front of something":                    "{{.Link}}@evil.example",
 		"in brackets":                              "({{.Link}})",
 		"behind a no-break space":                  evil + "\u00a0{{.Link}}",
@@ -90,8 +90,8 @@ func TestLinksInTheHTMLOfAnotherAddress(t *testing.T) {
 	t.Parallel()
 	const evil = "<p>https://evil.example/?u="
 	for name, source := range map[string]string{
-		"directly behind it":                      evil + "{{.Link}}</p>",
-		"in the middle of it":                     evil + "{{.Link}}.evil.example</p>",
+		"directly behind an address":              evil + "{{.Link}}</p>",
+		"in the middle of an address":             evil + "{{.Link}}.evil.example</p>",
 		"in an inline element":                    evil + "<b>{{.Link}}</b></p>",
 		"in two inline elements":                  evil + "<span class='a > b'><a href=x>{{.Link}}</a></span></p>",
 		"behind the end of an inline element":     "<p><i>" + evil + "</i>{{.Link}}</p>",
@@ -190,15 +190,15 @@ func TestLinksThatStandAlone(t *testing.T) {
 		})
 	}
 	for name, c := range map[string]struct{ source, want string }{
-		"in a block":             {"<p>{{.Link}}</p>", "<p>LINK</p>"},
-		"between blocks":         {"a<p>{{.Link}}</p>b", "a<p>LINK</p>b"},
-		"in bold print":          {"<p>Open <b>{{.Link}}</b></p>", "<p>Open <b>LINK</b></p>"},
-		"as a link with itself":  {`<p><a href="{{.Link}}">{{.Link}}</a></p>`, `<p><a href="LINK">LINK</a></p>`},
-		"between line breaks":    {"Open<br>{{.Link}}<br/>now", "Open<br>LINK<br/>now"},
-		"in a cell":              {"<TABLE><tr><td>{{.Link}}</td><td>a</td></tr></TABLE>", "<TABLE><tr><td>LINK</td><td>a</td></tr></TABLE>"},
-		"behind a style sheet":   {"<style>p { margin: 0 }</style><p>{{.Link}}</p>", "<style>p { margin: 0 }</style><p>LINK</p>"},
-		"behind a comment":       {"<p>a <!-- b -->{{.Link}}</p>", "<p>a LINK</p>"},
-		"in a button of its own": {`<p>a</p><div style="margin:0"><a style="display:inline-block" href="{{.Link}}">b</a></div>{{.Link}}`, `<p>a</p><div style="margin:0"><a style="display:inline-block" href="LINK">b</a></div>LINK`},
+		"in a block":            {"<p>{{.Link}}</p>", "<p>LINK</p>"},
+		"between blocks":        {"a<p>{{.Link}}</p>b", "a<p>LINK</p>b"},
+		"in bold print":         {"<p>Open <b>{{.Link}}</b></p>", "<p>Open <b>LINK</b></p>"},
+		"as a link with itself": {`<p><a href="{{.Link}}">{{.Link}}</a></p>`, `<p><a href="LINK">LINK</a></p>`},
+		"between line breaks":   {"Open<br>{{.Link}}<br/>now", "Open<br>LINK<br/>now"},
+		"in a cell":             {"<TABLE><tr><td>{{.Link}}</td><td>a</td></tr></TABLE>", "<TABLE><tr><td>LINK</td><td>a</td></tr></TABLE>"},
+		"behind a style sheet":  {"<style>p { margin: 0 }</style><p>{{.Link}}</p>", "<style>p { margin: 0 }</style><p>LINK</p>"},
+		"behind a comment":      {"<p>a <!-- b -->{{.Link}}</p>", "<p>a LINK</p>"},
+		"in its own button":     {`<p>a</p><div style="margin:0"><a style="display:inline-block" href="{{.Link}}">b</a></div>{{.Link}}`, `<p>a</p><div style="margin:0"><a style="display:inline-block" href="LINK">b</a></div>LINK`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
