@@ -12,25 +12,26 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// Carrier is everything that differs by medium. It keeps nothing: what it sends with is the Notifier's.
+// Carrier holds everything that differs by medium. It has no state: what it sends with is in the
+// Notifier.
 type Carrier interface {
-	// Medium describes the medium to the rules.
+	// Medium describes the medium to the rules of package delivery.
 	Medium() delivery.Medium
 	// Lane names the server that a message occupies while it is sent.
 	Lane(n *Notifier, m Message) Lane
-	// Send writes the text of a message and passes it on. It returns nil once the receiving server has
-	// taken the message. An error can say that it is permanent, or that the message may have been taken
-	// (see resultOf); any other error means that trying again is safe.
+	// Send writes the text of a message and sends it. It returns nil once the receiving server has
+	// taken the message. An error can report that it is permanent, or that the server may have taken
+	// the message (see resultOf). After any other error, a retry is safe.
 	Send(ctx context.Context, n *Notifier, m Message) error
 }
 
-// withdrawer is a Carrier that can take back what it brought.
+// withdrawer is a Carrier that can take back what it delivered.
 type withdrawer interface {
 	Carrier
 	Withdraw(ctx context.Context, n *Notifier, inv *accountsv1.Invitation, d accountsv1.Delivery) error
 }
 
-// carriers has the Carrier of each medium. A new medium is registered here, and nowhere else.
+// carriers holds the Carrier of each medium. Register a new medium here and nowhere else.
 var carriers = map[accountsv1.Medium]Carrier{
 	accountsv1.MediumEmail: emailCarrier{},
 	accountsv1.MediumSMS:   smsCarrier{},
@@ -38,7 +39,7 @@ var carriers = map[accountsv1.Medium]Carrier{
 	accountsv1.MediumLink:  linkSecretCarrier{},
 }
 
-// Media describes all media to the rules.
+// Media describes all media to the rules of package delivery.
 func Media() delivery.Media {
 	all := delivery.Media{}
 	for name, carrier := range carriers {
@@ -47,8 +48,8 @@ func Media() delivery.Media {
 	return all
 }
 
-// Message is one delivery that was claimed, with the facts that its text is written from. It is about an
-// Invitation or about an Account; the other is nil.
+// Message is one claimed delivery with the facts that its text is written from. Either Invitation or
+// Account is set, and the other is nil.
 type Message struct {
 	accountsv1.Delivery
 

@@ -10,12 +10,12 @@ import (
 	"github.com/usher-dev/usher/internal/wording"
 )
 
-// Chatter posts a text to the chat behind a URL. Its errors are those of chat.Client.
+// Chatter posts a text to the chat behind a URL. It returns the errors of chat.Client.
 type Chatter interface {
 	Send(ctx context.Context, chatURL, text string) error
 }
 
-// chatCarrier tells the chat of an Organization who has joined. It brings no links.
+// chatCarrier announces new members in the chat of an Organization. It sends no links.
 type chatCarrier struct{}
 
 var _ Carrier = chatCarrier{}

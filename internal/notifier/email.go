@@ -16,13 +16,13 @@ import (
 	"github.com/usher-dev/usher/internal/wording"
 )
 
-// Mailer passes a message to a mail server. Its errors are those of email.SMTP.
+// Mailer passes a message to a mail server. It returns the errors of email.SMTP.
 type Mailer interface {
 	Send(ctx context.Context, m email.Message) error
 }
 
-// emailCarrier sends mail: by the Organization's own server where its sender has one, otherwise by the
-// platform's.
+// emailCarrier sends mail. It uses the Organization's own server if that server sends as the claimed
+// sender, and the platform's server otherwise.
 type emailCarrier struct{}
 
 var _ Carrier = emailCarrier{}
@@ -38,7 +38,8 @@ func (emailCarrier) Medium() delivery.Medium {
 	}
 }
 
-// Lane of a mail about an Account is the platform's server, like that of an Organization without its own.
+// Lane returns PlatformLane for a mail about an Account, and for Organizations without their own
+// server.
 func (emailCarrier) Lane(n *Notifier, m Message) Lane {
 	if m.Invitation == nil || !n.sendsAs(m.Invitation.Organization, m.sender()) {
 		return PlatformLane
@@ -74,7 +75,7 @@ func (c emailCarrier) Send(ctx context.Context, n *Notifier, m Message) error {
 	return mailer.Send(ctx, m.email(*sender, to, content))
 }
 
-// sendAboutAccount sends to the address of the Account and to no other, whatever the delivery says.
+// sendAboutAccount sends only to the address of the Account. It ignores the recipient in the delivery.
 func (emailCarrier) sendAboutAccount(ctx context.Context, n *Notifier, m Message) error {
 	content, err := n.writer(ctx).AccountMail(*m.Account, m.Delivery)
 	if err != nil {
@@ -84,17 +85,18 @@ func (emailCarrier) sendAboutAccount(ctx context.Context, n *Notifier, m Message
 	return n.Mailer.Send(ctx, m.email(n.From, to, content))
 }
 
-// email is the same mail at each try: Message-ID, Date and sender are as they were claimed.
+// email builds the same mail for each send: Message-ID, Date and sender are as they were claimed.
 func (m Message) email(from, to netmail.Address, content wording.Content) email.Message {
 	return email.Message{ID: m.MessageID, Date: m.ClaimTime.Time, From: from, To: to, Content: email.Content(content)}
 }
 
-// sender is the From that a mail about an Invitation was claimed with.
+// sender returns the From that a mail about an Invitation was claimed with.
 func (m Message) sender() string { return invitation.SenderOf(m.Invitation.Invitation, m.Delivery) }
 
-// mailer is the mail server that sends as the claimed sender: the Organization's for its own sender, the
-// platform's for the platform's. A mail that was claimed with a sender that neither has any more goes by
-// neither: one server would refuse it permanently, and the other would vouch for a foreign sender.
+// mailer returns the mail server that sends as the claimed sender: the Organization's server for its
+// own sender, the platform's server for the platform's. If neither has the claimed sender any more, it
+// returns an error. One server would refuse the mail permanently, and the other would vouch for a
+// foreign sender.
 func (n *Notifier) mailer(ctx context.Context, org *accountsv1.Organization, sender string) (Mailer, error) {
 	switch {
 	case n.sendsAs(org, sender):
@@ -106,8 +108,8 @@ func (n *Notifier) mailer(ctx context.Context, org *accountsv1.Organization, sen
 	case sender == n.From.String():
 		return n.Mailer, nil
 	}
-	return nil, fmt.Errorf("nobody sends as %s any more, and this mail was begun so: "+
-		"let spec.mail of the Organization, or --mail-from, say that again until it is out", sender)
+	return nil, fmt.Errorf("no mail server sends as %s any more, but this mail was begun with that sender: "+
+		"set it again in spec.mail of the Organization, or in --mail-from, until the mail is sent", sender)
 }
 
 // sendsAs reports whether the Organization has a mail server for a sender.
@@ -119,8 +121,8 @@ func (n *Notifier) sendsAs(org *accountsv1.Organization, sender string) bool {
 	return sender == own.String()
 }
 
-// Sender is the From of an Organization's mails. A sender that cannot be read is reported when its mail
-// server is asked for.
+// Sender returns the From of an Organization's mails. It does not report a sender that cannot be
+// parsed: the Settings report it when they read the mail server.
 func (n *Notifier) Sender(org *accountsv1.Organization) netmail.Address {
 	if org != nil && org.Spec.Mail.Server != "" {
 		if own, err := netmail.ParseAddress(org.Spec.Mail.Sender); err == nil {

@@ -13,23 +13,23 @@ import (
 	"github.com/usher-dev/usher/internal/delivery"
 )
 
-// endedTries keep how this process's last try for each object ended, by the object's UID, until the cache
-// shows it. They guard against a second sending: the record of a try can fail to be written, and the cache
-// can be stale.
+// endedTries hold how this process's last send for each object ended, by the object's UID, until the
+// cache shows it. They guard against sending twice: writing the record of a send can fail, and the
+// cache can be stale.
 type endedTries struct{ sync.Map }
 
-// endedTry is how a try of this process ended.
+// endedTry is the result of one send of this process.
 type endedTry struct {
 	attempt  int32
 	delivery accountsv1.Delivery
-	// written is the resourceVersion that this process wrote last.
+	// written is the resourceVersion of this process's last write.
 	written string
-	// recorded reports whether that write was the record; otherwise it was the claim.
+	// recorded reports whether that write was the record. Otherwise it was the claim.
 	recorded bool
 }
 
-// KeepEnd keeps how the try of a delivery ended. The object is as this process last wrote it, but for the end
-// of the try where that is not recorded.
+// KeepEnd keeps how the send of a delivery ended. The object is as this process last wrote it. If
+// recorded is false, it also holds the end of the send, which is not written yet.
 func (n *Notifier) KeepEnd(o client.Object, name string, recorded bool) {
 	all, attempt := deliveriesOf(o)
 	if d := delivery.Find(all, name); d != nil {
@@ -37,9 +37,10 @@ func (n *Notifier) KeepEnd(o client.Object, name string, recorded bool) {
 	}
 }
 
-// RestoreEnd compares an object from the cache with what this process knows. A status that lacks the end of a
-// try gets it, so that a message is not sent again because its record failed. It reports a stale object,
-// which is older than what this process wrote: nothing is to be decided by it.
+// RestoreEnd compares an object from the cache with what this process knows. If the status lacks the
+// end of a send, RestoreEnd adds it, so that a message is not sent again because writing its record
+// failed. It reports whether the object is stale, which means older than what this process wrote. Do
+// not decide anything from a stale object.
 func (n *Notifier) RestoreEnd(o client.Object) (stale bool) {
 	known, found := n.ended.Load(o.GetUID())
 	if !found {
@@ -59,8 +60,8 @@ func (n *Notifier) RestoreEnd(o client.Object) (stale bool) {
 	return false
 }
 
-// deliveriesOf are the deliveries in the status of an object, and the attempt that they belong to, where
-// there are several.
+// deliveriesOf returns the deliveries in the status of an object. For an Invitation, it also returns
+// the attempt that they belong to.
 func deliveriesOf(o client.Object) (all []accountsv1.Delivery, attempt int32) {
 	switch o := o.(type) {
 	case *accountsv1.Invitation:

@@ -11,29 +11,29 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Lane is whose server a message goes by.
+// Lane names the owner of the server that sends a message.
 type Lane string
 
 const (
-	// NoLane is for what goes by no server but the API server.
+	// NoLane is for messages that need no server except the API server.
 	NoLane Lane = ""
-	// PlatformLane is for what goes by the platform's mail server or SMS gateway.
+	// PlatformLane is for messages that the platform's mail server or SMS gateway sends.
 	PlatformLane Lane = "platform"
 )
 
-// HomeLane is for what goes by the mail server or the chat that the
-// Organization of a home namespace brings.
+// HomeLane is for messages to the mail server or the chat that the Organization of a home namespace
+// brings.
 func HomeLane(namespace string) Lane { return Lane("home/" + namespace) }
 
-// Lanes keep workers free. A mail server that takes a message and does not
-// answer holds the worker that sends for eleven minutes. So nobody sends more
-// than one message at a time by the servers of one Organization, and neither
-// those of all Organizations together nor the platform's hold every worker.
+// Lanes keep workers free. A mail server that takes a message and does not answer blocks the sending
+// worker for eleven minutes. Therefore at most one message at a time goes to the servers of one
+// Organization. Neither the servers of all Organizations together nor the platform's servers can block
+// every worker.
 type Lanes struct {
-	// Most is how many workers the platform's servers can hold, and those of
-	// Organizations together.
+	// Most limits how many workers the platform's servers can occupy. The same limit applies to the
+	// servers of all Organizations together.
 	Most int
-	// Wake has an Invitation looked at again.
+	// Wake enqueues an Invitation again.
 	Wake func(reconcile.Request)
 
 	mu      sync.Mutex
@@ -41,14 +41,14 @@ type Lanes struct {
 	waiting []waiting
 }
 
-// waiting is an Invitation that found its lane taken.
+// waiting is an Invitation whose lane is occupied.
 type waiting struct {
 	who reconcile.Request
 	by  Lane
 }
 
-// Enter takes a lane for an Invitation until leave is called. If it is not free,
-// the Invitation is woken once it is.
+// Enter occupies a lane for an Invitation until leave is called. If the lane is not free, it wakes the
+// Invitation once it is.
 func (l *Lanes) Enter(by Lane, who types.NamespacedName) (leave func(), free bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +66,7 @@ func (l *Lanes) Enter(by Lane, who types.NamespacedName) (leave func(), free boo
 	return nil, false
 }
 
-// leave frees a lane, and wakes the first for whom there is room now.
+// leave frees a lane and wakes the first waiting Invitation whose lane is free now.
 func (l *Lanes) leave(by Lane) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,7 +79,7 @@ func (l *Lanes) leave(by Lane) {
 	}
 }
 
-// isFree tells whether one more may send.
+// isFree reports whether the lane has room for one more message.
 func (l *Lanes) isFree(by Lane) bool {
 	platforms, theirs := 0, 0
 	for _, s := range l.sending {

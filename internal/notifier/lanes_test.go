@@ -19,17 +19,17 @@ func TestWhoeverSendsLeavesWorkersForOthers(t *testing.T) {
 		by      Lane
 		free    bool
 	}{
-		"nobody sends": {4, nil, acme, true},
-		"somebody sends by another Organization's server":   {4, []Lane{globex}, acme, true},
-		"somebody sends by the Organization's":              {4, []Lane{acme}, acme, false},
-		"all workers but one send by others' own servers":   {3, []Lane{globex, initech}, acme, false},
-		"and the platform's is free then":                   {3, []Lane{globex, initech}, PlatformLane, true},
-		"several send by the platform's":                    {4, []Lane{PlatformLane, PlatformLane}, PlatformLane, true},
-		"all workers but one send by the platform's":        {4, []Lane{PlatformLane, PlatformLane, PlatformLane}, PlatformLane, false},
-		"and an Organization's is free then":                {4, []Lane{PlatformLane, PlatformLane, PlatformLane}, acme, true},
-		"there is one worker":                               {1, nil, PlatformLane, true},
-		"what goes by no server never waits":                {2, []Lane{PlatformLane, acme, NoLane, NoLane}, NoLane, true},
-		"what goes by no server keeps nobody from anything": {2, []Lane{NoLane, NoLane}, PlatformLane, true},
+		"no worker sends": {4, nil, acme, true},
+		"one sends to another Organization's server":                  {4, []Lane{globex}, acme, true},
+		"one sends to the Organization's server":                      {4, []Lane{acme}, acme, false},
+		"all workers except one send to other Organizations' servers": {3, []Lane{globex, initech}, acme, false},
+		"the platform's server is free meanwhile":                     {3, []Lane{globex, initech}, PlatformLane, true},
+		"several send to the platform's server":                       {4, []Lane{PlatformLane, PlatformLane}, PlatformLane, true},
+		"all workers except one send to the platform's server":        {4, []Lane{PlatformLane, PlatformLane, PlatformLane}, PlatformLane, false},
+		"an Organization's server is free meanwhile":                  {4, []Lane{PlatformLane, PlatformLane, PlatformLane}, acme, true},
+		"there is one worker":                                         {1, nil, PlatformLane, true},
+		"a message without a server never waits":                      {2, []Lane{PlatformLane, acme, NoLane, NoLane}, NoLane, true},
+		"messages without a server do not block others":               {2, []Lane{NoLane, NoLane}, PlatformLane, true},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -50,9 +50,9 @@ func TestWhoeverWaitsIsWokenInTurn(t *testing.T) {
 	}
 	acme, globex := HomeLane("acme"), HomeLane("globex")
 	first, other := enter(acme, "first"), enter(globex, "other")
-	for _, name := range []string{"second", "third", "second", "third"} { // each looks twice
+	for _, name := range []string{"second", "third", "second", "third"} { // each tries twice
 		if enter(acme, name) != nil {
-			t.Fatalf("%s came in too", name)
+			t.Fatalf("%s entered the lane too", name)
 		}
 	}
 	other()
@@ -65,7 +65,7 @@ func TestWhoeverWaitsIsWokenInTurn(t *testing.T) {
 	third := enter(acme, "third")
 	third()
 	if want := []string{"second", "third"}; !slices.Equal(woken, want) {
-		t.Errorf("woken are %v, not %v", woken, want)
+		t.Errorf("woken: %v, want %v", woken, want)
 	}
 }
 
@@ -74,7 +74,7 @@ func TestWhoeverGotInByItselfIsNotWoken(t *testing.T) {
 	acme, who := HomeLane("acme"), types.NamespacedName{Name: "jane"}
 	l.sending = []Lane{acme}
 	if _, free := l.Enter(acme, who); free {
-		t.Fatal("two came in")
+		t.Fatal("two entered the lane")
 	}
 	l.sending = nil
 	leave, _ := l.Enter(acme, who)

@@ -17,8 +17,9 @@ import (
 	"github.com/usher-dev/usher/internal/delivery"
 )
 
-// linkSecretCarrier writes the link into a Secret beside its Invitation, because the Invitation asks for
-// it. It can neither read a Secret nor, held by a ValidatingAdmissionPolicy, touch one of another type.
+// linkSecretCarrier writes the link into a Secret beside its Invitation, if the Invitation asks for it.
+// It cannot read Secrets. A ValidatingAdmissionPolicy prevents it from changing Secrets of another
+// type.
 type linkSecretCarrier struct{}
 
 var _ withdrawer = linkSecretCarrier{}
@@ -31,20 +32,21 @@ func (linkSecretCarrier) Medium() delivery.Medium {
 	}
 }
 
-// Lane is none: the API server is the only server.
+// Lane returns NoLane: the API server is the only server.
 func (linkSecretCarrier) Lane(*Notifier, Message) Lane { return NoLane }
 
 // foreignSecretError reports that the Secret's name belongs to a Secret of another owner.
 type foreignSecretError struct{ name string }
 
 func (e *foreignSecretError) Error() string {
-	return fmt.Sprintf("Secret %s is somebody else's; remove or rename it, and ask for a resend", e.name)
+	return fmt.Sprintf("Secret %s already exists and does not belong to Usher: delete or rename it, and request a resend", e.name)
 }
 
-// Permanent is true: Usher never writes over it.
+// Permanent reports whether a retry fails too. It always returns true, because Usher never overwrites
+// the Secret of another owner.
 func (*foreignSecretError) Permanent() bool { return true }
 
-// Send writes the link into the Secret, which goes with the Invitation.
+// Send writes the link into the Secret, which is deleted with the Invitation.
 func (linkSecretCarrier) Send(ctx context.Context, n *Notifier, m Message) error {
 	if m.Invitation == nil {
 		return errOnlyInvitations
@@ -67,7 +69,8 @@ func (linkSecretCarrier) Send(ctx context.Context, n *Notifier, m Message) error
 	return err
 }
 
-// Withdraw deletes the Secret. A Secret that was deleted, or belongs to another owner by now, is no error.
+// Withdraw deletes the Secret. It returns no error if the Secret no longer exists, or now belongs to
+// another owner.
 func (linkSecretCarrier) Withdraw(ctx context.Context, n *Notifier, inv *accountsv1.Invitation, d accountsv1.Delivery) error {
 	secret := &corev1.Secret{}
 	secret.Namespace, secret.Name = inv.Namespace, d.Recipient

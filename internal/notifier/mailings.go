@@ -15,22 +15,22 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// mailings are what a process has seen mailed and texted within a day, by
-// Organization and address or number. What Invitations say of themselves goes
-// with them; this stays, as long as the process, so that a tool that makes them
-// anew all the time does not have people mailed all the time.
+// mailings hold the mails and text messages that a process has seen within a day, by Organization and
+// address or number. The records in the status of an Invitation are deleted with it. These records stay
+// as long as the process, so a tool that deletes and creates Invitations in a loop cannot make Usher
+// mail people all the time.
 type mailings struct {
 	mu    sync.Mutex
 	noted map[string][]mailing
 }
 
-// mailing is when an Invitation was mailed.
+// mailing is one time that an Invitation was mailed.
 type mailing struct {
 	by types.UID
 	at time.Time
 }
 
-// mailingsOf are when an Invitation was mailed, as its status knows it.
+// mailingsOf returns when an Invitation was mailed, according to its status.
 func mailingsOf(inv *accountsv1.Invitation) []mailing {
 	var all []mailing
 	for _, at := range invitation.MailingsOf(inv) {
@@ -39,7 +39,7 @@ func mailingsOf(inv *accountsv1.Invitation) []mailing {
 	return all
 }
 
-// recipientKey stands for a recipient that an Organization invites.
+// recipientKey identifies a recipient that an Organization invites.
 func recipientKey(inv *accountsv1.Invitation, limit delivery.RateLimit) string {
 	return string(inv.Spec.OrganizationRef.Name) + "/" + limit.Key
 }
@@ -57,8 +57,9 @@ func (n *Notifier) NoteMailings(inv *accountsv1.Invitation, now time.Time) {
 	}
 }
 
-// CountMailings is when the recipient of a limit was mailed: by an Invitation, by the others in the cache
-// that share the limit, and by those of its Organization that were deleted since.
+// CountMailings returns when the recipient of a limit was mailed. It counts the mails of the
+// Invitation, of others in the cache that share the limit, and of deleted Invitations of its
+// Organization.
 func (n *Notifier) CountMailings(inv *accountsv1.Invitation, limit delivery.RateLimit, sharing []accountsv1.Invitation) invitation.Mailings {
 	known, counted := mailingsOf(inv), invitation.Mailings{Reached: limit.Reached, All: invitation.MailingsOf(inv)}
 	for i := range sharing {
@@ -77,8 +78,7 @@ func (n *Notifier) CountMailings(inv *accountsv1.Invitation, limit delivery.Rate
 	return counted
 }
 
-// put notes a mailing that is not known yet, and forgets those that do not count
-// any more.
+// put notes a mailing that is not known yet, and removes those that no longer count.
 func (m *mailings) put(key string, one mailing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,10 +97,10 @@ func (m *mailings) put(key string, one mailing) {
 	m.noted[key] = append(m.noted[key], one)
 }
 
-// same tells whether what was noted is this mailing.
+// same reports whether noted is this mailing.
 func (m mailing) same(noted mailing) bool { return noted.at.Equal(m.at) && noted.by == m.by }
 
-// without are the mailings that are not among those that are known otherwise.
+// without returns the times of the noted mailings that are not among the known ones.
 func (m *mailings) without(key string, known []mailing) []time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()

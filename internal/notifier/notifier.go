@@ -23,14 +23,14 @@ import (
 
 // Notifier sends the messages about Invitations and Accounts.
 type Notifier struct {
-	// Mailer takes the mails of Organizations without a mail server of their own, and all mails about
-	// Accounts, which can belong to several Organizations.
+	// Mailer sends the mails of Organizations without a mail server of their own. It also sends all
+	// mails about Accounts, because an Account can belong to several Organizations.
 	Mailer Mailer
-	// From is the sender of those.
+	// From is the sender of the mails that Mailer sends.
 	From netmail.Address
-	// Settings reads what Organizations bring of their own.
+	// Settings reads the settings that Organizations bring themselves.
 	Settings *Settings
-	// Texter takes short messages; nil: there is no SMS gateway.
+	// Texter sends short messages. It is nil if there is no SMS gateway.
 	Texter Texter
 	// Chatter posts to chats.
 	Chatter Chatter
@@ -38,18 +38,18 @@ type Notifier struct {
 	Secrets client.Writer
 	// Keys reads the keyring that links are made with.
 	Keys func(ctx context.Context) (invitation.Keyring, error)
-	// PortalURL is what links start with.
+	// PortalURL is the base URL of links.
 	PortalURL *url.URL
-	// Holder names this process in claims. Another run of it has another name.
+	// Holder names this process in claims. A restarted process has another name.
 	Holder string
-	// Deadline is how long a try can take at most.
+	// Deadline limits the time of one send.
 	Deadline time.Duration
 
 	ended    endedTries
 	mailings mailings
 }
 
-// Check returns an error that names what a Notifier needs and lacks.
+// Check returns an error that lists the required fields if one of them is missing.
 func (n *Notifier) Check() error {
 	if n == nil || n.Mailer == nil || n.Settings == nil || n.Chatter == nil || n.Secrets == nil || n.Keys == nil || n.PortalURL == nil {
 		return errors.New("a notifier needs a mailer, settings, a chatter, a writer of Secrets, link keys and the portal's URL")
@@ -65,16 +65,15 @@ func (n *Notifier) Lane(m Message) Lane {
 	return NoLane
 }
 
-// Send makes the try that was claimed for a message, and returns how it ended. The answer is what the
-// receiving server said, where the message was not confirmed.
+// Send sends a claimed message and returns the result. If the receiving server did not confirm the
+// message, answer holds what the server replied.
 func (n *Notifier) Send(ctx context.Context, m Message) (result accountsv1.DeliveryResult, answer string) {
 	log := logf.FromContext(ctx).WithValues("delivery", m.Name, "medium", m.Medium, "purpose", m.Purpose, "try", m.Tries)
 	if Media().Spent(m.Delivery) {
-		log.Info("Message counts as sent, because two tries ended without an answer")
-		return accountsv1.DeliverySent, "nobody knows how two tries ended, because a controller was stopped at one of them at least; it is not sent again"
+		log.Info("Message counts as sent, because two sends ended without an answer")
+		return accountsv1.DeliverySent, "it is unknown how two sends ended, because a controller was stopped during at least one of them; the message is not sent again"
 	}
-	// A send that is called off half-way leaves its outcome unknown, so the process waits for it when it
-	// is told to stop.
+	// Cancelling a send half-way leaves its outcome unknown, so the process waits for it at shutdown.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.Deadline)
 	defer cancel()
 	err := n.pass(ctx, m)
@@ -90,7 +89,7 @@ func (n *Notifier) Send(ctx context.Context, m Message) (result accountsv1.Deliv
 func (n *Notifier) pass(ctx context.Context, m Message) error {
 	carrier, known := carriers[m.Medium]
 	if !known {
-		return &unsendableError{fmt.Sprintf("this Usher does not know the medium %q: update Usher, or choose another delivery", m.Medium)}
+		return &unsendableError{fmt.Sprintf("this version of Usher does not know the medium %q: update Usher, or choose another delivery", m.Medium)}
 	}
 	return carrier.Send(ctx, n, m)
 }
@@ -112,31 +111,31 @@ func (n *Notifier) writer(ctx context.Context) wording.Writer {
 	}
 }
 
-// unsendableError reports a message that no later try can send either.
+// unsendableError reports a message that no retry can send.
 type unsendableError struct{ reason string }
 
 func (e *unsendableError) Error() string { return e.reason }
 
-// Permanent is true.
+// Permanent reports whether a retry fails too. It always returns true.
 func (*unsendableError) Permanent() bool { return true }
 
-// errOnlyInvitations is the result of a message about an Account by a medium that has no text for it.
-var errOnlyInvitations = &unsendableError{"messages about an Account are sent by e-mail only"}
+// errOnlyInvitations is returned for a message about an Account over a medium that has no text for it.
+var errOnlyInvitations = &unsendableError{"messages about an Account are sent only by e-mail"}
 
-// permanent is an error that can say that the same message will not be taken later either.
+// permanent is an error that can report that sending the same message later fails too.
 type permanent interface {
 	error
 	Permanent() bool
 }
 
-// unconfirmed is an error that can say that the message was sent, and that it is unknown whether it was
-// taken.
+// unconfirmed is an error that can report that the message was sent without a confirmation, so the
+// server may or may not have taken it.
 type unconfirmed interface {
 	error
 	Unconfirmed() bool
 }
 
-// resultOf is the result of a try that ended with an error.
+// resultOf returns the result of a send that ended with an error.
 func resultOf(err error) accountsv1.DeliveryResult {
 	if e, says := errors.AsType[permanent](err); errors.Is(err, invitation.ErrKeyGone) || says && e.Permanent() {
 		return accountsv1.DeliveryRefused
@@ -147,7 +146,7 @@ func resultOf(err error) accountsv1.DeliveryResult {
 	return accountsv1.DeliveryTemporaryFailure
 }
 
-// Answer cuts an answer to what a status can hold.
+// Answer shortens an answer to the length that a status can hold.
 func Answer(s string) string {
 	const longest = 250
 	return quote.Shorten(s, longest)

@@ -26,7 +26,7 @@ type mailerFunc func(ctx context.Context, m email.Message) error
 
 func (f mailerFunc) Send(ctx context.Context, m email.Message) error { return f(ctx, m) }
 
-// aReset is a mail that carries a link, with a Notifier that sends by a mailer.
+// aReset returns a mail that carries a link, and a Notifier that sends it through a mailer.
 func aReset(t *testing.T, mailer Mailer) (*Notifier, Message) {
 	t.Helper()
 	keys, err := invitation.ParseKeyring(map[string][]byte{invitation.FirstKeyName(): make([]byte, invitation.KeySize)})
@@ -53,8 +53,8 @@ func TestEachSendIsLoggedOnceAndWithoutItsSecret(t *testing.T) {
 		err  error
 		want string
 	}{
-		"a mail that the server took": {nil, `"msg"="Message was sent" "delivery"="reset-1" "medium"="Email" "purpose"="Reset" "try"=1`},
-		"a mail that it did not take": {
+		"a mail that the server takes": {nil, `"msg"="Message was sent" "delivery"="reset-1" "medium"="Email" "purpose"="Reset" "try"=1`},
+		"a mail that the server does not take": {
 			errors.New("not now"),
 			`"msg"="Message was not confirmed" "delivery"="reset-1" "medium"="Email" "purpose"="Reset" "try"=1 "result"="TemporaryFailure" "reason"="not now"`,
 		},
@@ -70,7 +70,7 @@ func TestEachSendIsLoggedOnceAndWithoutItsSecret(t *testing.T) {
 			log := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
 			n.Send(logr.NewContext(context.Background(), log), m)
 			if link == "" || len(lines) != 1 || !strings.HasSuffix(lines[0], c.want) || strings.Contains(lines[0], link) {
-				t.Errorf("for the link %q it is logged\n%s", link, strings.Join(lines, "\n"))
+				t.Errorf("for the link %q the log is\n%s", link, strings.Join(lines, "\n"))
 			}
 		})
 	}
@@ -80,7 +80,7 @@ func TestAMediumWithoutACarrierIsRefused(t *testing.T) {
 	n, m := aReset(t, mailerFunc(func(context.Context, email.Message) error { return nil }))
 	m.Medium = "Pigeon"
 	if result, answer := n.Send(context.Background(), m); result != accountsv1.DeliveryRefused || !strings.Contains(answer, "update Usher") {
-		t.Errorf("it is %s: %s", result, answer)
+		t.Errorf("got %s: %s", result, answer)
 	}
 	for _, medium := range []accountsv1.Medium{accountsv1.MediumSMS, accountsv1.MediumChat, accountsv1.MediumLink} {
 		n.Texter, m.Medium = nil, medium

@@ -20,16 +20,16 @@ import (
 func TestWhatAnErrorMakesOfATry(t *testing.T) {
 	cases := map[accountsv1.DeliveryResult]map[string]error{
 		accountsv1.DeliveryRefused: {
-			"the mail server refused it":           &email.RefusedError{},
-			"it cannot be a mail":                  &input.InvalidError{},
-			"the SMS gateway refused it":           &sms.RefusedError{},
-			"it cannot be a short message":         &sms.InvalidError{},
-			"the chat refused it":                  &chat.RefusedError{},
-			"it cannot be a line in a chat":        &chat.InvalidError{},
-			"the Secret is somebody else's":        &foreignSecretError{},
-			"there is no SMS gateway":              errNoGateway,
-			"the key of its link is gone":          invitation.ErrKeyGone,
-			"the refusal came by way of something": fmt.Errorf("again: %w", &email.RefusedError{}),
+			"the mail server refused it":              &email.RefusedError{},
+			"it cannot be written as a mail":          &input.InvalidError{},
+			"the SMS gateway refused it":              &sms.RefusedError{},
+			"it cannot be written as a short message": &sms.InvalidError{},
+			"the chat refused it":                     &chat.RefusedError{},
+			"it cannot be posted to a chat":           &chat.InvalidError{},
+			"the Secret has another owner":            &foreignSecretError{},
+			"there is no SMS gateway":                 errNoGateway,
+			"the key of its link was deleted":         invitation.ErrKeyGone,
+			"the refusal is wrapped in another error": fmt.Errorf("again: %w", &email.RefusedError{}),
 		},
 		delivery.Unconfirmed: {
 			"the mail server did not answer": &email.UnknownError{Err: errors.New("timeout")},
@@ -37,17 +37,17 @@ func TestWhatAnErrorMakesOfATry(t *testing.T) {
 			"the chat did not answer":        &chat.UnknownError{},
 		},
 		accountsv1.DeliveryTemporaryFailure: {
-			"the mail server said not now": &email.TemporaryError{},
-			"the SMS gateway said not now": &sms.TemporaryError{},
-			"the chat said not now":        &chat.TemporaryError{},
-			"the API server failed":        errors.New("no answer"),
+			"the mail server failed temporarily": &email.TemporaryError{},
+			"the SMS gateway failed temporarily": &sms.TemporaryError{},
+			"the chat failed temporarily":        &chat.TemporaryError{},
+			"the API server failed":              errors.New("no answer"),
 		},
 	}
 	for want, errs := range cases {
 		for name, err := range errs {
 			t.Run(name, func(t *testing.T) {
 				if got := resultOf(err); got != want {
-					t.Errorf("it is %s, not %s", got, want)
+					t.Errorf("got %s, want %s", got, want)
 				}
 			})
 		}

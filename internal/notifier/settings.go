@@ -24,12 +24,11 @@ import (
 	"github.com/usher-dev/usher/internal/wording/template"
 )
 
-// Settings reads what Organizations bring of their own: wording, a mail server,
-// a chat.
+// Settings reads what Organizations configure themselves: wording, a mail server, a chat.
 type Settings struct {
-	// Reader has the ConfigMaps and Secrets of home namespaces that Usher may read.
+	// Reader reads the ConfigMaps and Secrets of home namespaces that Usher can read.
 	Reader client.Reader
-	// Hello is the name that mail servers are greeted with.
+	// Hello is the name that Usher gives when it greets mail servers.
 	Hello string
 
 	mu      sync.Mutex
@@ -42,7 +41,7 @@ type ownServer struct {
 	smtp        *email.SMTP
 }
 
-// templates are an Organization's own wording; what is amiss with it is left out.
+// templates returns an Organization's own wording, without the templates that have errors.
 func (s *Settings) templates(ctx context.Context, home string) (wording.Templates, []template.Error, error) {
 	own := &corev1.ConfigMap{}
 	if err := s.read(ctx, home, accountsv1.MailTemplatesName, own); err != nil {
@@ -52,14 +51,14 @@ func (s *Settings) templates(ctx context.Context, home string) (wording.Template
 	return templates, faults, nil
 }
 
-// credentials are the secrets that an Organization brings; none is no error.
+// credentials returns the secrets that an Organization brings. If it has none, that is no error.
 func (s *Settings) credentials(ctx context.Context, home string) (map[string][]byte, error) {
 	own := &corev1.Secret{}
 	err := s.read(ctx, home, accountsv1.CredentialsName, own)
 	return own.Data, err
 }
 
-// read reads an object of a home namespace; one that does not exist stays empty.
+// read reads an object of a home namespace. If the object does not exist, into stays empty.
 func (s *Settings) read(ctx context.Context, home, name string, into client.Object) error {
 	err := client.IgnoreNotFound(s.Reader.Get(ctx, types.NamespacedName{Namespace: home, Name: name}, into))
 	if err != nil {
@@ -68,13 +67,14 @@ func (s *Settings) read(ctx context.Context, home, name string, into client.Obje
 	return nil
 }
 
-// ChatURL is where an Organization is told who has joined; empty: nowhere.
+// ChatURL returns the URL of the chat where Usher announces new members of an Organization. It is empty
+// if there is none.
 func (s *Settings) ChatURL(ctx context.Context, home string) (string, error) {
 	credentials, err := s.credentials(ctx, home)
 	return strings.TrimSpace(string(credentials[accountsv1.ChatURLKey])), err
 }
 
-// server is the mail server of an Organization that has its own.
+// server returns the mail server of an Organization that has its own.
 func (s *Settings) server(ctx context.Context, org *accountsv1.Organization) (*email.SMTP, error) {
 	credentials, err := s.credentials(ctx, string(org.Spec.Namespace))
 	if err != nil {
@@ -113,8 +113,8 @@ func (s *Settings) Close() {
 	s.servers = nil
 }
 
-// serverConfig reads how an Organization's own mail server is reached. An error
-// is a sentence that says what to change.
+// serverConfig reads the settings of an Organization's own mail server. An error is a sentence that
+// tells the admin what to change.
 func serverConfig(org *accountsv1.Organization, credentials map[string][]byte) (email.Config, error) {
 	own := org.Spec.Mail
 	server, err := email.ParseURL(own.Server)
@@ -123,13 +123,13 @@ func serverConfig(org *accountsv1.Organization, credentials map[string][]byte) (
 	}
 	sender, err := netmail.ParseAddress(own.Sender)
 	if err != nil {
-		return email.Config{}, errors.New(`spec.mail.sender must be such as "Acme <accounts@acme.example>"`)
+		return email.Config{}, errors.New(`spec.mail.sender is not a valid address: write it like "Acme <accounts@acme.example>"`)
 	}
 	config := email.Config{Server: server}
 	if server.User != "" {
 		password := strings.TrimRight(string(credentials[accountsv1.SMTPPasswordKey]), "\r\n")
 		if password == "" {
-			return config, fmt.Errorf("put the password of %s into entry %s of Secret %s in the home namespace",
+			return config, fmt.Errorf("the password is missing: put the password of %s into entry %s of Secret %s in the home namespace",
 				server.User, accountsv1.SMTPPasswordKey, accountsv1.CredentialsName)
 		}
 		config.Password = func() (string, error) { return password, nil }
@@ -144,7 +144,7 @@ func serverConfig(org *accountsv1.Organization, credentials map[string][]byte) (
 	return config, nil
 }
 
-// Fault says what is amiss with what an Organization brings of its own.
+// Fault reports the first error in the settings that an Organization brings itself.
 func (s *Settings) Fault(ctx context.Context, org *accountsv1.Organization) (organization.MailFault, error) {
 	var none organization.MailFault
 	home := string(org.Spec.Namespace)
@@ -162,7 +162,7 @@ func (s *Settings) Fault(ctx context.Context, org *accountsv1.Organization) (org
 	if len(faults) > 0 {
 		return organization.MailFault{
 			Reason: accountsv1.ReasonTemplateInvalid,
-			Message: fmt.Sprintf("ConfigMap %s cannot be used as it is, and Usher's own wording is used meanwhile: %s.",
+			Message: fmt.Sprintf("ConfigMap %s has an error, so Usher uses its own wording until you correct it: %s.",
 				accountsv1.MailTemplatesName, Answer(strings.TrimRight(faults[0].Error(), "."))),
 		}, nil
 	}
@@ -174,7 +174,7 @@ func serverFault(org *accountsv1.Organization, credentials map[string][]byte) or
 		return organization.MailFault{}
 	}
 	if _, err := serverConfig(org, credentials); err != nil {
-		return organization.MailFault{Reason: accountsv1.ReasonMailServerInvalid, Message: "No mail goes out: " + err.Error() + "."}
+		return organization.MailFault{Reason: accountsv1.ReasonMailServerInvalid, Message: "Usher cannot send mail: " + err.Error() + "."}
 	}
 	return organization.MailFault{}
 }
@@ -187,13 +187,13 @@ func chatFault(credentials map[string][]byte) organization.MailFault {
 	if err := chat.Check(own); err != nil {
 		return organization.MailFault{
 			Reason:  accountsv1.ReasonChatInvalid,
-			Message: fmt.Sprintf("Nobody is told in the chat: entry %s of Secret %s: %s.", accountsv1.ChatURLKey, accountsv1.CredentialsName, err),
+			Message: fmt.Sprintf("Usher cannot post to the chat: entry %s of Secret %s: %s.", accountsv1.ChatURLKey, accountsv1.CredentialsName, err),
 		}
 	}
 	return organization.MailFault{}
 }
 
-// DomainOf is the domain of a sender.
+// DomainOf returns the domain of a sender.
 func DomainOf(sender netmail.Address) string {
 	return sender.Address[strings.LastIndexByte(sender.Address, '@')+1:]
 }

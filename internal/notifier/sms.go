@@ -12,15 +12,15 @@ import (
 	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
-// Texter passes a short message to an SMS gateway. Its errors are those of sms.Client.
+// Texter passes a short message to an SMS gateway. It returns the errors of sms.Client.
 type Texter interface {
 	Send(ctx context.Context, m sms.Message) error
 }
 
-// errNoGateway is the result of a delivery by SMS without an SMS gateway.
-var errNoGateway = &sms.InvalidError{Reason: "this Usher has no SMS gateway: set --sms-url, or choose another delivery"}
+// errNoGateway is returned for a delivery by SMS if there is no SMS gateway.
+var errNoGateway = &sms.InvalidError{Reason: "Usher has no SMS gateway: set --sms-url, or choose another delivery"}
 
-// smsCarrier sends the invitation as a short message, by the platform's gateway.
+// smsCarrier sends the invitation as a short message through the platform's gateway.
 type smsCarrier struct{}
 
 var _ Carrier = smsCarrier{}
@@ -33,7 +33,8 @@ func (smsCarrier) Medium() delivery.Medium {
 	}
 }
 
-// telephone is the number that an Invitation is texted to; empty if it is not texted.
+// telephone returns the number that an Invitation is texted to. It is empty if SMS is not a channel of
+// the Invitation.
 func telephone(inv *accountsv1.Invitation) string {
 	if !slices.Contains(inv.Spec.Delivery, accountsv1.ChannelSMS) {
 		return ""

@@ -14,16 +14,16 @@ func TestWhoIsTexted(t *testing.T) {
 		by   []accountsv1.DeliveryChannel
 		want string
 	}{
-		"by mail alone, and with a number": {nil, ""},
-		"by SMS":                           {[]accountsv1.DeliveryChannel{"SMS"}, "+393331234567"},
-		"by all":                           {[]accountsv1.DeliveryChannel{"Email", "Link", "SMS"}, "+393331234567"},
-		"as a link, and with a number":     {[]accountsv1.DeliveryChannel{"Link"}, ""},
+		"by mail only, with a number": {nil, ""},
+		"by SMS":                      {[]accountsv1.DeliveryChannel{"SMS"}, "+393331234567"},
+		"by all channels":             {[]accountsv1.DeliveryChannel{"Email", "Link", "SMS"}, "+393331234567"},
+		"as a link, with a number":    {[]accountsv1.DeliveryChannel{"Link"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv := &accountsv1.Invitation{}
 			inv.Spec.Delivery, inv.Spec.PhoneNumber = c.by, "+393331234567"
 			if got := telephone(inv); got != c.want {
-				t.Errorf("it is %q", got)
+				t.Errorf("got %q", got)
 			}
 		})
 	}

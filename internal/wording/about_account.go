@@ -13,7 +13,7 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// AccountMail writes a mail about an Account. Its language is as it was claimed.
+// AccountMail writes a mail about an Account, in the language that was claimed.
 func (w Writer) AccountMail(f account.Facts, d accountsv1.Delivery) (Content, error) {
 	tag, userName, status := language.Tag(d.Language), username.Show(f.Account.Name), f.Account.Status
 	resetURL, contact := w.page("reset"), account.SupportContact(f.Belongings)
@@ -41,10 +41,10 @@ func (w Writer) AccountMail(f account.Facts, d accountsv1.Delivery) (Content, er
 	return Content{}, fmt.Errorf("an Account has no mail for the purpose %s", d.Purpose)
 }
 
-// resetMail brings the link of the newest request for a new password.
+// resetMail writes the mail with the link of the newest request for a new password.
 func (w Writer) resetMail(a *accountsv1.Account, tag language.Tag, contact string) (Content, error) {
 	if len(a.Status.ResetTimes) == 0 {
-		return Content{}, errors.New("nobody has asked for a new password")
+		return Content{}, errors.New("the Account has no request for a new password")
 	}
 	keys, err := w.Keys()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// Mail writes a mail about an Invitation, in the Organization's own words where it has any.
+// Mail writes a mail about an Invitation. It uses the Organization's own wording if there is one.
 func (w Writer) Mail(templates Templates, f invitation.Facts, d accountsv1.Delivery) (Content, error) {
 	inv, tag := f.Invitation, tagOf(f.Invitation, d)
 	attempt := inv.Status.Attempt
@@ -55,8 +55,7 @@ func (w Writer) Mail(templates Templates, f invitation.Facts, d accountsv1.Deliv
 	return Content{}, fmt.Errorf("an Invitation has no mail for the purpose %s", d.Purpose)
 }
 
-// invitation is what an invitation says, from the Invitation's spec and its
-// claim alone.
+// invitation returns the data of an invitation. It depends only on the Invitation's spec and its claim.
 func (w Writer) invitation(inv *accountsv1.Invitation) (InvitationData, error) {
 	link, err := w.Link(inv)
 	return InvitationData{
@@ -98,12 +97,12 @@ func (w Writer) SMS(f invitation.Facts, d accountsv1.Delivery) (string, error) {
 	return InvitationSMS(tagOf(f.Invitation, d), data)
 }
 
-// Chat writes the line that tells a chat who has joined.
+// Chat writes the line that announces a new member in a chat.
 func Chat(f invitation.Facts, d accountsv1.Delivery) (string, error) {
 	return JoinedChat(tagOf(f.Invitation, d), joined(f.Invitation))
 }
 
-// PermissionLines are what a person can do after accepting, one line for each permission.
+// PermissionLines returns what a person can do after accepting, one line for each permission.
 func PermissionLines(o invitation.Offer) []string {
 	const longest = 250
 	var lines []string
@@ -124,7 +123,7 @@ func userName(inv *accountsv1.Invitation) string {
 	return username.Show(string(inv.Status.Acceptance.AccountRef.Name))
 }
 
-// NameOf is the name of the invited person; empty where it is not known.
+// NameOf returns the name of the invited person. It is empty if the name is not known.
 func NameOf(inv *accountsv1.Invitation) string {
 	return strings.TrimSpace(string(inv.Spec.GivenName) + " " + string(inv.Spec.FamilyName))
 }

@@ -23,7 +23,7 @@ const (
 	aSignInURL = "https://usher.example.org/sign-in?a=1&b=2"
 )
 
-// facts are what the mails about an Account say.
+// facts are the data of the mails about an Account.
 type facts struct {
 	userName, address, contact string
 	more                       []string // user names
@@ -39,14 +39,14 @@ func someFacts() facts {
 	}
 }
 
-// fewFacts are those without which there is no mail.
+// fewFacts are the data that every mail requires.
 func fewFacts() facts {
 	f := someFacts()
 	f.contact, f.more = "", nil
 	return f
 }
 
-// accountMails write each of the mails about an Account.
+// accountMails holds functions that write each of the mails about an Account.
 var accountMails = map[string]func(language.Tag, facts) (wording.Content, error){
 	"reset": func(tag language.Tag, f facts) (wording.Content, error) {
 		return wording.Reset(tag, wording.ResetData{UserName: f.userName, Link: f.link, ValidUntil: f.time, SupportContact: f.contact})
@@ -73,7 +73,7 @@ var onlyLinks = map[string]string{
 	"confirmation": aSignInURL,
 }
 
-// mailsWithContact are all mails that say whom the person can turn to.
+// mailsWithContact returns all mails that show a contact for help.
 func mailsWithContact() map[string]func(language.Tag, facts) (wording.Content, error) {
 	all := maps.Clone(accountMails)
 	all["confirmation"] = func(tag language.Tag, f facts) (wording.Content, error) {
@@ -95,7 +95,7 @@ func TestAccountMails(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					// What is left out differs by language only where there is a plural.
+					// The left-out parts differ by language only if there is a plural.
 					if suffix == "" || tag == language.Default || name == "usernames" {
 						goldenContent(t, name+suffix+"."+tag.String(), c)
 					}
@@ -116,12 +116,12 @@ func isWhole(t *testing.T, tag language.Tag, c wording.Content) {
 		t.Errorf("the lines of the text are not in order:\n%q", c.Text)
 	}
 	if !strings.Contains(c.HTML, `<html lang="`+tag.String()+`"`) {
-		t.Error("the HTML does not say its language")
+		t.Error("the HTML does not declare its language")
 	}
 }
 
-// showsOnly tells whether a mail leads to that address alone, shows it as text to copy, and keeps it out
-// of its subject, which is on every locked screen.
+// showsOnly checks that a mail leads only to that address and shows it as text to copy. The address
+// must not be in the subject, which every locked screen shows.
 func showsOnly(t *testing.T, c wording.Content, link string) {
 	t.Helper()
 	if got := links(t, c.HTML); !slices.Equal(got, []string{link}) {
@@ -130,7 +130,7 @@ func showsOnly(t *testing.T, c wording.Content, link string) {
 	if strings.Count(c.Text, "://") != 1 || !strings.Contains(c.Text, "\n"+link+"\n") {
 		t.Errorf("addresses in the text, want only %q in a line of its own:\n%s", link, c.Text)
 	}
-	// One is where the link leads to, and one is to copy.
+	// The link leads to one of them, and the other one is to copy.
 	if strings.Count(c.HTML, "://") != 2 || !strings.Contains(html.UnescapeString(c.HTML), ">"+link+"<") {
 		t.Errorf("addresses in the HTML, want only %q:\n%s", link, c.HTML)
 	}
@@ -146,36 +146,36 @@ func TestAccountMailsRefuse(t *testing.T) {
 	page := []string{"locked", "password", "factor"}
 	for name, c := range map[string]struct {
 		change func(*facts)
-		fields map[string]string // by mail; "" stands for all that are listed
+		fields map[string]string // by mail; "" is for all listed mails
 		mails  []string
 	}{
-		"no user name":                   {func(f *facts) { f.userName = "" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
-		"a user name with a line break":  {func(f *facts) { f.userName = "jane\r\nBcc: eve@evil.example" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
-		"a user name with a NUL":         {func(f *facts) { f.userName = "jane\x00" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
-		"a user name that is turned":     {func(f *facts) { f.userName = "\u202eenaj" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
-		"a user name in broken UTF-8":    {func(f *facts) { f.userName = "jane\xff" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
-		"an encoded user name":           {func(f *facts) { f.userName = "=?utf-8?q?x?=" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
-		"a web address as a user name":   {func(f *facts) { f.userName = "HTTPS://evil" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
-		"a host name as a user name":     {func(f *facts) { f.userName = "evil.example" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
-		"an IP address as a user name":   {func(f *facts) { f.userName = "10.0.0.1" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
-		"a foreign dot in a user name":   {func(f *facts) { f.userName = "evil．example" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
-		"a mail address as a user name":  {func(f *facts) { f.userName = "eve@evil.example" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
-		"a second user name with a link": {func(f *facts) { f.more[0] = "www.evil" }, map[string]string{"": "list of user names"}, []string{"usernames"}},
-		"a second user name of no name":  {func(f *facts) { f.more[0] = " " }, map[string]string{"": "list of user names"}, []string{"usernames"}},
-		"no time":                        {func(f *facts) { f.time = time.Time{} }, map[string]string{"reset": "end of validity", "locked": "end of the lock", "": "time of the change"}, all[:4]},
-		"no link":                        {func(f *facts) { f.link = "" }, map[string]string{"": "link"}, all[:1]},
-		"a script as a link":             {func(f *facts) { f.link = "javascript:alert(1)" }, map[string]string{"": "link"}, all[:1]},
-		"a link with a line break":       {func(f *facts) { f.link += "\nhttps://evil.example" }, map[string]string{"": "link"}, all[:1]},
-		"a link with a quote":            {func(f *facts) { f.link += `" onclick="x` }, map[string]string{"": "link"}, all[:1]},
-		"a link with a password in it":   {func(f *facts) { f.link = "https://usher.example.org@evil.example/" }, map[string]string{"": "link"}, all[:1]},
-		"no reset page":                  {func(f *facts) { f.resetURL = "" }, map[string]string{"": "address of the reset page"}, page},
-		"a relative reset page":          {func(f *facts) { f.resetURL = "/reset" }, map[string]string{"": "address of the reset page"}, page},
-		"a reset page with an element":   {func(f *facts) { f.resetURL += "<img>" }, map[string]string{"": "address of the reset page"}, page},
-		"no sign-in page":                {func(f *facts) { f.signInURL = "" }, map[string]string{"": "address of the sign-in page"}, all[4:]},
-		"a script as a sign-in page":     {func(f *facts) { f.signInURL = "javascript:x" }, map[string]string{"": "address of the sign-in page"}, all[4:]},
-		"no address":                     {func(f *facts) { f.address = "" }, map[string]string{"": "address of the user names"}, all[4:]},
-		"two addresses":                  {func(f *facts) { f.address = "a@example.com, b@example.com" }, map[string]string{"": "address of the user names"}, all[4:]},
-		"an address with a line break":   {func(f *facts) { f.address = "a@example.com\nx" }, map[string]string{"": "address of the user names"}, all[4:]},
+		"no user name":                      {func(f *facts) { f.userName = "" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
+		"a user name with a line break":     {func(f *facts) { f.userName = "jane\r\nBcc: eve@evil.example" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
+		"a user name with a NUL":            {func(f *facts) { f.userName = "jane\x00" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
+		"a user name with reversed letters": {func(f *facts) { f.userName = "\u202eenaj" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
+		"a user name in broken UTF-8":       {func(f *facts) { f.userName = "jane\xff" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
+		"an encoded user name":              {func(f *facts) { f.userName = "=?utf-8?q?x?=" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
+		"a web address as a user name":      {func(f *facts) { f.userName = "HTTPS://evil" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
+		"a host name as a user name":        {func(f *facts) { f.userName = "evil.example" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
+		"an IP address as a user name":      {func(f *facts) { f.userName = "10.0.0.1" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
+		"a foreign dot in a user name":      {func(f *facts) { f.userName = "evil．example" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
+		"a mail address as a user name":     {func(f *facts) { f.userName = "eve@evil.example" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
+		"a second user name with a link":    {func(f *facts) { f.more[0] = "www.evil" }, map[string]string{"": "list of user names"}, []string{"usernames"}},
+		"a blank second user name":          {func(f *facts) { f.more[0] = " " }, map[string]string{"": "list of user names"}, []string{"usernames"}},
+		"no time":                           {func(f *facts) { f.time = time.Time{} }, map[string]string{"reset": "end of validity", "locked": "end of the lock", "": "time of the change"}, all[:4]},
+		"no link":                           {func(f *facts) { f.link = "" }, map[string]string{"": "link"}, all[:1]},
+		"a script as a link":                {func(f *facts) { f.link = "javascript:alert(1)" }, map[string]string{"": "link"}, all[:1]},
+		"a link with a line break":          {func(f *facts) { f.link += "\nhttps://evil.example" }, map[string]string{"": "link"}, all[:1]},
+		"a link with a quote":               {func(f *facts) { f.link += `" onclick="x` }, map[string]string{"": "link"}, all[:1]},
+		"a link with a password in it":      {func(f *facts) { f.link = "https://usher.example.org@evil.example/" }, map[string]string{"": "link"}, all[:1]},
+		"no reset page":                     {func(f *facts) { f.resetURL = "" }, map[string]string{"": "address of the reset page"}, page},
+		"a relative reset page":             {func(f *facts) { f.resetURL = "/reset" }, map[string]string{"": "address of the reset page"}, page},
+		"a reset page with an element":      {func(f *facts) { f.resetURL += "<img>" }, map[string]string{"": "address of the reset page"}, page},
+		"no sign-in page":                   {func(f *facts) { f.signInURL = "" }, map[string]string{"": "address of the sign-in page"}, all[4:]},
+		"a script as a sign-in page":        {func(f *facts) { f.signInURL = "javascript:x" }, map[string]string{"": "address of the sign-in page"}, all[4:]},
+		"no address":                        {func(f *facts) { f.address = "" }, map[string]string{"": "address of the user names"}, all[4:]},
+		"two addresses":                     {func(f *facts) { f.address = "a@example.com, b@example.com" }, map[string]string{"": "address of the user names"}, all[4:]},
+		"an address with a line break":      {func(f *facts) { f.address = "a@example.com\nx" }, map[string]string{"": "address of the user names"}, all[4:]},
 	} {
 		for _, kind := range c.mails {
 			t.Run(kind+" with "+name, func(t *testing.T) {
@@ -195,11 +195,11 @@ func TestAccountMailsRefuse(t *testing.T) {
 		}
 	}
 	if _, err := wording.UserNames("en", wording.UserNamesData{Address: "jane.doe@example.com", SignInURL: aSignInURL}); err == nil {
-		t.Error("a mail with no user names is written")
+		t.Error("a mail without user names is written")
 	}
 }
 
-// What is wrong with a link is told without the link, which is a secret.
+// The error about a link must not contain the link, which is a secret.
 func TestAccountMailsKeepTheLinkToThemselves(t *testing.T) {
 	t.Parallel()
 	f := someFacts()
@@ -210,7 +210,7 @@ func TestAccountMailsKeepTheLinkToThemselves(t *testing.T) {
 	}
 }
 
-// A mail about a password goes out whatever was typed as the contact, and nothing in it leads to a page.
+// Any contact leaves the mail about a password sendable, and nothing in the mail leads to a page.
 func TestSupportContact(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ contact, said string }{
@@ -224,12 +224,12 @@ func TestSupportContact(t *testing.T) {
 		"a link beside an address":     {"help@acme.example/../www.evil.example", "help@acme. example/../www. evil. example"},
 		"a link with an address in it": {"https://evil.example/@acme.example", "https: //evil. example/@acme. example"},
 		"dots of other scripts":        {"evil．example", "evil． example"},
-		"lines, which become one":      {"a\r\nBcc: b\u2028c\x00d\u0085e", "a Bcc: b c d e"},
-		"letters turned round":         {"a\u202eb\u2066c", "a b c"},
+		"lines, which become one line": {"a\r\nBcc: b\u2028c\x00d\u0085e", "a Bcc: b c d e"},
+		"reversed letters":             {"a\u202eb\u2066c", "a b c"},
 		"broken UTF-8":                 {"a\xffb", "a b"},
 		"markup":                       {`</p><a href="//x">y</a>`, `</p><a href="//x">y</a>`},
 		"a template":                   {"{{.Link}}", "{{.Link}}"},
-		"too much":                     {strings.Repeat("é", 400), strings.Repeat("é", 299) + "…"},
+		"a contact that is too long":   {strings.Repeat("é", 400), strings.Repeat("é", 299) + "…"},
 	} {
 		for kind, write := range mailsWithContact() {
 			t.Run(name+" in "+kind, func(t *testing.T) {
@@ -291,7 +291,7 @@ func TestUserNamesOfOneAndOfSeveral(t *testing.T) {
 	}
 }
 
-// Whoever comes back at the minute that the mail says can sign in.
+// A person who returns at the minute in the mail can sign in.
 func TestLockedUntilTheNextMinute(t *testing.T) {
 	t.Parallel()
 	ten := time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC)
@@ -299,11 +299,11 @@ func TestLockedUntilTheNextMinute(t *testing.T) {
 		until time.Time
 		said  string
 	}{
-		"a full minute":          {ten, "10:00 UTC"},
-		"a moment after it":      {ten.Add(1), "10:01 UTC"},
-		"a moment before it":     {ten.Add(-1), "10:00 UTC"},
-		"the last minute of day": {ten.Add(13*time.Hour + 59*time.Minute + time.Second), "29 November 2026, 00:00 UTC"},
-		"another zone":           {ten.Add(time.Second).In(time.FixedZone("", 5*3600+1800+17)), "10:01 UTC"},
+		"a full minute":            {ten, "10:00 UTC"},
+		"a moment after it":        {ten.Add(1), "10:01 UTC"},
+		"a moment before it":       {ten.Add(-1), "10:00 UTC"},
+		"the last minute of a day": {ten.Add(13*time.Hour + 59*time.Minute + time.Second), "29 November 2026, 00:00 UTC"},
+		"another zone":             {ten.Add(time.Second).In(time.FixedZone("", 5*3600+1800+17)), "10:01 UTC"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -19,10 +19,10 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// maxQuote is how much of somebody's own words a message holds, in characters.
+// maxQuote is how much of a person's own text a message contains, in characters.
 const maxQuote = 500
 
-// webAddress is what the message of who invites must not hold. The API refuses the same, and takes the
+// webAddress is what the inviter's message must not contain. The API refuses the same, and accepts the
 // Italian titles Sig.ra and Dott.ssa.
 var (
 	webAddress = regexp.MustCompile(`(?i)://|www[.]|[\p{L}\p{N}][.]\p{L}{2,}`)
@@ -33,21 +33,21 @@ func holdsWebAddress(s string) bool {
 	return slices.ContainsFunc(webAddress.FindAllString(s, -1), func(found string) bool { return !title.MatchString(found) })
 }
 
-// mailAddress is a plain one, with the punctuation of a sentence around it.
+// mailAddress is a plain mail address, with the punctuation of a sentence around it.
 var mailAddress = regexp.MustCompile(`^[(<]?[\p{L}\p{N}_.+-]+@[\p{L}\p{N}-]+([.][\p{L}\p{N}-]+)*[>,;:.)]*$`)
 
-// addressLike are the places where mail programs and telephones see an address and make it a link, in
-// two halves. Dots of other scripts count as dots, and letters of no width may stand between.
+// addressLike are the places where mail programs and telephones recognise an address and turn it into a
+// link, in two halves. Dots of other scripts count as dots, and zero-width letters can stand between.
 var addressLike = []*regexp.Regexp{
 	regexp.MustCompile(`(:)(//)`),
 	regexp.MustCompile(`(?i)(www\p{Cf}*[.．․﹒。｡])(\S)`),
 	regexp.MustCompile(`([^\s\p{P}\p{Cf}]\p{Cf}*[.．․﹒])(\p{Cf}*\p{L}\p{Cf}*[-\p{L}\p{M}\p{N}])`),
-	// The full stop of Chinese and Japanese is often followed by a letter at once.
+	// In Chinese and Japanese, a letter often follows the full stop directly.
 	regexp.MustCompile(`([-0-9A-Za-z]\p{Cf}*[。｡])(\p{Cf}*[0-9A-Za-z])`),
 	regexp.MustCompile(`(\d[.])(\d+[.]\d+[.]\d)`),
 }
 
-// checks looks at the fields of a message one after the other and keeps the first fault.
+// checks checks the fields of a message one after the other and keeps the first error.
 type checks struct{ err error }
 
 func (c *checks) keep(s string, err error) string {
@@ -57,39 +57,40 @@ func (c *checks) keep(s string, err error) string {
 	return s
 }
 
-// name is a name that is required.
+// name checks a required name.
 func (c *checks) name(field, s string) string { return c.keep(checkName(field, s, true)) }
 
-// person is the name of a person, which may be empty. It never looks like a link: people are who
-// attackers pretend to be, and no person's name needs a dot within it.
+// person checks the name of a person, which can be empty. The result never looks like a link: attackers
+// pretend to be people, and no person's name needs a dot inside.
 func (c *checks) person(field, s string) string {
 	s = c.keep(checkName(field, s, false))
 	return apart(s)
 }
 
-// userName is what a person signs in as. It must be shown as it is, and never looks like a link.
+// userName checks the name that a person signs in with. It must be shown unchanged, and must not look
+// like a link.
 func (c *checks) userName(field, s string) string {
 	s = c.name(field, s)
-	c.that(apart(s) == s, field, "holds a web address")
+	c.that(apart(s) == s, field, "contains a web address")
 	return s
 }
 
-// date is a time as the language writes it.
+// date returns a time in the notation of the language.
 func (c *checks) date(tag language.Tag, field string, at time.Time) string {
 	c.that(!at.IsZero(), field, "is missing")
 	return tag.Date(at)
 }
 
-// link is an absolute address of a page.
+// link checks the absolute address of a page.
 func (c *checks) link(field, s string) string { return c.keep(s, checkLink(field, s)) }
 
-// address is the mail address of a person.
+// address checks the mail address of a person.
 func (c *checks) address(field, s string) string {
 	a, err := input.Address(field, netmail.Address{Address: s})
 	return c.keep(a.Address, err)
 }
 
-// message is what somebody with rights in the organization typed.
+// message checks a text by a person with rights in the organization.
 func (c *checks) message(field, s string) string { return c.keep(checkMessage(field, s)) }
 
 // that refuses a field unless ok.
@@ -109,9 +110,9 @@ func checkName(field, s string, required bool) (string, error) {
 	case s == "" && required:
 		return "", input.Invalid(field, "is missing")
 	case strings.Contains(lower, "://") || strings.Contains(lower, "www."):
-		return "", input.Invalid(field, "holds a web address")
+		return "", input.Invalid(field, "contains a web address")
 	case strings.ContainsFunc(s, turnsLetters):
-		return "", input.Invalid(field, "holds a character that turns the order of letters round")
+		return "", input.Invalid(field, "contains a character that reverses the order of letters")
 	}
 	return s, nil
 }
@@ -130,18 +131,18 @@ func checkMessage(field, s string) (string, error) {
 	case !utf8.ValidString(s):
 		return "", input.Invalid(field, "is not valid UTF-8")
 	case strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && input.BreaksLine(r) || turnsLetters(r) }):
-		return "", input.Invalid(field, "holds a control character other than a line break")
+		return "", input.Invalid(field, "contains a control character other than a line break")
 	case utf8.RuneCountInString(s) > maxQuote:
 		return "", input.Invalid(field, fmt.Sprintf("is longer than %d characters", maxQuote))
 	case holdsWebAddress(s):
-		return "", input.Invalid(field, "holds a web address (put a space after a full stop)")
+		return "", input.Invalid(field, "contains a web address (put a space after a full stop)")
 	}
 	return paragraphs(apart(s)), nil
 }
 
-// quotable makes a stranger's words fit for a message, whatever they are: a notice must not fail to go
-// out because of what somebody typed. What looks like an address is broken by a space, so that no
-// program makes it a link.
+// quotable makes any text by a stranger fit for a message, because a notice must not fail because of
+// the text. A string that looks like an address gets a space inside, so that no program turns it into a
+// link.
 func quotable(s string) string {
 	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n").Replace(strings.ToValidUTF8(s, ""))
 	s = strings.Map(func(r rune) rune {
@@ -156,9 +157,9 @@ func quotable(s string) string {
 	return paragraphs(apart(quote.Shorten(s, maxQuote)))
 }
 
-// contact makes whom people can turn to fit for a message, whatever was typed: a mail about a password
-// must not wait until somebody corrects a telephone number. A mail address stays as it is; what looks
-// like another address is broken by a space.
+// contact makes any support contact fit for a message: a mail about a password must not wait until an
+// admin corrects a telephone number. A mail address stays unchanged. A string that looks like another
+// address gets a space inside.
 func contact(s string) string {
 	words := strings.Fields(quote.Line(s))
 	for i, word := range words {
@@ -169,10 +170,11 @@ func contact(s string) string {
 	return quote.Shorten(strings.Join(words, " "), input.MaxLine)
 }
 
-// apart puts a space into everything that could be taken for a web address. Nothing else changes.
+// apart puts a space into every string that programs could take for a web address. It changes nothing
+// else.
 func apart(s string) string {
 	for _, pattern := range addressLike {
-		// Labels of a host name share letters, so that one look does not find them all.
+		// Labels of a host name share letters, so one pass does not find them all.
 		for pattern.MatchString(s) {
 			s = pattern.ReplaceAllString(s, "$1 $2")
 		}
@@ -180,7 +182,7 @@ func apart(s string) string {
 	return s
 }
 
-// paragraphs drops spaces around lines and all but one of the empty lines that follow each other.
+// paragraphs removes the spaces around lines. Of several empty lines in a row it keeps one.
 func paragraphs(s string) string {
 	var out []string
 	for line := range strings.SplitSeq(strings.TrimSpace(s), "\n") {
@@ -192,8 +194,8 @@ func paragraphs(s string) string {
 	return strings.Join(out, "\n")
 }
 
-// turnsLetters tells the marks that turn the order of letters round to the end of a line: with them a
-// text reads differently from what it is (Unicode Standard Annex 9).
+// turnsLetters reports whether a character reverses the order of letters up to the end of the line.
+// With such a character, a text reads differently from what it is (Unicode Standard Annex 9).
 func turnsLetters(r rune) bool {
 	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }

@@ -11,22 +11,22 @@ import (
 	"github.com/usher-dev/usher/internal/wording/template"
 )
 
-// codeForm is groups of letters and digits that a person can type.
+// codeForm matches groups of letters and digits that a person can type.
 var codeForm = regexp.MustCompile(`^[0-9A-Za-z]{1,20}([ -][0-9A-Za-z]{1,20}){0,7}$`)
 
-// CodeData is what a person is told who confirms an address.
+// CodeData is the data of the mail with a code that confirms an address.
 type CodeData struct {
 	// Organization is the display name of the organization. It is required.
 	Organization string
-	// Name is the given and family name of the person; it may be empty.
+	// Name is the given and family name of the person. It can be empty.
 	Name string
-	// Code is what the person types, such as "1234 5678". It is a secret.
+	// Code is the text that the person types, such as "1234 5678". It is a secret.
 	Code string
 	// Minutes is how long the code is valid: 1 or more.
 	Minutes int
 }
 
-// Code writes the mail with a code that confirms the address that it is sent to.
+// Code writes the mail with a code that confirms the recipient's address.
 func (t Templates) Code(tag language.Tag, d CodeData) (Content, error) {
 	l, err := d.letter(tag)
 	if err != nil {

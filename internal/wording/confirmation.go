@@ -10,27 +10,27 @@ import (
 	"github.com/usher-dev/usher/internal/wording/template"
 )
 
-// ConfirmationData is what a person is told who has accepted an invitation.
+// ConfirmationData is the data of the mail to a person who has accepted an invitation.
 type ConfirmationData struct {
 	// Organization is the display name of the organization. It is required.
 	Organization string
 	// Role is the display name of the role. It is required.
 	Role string
-	// Name is the given and family name of the person; it may be empty.
+	// Name is the given and family name of the person. It can be empty.
 	Name string
-	// UserName is what the person signs in as, such as jane. It is required.
+	// UserName is the name that the person signs in with, such as jane. It is required.
 	UserName string
 	// Address is the mail address that the person signs in with. It is required.
 	Address string
-	// KubernetesUser is the name that the cluster knows the person by, such as usher:jane. It is required.
+	// KubernetesUser is the person's user name in the cluster, such as usher:jane. It is required.
 	KubernetesUser string
 	// Permissions are what the person can do, one line each, such as "Deploy applications: Staging,
-	// Production"; there may be none.
+	// Production". It can be empty.
 	Permissions []string
-	// PortalURL is the absolute http(s) URL of the portal. It is required, though only an organization's
-	// own wording says it.
+	// PortalURL is the absolute http(s) URL of the portal. It is required, although only an
+	// organization's own wording shows it.
 	PortalURL string
-	// SignInURL is the absolute http(s) URL of the page to sign in at. It is required.
+	// SignInURL is the absolute http(s) URL of the sign-in page. It is required.
 	SignInURL string
 	// SupportContact is as in ResetData.
 	SupportContact string

@@ -17,7 +17,7 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// elements reads HTML as a browser does and lists its elements.
+// elements parses HTML as a browser does and lists its elements.
 func elements(t *testing.T, source string) []*html.Node {
 	t.Helper()
 	document, err := html.Parse(strings.NewReader(source))
@@ -33,8 +33,8 @@ func elements(t *testing.T, source string) []*html.Node {
 	return out
 }
 
-// outline is what a page is made of, whatever names are in it: its elements, and their attributes. The
-// line breaks of a message are left out.
+// outline returns the structure of a page, independent of the names in it: its elements and their
+// attributes. It leaves out the line breaks of a message.
 func outline(t *testing.T, source string) []string {
 	t.Helper()
 	var out []string
@@ -51,8 +51,8 @@ func outline(t *testing.T, source string) []string {
 	return out
 }
 
-// Whatever the names are, the mail has the same elements as with plain names, one link and one address,
-// and can be written.
+// For any names, the mail has the same elements as with plain names, one link and one address, and it
+// can be written.
 func FuzzInvitation(f *testing.F) {
 	f.Add("Acme", "Developer", "Grace Hopper", "Ada Lovelace", "See you\n\non Monday", byte(0))
 	f.Add("<b>", `"><script>alert(1)</script>`, "</title><a href=x>", "{{.Link}}", "<!-- </blockquote> &amp;\n-->", byte(1))
@@ -85,8 +85,8 @@ func FuzzInvitation(f *testing.F) {
 	})
 }
 
-// Whatever the names and the contact are, a mail about an Account has the subject and the elements of one
-// with plain names, one link and one address, and can be written.
+// For any names and any contact, a mail about an Account has the subject and the elements of one with
+// plain names. It has one link and one address, and it can be written.
 func FuzzAccountMails(f *testing.F) {
 	f.Add("jane", "jane/acme", "jane.doe@example.com", "help@acme.example", byte(0))
 	f.Add("<b>", `"><script>alert(1)</script>`, `"<b>"@example.com`, "</title><a href=x>", byte(1))
@@ -104,7 +104,7 @@ func FuzzAccountMails(f *testing.F) {
 				continue
 			}
 			benign := someFacts()
-			if !strings.Contains(c.HTML, "margin:16px 0 0") { // no contact is left of it
+			if !strings.Contains(c.HTML, "margin:16px 0 0") { // nothing is left of the contact
 				benign.contact = ""
 			}
 			plain, err := write(tag, benign)
@@ -122,7 +122,7 @@ func FuzzAccountMails(f *testing.F) {
 	})
 }
 
-// links are the addresses that a page leads to or loads.
+// links returns the addresses that a page leads to or loads.
 func links(t *testing.T, source string) []string {
 	t.Helper()
 	var out []string
@@ -136,7 +136,7 @@ func links(t *testing.T, source string) []string {
 	return out
 }
 
-// writes tells whether a content can be mailed.
+// writes checks that a content can be mailed.
 func writes(t *testing.T, c wording.Content) {
 	t.Helper()
 	m := email.Message{

@@ -10,22 +10,22 @@ import (
 	"github.com/usher-dev/usher/internal/wording/template"
 )
 
-// InvitationData is what an invitation tells the person who is invited.
+// InvitationData is the data of the mail to an invited person.
 type InvitationData struct {
 	// Organization is the display name of the organization. It is required.
 	Organization string
 	// Role is the display name of the role. It is required.
 	Role string
-	// InvitedBy is the display name of who invites; it may be empty.
+	// InvitedBy is the display name of the inviter. It can be empty.
 	InvitedBy string
-	// Name is the given and family name of who is invited; it may be empty.
+	// Name is the given and family name of the invited person. It can be empty.
 	Name string
 	// Link is the absolute http(s) URL of this attempt. It is a secret.
 	Link string
 	// ValidUntil is when the link stops working. It is written in UTC, cut to the minute.
 	ValidUntil time.Time
-	// Message is what who invites wants to say: plain text of up to 500 characters and any number of
-	// lines, without web addresses. It may be empty.
+	// Message is the inviter's message: plain text of up to 500 characters and any number of lines,
+	// without web addresses. It can be empty.
 	Message string
 }
 
@@ -43,9 +43,9 @@ func (d InvitationData) letter(tag language.Tag) (template.Message, error) {
 	values := map[string]string{
 		"Organization": c.name("organization's name", d.Organization),
 		"Role":         c.name("role's name", d.Role),
-		"InvitedBy":    c.person("name of who invites", d.InvitedBy),
-		"Name":         c.person("name of who is invited", d.Name),
-		"Message":      c.message("message of who invites", d.Message),
+		"InvitedBy":    c.person("inviter's name", d.InvitedBy),
+		"Name":         c.person("invited person's name", d.Name),
+		"Message":      c.message("inviter's message", d.Message),
 		"Link":         c.link("link", d.Link),
 		"ValidUntil":   c.date(tag, "end of validity", d.ValidUntil),
 	}

@@ -124,9 +124,9 @@ func TestInvitationRefuses(t *testing.T) {
 	}{
 		"no organization":               {func(d *wording.InvitationData) { d.Organization = "" }, "organization's name"},
 		"no role":                       {func(d *wording.InvitationData) { d.Role = "" }, "role's name"},
-		"a line break in a name":        {func(d *wording.InvitationData) { d.Name = "Ada\n\nhttp" }, "name of who is invited"},
-		"a web address as a name":       {func(d *wording.InvitationData) { d.Name = "HTTPS://evil.example" }, "name of who is invited"},
-		"a web address as the inviter":  {func(d *wording.InvitationData) { d.InvitedBy = "www.evil.example" }, "name of who invites"},
+		"a line break in a name":        {func(d *wording.InvitationData) { d.Name = "Ada\n\nhttp" }, "invited person's name"},
+		"a web address as a name":       {func(d *wording.InvitationData) { d.Name = "HTTPS://evil.example" }, "invited person's name"},
+		"a web address as the inviter":  {func(d *wording.InvitationData) { d.InvitedBy = "www.evil.example" }, "inviter's name"},
 		"no end of validity":            {func(d *wording.InvitationData) { d.ValidUntil = time.Time{} }, "end of validity"},
 		"no link":                       {func(d *wording.InvitationData) { d.Link = "" }, "link"},
 		"a relative link":               {func(d *wording.InvitationData) { d.Link = "/accept" }, "link"},
@@ -136,18 +136,18 @@ func TestInvitationRefuses(t *testing.T) {
 		"a link with a password in it":  {func(d *wording.InvitationData) { d.Link = "https://a:b@a.example/" }, "link"},
 		"a link with an angle bracket":  {func(d *wording.InvitationData) { d.Link = "https://a.example/>" }, "link"},
 		"a link that is not ASCII only": {func(d *wording.InvitationData) { d.Link = "https://a.example/ü" }, "link"},
-		"a name that is turned round":   {func(d *wording.InvitationData) { d.InvitedBy = "Ada \u202eecarG" }, "name of who invites"},
-		"a link in the message":         {func(d *wording.InvitationData) { d.Message = "see HTTPS://evil" }, "message of who invites"},
-		"a web address in the message":  {func(d *wording.InvitationData) { d.Message = "see www.x" }, "message of who invites"},
-		"a host name in the message":    {func(d *wording.InvitationData) { d.Message = "see evil.example" }, "message of who invites"},
-		"a mail address in the message": {func(d *wording.InvitationData) { d.Message = "eve@evil.example" }, "message of who invites"},
-		"a message that is turned round": {
-			func(d *wording.InvitationData) { d.Message = "\u2067moc" }, "message of who invites",
+		"a name with reversed letters":  {func(d *wording.InvitationData) { d.InvitedBy = "Ada \u202eecarG" }, "inviter's name"},
+		"a link in the message":         {func(d *wording.InvitationData) { d.Message = "see HTTPS://evil" }, "inviter's message"},
+		"a web address in the message":  {func(d *wording.InvitationData) { d.Message = "see www.x" }, "inviter's message"},
+		"a host name in the message":    {func(d *wording.InvitationData) { d.Message = "see evil.example" }, "inviter's message"},
+		"a mail address in the message": {func(d *wording.InvitationData) { d.Message = "eve@evil.example" }, "inviter's message"},
+		"a message with reversed letters": {
+			func(d *wording.InvitationData) { d.Message = "\u2067moc" }, "inviter's message",
 		},
-		"a tab in the message":        {func(d *wording.InvitationData) { d.Message = "a\tb" }, "message of who invites"},
-		"a NUL in the message":        {func(d *wording.InvitationData) { d.Message = "a\x00b" }, "message of who invites"},
-		"broken UTF-8 in the message": {func(d *wording.InvitationData) { d.Message = "a\xff" }, "message of who invites"},
-		"a message of 501 characters": {func(d *wording.InvitationData) { d.Message = strings.Repeat("é", 501) }, "message of who invites"},
+		"a tab in the message":        {func(d *wording.InvitationData) { d.Message = "a\tb" }, "inviter's message"},
+		"a NUL in the message":        {func(d *wording.InvitationData) { d.Message = "a\x00b" }, "inviter's message"},
+		"broken UTF-8 in the message": {func(d *wording.InvitationData) { d.Message = "a\xff" }, "inviter's message"},
+		"a message of 501 characters": {func(d *wording.InvitationData) { d.Message = strings.Repeat("é", 501) }, "inviter's message"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -172,7 +172,7 @@ func TestInvitationTakes(t *testing.T) {
 			func(d *wording.InvitationData) { d.Message = strings.Repeat("é", 500) }, "> " + strings.Repeat("é", 500),
 		},
 		"abbreviations in the message": {func(d *wording.InvitationData) { d.Message = "e.g. Dr. J. Doe, z.B." }, "> e.g. Dr. J. Doe, z.B."},
-		"a full stop of Chinese":       {func(d *wording.InvitationData) { d.Message = "你好。我们等你。" }, "> 你好。我们等你。"},
+		"a Chinese full stop":          {func(d *wording.InvitationData) { d.Message = "你好。我们等你。" }, "> 你好。我们等你。"},
 		"a foreign dot in a host name": {func(d *wording.InvitationData) { d.Message = "evil．example" }, "> evil． example"},
 		"an IP address":                {func(d *wording.InvitationData) { d.Message = "10.0.0.1" }, "> 10. 0.0.1"},
 		"many empty lines":             {func(d *wording.InvitationData) { d.Message = "\n\na \n\n\n\n b\n\n" }, "> a\n>\n> b"},
@@ -180,7 +180,7 @@ func TestInvitationTakes(t *testing.T) {
 			func(d *wording.InvitationData) { d.InvitedBy = "J.R.R. Tolkien" }, "J.R.R. Tolkien invites you to join Acme & Söhne as Developer <Staging>.",
 		},
 		"a host name as a name": {func(d *wording.InvitationData) { d.Name = "evil.example/x" }, "Hello evil. example/x,"},
-		"an organization that is called by its host name": {
+		"an organization with its host name as the name": {
 			func(d *wording.InvitationData) { d.Organization, d.InvitedBy = "Acme.com", "" }, "You are invited to join Acme.com as Developer <Staging>.",
 		},
 	} {

@@ -1,10 +1,17 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wording writes every sentence that people read in a message, in every medium and language: the built-in
-// templates, their values, and the composition of a message from the facts about an Invitation or an Account.
-// Its rooms are language (the catalogue), template (the check of a tenant's own wording, a security
-// boundary) and input (what a line and an address may hold). It is pure: nothing here sends.
+// Package wording writes every sentence that people read in a message, in every medium and language. It
+// holds the built-in templates and their values, and composes a message from the facts about an
+// Invitation or an Account.
+//
+// Its subpackages are:
+//
+//   - language: the catalogue;
+//   - template: the check of a tenant's own wording, which is a security boundary;
+//   - input: what a line and an address can contain.
+//
+// It is pure: nothing here sends.
 package wording
 
 import (
@@ -18,8 +25,8 @@ import (
 	"github.com/usher-dev/usher/internal/wording/template"
 )
 
-// A message has one template a format, for all languages: the sentences are in the catalogue of
-// package language, below "mail.", and the templates say in which order they stand.
+// A message has one template for each format, for all languages. The sentences are in the catalogue of
+// package language, below "mail.", and the templates put them in order.
 //
 //go:embed templates
 var files embed.FS
@@ -29,39 +36,46 @@ var (
 	builtInHTML = htmltemplate.Must(htmltemplate.ParseFS(files, "templates/*.html"))
 )
 
-// Templates is the wording of messages: the built-in one, and what an organization put in its place
-// (see ParseTemplates). The zero value is the built-in wording. It never changes, and it is safe for
-// concurrent use.
+// Templates is the wording of messages: the built-in wording, and the templates that replace it for an
+// organization (see ParseTemplates). The zero value is the built-in wording. A Templates never changes,
+// and it is safe for concurrent use.
 //
-// Its methods write a Content from data and a language. It depends on nothing but these three. Their
-// error is an *input.InvalidError where something is missing, or where a name holds a line break or a web
-// address: a name must not become a second link.
+// Its methods write a Content that depends only on the Templates, the data and the language. They
+// return an *input.InvalidError if a value is missing, or if a name contains a line break or a web
+// address, because a name must not become a second link.
 type Templates struct{ own template.Set }
 
-// Content is what a person reads of a message.
+// Content is the part of a message that a person reads.
 type Content = template.Content
 
-// ParseTemplates reads an organization's own wording, as it stands in the data of a ConfigMap:
+// ParseTemplates parses an organization's own wording, as in the data of a ConfigMap:
 //
 //	invitation.subject, invitation.txt, invitation.html           for every language
 //	invitation.de.subject, invitation.de.txt, invitation.de.html  for one language
 //
-// and likewise for confirmation, joined, declined and code; the mails about an Account, such as Reset, are
-// always in the built-in wording. A subject and a text belong together; the HTML is optional, and without
-// it the message is plain text only. A message uses the wording for its language, else that for every
-// language, else the built-in one. Where one of the templates has a fault, all of its wording counts as
-// not given, and the errors say which and why, sorted by key and line.
+// The keys of confirmation, joined, declined and code have the same form. The mails about an Account,
+// such as Reset, always have the built-in wording.
 //
-// The templates are those of text/template and html/template, cut down to values, if, with, and, or, not,
-// eq and ne, so that they always end and never fail. The values are the fields of the message's data,
-// as text: dates are written in the language; in plain text Message and Reason are quoted with "> " and
-// Permissions listed with "- ", and in HTML they are several lines. In joined and declined, Person is the
-// name, or else the address. In HTML a value is the text between elements, or, for Link, PortalURL and
-// SignInURL, a whole href in quotes. An invitation must show Link, and a code must show Code, whatever the
-// other values are; a subject must show neither. These two are secrets: they stand between white space, or
-// the edges of blocks, wherever they are shown, so that no mail program takes them for a part of another
-// address. A mail in which one of them could be carried to another server all the same, because of its
-// other values, is in the built-in wording.
+// A subject and a text belong together. The HTML is optional, and without it the message is plain text
+// only. A message uses the wording for its language, otherwise the one for every language, otherwise
+// the built-in one. If one of its templates has an error, the whole wording counts as not given. The
+// errors report which template is wrong and why, sorted by key and line.
+//
+// The templates are those of text/template and html/template, reduced to values, if, with, and, or,
+// not, eq and ne, so that they always end and never fail. The values are the fields of the message's
+// data, as text:
+//
+//   - Dates are written in the language.
+//   - In plain text, Message and Reason are quoted with "> ", and Permissions are listed with "- ". In
+//     HTML they are several lines.
+//   - In joined and declined, Person is the name, or the address if there is no name.
+//   - In HTML, a value is the text between elements. Link, PortalURL and SignInURL can also be a whole
+//     href in quotes.
+//
+// An invitation must show Link, and a code must show Code, with any other values. A subject must show
+// neither. These two are secrets: wherever they are shown, white space or the edges of blocks must
+// surround them, so that no mail program takes them for part of another address. If other values of a
+// mail could still carry a secret to another server, that mail uses the built-in wording.
 func ParseTemplates(data map[string]string) (Templates, []template.Error) {
 	own, faults := vocabularies.Parse(data)
 	return Templates{own}, faults
@@ -74,30 +88,30 @@ func (t Templates) write(m template.Message) (Content, error) {
 	p := page{m}
 	var text, html strings.Builder
 	if err := builtInText.ExecuteTemplate(&text, m.Kind+".txt", page{m.PlainText()}); err != nil {
-		return Content{}, fmt.Errorf("writing the %s as text: %w", m.Kind, err)
+		return Content{}, fmt.Errorf("write the %s as text: %w", m.Kind, err)
 	}
 	if err := builtInHTML.ExecuteTemplate(&html, m.Kind+".html", p); err != nil {
-		return Content{}, fmt.Errorf("writing the %s as HTML: %w", m.Kind, err)
+		return Content{}, fmt.Errorf("write the %s as HTML: %w", m.Kind, err)
 	}
 	return Content{Subject: input.Subject(p.Say(p.Subject())), Text: text.String(), HTML: html.String()}, nil
 }
 
-// page is what the built-in templates work with.
+// page is the data of the built-in templates.
 type page struct{ template.Message }
 
-// Tag is the language, for the attribute lang.
+// Tag returns the language, for the attribute lang.
 func (p page) Tag() string { return p.Message.Tag.String() }
 
-// Value is one of the values; it is empty where it is not known.
+// Value returns one of the values. It is empty if the value is not known.
 func (p page) Value(name string) string { return p.Values[name] }
 
-// Lines are the lines of a value; none where it is not known.
+// Lines returns the lines of a value. There are none if the value is not known.
 func (p page) Lines(name string) []string { return p.LinesOf(name) }
 
-// Subject is the id of the sentence that is the subject.
+// Subject returns the ID of the sentence that is the subject.
 func (p page) Subject() string { return "mail." + p.Kind + ".subject" }
 
-// Greeting is the id of the sentence that greets the recipient.
+// Greeting returns the ID of the sentence that greets the recipient.
 func (p page) Greeting() string {
 	if p.Values["Name"] == "" {
 		return "mail.greeting.anyone"
@@ -105,7 +119,7 @@ func (p page) Greeting() string {
 	return "mail.greeting.name"
 }
 
-// Say is the sentence with that id.
+// Say returns the sentence with that ID.
 func (p page) Say(id string) string {
 	return p.fill(id, func(name string) string { return p.Values[name] })
 }
@@ -113,21 +127,21 @@ func (p page) Say(id string) string {
 // button is a link to press, and the same address to copy.
 type button struct{ Text, URL, Copy string }
 
-// Button has the sentence with that id on it, and opens the address that is the value.
+// Button returns a button that shows the sentence with that ID and opens the address in the value.
 func (p page) Button(id, value string) button {
 	return button{p.Say(id), p.Values[value], p.Say("mail.copy")}
 }
 
-// part is a piece of a sentence: some words of it, or a value that was filled in.
+// part is a piece of a sentence: some of its words, or an inserted value.
 type part struct {
 	Text  string
 	Value bool
 }
 
-// Parts is the same sentence in pieces, so that HTML can set the values apart. The pieces are escaped
-// one by one by the template like everything else.
+// Parts returns the same sentence in pieces, so that HTML can set the values apart. The template
+// escapes each piece, like everything else.
 func (p page) Parts(id string) []part {
-	// No sentence and no name of a value holds a NUL, so this cannot be mistaken for anything else.
+	// No sentence and no name of a value contains a NUL, so the mark is unambiguous.
 	const mark = "\x00"
 	var out []part
 	for i, piece := range strings.Split(p.fill(id, func(name string) string { return mark + name + mark }), mark) {

@@ -50,7 +50,8 @@ func aCode() wording.CodeData {
 	return wording.CodeData{Organization: "Acme & Söhne", Name: "Jane Doe", Code: "1234 5678", Minutes: 10}
 }
 
-// messages are all messages but the invitation, each with all of its data and with what is required.
+// messages are all messages except the invitation, each with all of its data and with only the required
+// data.
 func messages() map[string]func(wording.Templates, language.Tag) (wording.Content, error) {
 	bareConfirmation, bareJoined, bareDeclined, bareCode := aConfirmation(), aNewMember(), aRefusal(), aCode()
 	bareConfirmation.Name, bareConfirmation.Permissions, bareConfirmation.SupportContact = "", nil, ""
@@ -109,7 +110,7 @@ func TestConfirmationInEachLanguage(t *testing.T) {
 	}
 }
 
-// What holds for every message in every language, whatever it says.
+// These rules hold for every message in every language.
 func TestEveryMessageInEachLanguage(t *testing.T) {
 	t.Parallel()
 	all := messages()
@@ -125,11 +126,11 @@ func TestEveryMessageInEachLanguage(t *testing.T) {
 			}
 			where := name + " in " + tag.String()
 			if other := seen[c.Text]; other != "" {
-				t.Errorf("%s says the same as %s", where, other)
+				t.Errorf("%s has the same text as %s", where, other)
 			}
 			seen[c.Text] = where
 			if !strings.Contains(c.HTML, `<html lang="`+tag.String()+`"`) {
-				t.Errorf("%s does not say its language", where)
+				t.Errorf("%s does not declare its language", where)
 			}
 			isInOrder(t, where, c)
 		}
@@ -195,12 +196,12 @@ func TestMessagesRefuse(t *testing.T) {
 		"a confirmation without a portal":          {confirmation(func(d *wording.ConfirmationData) { d.PortalURL = "" }), "address of the portal"},
 		"a confirmation without a sign-in page":    {confirmation(func(d *wording.ConfirmationData) { d.SignInURL = "" }), "address of the sign-in page"},
 		"a confirmation with a link as a user":     {confirmation(func(d *wording.ConfirmationData) { d.UserName = "evil.example" }), "user name"},
-		"a joining with two addresses":             {joined(func(d *wording.JoinedData) { d.Address = "a@example.com, b@example.com" }), "person's address"},
-		"a joining with a line break":              {joined(func(d *wording.JoinedData) { d.Name = "a\nb" }), "person's name"},
-		"a joining without user name":              {joined(func(d *wording.JoinedData) { d.UserName = "" }), "user name"},
-		"a refusal without organization":           {declined(func(d *wording.DeclinedData) { d.Organization = "" }), "organization's name"},
-		"a refusal without address":                {declined(func(d *wording.DeclinedData) { d.Address = "jane" }), "person's address"},
-		"a code that is missing":                   {ofCode(func(d *wording.CodeData) { d.Code = "" }), "code"},
+		"a joined notice with two addresses":       {joined(func(d *wording.JoinedData) { d.Address = "a@example.com, b@example.com" }), "person's address"},
+		"a joined notice with a line break":        {joined(func(d *wording.JoinedData) { d.Name = "a\nb" }), "person's name"},
+		"a joined notice without user name":        {joined(func(d *wording.JoinedData) { d.UserName = "" }), "user name"},
+		"a declined notice without organization":   {declined(func(d *wording.DeclinedData) { d.Organization = "" }), "organization's name"},
+		"a declined notice without address":        {declined(func(d *wording.DeclinedData) { d.Address = "jane" }), "person's address"},
+		"a missing code":                           {ofCode(func(d *wording.CodeData) { d.Code = "" }), "code"},
 		"a code with a line break":                 {ofCode(func(d *wording.CodeData) { d.Code = "1234\n5678" }), "code"},
 		"a code with markup":                       {ofCode(func(d *wording.CodeData) { d.Code = "<1234>" }), "code"},
 		"a code that is never valid":               {ofCode(func(d *wording.CodeData) { d.Minutes = 0 }), "validity of the code"},
@@ -215,26 +216,26 @@ func TestMessagesRefuse(t *testing.T) {
 	}
 }
 
-// A notice goes out whatever the person typed, and nothing in it can be followed.
+// A notice can be sent with any text from the person, and nothing in it can be followed.
 func TestDeclinedQuotesWhateverWasTyped(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ reason, quoted string }{
 		"a sentence":                  {"No time.", "> No time."},
-		"lines of a form":             {"a\r\nb\rc\nd", "> a\n> b\n> c\n> d"},
+		"line ends of a form":         {"a\r\nb\rc\nd", "> a\n> b\n> c\n> d"},
 		"other line ends":             {"a\u2028b\u2029c", "> a\n> b\n> c"},
 		"control characters":          {"a\x00b\tc\x1bd\u0085e", "> a b c d e"},
 		"broken UTF-8":                {"a\xffb", "> ab"},
-		"letters turned round":        {"a\u202eb\u2066c", "> abc"},
-		"too much":                    {strings.Repeat("é", 600), "> " + strings.Repeat("é", 499) + "…"},
+		"reversed letters":            {"a\u202eb\u2066c", "> abc"},
+		"a text that is too long":     {strings.Repeat("é", 600), "> " + strings.Repeat("é", 499) + "…"},
 		"a link":                      {"https://evil.example/x", "> https: //evil. example/x"},
 		"a link in capitals":          {"HTTPS://EVIL.EXAMPLE", "> HTTPS: //EVIL. EXAMPLE"},
 		"a host name":                 {"a.evil.example.", "> a. evil. example."},
 		"labels of two letters":       {"x.co.uk", "> x. co. uk"},
 		"www and a digit":             {"www.1", "> www. 1"},
-		"letters of no width":         {"evil\u200b.\u200bexample", "> evil\u200b. \u200bexample"},
+		"zero-width letters":          {"evil\u200b.\u200bexample", "> evil\u200b. \u200bexample"},
 		"dots of other scripts":       {"evil．example evil。example evil｡com a․de", "> evil． example evil。 example evil｡ com a․ de"},
 		"another script":              {"пример.рф 例え.みんな", "> пример. рф 例え. みんな"},
-		"an address of mail":          {"eve@evil.example", "> eve@evil. example"},
+		"a mail address":              {"eve@evil.example", "> eve@evil. example"},
 		"an IP address":               {"1.2.3.4", "> 1. 2.3.4"},
 		"a missing space":             {"Sorry.But no", "> Sorry. But no"},
 		"numbers, and dots at an end": {"3.5 on 28.11.2026 ... e.g.", "> 3.5 on 28.11.2026 ... e.g."},
@@ -285,9 +286,9 @@ func TestNoSentenceIsForgotten(t *testing.T) {
 	}
 	for _, found := range regexp.MustCompile(`(?m)^(mail[.][a-z.]+):`).FindAllSubmatch(catalogue, -1) {
 		id := string(found[1])
-		// The ids of subjects are put together from the kind of message.
+		// The IDs of subjects are composed from the kind of message.
 		if !strings.HasSuffix(id, ".subject") && !strings.Contains(sources.String(), `"`+id+`"`) {
-			t.Errorf("no message says %s: delete it from the catalogue", id)
+			t.Errorf("no message uses %s: delete it from the catalogue", id)
 		}
 	}
 }

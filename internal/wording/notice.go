@@ -10,17 +10,17 @@ import (
 	"github.com/usher-dev/usher/internal/wording/template"
 )
 
-// JoinedData is what owners are told about a person who has accepted an invitation.
+// JoinedData is the data of the mail to owners about a person who has accepted an invitation.
 type JoinedData struct {
 	// Organization is the display name of the organization. It is required.
 	Organization string
 	// Role is the display name of the role. It is required.
 	Role string
-	// Name is the given and family name of the person; it may be empty.
+	// Name is the given and family name of the person. It can be empty.
 	Name string
 	// Address is the mail address of the person. It is required.
 	Address string
-	// UserName is what the person signs in as, such as jane. It is required.
+	// UserName is the name that the person signs in with, such as jane. It is required.
 	UserName string
 }
 
@@ -46,19 +46,19 @@ func (d JoinedData) letter(tag language.Tag) (template.Message, error) {
 	return template.Message{Kind: "joined", Tag: tag, Values: values}, c.err
 }
 
-// DeclinedData is what owners are told about a person who has declined an invitation.
+// DeclinedData is the data of the mail to owners about a person who has declined an invitation.
 type DeclinedData struct {
 	// Organization is the display name of the organization. It is required.
 	Organization string
 	// Role is the display name of the role. It is required.
 	Role string
-	// Name is the given and family name of the person; it may be empty.
+	// Name is the given and family name of the person. It can be empty.
 	Name string
 	// Address is the invited mail address. It is required.
 	Address string
-	// Reason is what the person typed; it may be empty, and it is never an error. It is cut to 500
-	// characters, and what looks like a web address gets a space within, so that nothing makes it a
-	// link.
+	// Reason is the text that the person typed. It can be empty, and it is never an error. It is cut to
+	// 500 characters. A string that looks like a web address gets a space inside, so that no program
+	// turns it into a link.
 	Reason string
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// ownInvitation is a faultless wording of the invitation; changes add and replace keys, in pairs.
+// ownInvitation returns a valid wording of the invitation. The changes add and replace keys, in pairs.
 func ownInvitation(changes ...string) map[string]string {
 	data := map[string]string{
 		"invitation.subject": "Join {{.Organization}}\n",
@@ -112,17 +112,17 @@ func TestWhichWordingIsUsed(t *testing.T) {
 		want string // the subject
 		html bool
 	}{
-		"the built-in one, where there is none":         {nil, "de", "Einladung zu Acme & Söhne", true},
-		"the general one":                               {ownInvitation(), "de", "Join Acme & Söhne", true},
-		"that for the language":                         {ownInvitation(german...), "de", "Komm zu Acme & Söhne", false},
-		"the general one, for another language":         {ownInvitation(german...), "it", "Join Acme & Söhne", true},
-		"that for English, for no language":             {ownInvitation("invitation.en.subject", "E", "invitation.en.txt", "{{.Link}}"), "", "E", false},
-		"the general one, where the HTML has a fault":   {ownInvitation(append(german, "invitation.de.html", "{{.Foo}}")...), "de", "Join Acme & Söhne", true},
-		"the general one, where the text is missing":    {ownInvitation("invitation.de.subject", "Komm"), "de", "Join Acme & Söhne", true},
-		"the built-in one, where the general is faulty": {ownInvitation("invitation.txt", "no link"), "de", "Einladung zu Acme & Söhne", true},
-		"the built-in one, where a subject is missing":  {without(ownInvitation(), "invitation.subject"), "en", "Invitation to join Acme & Söhne", true},
-		"plain text alone, where there is no HTML":      {without(ownInvitation(), "invitation.html"), "en", "Join Acme & Söhne", false},
-		"the built-in one, for another message":         {map[string]string{"code.subject": "C", "code.txt": "{{.Code}}"}, "en", "Invitation to join Acme & Söhne", true},
+		"the built-in one, if there is no other":            {nil, "de", "Einladung zu Acme & Söhne", true},
+		"the general one":                                   {ownInvitation(), "de", "Join Acme & Söhne", true},
+		"the one for the language":                          {ownInvitation(german...), "de", "Komm zu Acme & Söhne", false},
+		"the general one, for another language":             {ownInvitation(german...), "it", "Join Acme & Söhne", true},
+		"the one for English, without a language":           {ownInvitation("invitation.en.subject", "E", "invitation.en.txt", "{{.Link}}"), "", "E", false},
+		"the general one, if the HTML has an error":         {ownInvitation(append(german, "invitation.de.html", "{{.Foo}}")...), "de", "Join Acme & Söhne", true},
+		"the general one, if the text is missing":           {ownInvitation("invitation.de.subject", "Komm"), "de", "Join Acme & Söhne", true},
+		"the built-in one, if the general one has an error": {ownInvitation("invitation.txt", "no link"), "de", "Einladung zu Acme & Söhne", true},
+		"the built-in one, if a subject is missing":         {without(ownInvitation(), "invitation.subject"), "en", "Invitation to join Acme & Söhne", true},
+		"plain text only, if there is no HTML":              {without(ownInvitation(), "invitation.html"), "en", "Join Acme & Söhne", false},
+		"the built-in one, for another message":             {map[string]string{"code.subject": "C", "code.txt": "{{.Code}}"}, "en", "Invitation to join Acme & Söhne", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,10 +10,10 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-// InvitationSMS writes the invitation as a short message: who invites, the organization, the link and
-// until when. Nothing else of the data is said, though all of it is checked as it is for the mail. The
-// sentences are in the GSM alphabet (3GPP TS 23.038), so that 160 characters fit into one message
-// unless a name has other letters. The error is an *input.InvalidError.
+// InvitationSMS writes the invitation as a short message: the inviter, the organization, the link and
+// its expiry. It leaves out all other data, but checks all of it as for the mail. The sentences use the
+// GSM alphabet (3GPP TS 23.038), so 160 characters fit into one message unless a name has other
+// letters. The error is an *input.InvalidError.
 func InvitationSMS(tag language.Tag, d InvitationData) (string, error) {
 	l, err := d.letter(tag)
 	if err != nil {
@@ -26,10 +26,10 @@ func InvitationSMS(tag language.Tag, d InvitationData) (string, error) {
 	return page{l}.Say("mail.sms.invites"), nil
 }
 
-// JoinedChat writes the line that tells a chat who has joined. Whoever has no name is called by the
-// user name; the address is never said. Characters that a chat could take for markup, a mention or a
-// link are replaced by their full-width twins, which no chat reads: "@here" becomes "＠here". The
-// error is an *input.InvalidError.
+// JoinedChat writes the line that announces a new member in a chat. It uses the user name for a person
+// without a name, and never shows the address. It replaces characters that a chat could take for
+// markup, a mention or a link by their full-width forms, which no chat interprets: "@here" becomes
+// "＠here". The error is an *input.InvalidError.
 func JoinedChat(tag language.Tag, d JoinedData) (string, error) {
 	l, err := d.letter(tag)
 	if err != nil {
@@ -42,8 +42,8 @@ func JoinedChat(tag language.Tag, d JoinedData) (string, error) {
 	return page{l}.Say("mail.chat.joined"), nil
 }
 
-// harmless maps a character that means something to some chat to one that looks the same and means
-// nothing. What is left of ASCII is what names are made of.
+// harmless maps a character that has a meaning in some chat to one that looks the same and has none.
+// The ASCII characters that it keeps are those that names consist of.
 func harmless(r rune) rune {
 	const toFullWidth = '！' - '!'
 	switch {

@@ -10,7 +10,7 @@ import (
 	"github.com/usher-dev/usher/internal/wording/template"
 )
 
-// vocabularies are those of the messages, by the first part of their keys.
+// vocabularies holds the vocabularies of the messages, by the first part of their keys.
 var vocabularies = template.Vocabularies{
 	"invitation": {
 		Must: "Link", Secrets: []string{"Link"}, Links: []string{"Link"},

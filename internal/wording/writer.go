@@ -10,24 +10,25 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// Writer composes the messages about Invitations and Accounts from facts. What it writes depends on the
-// object, its claim and the keys alone, so that the same delivery always has the same text.
+// Writer composes the messages about Invitations and Accounts from facts. The text depends only on the
+// object, its claim and the keys, so that the same delivery always has the same text.
 type Writer struct {
-	// PortalURL is what links start with.
+	// PortalURL is the base URL of links.
 	PortalURL *url.URL
-	// Keys gives the keyring that links and codes are made with. It is asked only for messages that need it.
+	// Keys returns the keyring that links and codes are made with. It is called only for messages that
+	// need it.
 	Keys func() (invitation.Keyring, error)
 }
 
-// LinkURL is the URL of an invitation's link.
+// LinkURL returns the URL of an invitation's link.
 func LinkURL(portal *url.URL, link string) string {
 	return portal.JoinPath("invitation", link).String()
 }
 
-// page is the URL of a page of the portal.
+// page returns the URL of a page of the portal.
 func (w Writer) page(path ...string) string { return w.PortalURL.JoinPath(path...).String() }
 
-// Link is the URL of the current attempt's link.
+// Link returns the URL of the current attempt's link.
 func (w Writer) Link(inv *accountsv1.Invitation) (string, error) {
 	keys, err := w.Keys()
 	if err != nil {

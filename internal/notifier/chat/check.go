@@ -22,18 +22,19 @@ const (
 	reasonEmpty      = "is empty: write one, such as mattermost://HOST/TOKEN"
 	reasonSeveral    = "is more than one URL: write one"
 	reasonUnreadable = "cannot be read: write one URL without a # part, with special characters percent-encoded, of at most 2048 bytes"
-	reasonService    = "does not begin with a chat that can be posted to: discord://, googlechat://, matrix://, mattermost://, rocketchat://, slack://, teams://, teams+https://, telegram:// or zulip://"
+	reasonService    = "does not begin with a supported chat: discord://, googlechat://, matrix://, mattermost://, rocketchat://, slack://, teams://, teams+https://, telegram:// or zulip://"
 )
 
-// A service reads the URLs of one scheme.
+// A service parses the URLs of one scheme.
 type service struct {
-	// form says what to write. Together with the name it is all that is ever said about a URL.
+	// form says what to write. An error about a URL contains only form and name.
 	name, form string
-	// read returns false for a URL that does not fit the form. It may panic: some readers of shoutrrr do.
+	// read returns false for a URL that does not fit the form. It can panic: some parsers of shoutrrr
+	// do.
 	read func(*url.URL) (place, bool)
 }
 
-// A place is one channel of one chat. It writes a notice as the chat wants it.
+// A place is one channel of one chat. It builds the request for a notice as the chat expects it.
 type place func(text string) (post, error)
 
 // A post is one HTTP request.
@@ -42,28 +43,28 @@ type post struct {
 	url    url.URL
 	header http.Header
 	body   []byte
-	// confirmation is the body that an answer of 2xx must have; empty: any.
+	// confirmation is the body that a 2xx answer must have. Empty means any body.
 	confirmation string
 }
 
 var services = map[string]service{
-	"discord":     {"Discord", "write discord://TOKEN@ID for the hook https://discord.com/api/webhooks/ID/TOKEN; only thread_id may be added", discordPlace},
+	"discord":     {"Discord", "write discord://TOKEN@ID for the hook https://discord.com/api/webhooks/ID/TOKEN; you can add only thread_id", discordPlace},
 	"googlechat":  {"Google Chat", "write the hook that the space shows, with googlechat:// in place of https://", googleChatPlace},
-	"matrix":      {"Matrix", "write matrix://:ACCESS-TOKEN@HOST/?rooms=!ROOM-ID with the ID of one room that the user has joined; only disableTLS=yes may be added", matrixPlace},
-	"mattermost":  {"Mattermost", "write mattermost://HOST/TOKEN for the hook https://HOST/hooks/TOKEN; only USER@ before HOST, /CHANNEL after TOKEN, icon and disabletls=yes may be added", mattermostPlace},
-	"rocketchat":  {"Rocket.Chat", "write rocketchat://HOST/ID/TOKEN for the hook https://HOST/hooks/ID/TOKEN; only USER@ before HOST and /CHANNEL after TOKEN may be added", rocketChatPlace},
-	"slack":       {"Slack", "write slack://hook:A-B-C@webhook for the hook https://hooks.slack.com/services/A/B/C; tokens of bots and users are not taken, and nothing may be added", slackPlace},
+	"matrix":      {"Matrix", "write matrix://:ACCESS-TOKEN@HOST/?rooms=!ROOM-ID with the ID of one room that the user has joined; you can add only disableTLS=yes", matrixPlace},
+	"mattermost":  {"Mattermost", "write mattermost://HOST/TOKEN for the hook https://HOST/hooks/TOKEN; you can add only USER@ before HOST, /CHANNEL after TOKEN, icon and disabletls=yes", mattermostPlace},
+	"rocketchat":  {"Rocket.Chat", "write rocketchat://HOST/ID/TOKEN for the hook https://HOST/hooks/ID/TOKEN; you can add only USER@ before HOST and /CHANNEL after TOKEN", rocketChatPlace},
+	"slack":       {"Slack", "write slack://hook:A-B-C@webhook for the hook https://hooks.slack.com/services/A/B/C; bot and user tokens are not supported, and you cannot add anything", slackPlace},
 	"teams":       {"Microsoft Teams", teamsForm, teamsPlace},
 	"teams+https": {"Microsoft Teams", teamsForm, teamsHookPlace},
-	"telegram":    {"Telegram", "write telegram://TOKEN@telegram?chats=CHAT with one chat: its number, or its @name; :THREAD may follow, and nothing else", telegramPlace},
-	"zulip":       {"Zulip", "write zulip://BOT%40EXAMPLE.COM:KEY@HOST/?stream=STREAM with the address and the key of the bot; only topic may be added", zulipPlace},
+	"telegram":    {"Telegram", "write telegram://TOKEN@telegram?chats=CHAT with one chat: its number, or its @name; you can add only :THREAD after it", telegramPlace},
+	"zulip":       {"Zulip", "write zulip://BOT%40EXAMPLE.COM:KEY@HOST/?stream=STREAM with the address and the key of the bot; you can add only topic", zulipPlace},
 }
 
 const teamsForm = "write the URL that the workflow in Teams shows (\"when a webhook request is received\") with teams+ before its https://"
 
 // Check returns nil for a URL that Send can post to. Otherwise it returns an *InvalidError that says
-// what to write and repeats nothing of the URL. It connects to nothing, so the hook may still be wrong.
-// White space around the URL does not count: Secrets often end in a line break.
+// what to write and repeats nothing of the URL. It connects to nothing, so the hook can still be wrong.
+// It ignores white space around the URL, because Secrets often end in a line break.
 func Check(rawURL string) error {
 	_, err := parse(rawURL)
 	return err
@@ -98,7 +99,7 @@ func (s service) reason() string { return "is not right for " + s.name + ": " + 
 
 func (s service) readSafely(u *url.URL) (p place, ok bool) {
 	defer func() {
-		// What it says may hold the URL.
+		// The panic value can contain the URL.
 		if recover() != nil {
 			p, ok = nil, false
 		}
@@ -113,7 +114,7 @@ var (
 	digits      = regexp.MustCompile(`^[0-9]+$`)
 )
 
-// validHost tells whether the URL names a host name or an IP address, perhaps with a port.
+// validHost reports whether the URL names a host name or an IP address, perhaps with a port.
 func validHost(u *url.URL) bool {
 	if strings.HasSuffix(u.Host, ":") {
 		return false
@@ -129,8 +130,8 @@ func validHost(u *url.URL) bool {
 	return len(u.Hostname()) <= 253 && hostName.MatchString(u.Hostname())
 }
 
-// onlyQuery tells whether each parameter is one of those named, in lower case, and stands once. Without
-// that, which of two values counts would be a matter of chance.
+// onlyQuery reports whether each parameter is one of names, in lower case, and occurs once. Otherwise
+// it would be a matter of chance which of two values counts.
 func onlyQuery(u *url.URL, names ...string) bool {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -147,13 +148,13 @@ func onlyQuery(u *url.URL, names ...string) bool {
 	return true
 }
 
-// onlyUser tells whether there is no password: at most a user name stands before the host.
+// onlyUser reports whether the URL has no password, so that at most a user name stands before the host.
 func onlyUser(u *url.URL) bool {
 	_, has := u.User.Password()
 	return !has
 }
 
-// pathParts are the parts of the path, without a slash at its end.
+// pathParts returns the parts of the path, without a slash at its end.
 func pathParts(u *url.URL) []string {
 	path := strings.Trim(u.Path, "/")
 	if path == "" {

@@ -20,14 +20,15 @@ import (
 )
 
 const (
-	// SendDeadline is the longest that one Send can take, from looking up the name to the answer.
+	// SendDeadline is the longest time that one Send can take, from resolving the name to the answer.
 	SendDeadline = 15 * time.Second
-	// MaxText is how long a notice may be, in characters: what the strictest chat, Discord, takes.
+	// MaxText is the maximum length of a notice, in characters. It is the limit of the strictest chat,
+	// Discord.
 	MaxText = 2000
 
 	noticeField = "notice"
 
-	reasonGuarded = "leads to an address that is not posted to, such as loopback or link-local: write the name by which other machines reach the chat"
+	reasonGuarded = "leads to an address that Usher does not post to, such as loopback or link-local: write the name that other machines reach the chat with"
 	reasonNoText  = "is empty"
 	reasonLong    = "is longer than 2000 characters"
 	reasonGarbled = "is not text in UTF-8"
@@ -37,21 +38,21 @@ const (
 	maxConfirmation = 64
 )
 
-// Config says what a Client may do. The zero value is right for production.
+// Config holds the settings of a Client. The zero value is right for production.
 type Config struct {
-	// AllowLoopback lets notices go to this very machine, for tests and demonstrations. Link-local,
-	// multicast and metadata addresses are never connected to.
+	// AllowLoopback allows notices to this machine, for tests and demonstrations. A Client never
+	// connects to link-local, multicast and metadata addresses.
 	AllowLoopback bool
 }
 
-// Client hands over notices. It keeps no connections, follows no redirects, starts nothing that outlives
-// a Send, and may be used from any number of goroutines.
+// Client sends notices. It keeps no connections, follows no redirects and starts nothing that outlives
+// a Send. It is safe for concurrent use.
 type Client struct {
 	http          *http.Client
 	allowLoopback bool
 }
 
-// New returns a Client. It uses the proxy that the environment names, if any (http.ProxyFromEnvironment).
+// New returns a Client. It uses the proxy from the environment, if any (http.ProxyFromEnvironment).
 func New(cfg Config) *Client {
 	dialer := &net.Dialer{Timeout: dialTimeout, Control: control(cfg.AllowLoopback)}
 	return &Client{
@@ -62,7 +63,8 @@ func New(cfg Config) *Client {
 				DialContext:            dialer.DialContext,
 				TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 				MaxResponseHeaderBytes: maxHeader,
-				// A kept connection could die unseen, and net/http would repeat a request on its own.
+				// A kept connection could die unnoticed, and net/http would repeat a request on its
+				// own.
 				DisableKeepAlives:  true,
 				DisableCompression: true,
 			},
@@ -71,16 +73,16 @@ func New(cfg Config) *Client {
 	}
 }
 
-// Send posts one notice with one request. It returns nil exactly if the chat said that it took the
-// notice, and otherwise an *InvalidError, *RefusedError, *TemporaryError or *UnknownError. It ends
-// within SendDeadline, or soon after ctx does; whoever can wait through a shutdown should pass
+// Send posts one notice with one request. It returns nil only if the chat confirmed that it took the
+// notice. Otherwise it returns an *InvalidError, *RefusedError, *TemporaryError or *UnknownError. It
+// ends within SendDeadline, or soon after ctx does. Callers that can wait during a shutdown should pass
 // context.WithoutCancel, because giving up after the request leaves the outcome unknown.
 func (c *Client) Send(ctx context.Context, rawURL, text string) error {
 	p, err := c.compose(rawURL, text)
 	if err != nil {
 		return err
 	}
-	// The request went out as soon as any of it may have.
+	// The request counts as sent as soon as any part of it may have left.
 	var wrote atomic.Bool
 	timed, cancel := context.WithTimeout(ctx, SendDeadline)
 	defer cancel()
@@ -93,7 +95,7 @@ func (c *Client) Send(ctx context.Context, rawURL, text string) error {
 	req.Header = p.header.Clone()
 	req.Header.Set("User-Agent", "usher")
 	res, err := c.http.Do(req)
-	// Otherwise a connection that nobody waits for any more would still be made.
+	// Otherwise net/http would still open a connection that no request waits for.
 	defer c.http.CloseIdleConnections()
 	switch {
 	case errors.Is(err, errGuarded):
@@ -107,7 +109,7 @@ func (c *Client) Send(ctx context.Context, rawURL, text string) error {
 	return verdict(ctx, res, p.confirmation)
 }
 
-// compose writes the request for a notice.
+// compose builds the request for a notice.
 func (c *Client) compose(rawURL, text string) (post, error) {
 	write, err := parse(rawURL)
 	if err != nil {
@@ -125,14 +127,14 @@ func (c *Client) compose(rawURL, text string) (post, error) {
 	if err != nil {
 		return post{}, &InvalidError{noticeField, reasonGarbled}
 	}
-	// A proxy would connect to it unseen.
+	// A proxy would connect to the address, and this process would not see it.
 	if addr, err := netip.ParseAddr(p.url.Hostname()); err == nil && isGuarded(addr, c.allowLoopback) {
 		return post{}, &InvalidError{urlField, reasonGuarded}
 	}
 	return p, nil
 }
 
-// verdict turns an answer into an outcome. The body is a stranger's: it is compared, and never told.
+// verdict turns an answer into an outcome. The body is not trusted: it is compared, but never quoted.
 func verdict(ctx context.Context, res *http.Response, confirmation string) error {
 	switch code := res.StatusCode; {
 	case code == http.StatusBadGateway, code == http.StatusGatewayTimeout:

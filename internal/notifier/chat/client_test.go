@@ -24,11 +24,11 @@ import (
 
 const (
 	notice = "Jané Doe has joined <b>Acme & Sons</b> as @all *Developer*\n\"second\" line"
-	// reflected is what the servers of these tests answer with, as an internal service would.
+	// reflected is the answer of the servers in these tests, as an internal service would give it.
 	reflected = "internal-db-password"
 )
 
-// A stranger is a chat server.
+// A stranger is an untrusted chat server.
 type stranger struct {
 	*httptest.Server
 
@@ -43,7 +43,7 @@ type request struct {
 	Close                     bool
 }
 
-// plays starts a server over TLS, and a Client for which every host name leads to it.
+// plays starts a server over TLS, and a Client that connects to it for every host name.
 func plays(t *testing.T, answer http.HandlerFunc) (*stranger, *Client) {
 	t.Helper()
 	s := &stranger{}
@@ -68,7 +68,7 @@ func transportOf(t *testing.T, c *Client) *http.Transport {
 	t.Helper()
 	transport, ok := c.http.Transport.(*http.Transport)
 	if !ok {
-		t.Fatal("the client has another transport")
+		t.Fatal("the client's transport is not an *http.Transport")
 	}
 	transport.Proxy = nil
 	return transport
@@ -127,7 +127,7 @@ func TestANoticeArrivesOnceAndAsItIs(t *testing.T) {
 	textAlone := object{"text": notice}
 	const discordHook = "/api/webhooks/123456789012345678/" + secret
 	toDiscord := object{"content": notice, "allowed_mentions": object{"parse": []any{}}}
-	// The text, &, < and > aside, is what Slack shows.
+	// Slack shows this body as the notice, because it decodes &, < and >.
 	slackBody := object{"text": "Jané Doe has joined &lt;b&gt;Acme &amp; Sons&lt;/b&gt; as @all *Developer*\n\"second\" line", "mrkdwn": false}
 	const room = "/_matrix/client/v3/rooms/!room:example.com/send/m.room.message/"
 	toMatrix := object{"msgtype": "m.text", "body": notice}
@@ -176,7 +176,8 @@ func TestANoticeArrivesOnceAndAsItIs(t *testing.T) {
 	}
 }
 
-// A repeat after an unknown outcome must be the same transaction, and another notice another one.
+// A retry after an unknown outcome must be the same transaction, and another notice must be another
+// one.
 func TestMatrixKnowsARepeat(t *testing.T) {
 	t.Parallel()
 	s, c := plays(t, answers(http.StatusOK, ""))
@@ -260,7 +261,7 @@ func TestAConnectorOfTeamsMustConfirm(t *testing.T) {
 	}
 }
 
-// outcome names what a caller can tell, and fails the test if the error tells more than it may.
+// outcome names what a caller can learn, and fails the test if the error contains too much.
 func outcome(t *testing.T, err error) string {
 	t.Helper()
 	if err == nil {
@@ -270,7 +271,7 @@ func outcome(t *testing.T, err error) string {
 		text := fmt.Sprintf("%s %+v %#v", cause, cause, cause)
 		for _, forbidden := range []string{secret, slackHook, "sig=", "example.com", "127.0.0.1", "room:", "powerplatform", reflected, "Jan", "3600"} {
 			if strings.Contains(text, forbidden) {
-				t.Errorf("%q is told by %q", forbidden, text)
+				t.Errorf("%q is in the error %q", forbidden, text)
 			}
 		}
 	}
@@ -292,18 +293,18 @@ func outcome(t *testing.T, err error) string {
 	case errors.As(err, &unknown):
 		return "unknown"
 	}
-	t.Fatalf("an error of no class: %T %v", err, err)
+	t.Fatalf("an error of an unknown class: %T %v", err, err)
 	return ""
 }
 
 func TestOnlyATextIsSent(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ text, want string }{
-		"nothing":                {"", "invalid notice"},
+		"no text":                {"", "invalid notice"},
 		"white space":            {" \n", "invalid notice"},
-		"bytes that are no text": {"Jane \xff Doe", "invalid notice"},
-		"too much":               {strings.Repeat("ü", MaxText+1), "invalid notice"},
-		"just enough":            {strings.Repeat("ü", MaxText), "taken"},
+		"invalid UTF-8":          {"Jane \xff Doe", "invalid notice"},
+		"one character too many": {strings.Repeat("ü", MaxText+1), "invalid notice"},
+		"the maximum length":     {strings.Repeat("ü", MaxText), "taken"},
 	} {
 		s, client := plays(t, answers(http.StatusOK, ""))
 		if got := outcome(t, client.Send(t.Context(), goodURLs["Mattermost"], c.text)); got != c.want {
@@ -332,6 +333,6 @@ func TestTheClientIsStrictByDefault(t *testing.T) {
 	t.Parallel()
 	transport := transportOf(t, New(Config{}))
 	if transport.TLSClientConfig.InsecureSkipVerify || transport.TLSClientConfig.MinVersion < tls.VersionTLS12 {
-		t.Error("TLS is not what it should be")
+		t.Error("the TLS configuration is not strict")
 	}
 }

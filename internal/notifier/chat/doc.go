@@ -1,47 +1,63 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package chat hands a short notice to the team chat of an organization. It owns which chat URLs are
-// taken, what is posted where, what may be connected to, and the answer to what became of the notice:
+// Package chat sends a short notice to the team chat of an organization. It owns the accepted chat
+// URLs, the request for each service, the addresses that it can connect to, and the outcome of the
+// notice:
 //
 //	nil                the chat took the notice
 //	*InvalidError      nothing was sent; the URL or the notice must change
-//	*RefusedError      the chat said no for good: the hook is gone, or does not take the notice
-//	*TemporaryError    the chat did not take it; trying later is safe
-//	*UnknownError      the notice went out and no answer of the chat's came; a repeat may show it twice
+//	*RefusedError      the chat refused permanently: the hook was deleted, or does not take the notice
+//	*TemporaryError    the chat did not take the notice; a retry is safe
+//	*UnknownError      the notice was sent, but the chat did not answer; a retry can show it twice
 //
-// # Whose URL it is
+// # Trust
 //
-// The URL is a secret of a tenant, and it is a tenant who says where the controller connects to. So
-// nothing that an error says comes from the URL or from what was answered: a class, a status code, and
-// sentences of this package. A tenant that makes up a URL learns which hosts and ports answer and with
-// what status code, and nothing more. It cannot reach loopback, link-local addresses, nor the metadata
-// of a cloud (see Config), whatever a name resolves to. It can reach every other address that the
-// controller can, private ones included, because that is where a Mattermost of one's own lives; the
-// request has no credentials but the tenant's, and a path that is none of the API server's. Whoever
-// wants less says so in a NetworkPolicy. Through a proxy (HTTPS_PROXY and the like) it is the proxy that
-// looks names up, and only the addresses that stand in the URL itself are looked at here.
+// The URL is a secret of a tenant, and the tenant decides where the controller connects to. So an error
+// contains nothing from the URL or from the answer. It contains only a class, a status code and
+// sentences of this package.
+//
+// A tenant that invents URLs learns which hosts and ports answer and with what status code, and nothing
+// more:
+//
+//   - It cannot reach loopback addresses, link-local addresses or the metadata service of a cloud (see
+//     Config), even if a name resolves to such an address.
+//   - It can reach every other address that the controller can reach, including private ones, because a
+//     self-hosted Mattermost has a private address.
+//   - The request has no credentials except the tenant's, and its path is never a path of the API
+//     server.
+//
+// To allow less, the platform team writes a NetworkPolicy. With a proxy (HTTPS_PROXY and related
+// variables), the proxy resolves the names. Then this package checks only addresses that are in the URL
+// itself.
 //
 // # Services
 //
-// The URLs are those of shoutrrr (github.com/nicholas-fedor/shoutrrr), for Discord, Google Chat, Matrix,
-// Mattermost, Rocket.Chat, Slack, Microsoft Teams, Telegram and Zulip: one URL, one place in one chat.
-// What pushes to somebody's phone is no chat of a team (Gotify, ntfy, Pushover), and what posts
-// anything anywhere, sends mail or writes logs is refused as well. Slack takes hooks only: a bot token
-// can read what a hook cannot. Matrix takes an access token and the ID of one room: a password would
-// make a new session for every notice. Without TLS goes what shoutrrr says can: Mattermost and Matrix.
-// For Teams there is one form more, since Microsoft has replaced the hooks that shoutrrr knows by
-// workflows: the URL of the workflow with teams+ before it.
+// The URLs are those of shoutrrr (github.com/nicholas-fedor/shoutrrr), for Discord, Google Chat,
+// Matrix, Mattermost, Rocket.Chat, Slack, Microsoft Teams, Telegram and Zulip. One URL is one place in
+// one chat.
 //
-// Of shoutrrr this package takes the readers of URLs and the shapes of messages, and not the sending:
-// most of its services go through http.DefaultClient, which follows redirects, has no deadline and
-// connects to anything; some repeat on their own, and Telegram's takes a broken connection for success.
+//   - Services that push to a person's phone (Gotify, ntfy, Pushover) are refused, because they are no
+//     team chat. Services that post anything anywhere, send mail or write logs are refused as well.
+//   - Slack takes hooks only, because a bot token can read what a hook cannot.
+//   - Matrix takes an access token and the ID of one room, because a password would create a new
+//     session for every notice.
+//   - Mattermost and Matrix can be used without TLS, as in shoutrrr.
+//   - Teams has one more form, because Microsoft has replaced the hooks that shoutrrr knows by
+//     workflows: the URL of the workflow with teams+ before it.
+//
+// This package uses shoutrrr's URL parsers and message formats, but not its senders. Most of its
+// services send with http.DefaultClient, which follows redirects, has no deadline and connects to any
+// address. Some retry on their own, and Telegram's counts a broken connection as success.
 //
 // # Text
 //
-// The text is shown as it is where a service can be told so: Matrix, Slack, Teams and Telegram; Discord
-// rings nobody. In Discord, Google Chat, Mattermost, Rocket.Chat and Zulip some markup cannot be turned
-// off, and names with an @ may ring: what is not the caller's own wording must come without either.
+// Matrix, Slack, Teams and Telegram show the text as it is, because these services can be told to. In
+// Discord, Google Chat, Mattermost, Rocket.Chat and Zulip, some markup cannot be turned off. Names with
+// an @ can also notify people there, except in Discord, where this package turns mentions off. So text
+// that is not the caller's own wording must contain neither.
 //
-// The package knows neither Kubernetes nor the API: it must not import either.
+// # Dependencies
+//
+// The package knows neither Kubernetes nor the API, and must not import either.
 package chat

@@ -12,20 +12,21 @@ import (
 	"net/http"
 )
 
-// InvalidError says that nothing can be sent, and nothing was: the URL or the notice must change.
+// InvalidError reports that the URL or the notice must change. Nothing was sent.
 type InvalidError struct {
 	// Field is what must change: "chat URL" or "notice".
 	Field string
-	// Reason says what to write instead, without repeating what was written.
+	// Reason says what to write instead, without repeating the invalid value.
 	Reason string
 }
 
 func (e *InvalidError) Error() string { return fmt.Sprintf("the %s %s", e.Field, e.Reason) }
 
-// Permanent is true: the same notice cannot be posted to the same URL later either.
+// Permanent reports whether posting the same notice to the same URL fails later too. It always returns
+// true.
 func (*InvalidError) Permanent() bool { return true }
 
-// RefusedError says that the chat refused the notice for good: a 4xx status other than those of
+// RefusedError reports that the chat refused the notice permanently: a 4xx status other than those of
 // TemporaryError, or a redirect (RFC 9110, sections 15.4 and 15.5).
 type RefusedError struct {
 	// Code is the HTTP status code.
@@ -34,62 +35,63 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string {
 	if e.Code < 400 {
-		return fmt.Sprintf("the chat answered with a redirect (HTTP status %d), which is not followed: write the URL that the chat itself shows for the hook", e.Code)
+		return fmt.Sprintf("the chat answered with a redirect (HTTP status %d), which Usher does not follow: write the URL that the chat itself shows for the hook", e.Code)
 	}
-	return fmt.Sprintf("the chat refused the notice for good (HTTP status %d): make sure that the hook exists and may post to the channel, or write the URL of a new one", e.Code)
+	return fmt.Sprintf("the chat refused the notice permanently (HTTP status %d): make sure that the hook exists and may post to the channel, or write the URL of a new one", e.Code)
 }
 
-// Permanent is true: the chat would refuse the same notice again.
+// Permanent reports whether the chat would refuse the same notice again. It always returns true.
 func (*RefusedError) Permanent() bool { return true }
 
-// TemporaryError says that the chat has not taken the notice and that it can be tried later: the chat
-// could not be reached or trusted, or it answered 408, 425, 429 or a 5xx other than those of UnknownError.
+// TemporaryError reports that the chat has not taken the notice and that a retry is safe. Either the
+// chat could not be reached or trusted, or it answered 408, 425, 429 or a 5xx other than those of
+// UnknownError.
 type TemporaryError struct {
-	// Code is the HTTP status code, or 0 where there was no answer.
+	// Code is the HTTP status code, or 0 if there was no answer.
 	Code int
-	// Reason is one sentence, the same at each try.
+	// Reason is one sentence that is the same at each retry.
 	Reason string
-	// Err is context.Canceled or context.DeadlineExceeded where the caller's context ended, otherwise
-	// nil: other causes name the URL.
+	// Err is context.Canceled or context.DeadlineExceeded if the caller's context ended. Otherwise it
+	// is nil, because other causes contain the URL.
 	Err error
 }
 
 func (e *TemporaryError) Error() string { return e.Reason }
 
-// Unwrap returns the cause, if it can be told.
+// Unwrap returns the cause, if it contains nothing secret.
 func (e *TemporaryError) Unwrap() error { return e.Err }
 
-// UnknownError says that the request went out and no answer of the chat's came: it may or may not have
-// taken the notice. 502 and 504 speak for a proxy before it (RFC 9110, sections 15.6.3 and 15.6.5), which
-// may have passed the notice on.
+// UnknownError reports that the request was sent and the chat did not answer, so the chat may or may
+// not have taken the notice. 502 and 504 come from a proxy before the chat (RFC 9110, sections 15.6.3
+// and 15.6.5), which may have passed the notice on.
 type UnknownError struct {
-	// Code is the HTTP status code of the proxy, or 0 where there was no answer.
+	// Code is the HTTP status code of the proxy, or 0 if there was no answer.
 	Code int
-	// Err is context.Canceled or context.DeadlineExceeded where the caller's context ended, otherwise
-	// nil: other causes name the URL.
+	// Err is context.Canceled or context.DeadlineExceeded if the caller's context ended. Otherwise it
+	// is nil, because other causes contain the URL.
 	Err error
 }
 
 func (e *UnknownError) Error() string {
-	const doubt = "the notice went out and the chat did not answer: it may have been posted or not"
+	const doubt = "the notice was sent but the chat did not answer: it may or may not have been posted"
 	if e.Code != 0 {
-		return fmt.Sprintf("%s (HTTP status %d, of a proxy before it)", doubt, e.Code)
+		return fmt.Sprintf("%s (HTTP status %d, from a proxy)", doubt, e.Code)
 	}
 	return doubt
 }
 
-// Unconfirmed is true: a repeat may show the notice twice.
+// Unconfirmed reports whether a retry can show the notice twice. It always returns true.
 func (*UnknownError) Unconfirmed() bool { return true }
 
-// Unwrap returns the cause, if it can be told.
+// Unwrap returns the cause, if it contains nothing secret.
 func (e *UnknownError) Unwrap() error { return e.Err }
 
-// temporary is for an answer that says "later".
+// temporary returns the error for an answer that means "later".
 func temporary(code int) *TemporaryError {
 	return &TemporaryError{Code: code, Reason: fmt.Sprintf("the chat could not take the notice now (HTTP status %d)", code)}
 }
 
-// describe says why nothing could be sent, in words that depend on the kind of failure alone.
+// describe says why nothing could be sent. Its words depend only on the kind of failure.
 func describe(err error) string {
 	var (
 		lookup  *net.DNSError
@@ -103,7 +105,7 @@ func describe(err error) string {
 	case errors.As(err, &lookup):
 		return "the host name of the chat cannot be resolved"
 	case errors.As(err, &cert):
-		return "the certificate of the chat is not one that is trusted here"
+		return "the certificate of the chat is not trusted"
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the chat does not speak TLS on this port"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():

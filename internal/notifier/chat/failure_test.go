@@ -25,9 +25,9 @@ import (
 func TestWithoutAnAnswerTheOutcomeIsUnknown(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]http.HandlerFunc{
-		"the connection ends":                 func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"the answer is none":                  hijacked(reflected + "\r\n\r\n"),
-		"the answer has a header without end": hijacked("HTTP/1.1 200 OK\r\nX: " + strings.Repeat(reflected, 1<<11) + "\r\n\r\n"),
+		"the connection ends":              func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"the answer is not HTTP":           hijacked(reflected + "\r\n\r\n"),
+		"the answer has an endless header": hijacked("HTTP/1.1 200 OK\r\nX: " + strings.Repeat(reflected, 1<<11) + "\r\n\r\n"),
 	} {
 		s, c := plays(t, fail)
 		if got := outcome(t, c.Send(t.Context(), goodURLs["Mattermost"], notice)); got != "unknown" {
@@ -55,7 +55,7 @@ func TestGivingUpEndsASendAtOnce(t *testing.T) {
 	ctx, giveUp := context.WithCancel(t.Context())
 	_, c := plays(t, func(_ http.ResponseWriter, r *http.Request) {
 		giveUp()
-		<-r.Context().Done() // the client is hanging up, and might still hear an answer
+		<-r.Context().Done() // the client is closing the connection, and could still receive an answer
 		panic(http.ErrAbortHandler)
 	})
 	err := c.Send(ctx, goodURLs["Mattermost"], notice)
@@ -68,7 +68,7 @@ func TestGivingUpEndsASendAtOnce(t *testing.T) {
 	}
 }
 
-// A body without end must not be read to its end, nor waited for.
+// Send must neither read an endless body to its end nor wait for it.
 func TestABodyWithoutEndIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	for service, want := range map[string]string{"Mattermost": "taken", "Teams, a connector": "temporary 200"} {
@@ -95,7 +95,8 @@ func listens(t *testing.T) net.Listener {
 	return listener
 }
 
-// silent takes connections and says nothing. Its channel is closed once the client has hung up.
+// silent accepts connections and never answers. Its channel is closed once the client has closed the
+// connection.
 func silent(t *testing.T) (addr string, left <-chan struct{}) {
 	t.Helper()
 	listener := listens(t)
@@ -126,9 +127,9 @@ func TestWhatWasNeverSentIsTemporary(t *testing.T) {
 	c := New(Config{AllowLoopback: true})
 	transportOf(t, c)
 	for name, want := range map[string]struct{ addr, reason string }{
-		"nobody listens":          {closed.Addr().String(), "the chat could not be reached"},
-		"no TLS":                  {plain.Listener.Addr().String(), "the chat does not speak TLS on this port"},
-		"a certificate by nobody": {untrusted.Listener.Addr().String(), "the certificate of the chat is not one that is trusted here"},
+		"no server listens":        {closed.Addr().String(), "the chat could not be reached"},
+		"no TLS":                   {plain.Listener.Addr().String(), "the chat does not speak TLS on this port"},
+		"an untrusted certificate": {untrusted.Listener.Addr().String(), "the certificate of the chat is not trusted"},
 	} {
 		got := outcome(t, c.Send(t.Context(), "mattermost://"+want.addr+"/"+secret, notice))
 		if got != "temporary: "+want.reason {
@@ -147,7 +148,7 @@ func TestAFailureIsDescribedByItsKind(t *testing.T) {
 		want string
 	}{
 		"no such host":        {op(&net.DNSError{Err: "no such host", Name: "chat.example.com"}), "the host name of the chat cannot be resolved"},
-		"another certificate": {op(&tls.CertificateVerificationError{Err: x509.HostnameError{Host: secret}}), "the certificate of the chat is not one that is trusted here"},
+		"another certificate": {op(&tls.CertificateVerificationError{Err: x509.HostnameError{Host: secret}}), "the certificate of the chat is not trusted"},
 		"another protocol":    {op(tls.RecordHeaderError{Msg: secret}), "the chat does not speak TLS on this port"},
 		"HTTP":                {op(http.ErrSchemeMismatch), "the chat does not speak TLS on this port"},
 		"too slow a network":  {op(os.ErrDeadlineExceeded), "the chat could not be reached in time"},
@@ -168,7 +169,7 @@ func TestASendEndsAtItsDeadline(t *testing.T) {
 		c := New(Config{})
 		transportOf(t, c).DialContext = func(context.Context, string, string) (net.Conn, error) {
 			ours, theirs := net.Pipe()
-			go func() { _, _ = io.Copy(io.Discard, theirs) }() // hears it all and never answers
+			go func() { _, _ = io.Copy(io.Discard, theirs) }() // reads everything and never answers
 			return ours, nil
 		}
 		begin := time.Now()
@@ -179,7 +180,8 @@ func TestASendEndsAtItsDeadline(t *testing.T) {
 	})
 }
 
-// A dial of net/http goes on when its request is given up; a server that says nothing would hold it.
+// A dial of net/http continues when its request is cancelled. A server that never answers would hold
+// it.
 func TestASilentServerHoldsNothing(t *testing.T) {
 	t.Parallel()
 	addr, left := silent(t)

@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// errGuarded is what a connection fails with that must not be made.
-var errGuarded = errors.New("an address that is not posted to")
+// errGuarded is the error of a connection to an address that is not allowed.
+var errGuarded = errors.New("an address that Usher does not post to")
 
-// guarded are the addresses by which a machine, a link or a cloud talks to itself.
+// guarded are the addresses that a machine, a link or a cloud uses for itself.
 var guarded = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),          // this host (RFC 1122, section 3.2.1.3)
 	netip.MustParsePrefix("169.254.0.0/16"),     // link-local (RFC 3927); metadata of most clouds
@@ -47,8 +47,9 @@ func isGuarded(addr netip.Addr, allowLoopback bool) bool {
 	return false
 }
 
-// control is called for each connection after its name was resolved and before it is made, so that a
-// name cannot resolve to one address when it is looked at and to another when it is used.
+// control returns a function that checks the address of each connection after its name was resolved and
+// before it is opened. So a name cannot resolve to one address for the check and to another one for the
+// connection.
 func control(allowLoopback bool) func(network, address string, _ syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
 		target, err := netip.ParseAddrPort(address)

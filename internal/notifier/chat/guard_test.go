@@ -23,7 +23,7 @@ func TestGuardedAddresses(t *testing.T) {
 		"100.100.100.200": true, "168.63.129.16": true,
 		"224.0.0.1": true, "239.255.255.250": true, "255.255.255.255": true, "240.0.0.1": true, "ff02::1": true,
 
-		// A chat of one's own lives in such networks.
+		// A self-hosted chat runs in such networks.
 		"10.96.0.1": false, "172.16.0.1": false, "192.168.1.1": false, "100.64.0.1": false, "fd00::1": false,
 		"203.0.113.1": false, "2001:db8::1": false, "64:ff9b::cb00:7101": false,
 	} {
@@ -67,7 +67,7 @@ func TestGuardedPlacesAreNotPostedTo(t *testing.T) {
 	}
 }
 
-// A proxy connects where the client cannot see it.
+// A proxy connects without the client's knowledge.
 func TestGuardedPlacesAreNotPostedToByAProxy(t *testing.T) {
 	t.Parallel()
 	requests := make(chan string, 10)

@@ -17,7 +17,7 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
 )
 
-// The chats that are found at one host, whatever a tenant writes. Teams has a file of its own.
+// The chats with a fixed host, which the tenant cannot change. Teams has its own file.
 
 var (
 	googleSpace  = regexp.MustCompile(`^/v1/spaces/[A-Za-z0-9_-]+/messages$`)
@@ -68,7 +68,7 @@ func slackPlace(u *url.URL) (place, bool) {
 	if err := c.SetURL(u); err != nil || c.Token.IsAPIToken() || c.Channel != "webhook" || !onlyQuery(u) {
 		return nil, false
 	}
-	// The reader finds a token in anything that holds one.
+	// The parser finds a token in any string that contains one.
 	written := u.User.String()
 	if len(u.Path) > 1 {
 		written = slack.HookTokenIdentifier + ":" + strings.ReplaceAll(u.Host+u.Path, "/", "-")
@@ -107,7 +107,7 @@ func telegramPlace(u *url.URL) (place, bool) {
 	}), true
 }
 
-// jsonPlace is a place that takes a POST of JSON.
+// jsonPlace returns a place that takes a POST of JSON.
 func jsonPlace(target url.URL, payload func(text string) any) place {
 	return func(text string) (post, error) {
 		body, err := json.Marshal(payload(text))

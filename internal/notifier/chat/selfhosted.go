@@ -19,7 +19,7 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/zulip"
 )
 
-// The chats whose host a tenant names.
+// The chats whose host is in the tenant's URL.
 
 const jsonType = "application/json"
 
@@ -56,8 +56,8 @@ func rocketChatPlace(u *url.URL) (place, bool) {
 	}, true
 }
 
-// matrixPlace posts by the client-server API, and not as shoutrrr does: without joining rooms, without a
-// token in the URL, and with a transaction ID.
+// matrixPlace posts over the client-server API. Unlike shoutrrr, it joins no rooms, puts no token in
+// the URL and sends a transaction ID.
 func matrixPlace(u *url.URL) (place, bool) {
 	var c matrix.Config
 	if err := c.SetURL(u); err != nil || c.User != "" || !bearerToken.MatchString(c.Password) ||
@@ -68,7 +68,8 @@ func matrixPlace(u *url.URL) (place, bool) {
 	header := contentType(jsonType)
 	header.Set("Authorization", "Bearer "+c.Password)
 	return func(text string) (post, error) {
-		// The same text has the same transaction ID, by which a homeserver knows a repeat and drops it.
+		// The same text has the same transaction ID. A homeserver uses it to recognise a repeat and
+		// drops the repeat.
 		id := sha256.Sum256([]byte(text))
 		target := url.URL{Scheme: webScheme(c.DisableTLS), Host: u.Host}
 		target.Path = "/_matrix/client/v3/rooms/" + c.Rooms[0] + "/send/m.room.message/" + hex.EncodeToString(id[:])

@@ -16,7 +16,7 @@ var (
 	workflowPath  = regexp.MustCompile(`^/powerautomate/automations/direct(/cu/[0-9]+)?/workflows/[A-Za-z0-9]+/triggers/manual/paths/invoke$`)
 )
 
-// teamsPlace reads shoutrrr's own form, which is that of the connectors Microsoft has retired.
+// teamsPlace parses shoutrrr's own form, which is for the connectors that Microsoft has retired.
 func teamsPlace(u *url.URL) (place, bool) {
 	var c teams.Config
 	if err := c.SetURL(u); err != nil || len(pathParts(u)) != 3 || !onlyUser(u) || !onlyQuery(u, "host") {
@@ -25,7 +25,7 @@ func teamsPlace(u *url.URL) (place, bool) {
 	return connector(&c)
 }
 
-// teamsHookPlace reads a hook as Teams shows it.
+// teamsHookPlace parses a hook as Teams shows it.
 func teamsHookPlace(u *url.URL) (place, bool) {
 	hook := *u
 	hook.Scheme = "https"
@@ -40,7 +40,7 @@ func teamsHookPlace(u *url.URL) (place, bool) {
 		return jsonPlace(hook, adaptiveCard), true
 	}
 	c, err := teams.ConfigFromWebhookURL(hook)
-	// shoutrrr finds a hook in anything that holds one.
+	// shoutrrr finds a hook in any string that contains one.
 	if err != nil || c.Host != u.Host || !onlyQuery(u) {
 		return nil, false
 	}
@@ -56,7 +56,8 @@ func connector(c *teams.Config) (place, bool) {
 	write := jsonPlace(*target, adaptiveCard)
 	return func(text string) (post, error) {
 		p, err := write(text)
-		// A connector answers 200 even where Teams did not take the message, and says so in the body.
+		// A connector answers 200 even if Teams did not take the message, and reports the failure in
+		// the body.
 		p.confirmation = "1"
 		return p, err
 	}, true
@@ -87,8 +88,8 @@ type (
 	}
 )
 
-// adaptiveCard is what workflows and connectors take alike. Unlike the TextBlock of most examples, a
-// TextRun has no markup.
+// adaptiveCard returns a message that both workflows and connectors accept. Unlike the TextBlock of
+// most examples, a TextRun has no markup.
 func adaptiveCard(text string) any {
 	return cardMessage{Type: "message", Attachments: []cardAttachment{{
 		ContentType: "application/vnd.microsoft.card.adaptive",

@@ -22,7 +22,7 @@ import (
 	"github.com/usher-dev/usher/internal/quote"
 )
 
-// The commands as errors name them.
+// The names of the commands in errors.
 const (
 	cmdGreeting = "the connection"
 	cmdHello    = "EHLO"
@@ -35,14 +35,14 @@ const (
 	cmdMessage  = "message"
 )
 
-// maskLength is how many bytes of a secret may show: short enough to hide a cut link, long enough to
-// leave common words alone.
+// maskLength is the longest part of a secret that an error can show, in bytes. It is short enough to
+// hide a cut link, and long enough to leave common words alone.
 const maskLength = 16
 
 type delivery struct {
 	from, to string
 	raw      []byte
-	secrets  []string // what must not come back in an error
+	secrets  []string // texts that an error must not repeat
 }
 
 func (d delivery) needsUTF8() bool { return !ascii(d.from) || !ascii(d.to) }
@@ -51,8 +51,8 @@ func ascii(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// conn is one connection. The dialogue is go-mail's, spoken command by command: its Client would not
-// tell a message that was not taken from one whose confirmation was lost.
+// conn is one connection. It uses go-mail's SMTP dialogue, command by command. go-mail's Client cannot
+// distinguish a message that was not taken from one whose confirmation was lost.
 type conn struct {
 	raw       net.Conn
 	client    *smtp.Client
@@ -61,10 +61,10 @@ type conn struct {
 	idleSince time.Time
 }
 
-// step runs one exchange and cuts it short when ctx ends. A reply leaves the connection usable; anything
-// else, and 421 (RFC 5321, section 3.8), does not.
+// step runs one exchange and stops it when ctx ends. After a reply the connection stays usable, except
+// after 421 (RFC 5321, section 3.8). Any other error breaks it.
 func (c *conn) step(ctx context.Context, f func() error) error {
-	// A deadline in the past wakes reads and writes that are under way, also below TLS.
+	// A deadline in the past wakes reads and writes that are in progress, also below TLS.
 	stop := context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(time.Unix(1, 0)) })
 	err := f()
 	if !stop() {
@@ -139,7 +139,7 @@ func (s *SMTP) startTLS(ctx context.Context, c *conn) error {
 	if offered, _ := c.client.Extension("STARTTLS"); !offered {
 		return &TemporaryError{
 			Reason: "the mail server does not offer STARTTLS, so nothing was sent: " +
-				"write smtps:// if it speaks TLS from the first byte, or ask who runs it to turn STARTTLS on",
+				"write smtps:// if it speaks TLS from the first byte, or ask the server's admin to turn on STARTTLS",
 		}
 	}
 	err := c.step(ctx, func() error { return c.client.StartTLS(s.tlsConfig()) })
@@ -156,7 +156,7 @@ func (s *SMTP) startTLS(ctx context.Context, c *conn) error {
 func (s *SMTP) signIn(ctx context.Context, c *conn) error {
 	server := s.cfg.Server
 	if server.Security == Plaintext || s.cfg.Password == nil {
-		return &TemporaryError{Reason: "signing in to the mail server needs TLS and a password file"}
+		return &TemporaryError{Reason: "signing in to the mail server requires TLS and a password file"}
 	}
 	password, err := s.cfg.Password()
 	if err != nil {
@@ -170,13 +170,13 @@ func (s *SMTP) signIn(ctx context.Context, c *conn) error {
 	case slices.Contains(mechanisms, "LOGIN"):
 		auth = smtp.LoginAuth(server.User, password, server.Host, false)
 	default:
-		return &TemporaryError{Reason: "the mail server offers neither AUTH PLAIN nor AUTH LOGIN, so nobody can sign in"}
+		return &TemporaryError{Reason: "the mail server offers neither AUTH PLAIN nor AUTH LOGIN: turn one of them on, or leave out the user"}
 	}
 	err = c.step(ctx, func() error { return c.client.Auth(auth) })
 	if err == nil {
 		return nil
 	}
-	// go-mail has said QUIT by now.
+	// go-mail has already sent QUIT.
 	c.broken = true
 	var r *textproto.Error
 	if !errors.As(err, &r) {
@@ -190,7 +190,7 @@ func (s *SMTP) signIn(ctx context.Context, c *conn) error {
 	return &TemporaryError{Code: r.Code, Reason: "signing in to the mail server failed: " + reply(r.Code, quote.Shorten(text, maxReplyText))}
 }
 
-// reset clears what the last use left behind, and finds out whether the server is still there.
+// reset clears what the last use left behind, and checks that the server still answers.
 func (c *conn) reset(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -208,11 +208,11 @@ func (c *conn) mail(ctx context.Context, d delivery) error {
 		if !ascii(d.from) {
 			command = cmdMail
 		}
-		// RFC 6531, section 3.2: such an address must not even be tried there.
+		// RFC 6531, section 3.2: a client must not even try such an address there.
 		return &RefusedError{Command: command, Code: 553, Text: "5.6.7 it offers no SMTPUTF8 (RFC 6531), " +
 			"which this address needs: use one whose part before the @ is ASCII, or a mail server that offers SMTPUTF8"}
 	}
-	// Asked for without need, SMTPUTF8 makes servers further on refuse the mail.
+	// Requesting SMTPUTF8 without need makes servers further on refuse the mail.
 	c.client.SkipSMTPUTF8(!d.needsUTF8())
 	if err := c.step(ctx, func() error { return c.client.Mail("<" + d.from + ">") }); err != nil {
 		return outcome(cmdMail, err, d.secrets...)
@@ -220,7 +220,7 @@ func (c *conn) mail(ctx context.Context, d delivery) error {
 	return nil
 }
 
-// transfer sends everything but the final dot. Whatever fails here, the server has not got a message.
+// transfer sends everything except the final dot. If it fails, the server does not have the message.
 func (c *conn) transfer(ctx context.Context, d delivery) error {
 	if err := c.step(ctx, func() error { return c.client.Rcpt("<" + d.to + ">") }); err != nil {
 		return outcome(cmdRcpt, err, d.secrets...)
@@ -234,20 +234,20 @@ func (c *conn) transfer(ctx context.Context, d delivery) error {
 		if _, err := w.Write(d.raw); err != nil {
 			return err
 		}
-		// Flushed here, so that a failure is known to be before the dot.
+		// Flush here, so that a failure is known to have happened before the dot.
 		return c.client.Text.W.Flush()
 	})
 	if err != nil {
 		return outcome(cmdData, err, d.secrets...)
 	}
 	if c.broken {
-		// ctx ended while the last bytes went out. Without the dot there is no message.
+		// ctx ended while the last bytes were sent. Without the dot there is no message.
 		return outcome(cmdData, context.Cause(ctx))
 	}
 	return nil
 }
 
-// finish sends the final dot and waits for the one reply that decides.
+// finish sends the final dot and waits for the one reply that decides the outcome.
 func (c *conn) finish(ctx context.Context, d delivery) error {
 	if err := ctx.Err(); err != nil {
 		c.broken = true
@@ -274,7 +274,7 @@ func (c *conn) finish(ctx context.Context, d delivery) error {
 	}
 }
 
-// quit says QUIT as RFC 5321, section 4.1.1.10, asks for, and closes the connection in any case.
+// quit sends QUIT, as RFC 5321, section 4.1.1.10, requires, and closes the connection in any case.
 func (c *conn) quit() {
 	stop := time.AfterFunc(quitTimeout, func() { _ = c.raw.Close() })
 	defer stop.Stop()

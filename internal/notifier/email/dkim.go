@@ -23,12 +23,13 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// RFC 8301, section 3.2: a signer needs 2048 bits to be safe, and no verifier has to know more than 4096.
+// RFC 8301, section 3.2: a signer needs 2048 bits to be safe, and verifiers need not support more than
+// 4096.
 const minRSABits, maxRSABits = 2048, 4096
 
-// signedFields are those that Message.Bytes writes, and those that would change what a reader sees or
-// where an answer goes. Each is listed once more than it is there, so that the signature breaks when
-// somebody adds another (RFC 6376, section 5.4.2).
+// signedFields are the fields that Message.Bytes writes, and those that would change what a reader sees
+// or where an answer goes. Each is listed once more than it occurs, so that the signature breaks if a
+// field is added (RFC 6376, section 5.4.2).
 var signedFields = []string{
 	"From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type",
 	"Content-Transfer-Encoding", "Auto-Submitted",
@@ -40,19 +41,19 @@ var (
 )
 
 // DKIM signs messages for a domain (RFC 6376), with RSA or with Ed25519 (RFC 8463). The time of a
-// signature is the date of the message, so that the same message and key always make the same bytes.
-// Its fields do not hold the key in a form that could be printed.
+// signature is the date of the message, so that the same message and key always result in the same
+// bytes. Its fields do not hold the key in a form that could be printed.
 type DKIM struct {
 	domain, selector string
-	algorithm        string // as the tag k= of the record names it
-	public           []byte // as the tag p= of the record holds it
+	algorithm        string // as in the tag k= of the record
+	public           []byte // as in the tag p= of the record
 	sign             func(sum []byte) ([]byte, error)
 }
 
-// ParseDKIM reads a private key in PEM form (PKCS #8, or PKCS #1 for RSA): Ed25519, or RSA of 2048 to
-// 4096 bits. Receivers look for its public half under selector._domainkey.domain; see Record. For DMARC
-// (RFC 7489) the sender's address must be of the same domain or of one below it. The error is one
-// sentence that says what to change, and never holds anything of the key.
+// ParseDKIM parses a private key in PEM format (PKCS #8, or PKCS #1 for RSA): Ed25519, or RSA of 2048
+// to 4096 bits. Receivers look up its public half under selector._domainkey.domain; see Record. For
+// DMARC (RFC 7489), the sender's address must be in the same domain or in a subdomain. The error is one
+// sentence that says what to change, and never contains anything of the key.
 func ParseDKIM(domain, selector string, pemKey []byte) (*DKIM, error) {
 	d := &DKIM{selector: selector}
 	var err error
@@ -60,7 +61,7 @@ func ParseDKIM(domain, selector string, pemKey []byte) (*DKIM, error) {
 		return nil, errors.New("the DKIM domain must be the domain of the sender's address, such as example.org")
 	}
 	if !hostLabels.MatchString(selector) {
-		return nil, errors.New("the DKIM selector must be made of letters, digits and hyphens, with dots between its parts, such as usher or 2026.usher")
+		return nil, errors.New("the DKIM selector must consist of letters, digits and hyphens, with dots between its parts, such as usher or 2026.usher")
 	}
 	key, err := parseDKIMKey(pemKey)
 	if err != nil {
@@ -70,20 +71,20 @@ func ParseDKIM(domain, selector string, pemKey []byte) (*DKIM, error) {
 	case ed25519.PrivateKey:
 		public, _ := key.Public().(ed25519.PublicKey)
 		d.algorithm, d.public = "ed25519", public
-		// RFC 8463, section 3: what is signed is the hash, as if it were the text.
+		// RFC 8463, section 3: the hash is signed as if it were the text.
 		d.sign = func(sum []byte) ([]byte, error) { return ed25519.Sign(key, sum), nil }
 	case *rsa.PrivateKey:
 		if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits {
-			return nil, fmt.Errorf("the DKIM key is RSA of %d bits, and must be of %d to %d (RFC 8301): make a new one, and publish its record before it is used",
+			return nil, fmt.Errorf("the DKIM key is RSA with %d bits, but must have %d to %d (RFC 8301): create a new key, and publish its record before you use it",
 				bits, minRSABits, maxRSABits)
 		}
 		if d.public, err = x509.MarshalPKIXPublicKey(key.Public()); err != nil {
-			return nil, errors.New("the DKIM key has no public half that can be written: make a new one")
+			return nil, errors.New("the public half of the DKIM key cannot be written: create a new key")
 		}
 		d.algorithm = "rsa"
 		d.sign = func(sum []byte) ([]byte, error) { return rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum) }
 	default:
-		return nil, errors.New("the DKIM key must be RSA or Ed25519: receivers know no other kind (RFC 8463)")
+		return nil, errors.New("the DKIM key must be RSA or Ed25519: receivers support no other kind (RFC 8463)")
 	}
 	return d, nil
 }
@@ -92,33 +93,34 @@ func parseDKIMKey(pemKey []byte) (key any, err error) {
 	block, _ := pem.Decode(pemKey)
 	switch {
 	case block == nil:
-		return nil, errors.New("the DKIM key is not in PEM form: it must begin with -----BEGIN PRIVATE KEY-----")
+		return nil, errors.New("the DKIM key is not in PEM format: it must begin with -----BEGIN PRIVATE KEY-----")
 	case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
-		return nil, errors.New("the DKIM key needs a passphrase, which nobody can type here: store it without one (openssl pkey -in key.pem)")
+		return nil, errors.New("the DKIM key is encrypted with a passphrase, which Usher cannot enter: store the key without one (openssl pkey -in key.pem)")
 	case block.Type == "PRIVATE KEY":
 		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 	case block.Type == "RSA PRIVATE KEY":
 		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 	default:
-		return nil, errors.New("the file of the DKIM key holds something else: " +
-			"it must hold a private key that begins with -----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----")
+		return nil, errors.New("the DKIM key is not a private key: " +
+			"it must begin with -----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----")
 	}
 	if err != nil {
-		return nil, errors.New("the DKIM key is damaged or of an unknown kind: it must be RSA or Ed25519 in PEM form")
+		return nil, errors.New("the DKIM key is damaged or of an unknown kind: it must be RSA or Ed25519 in PEM format")
 	}
 	return key, nil
 }
 
-// Record is the TXT record by which receivers check the signatures (RFC 6376, section 3.6.1): its name
-// and its text. It holds the public half of the key alone. A text of more than 255 characters is
-// written in a zone file as several strings.
+// Record returns the name and the text of the TXT record that receivers need to check the signatures
+// (RFC 6376, section 3.6.1). The text contains only the public half of the key. In a zone file, write a
+// text of more than 255 characters as several strings.
 func (d *DKIM) Record() (name, text string) {
 	return d.selector + "._domainkey." + d.domain,
 		"v=DKIM1; k=" + d.algorithm + "; p=" + base64.StdEncoding.EncodeToString(d.public)
 }
 
 // signed returns a message with its signature in front, in relaxed/relaxed form. The library that
-// verifies it in the tests cannot make it: it writes the time of its own clock into each signature.
+// verifies it in the tests cannot create it, because that library writes the time of its own clock into
+// each signature.
 func (d *DKIM) signed(message []byte, date time.Time) ([]byte, error) {
 	header, body, _ := strings.Cut(string(message), "\r\n\r\n")
 	fields := relaxedFields(header)
@@ -161,7 +163,8 @@ func (d *DKIM) signed(message []byte, date time.Time) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// relaxedFields are the fields of a header by their names in lower case. Message.Bytes writes none twice.
+// relaxedFields returns the fields of a header by their names in lower case. Message.Bytes writes no
+// field twice.
 func relaxedFields(header string) map[string]string {
 	fields := map[string]string{}
 	unfolded := strings.NewReplacer("\r\n ", " ", "\r\n\t", " ").Replace(header)
@@ -173,14 +176,14 @@ func relaxedFields(header string) map[string]string {
 	return fields
 }
 
-// relaxedField is RFC 6376, section 3.4.2.
+// relaxedField implements RFC 6376, section 3.4.2.
 func relaxedField(field string) string {
 	name, value, _ := strings.Cut(field, ":")
 	value = blanks.ReplaceAllString(strings.ReplaceAll(value, "\r\n", ""), " ")
 	return strings.ToLower(strings.TrimRight(name, " \t")) + ":" + strings.Trim(value, " ")
 }
 
-// relaxedBody is RFC 6376, section 3.4.4.
+// relaxedBody implements RFC 6376, section 3.4.4.
 func relaxedBody(body string) string {
 	lines := strings.Split(body, "\r\n")
 	for i, line := range lines {

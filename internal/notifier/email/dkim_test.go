@@ -62,7 +62,7 @@ func aDKIM(t *testing.T) *email.DKIM {
 	return mustParseDKIM(t, pkcs8(t, aKey(t)))
 }
 
-// anRSAKey is the same for all tests: making one takes long.
+// anRSAKey returns the same key for all tests, because generating one takes long.
 var anRSAKey = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -71,7 +71,7 @@ var anRSAKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// sentWith is what the server gets of a message.
+// sentWith returns the bytes of a message as the server receives them.
 func sentWith(t *testing.T, d *email.DKIM, m email.Message) []byte {
 	t.Helper()
 	ib := startInbox(t, inbox.Options{SMTPUTF8: true})
@@ -79,7 +79,7 @@ func sentWith(t *testing.T, d *email.DKIM, m email.Message) []byte {
 	return ib.Messages()[0].Raw
 }
 
-// verify checks the signature as a receiver does, with the record of d in its DNS.
+// verify checks the signature as a receiver does, with the record of d in the DNS.
 func verify(t *testing.T, d *email.DKIM, raw []byte) (*dkim.Verification, error) {
 	t.Helper()
 	name, text := d.Record()
@@ -138,7 +138,8 @@ func TestDKIMSignatureIsValid(t *testing.T) {
 	}
 }
 
-// longLines are the lines of the signature that are longer than RFC 5322, section 2.1.1, asks for.
+// longLines returns the lines of the signature that are longer than RFC 5322, section 2.1.1,
+// recommends.
 func longLines(t *testing.T, m email.Message, raw []byte) (long []string) {
 	t.Helper()
 	unsigned, err := m.Bytes()
@@ -209,9 +210,9 @@ func TestDKIMSignatureBreaksWithAnotherField(t *testing.T) {
 			}
 		}
 	}
-	// What servers on the way do add.
+	// Servers on the way do add these fields.
 	if _, err := verify(t, d, []byte("Return-Path: <usher@example.org>\r\nReceived: from a by b;\r\n Sat, 21 Nov 2026\r\n"+raw)); err != nil {
-		t.Errorf("the signature breaks on its way: %v", err)
+		t.Errorf("the signature breaks on the way: %v", err)
 	}
 }
 
@@ -221,12 +222,12 @@ func TestDKIMSignedMessageIsTheSameBytesEachTime(t *testing.T) {
 		first := sentWith(t, mustParseDKIM(t, pemKey), aMessage())
 		m := aMessage()
 		m.Date = m.Date.UTC()
-		// Another sender with a key that was read anew, as after a restart.
+		// Another sender with a key that was read again, as after a restart.
 		if diff := cmp.Diff(string(first), string(sentWith(t, mustParseDKIM(t, pemKey), m))); diff != "" {
 			t.Errorf("%s (-first +again):\n%s", name, diff)
 		}
 	}
-	// The same on each machine and at each time as well.
+	// The bytes are also the same on each machine and at any time.
 	golden(t, "message_signed.eml", string(sentWith(t, aDKIM(t), aMessage())))
 }
 
@@ -237,7 +238,7 @@ func TestDKIMRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	name, text := d.Record()
-	// The public key is the one that RFC 8463, appendix A.2, publishes for the private key.
+	// RFC 8463, appendix A.2, publishes this public key for the private key.
 	if want := "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="; name != "2026.usher._domainkey.xn--bcher-kva.example" || text != want {
 		t.Errorf("got %s %q, want %q", name, text, want)
 	}
@@ -266,25 +267,25 @@ func TestParseDKIMSaysWhatToChange(t *testing.T) {
 		key              []byte
 		says             string
 	}{
-		"no domain":                    {"", "usher", good, "DKIM domain must be"},
-		"a domain of one word":         {"localhost", "usher", good, "DKIM domain must be"},
-		"a domain with a dot too many": {"example..org", "usher", good, "DKIM domain must be"},
-		"an address as the domain":     {"usher@example.org", "usher", good, "DKIM domain must be"},
-		"a tag in the domain":          {"example.org; l=0", "usher", good, "DKIM domain must be"},
-		"no selector":                  {"example.org", "", good, "DKIM selector must be"},
-		"a selector with a tag":        {"example.org", "usher; l=0", good, "DKIM selector must be"},
-		"a selector with a line":       {"example.org", "usher\r\nBcc: eve", good, "DKIM selector must be"},
-		"a selector that ends in one":  {"example.org", "usher\n", good, "DKIM selector must be"},
-		"no key":                       {"example.org", "usher", nil, "not in PEM form"},
-		"a key in DER form":            {"example.org", "usher", []byte{0x30, 0x82}, "not in PEM form"},
-		"a public key":                 {"example.org", "usher", block("PUBLIC KEY", nil, public), "must hold a private key"},
-		"a certificate":                {"example.org", "usher", block("CERTIFICATE", nil, public), "must hold a private key"},
-		"an OpenSSH key":               {"example.org", "usher", block("OPENSSH PRIVATE KEY", nil, public), "must hold a private key"},
-		"a locked key":                 {"example.org", "usher", block("ENCRYPTED PRIVATE KEY", nil, public), "passphrase"},
-		"a locked key of old":          {"example.org", "usher", block("RSA PRIVATE KEY", map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, public), "passphrase"},
-		"a damaged key":                {"example.org", "usher", block("PRIVATE KEY", nil, []byte("secret-secret")), "damaged"},
-		"an elliptic curve":            {"example.org", "usher", pkcs8(t, ec), "must be RSA or Ed25519"},
-		"an RSA key of 1024 bits":      {"example.org", "usher", pkcs8(t, short), "is RSA of 1024 bits, and must be of 2048 to 4096"},
+		"no domain":                            {"", "usher", good, "DKIM domain must be"},
+		"a domain with one label":              {"localhost", "usher", good, "DKIM domain must be"},
+		"a domain with two dots in a row":      {"example..org", "usher", good, "DKIM domain must be"},
+		"an address as the domain":             {"usher@example.org", "usher", good, "DKIM domain must be"},
+		"a tag in the domain":                  {"example.org; l=0", "usher", good, "DKIM domain must be"},
+		"no selector":                          {"example.org", "", good, "DKIM selector must consist"},
+		"a selector with a tag":                {"example.org", "usher; l=0", good, "DKIM selector must consist"},
+		"a selector with a line break":         {"example.org", "usher\r\nBcc: eve", good, "DKIM selector must consist"},
+		"a selector that ends in a line break": {"example.org", "usher\n", good, "DKIM selector must consist"},
+		"no key":                               {"example.org", "usher", nil, "not in PEM format"},
+		"a key in DER format":                  {"example.org", "usher", []byte{0x30, 0x82}, "not in PEM format"},
+		"a public key":                         {"example.org", "usher", block("PUBLIC KEY", nil, public), "is not a private key"},
+		"a certificate":                        {"example.org", "usher", block("CERTIFICATE", nil, public), "is not a private key"},
+		"an OpenSSH key":                       {"example.org", "usher", block("OPENSSH PRIVATE KEY", nil, public), "is not a private key"},
+		"an encrypted key":                     {"example.org", "usher", block("ENCRYPTED PRIVATE KEY", nil, public), "passphrase"},
+		"an encrypted key in the old format":   {"example.org", "usher", block("RSA PRIVATE KEY", map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, public), "passphrase"},
+		"a damaged key":                        {"example.org", "usher", block("PRIVATE KEY", nil, []byte("secret-secret")), "damaged"},
+		"an elliptic curve":                    {"example.org", "usher", pkcs8(t, ec), "must be RSA or Ed25519"},
+		"an RSA key of 1024 bits":              {"example.org", "usher", pkcs8(t, short), "is RSA with 1024 bits, but must have 2048 to 4096"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -332,7 +333,7 @@ func TestSendWithAnotherDKIMKeyChangesNothingButTheSignature(t *testing.T) {
 	for _, d := range []*email.DKIM{first, second} {
 		signature, found := bytes.CutSuffix(sentWith(t, d, aMessage()), unsigned)
 		if !found || bytes.Count(signature, []byte("\r\n")) < 5 || !bytes.HasPrefix(signature, []byte("DKIM-Signature: v=1; a=")) {
-			t.Errorf("the message changed, not its signature alone: %q", signature)
+			t.Errorf("the message changed, not only its signature: %q", signature)
 		}
 	}
 }

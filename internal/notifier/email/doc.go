@@ -1,18 +1,20 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package email passes messages to an SMTP server, signed with DKIM where there is a key. It owns the
-// bytes of a message, the connections, and the answer to the one question that matters afterwards: did
-// the server take the message?
+// Package email sends messages to an SMTP server, and signs them with DKIM if there is a key. It owns
+// the bytes of a message and the connections. It also answers the one question that matters afterwards:
+// did the server take the message?
 //
-// SMTP cannot give exactly-once delivery (RFC 1047), so Send tells four outcomes apart:
+// SMTP cannot deliver exactly once (RFC 1047), so Send distinguishes four outcomes:
 //
-//	nil                the server took the message; whatever happened afterwards does not matter
-//	*RefusedError      it said no for good: the same message will be refused again
-//	*TemporaryError    it did not take the message; trying later is safe
-//	*UnknownError      silence after the final dot; only the very same bytes may go again
+//	nil                the server took the message; what happened afterwards does not matter
+//	*RefusedError      the server refused it permanently: it will refuse the same message again
+//	*TemporaryError    the server did not take the message; a retry is safe
+//	*UnknownError      no reply after the final dot; send only the same bytes again
 //
-// A fifth, *input.InvalidError, says that there is no message to send because its input cannot be written.
-// The bytes of a Message depend on nothing but the Message, so the very same bytes can always be made
-// again. The package knows neither Kubernetes nor the API: it must not import either.
+// A fifth, *input.InvalidError, reports that the input cannot be written as a message, so there is
+// nothing to send.
+//
+// The bytes of a Message depend only on the Message, so the caller can always build the same bytes
+// again. The package knows neither Kubernetes nor the API, and must not import either.
 package email

@@ -13,36 +13,36 @@ import (
 
 const maxReplyText = 200
 
-// RefusedError says that the server refused the message for good: a 5xx reply to MAIL FROM, RCPT TO,
-// DATA or the message itself (RFC 5321, section 4.2.1).
+// RefusedError reports that the server refused the message permanently: a 5xx reply to MAIL FROM, RCPT
+// TO, DATA or the message itself (RFC 5321, section 4.2.1).
 type RefusedError struct {
-	// Command is what was refused: "MAIL FROM" (the sender), "RCPT TO" (the recipient), "DATA" or
+	// Command is the refused command: "MAIL FROM" (the sender), "RCPT TO" (the recipient), "DATA" or
 	// "message" (the content).
 	Command string
-	// Code is the three-digit reply code. It is 553 where Send refused by itself, because the address
-	// is not ASCII and the server does not take such addresses (RFC 6531).
+	// Code is the three-digit reply code. It is 553 if Send itself refused, because the address is not
+	// ASCII and the server does not take such addresses (RFC 6531).
 	Code int
-	// Text is the server's own text, or, where Send refused by itself, what to change: one line, at
-	// most 200 characters, with nothing in it that was in the message or in the password.
+	// Text is the server's own text or, if Send itself refused, what to change. It is one line of at
+	// most 200 characters, and contains nothing of the message or the password.
 	Text string
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("the mail server refused the %s for good: %s", subject(e.Command), reply(e.Code, e.Text))
+	return fmt.Sprintf("the mail server refused the %s permanently: %s", subject(e.Command), reply(e.Code, e.Text))
 }
 
-// Permanent is true: the server would refuse the same message again.
+// Permanent reports whether the server would refuse the same message again. It always returns true.
 func (*RefusedError) Permanent() bool { return true }
 
-// TemporaryError says that the server has not taken the message and that trying later is safe: a 4xx
-// reply, a server that cannot be reached or trusted, a sign-in that failed, or a connection that
-// broke before the final dot.
+// TemporaryError reports that the server has not taken the message and that a retry is safe. Causes are
+// a 4xx reply, a server that cannot be reached or trusted, a failed sign-in, or a connection that broke
+// before the final dot.
 type TemporaryError struct {
-	// Code is the reply code, or 0 where there was no reply.
+	// Code is the reply code, or 0 if there was no reply.
 	Code int
-	// Reason is one sentence without ports, times or secrets, so that it is the same at each try.
+	// Reason is one sentence without ports, times or secrets, so that it is the same at each retry.
 	Reason string
-	// Err is the cause, for errors.Is; nil where the server replied.
+	// Err is the cause, for errors.Is. It is nil if the server replied.
 	Err error
 }
 
@@ -51,18 +51,18 @@ func (e *TemporaryError) Error() string { return e.Reason }
 // Unwrap returns the cause, such as context.Canceled.
 func (e *TemporaryError) Unwrap() error { return e.Err }
 
-// UnknownError says that the whole message was sent and no reply came: it may or may not have been
-// taken (RFC 1047). Only the very same bytes may be sent again.
+// UnknownError reports that the whole message was sent and no reply came, so the server may or may not
+// have taken it (RFC 1047). Send only the same bytes again.
 type UnknownError struct {
 	// Err is the cause, for errors.Is.
 	Err error
 }
 
 func (e *UnknownError) Error() string {
-	return "the mail server got the message and did not confirm it: " + describe(e.Err)
+	return "the mail server received the message but did not confirm it: " + describe(e.Err)
 }
 
-// Unconfirmed is true: a repeat may be a copy.
+// Unconfirmed reports whether a retry can result in a copy. It always returns true.
 func (*UnknownError) Unconfirmed() bool { return true }
 
 // Unwrap returns the cause, such as context.Canceled.
@@ -86,7 +86,7 @@ func reply(code int, text string) string {
 	return fmt.Sprintf("%d %s", code, text)
 }
 
-// describe says in stable words why a connection failed.
+// describe returns stable words for the reason that a connection failed.
 func describe(err error) string {
 	if known := quote.Failure(err); known != "" {
 		return known

@@ -23,7 +23,7 @@ import (
 var (
 	drop     = inbox.Fault{Drop: true}
 	cutAfter = inbox.Fault{Cut: true}
-	lost     = inbox.Fault{Drop: true, Accept: true} // the server has the message, and its 250 gets lost
+	lost     = inbox.Fault{Drop: true, Accept: true} // the server has the message, but its 250 is lost
 
 	delivered = outcome{Class: "delivered"}
 	unknown   = outcome{Class: "unknown"}
@@ -31,37 +31,37 @@ var (
 
 func code(c int) inbox.Fault { return inbox.Fault{Code: c} }
 
-// faultCase is one fault, and all that it may lead to. After a temporary or an unknown outcome the
-// message is sent again, as the operator does, and by then the fault is over.
+// faultCase is one fault and everything that it can lead to. After a temporary or an unknown outcome,
+// the test sends the message again, as the operator does. By then the fault is over.
 type faultCase struct {
 	stage inbox.Stage
 	fault inbox.Fault
 	want  outcome
-	// copies is how often the server has the message in the end.
+	// copies is how many copies of the message the server has in the end.
 	copies int
-	// connections is how many all of that took.
+	// connections is how many connections the test needs in total.
 	connections int
 }
 
-// faults meet the first message over a new connection.
+// faults affect the first message over a new connection.
 var faults = map[string]faultCase{
-	"a busy greeting is temporary":              {inbox.Greeting, code(421), temporary(421), 1, 2},
-	"a server that wants nobody is temporary":   {inbox.Greeting, code(554), temporary(554), 1, 2},
-	"a greeting of no SMTP is temporary":        {inbox.Greeting, code(7), temporary(0), 1, 2},
-	"a cut in place of a greeting is temporary": {inbox.Greeting, drop, temporary(0), 1, 2},
-	"a cut after the greeting is temporary":     {inbox.Greeting, cutAfter, temporary(0), 1, 2},
+	"a busy greeting is temporary":                  {inbox.Greeting, code(421), temporary(421), 1, 2},
+	"a server that accepts no clients is temporary": {inbox.Greeting, code(554), temporary(554), 1, 2},
+	"a greeting that is not SMTP is temporary":      {inbox.Greeting, code(7), temporary(0), 1, 2},
+	"a cut instead of a greeting is temporary":      {inbox.Greeting, drop, temporary(0), 1, 2},
+	"a cut after the greeting is temporary":         {inbox.Greeting, cutAfter, temporary(0), 1, 2},
 
 	"4xx to EHLO is temporary":             {inbox.Hello, code(421), temporary(421), 1, 2},
 	"5xx to EHLO is not about the message": {inbox.Hello, code(550), temporary(550), 1, 2},
 	"a cut at EHLO is temporary":           {inbox.Hello, drop, temporary(0), 1, 2},
 	"a cut after EHLO is temporary":        {inbox.Hello, cutAfter, temporary(0), 1, 2},
 
-	"4xx to MAIL is temporary":        {inbox.Mail, code(451), temporary(451), 1, 1},
-	"421 to MAIL is temporary":        {inbox.Mail, code(421), temporary(421), 1, 2},
-	"5xx to MAIL refuses the sender":  {inbox.Mail, code(553), refused("MAIL FROM", 553), 0, 1},
-	"530 to MAIL is about signing in": {inbox.Mail, code(530), temporary(530), 1, 1},
-	"a cut at MAIL is temporary":      {inbox.Mail, drop, temporary(0), 1, 2},
-	"a cut after MAIL is temporary":   {inbox.Mail, cutAfter, temporary(0), 1, 2},
+	"4xx to MAIL is temporary":         {inbox.Mail, code(451), temporary(451), 1, 1},
+	"421 to MAIL is temporary":         {inbox.Mail, code(421), temporary(421), 1, 2},
+	"5xx to MAIL refuses the sender":   {inbox.Mail, code(553), refused("MAIL FROM", 553), 0, 1},
+	"530 to MAIL is about the sign-in": {inbox.Mail, code(530), temporary(530), 1, 1},
+	"a cut at MAIL is temporary":       {inbox.Mail, drop, temporary(0), 1, 2},
+	"a cut after MAIL is temporary":    {inbox.Mail, cutAfter, temporary(0), 1, 2},
 
 	"451 to RCPT, greylisting, is temporary": {inbox.Rcpt, code(451), temporary(451), 1, 1},
 	"5xx to RCPT refuses the recipient":      {inbox.Rcpt, code(550), refused("RCPT TO", 550), 0, 1},
@@ -72,39 +72,40 @@ var faults = map[string]faultCase{
 	"5xx to DATA refuses":        {inbox.Data, code(554), refused("DATA", 554), 0, 1},
 	"a cut at DATA is temporary": {inbox.Data, drop, temporary(0), 1, 2},
 
-	"4xx to the dot is temporary":                 {inbox.Body, code(452), temporary(452), 1, 1},
-	"421 to the dot is temporary":                 {inbox.Body, code(421), temporary(421), 1, 2},
-	"5xx to the dot refuses the content":          {inbox.Body, code(554), refused("message", 554), 0, 1},
-	"a cut before the 250 is unknown":             {inbox.Body, drop, unknown, 1, 2},
-	"a 250 that is lost is unknown, and doubles":  {inbox.Body, lost, unknown, 2, 2},
-	"a reply of no sense is unknown, and doubles": {inbox.Body, inbox.Fault{Code: 354, Accept: true}, unknown, 2, 2},
-	"another 2xx to the dot is delivered":         {inbox.Body, inbox.Fault{Code: 251, Accept: true}, delivered, 1, 1},
-	"a cut after the 250 is delivered":            {inbox.Body, cutAfter, delivered, 1, 1},
-	"QUIT failing after the 250 is delivered":     {inbox.Quit, code(500), delivered, 1, 1},
-	"QUIT cut after the 250 is delivered":         {inbox.Quit, drop, delivered, 1, 1},
-	"QUIT without a reply after it is delivered":  {inbox.Quit, inbox.Fault{Hang: true}, delivered, 1, 1},
+	"4xx to the dot is temporary":                          {inbox.Body, code(452), temporary(452), 1, 1},
+	"421 to the dot is temporary":                          {inbox.Body, code(421), temporary(421), 1, 2},
+	"5xx to the dot refuses the content":                   {inbox.Body, code(554), refused("message", 554), 0, 1},
+	"a cut before the 250 is unknown":                      {inbox.Body, drop, unknown, 1, 2},
+	"a lost 250 is unknown, and causes a duplicate":        {inbox.Body, lost, unknown, 2, 2},
+	"a senseless reply is unknown, and causes a duplicate": {inbox.Body, inbox.Fault{Code: 354, Accept: true}, unknown, 2, 2},
+	"another 2xx to the dot is delivered":                  {inbox.Body, inbox.Fault{Code: 251, Accept: true}, delivered, 1, 1},
+	"a cut after the 250 is delivered":                     {inbox.Body, cutAfter, delivered, 1, 1},
+	"a failed QUIT after the 250 is delivered":             {inbox.Quit, code(500), delivered, 1, 1},
+	"a cut at QUIT after the 250 is delivered":             {inbox.Quit, drop, delivered, 1, 1},
+	"no reply to QUIT after the 250 is delivered":          {inbox.Quit, inbox.Fault{Hang: true}, delivered, 1, 1},
 }
 
-// keptFaults meet the second message, over a connection that was kept after the first.
+// keptFaults affect the second message, over a connection that was kept after the first.
 var keptFaults = map[string]faultCase{
-	"one that was cut is replaced":               {inbox.Reset, drop, delivered, 1, 2},
-	"one that does not take RSET is replaced":    {inbox.Reset, code(500), delivered, 1, 2},
-	"one whose server is tired is replaced":      {inbox.Reset, code(421), delivered, 1, 2},
-	"one that is cut after RSET is replaced":     {inbox.Reset, cutAfter, delivered, 1, 2},
-	"one with 421 to MAIL is replaced":           {inbox.Mail, code(421), delivered, 1, 2},
-	"one that is cut at MAIL is replaced":        {inbox.Mail, drop, delivered, 1, 2},
-	"one with another 4xx to MAIL is kept":       {inbox.Mail, code(451), temporary(451), 1, 1},
-	"one with a refused sender is kept":          {inbox.Mail, code(553), refused("MAIL FROM", 553), 0, 1},
-	"one with 421 to RCPT is temporary":          {inbox.Rcpt, code(421), temporary(421), 1, 2},
-	"one with a refused recipient is kept":       {inbox.Rcpt, code(550), refused("RCPT TO", 550), 0, 1},
-	"one that is cut at RCPT is temporary":       {inbox.Rcpt, drop, temporary(0), 1, 2},
-	"one that is refused DATA is kept":           {inbox.Data, code(554), refused("DATA", 554), 0, 1},
-	"one that is cut at DATA is temporary":       {inbox.Data, drop, temporary(0), 1, 2},
-	"one that is refused the content is kept":    {inbox.Body, code(554), refused("message", 554), 0, 1},
-	"one that loses the 250 is unknown, doubles": {inbox.Body, lost, unknown, 2, 2},
+	"one that was cut is replaced":                              {inbox.Reset, drop, delivered, 1, 2},
+	"one that refuses RSET is replaced":                         {inbox.Reset, code(500), delivered, 1, 2},
+	"one with 421 to RSET is replaced":                          {inbox.Reset, code(421), delivered, 1, 2},
+	"one that is cut after RSET is replaced":                    {inbox.Reset, cutAfter, delivered, 1, 2},
+	"one with 421 to MAIL is replaced":                          {inbox.Mail, code(421), delivered, 1, 2},
+	"one that is cut at MAIL is replaced":                       {inbox.Mail, drop, delivered, 1, 2},
+	"one with another 4xx to MAIL is kept":                      {inbox.Mail, code(451), temporary(451), 1, 1},
+	"one with a refused sender is kept":                         {inbox.Mail, code(553), refused("MAIL FROM", 553), 0, 1},
+	"one with 421 to RCPT is temporary":                         {inbox.Rcpt, code(421), temporary(421), 1, 2},
+	"one with a refused recipient is kept":                      {inbox.Rcpt, code(550), refused("RCPT TO", 550), 0, 1},
+	"one that is cut at RCPT is temporary":                      {inbox.Rcpt, drop, temporary(0), 1, 2},
+	"one with refused DATA is kept":                             {inbox.Data, code(554), refused("DATA", 554), 0, 1},
+	"one that is cut at DATA is temporary":                      {inbox.Data, drop, temporary(0), 1, 2},
+	"one with refused content is kept":                          {inbox.Body, code(554), refused("message", 554), 0, 1},
+	"one that loses the 250 is unknown, and causes a duplicate": {inbox.Body, lost, unknown, 2, 2},
 }
 
-// TestFaults runs each fault in the clear and, where the inbox can fail within it, also in TLS.
+// TestFaults runs each fault in the clear. If the inbox can also fail within TLS, it runs the fault
+// there too.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -127,7 +128,7 @@ func TestFaults(t *testing.T) {
 		run(name, false, c)
 	}
 	for name, c := range keptFaults {
-		run("of kept connections, "+name, true, c)
+		run("with a kept connection, "+name, true, c)
 	}
 }
 
@@ -142,7 +143,7 @@ func (c faultCase) run(t *testing.T, opts inbox.Options, caFile string, kept boo
 	before.ID, after.ID = "before@usher.example.org", "after@usher.example.org"
 	if kept {
 		mustSend(t, s, before)
-		// Once: the connection that replaces this one is a good one.
+		// FailOnce, because the connection that replaces this one must work.
 		ib.FailOnce(c.stage, c.fault)
 	} else {
 		ib.FailAt(c.stage, c.fault)
@@ -168,7 +169,7 @@ func (c faultCase) run(t *testing.T, opts inbox.Options, caFile string, kept boo
 		t.Errorf("the server has %d copies, want %d", got, c.copies)
 	}
 	if kept && len(copiesOf(t, ib, before)) != 1 {
-		t.Error("the message before it did not stay alone")
+		t.Error("the message before it did not arrive exactly once")
 	}
 }
 
@@ -178,7 +179,7 @@ func address(ib *inbox.Inbox) string {
 	return url[strings.LastIndexAny(url, "/@")+1:]
 }
 
-// copiesOf are the bytes of each copy of m, after making sure that all are the very same and hold m.
+// copiesOf returns the bytes of each copy of m. It checks that all copies are identical and contain m.
 func copiesOf(t *testing.T, ib *inbox.Inbox, m email.Message) [][]byte {
 	t.Helper()
 	unsigned, err := m.Bytes()
@@ -196,13 +197,13 @@ func copiesOf(t *testing.T, ib *inbox.Inbox, m email.Message) [][]byte {
 		}
 		signature, found := bytes.CutSuffix(got.Raw, unsigned)
 		if !found || !bytes.HasPrefix(signature, []byte("DKIM-Signature: ")) {
-			t.Errorf("the server has other bytes than were sent:\n%s", got.Raw)
+			t.Errorf("the server has other bytes than Send sent:\n%s", got.Raw)
 		}
 	}
 	return copies
 }
 
-// TestSendWaitsForASlow250 has the reply come when the time for all the rest is over long ago.
+// TestSendWaitsForASlow250 sends the reply long after the time for the rest of the dialogue is over.
 func TestSendWaitsForASlow250(t *testing.T) {
 	t.Parallel()
 	const dialog = 500 * time.Millisecond
@@ -224,7 +225,8 @@ func TestSendWaitsForASlow250(t *testing.T) {
 	}
 }
 
-// TestSendAfterA250ThatCameTooLate has the reply come to nobody: the message is there, and comes again.
+// TestSendAfterA250ThatCameTooLate sends the reply after Send gave up. The server has the message, and
+// receives it again.
 func TestSendAfterA250ThatCameTooLate(t *testing.T) {
 	t.Parallel()
 	ib := startInbox(t, inbox.Options{})
@@ -245,19 +247,19 @@ func TestSendAfterA250ThatCameTooLate(t *testing.T) {
 	}
 }
 
-// unfitCase is a server to which nobody may or can say anything until it is repaired.
+// unfitCase is a server that clients cannot or must not talk to until it is repaired.
 type unfitCase struct {
 	down  bool
-	tls   *tls.Config // what the server has for TLS; nil is nothing
+	tls   *tls.Config // the server's TLS configuration; nil means no TLS
 	stage inbox.Stage
 	fault inbox.Fault
 	code  int
 	says  string
-	// saysTLS is what it says instead where TLS should begin with the first byte.
+	// saysTLS replaces says if TLS should begin with the first byte.
 	saysTLS string
 }
 
-// Its cases are not parallel, so that no other test takes the address in between.
+// The cases are not parallel, so that no other test takes the address in between.
 func TestFaultsBeforeTheDialogue(t *testing.T) {
 	ca := newAuthority(t)
 	good := ca.certify(t, nil)
@@ -266,15 +268,15 @@ func TestFaultsBeforeTheDialogue(t *testing.T) {
 	expired := ca.certify(t, func(c *x509.Certificate) { c.NotAfter = c.NotBefore.Add(time.Hour) })
 	otherHost := ca.certify(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 2)} })
 	for name, c := range map[string]unfitCase{
-		"not there":                     {down: true, says: "cannot be reached: connection refused"},
-		"without TLS":                   {says: "does not offer STARTTLS", saysTLS: "does not speak TLS on this port"},
-		"not ready for STARTTLS":        {tls: good, stage: inbox.StartTLS, fault: code(454), code: 454, says: "STARTTLS with: 454"},
-		"cutting at STARTTLS":           {tls: good, stage: inbox.StartTLS, fault: drop, says: "it closed the connection"},
-		"cutting the handshake":         {tls: good, stage: inbox.StartTLS, fault: cutAfter, says: "TLS with the mail server failed: it closed"},
-		"of an authority nobody trusts": {tls: newAuthority(t).certify(t, nil), says: "signed by an authority that is not trusted"},
-		"whose certificate has expired": {tls: expired, says: "its certificate has expired"},
-		"with the name of another host": {tls: otherHost, says: "for another host name"},
-		"that knows only old TLS":       {tls: old, says: "TLS with the mail server failed"},
+		"that is down":                   {down: true, says: "cannot be reached: connection refused"},
+		"without TLS":                    {says: "does not offer STARTTLS", saysTLS: "does not speak TLS on this port"},
+		"that is not ready for STARTTLS": {tls: good, stage: inbox.StartTLS, fault: code(454), code: 454, says: "STARTTLS with: 454"},
+		"that cuts at STARTTLS":          {tls: good, stage: inbox.StartTLS, fault: drop, says: "it closed the connection"},
+		"that cuts the handshake":        {tls: good, stage: inbox.StartTLS, fault: cutAfter, says: "TLS with the mail server failed: it closed"},
+		"with an untrusted authority":    {tls: newAuthority(t).certify(t, nil), says: "signed by an authority that is not trusted"},
+		"whose certificate has expired":  {tls: expired, says: "its certificate has expired"},
+		"with the name of another host":  {tls: otherHost, says: "for another host name"},
+		"that supports only old TLS":     {tls: old, says: "TLS with the mail server failed"},
 	} {
 		t.Run("a server "+name+", STARTTLS", func(t *testing.T) { c.run(t, email.STARTTLS, good, ca.file) })
 		if c.stage == inbox.StartTLS {
@@ -306,11 +308,11 @@ func (c unfitCase) run(t *testing.T, security email.Security, good *tls.Config, 
 	}
 	for _, verb := range []string{"AUTH", "MAIL", "RCPT", "DATA"} {
 		if unfit.Commands(verb) != 0 {
-			t.Errorf("%s went out in the clear", verb)
+			t.Errorf("%s was sent in the clear", verb)
 		}
 	}
 	if n := len(unfit.Messages()); n != 0 {
-		t.Errorf("%d messages went out", n)
+		t.Errorf("%d messages were sent", n)
 	}
 	_ = unfit.Close()
 	repaired := startInbox(t, inbox.Options{

@@ -73,7 +73,7 @@ func TestMessageIsTheSameBytesEachTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(first), string(b)); diff != "" {
-			t.Fatalf("the same message became other bytes (-first +again):\n%s", diff)
+			t.Fatalf("the same message resulted in other bytes (-first +again):\n%s", diff)
 		}
 	}
 	golden(t, "message.eml", string(first))
@@ -101,7 +101,7 @@ func TestMessageCanBeReadBack(t *testing.T) {
 	}
 }
 
-// parts are the decoded bodies with plain line feeds.
+// parts returns the decoded bodies with plain line feeds.
 func parts(t *testing.T, m *netmail.Message) []string {
 	t.Helper()
 	read := func(r io.Reader) string {
@@ -151,40 +151,40 @@ func TestMessageRefusesWhatCannotBeWritten(t *testing.T) {
 		change func(*email.Message)
 		field  string
 	}{
-		"a line break in the subject":        {func(m *email.Message) { m.Subject = "a\r\nBcc: eve@example.org" }, "subject"},
-		"a lone line feed in the subject":    {func(m *email.Message) { m.Subject = "a\nb" }, "subject"},
-		"an encoded word in the subject":     {func(m *email.Message) { m.Subject = "=?utf-8?q?=0d=0aBcc:_x?=" }, "subject"},
-		"an encoded word in a name":          {func(m *email.Message) { m.To.Name = "=?utf-8?q?=22Support=22?=" }, "recipient"},
-		"a space of no width in an address":  {func(m *email.Message) { m.To.Address = "ada\u200b@example.org" }, "recipient"},
-		"a mark that turns letters round":    {func(m *email.Message) { m.To.Address = "ada\u202e@example.org" }, "recipient"},
-		"a space that is not ASCII":          {func(m *email.Message) { m.To.Address = "a\u00a0b@example.org" }, "recipient"},
-		"a NUL in the subject":               {func(m *email.Message) { m.Subject = "a\x00b" }, "subject"},
-		"a line separator in the subject":    {func(m *email.Message) { m.Subject = "a\u2028b" }, "subject"},
-		"broken UTF-8 in the subject":        {func(m *email.Message) { m.Subject = "a\xff" }, "subject"},
-		"an endless subject":                 {func(m *email.Message) { m.Subject = strings.Repeat("a", 301) }, "subject"},
-		"no subject":                         {func(m *email.Message) { m.Subject = " " }, "subject"},
-		"a line break in the sender's name":  {func(m *email.Message) { m.From.Name = "a\r\nBcc: eve@example.org" }, "sender"},
-		"a line break in a name":             {func(m *email.Message) { m.To.Name = "a\rb" }, "recipient"},
-		"a line break in an address":         {func(m *email.Message) { m.To.Address = "ada@example.org\r\nDATA" }, "recipient"},
-		"an SMTP parameter in an address":    {func(m *email.Message) { m.To.Address = "ada@example.org> SIZE=1" }, "recipient"},
-		"an angle bracket in an address":     {func(m *email.Message) { m.To.Address = "a>b@example.org" }, "recipient"},
-		"a quoted local part":                {func(m *email.Message) { m.To.Address = "\"a b\"@example.org" }, "recipient"},
-		"two addresses":                      {func(m *email.Message) { m.To.Address = "a@example.org,b@example.org" }, "recipient"},
-		"a name within the address":          {func(m *email.Message) { m.To.Address = "Ada <ada@example.org>" }, "recipient"},
-		"a comment within the address":       {func(m *email.Message) { m.To.Address = "ada(x)@example.org" }, "recipient"},
-		"no address":                         {func(m *email.Message) { m.To.Address = "" }, "recipient"},
-		"an address without a domain":        {func(m *email.Message) { m.From.Address = "ada@" }, "sender"},
-		"an address literal":                 {func(m *email.Message) { m.To.Address = "ada@[10.0.0.1]" }, "recipient"},
-		"an endless local part":              {func(m *email.Message) { m.To.Address = strings.Repeat("a", 65) + "@example.org" }, "recipient"},
-		"no Message-ID":                      {func(m *email.Message) { m.ID = "" }, "Message-ID"},
-		"a Message-ID with angle brackets":   {func(m *email.Message) { m.ID = "<a@b>" }, "Message-ID"},
-		"a Message-ID with a line break":     {func(m *email.Message) { m.ID = "a@b\r\nBcc: eve@example.org" }, "Message-ID"},
-		"a Message-ID that ends in one":      {func(m *email.Message) { m.ID = "a@b\n" }, "Message-ID"},
-		"no date":                            {func(m *email.Message) { m.Date = time.Time{} }, "date"},
-		"no text":                            {func(m *email.Message) { m.Text = "" }, "text"},
-		"a text that is not UTF-8":           {func(m *email.Message) { m.Text = "\xff" }, "text"},
-		"an HTML part that is not UTF-8":     {func(m *email.Message) { m.HTML = "\xff" }, "text"},
-		"a control character in the address": {func(m *email.Message) { m.To.Address = "a\x01@example.org" }, "recipient"},
+		"a line break in the subject":            {func(m *email.Message) { m.Subject = "a\r\nBcc: eve@example.org" }, "subject"},
+		"a lone line feed in the subject":        {func(m *email.Message) { m.Subject = "a\nb" }, "subject"},
+		"an encoded word in the subject":         {func(m *email.Message) { m.Subject = "=?utf-8?q?=0d=0aBcc:_x?=" }, "subject"},
+		"an encoded word in a name":              {func(m *email.Message) { m.To.Name = "=?utf-8?q?=22Support=22?=" }, "recipient"},
+		"a zero-width space in an address":       {func(m *email.Message) { m.To.Address = "ada\u200b@example.org" }, "recipient"},
+		"a direction mark in an address":         {func(m *email.Message) { m.To.Address = "ada\u202e@example.org" }, "recipient"},
+		"a non-ASCII space in an address":        {func(m *email.Message) { m.To.Address = "a\u00a0b@example.org" }, "recipient"},
+		"a NUL in the subject":                   {func(m *email.Message) { m.Subject = "a\x00b" }, "subject"},
+		"a line separator in the subject":        {func(m *email.Message) { m.Subject = "a\u2028b" }, "subject"},
+		"broken UTF-8 in the subject":            {func(m *email.Message) { m.Subject = "a\xff" }, "subject"},
+		"an endless subject":                     {func(m *email.Message) { m.Subject = strings.Repeat("a", 301) }, "subject"},
+		"no subject":                             {func(m *email.Message) { m.Subject = " " }, "subject"},
+		"a line break in the sender's name":      {func(m *email.Message) { m.From.Name = "a\r\nBcc: eve@example.org" }, "sender"},
+		"a line break in a name":                 {func(m *email.Message) { m.To.Name = "a\rb" }, "recipient"},
+		"a line break in an address":             {func(m *email.Message) { m.To.Address = "ada@example.org\r\nDATA" }, "recipient"},
+		"an SMTP parameter in an address":        {func(m *email.Message) { m.To.Address = "ada@example.org> SIZE=1" }, "recipient"},
+		"an angle bracket in an address":         {func(m *email.Message) { m.To.Address = "a>b@example.org" }, "recipient"},
+		"a quoted local part":                    {func(m *email.Message) { m.To.Address = "\"a b\"@example.org" }, "recipient"},
+		"two addresses":                          {func(m *email.Message) { m.To.Address = "a@example.org,b@example.org" }, "recipient"},
+		"a name within the address":              {func(m *email.Message) { m.To.Address = "Ada <ada@example.org>" }, "recipient"},
+		"a comment within the address":           {func(m *email.Message) { m.To.Address = "ada(x)@example.org" }, "recipient"},
+		"no address":                             {func(m *email.Message) { m.To.Address = "" }, "recipient"},
+		"an address without a domain":            {func(m *email.Message) { m.From.Address = "ada@" }, "sender"},
+		"an address literal":                     {func(m *email.Message) { m.To.Address = "ada@[10.0.0.1]" }, "recipient"},
+		"an endless local part":                  {func(m *email.Message) { m.To.Address = strings.Repeat("a", 65) + "@example.org" }, "recipient"},
+		"no Message-ID":                          {func(m *email.Message) { m.ID = "" }, "Message-ID"},
+		"a Message-ID with angle brackets":       {func(m *email.Message) { m.ID = "<a@b>" }, "Message-ID"},
+		"a Message-ID with a line break":         {func(m *email.Message) { m.ID = "a@b\r\nBcc: eve@example.org" }, "Message-ID"},
+		"a Message-ID that ends in a line break": {func(m *email.Message) { m.ID = "a@b\n" }, "Message-ID"},
+		"no date":                                {func(m *email.Message) { m.Date = time.Time{} }, "date"},
+		"no text":                                {func(m *email.Message) { m.Text = "" }, "text"},
+		"a text that is not UTF-8":               {func(m *email.Message) { m.Text = "\xff" }, "text"},
+		"an HTML part that is not UTF-8":         {func(m *email.Message) { m.HTML = "\xff" }, "text"},
+		"a control character in the address":     {func(m *email.Message) { m.To.Address = "a\x01@example.org" }, "recipient"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -199,8 +199,8 @@ func TestMessageRefusesWhatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// FuzzMessageBytes has a stranger choose all that a stranger can: there is either no message, or one
-// that holds what was given where it belongs, and nothing else anywhere.
+// FuzzMessageBytes lets an attacker choose every value that an attacker can choose. Then either Bytes
+// returns an error, or the message contains each value in its place and nothing else.
 func FuzzMessageBytes(f *testing.F) {
 	f.Add("Ada", "ada@example.org", "Invitation", "Hello,\n.\nBye.\n")
 	f.Add("b\nX: y", "a@b\r\nRCPT TO:<x>", "a\r\nBcc: x@y.z", "a\r\n.\r\nb")
@@ -218,7 +218,7 @@ func FuzzMessageBytes(f *testing.F) {
 				continue
 			}
 			if err != nil {
-				t.Fatalf("an error of no class: %v", err)
+				t.Fatalf("an error of an unknown class: %v", err)
 			}
 			checkLines(t, raw, ascii(address))
 			parsed, err := netmail.ReadMessage(bytes.NewReader(raw))
@@ -235,12 +235,13 @@ func FuzzMessageBytes(f *testing.F) {
 	})
 }
 
-// checkLines holds the message to RFC 5322, section 2.1: what is not a line end would be one to some server.
+// checkLines checks the lines against RFC 5322, section 2.1: some servers take other characters for a
+// line end too.
 func checkLines(t *testing.T, raw []byte, allASCII bool) {
 	t.Helper()
 	lines := bytes.Split(raw, []byte("\r\n"))
 	if len(lines[len(lines)-1]) != 0 {
-		t.Error("the last line has no end")
+		t.Error("the last line has no line end")
 	}
 	header := true
 	for _, line := range lines {
@@ -258,8 +259,9 @@ func ascii(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// wantFields are all the fields that a message has, decoded. None asks a mail program to treat it as
-// one of many (List-Unsubscribe, Precedence): it is written to one person about their own account.
+// wantFields returns all fields of a message, decoded. None of them asks a mail program to treat it as
+// bulk mail (List-Unsubscribe, Precedence), because it is written to one person about their own
+// account.
 func wantFields(m email.Message) map[string][]string {
 	words := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	person := func(a netmail.Address) []string {
@@ -311,7 +313,7 @@ func readField(key, value string) (decoded []string, err error) {
 	}
 }
 
-// wantBodies are the text and the HTML with plain line feeds. A message ends with the end of a line.
+// wantBodies returns the text and the HTML with plain line feeds. A message ends with a line end.
 func wantBodies(m email.Message) []string {
 	lines := strings.NewReplacer("\r\n", "\n", "\r", "\n")
 	if m.HTML == "" {

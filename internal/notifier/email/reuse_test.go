@@ -79,7 +79,7 @@ func TestSendLeavesNoConnectionBehind(t *testing.T) {
 	s := sender(t, ib, func(cfg *email.Config) { cfg.IdleTimeout = 20 * time.Millisecond })
 	mustSend(t, s, aMessage())
 	waitClosed(t, ib)
-	// The sender is not used up by that, nor by Close.
+	// The sender stays usable after that, and after Close.
 	s.Close()
 	mustSend(t, s, aMessage())
 	waitClosed(t, ib)

@@ -20,11 +20,11 @@ import (
 type Security string
 
 const (
-	// STARTTLS begins in the clear and must switch to TLS before anything is said (RFC 3207).
+	// STARTTLS begins in the clear and must switch to TLS before any other command (RFC 3207).
 	STARTTLS Security = "STARTTLS"
 	// TLS speaks TLS from the first byte (RFC 8314).
 	TLS Security = "TLS"
-	// Plaintext never uses TLS: for a server on the same machine or in a test.
+	// Plaintext never uses TLS. It is for a server on the same machine, or for tests.
 	Plaintext Security = "Plaintext"
 )
 
@@ -37,25 +37,26 @@ var schemes = map[string]struct {
 	"smtp+plaintext": {Plaintext, 25},
 }
 
-// Server is where mail is handed in. It holds no secret.
+// Server is a mail server to send to. It holds no secret.
 type Server struct {
 	// Host is a name or an IP address without brackets.
 	Host string
 	// Port is the TCP port.
 	Port int
-	// User is the name for AUTH (RFC 4954); empty means that nobody signs in.
+	// User is the user name for AUTH (RFC 4954). Empty means no sign-in.
 	User string
 	// Security is how the connection is protected.
 	Security Security
 }
 
-// ParseURL reads a mail server from one of
+// ParseURL parses the URL of a mail server, in one of these forms:
 //
 //	smtp://[user@]host[:587]       STARTTLS is required
 //	smtps://[user@]host[:465]      TLS from the first byte
 //	smtp+plaintext://host[:25]     no TLS at all, and so no sign-in
 //
-// The error is one sentence that says what to write, and never repeats the URL: it may hold a password.
+// The error is one sentence that says what to write. It never repeats the URL, because the URL can
+// contain a password.
 func ParseURL(raw string) (Server, error) {
 	const example = "write it like smtp://user@mail.example.org:587"
 	u, err := url.Parse(raw)
@@ -64,7 +65,7 @@ func ParseURL(raw string) (Server, error) {
 	}
 	scheme, known := schemes[u.Scheme]
 	if _, has := u.User.Password(); has {
-		return Server{}, errors.New("the mail server's URL must not hold a password: put it in the password file")
+		return Server{}, errors.New("the mail server's URL must not contain a password: put it in the password file")
 	}
 	host := u.Hostname()
 	switch {
@@ -77,7 +78,7 @@ func ParseURL(raw string) (Server, error) {
 	case u.User != nil && (u.User.Username() == "" || strings.ContainsFunc(u.User.Username(), input.BreaksLine)):
 		return Server{}, errors.New("the mail server's URL has an @ without a user before it: " + example)
 	case u.User != nil && scheme.security == Plaintext:
-		return Server{}, errors.New("smtp+plaintext:// cannot sign in, because the password would travel in the clear: write smtp:// or smtps://, or leave the user out")
+		return Server{}, errors.New("smtp+plaintext:// cannot sign in, because it would send the password in the clear: write smtp:// or smtps://, or leave the user out")
 	}
 	s := Server{Host: host, Port: scheme.port, User: u.User.Username(), Security: scheme.security}
 	if p := u.Port(); p != "" {
@@ -88,11 +89,11 @@ func ParseURL(raw string) (Server, error) {
 	return s, nil
 }
 
-// Address is the host and port to connect to.
+// Address returns the host and port to connect to.
 func (s Server) Address() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
 
 // PasswordFile returns a function that reads the password from the file each time, without the line
-// break at its end, so that a rotated password is taken up by the next connection.
+// break at its end. So the next connection uses a rotated password.
 func PasswordFile(path string) func() (string, error) {
 	return func() (string, error) {
 		b, err := os.ReadFile(path) //nolint:gosec // G304: the path is the platform's own setting.
@@ -114,7 +115,7 @@ func RootCAs(path string) (*x509.CertPool, error) {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("the CA file %s holds no certificate: it must be in PEM form", path)
+		return nil, fmt.Errorf("the CA file %s contains no certificate: it must be in PEM format", path)
 	}
 	return pool, nil
 }

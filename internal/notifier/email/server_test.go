@@ -62,7 +62,7 @@ func TestParseURLSaysWhatToWrite(t *testing.T) {
 			t.Errorf("%q: got %v, want it to say %q", raw, err, want)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: the error holds the password: %v", raw, err)
+			t.Errorf("%q: the error contains the password: %v", raw, err)
 		}
 	}
 }

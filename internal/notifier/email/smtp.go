@@ -18,14 +18,14 @@ import (
 
 const (
 	// DialogTimeout bounds everything up to the final dot: connecting, TLS, sign-in, the envelope and
-	// the message. RFC 5321 (section 4.5.3.2) would allow minutes for each command; a server that is
-	// that slow is better tried again later, which is safe before the final dot.
+	// the message. RFC 5321 (section 4.5.3.2) would allow minutes for each command. With such a slow
+	// server it is better to retry later, which is safe before the final dot.
 	DialogTimeout = time.Minute
 	// ReplyTimeout bounds the wait for the reply to the final dot. RFC 5321 (section 4.5.3.2.6) asks
-	// for ten minutes, because giving up early is what makes doubles.
+	// for ten minutes, because giving up early causes duplicates.
 	ReplyTimeout = 10 * time.Minute
-	// SendDeadline is the longest that one Send can take with the default timeouts. A claim that is
-	// older than this belongs to nobody who is still sending.
+	// SendDeadline is the longest time that one Send can take with the default timeouts. If a claim is
+	// older, its sender is no longer sending.
 	SendDeadline = DialogTimeout + ReplyTimeout
 	// IdleTimeout is how long an unused connection is kept.
 	IdleTimeout = time.Minute
@@ -35,30 +35,30 @@ const (
 	quitTimeout  = 2 * time.Second
 )
 
-// Config says how to reach a mail server. Only Server is required.
+// Config holds the settings of a mail server. Only Server is required.
 type Config struct {
-	// Server is where mail is handed in.
+	// Server is the mail server to send to.
 	Server Server
-	// Password is asked for at every new connection where Server has a user; see PasswordFile.
+	// Password is called for every new connection if Server has a user. See PasswordFile.
 	Password func() (string, error)
-	// RootCAs are the authorities that may have signed the server's certificate; nil means those
-	// that the machine trusts. See RootCAs.
+	// RootCAs are the authorities that can sign the server's certificate. Nil means those that the
+	// machine trusts. See RootCAs.
 	RootCAs *x509.CertPool
-	// DKIM signs each message; nil means that nobody does, or that the server does. While it stays the
-	// same, so do the bytes of a message however often it is sent; after a change of key only the
-	// signature in front differs.
+	// DKIM signs each message. Nil means that messages are not signed, or that the server signs them.
+	// With the same DKIM, the bytes of a message stay the same however often it is sent. After a change
+	// of key, only the signature in front differs.
 	DKIM *DKIM
-	// Hello is the name given with EHLO (RFC 5321, section 4.1.1.1); empty means "localhost".
+	// Hello is the name sent with EHLO (RFC 5321, section 4.1.1.1). Empty means "localhost".
 	Hello string
-	// DialogTimeout, ReplyTimeout and IdleTimeout replace the constants of the same names; 0 means
-	// the constant. With other values, a claim is free after DialogTimeout + ReplyTimeout.
+	// DialogTimeout, ReplyTimeout and IdleTimeout replace the constants of the same names. 0 means the
+	// constant. With other values, a claim is free after DialogTimeout + ReplyTimeout.
 	DialogTimeout, ReplyTimeout, IdleTimeout time.Duration
-	// Now is the clock by which kept connections age; nil means the clock of the machine.
+	// Now is the clock that decides how old kept connections are. Nil means the clock of the machine.
 	Now func() time.Time
 }
 
-// SMTP hands messages to one mail server. It keeps a connection for each caller that sends at the same
-// time, and may be used from any number of goroutines.
+// SMTP sends messages to one mail server. It keeps a connection for each caller that sends at the same
+// time. It is safe for concurrent use.
 type SMTP struct {
 	cfg Config
 
@@ -69,7 +69,7 @@ type SMTP struct {
 	quits  sync.WaitGroup
 }
 
-// NewSMTP returns a sender. It connects at the first Send.
+// NewSMTP returns an SMTP. It connects at the first Send.
 func NewSMTP(cfg Config) *SMTP {
 	if cfg.Hello == "" {
 		cfg.Hello = "localhost"
@@ -84,14 +84,14 @@ func NewSMTP(cfg Config) *SMTP {
 		cfg.IdleTimeout = IdleTimeout
 	}
 	if cfg.Now == nil {
-		cfg.Now = time.Now //nolint:forbidigo // How long a connection lies unused is real time; tests set Now.
+		cfg.Now = time.Now //nolint:forbidigo // The idle time of a connection is real time; tests set Now.
 	}
 	return &SMTP{cfg: cfg}
 }
 
-// Send hands over one message. It returns nil exactly if the server confirmed the message, and
-// otherwise an *input.InvalidError, *RefusedError, *TemporaryError or *UnknownError. It ends soon after ctx
-// does; whoever can wait through a shutdown should pass context.WithoutCancel, because giving up after
+// Send sends one message. It returns nil only if the server confirmed the message. Otherwise it returns
+// an *input.InvalidError, *RefusedError, *TemporaryError or *UnknownError. It ends soon after ctx does.
+// Callers that can wait during a shutdown should pass context.WithoutCancel, because giving up after
 // the final dot leaves the outcome unknown.
 func (s *SMTP) Send(ctx context.Context, m Message) error {
 	m, err := m.checked()
@@ -105,7 +105,7 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	_, body, _ := bytes.Cut(raw, []byte("\r\n\r\n"))
 	if s.cfg.DKIM != nil {
 		if raw, err = s.cfg.DKIM.signed(raw, m.Date); err != nil {
-			return &TemporaryError{Reason: "the mail cannot be signed with the DKIM key: make a new key", Err: err}
+			return &TemporaryError{Reason: "the mail cannot be signed with the DKIM key: create a new key", Err: err}
 		}
 	}
 	d := delivery{from: m.From.Address, to: m.To.Address, raw: raw, secrets: []string{m.Text, m.HTML, string(body)}}
@@ -125,8 +125,9 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	return c.finish(wait, d)
 }
 
-// begin returns a connection on which the server accepted MAIL FROM. A kept connection may have died
-// unseen, or the server may be tired of it (421); neither says anything about the message.
+// begin returns a connection on which the server accepted MAIL FROM. If a kept connection fails, begin
+// opens a new one. A kept connection can die unnoticed, or the server can close it (421). Neither is a
+// statement about the message.
 func (s *SMTP) begin(ctx context.Context, d delivery) (*conn, error) {
 	if c := s.take(); c != nil {
 		err := c.reset(ctx)
@@ -152,8 +153,8 @@ func (s *SMTP) begin(ctx context.Context, d delivery) (*conn, error) {
 	return c, nil
 }
 
-// Close ends the kept connections, politely and within seconds. A Send that is under way goes on, and
-// its connection ends with it.
+// Close ends the kept connections with QUIT and within seconds. A Send in progress continues, and its
+// connection ends with it.
 func (s *SMTP) Close() {
 	s.mu.Lock()
 	idle := s.idle
@@ -166,7 +167,7 @@ func (s *SMTP) Close() {
 	s.quits.Wait()
 }
 
-// take returns the connection that was used last, so that those beyond the need grow old and go.
+// take returns the connection that was used last, so that unneeded connections grow old and are closed.
 func (s *SMTP) take() *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,7 +189,7 @@ func (s *SMTP) put(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		// Not waited for: whoever sent wants to record the outcome now.
+		// Close does not wait for it: the caller of Send wants to record the outcome now.
 		go c.quit()
 		return
 	}
@@ -199,7 +200,7 @@ func (s *SMTP) put(c *conn) {
 	}
 }
 
-// reap ends connections that grew old while nothing is sent.
+// reap ends connections that grew old while no message is sent.
 func (s *SMTP) reap() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,15 +220,16 @@ func (s *SMTP) quitOld() {
 	s.idle = slices.Delete(s.idle, 0, n)
 }
 
-// quit says goodbye in the background: nobody's message waits for it, and its failure means nothing.
-// The caller holds the lock, so that Close waits for every goodbye that began before it.
+// quit sends QUIT in the background. No message waits for it, and its failure means nothing. The caller
+// holds the lock, so that Close waits for every QUIT that began before it.
 func (s *SMTP) quit(conns ...*conn) {
 	for _, c := range conns {
 		s.quits.Go(c.quit)
 	}
 }
 
-// outcome turns the failure of one command into a class. Whatever is not a reply broke the connection.
+// outcome turns the failure of one command into an error class. An error that is not a reply broke the
+// connection.
 func outcome(command string, err error, secrets ...string) error {
 	var r *textproto.Error
 	if !errors.As(err, &r) {
@@ -244,8 +246,8 @@ func aboutMessage(command string) bool {
 	return command == cmdMail || command == cmdRcpt || command == cmdData || command == cmdMessage
 }
 
-// aboutSignIn knows the codes of RFC 4954, section 6, which may answer any command: the platform must
-// change, not the message.
+// aboutSignIn reports whether code is one of RFC 4954, section 6. These can answer any command. They
+// mean that the platform's settings must change, not the message.
 func aboutSignIn(code int) bool {
 	return code == 530 || code == 534 || code == 535 || code == 538
 }

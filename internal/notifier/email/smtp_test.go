@@ -50,7 +50,7 @@ func mustSend(t *testing.T, s *email.SMTP, m email.Message) {
 	}
 }
 
-// outcome is what a caller can tell from the error of Send.
+// outcome holds what a caller can learn from the error of Send.
 type outcome struct {
 	Class, Command string
 	Code           int
@@ -76,7 +76,7 @@ func outcomeOf(t *testing.T, err error) outcome {
 	case errors.As(err, &unknown):
 		return outcome{Class: "unknown"}
 	}
-	t.Fatalf("an error of no class: %T %v", err, err)
+	t.Fatalf("an error of an unknown class: %T %v", err, err)
 	return outcome{}
 }
 
@@ -95,7 +95,7 @@ func TestSendDeliversTheVeryBytes(t *testing.T) {
 	}
 	got := ib.Messages()
 	if len(got) != 1 {
-		t.Fatalf("%d messages came, want 1", len(got))
+		t.Fatalf("%d messages arrived, want 1", len(got))
 	}
 	if diff := cmp.Diff(string(raw), string(got[0].Raw)); diff != "" {
 		t.Errorf("bytes (-sent +got):\n%s", diff)
@@ -112,12 +112,12 @@ func TestSendGivesUpOnSilence(t *testing.T) {
 		fault inbox.Fault
 		want  outcome
 	}{
-		"no greeting":                   {inbox.Greeting, inbox.Fault{Hang: true}, temporary(0)},
-		"no reply to MAIL":              {inbox.Mail, inbox.Fault{Hang: true}, temporary(0)},
-		"no reply to RCPT":              {inbox.Rcpt, inbox.Fault{Hang: true}, temporary(0)},
-		"no reply to DATA":              {inbox.Data, inbox.Fault{Hang: true}, temporary(0)},
-		"no reply to the dot":           {inbox.Body, inbox.Fault{Hang: true}, outcome{Class: "unknown"}},
-		"no reply to the dot, but took": {inbox.Body, inbox.Fault{Hang: true, Accept: true}, outcome{Class: "unknown"}},
+		"no greeting":         {inbox.Greeting, inbox.Fault{Hang: true}, temporary(0)},
+		"no reply to MAIL":    {inbox.Mail, inbox.Fault{Hang: true}, temporary(0)},
+		"no reply to RCPT":    {inbox.Rcpt, inbox.Fault{Hang: true}, temporary(0)},
+		"no reply to DATA":    {inbox.Data, inbox.Fault{Hang: true}, temporary(0)},
+		"no reply to the dot": {inbox.Body, inbox.Fault{Hang: true}, outcome{Class: "unknown"}},
+		"no reply to the dot, but the message was taken": {inbox.Body, inbox.Fault{Hang: true, Accept: true}, outcome{Class: "unknown"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -142,7 +142,8 @@ func sendUntilTimeout(t *testing.T, stage inbox.Stage, fault inbox.Fault) error 
 	ib.FailAt(stage, fault)
 	const short = 100 * time.Millisecond
 	s := sender(t, ib, func(cfg *email.Config) {
-		// Only the one that is meant to run out: a busy machine must not make the other do so.
+		// Shorten only the timeout that must run out: on a busy machine the other one must not run out
+		// first.
 		if stage == inbox.Body {
 			cfg.ReplyTimeout = short
 		} else {

@@ -14,8 +14,8 @@ import (
 	"github.com/usher-dev/usher/internal/notifier/email"
 )
 
-// addresses follow RFC 6531 (the dialogue) and RFC 6532 (the header): the part before the @ can be
-// written in UTF-8 alone, while a domain always has a form in ASCII.
+// addresses follow RFC 6531 (the dialogue) and RFC 6532 (the header). The part before the @ may need
+// UTF-8, while a domain always has a form in ASCII.
 var addresses = map[string]struct {
 	from, to         string
 	wantFrom, wantTo string // in the envelope
@@ -23,19 +23,19 @@ var addresses = map[string]struct {
 	withoutUTF8      outcome
 	headerLine       string
 }{
-	"ASCII alone": {
+	"ASCII only": {
 		from: "usher@example.org", to: "ada@example.org", wantFrom: "usher@example.org", wantTo: "ada@example.org",
 		withoutUTF8: delivered, headerLine: `To: "Ada Lovelace" <ada@example.org>`,
 	},
-	"a domain": {
+	"a domain in UTF-8": {
 		from: "usher@bücher.example", to: "ada@bücher.example", wantFrom: "usher@xn--bcher-kva.example", wantTo: "ada@xn--bcher-kva.example",
 		withoutUTF8: delivered, headerLine: `To: "Ada Lovelace" <ada@xn--bcher-kva.example>`,
 	},
-	"a recipient": {
+	"a recipient in UTF-8": {
 		from: "usher@example.org", to: "jörg@example.org", wantFrom: "usher@example.org", wantTo: "jörg@example.org",
 		needsUTF8: true, withoutUTF8: refused("RCPT TO", 553), headerLine: `To: "Ada Lovelace" <jörg@example.org>`,
 	},
-	"a sender": {
+	"a sender in UTF-8": {
 		from: "pförtner@example.org", to: "ada@example.org", wantFrom: "pförtner@example.org", wantTo: "ada@example.org",
 		needsUTF8: true, withoutUTF8: refused("MAIL FROM", 553), headerLine: `From: "Usher" <pförtner@example.org>`,
 	},
@@ -43,7 +43,7 @@ var addresses = map[string]struct {
 		from: "usher@example.org", to: "李.雷@例え.example", wantFrom: "usher@example.org", wantTo: "李.雷@xn--r8jz45g.example",
 		needsUTF8: true, withoutUTF8: refused("RCPT TO", 553), headerLine: `To: "Ada Lovelace" <李.雷@xn--r8jz45g.example>`,
 	},
-	"a long one": {
+	"a long address": {
 		from: "usher@example.org", to: strings.Repeat("ü", 32) + "@example.org", wantFrom: "usher@example.org",
 		wantTo: strings.Repeat("ü", 32) + "@example.org", needsUTF8: true, withoutUTF8: refused("RCPT TO", 553),
 		headerLine: "To: \"Ada Lovelace\"\r\n <" + strings.Repeat("ü", 32) + "@example.org>",
@@ -63,13 +63,13 @@ func TestSendAsksForSMTPUTF8OnlyWhereAnAddressNeedsIt(t *testing.T) {
 			t.Parallel()
 			ib := startInbox(t, inbox.Options{SMTPUTF8: true})
 			s := sender(t, ib, func(cfg *email.Config) { cfg.DKIM = aDKIM(t) })
-			// Between two others, so that what one message needs is not what the next one gets.
+			// Send it between two others, so that the need of one message does not affect the next one.
 			for _, m := range []email.Message{aMessage(), addressed(c.from, c.to), aMessage()} {
 				mustSend(t, s, m)
 			}
 			got := ib.Messages()
 			if got[0].SMTPUTF8 || got[1].SMTPUTF8 != c.needsUTF8 || got[2].SMTPUTF8 {
-				t.Errorf("SMTPUTF8 was asked for: %v, %v, %v", got[0].SMTPUTF8, got[1].SMTPUTF8, got[2].SMTPUTF8)
+				t.Errorf("SMTPUTF8 was requested: %v, %v, %v", got[0].SMTPUTF8, got[1].SMTPUTF8, got[2].SMTPUTF8)
 			}
 			if got[1].EnvelopeFrom != c.wantFrom || !cmp.Equal(got[1].To, []string{c.wantTo}) {
 				t.Errorf("envelope from %s to %s", got[1].EnvelopeFrom, got[1].To)
@@ -98,10 +98,10 @@ func TestSendWithoutSMTPUTF8SaysWhatToDo(t *testing.T) {
 				return
 			}
 			if !strings.HasSuffix(err.Error(), "use one whose part before the @ is ASCII, or a mail server that offers SMTPUTF8") {
-				t.Errorf("nobody says what to do: %v", err)
+				t.Errorf("the error does not say what to do: %v", err)
 			}
 			if ib.Commands("MAIL") != 0 {
-				t.Error("it was tried all the same")
+				t.Error("MAIL was sent anyway")
 			}
 		})
 	}

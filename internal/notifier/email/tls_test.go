@@ -26,11 +26,11 @@ import (
 
 const password = "correct horse battery staple"
 
-// authority is a certificate authority of its own.
+// authority is a certificate authority for one test.
 type authority struct {
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
-	// file holds its certificate.
+	// file is the path of its certificate.
 	file string
 }
 
@@ -109,7 +109,7 @@ func TestSendOverTLS(t *testing.T) {
 				t.Errorf("%d messages over %d connections, want 3 over 1", n, c)
 			}
 			if ib.Commands("MAIL") != 0 || ib.Commands("AUTH") != 0 {
-				t.Error("commands went out in the clear")
+				t.Error("commands were sent in the clear")
 			}
 		})
 	}
@@ -140,8 +140,8 @@ func TestSendWhoseSignInFails(t *testing.T) {
 			inbox.Fault{Code: 535, Text: "bad: " + password + " / " + base64.StdEncoding.EncodeToString([]byte("\x00usher\x00"+password))},
 			password, temporary(535),
 		},
-		"a server that is busy":       {inbox.Fault{Code: 454}, password, temporary(454)},
-		"a server that cuts the line": {inbox.Fault{Drop: true}, password, temporary(0)},
+		"a server that is busy":             {inbox.Fault{Code: 454}, password, temporary(454)},
+		"a server that cuts the connection": {inbox.Fault{Drop: true}, password, temporary(0)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -159,12 +159,12 @@ func TestSendWhoseSignInFails(t *testing.T) {
 				}
 				for _, secret := range []string{"horse", "staple", "AHVzaGVy", "Y29ycmVjdC"} {
 					if strings.Contains(err.Error(), secret) {
-						t.Errorf("the error holds the password: %v", err)
+						t.Errorf("the error contains the password: %v", err)
 					}
 				}
 			}
 			if asked != 2 {
-				t.Errorf("the password was asked for %d times, want at each connection", asked)
+				t.Errorf("the password was read %d times, want once for each connection", asked)
 			}
 		})
 	}

@@ -31,7 +31,7 @@ const (
 
 func aMessage() sms.Message { return sms.Message{To: "+393331234567", Text: text} }
 
-// start runs a gateway that does what handle says.
+// start runs a gateway with the handler.
 func start(t *testing.T, handle http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(handle)
@@ -39,7 +39,7 @@ func start(t *testing.T, handle http.HandlerFunc) *httptest.Server {
 	return server
 }
 
-// answer is a gateway that says the same to everybody.
+// answer returns a gateway that gives the same answer to every request.
 func answer(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -74,7 +74,7 @@ func client(t *testing.T, dialect sms.Dialect, serverURL string) *sms.Client {
 	return sms.New(config(t, dialect, serverURL))
 }
 
-// outcome is what a caller can tell from the error of Send.
+// outcome holds what a caller can learn from the error of Send.
 type outcome struct {
 	Class, Part string
 	Code        int
@@ -100,7 +100,7 @@ func outcomeOf(t *testing.T, err error) outcome {
 	case errors.As(err, &unknown):
 		return outcome{Class: "unknown"}
 	}
-	t.Fatalf("an error of no class: %T %v", err, err)
+	t.Fatalf("an error of an unknown class: %T %v", err, err)
 	return outcome{}
 }
 
@@ -112,7 +112,7 @@ func unknown() outcome { return outcome{Class: "unknown"} }
 
 func refused(part string, code int) outcome { return outcome{"refused", part, code} }
 
-// expect checks the class of an error and that it says all of the words.
+// expect checks the class of an error and that its text contains all words.
 func expect(t *testing.T, err error, want outcome, words ...string) {
 	t.Helper()
 	if diff := cmp.Diff(want, outcomeOf(t, err)); diff != "" {
@@ -135,23 +135,23 @@ func TestAnswersThatAreTheSameForEveryGateway(t *testing.T) {
 		want   outcome
 		says   string
 	}{
-		"a sign-in that failed names the settings":            {401, "", temporary(401), "SMS password file"},
-		"a user that may not is the platform's affair":        {403, "", temporary(403), "user in the SMS gateway's URL"},
-		"a page that does not exist is the platform's affair": {404, "no", temporary(404), "correct the SMS gateway's URL: 404 no"},
-		"too many messages are for later":                     {429, "slow down", temporary(429), "for now: 429 slow down"},
-		"a gateway that failed is for later":                  {500, "oops", temporary(500), "cannot take messages now: 500 oops"},
-		"a gateway in maintenance is for later":               {503, "", temporary(503), "cannot take messages now: 503"},
-		"a proxy that lost the gateway knows nothing":         {502, "", unknown(), "answered 502 for it"},
-		"a proxy that waited in vain knows nothing":           {504, "", unknown(), "answered 504 for it"},
-		"a request that is wrong is the platform's affair":    {400, "what?", temporary(400), "platform must look into: 400 what?"},
-		"a page of HTML is not repeated":                      {400, "<html><title>Blocked</title>", temporary(400), "look into: 400"},
-		"a welcome page is no confirmation":                   {200, "<html>Welcome to the Wi-Fi", unknown(), "check the SMS gateway's URL"},
-		"nothing at all is no confirmation":                   {204, "", unknown(), "answered 204"},
-		"a status of no class is for later":                   {999, "", temporary(999), "999"},
-		"control characters are not passed on":                {503, "a\x00b\x1b[31m\u202ec", temporary(503), "503 a b [31m c"},
+		"a failed sign-in names the settings":                      {401, "", temporary(401), "SMS password file"},
+		"a forbidden user is the platform's problem":               {403, "", temporary(403), "user in the SMS gateway's URL"},
+		"a page that does not exist is the platform's problem":     {404, "no", temporary(404), "correct the SMS gateway's URL: 404 no"},
+		"too many messages are temporary":                          {429, "slow down", temporary(429), "for now: 429 slow down"},
+		"a failing gateway is temporary":                           {500, "oops", temporary(500), "cannot accept messages now: 500 oops"},
+		"a gateway in maintenance is temporary":                    {503, "", temporary(503), "cannot accept messages now: 503"},
+		"a proxy that lost the gateway leaves the outcome unknown": {502, "", unknown(), "a proxy in between answered 502"},
+		"a proxy that timed out leaves the outcome unknown":        {504, "", unknown(), "a proxy in between answered 504"},
+		"a wrong request is the platform's problem":                {400, "what?", temporary(400), "platform team must check: 400 what?"},
+		"an HTML page is not repeated":                             {400, "<html><title>Blocked</title>", temporary(400), "must check: 400"},
+		"a welcome page is not a confirmation":                     {200, "<html>Welcome to the Wi-Fi", unknown(), "check the SMS gateway's URL"},
+		"an empty answer is not a confirmation":                    {204, "", unknown(), "answered 204"},
+		"a status of an unknown class is temporary":                {999, "", temporary(999), "999"},
+		"control characters are removed":                           {503, "a\x00b\x1b[31m\u202ec", temporary(503), "503 a b [31m c"},
 	} {
 		for _, dialect := range dialects {
-			t.Run(name+", says "+string(dialect), func(t *testing.T) {
+			t.Run(name+", from "+string(dialect), func(t *testing.T) {
 				t.Parallel()
 				server := start(t, answer(c.status, c.body))
 				expect(t, client(t, dialect, server.URL).Send(t.Context(), aMessage()), c.want, c.says)
@@ -170,9 +170,9 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 				http.Redirect(w, r, elsewhere.URL, status)
 			})
 			err := client(t, dialect, server.URL).Send(t.Context(), aMessage())
-			expect(t, err, temporary(status), "is somewhere else now", "correct the SMS gateway's URL")
+			expect(t, err, temporary(status), "redirects to another URL", "correct the SMS gateway's URL")
 			if n := strays.Load(); n != 0 {
-				t.Errorf("%d: %d requests went elsewhere, with the link in them", status, n)
+				t.Errorf("%d: %d requests with the link went to the other URL", status, n)
 			}
 		}
 	}
@@ -196,11 +196,11 @@ func TestHugeAnswerIsCutOff(t *testing.T) {
 		if n := len(err.Error()); n > 300 {
 			t.Errorf("the error has %d bytes: %.300s", n, err)
 		}
-		<-endless // the gateway was hung up on
+		<-endless // the client closed the connection
 	}
 }
 
-// silence returns the address of a server that takes connections and says nothing.
+// silence returns the address of a server that accepts connections and never answers.
 func silence(t *testing.T) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -237,7 +237,7 @@ func TestTimeIsUpAfterTheRequestWentOut(t *testing.T) {
 			cancel()
 		}()
 		err := client(t, dialect, server.URL).Send(ctx, aMessage())
-		expect(t, err, unknown(), "got the message and did not confirm it: the send was called off")
+		expect(t, err, unknown(), "received the message but did not confirm it: the send was called off")
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%v is not the context's error", err)
 		}
@@ -263,15 +263,16 @@ func TestSendThatIsCalledOffAtOnceSendsNothing(t *testing.T) {
 	cancel()
 	expect(t, client(t, sms.Kannel, server.URL).Send(ctx, aMessage()), temporary(0), "called off")
 	if n := requests.Load(); n != 0 {
-		t.Errorf("%d requests came", n)
+		t.Errorf("%d requests arrived", n)
 	}
 }
 
-// TestConnectionThatBreaks is where a client that tries again by itself would send the text twice.
+// TestConnectionThatBreaks covers the cases where a client that retries on its own would send the text
+// twice.
 func TestConnectionThatBreaks(t *testing.T) {
 	t.Parallel()
 	for name, last := range map[string]string{
-		"without a word":          "",
+		"without an answer":       "",
 		"within the status":       "HTTP/1.1 2",
 		"within the header":       "HTTP/1.1 202 Accepted\r\nContent-Le",
 		"within the confirmation": "HTTP/1.1 202 Accepted\r\nContent-Length: 24\r\n\r\n",
@@ -294,10 +295,10 @@ func TestConnectionThatBreaks(t *testing.T) {
 			err := client(t, sms.Kannel, server.URL).Send(t.Context(), aMessage())
 			expect(t, err, unknown())
 			if strings.Contains(err.Error(), token) {
-				t.Errorf("the error repeats what came: %v", err)
+				t.Errorf("the error repeats the answer: %v", err)
 			}
 			if n := requests.Load(); n != 1 {
-				t.Errorf("%d requests came, want 1", n)
+				t.Errorf("%d requests arrived, want 1", n)
 			}
 		})
 	}
@@ -319,7 +320,7 @@ func TestEachMessageHasAConnectionOfItsOwn(t *testing.T) {
 		expect(t, c.Send(t.Context(), aMessage()), taken())
 	}
 	if n := opened.Load(); n != 3 {
-		t.Errorf("%d connections, want 3: on a kept one a request may go out twice", n)
+		t.Errorf("%d connections, want 3: on a kept connection a request can be sent twice", n)
 	}
 }
 
@@ -369,5 +370,5 @@ func TestTLS(t *testing.T) {
 	err := client(t, sms.Kannel, strings.Replace(plain.URL, "http", "https", 1)).Send(t.Context(), aMessage())
 	expect(t, err, temporary(0), "does not speak TLS on this port")
 	err = client(t, sms.Kannel, strings.Replace(good.URL, "https", "http", 1)).Send(t.Context(), aMessage())
-	expect(t, err, temporary(400), "platform must look into")
+	expect(t, err, temporary(400), "platform team must check")
 }

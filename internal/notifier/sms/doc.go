@@ -1,24 +1,32 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sms hands short texts to an SMS gateway over HTTP: to a Kannel, or to Twilio. It owns what
-// such a gateway is told, what its answers mean, which telephone numbers are taken, and how long a
-// text may be. The wording of the texts is somebody else's.
+// Package sms sends short texts to an SMS gateway over HTTP: to Kannel, or to Twilio. It owns the
+// requests to the gateway, the meaning of the answers, the accepted telephone numbers and the maximum
+// length of a text. Package wording owns the wording of the texts.
 //
-// Like package mail it tells four outcomes apart:
+// # Outcomes
 //
-//	nil                the gateway took the message; whether it arrives is between it and the networks
-//	*RefusedError      it said no for good: the same message will be refused again
-//	*TemporaryError    it did not take the message; trying later is safe
-//	*UnknownError      the request went out and no answer came: sent again, the text may arrive twice
+// Like package email, it distinguishes four outcomes:
 //
-// A fifth, *InvalidError, says that there is no message to send. Whatever is not known to be about this
-// one message is temporary: a wrong password or an empty account must not end every invitation. An error
-// never repeats the password, the text or the link in it, also where the gateway quoted them.
+//	nil                the gateway took the message; the networks decide whether it arrives
+//	*RefusedError      the gateway refused it permanently: it will refuse the same message again
+//	*TemporaryError    the gateway did not take the message; a retry is safe
+//	*UnknownError      no answer to the request; if sent again, the text can arrive twice
 //
-// Kannel needs two settings for the sendsms-user that Usher is: max-messages = 10 and
-// concatenation = true. Without them it cuts a long text after the first part, link and all, and still
-// answers that it took it.
+// A fifth, *InvalidError, reports that there is no message to send.
 //
-// The package knows neither Kubernetes nor the API: it must not import either.
+// An answer that is not known to be about this one message is temporary, because a wrong password or an
+// empty account must not end every invitation. An error never repeats the password, the text or the
+// link in it, even if the gateway quoted them.
+//
+// # Kannel
+//
+// Kannel needs two settings for the sendsms-user that Usher uses: max-messages = 10 and concatenation =
+// true. Without them it cuts off a long text after the first part, including the link, and still
+// answers that it took the text.
+//
+// # Dependencies
+//
+// The package knows neither Kubernetes nor the API, and must not import either.
 package sms

@@ -31,7 +31,7 @@ func TestDescribe(t *testing.T) {
 		{fmt.Errorf("%w: %w", context.Canceled, op(os.ErrDeadlineExceeded)), "the send was called off"},
 		{op(os.NewSyscallError("connect", syscall.ECONNREFUSED)), "connection refused"},
 		{op(&net.DNSError{Err: "no such host", Server: "10.0.0.10:53"}), "its host name cannot be resolved"},
-		{errors.New(`malformed HTTP response "the link"`), "it does not speak HTTP as it should on this port"},
+		{errors.New(`malformed HTTP response "the link"`), "it does not speak valid HTTP on this port"},
 	} {
 		if got := describe(c.err); got != c.want {
 			t.Errorf("%v: got %q, want %q", c.err, got, c.want)
@@ -43,16 +43,16 @@ func TestQuote(t *testing.T) {
 	t.Parallel()
 	s := secretsOf("usher", "hunter2", "open https://usher.example.org/i#c2VjcmV0LXNlY3JldA now")
 	for name, c := range map[string]struct{ in, want string }{
-		"nothing secret":             {"Number is not routable.", "Number is not routable."},
-		"the link":                   {"bad <https://usher.example.org/i#c2VjcmV0LXNlY3JldA>", "bad <[hidden]>"},
-		"the token alone":            {"x#c2VjcmV0LXNlY3JldAx", "x[hidden]x"},
-		"the password, though short": {"hunter2 and hunter22", "[hidden] and [hidden]2"},
-		"letters of several bytes":   {"ü https://usher.example ü", "ü[hidden] ü"},
-		"several lines":              {"a\r\n\tb\x00c", "a b c"},
-		"a page":                     {" <!DOCTYPE html>", ""},
-		"an object":                  {`{"error":"x"}`, ""},
-		"too much":                   {strings.Repeat("a", 2001), ""},
-		"much":                       {strings.Repeat("ä", 201), strings.Repeat("ä", 199) + "…"},
+		"nothing secret":                     {"Number is not routable.", "Number is not routable."},
+		"the link":                           {"bad <https://usher.example.org/i#c2VjcmV0LXNlY3JldA>", "bad <[hidden]>"},
+		"only the token":                     {"x#c2VjcmV0LXNlY3JldAx", "x[hidden]x"},
+		"the password, although it is short": {"hunter2 and hunter22", "[hidden] and [hidden]2"},
+		"multi-byte letters":                 {"ü https://usher.example ü", "ü[hidden] ü"},
+		"several lines":                      {"a\r\n\tb\x00c", "a b c"},
+		"a page":                             {" <!DOCTYPE html>", ""},
+		"an object":                          {`{"error":"x"}`, ""},
+		"text that is too long":              {strings.Repeat("a", 2001), ""},
+		"long text":                          {strings.Repeat("ä", 201), strings.Repeat("ä", 199) + "…"},
 	} {
 		if got := s.quote(c.in); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
@@ -60,7 +60,7 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// TestTheWholeRequestFitsIntoTheBuffer is what Send relies on to tell a request that went out.
+// TestTheWholeRequestFitsIntoTheBuffer checks what Send relies on to know whether a request was sent.
 func TestTheWholeRequestFitsIntoTheBuffer(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Gateway: Gateway{URL: "https://sms.example.org", User: "usher"}, From: "Usher"}

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Dialect is how a gateway is spoken to.
+// Dialect is the protocol of a gateway.
 type Dialect string
 
 const (
@@ -33,7 +33,7 @@ var schemes = map[string]struct {
 	"twilio+http":  {Twilio, "http"},
 }
 
-// kannelPath is where a Kannel listens that was told nothing else.
+// kannelPath is where Kannel listens by default.
 const kannelPath = "/cgi-bin/sendsms"
 
 var (
@@ -42,32 +42,33 @@ var (
 	// Twilio calls a pool of senders a Messaging Service.
 	serviceSID   = regexp.MustCompile(`^MG[0-9A-Za-z]{32}$`)
 	senderNumber = regexp.MustCompile(`^\+?[0-9]{3,15}$`)
-	// Eleven characters of the GSM alphabet are what a sender's name may have (3GPP TS 23.040,
-	// section 9.1.2.5).
+	// A sender's name can have eleven characters of the GSM alphabet (3GPP TS 23.040, section 9.1.2.5).
 	senderName = regexp.MustCompile(`^[0-9 .&_-]*[A-Za-z][A-Za-z0-9 .&_-]*$`)
 )
 
-// Gateway is where text messages are handed in. It holds no secret.
+// Gateway is an SMS gateway to send to. It holds no secret.
 type Gateway struct {
-	// Dialect is how it is spoken to.
+	// Dialect is the gateway's protocol.
 	Dialect Dialect
-	// URL is what requests go to, without the user: all of it for Kannel, scheme and host for Twilio.
+	// URL is the target of requests, without the user. For Kannel it is the complete URL, for Twilio
+	// only scheme and host.
 	URL string
 	// User is the name of Kannel's sendsms-user, or Twilio's account SID.
 	User string
 }
 
-// ParseURL reads a gateway from one of
+// ParseURL parses the URL of a gateway, in one of these forms:
 //
 //	kannel+https://user@host[:port][/cgi-bin/sendsms]
 //	kannel+http://user@host[:port][/cgi-bin/sendsms]
 //	twilio+https://ACxxxx@api.twilio.com
 //	twilio+http://ACxxxx@host[:port]
 //
-// With +http the password and the links travel in the clear: it is for a gateway on the same machine,
-// in a network that nobody else can read, or in a test.
+// With +http, the password and the links travel in the clear. Use it only for a gateway on the same
+// machine, in a network that only the platform can read, or in a test.
 //
-// The error is one sentence that says what to write, and never repeats the URL: it may hold a password.
+// The error is one sentence that says what to write. It never repeats the URL, because the URL can
+// contain a password.
 func ParseURL(raw string) (Gateway, error) {
 	const example = "write it like kannel+https://user@sms.example.org:13013/cgi-bin/sendsms or twilio+https://ACxxxx@api.twilio.com"
 	u, err := url.Parse(raw)
@@ -77,7 +78,7 @@ func ParseURL(raw string) (Gateway, error) {
 	scheme, known := schemes[u.Scheme]
 	user := u.User.Username()
 	if _, has := u.User.Password(); has {
-		return Gateway{}, errors.New("the SMS gateway's URL must not hold a password: put it in the SMS password file")
+		return Gateway{}, errors.New("the SMS gateway's URL must not contain a password: put it in the SMS password file")
 	}
 	switch {
 	case !known:
@@ -105,9 +106,9 @@ func ParseURL(raw string) (Gateway, error) {
 	return Gateway{Dialect: scheme.dialect, URL: target.String(), User: user}, nil
 }
 
-// CheckSender tells whether the gateway can send messages as from, which is the platform's setting: a
-// telephone number, a short code, a name of up to 11 characters or, with Twilio, the SID of a Messaging
-// Service. The error is one sentence that says what to write.
+// CheckSender returns an error unless the gateway can send messages as from, which is the platform's
+// setting. It accepts a telephone number, a short code, a name of up to 11 characters or, with Twilio,
+// the SID of a Messaging Service. The error is one sentence that says what to write.
 func (g Gateway) CheckSender(from string) error {
 	switch {
 	case senderNumber.MatchString(from),

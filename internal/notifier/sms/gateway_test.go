@@ -78,7 +78,7 @@ func TestParseURLSaysWhatToWrite(t *testing.T) {
 			t.Errorf("%q: got %v, want it to say %q", raw, err, want)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: the error holds the password: %v", raw, err)
+			t.Errorf("%q: the error contains the password: %v", raw, err)
 		}
 	}
 }
@@ -100,13 +100,13 @@ func FuzzParseURL(f *testing.F) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL, http.NoBody)
 		switch {
 		case err != nil:
-			t.Errorf("%q cannot be asked: %v", g.URL, err)
+			t.Errorf("%q is not a valid request URL: %v", g.URL, err)
 		case req.URL.User != nil || req.URL.RawQuery != "" || req.URL.Fragment != "" || req.URL.Hostname() == "":
 			t.Errorf("%q is more than scheme, host and path", g.URL)
 		case req.URL.Scheme != "http" && req.URL.Scheme != "https":
 			t.Errorf("%q is not for HTTP", g.URL)
 		case g.Dialect == sms.Twilio && strings.ContainsAny(g.User, "/?#.%\\"):
-			t.Errorf("%q gets out of its place in the path", g.User)
+			t.Errorf("%q escapes from its place in the path", g.User)
 		}
 	})
 }
@@ -138,7 +138,7 @@ func TestCheckSender(t *testing.T) {
 		for dialect, want := range map[sms.Dialect]bool{sms.Kannel: c.kannel, sms.Twilio: c.twilio} {
 			err := sms.Gateway{Dialect: dialect}.CheckSender(from)
 			if (err == nil) != want {
-				t.Errorf("%q with %s: got %v, want it to be good: %t", from, dialect, err, want)
+				t.Errorf("%q with %s: got %v, want it to be valid: %t", from, dialect, err, want)
 			}
 			if err != nil && !strings.Contains(err.Error(), "must be a number such as +393331234567") {
 				t.Errorf("%q: %v does not say what to write", from, err)

@@ -41,13 +41,13 @@ func TestPasswordThatCannotBeUsedSendsNothing(t *testing.T) {
 		password func() (string, error)
 		says     string
 	}{
-		"no file at all":         {nil, "give the SMS password file"},
-		"a file that is missing": {func() (string, error) { return "", os.ErrNotExist }, "cannot be read: check the SMS password file"},
-		"a file that is empty":   {func() (string, error) { return "", nil }, "is empty"},
-		"a file with two lines":  {func() (string, error) { return "hunter2\r\nX-Kannel-To: +1", nil }, "one line"},
-		"a file with a blank":    {func() (string, error) { return " hunter2", nil }, "without blanks"},
-		"a file with a tab":      {func() (string, error) { return "hunter2\tx", nil }, "one line"},
-		"a file without an end":  {func() (string, error) { return strings.Repeat("hunter2", 1000), nil }, "one line"},
+		"no file":                     {nil, "set the SMS password file"},
+		"a missing file":              {func() (string, error) { return "", os.ErrNotExist }, "cannot be read: check the SMS password file"},
+		"an empty file":               {func() (string, error) { return "", nil }, "is empty"},
+		"a file with two lines":       {func() (string, error) { return "hunter2\r\nX-Kannel-To: +1", nil }, "one line"},
+		"a file with a leading space": {func() (string, error) { return " hunter2", nil }, "without leading or trailing spaces"},
+		"a file with a tab":           {func() (string, error) { return "hunter2\tx", nil }, "one line"},
+		"a huge file":                 {func() (string, error) { return strings.Repeat("hunter2", 1000), nil }, "one line"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -59,7 +59,7 @@ func TestPasswordThatCannotBeUsedSendsNothing(t *testing.T) {
 				err := sms.New(cfg).Send(t.Context(), aMessage())
 				expect(t, err, temporary(0), c.says)
 				if n := requests.Load(); n != 0 || strings.Contains(err.Error(), "hunter2") {
-					t.Errorf("%d requests came, and the error is: %v", n, err)
+					t.Errorf("%d requests arrived, and the error is: %v", n, err)
 				}
 			}
 		})
@@ -68,20 +68,20 @@ func TestPasswordThatCannotBeUsedSendsNothing(t *testing.T) {
 
 func TestMessageThatCannotBeSent(t *testing.T) {
 	t.Parallel()
-	server := start(t, func(http.ResponseWriter, *http.Request) { t.Error("a request came") })
+	server := start(t, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
 	for name, c := range map[string]struct {
 		m    sms.Message
 		part string
 		says string
 	}{
-		"to nobody":                      {sms.Message{Text: text}, "number", "the number is missing"},
-		"to a number with spaces":        {sms.Message{To: "+39 333 1234567", Text: text}, "number", "+ and digits only"},
-		"to two numbers":                 {sms.Message{To: "+393331234567 +393331234568", Text: text}, "number", "something else than digits"},
-		"to a number and a header":       {sms.Message{To: "+393331234567\r\nX-Kannel-SMSC: x", Text: text}, "number", "something else than digits"},
-		"without a text":                 {sms.Message{To: "+393331234567", Text: " \n"}, "text", "is empty"},
-		"with a NUL":                     {sms.Message{To: "+393331234567", Text: "a\x00b"}, "text", "control character"},
-		"with bytes that are no letters": {sms.Message{To: "+393331234567", Text: "a\xffb"}, "text", "not valid UTF-8"},
-		"with a text that is too long":   {sms.Message{To: "+393331234567", Text: strings.Repeat("a", 1531)}, "text", "11 segments long and may have 10"},
+		"without a number":             {sms.Message{Text: text}, "number", "the number is missing"},
+		"to a number with spaces":      {sms.Message{To: "+39 333 1234567", Text: text}, "number", "+ and digits only"},
+		"to two numbers":               {sms.Message{To: "+393331234567 +393331234568", Text: text}, "number", "characters other than digits"},
+		"to a number and a header":     {sms.Message{To: "+393331234567\r\nX-Kannel-SMSC: x", Text: text}, "number", "characters other than digits"},
+		"without a text":               {sms.Message{To: "+393331234567", Text: " \n"}, "text", "is empty"},
+		"with a NUL":                   {sms.Message{To: "+393331234567", Text: "a\x00b"}, "text", "control character"},
+		"with invalid UTF-8":           {sms.Message{To: "+393331234567", Text: "a\xffb"}, "text", "not valid UTF-8"},
+		"with a text that is too long": {sms.Message{To: "+393331234567", Text: strings.Repeat("a", 1531)}, "text", "11 segments long, but the limit is 10"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +95,7 @@ func TestMessageThatCannotBeSent(t *testing.T) {
 
 func TestSenderThatCannotBeIsThePlatformsAffair(t *testing.T) {
 	t.Parallel()
-	server := start(t, func(http.ResponseWriter, *http.Request) { t.Error("a request came") })
+	server := start(t, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
 	cfg := config(t, sms.Kannel, server.URL)
 	cfg.From = "Usher\r\nX-Kannel-SMSC: x"
 	expect(t, sms.New(cfg).Send(t.Context(), aMessage()), temporary(0), "the SMS sender must be")

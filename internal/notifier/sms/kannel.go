@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// kannel speaks sendsms by POST. The same could be said by GET, with all of it in the query; but queries
-// end up in the logs of every proxy on the way, and there is a password and a link in it.
+// kannel implements sendsms over POST. GET would work too, with everything in the query. But queries
+// end up in the logs of every proxy on the way, and the request contains a password and a link.
 type kannel struct{}
 
 func (kannel) request(ctx context.Context, cfg Config, password string, m Message) (*http.Request, error) {
@@ -18,7 +18,7 @@ func (kannel) request(ctx context.Context, cfg Config, password string, m Messag
 	if err != nil {
 		return nil, err
 	}
-	// What is username, password, from, to and coding in a query; the text is the body.
+	// The headers replace username, password, from, to and coding in a query. The text is the body.
 	coding := "0" // 7 bits, the GSM alphabet
 	if !inGSM(m.Text) {
 		coding = "2" // UCS-2
@@ -36,7 +36,7 @@ func (kannel) request(ctx context.Context, cfg Config, password string, m Messag
 	return req, nil
 }
 
-// read knows the sentences of Kannel's smsbox. "Sent." comes instead of the numbered ones where it does
+// read recognises the answers of Kannel's smsbox. "Sent." replaces the numbered answers if smsbox does
 // not wait for its bearerbox (immediate-sendsms-reply).
 func (kannel) read(status int, body []byte) reply {
 	said := reply{code: status, text: string(body)}

@@ -59,18 +59,18 @@ func TestKannelOutcome(t *testing.T) {
 		want   outcome
 		says   string
 	}{
-		"accepted is taken":                                {202, "0: Accepted for delivery", taken(), ""},
-		"queued is taken":                                  {202, "3: Queued for later delivery", taken(), ""},
-		"sent without waiting is taken":                    {202, "Sent. Message splits: 2", taken(), ""},
-		"202 with other words is unknown":                  {202, "I am a teapot", unknown(), "no confirmation of Kannel"},
-		"the words with another status are unknown":        {200, "0: Accepted for delivery", unknown(), "answered 200"},
-		"the words with an error are no confirmation":      {503, "0: Accepted for delivery", temporary(503), "503"},
-		"a wrong password is the platform's affair":        {403, "Authorization failed for sendsms", temporary(403), "SMS password file: 403 Authorization failed for sendsms"},
-		"no route refuses the number":                      {403, "Not routable. Do not try again.", refused("number", 403), "refused the number for good, so give another number: 403 Not routable."},
-		"a black list refuses the number":                  {400, "Number(s) has/have been denied by white- and/or black-lists.", refused("number", 400), "denied by white"},
-		"a sender that is missing is the platform's fault": {400, "Sender missing and no global set, rejected", temporary(400), "platform must look into: 400 Sender missing"},
-		"a temporary failure is for later":                 {503, "Temporal failure, try again later.", temporary(503), "cannot take messages now: 503 Temporal failure"},
-		"a wrong path is the platform's affair":            {404, "Unknown request.", temporary(404), "URL: 404 Unknown request."},
+		"accepted is taken":                              {202, "0: Accepted for delivery", taken(), ""},
+		"queued is taken":                                {202, "3: Queued for later delivery", taken(), ""},
+		"sent without waiting is taken":                  {202, "Sent. Message splits: 2", taken(), ""},
+		"202 with other words is unknown":                {202, "I am a teapot", unknown(), "not a confirmation from Kannel"},
+		"the words with another status are unknown":      {200, "0: Accepted for delivery", unknown(), "answered 200"},
+		"the words with an error are not a confirmation": {503, "0: Accepted for delivery", temporary(503), "503"},
+		"a wrong password is the platform's problem":     {403, "Authorization failed for sendsms", temporary(403), "SMS password file: 403 Authorization failed for sendsms"},
+		"no route refuses the number":                    {403, "Not routable. Do not try again.", refused("number", 403), "refused the number permanently, so use another number: 403 Not routable."},
+		"a black list refuses the number":                {400, "Number(s) has/have been denied by white- and/or black-lists.", refused("number", 400), "denied by white"},
+		"a missing sender is the platform's problem":     {400, "Sender missing and no global set, rejected", temporary(400), "platform team must check: 400 Sender missing"},
+		"a temporary failure is temporary":               {503, "Temporal failure, try again later.", temporary(503), "cannot accept messages now: 503 Temporal failure"},
+		"a wrong path is the platform's problem":         {404, "Unknown request.", temporary(404), "URL: 404 Unknown request."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// maxQuoted is the longest answer of which anything is repeated, in bytes. What is longer is a
-	// page of something else.
+	// maxQuoted is the longest answer that an error quotes, in bytes. A longer answer is a page of
+	// something else.
 	maxQuoted = 2000
-	// maxQuote is how much of an answer is repeated, in characters.
+	// maxQuote is how much of an answer an error quotes, in characters.
 	maxQuote = 200
-	// maskLength is how many bytes of a text may show: short enough to hide a cut link, long enough to
-	// leave common words alone.
+	// maskLength is the longest part of a text that an error can show, in bytes. It is short enough to
+	// hide a cut link, and long enough to leave common words alone.
 	maskLength = 16
 )
 
-// secrets are what must not come back in an error, whatever the gateway makes of them.
+// secrets are the strings that an error must not repeat, in any encoding that a gateway can use.
 type secrets struct {
-	texts     []string // hidden in stretches: a gateway may cut them
-	passwords []string // hidden whole: they may be shorter than a stretch
+	texts     []string // hidden in parts, because a gateway can cut them
+	passwords []string // hidden as a whole, because they can be shorter than a part
 }
 
 func secretsOf(user, password, text string) secrets {
@@ -39,8 +39,8 @@ func secretsOf(user, password, text string) secrets {
 	return s
 }
 
-// quote makes a stranger's words fit for a status: one short line in which no secret is left. It gives
-// up on whatever is a page and not a sentence.
+// quote turns the answer of a gateway into text for a status: one short line without secrets. It
+// returns "" if the answer is a page instead of a sentence.
 func (s secrets) quote(answer string) string {
 	if len(answer) > maxQuoted {
 		return ""

@@ -11,16 +11,15 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// maxWritten is the longest way of writing a number that is looked at, in bytes.
+// maxWritten is the longest notation of a number that is parsed, in bytes.
 const maxWritten = 40
 
-// e164 is the form of ITU-T recommendation E.164: up to 15 digits, of which the first are the country
-// code.
+// e164 is the format of ITU-T recommendation E.164: up to 15 digits that begin with the country code.
 var e164 = regexp.MustCompile(`^\+[1-9][0-9]{1,14}$`)
 
-// CheckNumber tells whether s is a telephone number that can exist, in the one form in which Usher
-// stores it: "+" and up to 15 digits (E.164), such as "+393331234567". The error is one sentence that
-// says what to write and does not repeat s.
+// CheckNumber returns an error unless s is a possible telephone number in the one format that Usher
+// stores: "+" and up to 15 digits (E.164), such as "+393331234567". The error is one sentence that says
+// what to write and does not repeat s.
 func CheckNumber(s string) error {
 	normal, err := Normal(s)
 	if err == nil && normal != s {
@@ -29,8 +28,8 @@ func CheckNumber(s string) error {
 	return err
 }
 
-// Normal reads a number as people write it, such as "+39 333 123 4567" or "+44 (0)20 7946 0958", and
-// returns it in the form of CheckNumber. The error is like CheckNumber's.
+// Normal parses a number as people write it, such as "+39 333 123 4567" or "+44 (0)20 7946 0958", and
+// returns it in the format of CheckNumber. Its errors have the same form as CheckNumber's.
 func Normal(s string) (string, error) {
 	const example = "write it with + and the country code, such as +39 333 123 4567"
 	if len(s) > maxWritten {
@@ -48,7 +47,7 @@ func Normal(s string) (string, error) {
 	case !strings.HasPrefix(digits, "+"):
 		return "", errors.New("the number has no country code: " + example)
 	case strings.Trim(digits[1:], "0123456789") != "":
-		return "", errors.New("the number holds something else than digits: " + example)
+		return "", errors.New("the number contains characters other than digits: " + example)
 	}
 	number, err := readNumber(digits)
 	if err != nil {
@@ -80,12 +79,12 @@ func readNumber(digits string) (string, error) {
 		return "", errors.New("no such number exists in its country")
 	}
 	if kind := phonenumbers.GetNumberType(number); kind == phonenumbers.PREMIUM_RATE || kind == phonenumbers.SHARED_COST {
-		// A user who may invite could otherwise earn on every message.
-		return "", errors.New("the number is a premium-rate one, where no person is reached")
+		// Otherwise a user with the right to invite could earn money with every message.
+		return "", errors.New("the number is a premium-rate number, which reaches no person")
 	}
 	normal := phonenumbers.Format(number, phonenumbers.E164)
 	if !e164.MatchString(normal) {
-		// Some countries have such numbers on paper; networks do not carry them.
+		// Some countries have such numbers on paper, but networks do not carry them.
 		return "", errors.New("the number has more than 15 digits")
 	}
 	return normal, nil

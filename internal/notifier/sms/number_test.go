@@ -23,14 +23,14 @@ func TestNormal(t *testing.T) {
 		"+1 (202) 555-0123":         "+12025550123",
 		"+49 1512 3456789":          "+4915123456789",
 		"+41 79 123 45 67":          "+41791234567",
-		"+881 6 12345678":           "+881612345678", // a satellite
+		"+881 6 12345678":           "+881612345678", // a satellite phone
 	} {
 		got, err := sms.Normal(s)
 		if err != nil || got != want {
 			t.Errorf("%q: got %q, %v; want %q", s, got, err, want)
 		}
 		if err := sms.CheckNumber(want); err != nil {
-			t.Errorf("%q is not taken in the end: %v", want, err)
+			t.Errorf("%q is refused: %v", want, err)
 		}
 	}
 }
@@ -46,12 +46,12 @@ func TestNumberThatCannotBe(t *testing.T) {
 		"0039 333 123 4567":                "has no country code",
 		"jane.doe@example.com":             "has no country code",
 		"tel:+393331234567":                "has no country code",
-		"+393331234567;ext=5":              "something else than digits",
-		"+1 800 FLOWERS":                   "something else than digits",
-		"+39 333 123 4567 / +39 333 12345": "something else than digits",
-		"+39333123456\x00":                 "something else than digits",
-		"+39333123456\n7":                  "something else than digits",
-		"+٣٩٣٣٣١٢٣٤٥٦٧":                    "something else than digits",
+		"+393331234567;ext=5":              "characters other than digits",
+		"+1 800 FLOWERS":                   "characters other than digits",
+		"+39 333 123 4567 / +39 333 12345": "characters other than digits",
+		"+39333123456\x00":                 "characters other than digits",
+		"+39333123456\n7":                  "characters other than digits",
+		"+٣٩٣٣٣١٢٣٤٥٦٧":                    "characters other than digits",
 		"＋393331234567":                    "has no country code",
 		"+000 123 456":                     "a country code that does not exist",
 		"+999 123 456":                     "a country code that does not exist",
@@ -62,7 +62,7 @@ func TestNumberThatCannotBe(t *testing.T) {
 		"+49 2173 9610 2901 956":           "more than 15 digits",
 		"+1 202 155 0123":                  "no such number exists",
 		"+41 99 999 99 99":                 "no such number exists",
-		"+1 900 555 0123":                  "is a premium-rate one",
+		"+1 900 555 0123":                  "is a premium-rate number",
 		"+39 " + strings.Repeat("3", 40):   "the number is too long",
 		strings.Repeat("+", 1<<20):         "the number is too long",
 	} {
@@ -71,7 +71,7 @@ func TestNumberThatCannotBe(t *testing.T) {
 			t.Errorf("%.60q: got %v, want it to say %q and what to write", s, err, want)
 		}
 		if sms.CheckNumber(s) == nil {
-			t.Errorf("%.60q is taken", s)
+			t.Errorf("%.60q is accepted", s)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func TestOnlyTheStrictFormIsStored(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"+39 333 123 4567", " +393331234567", "+393331234567 ", "+39(333)1234567", "+4402079460958"} {
 		if _, err := sms.Normal(s); err != nil {
-			t.Errorf("%q cannot be read: %v", s, err)
+			t.Errorf("%q cannot be parsed: %v", s, err)
 		}
 		if err := sms.CheckNumber(s); err == nil || !strings.Contains(err.Error(), "must be written as + and digits only, such as +393331234567") {
 			t.Errorf("%q: got %v", s, err)
@@ -95,7 +95,7 @@ func FuzzCheckNumber(f *testing.F) {
 	strict := regexp.MustCompile(`^\+[1-9][0-9]{1,14}$`)
 	f.Fuzz(func(t *testing.T, s string) {
 		if sms.CheckNumber(s) == nil && !strict.MatchString(s) {
-			t.Errorf("%q is taken and is not E.164", s)
+			t.Errorf("%q is accepted but is not E.164", s)
 		}
 		normal, err := sms.Normal(s)
 		if err != nil {
@@ -105,7 +105,7 @@ func FuzzCheckNumber(f *testing.F) {
 			return
 		}
 		if err := sms.CheckNumber(normal); err != nil {
-			t.Errorf("%q became %q, which is not taken: %v", s, normal, err)
+			t.Errorf("%q became %q, which is refused: %v", s, normal, err)
 		}
 	})
 }

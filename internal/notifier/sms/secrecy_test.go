@@ -18,7 +18,7 @@ import (
 	"github.com/usher-dev/usher/internal/notifier/sms"
 )
 
-// leaks are what must be in no error, however it was written.
+// leaks returns the strings that no error may contain, in every encoding.
 func leaks(user string) []string {
 	basic := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 	return []string{
@@ -39,7 +39,7 @@ func expectNoLeak(t *testing.T, err error, user string) {
 	}
 }
 
-// TestGatewayThatQuotesWhatItWasTold quotes it in all the ways that servers write what they dislike.
+// TestGatewayThatQuotesWhatItWasTold covers all the ways in which servers quote what they refuse.
 func TestGatewayThatQuotesWhatItWasTold(t *testing.T) {
 	t.Parallel()
 	asJSON := func(s string) string {
@@ -50,22 +50,22 @@ func TestGatewayThatQuotesWhatItWasTold(t *testing.T) {
 		return string(b)
 	}
 	quotes := map[string]func(r *http.Request, body string) string{
-		"the text":                 func(*http.Request, string) string { return "bad text <" + text + ">" },
-		"the link, cut":            func(*http.Request, string) string { return "bad link " + text[len(text)-20:] },
-		"the text, for a page":     func(*http.Request, string) string { return "bad text: " + html.EscapeString(text) },
-		"the text, for a query":    func(*http.Request, string) string { return "bad text: " + url.QueryEscape(text) },
-		"the text, on two lines":   func(*http.Request, string) string { return strings.ReplaceAll(text, " ", "\r\n  ") },
-		"the text, as JSON":        func(*http.Request, string) string { return asJSON("bad text: " + text) },
-		"the body":                 func(_ *http.Request, body string) string { return body },
-		"the body, as JSON":        func(_ *http.Request, body string) string { return asJSON(body) },
-		"the password":             func(*http.Request, string) string { return "password " + password + " is wrong" },
-		"the password, for a URL":  func(*http.Request, string) string { return "no " + url.PathEscape(password) },
-		"the password, for a page": func(*http.Request, string) string { return "no " + html.EscapeString(password) },
-		"the password, in a form":  func(*http.Request, string) string { return "no " + url.QueryEscape(password) },
+		"the text":                         func(*http.Request, string) string { return "bad text <" + text + ">" },
+		"the end of the link":              func(*http.Request, string) string { return "bad link " + text[len(text)-20:] },
+		"the text, escaped for HTML":       func(*http.Request, string) string { return "bad text: " + html.EscapeString(text) },
+		"the text, escaped for a query":    func(*http.Request, string) string { return "bad text: " + url.QueryEscape(text) },
+		"the text, on two lines":           func(*http.Request, string) string { return strings.ReplaceAll(text, " ", "\r\n  ") },
+		"the text, as JSON":                func(*http.Request, string) string { return asJSON("bad text: " + text) },
+		"the body":                         func(_ *http.Request, body string) string { return body },
+		"the body, as JSON":                func(_ *http.Request, body string) string { return asJSON(body) },
+		"the password":                     func(*http.Request, string) string { return "password " + password + " is wrong" },
+		"the password, escaped for a URL":  func(*http.Request, string) string { return "no " + url.PathEscape(password) },
+		"the password, escaped for HTML":   func(*http.Request, string) string { return "no " + html.EscapeString(password) },
+		"the password, escaped for a form": func(*http.Request, string) string { return "no " + url.QueryEscape(password) },
 		"the password, in base64": func(*http.Request, string) string {
 			return base64.StdEncoding.EncodeToString([]byte(password))
 		},
-		"the header of the sign-in": func(r *http.Request, _ string) string {
+		"the sign-in header": func(r *http.Request, _ string) string {
 			return "not let in: " + r.Header.Get("Authorization") + r.Header.Get("X-Kannel-Password")
 		},
 		"the whole request": func(r *http.Request, body string) string {
@@ -89,7 +89,7 @@ func TestGatewayThatQuotesWhatItWasTold(t *testing.T) {
 					c := client(t, dialect, server.URL)
 					err := c.Send(t.Context(), aMessage())
 					if err == nil {
-						t.Fatal("it was taken")
+						t.Fatal("the gateway took the message")
 					}
 					expectNoLeak(t, err, gateway(t, dialect, server.URL).User)
 				})
@@ -104,7 +104,7 @@ func TestConfirmationThatRepeatsTheTextIsStillOne(t *testing.T) {
 	expect(t, client(t, sms.Twilio, server.URL).Send(t.Context(), aMessage()), taken())
 }
 
-// TestAnswerThatBreaksOffWithinThePassword must not show the half that came.
+// TestAnswerThatBreaksOffWithinThePassword checks that the error does not show the first half.
 func TestAnswerThatBreaksOffWithinThePassword(t *testing.T) {
 	t.Parallel()
 	server := start(t, func(w http.ResponseWriter, _ *http.Request) {

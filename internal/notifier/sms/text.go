@@ -11,21 +11,21 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSegments is the longest text that is sent, in segments. A segment is what the networks carry, and
-// bill, as one message.
+// MaxSegments is the longest text that is sent, in segments. A segment is the unit that networks carry
+// and bill as one message.
 const MaxSegments = 10
 
-// The alphabet of 3GPP TS 23.038, section 6.2.1, without the control characters that no text may hold.
-// Those of the extension table take two places each.
+// The alphabet of 3GPP TS 23.038, section 6.2.1, without the control characters that a text must not
+// contain. Characters of the extension table take two places each.
 const (
 	gsmBasic = "@£$¥èéùìòÇ\nØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?" +
 		"¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 	gsmExtension = "^{}\\[~]|€"
 )
 
-// Segments says in how many segments a text goes out: one for up to 160 characters of the GSM alphabet,
-// or 70 where any other character is in the text (UCS-2), and otherwise as many as it takes with 153 or
-// 67 in each, for the parts of a long text carry their number (3GPP TS 23.040, section 9.2.3.24.1).
+// Segments returns how many segments a text needs. One segment holds up to 160 characters of the GSM
+// alphabet, or 70 if the text contains any other character (UCS-2). In a longer text each segment holds
+// 153 or 67, because the parts carry their number (3GPP TS 23.040, section 9.2.3.24.1).
 func Segments(text string) int {
 	places, alone, joined := gsmPlaces, 160, 153
 	if !inGSM(text) {
@@ -36,7 +36,7 @@ func Segments(text string) int {
 	for _, r := range text {
 		n := places(r)
 		total += n
-		// A character is not torn apart.
+		// A character is not split between segments.
 		if n > room {
 			segments, room = segments+1, joined
 		}
@@ -48,12 +48,13 @@ func Segments(text string) int {
 	return segments
 }
 
-// inGSM tells whether the GSM alphabet is enough for a text.
+// inGSM reports whether the GSM alphabet is enough for a text.
 func inGSM(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return gsmPlaces(r) == 0 })
 }
 
-// gsmPlaces says how many septets a character takes; 0 means that the alphabet does not have it.
+// gsmPlaces returns how many septets a character takes. It returns 0 if the alphabet does not have the
+// character.
 func gsmPlaces(r rune) int {
 	switch {
 	case strings.ContainsRune(gsmBasic, r):
@@ -74,9 +75,9 @@ func checkText(text string) error {
 	case !utf8.ValidString(text):
 		reason = "the text is not valid UTF-8"
 	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' }):
-		reason = "the text holds a control character"
+		reason = "the text contains a control character"
 	case n > MaxSegments:
-		reason = fmt.Sprintf("the text is %d segments long and may have %d: make it shorter", n, MaxSegments)
+		reason = fmt.Sprintf("the text is %d segments long, but the limit is %d: shorten it", n, MaxSegments)
 	default:
 		return nil
 	}

@@ -11,20 +11,21 @@ import (
 	"strings"
 )
 
-// twilio speaks to the Messages resource.
+// twilio implements Twilio's Messages resource.
 type twilio struct{}
 
-// twilioRefusals are those of Twilio's error codes that are about one number or one text. All others
-// are taken for the platform's: a sender that was not bought, a country that is not allowed, no money.
+// twilioRefusals are the error codes of Twilio that are about one number or one text. All other codes
+// count as the platform's problem: a sender that was not bought, a country that is not allowed, no
+// money.
 var twilioRefusals = map[int]string{
 	21211: partNumber, // not a valid number
 	21265: partNumber, // a short code
-	21266: partNumber, // the sender's own
+	21266: partNumber, // the sender's own number
 	21610: partNumber, // has unsubscribed
 	21614: partNumber, // not a mobile number
 	21635: partNumber, // a landline
 	21617: partText,   // too long
-	21658: partText,   // too long, by another name
+	21658: partText,   // also too long
 }
 
 func (twilio) request(ctx context.Context, cfg Config, password string, m Message) (*http.Request, error) {
@@ -51,7 +52,7 @@ func (twilio) read(status int, body []byte) reply {
 		Message string `json:"message"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		// Not Twilio's words, then, but perhaps those of a proxy that says what is the matter.
+		// This is not Twilio's answer, but perhaps that of a proxy that explains the problem.
 		return reply{code: status, text: string(body)}
 	}
 	said := reply{code: status, text: answer.Message}
@@ -62,7 +63,7 @@ func (twilio) read(status int, body []byte) reply {
 	case http.StatusOK, http.StatusCreated:
 		said.taken = answer.SID != ""
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
-		// About the platform, whatever the code.
+		// These are about the platform, with any code.
 	default:
 		if status/100 == 4 {
 			said.refused = twilioRefusals[answer.Code]

@@ -18,7 +18,7 @@ import (
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 )
 
-// sentences are those of one file, by id.
+// sentences are the sentences of one file, by ID.
 type sentences map[string]*i18n.Message
 
 // faults compares each language of each domain with English.
@@ -72,11 +72,11 @@ func compare(file string, english, other sentences) []string {
 	for id, m := range other {
 		want, known := english[id]
 		if !known {
-			out = append(out, fmt.Sprintf("%s has %s, and English has not", file, id))
+			out = append(out, fmt.Sprintf("%s has %s, but English does not", file, id))
 			continue
 		}
 		if (m.One == "") != (want.One == "") {
-			out = append(out, fmt.Sprintf("%s: %s has not the forms of English", file, id))
+			out = append(out, fmt.Sprintf("%s: %s does not have the forms of English", file, id))
 		}
 		if m.Zero+m.Two+m.Few+m.Many != "" {
 			out = append(out, fmt.Sprintf("%s: %s has a form other than one and other", file, id))
@@ -100,7 +100,7 @@ func compareForm(where, english, other string) []string {
 	case err != nil || err2 != nil:
 		return []string{fmt.Sprintf("%s: %v %v", where, err, err2)}
 	case !slices.Equal(got, want):
-		return []string{fmt.Sprintf("%s fills in %q, and English %q", where, got, want)}
+		return []string{fmt.Sprintf("%s uses %q, but English uses %q", where, got, want)}
 	case strings.TrimSpace(other) != other:
 		return []string{where + " begins or ends with a space"}
 	case (other == "") != (english == ""):
@@ -109,8 +109,8 @@ func compareForm(where, english, other string) []string {
 	return nil
 }
 
-// placeholders are what a sentence fills in, each once. Anything but {{.X}} is an error: a sentence has
-// no logic, so that it can be translated by who is no programmer.
+// placeholders returns the values of a sentence, each once. Anything except {{.X}} is an error: a
+// sentence has no logic, so that translators need not be programmers.
 func placeholders(s string) ([]string, error) {
 	tmpl, err := template.New("").Parse(s)
 	if err != nil {
@@ -148,20 +148,20 @@ func TestFaultsOfTheCatalogueAreSeen(t *testing.T) {
 		german string
 		want   string
 	}{
-		"nothing is wrong":           {strings.Replace(english, "Bye", "Tschüs", 1), ""},
-		"a sentence is missing":      {strings.Replace(english, "a.end: Bye\n", "", 1), "a.de lacks a.end"},
-		"a sentence too many":        {english + "a.more: Mehr\n", "a.de has a.more, and English has not"},
-		"a sentence is empty":        {strings.Replace(english, "Bye", "''", 1), "a.de: a.end is empty"},
-		"a value is missing":         {strings.Replace(english, " {{.Name}}", "", 1), `a.de: a.hello fills in [], and English ["Name"]`},
-		"a value has another name":   {strings.Replace(english, ".Name", ".Nahme", 1), `a.de: a.hello fills in ["Nahme"], and English ["Name"]`},
-		"a value is missing in one":  {strings.Replace(english, "{{.N}} minute'", "eine'", 1), `a.de: a.minutes fills in [], and English ["N"]`},
-		"no form for one":            {strings.Replace(english, "  one: '{{.N}} minute'\n", "", 1), "a.de: a.minutes has not the forms of English"},
-		"a form that is never used":  {english + "  few: '{{.N}}'\n", "a.de: a.minutes has a form other than one and other"},
-		"a sentence with logic":      {strings.Replace(english, "Bye", "'{{if .X}}Tschüs{{end}}'", 1), "more than a value"},
-		"a template that is broken":  {strings.Replace(english, "{{.Name}}", "{{.Name}", 1), "a.de: a.hello: <nil> template:"},
-		"the same id twice":          {english + "a.end: Tschüs\n", `key "a.end" already set in map`},
-		"an id without its domain":   {english + "b.end: Tschüs\n", "catalogue/a.de.yaml: b.end must begin with a."},
-		"a sentence ends in a space": {strings.Replace(english, "Bye", "'Tschüs '", 1), "a.de: a.end begins or ends with a space"},
+		"nothing is wrong":               {strings.Replace(english, "Bye", "Tschüs", 1), ""},
+		"a sentence is missing":          {strings.Replace(english, "a.end: Bye\n", "", 1), "a.de lacks a.end"},
+		"an additional sentence":         {english + "a.more: Mehr\n", "a.de has a.more, but English does not"},
+		"a sentence is empty":            {strings.Replace(english, "Bye", "''", 1), "a.de: a.end is empty"},
+		"a value is missing":             {strings.Replace(english, " {{.Name}}", "", 1), `a.de: a.hello uses [], but English uses ["Name"]`},
+		"a value has another name":       {strings.Replace(english, ".Name", ".Nahme", 1), `a.de: a.hello uses ["Nahme"], but English uses ["Name"]`},
+		"a value is missing in one form": {strings.Replace(english, "{{.N}} minute'", "eine'", 1), `a.de: a.minutes uses [], but English uses ["N"]`},
+		"no form for one item":           {strings.Replace(english, "  one: '{{.N}} minute'\n", "", 1), "a.de: a.minutes does not have the forms of English"},
+		"an unused form":                 {english + "  few: '{{.N}}'\n", "a.de: a.minutes has a form other than one and other"},
+		"a sentence with logic":          {strings.Replace(english, "Bye", "'{{if .X}}Tschüs{{end}}'", 1), "more than a value"},
+		"a broken template":              {strings.Replace(english, "{{.Name}}", "{{.Name}", 1), "a.de: a.hello: <nil> template:"},
+		"the same ID twice":              {english + "a.end: Tschüs\n", `key "a.end" already set in map`},
+		"an ID without its domain":       {english + "b.end: Tschüs\n", "catalogue/a.de.yaml: b.end must begin with a."},
+		"a sentence ends in a space":     {strings.Replace(english, "Bye", "'Tschüs '", 1), "a.de: a.end begins or ends with a space"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

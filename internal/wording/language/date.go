@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// usage is how a language names itself, and how it writes dates.
+// usage holds the name of a language in that language, and how it writes dates.
 type usage struct {
 	name     string
 	weekdays [7]string // from Sunday, as in time.Weekday
@@ -91,7 +91,7 @@ var usages = map[Tag]usage{
 
 func (t Tag) usage() usage { return usages[Tag(t.String())] }
 
-// Date writes a time as the language writes it in a letter, in UTC and cut to the minute, such as
+// Date writes a time as the language writes it in a letter. It is in UTC and cut to the minute, such as
 // "Saturday, 28 November 2026, 10:00 UTC".
 func (t Tag) Date(at time.Time) string {
 	at = at.UTC()
@@ -101,7 +101,7 @@ func (t Tag) Date(at time.Time) string {
 
 func clock(t time.Time) string { return t.Format("15:04") }
 
-// first is the day of the month, where only the first has an ordinal.
+// first returns the day of the month, for languages in which only the first has an ordinal.
 func first(t time.Time, ordinal string) string {
 	if t.Day() == 1 {
 		return "1" + ordinal
@@ -109,7 +109,7 @@ func first(t time.Time, ordinal string) string {
 	return fmt.Sprint(t.Day())
 }
 
-// hour is the preposition before a time of day, where one o'clock is singular.
+// hour returns the preposition before a time of day, for languages in which one o'clock is singular.
 func hour(t time.Time, singular, plural string) string {
 	if t.Hour() == 1 {
 		return singular

@@ -1,15 +1,15 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package language owns the languages that Usher speaks: which there are, which of them somebody
-// wants, the sentences of each and how each writes a date.
+// Package language owns the languages of Usher: which there are, which of them a reader prefers, the
+// sentences of each and how each writes a date.
 //
-// The sentences are in the directory catalogue, one file a language and domain, such as mail.de.yaml
-// and portal.de.yaml. A sentence has the same id in every language, and that begins with its domain. A
-// new sentence goes into all files of its domain: the tests refuse a language that lacks one, has one
-// too many, or fills in other values than English does.
+// The sentences are in the directory catalogue, in one file for each language and domain, such as
+// mail.de.yaml and portal.de.yaml. A sentence has the same ID in every language, and the ID begins with
+// its domain. Add a new sentence to all files of its domain. The tests refuse a language that lacks a
+// sentence, has an additional one, or uses other values than English.
 //
-// The package knows neither mail nor web pages nor Kubernetes: it must not import any of them.
+// The package knows neither mail nor web pages nor Kubernetes, and must not import any of them.
 package language
 
 import (
@@ -19,31 +19,31 @@ import (
 	xlanguage "golang.org/x/text/language"
 )
 
-// Tag is a language, by its code of two letters (BCP 47). The zero value, and every Tag that is not one
-// of All, behaves as Default.
+// Tag is a language, as its two-letter code (BCP 47). The zero value, and every Tag that is not in All,
+// behaves as Default.
 type Tag string
 
-// Default is the language where nothing else is said.
+// Default is the language that is used if no other is requested.
 const Default Tag = "en"
 
-// longestHeader is how much of an Accept-Language is looked at, in bytes. Browsers send a tenth of it.
+// longestHeader is the longest Accept-Language that is parsed, in bytes. Browsers send a tenth of it.
 const longestHeader = 1000
 
 var (
 	tags = []Tag{Default, "it", "fr", "de", "es", "pt"}
 
-	// matcher has the languages in the order of tags, whose index it answers with.
+	// matcher has the languages in the order of tags, so that its result is an index of tags.
 	matcher = xlanguage.NewMatcher([]xlanguage.Tag{
 		xlanguage.English, xlanguage.Italian, xlanguage.French, xlanguage.German, xlanguage.Spanish,
 		xlanguage.EuropeanPortuguese,
 	})
 )
 
-// All lists the languages, Default first.
+// All returns the languages, Default first.
 func All() []Tag { return slices.Clone(tags) }
 
-// Parse reads a language tag, such as "de". Case does not matter, and neither does what follows the
-// language: "de-AT" is "de". It does not guess, as Match does: "gsw" is not a language of Usher.
+// Parse parses a language tag, such as "de". It ignores case and everything after the language: "de-AT"
+// is "de". Unlike Match, it does not guess: "gsw" is not a language of Usher.
 func Parse(s string) (Tag, bool) {
 	base, _, _ := strings.Cut(s, "-")
 	if t := Tag(strings.ToLower(base)); slices.Contains(tags, t) {
@@ -52,8 +52,9 @@ func Parse(s string) (Tag, bool) {
 	return "", false
 }
 
-// Match chooses the language for a reader from an Accept-Language header (RFC 9110, section 12.5.4). It
-// is Default where the header is empty, cannot be read, or asks for nothing that Usher speaks.
+// Match returns the language for a reader from an Accept-Language header (RFC 9110, section 12.5.4). It
+// returns Default if the header is empty, cannot be parsed, or requests only languages that Usher does
+// not have.
 func Match(acceptLanguage string) Tag {
 	if len(acceptLanguage) > longestHeader {
 		return Default
@@ -62,11 +63,11 @@ func Match(acceptLanguage string) Tag {
 	if err != nil {
 		return Default
 	}
-	_, i, _ := matcher.Match(wanted...) // 0, which is Default, where nothing fits
+	_, i, _ := matcher.Match(wanted...) // 0, which is Default, if nothing fits
 	return tags[i]
 }
 
-// String returns the code of the language, as the attribute lang of HTML takes it.
+// String returns the code of the language, as in the attribute lang of HTML.
 func (t Tag) String() string {
 	if slices.Contains(tags, t) {
 		return string(t)

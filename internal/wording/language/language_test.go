@@ -53,24 +53,24 @@ func TestMatch(t *testing.T) {
 		header string
 		want   language.Tag
 	}{
-		"no header":                               {"", "en"},
-		"one language":                            {"it", "it"},
-		"a country":                               {"de-AT", "de"},
-		"the Portuguese of Brazil":                {"pt-BR,pt;q=0.9", "pt"},
-		"the Spanish of Latin America":            {"es-419", "es"},
-		"what a browser sends":                    {"fr-CH, fr;q=0.9, en;q=0.8, de;q=0.7, *;q=0.5", "fr"},
-		"weights decide, not the order":           {"de;q=0.1,fr;q=0.9", "fr"},
-		"the second, where the first is unknown":  {"zh,it;q=0.5", "it"},
-		"a weight of 0 means no":                  {"it;q=0, de", "de"},
-		"capital letters":                         {"IT", "it"},
-		"a close relative":                        {"gsw", "de"},
-		"nothing that Usher speaks":               {"ja, zh;q=0.5", "en"},
-		"anything":                                {"*", "en"},
-		"no language at all":                      {"<script>", "en"},
-		"a weight that is no number":              {"fr;q=high", "en"},
-		"more than any browser would ever send":   {"it," + strings.Repeat("de,", 500), "en"},
-		"bytes that are no text":                  {"\xff\xfe\x00", "en"},
-		"many dashes, which were slow to be read": {strings.Repeat("-", 900), "en"},
+		"no header":                             {"", "en"},
+		"one language":                          {"it", "it"},
+		"a country":                             {"de-AT", "de"},
+		"the Portuguese of Brazil":              {"pt-BR,pt;q=0.9", "pt"},
+		"the Spanish of Latin America":          {"es-419", "es"},
+		"what a browser sends":                  {"fr-CH, fr;q=0.9, en;q=0.8, de;q=0.7, *;q=0.5", "fr"},
+		"weights decide, not the order":         {"de;q=0.1,fr;q=0.9", "fr"},
+		"the second, if the first is unknown":   {"zh,it;q=0.5", "it"},
+		"a weight of 0 means no":                {"it;q=0, de", "de"},
+		"capital letters":                       {"IT", "it"},
+		"a close relative":                      {"gsw", "de"},
+		"no language of Usher":                  {"ja, zh;q=0.5", "en"},
+		"anything":                              {"*", "en"},
+		"no language at all":                    {"<script>", "en"},
+		"a weight that is not a number":         {"fr;q=high", "en"},
+		"more than any browser sends":           {"it," + strings.Repeat("de,", 500), "en"},
+		"invalid UTF-8":                         {"\xff\xfe\x00", "en"},
+		"many dashes, which were slow to parse": {strings.Repeat("-", 900), "en"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -87,7 +87,7 @@ func FuzzMatch(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if got := language.Match(s); !slices.Contains(language.All(), got) {
-			t.Errorf("%q: got %q, which is no language of Usher", s, got)
+			t.Errorf("%q: got %q, which is not a language of Usher", s, got)
 		}
 		if got, ok := language.Parse(s); ok != slices.Contains(language.All(), got) {
 			t.Errorf("%q: got %q, %v", s, got, ok)
@@ -104,17 +104,17 @@ func TestText(t *testing.T) {
 		data any
 		want string
 	}{
-		"a sentence":                    {"it", "mail.invitation.open", nil, "Per accettare, apra questo link:"},
-		"a value from a map":            {"de", "mail.greeting.name", map[string]string{"Name": "Ada"}, "Guten Tag Ada,"},
-		"a value from a struct":         {"es", "mail.greeting.name", struct{ Name string }{"Ada"}, "Hola, Ada:"},
-		"a value is not escaped":        {"en", "mail.greeting.name", map[string]string{"Name": "<A> & {{.B}}"}, "Hello <A> & {{.B}},"},
-		"a space that does not break":   {"fr", "mail.line.role", map[string]string{"Role": "X"}, "Rôle\u00a0: X"},
-		"one":                           {"de", "mail.code.valid", minutes(1), "Der Code gilt 1 Minute."},
-		"more than one":                 {"de", "mail.code.valid", minutes(10), "Der Code gilt 10 Minuten."},
-		"none is singular in French":    {"fr", "mail.code.valid", minutes(0), "Le code est valable 0 minute."},
-		"millions, a form of their own": {"it", "mail.code.valid", minutes(2000000), "Il codice è valido per 2000000 minuti."},
-		"the zero tag is English":       {"", "mail.invitation.open", nil, "To accept, open this link:"},
-		"an unknown tag is English":     {"xx", "mail.invitation.open", nil, "To accept, open this link:"},
+		"a sentence":                          {"it", "mail.invitation.open", nil, "Per accettare, apra questo link:"},
+		"a value from a map":                  {"de", "mail.greeting.name", map[string]string{"Name": "Ada"}, "Guten Tag Ada,"},
+		"a value from a struct":               {"es", "mail.greeting.name", struct{ Name string }{"Ada"}, "Hola, Ada:"},
+		"a value is not escaped":              {"en", "mail.greeting.name", map[string]string{"Name": "<A> & {{.B}}"}, "Hello <A> & {{.B}},"},
+		"a non-breaking space":                {"fr", "mail.line.role", map[string]string{"Role": "X"}, "Rôle\u00a0: X"},
+		"one":                                 {"de", "mail.code.valid", minutes(1), "Der Code gilt 1 Minute."},
+		"more than one":                       {"de", "mail.code.valid", minutes(10), "Der Code gilt 10 Minuten."},
+		"zero is singular in French":          {"fr", "mail.code.valid", minutes(0), "Le code est valable 0 minute."},
+		"millions, which have their own form": {"it", "mail.code.valid", minutes(2000000), "Il codice è valido per 2000000 minuti."},
+		"the zero tag is English":             {"", "mail.invitation.open", nil, "To accept, open this link:"},
+		"an unknown tag is English":           {"xx", "mail.invitation.open", nil, "To accept, open this link:"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -131,9 +131,9 @@ func TestTextPanicsWithTheId(t *testing.T) {
 		id   string
 		data any
 	}{
-		"of a sentence that is not there": {"mail.no.such.sentence", nil},
-		"where a value is missing":        {"mail.greeting.name", map[string]string{}},
-		"where there are no values":       {"mail.greeting.name", nil},
+		"for an unknown sentence": {"mail.no.such.sentence", nil},
+		"for a missing value":     {"mail.greeting.name", map[string]string{}},
+		"without any values":      {"mail.greeting.name", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -141,7 +141,7 @@ func TestTextPanicsWithTheId(t *testing.T) {
 				func() {
 					defer func() {
 						if said, ok := recover().(string); !ok || !strings.Contains(said, c.id) {
-							t.Errorf("%s: the panic says %q, want it to say %q", tag, said, c.id)
+							t.Errorf("%s: the panic says %q, want %q in it", tag, said, c.id)
 						}
 					}()
 					tag.Text(c.id, c.data)
@@ -194,7 +194,7 @@ func TestDate(t *testing.T) {
 	}
 }
 
-// A month or weekday that is in the table twice was copied and forgotten.
+// A month or weekday that occurs twice in the table was copied by mistake.
 func TestEveryLanguageHasSevenDaysAndTwelveMonths(t *testing.T) {
 	t.Parallel()
 	for _, tag := range language.All() {

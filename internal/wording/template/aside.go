@@ -10,37 +10,37 @@ import (
 	"text/template/parse"
 )
 
-// endings are what a text can end with, over all the ways through the branches so far, but for the
-// edges: the start, white space, and the edge of a block.
+// endings are the possible ends of the text so far, over all paths through the branches. Edges are not
+// among them: the start, white space, and the edge of a block.
 type endings uint8
 
 const (
-	inWord      endings = 1 << iota // what follows is read together with it
-	afterSecret                     // what follows is read together with a secret
+	inWord      endings = 1 << iota // the following text is read together with it
+	afterSecret                     // the following text is read together with a secret
 )
 
-// asideCheck finds secrets that run together with what stands beside them. Mail programs look for
-// addresses in a text and make them links: in "https://evil.example/?u={{.Link}}" the link is a part of
-// another address, and one click gives it away. It follows all branches at once. A value is never an
-// edge, whatever it may be, and nor is an entity such as &nbsp; where one program ends an address,
-// another goes on.
+// asideCheck finds secrets that run together with the text beside them. Mail programs look for
+// addresses in a text and turn them into links. In "https://evil.example/?u={{.Link}}" the link is a
+// part of another address, and one click reveals it. asideCheck follows all branches at once. A value
+// is never an edge, with any content. An entity such as &nbsp; is no edge either, because an address
+// ends there in some programs and continues in others.
 type asideCheck struct {
 	Vocabulary
 	file, source string
 	faults       []fault
 
 	ends   endings
-	secret parse.Node // the last one
-	told   parse.Node // the last one that a fault was found with
+	secret parse.Node // the last secret
+	told   parse.Node // the last secret with a fault
 	place  place
 }
 
-// place is where the HTML is at; in plain text it is always the zero value. That all branches end in
-// the same place is seen to by html/template.
+// place is the position in the HTML. In plain text it is always the zero value. html/template makes
+// sure that all branches end in the same place.
 type place struct {
 	tag   bool
 	quote byte // of the attribute's value; 0 outside of one
-	style bool // in the style sheet, or in the tag that begins it
+	style bool // in a style sheet, or in the tag that begins it
 }
 
 func asideFaults(v Vocabulary, file, source string, tree *parse.Tree) []fault {
@@ -49,7 +49,7 @@ func asideFaults(v Vocabulary, file, source string, tree *parse.Tree) []fault {
 	return check.faults
 }
 
-// list goes through a list in which the dot is a secret, or is not.
+// list checks a list of nodes. dot reports whether the dot is a secret.
 func (c *asideCheck) list(list *parse.ListNode, dot bool) {
 	if list == nil {
 		return
@@ -91,9 +91,9 @@ func (c *asideCheck) value(n *parse.ActionNode, dot bool) {
 	c.ends, c.secret = afterSecret, n
 }
 
-// tells whether a pipe can come out as a secret.
+// tells reports whether the result of a pipe can be a secret.
 func (c *asideCheck) tells(p *parse.PipeNode, dot bool) bool {
-	args := p.Cmds[0].Args // the others are what html/template makes values safe with
+	args := p.Cmds[0].Args // the other commands are the escapers of html/template
 	if function, ok := args[0].(*parse.IdentifierNode); ok && function.Ident != "and" && function.Ident != "or" {
 		return false
 	}
@@ -112,7 +112,7 @@ func (c *asideCheck) tells(p *parse.PipeNode, dot bool) bool {
 	})
 }
 
-// word is anything that a secret must not touch.
+// word handles any text that a secret must not touch.
 func (c *asideCheck) word() {
 	if c.ends&afterSecret != 0 {
 		c.fault(c.secret)
@@ -131,7 +131,7 @@ func (c *asideCheck) text(text []byte) {
 			if elements[name] == block {
 				c.ends = 0
 			}
-			// All other tags are as if they were not there.
+			// All other tags count as if they did not exist.
 			c.place = place{tag: true, style: name == "style" && text[i+1] != '/'}
 		case separates(b):
 			c.ends = 0
@@ -153,11 +153,11 @@ func (c *asideCheck) inTag(b byte) {
 	}
 }
 
-// separates tells whether an address ends at a character in every mail program. Where the mail is
+// separates reports whether an address ends at a character in every mail program. When the mail is
 // written, a carriage return becomes a line break.
 func separates(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
 
-// tagName is the name of the element whose tag a text begins with, in lower case.
+// tagName returns the name of the element whose tag the text begins with, in lower case.
 func tagName(text []byte) string {
 	name := bytes.TrimPrefix(text[1:], []byte("/"))
 	if end := bytes.IndexAny(name, " \t\n\f\r/>"); end >= 0 {
@@ -170,7 +170,7 @@ func isEndOfStyle(text []byte) bool {
 	return bytes.HasPrefix(text, []byte("</")) && tagName(text) == "style"
 }
 
-// fault tells once of each secret.
+// fault reports each secret once.
 func (c *asideCheck) fault(secret parse.Node) {
 	if secret == c.told || len(c.faults) >= maxFaults {
 		return
@@ -184,6 +184,6 @@ func mustStandAlone(v Vocabulary, file string) string {
 	if file == fileHTML {
 		beside = "a space, a line break or the edge of a block such as <p>"
 	}
-	return fmt.Sprintf("write %s directly before and after {{.%s}}, or mail programs take it for a part of another address",
+	return fmt.Sprintf("write %s directly before and after {{.%s}}, or mail programs take it for part of another address",
 		beside, v.Secrets[0])
 }

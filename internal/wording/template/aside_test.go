@@ -16,12 +16,12 @@ import (
 
 const (
 	apartInText = "write a space or a line break directly before and after {{.Link}}, " +
-		"or mail programs take it for a part of another address"
+		"or mail programs take it for part of another address"
 	apartInHTML = "write a space, a line break or the edge of a block such as <p> directly before and after {{.Link}}, " +
-		"or mail programs take it for a part of another address"
+		"or mail programs take it for part of another address"
 )
 
-// reasons are what is wrong with a wording, without the keys.
+// reasons returns the faults of a wording, without the keys.
 func reasons(errs []template.Error) []string {
 	var out []string
 	for _, e := range errs {
@@ -30,24 +30,25 @@ func reasons(errs []template.Error) []string {
 	return out
 }
 
-// "https://evil.example/?u={{.Link}}" is one address for a mail program, and one click gives the link away.
+// "https://evil.example/?u={{.Link}}" is one address for a mail program, and one click reveals the
+// link.
 func TestLinksInTheTextOfAnotherAddress(t *testing.T) {
 	t.Parallel()
 	const evil = "https://evil.example/?u="
 	for name, source := range map[string]string{
-		"directly behind it":                       "Open " + evil + "{{.Link}} to join.",
+		"directly behind an address":               "Open " + evil + "{{.Link}} to join.",
 		"in front of something":                    "{{.Link}}@evil.example",
 		"in brackets":                              "({{.Link}})",
-		"behind a space of another script":         evil + "\u00a0{{.Link}}",
-		"behind a space of no width":               evil + "\u200b{{.Link}}",
+		"behind a no-break space":                  evil + "\u00a0{{.Link}}",
+		"behind a zero-width space":                evil + "\u200b{{.Link}}",
 		"behind a line separator":                  evil + "\u2028{{.Link}}",
 		"behind a form feed":                       evil + "\f{{.Link}}",
-		"behind a space that is trimmed":           evil + "\n {{- .Link}}",
-		"in front of a space that is trimmed":      "{{.Link -}}\n .evil.example",
+		"behind a trimmed space":                   evil + "\n {{- .Link}}",
+		"in front of a trimmed space":              "{{.Link -}}\n .evil.example",
 		"behind a comment":                         evil + " {{- /* x */ -}} {{.Link}}",
 		"behind a value":                           evil + "{{.Name}}{{.Link}}",
 		"in front of a value":                      "{{.Link}}{{.Name}}",
-		"behind a value that may be empty":         evil + "\n{{.Name}}{{.Link}}",
+		"behind a value that can be empty":         evil + "\n{{.Name}}{{.Link}}",
 		"behind a text as a value":                 "{{`" + evil + "`}}{{.Link}}",
 		"behind a space as a value":                evil + "{{` `}}{{.Link}}",
 		"behind another link":                      "{{.Link}}{{.Link}}",
@@ -56,8 +57,8 @@ func TestLinksInTheTextOfAnotherAddress(t *testing.T) {
 		"behind a branch in a branch":              "{{if .Name}}{{if .Role}} {{else}}" + evil + "{{end}}{{else}} {{end}}{{.Link}}",
 		"behind an empty branch":                   evil + "{{if .Name}} {{end}}{{.Link}}",
 		"behind a with":                            evil + "{{with .Name}} {{end}}{{.Link}}",
-		"in a branch, behind what is before":       evil + "{{if .Name}}{{.Link}}{{end}}",
-		"in a branch, in front of what is behind":  "{{if .Name}}{{.Link}}{{end}}.evil.example",
+		"in a branch, behind the text before":      evil + "{{if .Name}}{{.Link}}{{end}}",
+		"in a branch, in front of the text behind": "{{if .Name}}{{.Link}}{{end}}.evil.example",
 		"in front of a branch":                     "{{.Link}}{{if .Name}} {{else}}.evil.example{{end}}",
 		"in front of an empty branch":              "{{.Link}}{{with .Name}} {{end}}.evil.example",
 		"as the dot of a with":                     evil + "{{with .Link}}{{.}}{{end}}",
@@ -89,31 +90,31 @@ func TestLinksInTheHTMLOfAnotherAddress(t *testing.T) {
 	t.Parallel()
 	const evil = "<p>https://evil.example/?u="
 	for name, source := range map[string]string{
-		"directly behind it":                  evil + "{{.Link}}</p>",
-		"in the middle of it":                 evil + "{{.Link}}.evil.example</p>",
-		"in an inline element":                evil + "<b>{{.Link}}</b></p>",
-		"in two of them":                      evil + "<span class='a > b'><a href=x>{{.Link}}</a></span></p>",
-		"behind the end of one":               "<p><i>" + evil + "</i>{{.Link}}</p>",
-		"behind an image":                     evil + `<img src="https://acme.example/logo.png">{{.Link}}</p>`,
-		"behind a place to break":             evil + "<wbr>{{.Link}}</p>",
-		"behind a comment":                    evil + "<!-- -->{{.Link}}</p>",
-		"behind a block in a comment":         evil + "<!-- <p> -->{{.Link}}</p>",
-		"behind a space in a comment":         evil + "<!-- --><b><!-- -->{{.Link}}</b></p>",
-		"behind a block in an attribute":      evil + `<b title="<p> ">{{.Link}}</b></p>`,
-		"behind a style sheet":                evil + "<style>p { }\n</style>{{.Link}}</p>",
-		"behind the end of the page":          evil + "</body></html>{{.Link}}",
-		"behind a row without a cell":         "<table><td>" + evil + "</td></tr><tr>x{{.Link}}</tr></table>",
-		"behind an entity of a space":         evil + "&#32;{{.Link}}</p>",
-		"behind a space that does not break":  evil + "&nbsp;{{.Link}}</p>",
-		"behind a space of no width":          evil + "&#8203;{{.Link}}</p>",
-		"in front of an entity":               "<p>{{.Link}}&#46;evil.example</p>",
-		"in front of an inline element":       "<p>{{.Link}}<b>.evil.example</b></p>",
-		"behind the end of one, as a link":    `<p><a href="{{.Link}}">` + evil + "</a>{{.Link}}</p>",
-		"in a branch behind an element":       evil + "{{if .Name}}<b>{{else}}<i>{{end}}{{.Link}}</p>",
-		"behind a block in one branch":        evil + "{{if .Name}}<br>{{end}}{{.Link}}</p>",
-		"behind a block in the other branch":  evil + "{{if .Name}}{{else}}<br>{{end}}{{.Link}}</p>",
-		"behind another doctype":              "https://evil.example/?u=<!doctype html>{{.Link}}",
-		"within with, behind a tag with more": evil + `<b {{if .Name}}title="a"{{end}}>{{with .Link}}{{.}}{{end}}</b></p>`,
+		"directly behind an address":              evil + "{{.Link}}</p>",
+		"in the middle of an address":             evil + "{{.Link}}.evil.example</p>",
+		"in an inline element":                    evil + "<b>{{.Link}}</b></p>",
+		"in two inline elements":                  evil + "<span class='a > b'><a href=x>{{.Link}}</a></span></p>",
+		"behind the end of an inline element":     "<p><i>" + evil + "</i>{{.Link}}</p>",
+		"behind an image":                         evil + `<img src="https://acme.example/logo.png">{{.Link}}</p>`,
+		"behind a break opportunity":              evil + "<wbr>{{.Link}}</p>",
+		"behind a comment":                        evil + "<!-- -->{{.Link}}</p>",
+		"behind a block in a comment":             evil + "<!-- <p> -->{{.Link}}</p>",
+		"behind a space in a comment":             evil + "<!-- --><b><!-- -->{{.Link}}</b></p>",
+		"behind a block in an attribute":          evil + `<b title="<p> ">{{.Link}}</b></p>`,
+		"behind a style sheet":                    evil + "<style>p { }\n</style>{{.Link}}</p>",
+		"behind the end of the page":              evil + "</body></html>{{.Link}}",
+		"behind a row without a cell":             "<table><td>" + evil + "</td></tr><tr>x{{.Link}}</tr></table>",
+		"behind an entity for a space":            evil + "&#32;{{.Link}}</p>",
+		"behind an entity for a no-break space":   evil + "&nbsp;{{.Link}}</p>",
+		"behind an entity for a zero-width space": evil + "&#8203;{{.Link}}</p>",
+		"in front of an entity":                   "<p>{{.Link}}&#46;evil.example</p>",
+		"in front of an inline element":           "<p>{{.Link}}<b>.evil.example</b></p>",
+		"behind the end of a link":                `<p><a href="{{.Link}}">` + evil + "</a>{{.Link}}</p>",
+		"in a branch behind an element":           evil + "{{if .Name}}<b>{{else}}<i>{{end}}{{.Link}}</p>",
+		"behind a block in one branch":            evil + "{{if .Name}}<br>{{end}}{{.Link}}</p>",
+		"behind a block in the other branch":      evil + "{{if .Name}}{{else}}<br>{{end}}{{.Link}}</p>",
+		"behind another doctype":                  "https://evil.example/?u=<!doctype html>{{.Link}}",
+		"within with, behind a tag with more":     evil + `<b {{if .Name}}title="a"{{end}}>{{with .Link}}{{.}}{{end}}</b></p>`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -123,7 +124,7 @@ func TestLinksInTheHTMLOfAnotherAddress(t *testing.T) {
 				t.Fatalf("faults (-want +got):\n%s\nThe mail: %q, %v", diff, got.HTML, err)
 			}
 			if want := 2 + strings.Count(source[:strings.LastIndex(source, ".Link")], "\n"); errs[0].Line != want {
-				t.Errorf("told of line %d, want %d", errs[0].Line, want)
+				t.Errorf("the fault is in line %d, want %d", errs[0].Line, want)
 			}
 		})
 	}
@@ -138,7 +139,7 @@ func TestCodesInTheTextOfAnAddress(t *testing.T) {
 	_, errs := wording.ParseTemplates(data)
 	var got []string
 	for _, e := range errs {
-		got = append(got, strings.TrimSuffix(e.Error(), ", or mail programs take it for a part of another address"))
+		got = append(got, strings.TrimSuffix(e.Error(), ", or mail programs take it for part of another address"))
 	}
 	want := []string{
 		"code.html line 1: write a space, a line break or the edge of a block such as <p> directly before and after {{.Code}}",
@@ -150,7 +151,7 @@ func TestCodesInTheTextOfAnAddress(t *testing.T) {
 	}
 }
 
-// Whoever begins with a copy of the built-in wording can use it as it is, but for the title.
+// A copy of the built-in wording is valid as a tenant's own wording, except for the title.
 func TestLinksAsInTheBuiltInWording(t *testing.T) {
 	t.Parallel()
 	builtIn, err := wording.Templates{}.Invitation("en", anInvitation())
@@ -168,16 +169,16 @@ func TestLinksThatStandAlone(t *testing.T) {
 	t.Parallel()
 	link := html.EscapeString(anInvitation().Link)
 	for name, c := range map[string]struct{ source, want string }{
-		"in a sentence":                {"Open {{.Link}} to join.", "Open LINK to join."},
-		"between tabs":                 {"a\t{{.Link}}\tb", "a\tLINK\tb"},
-		"in lines as Windows has them": {"a\r\n{{.Link}}\r\nb", "a\r\nLINK\r\nb"},
-		"alone in all":                 {"{{.Link}}", "LINK"},
-		"in either branch":             {"a {{if .Name}}{{.Link}}{{else}}b {{.Link}}{{end}} or {{.Link}}", "a LINK or LINK"},
-		"behind branches with spaces":  {"{{if .Name}}a {{else}}b\n{{end}}{{.Link}}", "a LINK"},
-		"behind nothing but branches":  {"{{if not .Name}} {{end}}{{.Link}}{{if not .Name}} {{end}}", "LINK"},
-		"as the dot of a with":         {"a {{with .Link}}{{.}}{{end}}\nor\n{{.Link}}", "a LINK\nor\nLINK"},
-		"behind a trimmed comment":     {"a\n{{- /* b */}} {{.Link}}", "a LINK"},
-		"asked for, not shown":         {"a{{if .Link}}b{{end}}{{if eq .Link .Name}}c{{end}}\n{{.Link}}", "ab\nLINK"},
+		"in a sentence":                       {"Open {{.Link}} to join.", "Open LINK to join."},
+		"between tabs":                        {"a\t{{.Link}}\tb", "a\tLINK\tb"},
+		"in lines with CRLF":                  {"a\r\n{{.Link}}\r\nb", "a\r\nLINK\r\nb"},
+		"alone in the template":               {"{{.Link}}", "LINK"},
+		"in either branch":                    {"a {{if .Name}}{{.Link}}{{else}}b {{.Link}}{{end}} or {{.Link}}", "a LINK or LINK"},
+		"behind branches with spaces":         {"{{if .Name}}a {{else}}b\n{{end}}{{.Link}}", "a LINK"},
+		"behind branches only":                {"{{if not .Name}} {{end}}{{.Link}}{{if not .Name}} {{end}}", "LINK"},
+		"as the dot of a with":                {"a {{with .Link}}{{.}}{{end}}\nor\n{{.Link}}", "a LINK\nor\nLINK"},
+		"behind a trimmed comment":            {"a\n{{- /* b */}} {{.Link}}", "a LINK"},
+		"in conditions, which do not show it": {"a{{if .Link}}b{{end}}{{if eq .Link .Name}}c{{end}}\n{{.Link}}", "ab\nLINK"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -189,15 +190,15 @@ func TestLinksThatStandAlone(t *testing.T) {
 		})
 	}
 	for name, c := range map[string]struct{ source, want string }{
-		"in a block":             {"<p>{{.Link}}</p>", "<p>LINK</p>"},
-		"between blocks":         {"a<p>{{.Link}}</p>b", "a<p>LINK</p>b"},
-		"in bold print":          {"<p>Open <b>{{.Link}}</b></p>", "<p>Open <b>LINK</b></p>"},
-		"as a link with itself":  {`<p><a href="{{.Link}}">{{.Link}}</a></p>`, `<p><a href="LINK">LINK</a></p>`},
-		"between line breaks":    {"Open<br>{{.Link}}<br/>now", "Open<br>LINK<br/>now"},
-		"in a cell":              {"<TABLE><tr><td>{{.Link}}</td><td>a</td></tr></TABLE>", "<TABLE><tr><td>LINK</td><td>a</td></tr></TABLE>"},
-		"behind a style sheet":   {"<style>p { margin: 0 }</style><p>{{.Link}}</p>", "<style>p { margin: 0 }</style><p>LINK</p>"},
-		"behind a comment":       {"<p>a <!-- b -->{{.Link}}</p>", "<p>a LINK</p>"},
-		"in a button of its own": {`<p>a</p><div style="margin:0"><a style="display:inline-block" href="{{.Link}}">b</a></div>{{.Link}}`, `<p>a</p><div style="margin:0"><a style="display:inline-block" href="LINK">b</a></div>LINK`},
+		"in a block":            {"<p>{{.Link}}</p>", "<p>LINK</p>"},
+		"between blocks":        {"a<p>{{.Link}}</p>b", "a<p>LINK</p>b"},
+		"in bold print":         {"<p>Open <b>{{.Link}}</b></p>", "<p>Open <b>LINK</b></p>"},
+		"as a link with itself": {`<p><a href="{{.Link}}">{{.Link}}</a></p>`, `<p><a href="LINK">LINK</a></p>`},
+		"between line breaks":   {"Open<br>{{.Link}}<br/>now", "Open<br>LINK<br/>now"},
+		"in a cell":             {"<TABLE><tr><td>{{.Link}}</td><td>a</td></tr></TABLE>", "<TABLE><tr><td>LINK</td><td>a</td></tr></TABLE>"},
+		"behind a style sheet":  {"<style>p { margin: 0 }</style><p>{{.Link}}</p>", "<style>p { margin: 0 }</style><p>LINK</p>"},
+		"behind a comment":      {"<p>a <!-- b -->{{.Link}}</p>", "<p>a LINK</p>"},
+		"in its own button":     {`<p>a</p><div style="margin:0"><a style="display:inline-block" href="{{.Link}}">b</a></div>{{.Link}}`, `<p>a</p><div style="margin:0"><a style="display:inline-block" href="LINK">b</a></div>LINK`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -42,7 +42,7 @@ func aConfirmation() wording.ConfirmationData {
 	}
 }
 
-// elements reads HTML as a browser does and lists its elements.
+// elements parses HTML as a browser does and lists its elements.
 func elements(t *testing.T, source string) []*html.Node {
 	t.Helper()
 	document, err := html.Parse(strings.NewReader(source))
@@ -58,7 +58,7 @@ func elements(t *testing.T, source string) []*html.Node {
 	return out
 }
 
-// writes tells whether a content can be mailed.
+// writes checks that a content can be mailed.
 func writes(t *testing.T, c wording.Content) {
 	t.Helper()
 	m := email.Message{

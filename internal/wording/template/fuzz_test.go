@@ -14,7 +14,7 @@ import (
 	"github.com/usher-dev/usher/internal/wording"
 )
 
-// pieces are what pages are made of, for the fuzzer to put together.
+// pieces are the building blocks of pages, which the fuzzer combines.
 var pieces = []string{
 	`{{.Link}}`, `{{$.Link}}`, `{{if .Name}}`, `{{else}}`, `{{end}}`, `{{with .Link}}`, `{{.}}`, `{{or .Link "x"}}`, `{{.Name}}`,
 	`<a href="`, ` href='`, ` href=`, `<img src="`, ` srcset="`, ` title="`, ` onclick="`, ` style="`, ` data-href="`, `<p`, `<meta content="0;url=`,
@@ -23,8 +23,9 @@ var pieces = []string{
 	`//evil.example/?u=`, `{{- .Link -}}`, `&nbsp;`, `<b>`, `</b>`, `<p>`, `</p>`, `<br>`, `<table>`, `<tr>`, `<td>`, `</table>`, `</body>`,
 }
 
-// FuzzParseTemplates: no template makes it panic or run long, and one that is taken shows the link, has
-// no element that acts, and gives the link to nobody else: it is no part of any other address.
+// FuzzParseTemplates checks that no template makes ParseTemplates panic or run long. An accepted
+// template shows the link and has no element that acts. It gives the link only to the reader: the link
+// is no part of any other address.
 func FuzzParseTemplates(f *testing.F) {
 	for _, seed := range []map[string]string{
 		ownInvitation(),
@@ -71,7 +72,7 @@ func showsTheLink(t *testing.T, templates wording.Templates, d wording.Invitatio
 	t.Helper()
 	c, err := templates.Invitation("de", d)
 	if err != nil {
-		t.Fatalf("a template that was taken fails: %v", err)
+		t.Fatalf("an accepted template fails: %v", err)
 	}
 	if c.Subject == "" || !strings.Contains(c.Text, d.Link) || !strings.Contains(c.HTML, html.EscapeString(d.Link)) {
 		t.Errorf("the subject or the link is missing: %+v", c)
@@ -93,7 +94,7 @@ func showsTheLink(t *testing.T, templates wording.Templates, d wording.Invitatio
 	writes(t, c)
 }
 
-// standsAlone looks at what a mail program could take for an address.
+// standsAlone checks the strings that a mail program could take for an address.
 func standsAlone(t *testing.T, text, link string) {
 	t.Helper()
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n", r) }) {
@@ -103,7 +104,7 @@ func standsAlone(t *testing.T, text, link string) {
 	}
 }
 
-// leaks looks for elements that act, and for attributes that carry the secret of the link elsewhere.
+// leaks reports elements that act, and attributes that carry the secret of the link elsewhere.
 func leaks(t *testing.T, source, link string) {
 	t.Helper()
 	secret := link[strings.IndexByte(link, '#')+1:]
@@ -143,10 +144,10 @@ func TestHugeTemplatesAreReadAtOnce(t *testing.T) {
 		"open brackets":           filled("<", ""),
 		"open comments":           filled("<!--", ""),
 		"closed comments":         filled("<!---->", ""),
-		"types of the document":   filled("<!doctype ", ""),
+		"document types":          filled("<!doctype ", ""),
 		"titles":                  "<title>" + filled("<a", ""),
-		"strings of a style":      "<style>" + filled(`""`, ""),
-		"names of elements":       filled("<a", ""),
+		"strings in a style":      "<style>" + filled(`""`, ""),
+		"element names":           filled("<a", ""),
 		"quotes":                  "<p title='" + filled(`"<a href=`, "") + "'>",
 		"definitions":             filled("{{define `x`}}", "{{end}}"),
 		"line breaks":             filled("\n", "") + "{{.A}}",

@@ -15,30 +15,30 @@ import (
 )
 
 var (
-	// hrefBegins is the end of a text that a whole href can follow.
+	// hrefBegins matches the end of a text that a whole href can follow.
 	hrefBegins = regexp.MustCompile(`(?i)\shref\s*=\s*(["'])$`)
 
-	// tagBegins is how a tag, a comment or the type of the document begins.
+	// tagBegins matches the beginning of a tag, a comment or a document type.
 	tagBegins = regexp.MustCompile(`(?i)^<(/?[a-z]|!--|!doctype)`)
 
-	// tagSplit is a text that ends within the name of an element, so that nobody can tell which it is.
+	// tagSplit matches a text that ends within the name of an element, so that the element is unknown.
 	tagSplit = regexp.MustCompile(`</?[0-9A-Za-z:-]*$`)
 
-	// anyTag is how a tag begins, with the name of the element.
+	// anyTag matches the beginning of a tag, with the name of the element.
 	anyTag = regexp.MustCompile(`</?([A-Za-z][^ \t\n\f\r/>]*)`)
 )
 
-// shape is how an element stands in a text.
+// shape is how a text treats an element.
 type shape int
 
 const (
 	inline  shape = iota + 1 // within a line
-	block                    // apart from what is before, behind and in it
-	outside                  // of the text, or dropped wherever it stands in the wrong place
+	block                    // separate from the text before, behind and in it
+	outside                  // of the text, or dropped if it stands in the wrong place
 )
 
-// elements are those that a mail can have. All others act by themselves, carry what stands in them
-// elsewhere, hide it, or have a text in which a "<" begins no tag; mail programs drop them at best.
+// elements are the elements that a mail can have. All others act by themselves, move or hide their
+// content, or contain text in which a "<" begins no tag. At best, mail programs drop them.
 var elements = shapes(map[shape]string{
 	inline: "a abbr acronym b bdi bdo big cite code del dfn em font i img ins kbd mark q s samp small span " +
 		"strike strong sub sup time tt u var wbr",
@@ -57,12 +57,12 @@ func shapes(names map[shape]string) map[string]shape {
 	return out
 }
 
-// textFaults finds what is not allowed in the text between actions, and says where in the text. For each
-// "<" that begins no tag html/template looks at all that follows, so that it takes seconds for some
-// 10000 of them.
+// textFaults finds what is not allowed in the text between actions, and reports the position in the
+// text. For each "<" that begins no tag, html/template scans all the text after it. With some 10000 of
+// them this takes seconds.
 func textFaults(text []byte, found func(at int, reason string)) {
 	if split := tagSplit.FindIndex(text); split != nil {
-		found(split[0], "write the name of an element as a whole, without {{ within")
+		found(split[0], "write the name of an element as a whole, without {{ in it")
 		text = text[:split[0]]
 	}
 	unwanted := 0
@@ -86,10 +86,10 @@ func textFaults(text []byte, found func(at int, reason string)) {
 	}
 }
 
-// htmlCheck looks where in the HTML the values stand, after html/template has found out: it puts the
-// functions into each pipeline that make a value safe there, and these tell the places apart. Only two
-// places are allowed. Whoever writes the wording is not always who may see a link, and in most other
-// places a value could be carried to another server: as a part of an address of an image, say.
+// htmlCheck checks where in the HTML the values stand. It runs after html/template, which inserts
+// functions into each pipeline to make its value safe there. These functions identify the place. Only
+// two places are allowed. The author of the wording is not always allowed to see a link. In most other
+// places, a value could be carried to another server, for example as a part of an image address.
 type htmlCheck struct {
 	Vocabulary
 	source string
@@ -134,14 +134,14 @@ func (c *htmlCheck) value(n *parse.ActionNode, before, after string) {
 		if href := hrefBegins.FindStringSubmatch(before); href == nil || !strings.HasPrefix(after, href[1]) {
 			c.fault(lineOf(c.source, n), placesAllowed)
 		} else if !sole || !slices.Contains(c.Links, name) {
-			c.fault(lineOf(c.source, n), "this value is no address that a href can have")
+			c.fault(lineOf(c.source, n), "this value is not an address, so it cannot be a href")
 		}
 	default:
 		c.fault(lineOf(c.source, n), placesAllowed)
 	}
 }
 
-// textAt is the text of a node of a list; empty if it is anything else.
+// textAt returns the text of a node of a list. It is empty if the node is not a text.
 func textAt(list *parse.ListNode, i int) string {
 	if i < 0 || i >= len(list.Nodes) {
 		return ""

@@ -16,13 +16,13 @@ import (
 	"github.com/usher-dev/usher/internal/quote"
 )
 
-// fault is what is wrong in one template.
+// fault is one error in one template.
 type fault struct {
-	line   int // 0: the template as a whole
+	line   int // 0: the whole template
 	reason string
 }
 
-// parseTree reads a template and checks that it can do no harm, without running it.
+// parseTree parses a template and checks, without running it, that it can do no harm.
 func parseTree(v Vocabulary, file, source string) (*parse.Tree, []fault) {
 	switch {
 	case len(source) > maxTemplate:
@@ -30,17 +30,17 @@ func parseTree(v Vocabulary, file, source string) (*parse.Tree, []fault) {
 	case !utf8.ValidString(source):
 		return nil, []fault{{0, "is not valid UTF-8"}}
 	}
-	// The name is at the start of every error, and is no key of anybody's.
+	// Every error starts with this name, which cannot be a key in the ConfigMap of a tenant.
 	const name = "_"
 	tree := parse.New(name)
-	// A function that does not exist is told by the check, in its own words.
+	// The check reports functions that do not exist, in its own words.
 	tree.Mode = parse.SkipFuncCheck
 	all := map[string]*parse.Tree{}
 	if _, err := tree.Parse(source, "", "", all); err != nil {
 		return nil, []fault{syntaxFault(name, err)}
 	}
 	if len(all) != 1 || all[name] != tree {
-		return nil, []fault{{0, "defines another template; write everything into this one"}}
+		return nil, []fault{{0, "defines another template; write everything in this one"}}
 	}
 	check := treeCheck{Vocabulary: v, file: file, source: source, shown: map[string]bool{}}
 	check.list(tree.Root, atRoot)
@@ -48,7 +48,7 @@ func parseTree(v Vocabulary, file, source string) (*parse.Tree, []fault) {
 	return tree, check.faults
 }
 
-// syntaxFault takes an error of text/template apart: "template: _:3: unexpected ...".
+// syntaxFault parses an error of text/template: "template: _:3: unexpected ...".
 func syntaxFault(name string, err error) fault {
 	var line int
 	text := strings.TrimPrefix(err.Error(), "template: "+name+":")
@@ -89,7 +89,7 @@ func parseHTML(v Vocabulary, source string) (*htmltemplate.Template, []fault) {
 	var written []string
 	t, err := htmltemplate.New(fileHTML).AddParseTree(fileHTML, tree)
 	if err == nil {
-		// The first execution is what makes html/template look at where each value stands.
+		// During the first execution, html/template determines where each value stands.
 		written, err = try(v, fileHTML, func(w io.Writer, l Message) error { return t.Execute(w, l.Values) })
 	}
 	if escape, ok := errors.AsType[*htmltemplate.Error](err); ok {
@@ -100,7 +100,7 @@ func parseHTML(v Vocabulary, source string) (*htmltemplate.Template, []fault) {
 	}
 	check := htmlCheck{Vocabulary: v, source: source}
 	check.list(tree.Root)
-	// By now the tree has no comments any more.
+	// The tree no longer has comments here.
 	check.faults = append(check.faults, asideFaults(v, fileHTML, source, tree)...)
 	if len(check.faults) > 0 {
 		return nil, check.faults
@@ -108,7 +108,7 @@ func parseHTML(v Vocabulary, source string) (*htmltemplate.Template, []fault) {
 	return t, writtenFaults(v, fileHTML, written)
 }
 
-// try writes the samples of a message with a template that was checked.
+// try writes the samples of a message with a checked template.
 func try(v Vocabulary, file string, execute func(io.Writer, Message) error) (written []string, err error) {
 	for _, l := range v.samples() {
 		var b strings.Builder
@@ -123,7 +123,7 @@ func try(v Vocabulary, file string, execute func(io.Writer, Message) error) (wri
 	return written, nil
 }
 
-// writtenFaults looks at the samples that try has written.
+// writtenFaults checks the samples that try has written.
 func writtenFaults(v Vocabulary, file string, written []string) []fault {
 	for i, l := range v.samples() {
 		for _, secret := range v.Secrets {

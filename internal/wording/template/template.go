@@ -1,19 +1,20 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package template reads the wording that a tenant brings of its own, and decides whether it can do harm.
-// It is a security boundary: the author of a template is not always allowed to see what a message
-// carries, such as the link of an invitation, and the reader trusts a message that comes from Usher.
+// Package template parses a tenant's own wording and decides whether it can do harm. It is a security
+// boundary. The author of a template is not always allowed to see what a message contains, such as the
+// link of an invitation. And the reader trusts a message that comes from Usher.
 //
-// So a template is checked three times:
+// Therefore a template is checked three times:
 //
-//   - as a tree (tree.go): it uses values, if, with, and, or, not, eq and ne only, so that it always ends
-//     and never fails;
-//   - by its places (html.go, aside.go): a value stands between elements or is a whole href, and a secret
-//     stands alone, so that it is no part of another address;
-//   - by what comes out (written.go): samples when it is read, and every message when it is written.
+//   - as a tree (tree.go): it uses only values, if, with, and, or, not, eq and ne, so that it always
+//     ends and never fails;
+//   - by its places (html.go, aside.go): a value stands between elements or is a whole href, and a
+//     secret stands alone, so that it is no part of another address;
+//   - by its output (written.go): samples when it is parsed, and every message when it is written.
 //
-// The package is pure. It knows no message by name: package wording says which there are (Vocabularies).
+// The package is pure. It knows no message by name: package wording defines the messages
+// (Vocabularies).
 package template
 
 import (
@@ -32,8 +33,8 @@ import (
 
 const (
 	maxTemplate = 64 << 10 // bytes
-	maxKey      = 253      // characters, those of a key in a ConfigMap
-	maxReason   = 200      // characters of what the parsers of Go say
+	maxKey      = 253      // characters, the limit of a key in a ConfigMap
+	maxReason   = 200      // characters of an error of Go's parsers
 )
 
 // The files of a wording.
@@ -43,11 +44,11 @@ const (
 	fileHTML    = "html"
 )
 
-// Error says why a template of an organization's own wording cannot be used.
+// Error reports why a template of an organization's own wording cannot be used.
 type Error struct {
 	// Key names the template, such as "invitation.de.html".
 	Key string
-	// Line is where the fault is, from 1; 0 where it is the template as a whole.
+	// Line is the line of the error, from 1. It is 0 if the error is about the whole template.
 	Line int
 	// Reason says what is wrong and what to write instead.
 	Reason string
@@ -60,8 +61,8 @@ func (e Error) Error() string {
 	return fmt.Sprintf("%s line %d: %s", e.Key, e.Line, e.Reason)
 }
 
-// Set is a tenant's own wording: the templates that passed the check. The zero value holds none. It never
-// changes, and it is safe for concurrent use.
+// Set is a tenant's own wording: the templates that passed the check. The zero value holds none. A Set
+// never changes, and it is safe for concurrent use.
 type Set struct {
 	vocabularies Vocabularies
 	own          map[string]wording // by message, such as "code", or by message and language, such as "code.de"
@@ -73,9 +74,9 @@ type wording struct {
 	html          *htmltemplate.Template // nil: the message is plain text only
 }
 
-// Parse checks a tenant's templates, as they stand in the data of a ConfigMap. Where one of the templates
-// has a fault, all of its wording counts as not given, and the errors say which and why, sorted by key and
-// line.
+// Parse checks a tenant's templates, as in the data of a ConfigMap. If one of the templates of a
+// wording has an error, the whole wording counts as not given. The errors report which template is
+// wrong and why, sorted by key and line.
 func (v Vocabularies) Parse(data map[string]string) (Set, []Error) {
 	var errs []Error
 	sets := map[string]map[string]string{} // by the name of the wording, then by file
@@ -105,9 +106,9 @@ func (v Vocabularies) Parse(data map[string]string) (Set, []Error) {
 	return out, errs
 }
 
-// Write writes a message in the wording for its language, or else in the wording for every language. It
-// reports false where the tenant has none, or where the values of this message would take a secret to
-// another server in it: then the caller's own wording, which is safe with any values, is used.
+// Write writes a message in the wording for its language, or otherwise in the wording for every
+// language. It returns false if the tenant has none, or if the values of this message would carry a
+// secret to another server. Then the caller uses its own wording, which is safe with any values.
 func (s Set) Write(m Message) (c Content, written bool, err error) {
 	for _, key := range []string{m.Kind + "." + m.Tag.String(), m.Kind} {
 		own, found := s.own[key]
@@ -125,10 +126,10 @@ func (s Set) Write(m Message) (c Content, written bool, err error) {
 	return Content{}, false, nil
 }
 
-const unknownKey = "there is no template of this name; write a message (invitation, confirmation, joined, declined or code), " +
-	"then a language if you like (en, it, fr, de, es or pt), then subject, txt or html, such as invitation.de.txt"
+const unknownKey = "no template has this name; write a message (invitation, confirmation, joined, declined or code), " +
+	"then optionally a language (en, it, fr, de, es or pt), then subject, txt or html, such as invitation.de.txt"
 
-// splitKey splits "invitation.de.html" into the name of its wording and what it is of that.
+// splitKey splits "invitation.de.html" into the name of its wording and the file in that wording.
 func (v Vocabularies) splitKey(key string) (name, file string, ok bool) {
 	dot := strings.LastIndexByte(key, '.')
 	if dot < 0 {
@@ -147,7 +148,7 @@ func (v Vocabularies) parseWording(name string, set map[string]string) (wording,
 		if _, found := set[file]; !found {
 			errs = append(errs, Error{
 				name + "." + file, 0,
-				"is missing; a wording has a subject and a txt, and an html if you like",
+				"is missing; a wording needs a subject and a txt, and can have an html",
 			})
 		}
 	}
@@ -173,13 +174,13 @@ func (v Vocabularies) parseWording(name string, set map[string]string) (wording,
 func (w wording) write(l Message) (Content, error) {
 	var subject, text, html strings.Builder
 	plain := l.PlainText().Values
-	// No value can make a template fail that was checked.
+	// No value can make a checked template fail.
 	if err := errors.Join(w.subject.Execute(&subject, plain), w.text.Execute(&text, plain)); err != nil {
-		return Content{}, fmt.Errorf("writing the %s in the organization's own wording: %w", l.Kind, err)
+		return Content{}, fmt.Errorf("write the %s in the organization's own wording: %w", l.Kind, err)
 	}
 	if w.html != nil {
 		if err := w.html.Execute(&html, l.Values); err != nil {
-			return Content{}, fmt.Errorf("writing the %s as HTML in the organization's own wording: %w", l.Kind, err)
+			return Content{}, fmt.Errorf("write the %s as HTML in the organization's own wording: %w", l.Kind, err)
 		}
 	}
 	return Content{Subject: input.Subject(subject.String()), Text: text.String(), HTML: html.String()}, nil

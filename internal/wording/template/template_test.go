@@ -14,7 +14,7 @@ import (
 	"github.com/usher-dev/usher/internal/wording"
 )
 
-// ownInvitation is a faultless wording of the invitation; changes add and replace keys, in pairs.
+// ownInvitation returns a valid wording of the invitation. The changes add and replace keys, in pairs.
 func ownInvitation(changes ...string) map[string]string {
 	data := map[string]string{
 		"invitation.subject": "Join {{.Organization}}\n",
@@ -48,62 +48,62 @@ func TestTemplatesThatAreRefused(t *testing.T) {
 	const link = "{{.Link}}\n"
 	fields := "use one of .InvitedBy, .Link, .Message, .Name, .Organization, .Role, .ValidUntil"
 	for name, c := range map[string]struct{ key, source, want string }{
-		"an unknown field":               {"invitation.html", "<p>\n\n{{.Foo}}" + link, "invitation.html line 3: there is no field .Foo; " + fields},
-		"a field of another message":     {"invitation.txt", link + "{{.Code}}", "invitation.txt line 2: there is no field .Code; " + fields},
-		"a field of a field":             {"invitation.txt", link + "{{.Name.Foo}}", "invitation.txt line 2: there is no field .Name.Foo; " + fields},
-		"an unknown field in an if":      {"invitation.txt", link + "{{if .Foo}}{{end}}", "invitation.txt line 2: there is no field .Foo; " + fields},
-		"an unknown field in an else":    {"invitation.txt", link + "{{if .Name}}{{else}}\n{{.Foo}}{{end}}", "invitation.txt line 3: there is no field .Foo; " + fields},
-		"no link":                        {"invitation.txt", "Hello", "invitation.txt: must show {{.Link}} outside of any if and with"},
-		"no link in the HTML":            {"invitation.html", "<p>Hello</p>", "invitation.html: must show {{.Link}} outside of any if and with"},
-		"a link within an if":            {"invitation.txt", "Hi {{if .Name}}{{.Link}}{{end}}", "invitation.txt: must show {{.Link}} outside of any if and with"},
-		"a link that is only asked for":  {"invitation.txt", "Hi {{or .Link .Name}}", "invitation.txt: must show {{.Link}} outside of any if and with"},
-		"a link within a comment":        {"invitation.txt", "Hi {{/* .Link */}}", "invitation.txt: must show {{.Link}} outside of any if and with"},
-		"a range over a number":          {"invitation.txt", link + "{{range 99999999999}}x{{end}}", "invitation.txt line 2: range is not allowed; values of several lines are written as a whole, such as {{.Message}}"},
-		"a range over a value":           {"invitation.txt", "{{range .Name}}x{{end}}" + link, "invitation.txt line 1: range is not allowed; values of several lines are written as a whole, such as {{.Message}}"},
-		"a template that calls itself":   {"invitation.txt", link + `{{template "_"}}`, "invitation.txt line 2: template and block are not allowed; write everything into this one"},
-		"another template":               {"invitation.txt", link + `{{define "x"}}{{template "x"}}{{end}}`, "invitation.txt: defines another template; write everything into this one"},
-		"a template in place of all":     {"invitation.txt", `{{define "_"}}` + link + `{{end}}`, "invitation.txt: defines another template; write everything into this one"},
-		"a block":                        {"invitation.txt", link + `{{block "x" .}}{{end}}`, "invitation.txt: defines another template; write everything into this one"},
-		"call":                           {"invitation.txt", link + "{{call .Name}}", "invitation.txt line 2: there is no function call; use one of and, or, not, eq, ne"},
-		"printf":                         {"invitation.txt", link + `{{printf "%999999999d" 1}}`, "invitation.txt line 2: there is no function printf; use one of and, or, not, eq, ne"},
-		"html":                           {"invitation.html", `<p>{{html .Name}}` + link, "invitation.html line 1: there is no function html; use one of and, or, not, eq, ne"},
-		"a function that nobody has":     {"invitation.txt", link + "{{exec .Name}}", "invitation.txt line 2: there is no function exec; use one of and, or, not, eq, ne"},
-		"a function within parentheses":  {"invitation.txt", link + "{{if not (len .Name)}}{{end}}", "invitation.txt line 2: there is no function len; use one of and, or, not, eq, ne"},
-		"a variable":                     {"invitation.txt", link + "{{$x := .Name}}", "invitation.txt line 2: variables are not allowed; write values such as {{.Organization}}"},
-		"a variable of a with":           {"invitation.txt", link + "{{with $x := .Name}}{{.}}{{end}}", "invitation.txt line 2: variables are not allowed; write values such as {{.Organization}}"},
-		"all values at once":             {"invitation.txt", link + "{{.}}", "invitation.txt line 2: a dot alone stands for a value only within with"},
-		"all values, by a dollar":        {"invitation.txt", link + "{{$}}", "invitation.txt line 2: $ is not allowed; write a value such as $.Organization"},
-		"a field within with":            {"invitation.txt", link + "{{with .Name}}{{.Role}}{{end}}", "invitation.txt line 2: within with, write $.Role"},
-		"a pipe":                         {"invitation.txt", link + "{{.Name | not}}", "invitation.txt line 2: .Name | not: a pipe is not allowed; write the value alone, it is made safe by itself"},
-		"a number":                       {"invitation.txt", link + "{{if eq .Name 1}}{{end}}", "invitation.txt line 2: 1 is not allowed; use values such as .Organization and texts in quotes"},
-		"nil":                            {"invitation.txt", link + "{{if eq .Name nil}}{{end}}", "invitation.txt line 2: nil is not allowed; use values such as .Organization and texts in quotes"},
-		"true":                           {"invitation.txt", link + "{{true}}", "invitation.txt line 2: true is not allowed; use values such as .Organization and texts in quotes"},
-		"a chain":                        {"invitation.txt", link + "{{(.Name).Foo}}", "invitation.txt line 2: (.Name).Foo is not allowed; use values such as .Organization and texts in quotes"},
-		"a value with arguments":         {"invitation.txt", link + "{{.Name .Role}}", "invitation.txt line 2: .Name .Role: a value cannot be called"},
-		"a comparison with a truth":      {"invitation.txt", link + "{{if eq (not .Name) .Role}}{{end}}", "invitation.txt line 2: eq (not .Name) .Role: only values and texts in quotes can be compared"},
-		"a comparison with a dot's":      {"invitation.txt", link + "{{with not .Name}}{{if eq . \"x\"}}{{end}}{{end}}", "invitation.txt line 2: eq . \"x\": only values and texts in quotes can be compared"},
-		"a comparison of one":            {"invitation.txt", link + "{{if eq .Name}}{{end}}", "invitation.txt line 2: eq .Name: the number of values is wrong"},
-		"a difference of three":          {"invitation.txt", link + "{{if ne .Name .Role .Link}}{{end}}", "invitation.txt line 2: ne .Name .Role .Link: the number of values is wrong"},
-		"not of two":                     {"invitation.txt", link + "{{if not .Name .Role}}{{end}}", "invitation.txt line 2: not .Name .Role: the number of values is wrong"},
-		"and of none":                    {"invitation.txt", link + "{{if and}}{{end}}", "invitation.txt line 2: and: the number of values is wrong"},
-		"a function without parentheses": {"invitation.txt", link + "{{if and not .Name}}{{end}}", "invitation.txt line 2: put not and its values in parentheses"},
-		"an if without end":              {"invitation.txt", link + "{{if .Name}}", "invitation.txt line 2: unexpected EOF"},
-		"an action without end":          {"invitation.txt", link + "{{.Name", "invitation.txt line 2: unclosed action"},
-		"break":                          {"invitation.txt", link + "{{break}}", "invitation.txt line 2: {{break}} outside {{range}}"},
-		"broken UTF-8":                   {"invitation.txt", link + "\xff", "invitation.txt: is not valid UTF-8"},
-		"64 KiB and a byte":              {"invitation.txt", link + strings.Repeat("a", 64<<10+1-len(link)), "invitation.txt: is longer than 64 KiB"},
-		"501 values":                     {"invitation.txt", link + strings.Repeat("{{.Name}}", 500), "invitation.txt line 2: there are more than 500 values"},
-		"an empty text":                  {"joined.txt", " \n", "joined.txt: must say something outside of any if and with"},
-		"a text that can be empty":       {"joined.txt", "{{.Name}}", "joined.txt: must say something outside of any if and with"},
-		"an empty subject":               {"joined.subject", "", "joined.subject: must say something outside of any if and with"},
-		"a subject that can be empty":    {"joined.subject", `{{if ne .Role "x"}}New{{end}}`, "joined.subject: must say something outside of any if and with"},
-		"a subject of two lines":         {"joined.subject", "a\nb", "joined.subject line 1: a subject is one line"},
-		"a link in a subject":            {"invitation.subject", "Hi {{.Link}}", "invitation.subject line 1: a subject must not show .Link, which is a secret: it is seen on locked screens"},
-		"a code in a subject":            {"code.subject", "{{with .Code}}{{.}}{{end}} is it", "code.subject line 1: a subject must not show .Code, which is a secret: it is seen on locked screens"},
-		"a block in a text":              {"invitation.txt", link + "https://evil.example/?<p>{{.Link}}", "invitation.txt line 2: " + apartInText},
-		"no code":                        {"code.txt", "Hi", "code.txt: must show {{.Code}} outside of any if and with"},
-		"an unknown message": {"invite.txt", link, "invite.txt: there is no template of this name; write a message (invitation, confirmation, joined, declined or code), " +
-			"then a language if you like (en, it, fr, de, es or pt), then subject, txt or html, such as invitation.de.txt"},
+		"an unknown field":                   {"invitation.html", "<p>\n\n{{.Foo}}" + link, "invitation.html line 3: there is no field .Foo; " + fields},
+		"a field of another message":         {"invitation.txt", link + "{{.Code}}", "invitation.txt line 2: there is no field .Code; " + fields},
+		"a field of a field":                 {"invitation.txt", link + "{{.Name.Foo}}", "invitation.txt line 2: there is no field .Name.Foo; " + fields},
+		"an unknown field in an if":          {"invitation.txt", link + "{{if .Foo}}{{end}}", "invitation.txt line 2: there is no field .Foo; " + fields},
+		"an unknown field in an else":        {"invitation.txt", link + "{{if .Name}}{{else}}\n{{.Foo}}{{end}}", "invitation.txt line 3: there is no field .Foo; " + fields},
+		"no link":                            {"invitation.txt", "Hello", "invitation.txt: must show {{.Link}} outside of any if and with"},
+		"no link in the HTML":                {"invitation.html", "<p>Hello</p>", "invitation.html: must show {{.Link}} outside of any if and with"},
+		"a link within an if":                {"invitation.txt", "Hi {{if .Name}}{{.Link}}{{end}}", "invitation.txt: must show {{.Link}} outside of any if and with"},
+		"a link that may not be shown":       {"invitation.txt", "Hi {{or .Link .Name}}", "invitation.txt: must show {{.Link}} outside of any if and with"},
+		"a link within a comment":            {"invitation.txt", "Hi {{/* .Link */}}", "invitation.txt: must show {{.Link}} outside of any if and with"},
+		"a range over a number":              {"invitation.txt", link + "{{range 99999999999}}x{{end}}", "invitation.txt line 2: range is not allowed; write a value of several lines as a whole, such as {{.Message}}"},
+		"a range over a value":               {"invitation.txt", "{{range .Name}}x{{end}}" + link, "invitation.txt line 1: range is not allowed; write a value of several lines as a whole, such as {{.Message}}"},
+		"a template that calls itself":       {"invitation.txt", link + `{{template "_"}}`, "invitation.txt line 2: template and block are not allowed; write everything in this one"},
+		"another template":                   {"invitation.txt", link + `{{define "x"}}{{template "x"}}{{end}}`, "invitation.txt: defines another template; write everything in this one"},
+		"a template that replaces the whole": {"invitation.txt", `{{define "_"}}` + link + `{{end}}`, "invitation.txt: defines another template; write everything in this one"},
+		"a block":                            {"invitation.txt", link + `{{block "x" .}}{{end}}`, "invitation.txt: defines another template; write everything in this one"},
+		"call":                               {"invitation.txt", link + "{{call .Name}}", "invitation.txt line 2: there is no function call; use one of and, or, not, eq, ne"},
+		"printf":                             {"invitation.txt", link + `{{printf "%999999999d" 1}}`, "invitation.txt line 2: there is no function printf; use one of and, or, not, eq, ne"},
+		"html":                               {"invitation.html", `<p>{{html .Name}}` + link, "invitation.html line 1: there is no function html; use one of and, or, not, eq, ne"},
+		"an unknown function":                {"invitation.txt", link + "{{exec .Name}}", "invitation.txt line 2: there is no function exec; use one of and, or, not, eq, ne"},
+		"a function within parentheses":      {"invitation.txt", link + "{{if not (len .Name)}}{{end}}", "invitation.txt line 2: there is no function len; use one of and, or, not, eq, ne"},
+		"a variable":                         {"invitation.txt", link + "{{$x := .Name}}", "invitation.txt line 2: variables are not allowed; write values such as {{.Organization}}"},
+		"a variable in a with":               {"invitation.txt", link + "{{with $x := .Name}}{{.}}{{end}}", "invitation.txt line 2: variables are not allowed; write values such as {{.Organization}}"},
+		"all values at once":                 {"invitation.txt", link + "{{.}}", "invitation.txt line 2: a single dot is a value only inside with"},
+		"all values, by a dollar":            {"invitation.txt", link + "{{$}}", "invitation.txt line 2: $ is not allowed; write a value such as $.Organization"},
+		"a field within with":                {"invitation.txt", link + "{{with .Name}}{{.Role}}{{end}}", "invitation.txt line 2: inside with, write $.Role"},
+		"a pipe":                             {"invitation.txt", link + "{{.Name | not}}", "invitation.txt line 2: .Name | not: a pipe is not allowed; write only the value, because Usher escapes it"},
+		"a number":                           {"invitation.txt", link + "{{if eq .Name 1}}{{end}}", "invitation.txt line 2: 1 is not allowed; use values such as .Organization and texts in quotes"},
+		"nil":                                {"invitation.txt", link + "{{if eq .Name nil}}{{end}}", "invitation.txt line 2: nil is not allowed; use values such as .Organization and texts in quotes"},
+		"true":                               {"invitation.txt", link + "{{true}}", "invitation.txt line 2: true is not allowed; use values such as .Organization and texts in quotes"},
+		"a chain":                            {"invitation.txt", link + "{{(.Name).Foo}}", "invitation.txt line 2: (.Name).Foo is not allowed; use values such as .Organization and texts in quotes"},
+		"a value with arguments":             {"invitation.txt", link + "{{.Name .Role}}", "invitation.txt line 2: .Name .Role: a value cannot be called"},
+		"a comparison with a truth":          {"invitation.txt", link + "{{if eq (not .Name) .Role}}{{end}}", "invitation.txt line 2: eq (not .Name) .Role: only values and texts in quotes can be compared"},
+		"a comparison with the dot's truth":  {"invitation.txt", link + "{{with not .Name}}{{if eq . \"x\"}}{{end}}{{end}}", "invitation.txt line 2: eq . \"x\": only values and texts in quotes can be compared"},
+		"a comparison of one value":          {"invitation.txt", link + "{{if eq .Name}}{{end}}", "invitation.txt line 2: eq .Name: the number of values is wrong"},
+		"a difference of three values":       {"invitation.txt", link + "{{if ne .Name .Role .Link}}{{end}}", "invitation.txt line 2: ne .Name .Role .Link: the number of values is wrong"},
+		"not with two values":                {"invitation.txt", link + "{{if not .Name .Role}}{{end}}", "invitation.txt line 2: not .Name .Role: the number of values is wrong"},
+		"and without values":                 {"invitation.txt", link + "{{if and}}{{end}}", "invitation.txt line 2: and: the number of values is wrong"},
+		"a function without parentheses":     {"invitation.txt", link + "{{if and not .Name}}{{end}}", "invitation.txt line 2: put not and its values in parentheses"},
+		"an if without end":                  {"invitation.txt", link + "{{if .Name}}", "invitation.txt line 2: unexpected EOF"},
+		"an action without end":              {"invitation.txt", link + "{{.Name", "invitation.txt line 2: unclosed action"},
+		"break":                              {"invitation.txt", link + "{{break}}", "invitation.txt line 2: {{break}} outside {{range}}"},
+		"broken UTF-8":                       {"invitation.txt", link + "\xff", "invitation.txt: is not valid UTF-8"},
+		"64 KiB and a byte":                  {"invitation.txt", link + strings.Repeat("a", 64<<10+1-len(link)), "invitation.txt: is longer than 64 KiB"},
+		"501 values":                         {"invitation.txt", link + strings.Repeat("{{.Name}}", 500), "invitation.txt line 2: there are more than 500 values"},
+		"an empty text":                      {"joined.txt", " \n", "joined.txt: must contain text outside of any if and with"},
+		"a text that can be empty":           {"joined.txt", "{{.Name}}", "joined.txt: must contain text outside of any if and with"},
+		"an empty subject":                   {"joined.subject", "", "joined.subject: must contain text outside of any if and with"},
+		"a subject that can be empty":        {"joined.subject", `{{if ne .Role "x"}}New{{end}}`, "joined.subject: must contain text outside of any if and with"},
+		"a subject of two lines":             {"joined.subject", "a\nb", "joined.subject line 1: a subject must be one line"},
+		"a link in a subject":                {"invitation.subject", "Hi {{.Link}}", "invitation.subject line 1: a subject must not show .Link, which is a secret: locked screens show subjects"},
+		"a code in a subject":                {"code.subject", "{{with .Code}}{{.}}{{end}} is it", "code.subject line 1: a subject must not show .Code, which is a secret: locked screens show subjects"},
+		"a block in a text":                  {"invitation.txt", link + "https://evil.example/?<p>{{.Link}}", "invitation.txt line 2: " + apartInText},
+		"no code":                            {"code.txt", "Hi", "code.txt: must show {{.Code}} outside of any if and with"},
+		"an unknown message": {"invite.txt", link, "invite.txt: no template has this name; write a message (invitation, confirmation, joined, declined or code), " +
+			"then optionally a language (en, it, fr, de, es or pt), then subject, txt or html, such as invitation.de.txt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -125,8 +125,8 @@ func TestUnknownKeysAreRefused(t *testing.T) {
 		"reset.txt", "locked.txt", "password.txt", "factor.de.txt", "usernames.subject",
 	} {
 		_, errs := wording.ParseTemplates(ownInvitation(key, "{{.Link}}"))
-		if len(errs) != 1 || errs[0].Key != key || !strings.HasPrefix(errs[0].Reason, "there is no template of this name") {
-			t.Errorf("%q: got %v, want that there is no such template", key, errs)
+		if len(errs) != 1 || errs[0].Key != key || !strings.HasPrefix(errs[0].Reason, "no template has this name") {
+			t.Errorf("%q: got %v, want an error about the name", key, errs)
 		}
 	}
 }
@@ -144,13 +144,13 @@ func TestAllFaultsAreToldInOrder(t *testing.T) {
 	want := []string{
 		"code.subject: is missing", "code.txt: is missing", "declined.de.txt: is missing",
 		"invitation.html line 1: there is no field .A", "invitation.html line 2: there is no field .B",
-		"invitation.subject: is missing", "invitation.txt: is missing", "joined.txt: must say something outside of any if and with",
+		"invitation.subject: is missing", "invitation.txt: is missing", "joined.txt: must contain text outside of any if and with",
 	}
 	for line := range 10 {
 		want = append(want, "joined.txt line "+string("123456789"[line%9])+": there is no field .X")
 	}
 	want[len(want)-1] = "joined.txt line 10: there is no field .X"
-	want = append(want, "zzz: there is no template of this name")
+	want = append(want, "zzz: no template has this name")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
@@ -159,19 +159,19 @@ func TestAllFaultsAreToldInOrder(t *testing.T) {
 func TestTemplatesThatAreTaken(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ source, want string }{
-		"comments":              {"{{/* for you */}}a", "a"},
-		"a choice":              {"{{if .InvitedBy}}a{{else}}b{{end}}", "a"},
-		"a chain of choices":    {"{{if not .Name}}a{{else if eq .Role \"x\" \"Developer <Staging>\"}}b{{else}}c{{end}}", "b"},
-		"both, and either":      {"{{if and .Name (or .InvitedBy .Message) (ne .Name .Role)}}a{{end}}", "a"},
-		"with and a dollar":     {"{{with .Name}}{{.}} {{$.Role}}{{else}}{{.Role}}{{end}}", "Ada Lovelace Developer <Staging>"},
-		"with and another":      {"{{with and .Name .Role}}{{if eq . $.Role}}{{.}}{{end}}{{else with .Name}}{{.}}{{end}}", "Developer <Staging>"},
-		"a text in place":       {"{{or .InvitedBy `nobody`}}", "Grace Hopper"},
-		"trimmed spaces":        {"a  {{- .Name -}}  b", "aAda Lovelaceb"},
-		"parentheses":           {"{{(.Name)}}", "Ada Lovelace"},
-		"a date":                {"{{.ValidUntil}}", "Samstag, 28. November 2026, 18:10 Uhr UTC"},
-		"64 KiB":                {strings.Repeat("a", 64<<10-len("\n{{.Link}}")), strings.Repeat("a", 64<<10-len("\n{{.Link}}"))},
-		"500 values":            {strings.Repeat("{{.Name}}", 499), strings.Repeat("Ada Lovelace", 499)},
-		"values with no markup": {"{{.Role}}", "Developer <Staging>"},
+		"comments":                   {"{{/* for you */}}a", "a"},
+		"a choice":                   {"{{if .InvitedBy}}a{{else}}b{{end}}", "a"},
+		"a chain of choices":         {"{{if not .Name}}a{{else if eq .Role \"x\" \"Developer <Staging>\"}}b{{else}}c{{end}}", "b"},
+		"both, and either":           {"{{if and .Name (or .InvitedBy .Message) (ne .Name .Role)}}a{{end}}", "a"},
+		"with and a dollar":          {"{{with .Name}}{{.}} {{$.Role}}{{else}}{{.Role}}{{end}}", "Ada Lovelace Developer <Staging>"},
+		"with and another":           {"{{with and .Name .Role}}{{if eq . $.Role}}{{.}}{{end}}{{else with .Name}}{{.}}{{end}}", "Developer <Staging>"},
+		"a text in place of a value": {"{{or .InvitedBy `a colleague`}}", "Grace Hopper"},
+		"trimmed spaces":             {"a  {{- .Name -}}  b", "aAda Lovelaceb"},
+		"parentheses":                {"{{(.Name)}}", "Ada Lovelace"},
+		"a date":                     {"{{.ValidUntil}}", "Samstag, 28. November 2026, 18:10 Uhr UTC"},
+		"64 KiB":                     {strings.Repeat("a", 64<<10-len("\n{{.Link}}")), strings.Repeat("a", 64<<10-len("\n{{.Link}}"))},
+		"500 values":                 {strings.Repeat("{{.Name}}", 499), strings.Repeat("Ada Lovelace", 499)},
+		"values without markup":      {"{{.Role}}", "Developer <Staging>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

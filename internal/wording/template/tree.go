@@ -15,22 +15,23 @@ import (
 )
 
 const (
-	// maxFaults is how many faults of one template are looked for.
+	// maxFaults limits how many faults of one template are reported.
 	maxFaults = 10
 
-	// maxValues is how many values one template can show. With more, its mails could be huge.
+	// maxValues limits how many values one template can show. With more, its mails could be huge.
 	maxValues = 500
 
-	// maxQuoted is how much of a template is quoted in a fault, in characters.
+	// maxQuoted is how much of a template a fault quotes, in characters.
 	maxQuoted = 60
 )
 
-// functions are those that a template may call, with how many arguments they take at least and at most.
+// functions are the functions that a template can call, with their minimum and maximum number of
+// arguments.
 var functions = map[string][2]int{
 	"and": {1, maxTemplate}, "or": {1, maxTemplate}, "not": {1, 1}, "eq": {2, maxTemplate}, "ne": {2, 2},
 }
 
-// meaning is what a part of a template stands for.
+// meaning is the kind of result that a part of a template has.
 type meaning int
 
 const (
@@ -39,25 +40,25 @@ const (
 	truth
 )
 
-// treeCheck walks a template and finds whatever is not allowed. All that it knows is allowed; everything
-// else is not, so that a Go that learns new actions does not open a door. What passes always ends, calls
-// nothing, and cannot fail.
+// treeCheck walks a template and finds everything that is not allowed. It allows only what it knows. So
+// if a later Go version adds new actions, they are refused. A template that passes always ends, calls
+// nothing and cannot fail.
 type treeCheck struct {
 	Vocabulary
 	file, source string
 
 	faults []fault
-	depth  int             // of if and with
-	values int             // how many are shown
+	depth  int             // nesting of if and with
+	values int             // how many values are shown
 	shown  map[string]bool // values outside of any if and with
-	says   bool            // something comes out in any case
+	says   bool            // the output is never empty
 }
 
 func (c *treeCheck) fault(at parse.Node, format string, args ...any) {
 	c.faults = append(c.faults, fault{lineOf(c.source, at), fmt.Sprintf(format, args...)})
 }
 
-// lineOf is the line that a node begins in.
+// lineOf returns the line that a node begins in.
 func lineOf(source string, at parse.Node) int {
 	return 1 + strings.Count(source[:min(int(at.Position()), len(source))], "\n")
 }
@@ -80,7 +81,7 @@ func (c *treeCheck) node(n parse.Node, dot meaning) {
 			c.says = true
 		}
 		if c.file == fileSubject && strings.ContainsFunc(string(n.Text), input.BreaksLine) {
-			c.fault(n, "a subject is one line")
+			c.fault(n, "a subject must be one line")
 		}
 		if c.file == fileHTML {
 			textFaults(n.Text, func(at int, reason string) {
@@ -102,9 +103,9 @@ func (c *treeCheck) node(n parse.Node, dot meaning) {
 	case *parse.WithNode:
 		c.branches(&n.BranchNode, c.pipe(n.Pipe, dot), dot)
 	case *parse.RangeNode:
-		c.fault(n, "range is not allowed; values of several lines are written as a whole, such as {{.Message}}")
+		c.fault(n, "range is not allowed; write a value of several lines as a whole, such as {{.Message}}")
 	case *parse.TemplateNode:
-		c.fault(n, "template and block are not allowed; write everything into this one")
+		c.fault(n, "template and block are not allowed; write everything in this one")
 	default:
 		c.fault(n, "%s is not allowed; use values such as {{.Organization}}, if and with", quoted(n))
 	}
@@ -123,7 +124,7 @@ func (c *treeCheck) pipe(p *parse.PipeNode, dot meaning) meaning {
 	case len(p.Decl) > 0:
 		c.fault(p, "variables are not allowed; write values such as {{.Organization}}")
 	case len(p.Cmds) != 1:
-		c.fault(p, "%s: a pipe is not allowed; write the value alone, it is made safe by itself", quoted(p))
+		c.fault(p, "%s: a pipe is not allowed; write only the value, because Usher escapes it", quoted(p))
 	default:
 		return c.command(p.Cmds[0], dot)
 	}
@@ -168,7 +169,7 @@ func (c *treeCheck) operand(n parse.Node, dot meaning) meaning {
 	switch n := n.(type) {
 	case *parse.FieldNode:
 		if dot != atRoot {
-			c.fault(n, "within with, write $%s", quoted(n))
+			c.fault(n, "inside with, write $%s", quoted(n))
 			break
 		}
 		c.field(n, n.Ident)
@@ -180,7 +181,7 @@ func (c *treeCheck) operand(n parse.Node, dot meaning) meaning {
 		c.field(n, n.Ident[1:])
 	case *parse.DotNode:
 		if dot == atRoot {
-			c.fault(n, "a dot alone stands for a value only within with")
+			c.fault(n, "a single dot is a value only inside with")
 			break
 		}
 		return dot
@@ -201,21 +202,21 @@ func (c *treeCheck) field(n parse.Node, path []string) {
 		c.fault(n, "there is no field .%s; use one of .%s",
 			quote.Shorten(quote.Line(strings.Join(path, ".")), maxQuoted), strings.Join(c.fields(), ", ."))
 	case c.file == fileSubject && slices.Contains(c.Secrets, path[0]):
-		c.fault(n, "a subject must not show .%s, which is a secret: it is seen on locked screens", path[0])
+		c.fault(n, "a subject must not show .%s, which is a secret: locked screens show subjects", path[0])
 	}
 }
 
-// completeness tells what is missing in the whole.
+// completeness reports what is missing in the whole template.
 func (c *treeCheck) completeness() {
 	if c.Must != "" && c.file != fileSubject && !c.shown[c.Must] {
 		c.faults = append(c.faults, fault{0, fmt.Sprintf("must show {{.%s}} outside of any if and with", c.Must)})
 	}
 	if !c.says {
-		c.faults = append(c.faults, fault{0, "must say something outside of any if and with"})
+		c.faults = append(c.faults, fault{0, "must contain text outside of any if and with"})
 	}
 }
 
-// soleField is the name of the value, where there is one and nothing else.
+// soleField returns the name of the value if the pipe is a single value and nothing else.
 func soleField(p *parse.PipeNode) (string, bool) {
 	if len(p.Decl) > 0 || len(p.Cmds) == 0 || len(p.Cmds[0].Args) != 1 {
 		return "", false

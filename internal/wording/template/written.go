@@ -14,11 +14,12 @@ import (
 	"github.com/usher-dev/usher/internal/wording/input"
 )
 
-// A template is checked as it is written, with all its branches and without its values. What comes out
-// of it is looked at once more, by the rules of the programs that read it: HTML moves a text in a table
-// to the front of it, say, and a value can hold half a bracket.
+// parseTree checks a template as it is written, with all its branches and without its values. The
+// checks in this file look at the output once more, by the rules of the programs that read it. For
+// example, HTML moves a text in a table to the front of the table, and a value can contain half a
+// bracket.
 
-// carries tells why a mail could take its secret to another server; it is empty where it cannot.
+// carries returns why a mail could carry its secret to another server. It is empty if the mail cannot.
 func carries(v Vocabulary, l Message, c Content) string {
 	for _, name := range v.Secrets {
 		for _, file := range []struct{ name, content string }{{fileText, c.Text}, {fileHTML, c.HTML}} {
@@ -30,7 +31,7 @@ func carries(v Vocabulary, l Message, c Content) string {
 	return ""
 }
 
-// carriesIn is carries for one file and one secret.
+// carriesIn is like carries, for one file and one secret.
 func carriesIn(v Vocabulary, l Message, name, file, content string) string {
 	switch file {
 	case fileText:
@@ -54,15 +55,15 @@ func carriesIn(v Vocabulary, l Message, name, file, content string) string {
 }
 
 const (
-	// repeated are the elements that go on in the next block where nobody closes them.
+	// repeated are the elements that continue in the next block if they are not closed.
 	repeated = " a b big code em font i s small strike strong tt u "
 
-	// maxWeight is how many such elements and attributes, times tags, are read. It is far more than a
-	// letter has, and few enough to fit into memory with all that is repeated.
+	// maxWeight limits the number of such elements and attributes, times tags. It is far more than a
+	// letter has, and small enough that everything with its repetitions fits into memory.
 	maxWeight = 100_000
 )
 
-// isHeavy tells whether some HTML could be much larger for a program that reads it than it looks.
+// isHeavy reports whether some HTML could be much larger for a program that reads it than it looks.
 func isHeavy(source string) bool {
 	tags, weight := 0, 0
 	seen := map[string]bool{}
@@ -72,7 +73,7 @@ func isHeavy(source string) bool {
 			continue
 		}
 		tags++
-		// Of those that are all alike, three are repeated at the most.
+		// Of identical elements, at most three are repeated.
 		if tag := token.String(); strings.Contains(repeated, " "+token.Data+" ") && !seen[tag] {
 			seen[tag] = true
 			weight += 1 + len(token.Attr)
@@ -81,7 +82,7 @@ func isHeavy(source string) bool {
 	return weight*tags > maxWeight
 }
 
-// readTogether looks for a secret that is read as a part of something longer.
+// readTogether finds a secret that is read as a part of something longer.
 func readTogether(v Vocabulary, l Message, name, file, text string) string {
 	secret, text := l.Values[name], input.LineFeeds(text)
 	for end := 0; ; {
@@ -97,13 +98,13 @@ func readTogether(v Vocabulary, l Message, name, file, text string) string {
 		}
 		if bracketed(before, after) {
 			return fmt.Sprintf("write {{.%s}} in a line without quotes and outside of < and >: "+
-				"there, some mail programs take all that is between for one address", name)
+				"otherwise some mail programs take everything in between for one address", name)
 		}
 	}
 }
 
-// bracketed tells whether angle brackets, or quotes in the same line, stand around a place. Such an
-// address may have white space within (RFC 3986, appendix C).
+// bracketed reports whether angle brackets, or quotes in the same line, surround a place. An address in
+// them can contain white space (RFC 3986, appendix C).
 func bracketed(before, after string) bool {
 	opening, closing := strings.LastIndexAny(before, "<>"), strings.IndexAny(after, "<>")
 	if opening >= 0 && closing >= 0 && before[opening] == '<' && after[closing] == '>' {
@@ -115,19 +116,19 @@ func bracketed(before, after string) bool {
 }
 
 var (
-	// acting are attributes that do something by themselves, tell a server what is clicked, or hide an
-	// edge so that what is on both sides of it reads as one.
+	// acting matches attributes that do something by themselves, report clicks to a server, or hide an
+	// edge so that the text on both sides is read as one.
 	acting = regexp.MustCompile(`^(on.*|ping|hidden|popover)$`)
 
-	// watching is what a style sheet needs to look at attributes and to load something; with a backslash
-	// all of it can be written differently.
+	// watching matches what a style sheet needs to read attributes and to load something. A backslash
+	// can encode all of these differently.
 	watching = regexp.MustCompile(`(?i)[\[\\"']|url\(`)
 
-	// flow are the styles that decide whether a block stands apart from what is beside it.
+	// flow matches the styles that decide whether a block is separate from the text beside it.
 	flow = regexp.MustCompile(`(?i)(?:^|[^-\w])(all|content|content-visibility|display|float|position|visibility)\s*:\s*([-\w]*)`)
 )
 
-// reading is a walk through the HTML of a mail, as mail programs see it.
+// reading walks through the HTML of a mail in the way that mail programs read it.
 type reading struct {
 	text   strings.Builder // with a line break at each edge of a block
 	reason string
@@ -154,7 +155,7 @@ func (r *reading) node(n *html.Node) {
 	case isBlock:
 		r.text.WriteByte('\n')
 	case n.FirstChild != nil && elements[n.Data] == inline && text != "" && separates(text[len(text)-1]):
-		// There are many ways to hide an element, and the white space that it ends with.
+		// There are many ways to hide an element together with the white space at its end.
 		r.text.WriteByte(0)
 	}
 }
@@ -172,16 +173,16 @@ func (r *reading) attributes(n *html.Node) {
 
 func (r *reading) styleSheet(css string) {
 	if found := watching.FindString(css); found != "" {
-		r.reason = fmt.Sprintf("a style sheet cannot hold %s: with it, another server could be told what is in the mail", found)
+		r.reason = fmt.Sprintf("a style sheet must not contain %s, because it could tell another server what is in the mail", found)
 		return
 	}
 	r.style(css, outside)
 }
 
-// style looks at styles; those of an inline element, which is no edge anyway, may set it in a block.
+// style checks styles. The styles of an inline element, which is never an edge, can set it in a block.
 func (r *reading) style(css string, of shape) {
 	if strings.Contains(css, `\`) || strings.Contains(css, "/*") {
-		r.reason = `a style cannot hold \ or a comment`
+		r.reason = `a style must not contain \ or a comment`
 	}
 	for _, found := range flow.FindAllStringSubmatch(css, -1) {
 		allowed := []string{"block"}
@@ -189,7 +190,7 @@ func (r *reading) style(css string, of shape) {
 			allowed = append(allowed, "inline-block")
 		}
 		if property, value := strings.ToLower(found[1]), strings.ToLower(found[2]); property != "display" || !slices.Contains(allowed, value) {
-			r.reason = fmt.Sprintf("a style %s:%s is not allowed here: it could make one address of what stands apart", property, value)
+			r.reason = fmt.Sprintf("a style %s:%s is not allowed here: it could join separate words into one address", property, value)
 		}
 	}
 }

@@ -14,18 +14,19 @@ import (
 )
 
 const inBrackets = "write {{.Link}} in a line without quotes and outside of < and >: " +
-	"there, some mail programs take all that is between for one address"
+	"otherwise some mail programs take everything in between for one address"
 
-// White space is not enough where a mail program does not see it, or does not see it as the end of an address.
+// White space is not enough if a mail program does not see it, or does not take it for the end of an
+// address.
 func TestMailsThatReadTheLinkWithSomethingElse(t *testing.T) {
 	t.Parallel()
 	const evil = "https://evil.example/?u="
 	acting := func(name string) string { return "an attribute " + name + " is not allowed in a mail" }
 	watching := func(sign string) string {
-		return "a style sheet cannot hold " + sign + ": with it, another server could be told what is in the mail"
+		return "a style sheet must not contain " + sign + ", because it could tell another server what is in the mail"
 	}
 	style := func(style string) string {
-		return "a style " + style + " is not allowed here: it could make one address of what stands apart"
+		return "a style " + style + " is not allowed here: it could join separate words into one address"
 	}
 	const tooLong = "elements such as <b> are open too long; close each of them in the block that it is in"
 	fonts := func(attribute string, n int) string {
@@ -35,44 +36,44 @@ func TestMailsThatReadTheLinkWithSomethingElse(t *testing.T) {
 		}
 		return all.String()
 	}
-	const disguise = `a style cannot hold \ or a comment`
+	const disguise = `a style must not contain \ or a comment`
 	for name, c := range map[string]struct{ file, source, want string }{
-		"angle brackets":                     {"txt", "<" + evil + " {{.Link}} >", inBrackets},
-		"angle brackets in lines":            {"txt", "<\n" + evil + "\n{{.Link}}\n>", inBrackets},
-		"quotes":                             {"txt", `a "` + evil + ` {{.Link}} "`, inBrackets},
-		"angle brackets in HTML":             {"html", "<p>&lt;" + evil + " {{.Link}} &gt;</p>", inBrackets},
-		"quotes in HTML":                     {"html", "<p>&quot;" + evil + " {{.Link}} &#34;</p>", inBrackets},
-		"a table that drops a link":          {"html", evil + "<table>{{.Link}}</table>", apartInHTML},
-		"a row that drops a link":            {"html", evil + "<table><tr><tr> </tr>{{.Link}}</table>", apartInHTML},
-		"a cell without a table":             {"html", evil + "<td>{{.Link}}</td>", apartInHTML},
-		"the end of a block that is not":     {"html", evil + "</div>{{.Link}}", apartInHTML},
-		"the end of a table that is not":     {"html", evil + "</table>{{.Link}}", apartInHTML},
-		"a hidden block":                     {"html", evil + "<p hidden></p>{{.Link}}", acting("hidden")},
-		"a block that pops up":               {"html", evil + "<p POPOVER></p>{{.Link}}", acting("popover")},
-		"an address that is told of clicks":  {"html", `<a ping="https://evil.example" href="{{.Link}}">a</a>`, acting("ping")},
-		"an event":                           {"html", `<a onclick="x()" href="{{.Link}}">a</a>`, acting("onclick")},
-		"a block that is not displayed":      {"html", evil + `<p style="display:none"></p>{{.Link}}`, style("display:none")},
-		"a block in the line":                {"html", evil + `<p style="color:red; DISPLAY : inline-block">{{.Link}}</p>`, style("display:inline-block")},
-		"a space between columns":            {"html", `<b style="display:flex"><b>` + evil + "</b> <i>{{.Link}}</i></b>", style("display:flex")},
-		"a block that floats":                {"html", evil + `<p style="float:left">{{.Link}}</p>`, style("float:left")},
-		"a block at a place":                 {"html", evil + `<p style="position:absolute">{{.Link}}</p>`, style("position:absolute")},
-		"a block without its styles":         {"html", evil + `<p style="all:unset">{{.Link}}</p>`, style("all:unset")},
-		"a space that is not visible":        {"html", evil + `<b style="visibility:hidden"> </b>{{.Link}}`, style("visibility:hidden")},
-		"a block with other content":         {"html", evil + `<p style="content:url(x)"></p>{{.Link}}`, style("content:url")},
-		"a space in an element that ends":    {"html", evil + `<b style="font-size:0"> </b>{{.Link}}`, apartInHTML},
-		"a style as entities":                {"html", evil + `<p style="d&#105;splay:none"></p>{{.Link}}`, style("display:none")},
-		"a style in disguise":                {"html", evil + `<p style="d\69splay:none"></p>{{.Link}}`, disguise},
-		"a style with a comment":             {"html", evil + `<p style="display&#47;**/:none"></p>{{.Link}}`, disguise},
-		"a style sheet that hides":           {"html", "<style>p { display:none }</style>" + evil + "<p></p>{{.Link}}", style("display:none")},
-		"a style sheet that reads the link":  {"html", "<style>a[href$=x] { color: red }</style>", watching("[")},
-		"a style sheet that loads":           {"html", "<style>a { background: URL(//evil.example/) }</style>", watching("URL(")},
-		"a style sheet that loads another":   {"html", "<style>@import 'https://evil.example';</style>", watching("'")},
-		"a style sheet that loads a set":     {"html", `<style>a { background: image-set("//evil.example/" 1x) }</style>`, watching(`"`)},
-		"a style sheet in disguise":          {"html", `<style>a { background: u\72l(//evil.example/) }</style>`, watching(`\`)},
-		"a style sheet in two":               {"html", "<style>a { background: u{{if .Name}}{{end}}rl(//evil.example/) }</style>", watching("url(")},
-		"elements that go on in each block":  {"html", "<p>" + fonts("<b a%d>", 100) + strings.Repeat("<p>x", 2000), tooLong},
-		"attributes that go on":              {"html", "<p><b" + fonts(" a%d", 1000) + ">" + strings.Repeat("<p>x", 200), tooLong},
-		"more elements than a program reads": {"html", strings.Repeat("<div>", 600), "the elements are nested too deeply"},
+		"angle brackets":                            {"txt", "<" + evil + " {{.Link}} >", inBrackets},
+		"angle brackets in lines":                   {"txt", "<\n" + evil + "\n{{.Link}}\n>", inBrackets},
+		"quotes":                                    {"txt", `a "` + evil + ` {{.Link}} "`, inBrackets},
+		"angle brackets in HTML":                    {"html", "<p>&lt;" + evil + " {{.Link}} &gt;</p>", inBrackets},
+		"quotes in HTML":                            {"html", "<p>&quot;" + evil + " {{.Link}} &#34;</p>", inBrackets},
+		"a table that drops a link":                 {"html", evil + "<table>{{.Link}}</table>", apartInHTML},
+		"a row that drops a link":                   {"html", evil + "<table><tr><tr> </tr>{{.Link}}</table>", apartInHTML},
+		"a cell without a table":                    {"html", evil + "<td>{{.Link}}</td>", apartInHTML},
+		"the end of a block that was not opened":    {"html", evil + "</div>{{.Link}}", apartInHTML},
+		"the end of a table that was not opened":    {"html", evil + "</table>{{.Link}}", apartInHTML},
+		"a hidden block":                            {"html", evil + "<p hidden></p>{{.Link}}", acting("hidden")},
+		"a block that pops up":                      {"html", evil + "<p POPOVER></p>{{.Link}}", acting("popover")},
+		"an address that receives clicks":           {"html", `<a ping="https://evil.example" href="{{.Link}}">a</a>`, acting("ping")},
+		"an event":                                  {"html", `<a onclick="x()" href="{{.Link}}">a</a>`, acting("onclick")},
+		"a block that is not displayed":             {"html", evil + `<p style="display:none"></p>{{.Link}}`, style("display:none")},
+		"an inline block":                           {"html", evil + `<p style="color:red; DISPLAY : inline-block">{{.Link}}</p>`, style("display:inline-block")},
+		"a space between columns":                   {"html", `<b style="display:flex"><b>` + evil + "</b> <i>{{.Link}}</i></b>", style("display:flex")},
+		"a block that floats":                       {"html", evil + `<p style="float:left">{{.Link}}</p>`, style("float:left")},
+		"a positioned block":                        {"html", evil + `<p style="position:absolute">{{.Link}}</p>`, style("position:absolute")},
+		"a block without its styles":                {"html", evil + `<p style="all:unset">{{.Link}}</p>`, style("all:unset")},
+		"an invisible space":                        {"html", evil + `<b style="visibility:hidden"> </b>{{.Link}}`, style("visibility:hidden")},
+		"a block with other content":                {"html", evil + `<p style="content:url(x)"></p>{{.Link}}`, style("content:url")},
+		"a space at the end of an element":          {"html", evil + `<b style="font-size:0"> </b>{{.Link}}`, apartInHTML},
+		"a style as entities":                       {"html", evil + `<p style="d&#105;splay:none"></p>{{.Link}}`, style("display:none")},
+		"a style in disguise":                       {"html", evil + `<p style="d\69splay:none"></p>{{.Link}}`, disguise},
+		"a style with a comment":                    {"html", evil + `<p style="display&#47;**/:none"></p>{{.Link}}`, disguise},
+		"a style sheet that hides":                  {"html", "<style>p { display:none }</style>" + evil + "<p></p>{{.Link}}", style("display:none")},
+		"a style sheet that reads the link":         {"html", "<style>a[href$=x] { color: red }</style>", watching("[")},
+		"a style sheet that loads":                  {"html", "<style>a { background: URL(//evil.example/) }</style>", watching("URL(")},
+		"a style sheet that loads another":          {"html", "<style>@import 'https://evil.example';</style>", watching("'")},
+		"a style sheet that loads a set":            {"html", `<style>a { background: image-set("//evil.example/" 1x) }</style>`, watching(`"`)},
+		"a style sheet in disguise":                 {"html", `<style>a { background: u\72l(//evil.example/) }</style>`, watching(`\`)},
+		"a style sheet in two parts":                {"html", "<style>a { background: u{{if .Name}}{{end}}rl(//evil.example/) }</style>", watching("url(")},
+		"elements that continue in each block":      {"html", "<p>" + fonts("<b a%d>", 100) + strings.Repeat("<p>x", 2000), tooLong},
+		"attributes that continue":                  {"html", "<p><b" + fonts(" a%d", 1000) + ">" + strings.Repeat("<p>x", 200), tooLong},
+		"more nested elements than a program reads": {"html", strings.Repeat("<div>", 600), "the elements are nested too deeply"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,7 +86,7 @@ func TestMailsThatReadTheLinkWithSomethingElse(t *testing.T) {
 	}
 }
 
-// What cannot be known before a mail is written is looked at in the mail.
+// Some faults are known only after a mail is written, so the written mail is checked too.
 func TestMailsThatWouldCarryTheLinkAreInTheBuiltInWording(t *testing.T) {
 	t.Parallel()
 	d := anInvitation()
@@ -94,8 +95,8 @@ func TestMailsThatWouldCarryTheLinkAreInTheBuiltInWording(t *testing.T) {
 	for name, source := range map[string][]string{
 		"brackets in values":         {"invitation.txt", "{{.Name}} " + evil + "\n{{.Link}}\n{{.Message}}"},
 		"brackets in values in HTML": {"invitation.html", "<p>{{.Name}} " + evil + "\n{{.Link}}\n{{.Message}}</p>"},
-		"a branch that is rare":      {"invitation.html", "{{if eq .Name `Ada <`}}" + evil + "<table>{{.Link}}</table>{{end}}\n{{.Link}}"},
-		"an attribute that is rare":  {"invitation.html", "<p {{if eq .Name `Ada <`}}hidden{{end}}>\n{{.Link}}"},
+		"a rare branch":              {"invitation.html", "{{if eq .Name `Ada <`}}" + evil + "<table>{{.Link}}</table>{{end}}\n{{.Link}}"},
+		"a rare attribute":           {"invitation.html", "<p {{if eq .Name `Ada <`}}hidden{{end}}>\n{{.Link}}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -110,13 +111,13 @@ func TestMailsThatWouldCarryTheLinkAreInTheBuiltInWording(t *testing.T) {
 			}
 			got, err = templates.Invitation("de", anInvitation())
 			if err != nil || got.Subject != "Join Acme & Söhne" {
-				t.Errorf("got %q, %v, want their own wording where it carries nothing", got.Subject, err)
+				t.Errorf("got %q, %v, want their own wording, because it carries nothing", got.Subject, err)
 			}
 		})
 	}
 }
 
-// Messages without a secret can be styled as somebody likes.
+// Messages without a secret can have any style.
 func TestMailsWithoutASecretHaveNothingToCarry(t *testing.T) {
 	t.Parallel()
 	source := `<style>a[href] { display: flex }</style><p hidden>"{{.Name}}"</p>{{.PortalURL}}{{.Role}}`
