@@ -48,7 +48,7 @@ func changesOf(ctx context.Context, a *accountsv1.Account) *changes {
 }
 
 var _ = Describe("Guessing a password", Label("B2"), func() {
-	DescribeTable("at three portals at once, one of which is replaced meanwhile, gets as many checks as the strictest Organization allows",
+	DescribeTable("at three portals at once, one of which is replaced meanwhile, gets no more checks than the strictest limit:",
 		func(ctx SpecContext, guesses int, maxFailures []int32, most int64) {
 			victim := named(fresh("victim"))
 			for _, limit := range maxFailures {
@@ -121,7 +121,7 @@ var _ = Describe("Guessing a password", Label("B2"), func() {
 			Expect(owner.isIn(at[2].Load(), victim.name)).To(BeTrue())
 			Expect(reread(ctx, a).Status.SignIn.Failures).To(BeZero())
 		},
-		Entry("of 5, if no Organization sets a limit", 1000, []int32{0}, int64(5)),
-		Entry("of 3, if two Organizations set a limit", 300, []int32{10, 3}, int64(3)),
+		Entry("5, if no Organization sets one", 1000, []int32{0}, int64(5)),
+		Entry("3, if two Organizations set one", 300, []int32{10, 3}, int64(3)),
 	)
 })

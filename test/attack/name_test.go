@@ -131,7 +131,7 @@ func everyAccount(ctx context.Context) []string {
 var _ = Describe("Passing for another person", Label("A3", "B7"), func() {
 	const attackers = "attack-pigeon marble soup"
 
-	It("by a name that looks like theirs fails for every new account", func(ctx SpecContext) {
+	It("by a name that looks like theirs fails for new accounts", func(ctx SpecContext) {
 		Expect(len(impersonations)).To(BeNumerically(">=", 100))
 		org := anOrganization(ctx, 100)
 		victims(ctx, org)
@@ -157,7 +157,7 @@ var _ = Describe("Passing for another person", Label("A3", "B7"), func() {
 		Expect(everyAccount(ctx)).To(ConsistOf(append(before, "own-name")))
 	})
 
-	It("by a name that looks like theirs signs in to no account, although the password is right", func(ctx SpecContext) {
+	It("by a name that looks like theirs does not sign in, although the password is right", func(ctx SpecContext) {
 		for name := range harmless {
 			Expect(impersonations).To(ContainElement(name))
 		}

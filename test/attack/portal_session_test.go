@@ -36,7 +36,7 @@ var _ = Describe("A session", Label("B7"), func() {
 		figure(what, "known at no portal after %s", time.Since(start).Round(time.Millisecond))
 	}
 
-	It("that began at one portal works at all, and signing out at one ends it at all", func(ctx SpecContext) {
+	It("that begins at one portal works at every portal, and signing out at one portal ends it at every portal", func(ctx SpecContext) {
 		jane := named(fresh("jane"))
 		jane.settle(ctx)
 		at, b := portals(ctx), stranger()
@@ -51,7 +51,7 @@ var _ = Describe("A session", Label("B7"), func() {
 		}
 	})
 
-	It("ends at all portals when the Account is disabled, and stays ended", func(ctx SpecContext) {
+	It("ends at every portal when the Account is disabled, and stays ended", func(ctx SpecContext) {
 		jane := named(fresh("jane"))
 		a := jane.settle(ctx)
 		at, b := portals(ctx), stranger()
@@ -64,7 +64,7 @@ var _ = Describe("A session", Label("B7"), func() {
 		Expect(stranger().signIn(at[1], jane.name, password).status).To(Equal(http.StatusUnprocessableEntity))
 	})
 
-	It("ends at all portals when the Account is deleted", func(ctx SpecContext) {
+	It("ends at every portal when the Account is deleted", func(ctx SpecContext) {
 		jane := named(fresh("jane"))
 		a := jane.settle(ctx)
 		at, b := portals(ctx), stranger()
@@ -75,7 +75,7 @@ var _ = Describe("A session", Label("B7"), func() {
 })
 
 var _ = Describe("A crowd at the sign-in page", Label("B2"), func() {
-	It("that exceeds what a portal can hash is asked to come back", func(ctx SpecContext) {
+	It("that exceeds what a portal can hash is asked to come back later", func(ctx SpecContext) {
 		jane := named(fresh("jane"))
 		jane.settle(ctx)
 		at := aPortal(ctx, account.NewHasher(1, 20*time.Millisecond))

@@ -99,7 +99,7 @@ var _ = Describe("Replaying a second factor at three portals", Label("A10"), fun
 		Expect(accepted(answers)).To(Equal(1))
 	})
 
-	It("checks no more wrong codes than passwords, from however many sessions they come", Label("B2"), func(ctx SpecContext) {
+	It("checks no more wrong codes than wrong passwords, across all sessions", Label("B2"), func(ctx SpecContext) {
 		jane, secret := withApp(fresh("jane"))
 		browsers := jane.sessions(halfwaySessions, session.StagePassword)
 		a := jane.settle(ctx)

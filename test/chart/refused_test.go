@@ -8,14 +8,14 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-var _ = DescribeTable("The chart refuses, and says what to write,",
+var _ = DescribeTable("The chart refuses, with an explanation,",
 	func(ctx SpecContext, values, said string) {
 		_, err := rendered(ctx, "usher-system", values)
 		Expect(err).To(MatchError(ContainSubstring(said)))
 	},
 	Entry("a key that does not exist", "portal: {uri: https://accounts.example.com}", "at '/portal': additional properties 'uri' not allowed"),
 	Entry("a switch for the policies", "policies: {enabled: false}", "additional properties 'policies' not allowed"),
-	Entry("a number that is not a number", "portal: {replicas: two}", "at '/portal/replicas': got string, want integer"),
+	Entry("text in place of a number", "portal: {replicas: two}", "at '/portal/replicas': got string, want integer"),
 	Entry("no portal at all", "portal: {replicas: 0}", "at '/portal/replicas': minimum: got 0, want 1"),
 	Entry("an address in place of a network", "portal: {trustedProxies: [10.0.0.1]}", "'10.0.0.1' does not match pattern"),
 	Entry("an invalid digest", "image: {digest: latest}", "'latest' does not match pattern '^(sha256:[0-9a-f]{64})?$'"),
@@ -28,7 +28,7 @@ var _ = DescribeTable("The chart refuses, and says what to write,",
 	Entry("a user on a connection in the clear", "mail: {smtpURL: 'smtp+plaintext://usher@mail.example.com'}", "has neither TLS nor a user"),
 	Entry("no sender", "mail: {from: ''}", "Set mail.from to the sender of all mail"),
 	Entry("the right to bind everything", "grantableClusterRoles: []", "RBAC takes an empty list for all ClusterRoles there are."),
-	Entry("the same with null", "grantableClusterRoles: null", "missing property 'grantableClusterRoles'"),
+	Entry("null in place of the grantable ClusterRoles", "grantableClusterRoles: null", "missing property 'grantableClusterRoles'"),
 	Entry("a ClusterRole without a name", "grantableClusterRoles: ['']", "at '/grantableClusterRoles/0'"),
 )
 

@@ -211,7 +211,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		look(browser, "enter")
 	})
 
-	It("the page of an invitation with an account that they have", Label("E7"), func(ctx SpecContext) {
+	It("the page of an invitation with an existing account", Label("E7"), func(ctx SpecContext) {
 		acme, same, another := newTenant(ctx, company), newTenant(ctx, company), newTenant(ctx)
 		strict := newTenant(ctx, company, required)
 		jane := acme.unique("jane")
@@ -248,7 +248,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		look(browser, "done")
 	})
 
-	It("all other pages", func() {
+	It("every page of the portal", func() {
 		files, err := filepath.Glob(filepath.Join(root, "internal", "portal", "pages", "*.html"))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(files).NotTo(BeEmpty())

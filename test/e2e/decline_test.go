@@ -79,7 +79,7 @@ var _ = Describe("An invited person who does not want to join", func() {
 		Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipDeclined))
 	})
 
-	It("declines nothing through a scanner that sends every form unchanged", Label("A7", "E7"), func(ctx SpecContext) {
+	It("does not decline through a scanner that sends every form unchanged", Label("A7", "E7"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "addressMatch: AnyAddress")
 		link := acme.invite(ctx, "jane", "developer")
 		acme.settled(ctx, "jane")

@@ -14,7 +14,7 @@ import (
 )
 
 var _ = Describe("An invitation that an admin delivers manually", func() {
-	It("is a link in a Secret, which is deleted after the link was used", Label("E4", "E1", "K4", "K7"), func(ctx SpecContext) {
+	It("is a link in a Secret, which is deleted after the link is used", Label("E4", "E1", "K4", "K7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		apply(ctx, acme.membership("jane", "developer", "delivery: [Link]"))
 		kubectl(ctx, "wait", "--for=condition=Ready", "membership/jane", "-n", acme.name, "--timeout=20s")
@@ -35,7 +35,7 @@ var _ = Describe("An invitation that an admin delivers manually", func() {
 		acme.mail("jane", welcomed)
 	})
 
-	It("is mailed as well if both are requested, with the same link", Label("E4"), func(ctx SpecContext) {
+	It("is also mailed if the manifest requests both, with the same link", Label("E4"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		mailed := acme.invite(ctx, "jane", "developer", "delivery: [Email, Link]")
 		kubectl(ctx, "wait", "--for=condition=Ready", "membership/jane", "-n", acme.name, "--timeout=20s")

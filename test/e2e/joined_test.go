@@ -17,7 +17,7 @@ import (
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 )
 
-var _ = Describe("After an invited person has joined", func() {
+var _ = Describe("After an invited person has joined,", func() {
 	It("they read how to sign in and what they may do, and the owner and the chat get a notice, each of them once",
 		Label("A9", "C8", "K8"), func(ctx SpecContext) {
 			acme := newTenant(ctx)

@@ -58,7 +58,7 @@ var _ = Describe("A member who leaves an organization", func() {
 		Expect(browser.complained()).To(BeEmpty())
 	})
 
-	It("cannot be its only owner, with any request", func(ctx SpecContext) {
+	It("cannot be its only owner, even with a forged request", func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		ada := acme.unique("ada")
 		password := acme.join(ctx, "ada", "owner", ada)

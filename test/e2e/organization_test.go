@@ -61,7 +61,7 @@ var _ = Describe("The manifest of an Organization", func() {
 })
 
 var _ = Describe("kubectl wait", func() {
-	It("returns for every kind as soon as Usher has done its part, independent of the people's answers", Label("K2"), func(ctx SpecContext) {
+	It("returns for every kind as soon as Usher has done its part, without waiting for people", Label("K2"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		acme.join(ctx, "active", "developer", acme.unique("jane"))
 		acme.decline(ctx, "declined", "no time")

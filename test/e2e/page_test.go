@@ -81,7 +81,7 @@ var _ = Describe("The page of an invitation", func() {
 		Expect(browser.complained()).To(BeEmpty())
 	})
 
-	DescribeTable("fits a phone, and follows the light or dark mode of the system, on the page", Label("E7", "screenshots"),
+	DescribeTable("fits a phone, and follows the light or dark mode of the system,", Label("E7", "screenshots"),
 		func(ctx SpecContext, name string, arrive func(p *page, link string), send string) {
 			acme := newTenant(ctx, "addressMatch: AnyAddress")
 			pictures := map[string][]byte{}

@@ -11,7 +11,7 @@ import (
 )
 
 var _ = Describe("A password", func() {
-	It("is changed with the current password and the new one twice, which ends every other session and is reported by mail",
+	It("is changed by typing the current password and the new one twice; that ends every other session and sends a mail",
 		Label("B1"), func(ctx SpecContext) {
 			acme := newTenant(ctx)
 			jane := acme.unique("jane")

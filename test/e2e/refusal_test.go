@@ -14,7 +14,7 @@ import (
 )
 
 var _ = Describe("A person who applies manifests", func() {
-	DescribeTable("reads at once that an address is invalid, in a sentence", Label("A1"),
+	DescribeTable("reads at once, in a sentence, that an address is invalid:", Label("A1"),
 		func(ctx SpecContext, address string) {
 			acme := newTenant(ctx)
 			manifest := strings.Replace(acme.membership("jane", "developer"), acme.email("jane"), address, 1)
@@ -35,7 +35,7 @@ var _ = Describe("A person who applies manifests", func() {
 		Expect(err).To(MatchError(ContainSubstring("make a Membership with the new address and delete this one")))
 	})
 
-	DescribeTable("reads in the status that the Organization does not invite an address of that domain", Label("A2", "E9"),
+	DescribeTable("reads in the status that the Organization does not invite an address", Label("A2", "E9"),
 		func(ctx SpecContext, address, reason string) {
 			acme := newTenant(ctx, "allowedDomains: [acme.example, partner.example]", "deniedDomains: [pec.acme.example]")
 			apply(ctx, acme.membershipOf("Jane", "Doe", "jane", address, "developer"))
@@ -49,8 +49,8 @@ var _ = Describe("A person who applies manifests", func() {
 			Eventually(subjectsTo).WithArguments(address).Should(HaveExactElements(invited))
 		},
 		Entry("of a certified mailbox", "jane@pec.acme.example", "pec.acme.example"),
-		Entry("below a certified mailbox, in capitals", "jane@Box.PEC.Acme.Example", "pec.acme.example"),
-		Entry("that is not among the allowed domains", "jane@badacme.example", "acme.example"),
+		Entry("below the domain of a certified mailbox, in capitals", "jane@Box.PEC.Acme.Example", "pec.acme.example"),
+		Entry("of a domain that is not allowed", "jane@badacme.example", "acme.example"),
 	)
 
 	It("reads that an address is already invited or a member, by which object, and what to do", Label("E9"), func(ctx SpecContext) {

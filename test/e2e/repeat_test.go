@@ -44,7 +44,7 @@ var _ = Describe("Repeating the same steps", func() {
 		Expect(acme.subjects("jane")).To(HaveExactElements(invited, welcomed))
 	}
 
-	It("with kubectl apply changes nothing and mails nothing", Label("K1", "K3"), func(ctx SpecContext) {
+	It("with kubectl apply changes nothing and sends no mail", Label("K1", "K3"), func(ctx SpecContext) {
 		for range 3 {
 			for line := range strings.Lines(apply(ctx, manifests)) {
 				Expect(line).To(HaveSuffix(" unchanged\n"))

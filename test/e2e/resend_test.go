@@ -42,8 +42,8 @@ var _ = Describe("An invitation that is sent again", func() {
 	})
 })
 
-var _ = Describe("In each state of a person", func() {
-	DescribeTable("an admin can resend, change the role and delete", Label("A7", "D5", "D7", "K4"),
+var _ = Describe("In every state of a Membership,", func() {
+	DescribeTable("resending, changing the role and deleting have a clear effect:", Label("A7", "D5", "D7", "K4"),
 		func(ctx SpecContext, state accountsv1.MembershipState, bring func(ctx SpecContext, acme tenant)) {
 			acme := newTenant(ctx)
 			bring(ctx, acme)

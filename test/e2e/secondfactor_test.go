@@ -18,7 +18,7 @@ import (
 // required makes an Organization require a second factor.
 const required = "signIn: {twoFactor: Required}"
 
-var _ = Describe("If a second factor is required", func() {
+var _ = Describe("If a second factor is required,", func() {
 	It("an invitation is accepted after an app is set up, and signing in requires its codes, or a recovery code",
 		Label("A10"), func(ctx SpecContext) {
 			acme := newTenant(ctx, required)

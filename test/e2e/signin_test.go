@@ -18,7 +18,7 @@ import (
 const company = "legalEntity: Acme S.p.A."
 
 var _ = Describe("A person who already has an account", func() {
-	DescribeTable("accepts the next invitation with it", Label("B7", "B10", "D8", "E1", "E7"),
+	DescribeTable("accepts the next invitation with it, signing in", Label("B7", "B10", "D8", "E1", "E7"),
 		func(ctx SpecContext, setting string, typed func(userName, address string) string) {
 			acme := newTenant(ctx, company, setting)
 			chosen := acme.unique("jane")
@@ -89,7 +89,7 @@ var _ = Describe("A person who already has an account", func() {
 		Eventually(other.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
 	})
 
-	It("cannot use it for another person's invitation, with any request", Label("C4", "E7"), func(ctx SpecContext) {
+	It("cannot use it for another person's invitation, even with a forged request", Label("C4", "E7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		password := acme.join(ctx, "john", "observer", acme.unique("john"))
 		link := acme.invite(ctx, "jane", "developer")

@@ -131,7 +131,7 @@ var _ = Describe("An invited person", func() {
 			Expect(browser.complained()).To(BeEmpty())
 		})
 
-	It("gets proposals for a user name that are all free", Label("A3"), func(ctx SpecContext) {
+	It("gets only free user names as proposals", Label("A3"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		link := acme.invite(ctx, "jane", "developer")
 		browser := newPage()

@@ -45,7 +45,7 @@ var _ = Describe("A team of fifty people", Ordered, func() {
 		}
 	})
 
-	It("gets exactly the available seats if all accept, and get a role that needs a seat, at the same moment", Label("D2", "D5"), func(ctx SpecContext) {
+	It("gets exactly the available seats, even if all accept and get a role that needs a seat at the same moment", Label("D2", "D5"), func(ctx SpecContext) {
 		usher.scaleUp(ctx)
 		accept := func(n int) (status int, body string) {
 			return newVisitor().post(ctx, mailbox.Link(acme.email(person(n))), acceptance(acme.unique(person(n)), newPassword()))

@@ -101,7 +101,7 @@ const (
 var _ = Describe("What the portal writes about an Account", Ordered, func() {
 	BeforeAll(policiesInForce)
 
-	It("is what its person does, one by one or all at once, also for the first time", func(ctx SpecContext) {
+	It("covers what its person does, one by one or all at once, also for the first time", func(ctx SpecContext) {
 		var all []accountChange
 		for field, deed := range deeds {
 			Expect(doing(ctx, aTakenUpAccount(ctx), deed)).To(Succeed(), field)
@@ -115,7 +115,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(doing(ctx, aTakenUpAccount(ctx))).To(Succeed(), "nothing")
 	})
 
-	It("is no other field of the status, not even one that is added to the API later", func(ctx SpecContext) {
+	It("covers no other field of the status, not even one that is added to the API later", func(ctx SpecContext) {
 		generation := int64(7)
 		changes := map[string][]accountChange{
 			"conditions": {
@@ -157,7 +157,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		}
 	})
 
-	It("is only the second factor until the Account is accepted", func(ctx SpecContext) {
+	It("covers only the second factor until the Account has a record of its Memberships", func(ctx SpecContext) {
 		untaken := func(changes ...accountChange) *accountsv1.Account {
 			a := aTakenUpAccount(ctx, changes...)
 			a.Annotations = map[string]string{"example.com/note": accountsv1.MembershipsAnnotation}
@@ -185,7 +185,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(doing(ctx, emptied, deeds["signIn"])).To(Succeed(), "an Account that has left its last Membership still belongs to its person")
 	})
 
-	It("is one newer request time, in front of the existing ones", func(ctx SpecContext) {
+	It("adds one newer request time, in front of the existing ones", func(ctx SpecContext) {
 		for list, set := range map[string]func(hours ...int) accountChange{"resetTimes": resets, "userNameTimes": userNames} {
 			for _, c := range []struct {
 				from, to []int
@@ -222,7 +222,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(doing(ctx, aTakenUpAccount(ctx), resets(1, 0), userNames())).To(beForbiddenAs(notInFront))
 	})
 
-	It("is which of the Account's Memberships the person leaves, and never takes that back", func(ctx SpecContext) {
+	It("adds Memberships of the Account that the person leaves, and never removes one", func(ctx SpecContext) {
 		for _, c := range []struct {
 			from, to []string
 			right    bool
@@ -248,7 +248,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		}
 	})
 
-	It("takes back neither the end of sessions nor a change of credentials", func(ctx SpecContext) {
+	It("removes neither the end of sessions nor a change of credentials", func(ctx SpecContext) {
 		for field, changes := range map[string]struct{ away, back accountChange }{
 			"passwordTime": {
 				func(s *accountsv1.AccountStatus) { s.PasswordTime = nil },
@@ -273,7 +273,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(doing(ctx, aTakenUpAccount(ctx), signIn(accountsv1.SignIn{}))).To(beForbiddenAs(takenBack))
 	})
 
-	It("holds for a status of maximum size", func(ctx SpecContext) {
+	It("is accepted for a status of maximum size", func(ctx SpecContext) {
 		a := anAccount("")
 		a.GenerateName = "jane-"
 		var held []string
@@ -299,7 +299,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(doing(ctx, a, leaving(held...), signIn(accountsv1.SignIn{Failures: 1, FailureTime: &at}))).To(Succeed())
 	})
 
-	It("counts from the last count, also when two portals count at once", func(ctx SpecContext) {
+	It("builds on the last count, also if two portals count at once", func(ctx SpecContext) {
 		a := aTakenUpAccount(ctx)
 		Expect(doing(ctx, a, deeds["signIn"])).To(Succeed())
 		Expect(doing(ctx, a, deeds["signIn"])).To(MatchError(ContainSubstring("the object has been modified")))
@@ -308,7 +308,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(doing(ctx, unconditional, deeds["signIn"])).To(MatchError(ContainSubstring("must be specified for an update")))
 	})
 
-	It("is nothing outside the status", func(ctx SpecContext) {
+	It("covers nothing outside the status", func(ctx SpecContext) {
 		a := aTakenUpAccount(ctx)
 		more := a.DeepCopy()
 		more.Labels = map[string]string{"team": "red"}
@@ -327,7 +327,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(got.Spec).To(Equal(a.Spec))
 	})
 
-	It("is written in no other way", func(ctx SpecContext) {
+	It("can be written in no other way", func(ctx SpecContext) {
 		a := aTakenUpAccount(ctx)
 		more := a.DeepCopy()
 		deeds["signIn"](&more.Status)
@@ -343,7 +343,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		}
 	})
 
-	It("does not exist when the Account is created", func(ctx SpecContext) {
+	It("cannot be part of a new Account", func(ctx SpecContext) {
 		a := anAccount("")
 		a.GenerateName = "jane-"
 		for _, deed := range deeds {

@@ -176,7 +176,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 		}
 	})
 
-	It("counts each request for another address, up by one", func(ctx SpecContext) {
+	It("counts requests for another address, one by one", func(ctx SpecContext) {
 		for _, c := range []struct {
 			from, to int32
 			right    bool
@@ -196,7 +196,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 		})).To(Succeed())
 	})
 
-	It("counts guesses, up by one", func(ctx SpecContext) {
+	It("counts guesses, one by one", func(ctx SpecContext) {
 		for _, c := range []struct {
 			from, to int32
 			right    bool
@@ -218,7 +218,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 		}
 	})
 
-	It("counts from the last count, also when two portals count at once", func(ctx SpecContext) {
+	It("builds on the last count, also if two portals count at once", func(ctx SpecContext) {
 		inv := anInvitation(ctx)
 		Expect(answering(ctx, inv, guessed(1))).To(Succeed())
 		Expect(answering(ctx, inv, guessed(1))).To(MatchError(ContainSubstring("the object has been modified")))

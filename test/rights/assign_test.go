@@ -133,7 +133,7 @@ var _ = Describe("Assigning a role", Ordered, Label("K6", "C1"), func() {
 			Error().To(MatchError(ContainSubstring(notTheRole)), "as another field manager")
 	})
 
-	It("does not include a change of labels, finalizers or annotations that request nothing", func(ctx SpecContext) {
+	It("is separate from changing labels, finalizers, or annotations that request nothing", func(ctx SpecContext) {
 		home := aHome(ctx)
 		has(ctx, manager, home, "usher-people-manager")
 		noted := func(o client.Object) {
@@ -316,7 +316,7 @@ var _ = Describe("Removing a role", Ordered, Label("K6", "C1"), func() {
 		}
 	})
 
-	It("is allowed for what Kubernetes deletes together with a namespace or an owner", func(ctx SpecContext) {
+	It("is allowed for the parts of Kubernetes that delete objects with a namespace or an owner", func(ctx SpecContext) {
 		home := aHome(ctx)
 		may(ctx, controllerManager, home, right("delete", "memberships,invitations"))
 		for _, part := range []string{namespaceController, garbageCollector, controllerManager} {

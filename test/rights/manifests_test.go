@@ -65,7 +65,7 @@ var _ = Describe("The manifests", func() {
 		}
 	})
 
-	It("have policies in which the API server finds no fault", func(ctx SpecContext) {
+	It("contain policies for which the API server has no warnings", func(ctx SpecContext) {
 		const warnings = "jsonpath={range .items[*]}{.status.observedGeneration}{.status.typeChecking.expressionWarnings}{end}"
 		Eventually(kube.Kubectl).WithArguments(ctx, "get", "validatingadmissionpolicies", "-o", warnings).
 			WithTimeout(policyDelay).Should(MatchRegexp(`^1+$`))

@@ -129,7 +129,7 @@ var _ = Describe("The last owner of an Organization", Ordered, Label("D9"), func
 		Expect(as(here).Delete(ctx, theMemberOf(ctx, home, "owner", lastOwner()))).To(beForbiddenAs(theLastOwner), "a right in the namespace only")
 	})
 
-	It("is deleted with the namespace, and with the owner of the object", func(ctx SpecContext) {
+	It("can be deleted with the namespace, and with the owner of the object", func(ctx SpecContext) {
 		may(ctx, controllerManager, home, right("delete,update", "memberships"), right("assign", "roles"))
 		for _, part := range []string{namespaceController, garbageCollector, controllerManager} {
 			Expect(as(part).Delete(ctx, theMemberOf(ctx, home, "owner", lastOwner()))).To(Succeed(), part)

@@ -14,7 +14,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("Requesting a mail, or the end of a lock", Ordered, Label("K6", "C1"), func() {
+var _ = Describe("Requesting a mail or an unlock", Ordered, Label("K6", "C1"), func() {
 	const user = "usher:asking"
 	var home string
 	BeforeAll(func(ctx SpecContext) {

@@ -102,7 +102,7 @@ var _ = Describe("The labels of Usher's RoleBindings", Ordered, Label("K4", "K5"
 		}
 	})
 
-	It("are accompanied by no other client's finalizer, which would keep the access after the Membership is deleted", func(ctx SpecContext) {
+	It("are safe from finalizers of other clients, which would keep the access after the Membership is deleted", func(ctx SpecContext) {
 		const holder = "usher:holds" // RBAC requires no bind verb for changes of finalizers alone
 		may(ctx, holder, home, rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, Verbs: []string{"get", "update", "patch"}})
 		held := finalized("example.com/hold")

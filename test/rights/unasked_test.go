@@ -60,7 +60,7 @@ var _ = Describe("An override that was allowed while the policies were not in fo
 		Expect(updating(ctx, as(owner), nine, renamed)).To(Succeed())
 	})
 
-	It("counts as existing after it was checked once", func(ctx SpecContext) {
+	It("is not checked again after an allowed change", func(ctx SpecContext) {
 		m := written(ctx, false, "own")
 		Expect(updating(ctx, as(user), m, renamed)).To(Succeed(), "one generation after the recorded one")
 		m = written(ctx, true, "own")
@@ -69,7 +69,7 @@ var _ = Describe("An override that was allowed while the policies were not in fo
 		Expect(updating(ctx, as(user), m, suspended)).To(Succeed())
 	})
 
-	It("does not count as existing after a deletion, or after a change of the record in the status", func(ctx SpecContext) {
+	It("is still checked after a deletion, and its record in the status cannot be changed to avoid that", func(ctx SpecContext) {
 		m := written(ctx, true, "own")
 		m.Finalizers = []string{"example.com/keep"}
 		Expect(admin.Update(ctx, m)).To(Succeed())

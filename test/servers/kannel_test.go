@@ -53,7 +53,7 @@ var _ = Describe("An SMS through Kannel", Label("E6"), Ordered, ContinueOnFailur
 		Consistently(gateway.texts).WithArguments(number).Should(Equal([]string{text}))
 	}
 
-	DescribeTable("arrives once, with exactly its number, sender and text", func(ctx SpecContext, text, kind string) {
+	DescribeTable("arrives once, with exactly its number, sender and text,", func(ctx SpecContext, text, kind string) {
 		Expect(send(ctx, number, text)).To(Succeed())
 		arrives(text)
 		Expect(gateway.parts(number)).To(Equal([]part{{from: "Usher", to: number, kind: kind, text: text, last: true}}))
@@ -63,7 +63,7 @@ var _ = Describe("An SMS through Kannel", Label("E6"), Ordered, ContinueOnFailur
 		Entry("in another alphabet, with a picture", "Привет, Jane 🎉 ç", "ucs-2"),
 	)
 
-	DescribeTable("that is long arrives whole, in as many parts as Usher counts", func(ctx SpecContext, text string, parts int) {
+	DescribeTable("that is long arrives whole, in as many parts as Usher counts,", func(ctx SpecContext, text string, parts int) {
 		Expect(sms.Segments(text)).To(Equal(parts))
 		Expect(send(ctx, number, text)).To(Succeed())
 		arrives(text)
@@ -75,7 +75,7 @@ var _ = Describe("An SMS through Kannel", Label("E6"), Ordered, ContinueOnFailur
 		Entry("of maximum length", strings.Repeat("a", 153*sms.MaxSegments-len(link))+link, sms.MaxSegments),
 	)
 
-	It("waits for the right password, and names the setting", func(ctx SpecContext) {
+	It("is retried until the password is right, and the error names the setting", func(ctx SpecContext) {
 		err := gateway.client("not the password").Send(ctx, sms.Message{To: number, Text: link})
 		Expect(err).To(BeAssignableToTypeOf(&sms.TemporaryError{}))
 		Expect(err).To(MatchError(ContainSubstring("the password in the SMS password file: 403 Authorization failed for sendsms")))
@@ -96,7 +96,7 @@ var _ = Describe("An SMS through Kannel", Label("E6"), Ordered, ContinueOnFailur
 		arrives(link)
 	})
 
-	It("waits while the bearerbox is down, and arrives once with the next attempt", func(ctx SpecContext) {
+	It("waits while the bearerbox is down, and arrives once when it is sent again", func(ctx SpecContext) {
 		gateway.bearerbox.Kill().Wait()
 		Eventually(func() error { return gateway.listens(ctx, gateway.sendsms) }).ShouldNot(Succeed(), "a smsbox without a bearerbox stops listening")
 		err := send(ctx, number, link)

@@ -103,12 +103,12 @@ var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 
 	It("to a recipient that does not exist is refused, in a sentence that gives the reason", func(ctx SpecContext) {
 		var refused *email.RefusedError
-		err := sender.Send(ctx, letter("nobody@example.org"))
+		err := sender.Send(ctx, letter("unknown@example.org"))
 		Expect(errors.As(err, &refused)).To(BeTrue(), "%v", err)
 		Expect(refused.Command).To(Equal("RCPT TO"))
-		Expect(err).To(MatchError("the mail server refused the recipient for good: 550 5.1.1 <nobody@example.org>: " +
+		Expect(err).To(MatchError("the mail server refused the recipient for good: 550 5.1.1 <unknown@example.org>: " +
 			"Recipient address rejected: User unknown in virtual mailbox table"))
-		Expect(server.mails("nobody@example.org")).To(BeEmpty())
+		Expect(server.mails("unknown@example.org")).To(BeEmpty())
 	})
 
 	It("that is greylisted arrives once, when it is sent again", Label("K8"), func(ctx SpecContext) {
