@@ -41,8 +41,8 @@ func (a asking) unnamed() string {
 	return fmt.Sprintf("%d\n%s\n\n%s", a.status, strings.Join(lines, "\n"), strings.ReplaceAll(a.body, a.name, "NAME"))
 }
 
-// shuffled asks for existing and for unknown names equally often. One in `addressed`
-// requests types the address instead of the name.
+// shuffled asks for existing and for unknown names equally often. Every addressed-th
+// request types the address instead of the name.
 func shuffled(known []string, each, addressed int) []asking {
 	typed := func(i int, name string) string {
 		if i%addressed == 0 {

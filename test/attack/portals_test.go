@@ -79,7 +79,8 @@ func aPortal(ctx context.Context, hasher store.Hasher) *replica {
 		Reader: objects, Live: live, Writer: live,
 		Keys:   func(context.Context) (invitation.Keyring, error) { return keys, nil },
 		Hasher: hasher,
-		// All attackers share one address here, so that limit would hide the others.
+		// All attackers share one address here, so the limits for one address would
+		// hide the effect of all others.
 		Limits: portal.Limits{Requests: 1e6, RequestsBurst: 1e6, Posts: 1e6, PostsBurst: 1e6, Clients: 10},
 		Log:    GinkgoLogr,
 	})

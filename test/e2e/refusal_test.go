@@ -24,7 +24,7 @@ var _ = Describe("A person who applies manifests", func() {
 		},
 		Entry("without a domain", "jane@"),
 		Entry("with a space", `"jane doe@example.com"`),
-		Entry("with two ats", "jane@doe@example.com"),
+		Entry("with two @ signs", "jane@doe@example.com"),
 	)
 
 	It("reads that an address cannot be changed, and what to do instead", Label("A1", "B5"), func(ctx SpecContext) {

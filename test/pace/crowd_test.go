@@ -33,7 +33,7 @@ const (
 	// singles is the number of members who are changed one by one, for each kind of
 	// change.
 	singles = 100
-	// bystanders is the number of members whose role does not change.
+	// bystanders is the number of members with a role that no spec edits.
 	bystanders = 50
 	// hands is the number of requests that are made at a time.
 	hands = 8
