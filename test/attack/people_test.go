@@ -36,7 +36,7 @@ type person struct {
 // named returns a person who can sign in with the common password.
 func named(name string) person {
 	return person{
-		name: name, email: name + "@example.com", memberships: "nowhere" + name,
+		name: name, email: name + "@example.com", memberships: "nowhere/" + name,
 		credentials: account.Credentials{Password: passwordHash, PasswordTime: now.Now().Add(-time.Hour).UTC()},
 	}
 }
