@@ -34,7 +34,7 @@ var matrix = []part{
 	{"aggregated", aggregatedAttempts},
 	{"widened later", widenedAttempts},
 	{"another tenant", tenantAttempts},
-	{"invitations applied directly", invitationAttempts},
+	{"direct invitations", invitationAttempts},
 	{"role bindings", bindingAttempts},
 	{"records", recordAttempts},
 	{"status", statusAttempts},
