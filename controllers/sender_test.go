@@ -91,7 +91,7 @@ var _ = Describe("Mail", Label("K8"), func() {
 			theirs.SetFault(nil)
 			now.PutForward(10 * time.Second)
 			poke(ctx, inv)
-			eventually(ctx, inv, haveState("Sending"), haveMessage("Delivered", "nobody sends as <people@acme.example> any more"))
+			eventually(ctx, inv, haveState("Sending"), haveMessage("Delivered", "no mail server sends as <people@acme.example> any more"))
 			Expect(senders(letters, "jane")).To(BeEmpty())
 
 			getsItsOwn(ctx)

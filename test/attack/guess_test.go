@@ -27,7 +27,7 @@ type changes struct {
 	first chan struct{}
 }
 
-// changesOf counts from now on.
+// changesOf starts to count the changes of an Account.
 func changesOf(ctx context.Context, a *accountsv1.Account) *changes {
 	GinkgoHelper()
 	events, err := admin.Watch(ctx, &accountsv1.AccountList{}, &client.ListOptions{
@@ -48,7 +48,7 @@ func changesOf(ctx context.Context, a *accountsv1.Account) *changes {
 }
 
 var _ = Describe("Guessing a password", Label("B2"), func() {
-	DescribeTable("at three portals at once, one of which is replaced meanwhile, gets as many looks as the strictest Organization allows",
+	DescribeTable("at three portals at once, one of which is replaced meanwhile, gets no more checks than the strictest limit:",
 		func(ctx SpecContext, guesses int, maxFailures []int32, most int64) {
 			victim := named(fresh("victim"))
 			for _, limit := range maxFailures {
@@ -68,7 +68,8 @@ var _ = Describe("Guessing a password", Label("B2"), func() {
 			for i := range at {
 				at[i].Store(start())
 			}
-			// A spare is ready, so that the guesses find a portal where the dead one was.
+			// A spare is ready, so that the guesses find a portal in the place of the
+			// dead one.
 			spare, writes := start(), changesOf(ctx, a)
 			go func() {
 				<-writes.first
@@ -104,7 +105,7 @@ var _ = Describe("Guessing a password", Label("B2"), func() {
 			locked := reread(ctx, a)
 			Expect(locked.Status.SignIn.Failures).To(BeEquivalentTo(most))
 			figure("guesses", "%d guesses in %s, answers %v, %d sent again to the new portal; "+
-				"passwords looked at: %d of %d, writes of the Account: %d, of the Secret: %t",
+				"passwords checked: %d of %d, writes of the Account: %d, of the Secret: %t",
 				guesses, took.Round(time.Second/10), statuses, resent.Load(), looks.Load(), most, writes.seen.Load(),
 				secretOf(ctx, victim.name).ResourceVersion != before.ResourceVersion)
 			Expect(looks.Load()).To(And(BeNumerically("<=", most), BeNumerically(">", 0)))
@@ -120,7 +121,7 @@ var _ = Describe("Guessing a password", Label("B2"), func() {
 			Expect(owner.isIn(at[2].Load(), victim.name)).To(BeTrue())
 			Expect(reread(ctx, a).Status.SignIn.Failures).To(BeZero())
 		},
-		Entry("of 5, where no Organization says", 1000, []int32{0}, int64(5)),
-		Entry("of 3, of two Organizations", 300, []int32{10, 3}, int64(3)),
+		Entry("5, if no Organization sets one", 1000, []int32{0}, int64(5)),
+		Entry("3, if two Organizations set one", 300, []int32{10, 3}, int64(3)),
 	)
 })

@@ -21,15 +21,14 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// asking is one try to find out whether there is an account.
+// asking is one attempt to find out whether an account exists.
 type asking struct {
 	name  string
 	known bool
 	answer
 }
 
-// unnamed is what was answered, without the name that was typed, its length and
-// the date.
+// unnamed returns the answer without the typed name, its length and the date.
 func (a asking) unnamed() string {
 	header := maps.Clone(a.header)
 	header.Del("Date")
@@ -42,8 +41,8 @@ func (a asking) unnamed() string {
 	return fmt.Sprintf("%d\n%s\n\n%s", a.status, strings.Join(lines, "\n"), strings.ReplaceAll(a.body, a.name, "NAME"))
 }
 
-// shuffled asks as often for names that somebody has as for ones that nobody has,
-// and by the address instead of the name once in so many times.
+// shuffled asks for existing and for unknown names equally often. Every addressed-th
+// request types the address instead of the name.
 func shuffled(known []string, each, addressed int) []asking {
 	typed := func(i int, name string) string {
 		if i%addressed == 0 {
@@ -59,8 +58,9 @@ func shuffled(known []string, each, addressed int) []asking {
 	return all
 }
 
-// threshold is the share of right guesses, of all thresholds on the time, of the
-// one that guesses best: on either side of it, in either direction.
+// threshold finds the threshold on the response time that tells known from unknown
+// names best, in either direction. It returns the share of right guesses and the
+// threshold.
 func threshold(all []asking) (share float64, at time.Duration) {
 	sorted := slices.Clone(all)
 	sort.Slice(sorted, func(i, j int) bool { return sorted[i].took < sorted[j].took })
@@ -70,7 +70,7 @@ func threshold(all []asking) (share float64, at time.Duration) {
 			known++
 		}
 	}
-	// Whoever takes all that comes up to i for unknown, and the rest for known.
+	// Times up to that of i are guessed to be unknown names, and the rest known ones.
 	right := known
 	best := max(right, len(sorted)-right)
 	for i, a := range sorted {
@@ -87,7 +87,7 @@ func threshold(all []asking) (share float64, at time.Duration) {
 	return float64(best) / float64(len(sorted)), at
 }
 
-// alike checks that nobody can tell from these answers who exists.
+// alike checks that these answers do not reveal which accounts exist.
 func alike(what string, all []asking) {
 	GinkgoHelper()
 	answers := map[string]int{}
@@ -105,15 +105,15 @@ func alike(what string, all []asking) {
 	Expect(share).To(BeNumerically("<=", 0.55))
 }
 
-// everySort makes people whose names are as long as all others, of every sort
-// that must not be told apart: some are disabled, some locked, and some have
-// asked for mail shortly before, or as often as they may in a day.
+// everySort creates people whose names all have the same length. They cover every
+// state that answers must not reveal: some are disabled, some locked, and some asked
+// for mail recently, or as often as the daily limit allows.
 func everySort(ctx context.Context) []string {
 	GinkgoHelper()
 	ago := func(d time.Duration) metav1.Time {
 		return metav1.NewTime(now.Now().Add(-d).UTC().Truncate(time.Second))
 	}
-	// So many that nobody is tried often enough to be locked by it.
+	// There are so many that no account gets enough attempts to be locked by them.
 	names := make([]string, 250)
 	for i := range names {
 		names[i] = fmt.Sprintf("person-%05d", i)
@@ -136,9 +136,9 @@ func everySort(ctx context.Context) []string {
 	return names
 }
 
-var _ = Describe("Asking who has an account", Label("B2", "B3"), func() {
-	// As many at a time as two cores answer in time. Whoever asks for more waits
-	// for whole steps, whether there is such a name or not.
+var _ = Describe("Asking which accounts exist", Label("B2", "B3"), func() {
+	// As many at a time as two cores answer in time. With more, requests wait for
+	// whole steps, whether the name exists or not.
 	const (
 		each         = 1000
 		signInsAtime = 12
@@ -146,7 +146,7 @@ var _ = Describe("Asking who has an account", Label("B2", "B3"), func() {
 		step         = 500 * time.Millisecond
 	)
 
-	It("by signing in tells nothing, neither in the answer nor in its time", func(ctx SpecContext) {
+	It("by signing in reveals nothing, neither in the answer nor in its time", func(ctx SpecContext) {
 		all, at := shuffled(everySort(ctx), each, 3), portals(ctx)
 		answers := inSteps(len(all), signInsAtime, step, func(i int) answer {
 			return stranger().signIn(at[i%3], all[i].name, "a wrong password")
@@ -158,7 +158,7 @@ var _ = Describe("Asking who has an account", Label("B2", "B3"), func() {
 		alike("sign-ins", all)
 	})
 
-	DescribeTable("by asking for mail tells nothing, neither in the answer nor in its time",
+	DescribeTable("by asking for mail reveals nothing, neither in the answer nor in its time",
 		func(ctx SpecContext, page, field string, addressed int) {
 			all, at := shuffled(everySort(ctx), each, addressed), portals(ctx)
 			answers := inSteps(len(all), mailsAtime, step, func(i int) answer {

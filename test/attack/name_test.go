@@ -19,25 +19,25 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// impersonations are names that want to pass for kim-olsen, for kim-olsen.acme,
-// who has a qualifier, or for the system.
+// impersonations are names that imitate kim-olsen, kim-olsen.acme (which has a
+// qualifier), or a name of the system.
 var impersonations = []string{
-	// Capitals, and spaces that nobody sees the end of.
+	// Capitals, and spaces at an end that readers do not see.
 	"KIM-OLSEN", "Kim-Olsen", "kim-olseN", " kim-olsen", "kim-olsen ", "kim-olsen\t", "\nkim-olsen", "kim-olsen\r\n",
 	"\u00a0kim-olsen", "kim-olsen\u2003", "kim-olsen\u3000", "kim olsen", "kim- olsen", "kim-ol\u00a0sen",
 	// Letters of ASCII that look like others.
 	"kirn-olsen", "kim-0lsen", "kim-o1sen", "klm-olsen", "k1m-olsen", "kim--olsen", "kim-oisen", "KIM-OISEN", "k1rn-01sen", "kirn--olsen",
-	// Letters that become ASCII when they are turned into small ones, or composed.
+	// Letters that become ASCII when they are lower-cased or composed.
 	"\u212aim-olsen", "k\u0130m-olsen", "kim-ol\u017fen", "k\u0131m-olsen", "ki\u0307m-olsen", "kim-o\u0301lsen", "k\u00edm-olsen",
-	// Letters of other scripts, and other forms of Latin ones.
+	// Letters of other scripts, and other forms of Latin letters.
 	"\u043aim-olsen", "k\u0456m-olsen", "ki\u043c-olsen", "kim-\u043elsen", "kim-ol\u0455en", "kim-ols\u0435n", "\u043a\u0456\u043c-\u043e\u04cf\u0455\u0435\u043f",
 	"\u03baim-olsen", "k\u03b9m-olsen", "kim-\u03bflsen", "kim-olse\u03b7", "kim-\u0585lsen", "kim-olse\u0578", "kim-ol\u10fden", "kim-\u0d20lsen", "kim-\u0ed0lsen",
 	"kim-\u06f5lsen", "kim-\u0966lsen", "kim-o\u05d5sen", "kim-\u3007lsen", "kim-\u3147lsen", "kim-\u2c9flsen", "\u13e6im-olsen", "kim-o\u2d4fsen", "kim-o\ua4f2sen",
 	"\uff4b\uff49\uff4d\uff0d\uff4f\uff4c\uff53\uff45\uff4e", "\U0001d424\U0001d422\U0001d426-olsen", "\U0001d4f4im-olsen", "\U0001d557im-olsen", "\u24da\u24d8\u24dc-olsen",
 	"k\u1d62m-olsen", "kim-o\u2113sen", "kim-\u2134lsen", "kim-\u00bals\u212fn", "k\u217cm-olsen", "kim-o\u217csen", "kim-\u01c9sen",
-	// Dashes that are none.
+	// Characters that look like a dash.
 	"kim\u2010olsen", "kim\u2011olsen", "kim\u2012olsen", "kim\u2013olsen", "kim\u2014olsen", "kim\u2212olsen", "kim\ufe63olsen", "kim\u30fcolsen", "kim_olsen", "kim\u00b7olsen",
-	// What nobody sees, or what turns the reading round.
+	// Invisible characters, and characters that change the reading direction.
 	"kim\u200b-olsen", "kim-olsen\u200b", "kim\u200c-olsen", "kim\u200d-olsen", "kim\u2060-olsen", "\ufeffkim-olsen", "kim-ol\u00adsen", "kim-olsen\u034f", "kim-olsen\u115f",
 	"\u202enesl\u006f-mik", "kim-\u202dolsen", "\u2067kim-olsen\u2069", "\u200ekim-olsen", "kim-olsen\u200f", "kim-olsen\u061c", "kim-olsen\ufe0f", "kim-olsen\U000e0041", "kim-olsen\u2800", "kim-olsen\u3164",
 	// The names of the system.
@@ -45,18 +45,18 @@ var impersonations = []string{
 	// Dots, slashes and qualifiers.
 	"kim-olsen.", ".kim-olsen", "kim-olsen..", "kim-olsen..acme", "kim-olsen.acme", "kim-olsen.acme.", "kim-olsen/acme", "kim-olsen/", "/kim-olsen", "kim-olsen//acme", "kim-olsen/acme/x",
 	"kim-olsen\\acme", "acme/../kim-olsen", "../kim-olsen", "./kim-olsen", "x/../kim-olsen", "kim-olsen/.", "kim-olsen/..", "kim-olsen\u2024acme", "kim-olsen\u2044acme", "kim-olsen\uff0facme", "kim-olsen\u2215acme",
-	// What another reader would decode, cut off or take apart.
+	// Names that another parser would decode, truncate or split.
 	"%6bim-olsen", "kim%2dolsen", "kim-olsen%00", "kim-olsen\x00", "kim-olsen\x00x", "kim-olsen%2facme", "kim-olsen%2e", "..%2fkim-olsen", "kim-olsen;x", "kim-olsen,kim-olsen", "kim-olsen#", "kim-olsen?x=y", "&#107;im-olsen", "\\u006bim-olsen", "xn--kim-olsen-", "=?utf-8?q?kim-olsen?=",
 	"-kim-olsen", "kim-olsen-", "\"kim-olsen\"", "'kim-olsen'", "<b>kim-olsen</b>", "kim-olsen\u001b[0m",
 	// Addresses.
 	"kim-olsen@example.com", "KIM-OLSEN@EXAMPLE.COM", "kim-olsen@example.com.", "kim-olsen@usher.example.com", "\"kim-olsen\"@example.com", "Kim <kim-olsen@example.com>", "kim-olsen@ex\u0430mple.com", "kim-olsen\uff20example.com", "kim-olsen@",
-	// Too long, where a name that was cut off would be somebody's.
+	// Too long, where a truncated name would be another person's.
 	"kim-olsen" + strings.Repeat("-", 60), strings.Repeat("a", 64), "kim-olsen" + strings.Repeat(" ", 5000) + "x", strings.Repeat("kim-olsen", 500), "kim-olsen." + strings.Repeat("a", 64),
 }
 
-// harmless are those of them that people type for themselves, with the Accounts
-// that they mean: telephones write capitals and spaces, a qualifier comes after a
-// slash, and an address may stand for several Accounts.
+// harmless are the impersonations that people type for themselves, with the Accounts
+// that they mean. Telephones write capitals and spaces, a qualifier comes after a
+// slash, and an address can mean several Accounts.
 var harmless = map[string][]string{
 	"KIM-OLSEN": {"kim-olsen"}, "Kim-Olsen": {"kim-olsen"}, "kim-olseN": {"kim-olsen"},
 	" kim-olsen": {"kim-olsen"}, "kim-olsen ": {"kim-olsen"}, "kim-olsen\t": {"kim-olsen"}, "\nkim-olsen": {"kim-olsen"}, "kim-olsen\r\n": {"kim-olsen"},
@@ -65,8 +65,8 @@ var harmless = map[string][]string{
 	"kim-olsen@example.com": {"kim-olsen", "kim-olsen.acme"}, "KIM-OLSEN@EXAMPLE.COM": {"kim-olsen", "kim-olsen.acme"},
 }
 
-// victims are the Accounts of Kim Olsen, each with a password of its own. It gives
-// these by the names.
+// victims creates the Accounts of Kim Olsen, each with a password of its own. It
+// returns the passwords by user name.
 func victims(ctx context.Context, org *accountsv1.Organization) map[string]string {
 	GinkgoHelper()
 	passwords := map[string]string{"kim-olsen": password, "kim-olsen.acme": "orbit cactus linen fjord"}
@@ -86,7 +86,8 @@ func hashOf(ctx context.Context, password string) string {
 	return hash
 }
 
-// anOpenLink is the link of an Invitation that is out: the path of its page.
+// anOpenLink creates an Invitation whose mail was sent, and returns the path of its
+// page.
 func anOpenLink(ctx context.Context, org *accountsv1.Organization) string {
 	GinkgoHelper()
 	claimed, expires := metav1.NewTime(now.Now().Add(-time.Hour)).Rfc3339Copy(), metav1.NewTime(now.Now().Add(24*time.Hour)).Rfc3339Copy()
@@ -115,7 +116,7 @@ func anOpenLink(ctx context.Context, org *accountsv1.Organization) string {
 	return "/invitation/" + link
 }
 
-// everyAccount are the names of all Accounts there are.
+// everyAccount returns the names of all Accounts.
 func everyAccount(ctx context.Context) []string {
 	GinkgoHelper()
 	var all accountsv1.AccountList
@@ -127,10 +128,10 @@ func everyAccount(ctx context.Context) []string {
 	return names
 }
 
-var _ = Describe("Passing for somebody else", Label("A3", "B7"), func() {
+var _ = Describe("Passing for another person", Label("A3", "B7"), func() {
 	const attackers = "attack-pigeon marble soup"
 
-	It("by a name that looks like theirs works for nobody who makes an account", func(ctx SpecContext) {
+	It("by a name that looks like theirs fails for new accounts", func(ctx SpecContext) {
 		Expect(len(impersonations)).To(BeNumerically(">=", 100))
 		org := anOrganization(ctx, 100)
 		victims(ctx, org)
@@ -150,13 +151,13 @@ var _ = Describe("Passing for somebody else", Label("A3", "B7"), func() {
 
 		figure("names", "%d names: accounts made %d", len(impersonations), len(everyAccount(ctx))-len(before))
 
-		By("doing the same with a name that passes for nobody's")
+		By("doing the same with a name that imitates no other name")
 		DeferCleanup(func(ctx context.Context) { discard(ctx, "own-name") })
 		Expect(makeAccount(0, "own-name").status).To(Equal(http.StatusOK))
 		Expect(everyAccount(ctx)).To(ConsistOf(append(before, "own-name")))
 	})
 
-	It("by a name that looks like theirs opens the door to nobody, although the password is right", func(ctx SpecContext) {
+	It("by a name that looks like theirs does not sign in, although the password is right", func(ctx SpecContext) {
 		for name := range harmless {
 			Expect(impersonations).To(ContainElement(name))
 		}
@@ -175,7 +176,7 @@ var _ = Describe("Passing for somebody else", Label("A3", "B7"), func() {
 			refused := inSteps(len(others), len(at)*hashSlots, time.Nanosecond, func(i int) answer {
 				return stranger().signIn(at[i%3], others[i], own)
 			})
-			figure("names at the door of "+name, "%d with its password: let in %d", len(others), accepted(refused))
+			figure("names at the sign-in of "+name, "%d with its password: let in %d", len(others), accepted(refused))
 			for i, got := range refused {
 				Expect(got.status).To(Equal(http.StatusUnprocessableEntity), "%q for %s: %s", others[i], name, got.body)
 				Expect(got.session()).To(BeEmpty(), "%q for %s", others[i], name)
@@ -189,7 +190,7 @@ var _ = Describe("Passing for somebody else", Label("A3", "B7"), func() {
 		}
 	})
 
-	It("by a cookie that was made up works for nobody", func(ctx SpecContext) {
+	It("by a forged cookie fails", func(ctx SpecContext) {
 		victim, mallory := named("kim-olsen"), named(fresh("mallory"))
 		victims, own := victim.sessions(1, session.StageSignedIn)[0], mallory.sessions(1, session.StageSignedIn)[0]
 		victim.settle(ctx)
@@ -223,7 +224,7 @@ var _ = Describe("Passing for somebody else", Label("A3", "B7"), func() {
 			}
 			Expect(got.body).NotTo(ContainSubstring(victim.name), cookies[i])
 		}
-		figure("cookies", "%d made up: sessions opened of somebody else %d", len(cookies), opened)
+		figure("cookies", "%d forged: sessions opened of another person %d", len(cookies), opened)
 		Expect(opened).To(BeZero())
 	})
 })

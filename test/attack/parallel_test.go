@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 )
 
-// atOnce does something n times, all at the same moment, and gives what came of it.
+// atOnce calls do n times, all at the same moment, and returns the results.
 func atOnce[T any](n int, do func(i int) T) []T {
 	all, ready := make([]T, n), make(chan struct{})
 	var done sync.WaitGroup
@@ -26,9 +26,9 @@ func atOnce[T any](n int, do func(i int) T) []T {
 	return all
 }
 
-// inSteps does something n times, so many at a time, and gives what came of it.
-// Whoever is done begins anew with the next step, so that what is faster does not
-// make more work; they begin spread over a step.
+// inSteps calls do n times, atATime at once, and returns the results. A worker that
+// is done starts its next call with the next step, so faster calls do not cause more
+// load. The workers start spread over one step.
 func inSteps[T any](n, atATime int, step time.Duration, do func(i int) T) []T {
 	all, next := make([]T, n), make(chan int)
 	var done sync.WaitGroup
@@ -52,7 +52,7 @@ func inSteps[T any](n, atATime int, step time.Duration, do func(i int) T) []T {
 	return all
 }
 
-// aFewAtOnce does something n times, few at a time, and gives what came of it.
+// aFewAtOnce calls do n times, a few at a time, and returns the results.
 func aFewAtOnce[T any](n int, do func(i int) T) []T {
 	return inSteps(n, 20, time.Nanosecond, do)
 }

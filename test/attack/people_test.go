@@ -22,18 +22,18 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// person is somebody who is to have an account.
+// person is a person who has an account in the spec.
 type person struct {
 	name, email string
-	// memberships is the record of the Account.
+	// memberships is the Account's record of its Memberships.
 	memberships string
 	state       accountsv1.AccountSwitch
 	credentials account.Credentials
-	// status that the Account begins with; nil: none.
+	// status is the status that the Account begins with; nil means none.
 	status *accountsv1.AccountStatus
 }
 
-// named is a person who can sign in with the password of all.
+// named returns a person who can sign in with the common password.
 func named(name string) person {
 	return person{
 		name: name, email: name + "@example.com", memberships: "nowhere/" + name,
@@ -41,7 +41,7 @@ func named(name string) person {
 	}
 }
 
-// settle makes the Account and its Secret, until the spec is over.
+// settle creates the Account and its Secret until the spec is over.
 func (p person) settle(ctx context.Context) *accountsv1.Account {
 	GinkgoHelper()
 	uid := string(uuid.NewUUID())
@@ -49,7 +49,7 @@ func (p person) settle(ctx context.Context) *accountsv1.Account {
 		ObjectMeta: metav1.ObjectMeta{Name: p.name, Annotations: map[string]string{accountsv1.MembershipsAnnotation: p.memberships}},
 		Spec: accountsv1.AccountSpec{
 			Email: accountsv1.EmailAddress(p.email), State: p.state,
-			InvitationRef: accountsv1.InvitationReference{Namespace: "nowhere", Name: "nobody", UID: uid},
+			InvitationRef: accountsv1.InvitationReference{Namespace: "nowhere", Name: "none", UID: uid},
 		},
 	}
 	create(ctx, a)
@@ -65,7 +65,7 @@ func (p person) settle(ctx context.Context) *accountsv1.Account {
 	return a
 }
 
-// sessions gives so many sessions of one stage, and the cookies of their browsers.
+// sessions adds n sessions of one stage, and returns browsers with their cookies.
 func (p *person) sessions(n int, stage session.Stage) []*browser {
 	GinkgoHelper()
 	browsers := make([]*browser, n)
@@ -78,7 +78,8 @@ func (p *person) sessions(n int, stage session.Stage) []*browser {
 	return browsers
 }
 
-// anOrganization with a home namespace and a limit of wrong passwords.
+// anOrganization creates an Organization with a home namespace and a limit of failed
+// sign-ins.
 func anOrganization(ctx context.Context, maxFailures int32) *accountsv1.Organization {
 	GinkgoHelper()
 	name := fresh("acme")
@@ -93,7 +94,7 @@ func anOrganization(ctx context.Context, maxFailures int32) *accountsv1.Organiza
 	return org
 }
 
-// joins makes a Membership of the person, who takes it up.
+// joins creates a Membership of the person and records it as accepted.
 func (p *person) joins(ctx context.Context, org *accountsv1.Organization) {
 	GinkgoHelper()
 	name := strings.ReplaceAll(p.name, ".", "-")
@@ -107,13 +108,13 @@ func (p *person) joins(ctx context.Context, org *accountsv1.Organization) {
 	p.memberships += "," + org.Name + "/" + name
 }
 
-// asked is an Account that somebody has asked a reset for.
+// asked returns the Account as if a password reset had been requested for it.
 func asked(a *accountsv1.Account) *accountsv1.Account {
 	a.Status.ResetTimes = []metav1.Time{metav1.NewTime(now.Now().UTC().Truncate(time.Second))}
 	return a
 }
 
-// create makes objects, and takes them away when the spec is over.
+// create creates objects, and deletes them when the spec is over.
 func create(ctx context.Context, objects ...client.Object) {
 	GinkgoHelper()
 	for _, o := range objects {
@@ -124,7 +125,7 @@ func create(ctx context.Context, objects ...client.Object) {
 	}
 }
 
-// reread gives the Account as it is now.
+// reread returns the Account as it is now.
 func reread(ctx context.Context, a *accountsv1.Account) *accountsv1.Account {
 	GinkgoHelper()
 	got := &accountsv1.Account{}
@@ -132,7 +133,7 @@ func reread(ctx context.Context, a *accountsv1.Account) *accountsv1.Account {
 	return got
 }
 
-// secretOf gives the Secret of the Account as it is now.
+// secretOf returns the Secret of the Account as it is now.
 func secretOf(ctx context.Context, name string) *corev1.Secret {
 	GinkgoHelper()
 	got := &corev1.Secret{}
@@ -140,7 +141,7 @@ func secretOf(ctx context.Context, name string) *corev1.Secret {
 	return got
 }
 
-// discard takes an Account away that a portal made, which waits for a controller.
+// discard deletes an Account that a portal created and that waits for a controller.
 func discard(ctx context.Context, name string) {
 	GinkgoHelper()
 	a := &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: name}}

@@ -27,8 +27,9 @@ import (
 	"github.com/usher-dev/usher/test/platform"
 )
 
-// Those whom a payload is about. In payloads, VICTIM, TOO and EVIL are their user
-// names; ADDRESS is that of the first two, and LOOK one that looks like it.
+// The people that a payload is about. In payloads, VICTIM, TOO and EVIL are their
+// user names. ADDRESS is the address of the first two, and LOOKADDRESS is one that
+// looks like it.
 const (
 	victim = "VICTIM"
 	too    = "TOO"
@@ -36,17 +37,17 @@ const (
 	evil   = "EVIL"
 )
 
-// payload is one try to lead a mail, or its links, astray.
+// payload is one attempt to redirect a mail, or its links.
 type payload struct {
 	what string
-	// head is put below the first line, in place of the Host where it has one.
+	// head is put below the first line. It replaces the Host header if it has one.
 	head []string
-	// target replaces the path, and kind the type of the body.
+	// target replaces the path, and kind the content type of the body.
 	target, kind string
-	// body in place of the form with what was typed.
+	// body replaces the form with the typed text.
 	body, typed string
 	status      int
-	// meant are those whom a mail must go to.
+	// meant are the people that must get a mail.
 	meant []string
 }
 
@@ -112,7 +113,7 @@ func headPayloads() []payload {
 	return all
 }
 
-// typedPayloads are what is typed, and who is meant by it.
+// typedPayloads are texts that an attacker types, and the people that they mean.
 func typedPayloads() []payload {
 	var all []payload
 	add := func(meant []string, typed ...string) {
@@ -147,7 +148,7 @@ func bodyPayloads() []payload {
 		{what: "the field and a list", body: "sign-in-name=ADDRESS&sign-in-name[]=EVIL@example.org", status: bad},
 		{what: "a map", body: "sign-in-name[0]=ADDRESS&sign-in-name[1]=EVIL@example.org", status: bad},
 		{what: "separated by a semicolon", body: "sign-in-name=ADDRESS;sign-in-name=EVIL@example.org", status: bad},
-		{what: "what is no UTF-8", body: "sign-in-name=ADDRESS%ff", status: bad},
+		{what: "bytes that are not UTF-8", body: "sign-in-name=ADDRESS%ff", status: bad},
 		{what: "JSON", kind: "application/json", body: `{"sign-in-name":["ADDRESS","EVIL@example.org"]}`, status: unsupported},
 		{what: "plain text", kind: "text/plain", body: "sign-in-name=ADDRESS", status: unsupported},
 		{what: "an address to mail to", body: "sign-in-name=ADDRESS&email=EVIL@example.org&to=EVIL@example.org&bcc=EVIL@example.org", status: ok, meant: first},
@@ -156,7 +157,7 @@ func bodyPayloads() []payload {
 	}
 }
 
-// sendTo sends the payload byte by byte as it is, and gives what came back.
+// sendTo sends the payload byte by byte as it is, and returns the response.
 func (p payload) sendTo(at *replica, fill *strings.Replacer) (*http.Response, string) {
 	GinkgoHelper()
 	target, kind, body := "/reset", formType, fill.Replace(p.body)
@@ -212,7 +213,7 @@ func (b *mailbag) all() []email.Message {
 	return slices.Clone(b.mails)
 }
 
-// aController mails into the bag until what it returns is called.
+// aController sends mails into the bag until the returned function is called.
 func aController(ctx context.Context, bag *mailbag) (stop func()) {
 	GinkgoHelper()
 	post := platform.Notifier(bag, keys)
@@ -222,10 +223,10 @@ func aController(ctx context.Context, bag *mailbag) (stop func()) {
 	return kube.RunControllers(ctx, controllerRights, controllers.Options{Clock: now, Workers: 4, Notifier: post})
 }
 
-// links are all that leads anywhere from a mail.
+// links matches everything in a mail that can lead to another place.
 var links = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^\s"'<>]+|\b(?:mailto|javascript|data):[^\s"'<>]+|(?:href|src|action|background)\s*=\s*"?([^"\s>]+)`)
 
-// linksOf are where a mail leads to.
+// linksOf returns the places that a mail leads to.
 func linksOf(m email.Message) []string {
 	var all []string
 	for _, found := range links.FindAllStringSubmatch(m.Subject+"\n"+m.Text+"\n"+m.HTML, -1) {
@@ -236,11 +237,11 @@ func linksOf(m email.Message) []string {
 	return all
 }
 
-// resetLinkIn finds whose link a mail brings.
+// resetLinkIn finds the reset link in a mail.
 var resetLinkIn = regexp.MustCompile(regexp.QuoteMeta(portalURL) + `/reset/([A-Za-z0-9_-]+)`)
 
-var _ = Describe("Leading the mail of a reset astray", Label("B3", "K7"), func() {
-	It("is not possible: it goes to the address on file, and its links to the portal", func(ctx SpecContext) {
+var _ = Describe("Redirecting the mail of a password reset", Label("B3", "K7"), func() {
+	It("is not possible: it goes to the address on file, and its links lead to the portal", func(ctx SpecContext) {
 		payloads := slices.Concat(headPayloads(), typedPayloads(), bodyPayloads())
 		Expect(len(payloads)).To(BeNumerically(">=", 50))
 		type target struct {

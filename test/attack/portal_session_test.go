@@ -15,7 +15,8 @@ import (
 )
 
 var _ = Describe("A session", Label("B7"), func() {
-	// ends measures how long after something is done no portal knows the browser.
+	// ends measures how long after do no portal accepts the browser's session any
+	// more.
 	ends := func(what string, b *browser, name string, at []*replica, do func()) {
 		GinkgoHelper()
 		for _, p := range at {
@@ -35,7 +36,7 @@ var _ = Describe("A session", Label("B7"), func() {
 		figure(what, "known at no portal after %s", time.Since(start).Round(time.Millisecond))
 	}
 
-	It("that was begun at one portal is used at all, and signed out at one is over at all", func(ctx SpecContext) {
+	It("that begins at one portal works at every portal, and signing out at one portal ends it at every portal", func(ctx SpecContext) {
 		jane := named(fresh("jane"))
 		jane.settle(ctx)
 		at, b := portals(ctx), stranger()
@@ -50,7 +51,7 @@ var _ = Describe("A session", Label("B7"), func() {
 		}
 	})
 
-	It("is over at all portals when the Account is disabled, and stays so", func(ctx SpecContext) {
+	It("ends at every portal when the Account is disabled, and stays ended", func(ctx SpecContext) {
 		jane := named(fresh("jane"))
 		a := jane.settle(ctx)
 		at, b := portals(ctx), stranger()
@@ -63,7 +64,7 @@ var _ = Describe("A session", Label("B7"), func() {
 		Expect(stranger().signIn(at[1], jane.name, password).status).To(Equal(http.StatusUnprocessableEntity))
 	})
 
-	It("is over at all portals when the Account is deleted", func(ctx SpecContext) {
+	It("ends at every portal when the Account is deleted", func(ctx SpecContext) {
 		jane := named(fresh("jane"))
 		a := jane.settle(ctx)
 		at, b := portals(ctx), stranger()
@@ -73,12 +74,12 @@ var _ = Describe("A session", Label("B7"), func() {
 	})
 })
 
-var _ = Describe("A crowd at the door", Label("B2"), func() {
-	It("beyond what a portal can hash is asked to come back", func(ctx SpecContext) {
+var _ = Describe("A crowd at the sign-in page", Label("B2"), func() {
+	It("that exceeds what a portal can hash is asked to come back later", func(ctx SpecContext) {
 		jane := named(fresh("jane"))
 		jane.settle(ctx)
 		at := aPortal(ctx, account.NewHasher(1, 20*time.Millisecond))
-		answers := atOnce(60, func(int) answer { return stranger().signIn(at, fresh("nobody"), "a wrong password") })
+		answers := atOnce(60, func(int) answer { return stranger().signIn(at, fresh("unknown"), "a wrong password") })
 		turnedAway := 0
 		for _, got := range answers {
 			switch got.status {

@@ -31,13 +31,13 @@ import (
 )
 
 const (
-	// portalURL is where people reach the portal, and not where it listens.
+	// portalURL is the public address of the portal, not the one that it listens on.
 	portalURL     = "https://usher.example.com"
 	portalHost    = "usher.example.com"
 	sessionCookie = "__Host-usher-session"
 )
 
-// The hashing of a portal, as it is by default.
+// The hashing limits of a portal, with their default values.
 const (
 	hashSlots = 4
 	hashWait  = 5 * time.Second
@@ -50,7 +50,8 @@ type replica struct {
 	stop   context.CancelFunc
 }
 
-// aPortal starts a portal whose passwords that hasher looks at. It stops with the spec.
+// aPortal starts a portal that checks passwords with the hasher. It stops with the
+// spec.
 func aPortal(ctx context.Context, hasher store.Hasher) *replica {
 	GinkgoHelper()
 	p := &replica{dead: &atomic.Bool{}}
@@ -78,7 +79,8 @@ func aPortal(ctx context.Context, hasher store.Hasher) *replica {
 		Reader: objects, Live: live, Writer: live,
 		Keys:   func(context.Context) (invitation.Keyring, error) { return keys, nil },
 		Hasher: hasher,
-		// All attackers are at one address here, and would hide behind that limit.
+		// All attackers share one address here, so the limits for one address would
+		// hide the effect of all others.
 		Limits: portal.Limits{Requests: 1e6, RequestsBurst: 1e6, Posts: 1e6, PostsBurst: 1e6, Clients: 10},
 		Log:    GinkgoLogr,
 	})
@@ -90,7 +92,7 @@ func aPortal(ctx context.Context, hasher store.Hasher) *replica {
 	return p
 }
 
-// portals starts three of them, each with a hasher of its own.
+// portals starts three portals, each with a hasher of its own.
 func portals(ctx context.Context) []*replica {
 	GinkgoHelper()
 	all := make([]*replica, 3)
@@ -100,7 +102,8 @@ func portals(ctx context.Context) []*replica {
 	return all
 }
 
-// kill ends a portal as the end of its process does: at once, whatever it is at.
+// kill ends a portal as the end of its process does: at once, in the middle of its
+// work.
 func (p *replica) kill() {
 	if p.dead.Swap(true) {
 		return
@@ -109,7 +112,7 @@ func (p *replica) kill() {
 	p.stop()
 }
 
-// line is the way to the API server, which ends with the process.
+// line is the connection to the API server. It ends with the process.
 type line struct {
 	next http.RoundTripper
 	dead *atomic.Bool
@@ -124,7 +127,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	return l.next.RoundTrip(r)
 }
 
-// countingHasher counts how often the one hash is looked at that is somebody's.
+// countingHasher counts how often the hash of the one real account is checked.
 type countingHasher struct {
 	store.Hasher
 	hash string
@@ -141,15 +144,15 @@ func (h countingHasher) Verify(ctx context.Context, password string, stored func
 	})
 }
 
-// browser is somebody's browser, or what an attacker has for one.
+// browser is a person's browser, or an attacker's client.
 type browser struct{ cookies map[string]string }
 
 func stranger() *browser { return &browser{cookies: map[string]string{}} }
 
-// copy is another browser with the same cookies.
+// copy returns another browser with the same cookies.
 func (b *browser) copy() *browser { return &browser{maps.Clone(b.cookies)} }
 
-// answer is what came back.
+// answer is a response of the portal.
 type answer struct {
 	status int
 	header http.Header
@@ -157,7 +160,7 @@ type answer struct {
 	took   time.Duration
 }
 
-// session is the token that the answer gives the browser; empty: none.
+// session returns the session token that the answer sets; "" means none.
 func (a answer) session() string {
 	for _, c := range (&http.Response{Header: a.header}).Cookies() {
 		if c.Name == sessionCookie && c.MaxAge >= 0 {
@@ -167,7 +170,7 @@ func (a answer) session() string {
 	return ""
 }
 
-// leadsTo tells whether the answer sends the browser to that path.
+// leadsTo reports whether the answer redirects the browser to that path.
 func (a answer) leadsTo(path string) bool {
 	at, _, _ := strings.Cut(a.header.Get("Location"), "?")
 	return a.status == http.StatusSeeOther && at == path
@@ -189,7 +192,7 @@ func (b *browser) send(at *replica, method, path, contentType, body string) (ans
 		r.Header.Set("Content-Type", contentType)
 	}
 	for name, value := range b.cookies {
-		// As it is: http.Request would clean what an attacker made up.
+		// Added unchanged, because http.Request would sanitize a forged cookie.
 		r.Header.Add("Cookie", name+"="+value)
 	}
 	start := time.Now()
@@ -220,7 +223,7 @@ func (b *browser) get(at *replica, path string) answer {
 	return got
 }
 
-// post sends fields and values, one after the other.
+// post sends a form of fields and values, one after the other.
 func (b *browser) post(at *replica, path string, pairs ...string) answer {
 	GinkgoHelper()
 	got, err := b.send(at, http.MethodPost, path, formType, form(pairs...))
@@ -240,7 +243,7 @@ func (b *browser) signIn(at *replica, name, password string) answer {
 	return b.post(at, "/sign-in", "sign-in-name", name, "sign-in-password", password)
 }
 
-// isIn tells whether the browser is signed in as that person.
+// isIn reports whether the browser is signed in as that person.
 func (b *browser) isIn(at *replica, name string) bool {
 	GinkgoHelper()
 	got := b.get(at, "/account")

@@ -19,7 +19,7 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// withApp is a person with an app that makes codes, and its secret.
+// withApp returns a person with a TOTP app, and its secret.
 func withApp(name string) (person, string) {
 	GinkgoHelper()
 	secret, err := secondfactor.NewSecret(rand.Reader)
@@ -29,7 +29,7 @@ func withApp(name string) (person, string) {
 	return p, secret
 }
 
-// codeNow is what an app shows.
+// codeNow returns the code that an app shows now.
 func codeNow(secret string) string {
 	GinkgoHelper()
 	code, err := totp.GenerateCode(secret, now.Now())
@@ -51,7 +51,7 @@ func accepted(answers []answer) int {
 var _ = Describe("Replaying a second factor at three portals", Label("A10"), func() {
 	const halfwaySessions = 15
 
-	It("lets in once with a code of an app", func(ctx SpecContext) {
+	It("signs in once with a TOTP code", func(ctx SpecContext) {
 		jane, secret := withApp(fresh("jane"))
 		browsers := jane.sessions(halfwaySessions, session.StagePassword)
 		jane.settle(ctx)
@@ -60,11 +60,11 @@ var _ = Describe("Replaying a second factor at three portals", Label("A10"), fun
 		answers := atOnce(100, func(i int) answer {
 			return browsers[i%len(browsers)].copy().post(at[i%3], "/sign-in/code", "code", code)
 		})
-		figure("code of an app", "%d times at once: let in %d", len(answers), accepted(answers))
+		figure("TOTP code", "%d times at once: let in %d", len(answers), accepted(answers))
 		Expect(accepted(answers)).To(Equal(1))
 	})
 
-	It("lets in once with a recovery code", func(ctx SpecContext) {
+	It("signs in once with a recovery code", func(ctx SpecContext) {
 		jane, _ := withApp(fresh("jane"))
 		codes, hashes, err := secondfactor.NewRecoveryCodes(rand.Reader)
 		Expect(err).NotTo(HaveOccurred())
@@ -82,7 +82,7 @@ var _ = Describe("Replaying a second factor at three portals", Label("A10"), fun
 		Expect(left.RecoveryCodes).To(HaveLen(len(hashes) - 1))
 	})
 
-	It("lets in once with what a passkey signed", func(ctx SpecContext) {
+	It("signs in once with a signature of a passkey", func(ctx SpecContext) {
 		jane := named(fresh("jane"))
 		owner := jane.sessions(1, session.StageSignedIn)[0]
 		jane.settle(ctx)
@@ -95,11 +95,11 @@ var _ = Describe("Replaying a second factor at three portals", Label("A10"), fun
 		thief := stranger()
 		signed := phone.signed(thief.script(at[0], "/sign-in/passkey/options", "{}"))
 		answers := atOnce(100, func(i int) answer { return thief.copy().script(at[i%3], "/sign-in/passkey", signed) })
-		figure("what a passkey signed", "%d times at once: let in %d", len(answers), accepted(answers))
+		figure("signature of a passkey", "%d times at once: let in %d", len(answers), accepted(answers))
 		Expect(accepted(answers)).To(Equal(1))
 	})
 
-	It("looks at no more wrong codes than passwords, whatever number of sessions they come from", Label("B2"), func(ctx SpecContext) {
+	It("checks no more wrong codes than wrong passwords, across all sessions", Label("B2"), func(ctx SpecContext) {
 		jane, secret := withApp(fresh("jane"))
 		browsers := jane.sessions(halfwaySessions, session.StagePassword)
 		a := jane.settle(ctx)
@@ -132,7 +132,7 @@ var _ = Describe("Replaying a second factor at three portals", Label("A10"), fun
 	})
 })
 
-// wrongCodes are so many codes that the app shows at no time near to now.
+// wrongCodes returns n codes that the app shows at no time near now.
 func wrongCodes(secret string, n int) []string {
 	GinkgoHelper()
 	good := map[string]bool{}
@@ -162,7 +162,7 @@ func aPhone() *phone {
 		rp:   virtualwebauthn.RelyingParty{ID: portalHost, Name: portalHost, Origin: portalURL},
 		auth: virtualwebauthn.NewAuthenticator(),
 	}
-	// Of a coordinate that begins with zeros, it leaves them out.
+	// The library drops the leading zeros of a coordinate, so such keys are skipped.
 	const whole = 77
 	for p.cred.Key == nil || len(p.cred.Key.AttestationData()) != whole {
 		p.cred = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
@@ -170,7 +170,7 @@ func aPhone() *phone {
 	return p
 }
 
-// made is what a browser answers to options for a new passkey.
+// made returns a browser's answer to the options for a new passkey.
 func (p *phone) made(options answer) string {
 	GinkgoHelper()
 	asked, err := virtualwebauthn.ParseAttestationOptions(options.body)
@@ -179,7 +179,7 @@ func (p *phone) made(options answer) string {
 	return virtualwebauthn.CreateAttestationResponse(p.rp, p.auth, p.cred, *asked)
 }
 
-// signed is what a browser answers to options for signing in.
+// signed returns a browser's answer to the options for signing in.
 func (p *phone) signed(options answer) string {
 	GinkgoHelper()
 	asked, err := virtualwebauthn.ParseAssertionOptions(options.body)

@@ -1,11 +1,13 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package attack_test measures what attackers get out of the portal: several
-// portals at once, over TCP, on one API server, with the rights and the policies
-// in config/ in force and with real password hashes. It owns the figures; what
-// each answer looks like is internal/portal's to test. It must not reach into a
-// portal: it knows what is sent, what is answered, and what the objects say.
+// Package attack_test measures what attackers can get out of the portal. Several
+// portals run at once, over TCP, on one API server, with the rights and policies in
+// config/ in force and with real password hashes.
+//
+// The package owns the figures. The tests in internal/portal cover what each answer
+// looks like. These specs must not reach into a portal: they know the requests, the
+// answers, and the objects in the API server.
 package attack_test
 
 import (
@@ -35,14 +37,14 @@ var (
 
 	now  = &platform.Clock{}
 	keys invitation.Keyring
-	// Whatever the person of a spec has for a password, and its hash, which takes
-	// its time to make.
+	// The common password of people in the specs, and its hash, which is slow to
+	// make.
 	password, passwordHash = "velvet-anchor pickle tram", ""
 )
 
 func TestAttacks(t *testing.T) {
-	// A streamed list waits for up to two seconds for its end to be marked, and
-	// the specs start portals again and again.
+	// A streamed list waits up to two seconds for the mark of its end, and the specs
+	// start portals again and again.
 	t.Setenv("KUBE_FEATURE_WatchListClient", "false")
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(30 * time.Second)
@@ -60,8 +62,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	policiesInForce(ctx)
 })
 
-// policiesInForce waits until the API server holds the portal to what config/
-// lets it do, which takes it a moment.
+// policiesInForce waits until the API server restricts the portal to what config/
+// allows, which takes it a moment.
 func policiesInForce(ctx context.Context) {
 	GinkgoHelper()
 	portal := kube.Client(portalRights)
@@ -82,7 +84,7 @@ func policiesInForce(ctx context.Context) {
 }
 
 var (
-	// fresh is a name that no other spec has.
+	// fresh returns a name that no other spec has.
 	fresh = platform.Fresh
 	// figure reports a measured number.
 	figure = platform.Figure

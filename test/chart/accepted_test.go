@@ -19,10 +19,10 @@ import (
 	"github.com/usher-dev/usher/internal/guard"
 )
 
-// policyDelay is how long the API server may take to put a policy in force.
+// policyDelay is the time that the API server can need to enforce a new policy.
 const policyDelay = 30 * time.Second
 
-var _ = DescribeTable("An API server takes the chart, and enforces its policies,", func(ctx SpecContext, namespace string) {
+var _ = DescribeTable("An API server accepts the chart, and enforces its policies,", func(ctx SpecContext, namespace string) {
 	clients, err := kubernetes.NewForConfig(kube.Admin())
 	Expect(err).NotTo(HaveOccurred())
 	_, err = clients.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
@@ -52,8 +52,8 @@ var _ = DescribeTable("An API server takes the chart, and enforces its policies,
 	Entry("in a namespace of another name", "people"),
 )
 
-// missing names the policies that are not in force as this version of Usher
-// knows them.
+// missing returns the names of the policies that are not in force in the form that
+// this version of Usher expects.
 func missing(ctx context.Context, clients kubernetes.Interface) ([]string, error) {
 	var want, have guard.Set
 	var err error
@@ -82,7 +82,8 @@ func as(ctx context.Context, namespace, account string) kubernetes.Interface {
 	return clients
 }
 
-// writing asks whether a Secret may be made, and makes none.
+// writing returns a function that tests with a dry run whether a Secret may be
+// created.
 func writing(by kubernetes.Interface, namespace, name string, kind corev1.SecretType) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := by.CoreV1().Secrets(namespace).Create(ctx, &corev1.Secret{

@@ -8,34 +8,34 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-var _ = DescribeTable("The chart refuses, and says what to write,",
+var _ = DescribeTable("The chart refuses, with an explanation,",
 	func(ctx SpecContext, values, said string) {
 		_, err := rendered(ctx, "usher-system", values)
 		Expect(err).To(MatchError(ContainSubstring(said)))
 	},
 	Entry("a key that does not exist", "portal: {uri: https://accounts.example.com}", "at '/portal': additional properties 'uri' not allowed"),
 	Entry("a switch for the policies", "policies: {enabled: false}", "additional properties 'policies' not allowed"),
-	Entry("a number that is none", "portal: {replicas: two}", "at '/portal/replicas': got string, want integer"),
+	Entry("text in place of a number", "portal: {replicas: two}", "at '/portal/replicas': got string, want integer"),
 	Entry("no portal at all", "portal: {replicas: 0}", "at '/portal/replicas': minimum: got 0, want 1"),
-	Entry("an address where a network is meant", "portal: {trustedProxies: [10.0.0.1]}", "'10.0.0.1' does not match pattern"),
-	Entry("a digest that is none", "image: {digest: latest}", "'latest' does not match pattern '^(sha256:[0-9a-f]{64})?$'"),
+	Entry("an address in place of a network", "portal: {trustedProxies: [10.0.0.1]}", "'10.0.0.1' does not match pattern"),
+	Entry("an invalid digest", "image: {digest: latest}", "'latest' does not match pattern '^(sha256:[0-9a-f]{64})?$'"),
 	Entry("a tag in the repository's place", "image: {repository: 'usher:1'}", "at '/image/repository'"),
-	Entry("memory that is none", "portal: {resources: {limits: {memory: lots}}}", "at '/portal/resources/limits/memory': 'lots' does not match pattern"),
-	Entry("no image", "image: {repository: ''}", "Set image.repository to the repository of the image"),
-	Entry("no address of the portal", "portal: {url: ''}", "Set portal.url to the URL of the portal"),
-	Entry("passwords in the clear", "portal: {url: 'http://accounts.example.com'}", "it must begin with https://"),
+	Entry("an invalid amount of memory", "portal: {resources: {limits: {memory: lots}}}", "at '/portal/resources/limits/memory': 'lots' does not match pattern"),
+	Entry("no image", "image: {repository: ''}", "Set image.repository to where your cluster finds the image"),
+	Entry("no address of the portal", "portal: {url: ''}", "Set portal.url to where people reach the portal"),
+	Entry("passwords in the clear", "portal: {url: 'http://accounts.example.com'}", "so it begins with https://."),
 	Entry("no mail server", "mail: {smtpURL: ''}", "Set mail.smtpURL to your mail server"),
 	Entry("a user on a connection in the clear", "mail: {smtpURL: 'smtp+plaintext://usher@mail.example.com'}", "has neither TLS nor a user"),
 	Entry("no sender", "mail: {from: ''}", "Set mail.from to the sender of all mail"),
-	Entry("the right to bind everything", "grantableClusterRoles: []", "in RBAC, an empty list allows all ClusterRoles."),
-	Entry("the same by null", "grantableClusterRoles: null", "missing property 'grantableClusterRoles'"),
+	Entry("the right to bind everything", "grantableClusterRoles: []", "RBAC takes an empty list for all ClusterRoles there are."),
+	Entry("null in place of the grantable ClusterRoles", "grantableClusterRoles: null", "missing property 'grantableClusterRoles'"),
 	Entry("a ClusterRole without a name", "grantableClusterRoles: ['']", "at '/grantableClusterRoles/0'"),
 )
 
 var _ = Describe("The chart", func() {
 	It("refuses a password in the URL of the mail server without repeating it", func(ctx SpecContext) {
 		_, err := rendered(ctx, "usher-system", "mail: {smtpURL: 'smtp://usher:hunter2@mail.example.com'}")
-		Expect(err).To(MatchError(ContainSubstring("Remove the password from mail.smtpURL")))
+		Expect(err).To(MatchError(ContainSubstring("Take the password out of mail.smtpURL")))
 		Expect(err).NotTo(MatchError(ContainSubstring("hunter2")))
 	})
 

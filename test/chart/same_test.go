@@ -13,24 +13,25 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// difference is one between kustomize and the chart that is meant.
+// difference is an intended difference between kustomize and the chart.
 type difference struct {
 	why string
-	// settle makes it go away, and says how often it was there.
+	// settle removes the difference, and returns how often it was found.
 	settle func(kustomize, chart objects) (found int)
 }
 
-// differences are all there are. One that is not found is an error as well.
+// differences are all intended differences. One that is not found is an error as
+// well.
 var differences = []difference{
-	{"Helm makes the namespace, with --create-namespace", func(kustomize, _ objects) int {
+	{"Helm creates the namespace, with --create-namespace", func(kustomize, _ objects) int {
 		before := len(kustomize)
 		delete(kustomize, "Namespace usher-system")
 		return before - len(kustomize)
 	}},
-	{"Helm leaves the definitions behind, with all objects", func(_, chart objects) int {
+	{"Helm keeps the definitions on uninstall, with all objects", func(_, chart objects) int {
 		return dropped(chart, "CustomResourceDefinition ", "metadata", "annotations", "helm.sh/resource-policy")
 	}},
-	{"pods start anew when the settings change", func(_, chart objects) int {
+	{"pods restart when the settings change", func(_, chart objects) int {
 		return dropped(chart, "Deployment ", "spec", "template", "metadata", "annotations")
 	}},
 	{"the image has the tag of the chart's version", func(_, chart objects) (found int) {
@@ -48,7 +49,7 @@ var differences = []difference{
 }
 
 var _ = Describe("The chart", func() {
-	It("says the same as kustomize build config/default, but for what is listed", func(ctx SpecContext) {
+	It("renders the same as kustomize build config/default, except for the listed differences", func(ctx SpecContext) {
 		manifests, err := kube.Kubectl(ctx, "kustomize", filepath.Join(root, "config", "default"))
 		Expect(err).NotTo(HaveOccurred())
 		kustomize := parsed(manifests)
@@ -58,7 +59,7 @@ var _ = Describe("The chart", func() {
 		chart := parsed(manifests)
 
 		for _, d := range differences {
-			Expect(d.settle(kustomize, chart)).NotTo(BeZero(), "this is no difference any more: %s", d.why)
+			Expect(d.settle(kustomize, chart)).NotTo(BeZero(), "this difference no longer exists: %s", d.why)
 		}
 		Expect(cmp.Diff(kustomize, chart)).To(BeEmpty(), "(-kustomize +chart)")
 	})
@@ -69,7 +70,7 @@ var _ = Describe("The chart", func() {
 		Expect(manifests).NotTo(ContainSubstring("usher-system"))
 	})
 
-	It("takes over what an installer says", func(ctx SpecContext) {
+	It("applies the values of an installer", func(ctx SpecContext) {
 		manifests, err := rendered(ctx, "people", `
 image: {repository: registry.example.com/platform/usher, tag: v0.2.0}
 portal: {replicas: 3, trustedProxies: [10.0.0.0/8, "2001:db8::/32"], resources: {limits: {memory: 1Gi}}}
@@ -112,8 +113,8 @@ func firstContainer(deployment map[string]any) map[string]any {
 	return containers.([]any)[0].(map[string]any)
 }
 
-// dropped takes a field out of all objects whose name begins like that, and
-// counts them.
+// dropped removes a field from all objects whose name has the prefix, and counts
+// them.
 func dropped(all objects, prefix string, fields ...string) (found int) {
 	GinkgoHelper()
 	for name, object := range all {

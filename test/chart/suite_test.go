@@ -1,8 +1,8 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package chart_test compares the Helm chart with config/, from which Usher is
-// installed otherwise, and asks a real API server to take it.
+// Package chart_test compares the Helm chart with config/, which is the other way to
+// install Usher, and applies it to a real API server.
 package chart_test
 
 import (
@@ -48,8 +48,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	DeferCleanup(kube.Stop)
 })
 
-// rendered is what Helm makes of the chart with the sample values, and others
-// over them in YAML form. The error is what Helm says.
+// rendered returns the output of Helm for the chart. Its values are the sample values
+// with others, in YAML, on top. The error is Helm's.
 func rendered(ctx context.Context, namespace, others string) (string, error) {
 	GinkgoHelper()
 	values := map[string]any{}
@@ -75,7 +75,7 @@ func rendered(ctx context.Context, namespace, others string) (string, error) {
 	return string(out), nil
 }
 
-// lay puts values over others, as Helm does.
+// lay merges over into values, as Helm does.
 func lay(values, over map[string]any) {
 	for key, value := range over {
 		below, isMap := values[key].(map[string]any)

@@ -19,16 +19,17 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 )
 
-// axe finds what keeps people from using a page: https://github.com/dequelabs/axe-core.
+// axe finds barriers for people who use a page:
+// https://github.com/dequelabs/axe-core.
 //
 //go:embed axe/axe.min.js
 var axe string
 
-// Every page of the portal is walked to, as it is and with what can be wrong on
-// it. The last spec asks whether one was left out.
-var _ = Describe("Everybody can use", Ordered, ContinueOnFailure, func() {
+// The specs visit every page of the portal, with and without possible errors on it.
+// The last spec checks that none was left out.
+var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, func() {
 	seen := map[string]bool{}
-	// look is for a page that was made from a template of that name.
+	// look checks a page that is rendered from the named template.
 	look := func(p *page, template string) {
 		GinkgoHelper()
 		seen[template] = true
@@ -44,14 +45,14 @@ var _ = Describe("Everybody can use", Ordered, ContinueOnFailure, func() {
 		browser.fillIn("Not A Name", "too short")
 		browser.submit()
 		look(browser, "invitation")
-		browser.fill("sign-in-name", "nobody")
+		browser.fill("sign-in-name", "unknown")
 		browser.fill("sign-in-password", newPassword())
 		browser.click(signIn)
 		Expect(browser.beside("sign-in-name-problem")).NotTo(BeEmpty())
 		look(browser, "invitation")
 
 		browser.tick("#other-address summary")
-		browser.fill("email", "nobody")
+		browser.fill("email", "unknown")
 		browser.click(mailCode)
 		Expect(browser.beside("email-problem")).NotTo(BeEmpty())
 		look(browser, "invitation")
@@ -81,7 +82,7 @@ var _ = Describe("Everybody can use", Ordered, ContinueOnFailure, func() {
 		}
 	})
 
-	It("the pages to sign in, and for those who have forgotten something", func(ctx SpecContext) {
+	It("the pages to sign in, and to recover a password or user name", func(ctx SpecContext) {
 		acme := newTenant(ctx, "supportContact: help@acme.example")
 		acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		at := func(path string) string { return usher.url + path + "?organization=" + acme.name }
@@ -198,7 +199,7 @@ var _ = Describe("Everybody can use", Ordered, ContinueOnFailure, func() {
 		Expect(browser.beside("current-password-problem")).NotTo(BeEmpty())
 		look(browser, "password")
 
-		By("being wanted to have a second factor")
+		By("being asked to set up a second factor")
 		apply(ctx, acme.manifest(company, required))
 		Eventually(condition).WithArguments(ctx, "TwoFactorMissing", "membership", "ada", "-n", acme.name).Should(Equal("True GracePeriod"))
 		browser.open(usher.url + "/account")
@@ -210,7 +211,7 @@ var _ = Describe("Everybody can use", Ordered, ContinueOnFailure, func() {
 		look(browser, "enter")
 	})
 
-	It("the page of an invitation with an account that they have", Label("E7"), func(ctx SpecContext) {
+	It("the page of an invitation with an existing account", Label("E7"), func(ctx SpecContext) {
 		acme, same, another := newTenant(ctx, company), newTenant(ctx, company), newTenant(ctx)
 		strict := newTenant(ctx, company, required)
 		jane := acme.unique("jane")
@@ -247,7 +248,7 @@ var _ = Describe("Everybody can use", Ordered, ContinueOnFailure, func() {
 		look(browser, "done")
 	})
 
-	It("all pages that there are", func() {
+	It("every page of the portal", func() {
 		files, err := filepath.Glob(filepath.Join(root, "internal", "portal", "pages", "*.html"))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(files).NotTo(BeEmpty())
@@ -257,8 +258,8 @@ var _ = Describe("Everybody can use", Ordered, ContinueOnFailure, func() {
 	})
 })
 
-// suitsEverybody finds nothing that keeps anybody from using the page, in light
-// and in dark, on a desk and on a telephone.
+// suitsEverybody fails if anything on the page is a barrier, in light and dark mode,
+// on a desktop and on a phone.
 func (p *page) suitsEverybody() {
 	GinkgoHelper()
 	p.do(onDesk(660, 900), inScheme("light"))
@@ -266,13 +267,13 @@ func (p *page) suitsEverybody() {
 	p.do(inScheme("dark"))
 	Expect(p.violations()).To(BeEmpty(), "%s in dark", p.path())
 	p.do(onPhone(320, 700), inScheme("light"))
-	Expect(p.violations()).To(BeEmpty(), "%s on a telephone", p.path())
+	Expect(p.violations()).To(BeEmpty(), "%s on a phone", p.path())
 	Expect(p.overflow()).To(Equal("0"), p.path())
 	Expect(p.complained()).To(BeEmpty(), p.path())
 	p.do(onDesk(660, 900))
 }
 
-// violations are what axe finds on the page as it is shown, one a line.
+// violations returns what axe finds on the page as shown, one line each.
 func (p *page) violations() string {
 	GinkgoHelper()
 	ctx, cancel := context.WithTimeout(p.tab, patience)
@@ -286,7 +287,7 @@ func (p *page) violations() string {
 	return found
 }
 
-// age has somebody signed in for longer than they are.
+// age makes sessions of a person older than they are.
 func (t tenant) age(ctx context.Context, userName string, by time.Duration) {
 	GinkgoHelper()
 	var owner accountsv1.Account

@@ -23,24 +23,24 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// patience is how long a page may take over one thing that is done to it.
+// patience is the time limit of one action on a page.
 const patience = 20 * time.Second
 
 type action = chromedp.Action[chromedp.Void]
 
 var browser context.Context
 
-// startBrowser starts one browser for all specs. Each page is in a profile of
-// its own.
+// startBrowser starts one browser for all specs. Each page is in a profile of its
+// own.
 func startBrowser() {
 	GinkgoHelper()
 	flags := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		// A container has no sandbox to offer, and no screen.
+		// A container has neither a sandbox nor a screen.
 		chromedp.NoSandbox,
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-quic", true),
-		// It leaves directories behind.
+		// Chromium leaves temporary directories behind.
 		chromedp.Env("TMPDIR="+GinkgoT().TempDir()),
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), flags...)
@@ -51,7 +51,7 @@ func startBrowser() {
 	Expect(chromedp.Do(browser)).To(Succeed(), "starting Chromium")
 }
 
-// page is what one person has open.
+// page is a browser tab of one person.
 type page struct {
 	tab    context.Context //nolint:containedctx // a context is what chromedp has for a tab
 	status int64
@@ -60,14 +60,14 @@ type page struct {
 	complaints []string
 }
 
-// newPage opens a tab in a profile of its own, for a visitor of their own.
+// newPage opens a tab in a profile of its own, as a new visitor.
 func newPage(setup ...action) *page {
 	GinkgoHelper()
 	p := &page{}
 	var closeTab context.CancelFunc
 	p.tab, closeTab = chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
 	DeferCleanup(closeTab)
-	// The first run decides how long the tab lives: without a deadline.
+	// The first run sets the lifetime of the tab: no deadline.
 	Expect(chromedp.Do(p.tab)).To(Succeed())
 	p.do(command(log.Enable, cdp.Empty{}),
 		command(network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{
@@ -77,7 +77,7 @@ func newPage(setup ...action) *page {
 	return p
 }
 
-// command makes an action of a command that answers nothing of interest.
+// command returns an action for a command whose answer does not matter.
 func command[P, R any](c cdp.Command[P, R], params P) action {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, c, params)
@@ -85,28 +85,28 @@ func command[P, R any](c cdp.Command[P, R], params P) action {
 	})
 }
 
-// withoutScript is a browser that runs no script of a page.
+// withoutScript makes the browser ignore the scripts of a page.
 func withoutScript() action {
 	return command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 }
 
-// inScheme is a browser set to "light" or "dark".
+// inScheme sets the colour scheme of the browser to "light" or "dark".
 func inScheme(scheme string) action {
 	return command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	})
 }
 
-// onPhone is a screen of that size in CSS pixels, in the hand.
+// onPhone sets the screen to that of a phone, with that size in CSS pixels.
 func onPhone(width, height int64) action {
 	return chromedp.EmulateViewport(width, height, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch)
 }
 
-// onDesk is a window of that size in CSS pixels.
+// onDesk sets the window to that size in CSS pixels.
 func onDesk(width, height int64) action { return chromedp.EmulateViewport(width, height) }
 
-// listen keeps whatever the browser complains about: errors of the script, and
-// what the content security policy kept out.
+// listen records everything that the browser reports: script errors, and resources
+// that the content security policy blocked.
 func (p *page) listen(event any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +116,8 @@ func (p *page) listen(event any) {
 	case *runtime.EventConsoleAPICalled:
 		p.complaints = append(p.complaints, fmt.Sprintf("the script writes to the console (%s)", e.Type))
 	case *log.EventEntryAdded:
-		// A page that says no comes with a status that says no, and the browser notes it.
+		// A page that refuses a request has an error status, and the browser reports
+		// that too.
 		refusal := e.Entry.Source == log.EntrySourceNetwork && !strings.Contains(e.Entry.URL, "/assets/")
 		if trouble := e.Entry.Level == log.EntryLevelWarning || e.Entry.Level == log.EntryLevelError; trouble && !refusal {
 			p.complaints = append(p.complaints, string(e.Entry.Level)+": "+e.Entry.Text)
@@ -124,7 +125,7 @@ func (p *page) listen(event any) {
 	}
 }
 
-// complained is what the browser had to say against the page.
+// complained returns the problems that the browser reported about the page.
 func (p *page) complained() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,13 +139,13 @@ func (p *page) do(actions ...action) {
 	Expect(chromedp.Do(ctx, actions...)).To(Succeed())
 }
 
-// open goes to an address as somebody does who clicks on it in a mail.
+// open goes to an address, like a person who clicks on a link in a mail.
 func (p *page) open(address string) {
 	GinkgoHelper()
 	p.leave(chromedp.Navigate(address))
 }
 
-// leave does what brings the next page, and keeps the status that it comes with.
+// leave runs actions that load the next page, and keeps its status.
 func (p *page) leave(actions ...action) {
 	GinkgoHelper()
 	ctx, cancel := context.WithTimeout(p.tab, patience)
@@ -154,20 +155,20 @@ func (p *page) leave(actions ...action) {
 	p.status = response.Status
 }
 
-// text is all that can be read.
+// text returns the visible text of the page.
 func (p *page) text() string {
 	GinkgoHelper()
 	return p.evaluate("document.body.innerText")
 }
 
-// beside is the text of an element that may not be there: what is said about a
-// field is in user-name-problem and user-name-status.
+// beside returns the text of an element, or "" if the page has no such element. Texts
+// about a field are in elements such as user-name-problem and user-name-status.
 func (p *page) beside(id string) string {
 	GinkgoHelper()
 	return p.evaluate(fmt.Sprintf("document.getElementById(%q)?.innerText ?? ''", id))
 }
 
-// value is what stands in a field.
+// value returns the value of a field.
 func (p *page) value(field string) string {
 	GinkgoHelper()
 	return p.evaluate(fmt.Sprintf("document.getElementById(%q).value", field))
@@ -182,7 +183,7 @@ func (p *page) evaluate(script string) string {
 	return text
 }
 
-// fill types into a field, in place of what was there.
+// fill types into a field, and replaces its value.
 func (p *page) fill(field, text string) {
 	GinkgoHelper()
 	p.do(chromedp.Focus(chromedp.ID(field)),
@@ -190,7 +191,7 @@ func (p *page) fill(field, text string) {
 		chromedp.KeyEvent(text))
 }
 
-// fillIn fills in what nobody can fill in for somebody.
+// fillIn fills in the fields that the page cannot prefill.
 func (p *page) fillIn(userName, password string) {
 	GinkgoHelper()
 	p.fill("user-name", userName)
@@ -198,7 +199,7 @@ func (p *page) fillIn(userName, password string) {
 	p.fill("password-again", password)
 }
 
-// What is clicked on the page of an invitation.
+// The elements to click on the page of an invitation.
 const (
 	createAccount = "#create button[type=submit]"
 	signIn        = "form[action*='/sign-in'] button[type=submit]"
@@ -206,8 +207,8 @@ const (
 	toDecline     = ".decline a"
 )
 
-// submit sends the form, which is the one that makes an account where there
-// are several.
+// submit sends the form of the page. If there are several, it sends the one that
+// creates an account.
 func (p *page) submit() {
 	GinkgoHelper()
 	if p.evaluate("String(document.querySelector('#create') !== null)") == "true" {
@@ -217,26 +218,26 @@ func (p *page) submit() {
 	p.click("main button[type=submit]")
 }
 
-// click clicks on what leads to the next page.
+// click clicks on an element that leads to the next page.
 func (p *page) click(selector string) {
 	GinkgoHelper()
 	p.leave(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// tick ticks a box, unfolds what is folded, or takes one of several choices.
+// tick ticks a checkbox, opens a folded section, or selects one of several options.
 func (p *page) tick(selector string) {
 	GinkgoHelper()
 	p.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// press types keys, wherever the focus is.
+// press types keys into the focused element.
 func (p *page) press(keys string) {
 	GinkgoHelper()
 	p.do(chromedp.KeyEvent(keys))
 }
 
-// enter is the Enter key as a keyboard sends it: chromedp's own makes the
-// browser type a line break into whatever gets the focus by it.
+// enter presses the Enter key as a keyboard does. With chromedp's own Enter key, the
+// browser types a line break into the element that gets the focus next.
 func enter() action {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		for _, event := range []input.DispatchKeyEventType{
@@ -252,13 +253,13 @@ func enter() action {
 	})
 }
 
-// focused is the id of what has the focus, or else what is written on it.
+// focused returns the id of the focused element, or its text if it has no id.
 func (p *page) focused() string {
 	GinkgoHelper()
 	return p.evaluate("document.activeElement.id || document.activeElement.innerText.trim()")
 }
 
-// tabTo presses the tabulator until the focus is where somebody wants to be.
+// tabTo presses the Tab key until the target has the focus.
 func (p *page) tabTo(target string) {
 	GinkgoHelper()
 	var way []string
@@ -270,10 +271,10 @@ func (p *page) tabTo(target string) {
 		}
 		way = append(way, at)
 	}
-	Fail(fmt.Sprintf("the tabulator does not lead to %q, but to %q", target, way))
+	Fail(fmt.Sprintf("the Tab key does not lead to %q, but to %q", target, way))
 }
 
-// overflow is by how many pixels the page is wider than the screen.
+// overflow returns by how many pixels the page is wider than the screen.
 func (p *page) overflow() string {
 	GinkgoHelper()
 	return p.evaluate("String(document.documentElement.scrollWidth - document.documentElement.clientWidth)")

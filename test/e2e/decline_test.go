@@ -17,14 +17,14 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("Somebody who does not want to join", func() {
-	It("says so on a page of its own, with a reason that the owner reads", Label("C8", "D3", "E7"), func(ctx SpecContext) {
+var _ = Describe("An invited person who does not want to join", func() {
+	It("declines on a separate page, with a reason that the owner reads", Label("C8", "D3", "E7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		acme.join(ctx, "ada", "owner", acme.unique("ada"))
 		link := acme.invite(ctx, "jane", "developer")
-		const reason = "I have left Acme <b>for good</b>, see you at Müller's."
+		const reason = "I have left Acme <b>already</b>, see you at Müller's."
 
-		By("coming to that page and thinking it over")
+		By("opening that page and going back")
 		browser := newPage()
 		browser.open(link)
 		browser.click(toDecline)
@@ -36,21 +36,21 @@ var _ = Describe("Somebody who does not want to join", func() {
 		Expect(browser.text()).To(ContainSubstring("Join Acme Rocket Works"))
 		browser.click(toDecline)
 
-		By("sending it without the tick")
+		By("sending the form without the tick")
 		browser.fill("reason", reason)
 		browser.submit()
 		Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
 		Expect(browser.beside("decline-problem")).To(ContainSubstring("Tick the box"))
 		Expect(browser.value("reason")).To(Equal(reason))
 
-		By("sending it with the tick")
+		By("sending the form with the tick")
 		browser.tick("#decline")
 		browser.submit()
 		Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
 		Expect(browser.text()).To(And(ContainSubstring("You have declined"), ContainSubstring("ask Ada Example to invite you again")))
 		Expect(browser.complained()).To(BeEmpty())
 
-		By("being shown as Declined, which is no failure")
+		By("being shown as Declined, which is not a failure")
 		Eventually(func() []string {
 			return row(kubectl(ctx, "get", "memberships", "-n", acme.name), "jane")
 		}).Should(ContainElements("Declined", "True"))
@@ -68,7 +68,7 @@ var _ = Describe("Somebody who does not want to join", func() {
 		Expect(acme.accounts(ctx, "jane")).To(BeEmpty())
 	})
 
-	It("does so without JavaScript, too", Label("E7"), func(ctx SpecContext) {
+	It("declines without JavaScript, too", Label("E7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		browser := newPage(withoutScript())
 		browser.open(acme.invite(ctx, "jane", "developer"))
@@ -79,7 +79,7 @@ var _ = Describe("Somebody who does not want to join", func() {
 		Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipDeclined))
 	})
 
-	It("is a person: a scanner that sends every form as it finds it declines nothing", Label("A7", "E7"), func(ctx SpecContext) {
+	It("does not decline through a scanner that sends every form unchanged", Label("A7", "E7"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "addressMatch: AnyAddress")
 		link := acme.invite(ctx, "jane", "developer")
 		acme.settled(ctx, "jane")
@@ -104,7 +104,7 @@ var _ = Describe("Somebody who does not want to join", func() {
 	})
 })
 
-// decline invites somebody, who declines at once.
+// decline invites a person, who declines at once.
 func (t tenant) decline(ctx context.Context, name, reason string) {
 	GinkgoHelper()
 	link := t.invite(ctx, name, "developer")
@@ -113,8 +113,8 @@ func (t tenant) decline(ctx context.Context, name, reason string) {
 	Eventually(t.state).WithArguments(ctx, name).Should(Equal(accountsv1.MembershipDeclined))
 }
 
-// settled waits until Usher has written down all that there is to say of an
-// Invitation before somebody answers it.
+// settled waits until Usher has recorded everything about a sent Invitation, before
+// the invited person answers it.
 func (t tenant) settled(ctx context.Context, name string) {
 	GinkgoHelper()
 	Eventually(kubectl).WithArguments(ctx, "get", "invitation", name, "-n", t.name, "-o", "jsonpath={.status.state} {.metadata.annotations}").

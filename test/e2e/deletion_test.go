@@ -14,7 +14,7 @@ import (
 )
 
 var _ = Describe("Deleting", func() {
-	It("a Membership takes away within seconds all that it gave", Label("B8", "K4"), func(ctx SpecContext) {
+	It("a Membership removes within seconds everything that it gave", Label("B8", "K4"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		jane := acme.unique("jane")
 		acme.join(ctx, "jane", "developer", jane)
@@ -27,7 +27,7 @@ var _ = Describe("Deleting", func() {
 		Eventually(acme.state).WithArguments(ctx, "jane").Should(BeEmpty())
 	})
 
-	It("the Membership of somebody who has not answered makes the link useless", Label("B8", "K4"), func(ctx SpecContext) {
+	It("the Membership of a person who has not answered invalidates the link", Label("B8", "K4"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		link := acme.invite(ctx, "jane", "developer")
 		kubectl(ctx, "delete", "membership", "jane", "-n", acme.name)
@@ -41,7 +41,7 @@ var _ = Describe("Deleting", func() {
 		Eventually(kubectl).WithArguments(ctx, "get", "invitations", "-n", acme.name, "-o", "name").Should(BeEmpty())
 	})
 
-	DescribeTable("everything leaves nothing behind, whatever goes first", Label("K4"),
+	DescribeTable("everything leaves nothing behind, in any order, starting with", Label("K4"),
 		func(ctx SpecContext, order ...string) {
 			acme := newTenant(ctx)
 			acme.join(ctx, "jane", "developer", acme.unique("jane"))
@@ -51,7 +51,7 @@ var _ = Describe("Deleting", func() {
 
 			for i, kind := range order {
 				if kind == "namespaces" && i == len(order)-1 {
-					// What is gone by now did not go with a namespace.
+					// The bindings must disappear before the namespaces do.
 					Eventually(acme.bindings).WithArguments(ctx).Should(BeEmpty())
 				}
 				kubectl(ctx, append([]string{"delete", "--wait=false", "--ignore-not-found"}, acme.all(kind)...)...)
@@ -66,7 +66,7 @@ var _ = Describe("Deleting", func() {
 	)
 })
 
-// all are the arguments that name everything of one kind that the tenant has.
+// all returns the arguments that name every object of one kind that the tenant has.
 func (t tenant) all(kind string) []string {
 	switch kind {
 	case "accounts":
@@ -80,7 +80,7 @@ func (t tenant) all(kind string) []string {
 	}
 }
 
-// left is every trace of the tenant in the cluster.
+// left returns the names of all objects of the tenant that are left in the cluster.
 func (t tenant) left(ctx context.Context) string {
 	GinkgoHelper()
 	traces := kubectl(ctx, "get", "namespaces,organizations,accounts", "-o", "name") +

@@ -23,7 +23,7 @@ import (
 	"github.com/onsi/gomega/gexec"
 )
 
-// starting is how long a demo may take until it is up, on a slow machine.
+// starting is the time that a demo can need to start on a slow machine.
 const starting = 90 * time.Second
 
 var _ = Describe("The demo", Ordered, func() {
@@ -34,7 +34,8 @@ var _ = Describe("The demo", Ordered, func() {
 
 	start := func() *gexec.Session {
 		GinkgoHelper()
-		// Not CommandContext: that would kill it, and then nobody would clean up.
+		// Not CommandContext: it kills the process, and then the demo cannot clean
+		// up.
 		demo := exec.Command(program)
 		demo.Dir = root
 		demo.Env = append(os.Environ(), "TMPDIR="+temp, "PORTAL_PORT="+portalPort, "INBOX_PORT="+mailboxPort)
@@ -64,7 +65,7 @@ var _ = Describe("The demo", Ordered, func() {
 		portalPort, mailboxPort = portOf(freeAddress(ctx)), portOf(freeAddress(ctx))
 	})
 
-	It("brings up everything, says how to go on, and leaves nothing behind", func(ctx SpecContext) {
+	It("starts everything, prints the next steps, and leaves nothing behind", func(ctx SpecContext) {
 		demo := start()
 		Eventually(demo, starting).Should(gbytes.Say("Ctrl-C ends the demo"))
 		said := string(demo.Out.Contents())
@@ -110,7 +111,7 @@ var _ = Describe("The demo", Ordered, func() {
 		kubectl(advice("delete"))
 		Eventually(kubectl).WithArguments(advice("auth")).Should(HavePrefix("no"))
 
-		By("starting another one beside it")
+		By("starting a second demo beside it")
 		second := start()
 		Eventually(second, starting).Should(gexec.Exit(1))
 		complaint := string(second.Err.Contents())
@@ -124,7 +125,7 @@ var _ = Describe("The demo", Ordered, func() {
 		nothingIsLeft()
 	})
 
-	It("says what usher said last when it dies, and leaves nothing behind", func() {
+	It("prints the last lines of usher's log when usher dies, and leaves nothing behind", func() {
 		demo := start()
 		Eventually(demo, starting).Should(gbytes.Say("Ctrl-C ends the demo"))
 		for pid, command := range processesIn(temp) {
@@ -138,7 +139,7 @@ var _ = Describe("The demo", Ordered, func() {
 		nothingIsLeft()
 	})
 
-	It("can be called off while it starts, and leaves nothing behind", func() {
+	It("can be stopped while it starts, and leaves nothing behind", func() {
 		demo := start()
 		Eventually(demo, starting).Should(gbytes.Say("Starting etcd"))
 		demo.Terminate()
@@ -147,7 +148,7 @@ var _ = Describe("The demo", Ordered, func() {
 	})
 })
 
-// linkBeside is the link that the demo prints beside an address.
+// linkBeside returns the link that the demo prints beside an address.
 func linkBeside(said, address string) string {
 	GinkgoHelper()
 	line := regexp.MustCompile(regexp.QuoteMeta(address) + `\s.*(http://localhost:\d+/invitation/\S+)`).FindStringSubmatch(said)
@@ -155,15 +156,15 @@ func linkBeside(said, address string) string {
 	return line[1]
 }
 
-// processesIn are those that have a file of a directory in their command line,
-// as Linux tells.
+// processesIn returns the processes that have a file in the directory in their
+// command line, by process id. It reads /proc, so it needs Linux.
 func processesIn(dir string) map[int]string {
 	GinkgoHelper()
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	Expect(err).NotTo(HaveOccurred())
 	found := map[int]string{}
 	for _, line := range lines {
-		// A process that has gone meanwhile has no command line.
+		// A process that has ended in the meantime has no command line.
 		content, _ := os.ReadFile(line)
 		if command := string(bytes.ReplaceAll(content, []byte{0}, []byte{' '})); strings.Contains(command, dir) {
 			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(line)))

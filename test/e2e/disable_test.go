@@ -13,8 +13,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("An account that is disabled", func() {
-	It("loses its sessions and all access within seconds; enabling it brings the access back, and no session",
+var _ = Describe("A disabled account", func() {
+	It("loses its sessions and all access within seconds; enabling it restores the access, but no session",
 		Label("D7", "B8"), func(ctx SpecContext) {
 			acme := newTenant(ctx)
 			jane := acme.unique("jane")
@@ -38,7 +38,7 @@ var _ = Describe("An account that is disabled", func() {
 			browser.signIn(jane, password)
 			Expect(browser.text()).To(ContainSubstring(notLetIn))
 
-			By("editing the role meanwhile, and asking for another invitation, which nobody gets")
+			By("changing the role meanwhile, and requesting another invitation, which is not sent")
 			kubectl(ctx, "patch", "membership", "jane", "-n", acme.name, "--type=merge", `--patch={"spec":{"role":"observer"}}`)
 			acme.annotateResend(ctx, "jane")
 			Consistently(acme.subjects).WithArguments("jane").Should(HaveExactElements(invited, welcomed))
@@ -53,7 +53,7 @@ var _ = Describe("An account that is disabled", func() {
 			browser.mustSignIn(jane, password)
 			Expect(browser.complained()).To(BeEmpty())
 
-			By("deleting the Membership while nobody holds it")
+			By("deleting the Membership while its account is disabled")
 			turn(ctx, jane, accountsv1.AccountSwitchDisabled)
 			Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipInactive))
 			kubectl(ctx, "delete", "membership", "jane", "-n", acme.name)
@@ -61,7 +61,7 @@ var _ = Describe("An account that is disabled", func() {
 		})
 })
 
-// turn switches an Account on or off.
+// turn enables or disables an Account.
 func turn(ctx context.Context, userName string, to accountsv1.AccountSwitch) {
 	GinkgoHelper()
 	kubectl(ctx, "patch", "account", userName, "--type=merge", `--patch={"spec":{"state":"`+string(to)+`"}}`)

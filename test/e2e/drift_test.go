@@ -12,7 +12,7 @@ import (
 )
 
 var _ = Describe("A RoleBinding of a member", func() {
-	DescribeTable("is right again within five seconds", Label("K5"),
+	DescribeTable("is restored within five seconds", Label("K5"),
 		func(ctx SpecContext, meddle ...string) {
 			acme := newTenant(ctx)
 			jane := acme.unique("jane")
@@ -28,13 +28,13 @@ var _ = Describe("A RoleBinding of a member", func() {
 				g.Expect(mayThey(ctx, "mallory", "create", "deployments.apps", acme.staging())).To(Equal("no"))
 			}).WithTimeout(5 * time.Second).Should(Succeed())
 		},
-		Entry("after somebody deleted it", "delete"),
-		Entry("after somebody put another person in",
+		Entry("after another client deleted it", "delete"),
+		Entry("after another client replaced its subject",
 			"patch", "--type=json", `--patch=[{"op":"replace","path":"/subjects/0/name","value":"usher:mallory"}]`),
-		Entry("after somebody put another person beside",
+		Entry("after another client added a subject",
 			"patch", "--type=json", `--patch=[{"op":"add","path":"/subjects/-","value":{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"usher:mallory"}}]`),
-		Entry("after somebody took everybody out", "patch", "--type=merge", `--patch={"subjects":null}`),
-		Entry("after somebody took its labels off", "label",
+		Entry("after another client removed all its subjects", "patch", "--type=merge", `--patch={"subjects":null}`),
+		Entry("after another client removed its labels", "label",
 			"app.kubernetes.io/managed-by-", "accounts.usher.dev/organization-", "accounts.usher.dev/membership-",
 			"accounts.usher.dev/membership-namespace-", "accounts.usher.dev/account-"),
 	)

@@ -14,8 +14,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("Somebody who has accepted", func() {
-	It("follows the mail to the page to sign in, reads who they are and what they may do, and signs out for good",
+var _ = Describe("A member who has accepted", func() {
+	It("follows the mail to the sign-in page, reads their names and permissions, and signs out permanently",
 		Label("A9", "B7", "D8"), func(ctx SpecContext) {
 			acme := newTenant(ctx, "supportContact: help@acme.example")
 			jane := acme.unique("jane")
@@ -46,7 +46,7 @@ var _ = Describe("Somebody who has accepted", func() {
 			))
 			session := browser.session()
 
-			By("signing out, which no going back and no copy of the cookie undoes")
+			By("signing out, which neither going back nor a copy of the cookie undoes")
 			browser.click(signOut)
 			Expect(browser.text()).To(ContainSubstring("You are signed out."))
 			browser.leave(chromedp.Evaluate[chromedp.Void]("history.back()"))
@@ -62,12 +62,12 @@ var _ = Describe("Somebody who has accepted", func() {
 			Expect(browser.complained()).To(BeEmpty())
 		})
 
-	It("reads the same for a wrong password as for a name that nobody has", Label("B7"), func(ctx SpecContext) {
+	It("reads the same for a wrong password as for an unknown name", Label("B7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		browser := newPage()
 		var read []string
-		for _, name := range []string{acme.unique("jane"), acme.email("jane"), acme.unique("nobody"), "nobody@example.com", "Not A Name!"} {
+		for _, name := range []string{acme.unique("jane"), acme.email("jane"), acme.unique("unknown"), "unknown@example.com", "Not A Name!"} {
 			browser.signIn(name, newPassword())
 			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
 			Expect(browser.path()).To(Equal("/sign-in"))
@@ -81,7 +81,7 @@ var _ = Describe("Somebody who has accepted", func() {
 		Expect(browser.complained()).To(BeEmpty())
 	})
 
-	It("sees where they are signed in, and signs out everywhere", Label("B7"), func(ctx SpecContext) {
+	It("sees their sessions, and signs out everywhere", Label("B7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		jane := acme.unique("jane")
 		password := acme.join(ctx, "jane", "developer", jane)
@@ -92,14 +92,14 @@ var _ = Describe("Somebody who has accepted", func() {
 		Expect(sessions()).To(Equal("2"))
 		Expect(office.text()).To(ContainSubstring("(here)"))
 
-		By("ending the other one")
+		By("ending the other session")
 		office.click(".sessions li:not(:has(strong)) button")
 		Expect(office.text()).To(ContainSubstring("The session was ended."))
 		Expect(sessions()).To(Equal("1"))
 		home.open(usher.url + "/account")
 		Expect(home.path()).To(Equal("/sign-in"))
 
-		By("ending all of them")
+		By("ending all sessions")
 		home.mustSignIn(jane, password)
 		office.click("form:has(input[value=all]) button")
 		Expect(office.path()).To(Equal("/sign-in"))

@@ -12,8 +12,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("An organization of another company", func() {
-	It("wants an account of its own, with another user name, as the page explains", Label("B11"), func(ctx SpecContext) {
+var _ = Describe("An organization of another legal entity", func() {
+	It("requires an account of its own, with another user name, as the page explains", Label("B11"), func(ctx SpecContext) {
 		acme, other := newTenant(ctx, company), newTenant(ctx, "legalEntity: Globex GmbH")
 		apply(ctx, strings.Replace(other.manifest("legalEntity: Globex GmbH"), "Acme Rocket Works", "Globex", 1))
 		jane, doe := acme.unique("jane"), acme.unique("doe")
@@ -22,7 +22,7 @@ var _ = Describe("An organization of another company", func() {
 		Eventually(acme.subjects).WithArguments("jane").Should(ContainElement("Invitation to join Globex"))
 		link := mailbox.Link(acme.email("jane"))
 
-		By("trying it with the one that there is")
+		By("trying it with the existing account")
 		browser := newPage()
 		browser.open(link)
 		browser.fill("sign-in-name", jane)
@@ -34,7 +34,7 @@ var _ = Describe("An organization of another company", func() {
 			Not(ContainSubstring("Accept with this account")),
 		))
 
-		By("making another, which cannot have the same name")
+		By("creating another account, which cannot have the same name")
 		browser.fillIn(jane, newPassword())
 		browser.submit()
 		Expect(browser.beside("user-name-problem")).To(ContainSubstring("Somebody has this user name already"))
@@ -45,7 +45,7 @@ var _ = Describe("An organization of another company", func() {
 		Eventually(other.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
 		Expect(acme.accounts(ctx, "jane")).To(ConsistOf(jane, doe))
 
-		By("signing in with either, by its password where the address is the same")
+		By("signing in with either; for the shared address, the password decides")
 		for name, signsIn := range map[string]struct{ password, theirs, other string }{
 			jane: {password, "Acme Rocket Works", "Globex"}, doe: {another, "Globex", "Acme Rocket Works"},
 		} {
@@ -60,14 +60,14 @@ var _ = Describe("An organization of another company", func() {
 	})
 })
 
-var _ = Describe("Somebody whose address changes", func() {
-	It("is moved by two manifests: one that invites the new address, and the old one deleted", Label("B5", "B12"), func(ctx SpecContext) {
+var _ = Describe("A member whose address changes", func() {
+	It("moves by two steps: a manifest invites the new address, and the old one is deleted", Label("B5", "B12"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "supportContact: help@acme.example")
 		before, after := acme.unique("jane"), acme.unique("jane-doe")
 		password := acme.join(ctx, "jane", "developer", before)
 		Eventually(mayThey).WithArguments(ctx, before, "create", "deployments.apps", acme.staging()).Should(Equal("yes"))
 
-		By("reading that it cannot be changed, and what to do instead")
+		By("reading that the address cannot be changed, and what to do instead")
 		for object, instead := range map[string]string{
 			"account/" + before: "email cannot be changed: invite the new address and delete this Account",
 			"membership/jane":   "email cannot be changed: create a Membership with the new address and delete this one",
@@ -81,11 +81,11 @@ var _ = Describe("Somebody whose address changes", func() {
 			ContainSubstring("To move to another address, ask whoever manages your organization to invite the new one"),
 			ContainSubstring("help@acme.example")))
 
-		By("inviting the new one")
+		By("inviting the new address")
 		acme.join(ctx, "jane-new", "developer", after)
 		Eventually(mayThey).WithArguments(ctx, after, "create", "deployments.apps", acme.staging()).Should(Equal("yes"))
 
-		By("deleting the old one")
+		By("deleting the old Membership")
 		kubectl(ctx, "delete", "membership", "jane", "-n", acme.name)
 		Eventually(mayThey).WithArguments(ctx, before, "create", "deployments.apps", acme.staging()).Should(Equal("no"))
 		Eventually(acme.bindings).WithArguments(ctx).Should(Equal(acme.staging() + " edit usher:" + after + "\n"))

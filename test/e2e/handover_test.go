@@ -13,8 +13,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("An invitation that is handed over by hand", func() {
-	It("is a link in a Secret, which is gone once it was used", Label("E4", "E1", "K4", "K7"), func(ctx SpecContext) {
+var _ = Describe("An invitation that an admin delivers manually", func() {
+	It("is a link in a Secret, which is deleted after the link is used", Label("E4", "E1", "K4", "K7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		apply(ctx, acme.membership("jane", "developer", "delivery: [Link]"))
 		kubectl(ctx, "wait", "--for=condition=Ready", "membership/jane", "-n", acme.name, "--timeout=20s")
@@ -35,7 +35,7 @@ var _ = Describe("An invitation that is handed over by hand", func() {
 		acme.mail("jane", welcomed)
 	})
 
-	It("goes by mail as well where both are asked for, and it is the same link", Label("E4"), func(ctx SpecContext) {
+	It("is also mailed if the manifest requests both, with the same link", Label("E4"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		mailed := acme.invite(ctx, "jane", "developer", "delivery: [Email, Link]")
 		kubectl(ctx, "wait", "--for=condition=Ready", "membership/jane", "-n", acme.name, "--timeout=20s")
@@ -61,7 +61,7 @@ var _ = Describe("The language", func() {
 			Expect(browser.language()).To(Equal("it"))
 			Expect(browser.text()).To(And(ContainSubstring("Si unisca a Acme Rocket Works"), ContainSubstring("Crea l'account")))
 
-			By("choosing another, which keeps the page and the user name that was chosen on it")
+			By("choosing another language, which keeps the page and the chosen user name")
 			browser.click(".proposals li:last-child a")
 			chosen := browser.value("user-name")
 			browser.click("a[hreflang=de]")
@@ -75,7 +75,7 @@ var _ = Describe("The language", func() {
 			Expect(browser.evaluate("location.pathname")).To(HaveSuffix("/decline"))
 			browser.click("form p a")
 
-			By("reading what is wrong with the form in that language, and being welcomed in that of the invitation")
+			By("reading the problems of the form in that language, and the welcome mail in that of the invitation")
 			browser.submit()
 			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
 			Expect(browser.language()).To(Equal("es"))
@@ -86,7 +86,7 @@ var _ = Describe("The language", func() {
 			acme.mail("jane", "Le diamo il benvenuto nell'organizzazione Acme Rocket Works")
 		})
 
-	It("is that of the Organization where the invitation does not say", Label("E5"), func(ctx SpecContext) {
+	It("is that of the Organization if the invitation has none", Label("E5"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "language: de")
 		link := acme.invite(ctx, "jane", "developer")
 		Expect(acme.subjects("jane")).To(HaveExactElements(ContainSubstring("Einladung")))
@@ -95,7 +95,7 @@ var _ = Describe("The language", func() {
 	})
 })
 
-// language is that of the page.
+// language returns the language of the page.
 func (p *page) language() string {
 	GinkgoHelper()
 	return p.evaluate("document.documentElement.lang")

@@ -25,16 +25,16 @@ import (
 	"github.com/usher-dev/usher/hack/cluster/child"
 )
 
-// ending is how long a process of Usher may take to end.
+// ending is the time that a process of Usher can need to end.
 const ending = 30 * time.Second
 
-// installation is Usher as a platform team installs it: a controller, and two
-// portals behind one proxy.
+// installation is Usher as a platform team installs it: a controller, and two portals
+// behind one proxy.
 type installation struct {
 	dir, kubeconfig string
-	// url is where people reach the portals: the proxy before them.
+	// url is the public address of the portals: the proxy in front of them.
 	url string
-	// metrics is where the controller's are.
+	// metrics is the address of the controller's metrics endpoint.
 	metrics string
 
 	proxy *http.Server
@@ -94,7 +94,7 @@ func (i *installation) startControllerWith(args ...string) *child.Process {
 	}, args...)...)
 }
 
-// startPortal starts a portal, and tells the proxy once it answers.
+// startPortal starts a portal, and adds it to the proxy once it answers.
 func (i *installation) startPortal(ctx context.Context) *child.Process {
 	GinkgoHelper()
 	address := freeAddress(ctx)
@@ -106,9 +106,9 @@ func (i *installation) startPortal(ctx context.Context) *child.Process {
 	return portal
 }
 
-// scaleUp starts a third portal, which stays, and for the rest of the spec a
-// second controller that works beside the first: nobody elects a leader, as if
-// the lease were lost.
+// scaleUp starts a third portal, which stays. For the rest of the spec it also starts
+// a second controller that works beside the first: without leader election, as if the
+// lease were lost.
 func (i *installation) scaleUp(ctx context.Context) {
 	GinkgoHelper()
 	i.portals = append(i.portals, i.startPortal(ctx))
@@ -116,7 +116,8 @@ func (i *installation) scaleUp(ctx context.Context) {
 	DeferCleanup(second.Stop, ending)
 }
 
-// startProxy spreads requests over the portals, as an ingress does.
+// startProxy starts a proxy that spreads requests over the portals, as an ingress
+// does.
 func (i *installation) startProxy(ctx context.Context) {
 	GinkgoHelper()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -136,7 +137,7 @@ func (i *installation) startProxy(ctx context.Context) {
 		Handler: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: next()})
 			r.Out.Host = r.In.Host
-			// Each visitor says where they come from: see visitor and page.
+			// Each visitor sets their own address: see visitor and page.
 			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
 		}},
@@ -144,8 +145,8 @@ func (i *installation) startProxy(ctx context.Context) {
 	go func() { _ = i.proxy.Serve(listener) }()
 }
 
-// stop ends the processes that run. It is an error if one of them does not
-// end well, or had ended by itself.
+// stop ends the running processes. It returns an error if one of them fails to end
+// cleanly, or had already ended.
 func (i *installation) stop() error {
 	errs := []error{i.proxy.Close()}
 	for _, process := range append(i.portals, i.controller) {
@@ -156,7 +157,7 @@ func (i *installation) stop() error {
 	return errors.Join(errs...)
 }
 
-// said is all that all processes of Usher have logged.
+// said returns the logs of all processes of Usher.
 func (i *installation) said() string {
 	var all strings.Builder
 	for _, process := range i.all {
@@ -165,7 +166,7 @@ func (i *installation) said() string {
 	return all.String()
 }
 
-// measured is what the controller says at its metrics endpoint.
+// measured returns the content of the controller's metrics endpoint.
 func (i *installation) measured(ctx context.Context) string {
 	GinkgoHelper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.metrics+"/metrics", nil)
@@ -179,7 +180,7 @@ func (i *installation) measured(ctx context.Context) string {
 	return string(body)
 }
 
-// freeAddress is an address that nobody listens at right now.
+// freeAddress returns an address on which no process listens right now.
 func freeAddress(ctx context.Context) string {
 	GinkgoHelper()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")

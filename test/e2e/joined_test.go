@@ -17,8 +17,8 @@ import (
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 )
 
-var _ = Describe("Once somebody has joined", func() {
-	It("they read how to sign in and what they may do; the owner and the chat are told, all of it once",
+var _ = Describe("After an invited person has joined,", func() {
+	It("they read how to sign in and what they may do, and the owner and the chat get a notice, each of them once",
 		Label("A9", "C8", "K8"), func(ctx SpecContext) {
 			acme := newTenant(ctx)
 			chat := acme.startChat(ctx)
@@ -44,7 +44,7 @@ var _ = Describe("Once somebody has joined", func() {
 			const toChat = "Welcome! Jane Doe has joined Acme Rocket Works as Developer."
 			Eventually(chat.posts).Should(ContainElement(toChat))
 
-			By("starting the controller anew")
+			By("restarting the controller")
 			Expect(usher.controller.Stop(ending)).To(Succeed())
 			usher.startController()
 			acme.join(ctx, "june", "observer", acme.unique("june"))
@@ -58,7 +58,7 @@ var _ = Describe("Once somebody has joined", func() {
 		})
 })
 
-// chat is a Mattermost with one incoming webhook.
+// chat is a fake Mattermost server with one incoming webhook.
 type chat struct {
 	hook string
 
@@ -93,28 +93,28 @@ func (c *chat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case c.ill:
 		http.Error(w, "cannot serve "+r.URL.String(), http.StatusInternalServerError)
 	case err != nil || r.Method != http.MethodPost || r.URL.Path != "/hooks/"+c.hook:
-		http.Error(w, "that is no notice", http.StatusBadRequest)
+		http.Error(w, "this is not a notice", http.StatusBadRequest)
 	default:
 		c.texts = append(c.texts, post.Text)
 		_, _ = w.Write([]byte("ok"))
 	}
 }
 
-// fallIll has the chat answer every post with an error that repeats its secret.
+// fallIll makes the chat answer every post with an error that repeats its secret.
 func (c *chat) fallIll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ill = true
 }
 
-// posts are the texts that were posted, oldest first.
+// posts returns the posted texts, oldest first.
 func (c *chat) posts() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.texts)
 }
 
-// called is how often somebody tried to post.
+// called returns how many requests the chat got.
 func (c *chat) called() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,11 +14,12 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// toLeave leads from the account page to the one to leave an organization on.
+// toLeave selects the link from the account page to the page for leaving an
+// organization.
 const toLeave = "main a[href*='/leave']"
 
-var _ = Describe("Somebody who leaves an organization", func() {
-	It("has lost all access within seconds, keeps the account, and is not invited anew", Label("B8"), func(ctx SpecContext) {
+var _ = Describe("A member who leaves an organization", func() {
+	It("loses all access within seconds, keeps the account, and is not invited again", Label("B8"), func(ctx SpecContext) {
 		acme, other := newTenant(ctx, company), newTenant(ctx, company)
 		jane := acme.unique("jane")
 		password := acme.join(ctx, "jane", "developer", jane)
@@ -26,7 +27,7 @@ var _ = Describe("Somebody who leaves an organization", func() {
 		Eventually(acme.subjects).WithArguments("jane").Should(HaveExactElements(invited, welcomed, invited, welcomed))
 		Eventually(mayThey).WithArguments(ctx, jane, "create", "deployments.apps", acme.staging()).Should(Equal("yes"))
 
-		By("thinking it over")
+		By("opening the page and going back")
 		browser := newPage()
 		browser.mustSignIn(jane, password)
 		browser.click(toLeave + "[href*='" + acme.name + "']")
@@ -57,7 +58,7 @@ var _ = Describe("Somebody who leaves an organization", func() {
 		Expect(browser.complained()).To(BeEmpty())
 	})
 
-	It("cannot be its only owner, whatever they send", func(ctx SpecContext) {
+	It("cannot be its only owner, even with a forged request", func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		ada := acme.unique("ada")
 		password := acme.join(ctx, "ada", "owner", ada)
@@ -72,7 +73,7 @@ var _ = Describe("Somebody who leaves an organization", func() {
 		Expect(body).To(ContainSubstring(refusal))
 		Consistently(acme.state).WithArguments(ctx, "ada").Should(Equal(accountsv1.MembershipActive))
 
-		By("making somebody else one")
+		By("adding another owner")
 		acme.join(ctx, "june", "owner", acme.unique("june"))
 		Eventually(func() string {
 			browser.open(usher.url + "/account/leave?membership=" + acme.name + "/ada")

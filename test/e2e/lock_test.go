@@ -10,8 +10,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-var _ = Describe("An account at which passwords are guessed", func() {
-	It("is locked by the fifth, even for the right one, and opened by a new password that is mailed to the address on file",
+var _ = Describe("An account under password guessing", func() {
+	It("is locked by the fifth failed sign-in, even for the right password, and unlocked by a password reset to the address on file",
 		Label("B2"), func(ctx SpecContext) {
 			acme := newTenant(ctx)
 			jane := acme.unique("jane")
@@ -20,7 +20,7 @@ var _ = Describe("An account at which passwords are guessed", func() {
 			victim := newPage()
 			victim.mustSignIn(jane, password)
 
-			By("trying five")
+			By("trying five passwords")
 			guess(ctx, jane, 4)
 			Expect(accountState(ctx, jane)).To(Equal("Active"))
 			browser := newPage()
@@ -28,21 +28,21 @@ var _ = Describe("An account at which passwords are guessed", func() {
 			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
 			wrong := browser.text()
 
-			By("trying the right one, which reads the same")
+			By("trying the right password, which gets the same answer")
 			browser.signIn(jane, password)
 			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
 			Expect(browser.text()).To(Equal(wrong))
 			victim.open(usher.url + "/account")
 			Expect(victim.path()).To(Equal("/sign-in"), "a lock ends the sessions")
 
-			By("being told of it, once")
+			By("getting one mail about it")
 			Eventually(accountState).WithArguments(ctx, jane).Should(Equal("Locked"))
 			Expect(condition(ctx, "Locked", "account", jane)).To(Equal("True TooManyFailures"))
 			Expect(acme.mail("jane", lockedMailed).Text).To(And(
 				ContainSubstring("for the user name "+jane), ContainSubstring("none of these tries succeeded"), ContainSubstring(usher.url+"/reset")))
 			guess(ctx, jane, 1)
 
-			By("going by what the page offers")
+			By("following the link on the page")
 			browser.click(".problems a")
 			Expect(browser.path()).To(Equal("/reset"))
 			browser.fill("sign-in-name", jane)
@@ -56,7 +56,7 @@ var _ = Describe("An account at which passwords are guessed", func() {
 			browser.submit()
 			Expect(browser.text()).To(ContainSubstring("Your password is changed"))
 
-			By("being let in with it")
+			By("signing in with the new password")
 			browser.mustSignIn(jane, chosen)
 			Eventually(accountState).WithArguments(ctx, jane).Should(Equal("Active"))
 			Expect(condition(ctx, "Locked", "account", jane)).To(Equal("False NotLocked"))
@@ -64,7 +64,7 @@ var _ = Describe("An account at which passwords are guessed", func() {
 			Expect(browser.complained()).To(BeEmpty())
 		})
 
-	It("is locked earlier where one of its organizations says so", Label("B2"), func(ctx SpecContext) {
+	It("is locked earlier if one of its organizations sets a lower limit", Label("B2"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "signIn: {maxFailures: 3}")
 		jane := acme.unique("jane")
 		password := acme.join(ctx, "jane", "developer", jane)
@@ -76,7 +76,7 @@ var _ = Describe("An account at which passwords are guessed", func() {
 		Expect(browser.text()).To(ContainSubstring(notLetIn))
 	})
 
-	It("is opened by an admin who annotates the Account, or a Membership of an Organization that they manage",
+	It("is unlocked by an admin who annotates the Account, or a Membership of an Organization that they manage",
 		Label("B2", "D7"), func(ctx SpecContext) {
 			acme := newTenant(ctx)
 			jane := acme.unique("jane")
@@ -89,12 +89,13 @@ var _ = Describe("An account at which passwords are guessed", func() {
 				annotateNow(ctx, unlocks, object...)
 				Eventually(accountState).WithArguments(ctx, jane).Should(Equal("Active"))
 				browser.mustSignIn(jane, password)
-				// It would open the next lock of the last minute too.
+				// The annotation would also end the next lock, which is dated one
+				// minute back.
 				kubectl(ctx, append([]string{"annotate"}, append(object, unlocks+"-")...)...)
 			}
 		})
 
-	It("is not opened, nor reset, by those who manage one organization where the person owns another",
+	It("is neither unlocked nor reset by managers of one organization if the person owns another",
 		Label("B2", "D7"), func(ctx SpecContext) {
 			acme, other := newTenant(ctx, company), newTenant(ctx, company)
 			jane := other.unique("jane")

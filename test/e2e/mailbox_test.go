@@ -16,12 +16,11 @@ import (
 	"github.com/usher-dev/usher/hack/inbox"
 )
 
-// smtpPassword is that of Usher at the mail server.
+// smtpPassword is Usher's password at the mail server.
 var smtpPassword = "salty Anchor mill " + utilrand.String(8)
 
-// startMailbox starts a mail server like those out there: nobody hands it a
-// mail without TLS and a password. What Usher needs to know of it is in files
-// of the directory.
+// startMailbox starts a mail server that behaves like public ones: it accepts no mail
+// without TLS and a password. The files that Usher needs for it are in dir.
 func startMailbox(dir string) {
 	GinkgoHelper()
 	certificate, key, err := cert.GenerateSelfSignedCertKey("127.0.0.1", nil, nil)

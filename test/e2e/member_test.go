@@ -23,7 +23,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Sentences that many specs are about.
+// Sentences that many specs check.
 const (
 	notLetIn = "User name or password is not right."
 	nextStep = "One more step"
@@ -37,15 +37,15 @@ const (
 	factorMailed   = "Your second factor was changed"
 )
 
-// What is clicked on the pages of those who have an account.
+// The elements to click on the pages for people with an account.
 const (
 	sendCode = "form[action*='/sign-in/code'] button[type=submit]"
 	signOut  = "form[action*='/sign-out'] button[type=submit]"
-	// acceptWithIt accepts with the account that somebody is signed in with.
+	// acceptWithIt accepts with the account of the current session.
 	acceptWithIt = "form[action*='/accept'] button[type=submit]"
 )
 
-// signIn opens the page to sign in at, and sends its form.
+// signIn opens the sign-in page, and sends its form.
 func (p *page) signIn(name, password string) {
 	GinkgoHelper()
 	p.open(usher.url + "/sign-in")
@@ -54,21 +54,20 @@ func (p *page) signIn(name, password string) {
 	p.click(signIn)
 }
 
-// mustSignIn signs in somebody for whom the password is enough.
+// mustSignIn signs in a person who needs only a password.
 func (p *page) mustSignIn(name, password string) {
 	GinkgoHelper()
 	p.signIn(name, password)
 	Expect(p.path()).To(HavePrefix("/account"), p.text())
 }
 
-// path is that of the page's address.
+// path returns the path of the page's address.
 func (p *page) path() string {
 	GinkgoHelper()
 	return p.evaluate("location.pathname")
 }
 
-// session is what the browser keeps of being signed in, as the header that
-// brings it along.
+// session returns the browser's session cookie, as the header that sends it.
 func (p *page) session() string {
 	GinkgoHelper()
 	ctx, cancel := context.WithTimeout(p.tab, patience)
@@ -85,18 +84,18 @@ func (p *page) session() string {
 		}
 		return err
 	}))).To(Succeed())
-	Expect(session).NotTo(BeEmpty(), "nobody is signed in")
+	Expect(session).NotTo(BeEmpty(), "the browser is not signed in")
 	return session
 }
 
-// sessionToken is what is secret of it.
+// sessionToken returns the secret part of the session header.
 func sessionToken(session string) string {
 	_, value, _ := strings.Cut(session, "=")
 	token, _, _ := strings.Cut(value, ".")
 	return token
 }
 
-// guess tries a wrong password so many times.
+// guess tries a wrong password the given number of times.
 func guess(ctx context.Context, name string, times int) {
 	GinkgoHelper()
 	v := newVisitor()
@@ -107,8 +106,8 @@ func guess(ctx context.Context, name string, times int) {
 	}
 }
 
-// locked has so many wrong passwords counted against an Account, as if they had
-// been typed a while ago.
+// locked counts failed sign-ins against an Account, as if they had happened a while
+// ago.
 func locked(ctx context.Context, userName string, failures int) {
 	GinkgoHelper()
 	then := time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)
@@ -117,7 +116,7 @@ func locked(ctx context.Context, userName string, failures int) {
 	Eventually(accountState).WithArguments(ctx, userName).Should(Equal("Locked"))
 }
 
-// accountState is what kubectl get shows as the state of an Account.
+// accountState returns the state of an Account that kubectl get shows.
 func accountState(ctx context.Context, userName string) string {
 	GinkgoHelper()
 	if cells := row(kubectl(ctx, "get", "accounts"), userName); len(cells) > 1 {
@@ -126,23 +125,24 @@ func accountState(ctx context.Context, userName string) string {
 	return ""
 }
 
-// annotateNow asks for something by an annotation with the time, as the
-// documentation says: the next full second, which is after all that the request
-// can be about.
+// annotateNow requests something with an annotation that holds the time, as the
+// documentation describes. The time is the next full second, which is after
+// everything that the request can be about.
 func annotateNow(ctx context.Context, annotation string, object ...string) {
 	GinkgoHelper()
 	at := time.Now().Truncate(time.Second).Add(time.Second).UTC().Format(time.RFC3339)
 	kubectl(ctx, append([]string{"annotate", "--overwrite"}, append(object, annotation+"="+at)...)...)
 }
 
-// condition is the status and the reason of a condition, or empty: there is none.
+// condition returns the status and the reason of a condition; "" means that it is not
+// set.
 func condition(ctx context.Context, conditionType string, object ...string) string {
 	GinkgoHelper()
 	path := `jsonpath={range .status.conditions[?(@.type=="` + conditionType + `")]}{.status} {.reason}{end}`
 	return kubectl(ctx, append([]string{"get", "-o", path}, object...)...)
 }
 
-// resetLinks are those in all mails to somebody, oldest first.
+// resetLinks returns the links in all mails to a person, oldest first.
 func (t tenant) resetLinks(name string) []string {
 	var all []string
 	for _, mail := range mailbox.For(t.email(name)) {
@@ -153,14 +153,14 @@ func (t tenant) resetLinks(name string) []string {
 
 var resetLink = regexp.MustCompile(`http://\S+/reset/[A-Za-z0-9_-]{20,}`)
 
-// keptSecrets are what people were shown in this run, or had in their browsers,
-// besides their passwords.
+// keptSecrets are secrets that pages showed in this run, or that browsers held.
+// Passwords are kept elsewhere.
 var (
 	keptSecrets   []string
 	keptSecretsMu sync.Mutex
 )
 
-// keepSecret remembers what nobody else may ever read.
+// keepSecret records a secret that no other person may ever read.
 func keepSecret(secret string) string {
 	keptSecretsMu.Lock()
 	defer keptSecretsMu.Unlock()
@@ -170,14 +170,14 @@ func keepSecret(secret string) string {
 	return secret
 }
 
-// unlocks and resets are how an admin asks for these.
+// unlocks and resets are the annotations with which an admin requests these.
 const (
 	unlocks = accountsv1.UnlockAnnotation
 	resets  = accountsv1.ResetAnnotation
 )
 
-// add invites somebody who has an account through another Organization already,
-// and who accepts with it.
+// add invites a person who already has an account through another Organization, and
+// who accepts with it.
 func (t tenant) add(ctx SpecContext, from tenant, name, role, userName, password string) {
 	GinkgoHelper()
 	browser := newPage()
@@ -190,7 +190,7 @@ func (t tenant) add(ctx SpecContext, from tenant, name, role, userName, password
 	Eventually(t.state).WithArguments(ctx, name).Should(Equal(accountsv1.MembershipActive))
 }
 
-// inviteAlso invites somebody who was invited to another Organization before, and
+// inviteAlso invites a person who was invited to another Organization before, and
 // returns the link in the mail.
 func (t tenant) inviteAlso(ctx context.Context, from tenant, name, role string) string {
 	GinkgoHelper()

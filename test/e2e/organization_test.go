@@ -14,7 +14,7 @@ import (
 )
 
 var _ = Describe("The manifest of an Organization", func() {
-	It("names its first owners, who are invited by nothing else", Label("D1", "D3"), func(ctx SpecContext) {
+	It("names its first owners, and nothing else invites them", Label("D1", "D3"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		founders := fmt.Sprintf("founders: [{name: ada, email: %s, givenName: Ada, familyName: Example, role: owner}]", acme.email("ada"))
 		apply(ctx, acme.manifest(founders))
@@ -30,10 +30,10 @@ var _ = Describe("The manifest of an Organization", func() {
 			return row(kubectl(ctx, "get", "memberships", "-n", acme.name), "ada")
 		}).Should(ContainElements("Active", "owner", acme.unique("ada")))
 
-		By("being told who joins, and not coming back once they were removed")
+		By("getting mail when a person joins, and staying removed after being removed")
 		acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		acme.mail("ada", joined)
-		acme.join(ctx, "june", "owner", acme.unique("june")) // the last owner would stay
+		acme.join(ctx, "june", "owner", acme.unique("june")) // the last owner cannot be removed
 		kubectl(ctx, "delete", "membership", "ada", "-n", acme.name)
 		apply(ctx, acme.manifest(founders, "language: it"))
 		Eventually(kubectl).WithArguments(ctx, "get", "organization", acme.name, "-o",
@@ -41,7 +41,7 @@ var _ = Describe("The manifest of an Organization", func() {
 		Consistently(acme.state).WithArguments(ctx, "ada").Should(BeEmpty())
 	})
 
-	It("says how many people it has seats for; the next one waits, unmailed, until a seat is free", Label("D2", "C9", "K2"), func(ctx SpecContext) {
+	It("limits its seats; the next person waits, without mail, until a seat is free", Label("D2", "C9", "K2"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "seats: 1")
 		acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		apply(ctx, acme.membership("john", "developer"))
@@ -61,7 +61,7 @@ var _ = Describe("The manifest of an Organization", func() {
 })
 
 var _ = Describe("kubectl wait", func() {
-	It("comes back for every kind as soon as Usher has done its part, whatever the people do", Label("K2"), func(ctx SpecContext) {
+	It("returns for every kind as soon as Usher has done its part, without waiting for people", Label("K2"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		acme.join(ctx, "active", "developer", acme.unique("jane"))
 		acme.decline(ctx, "declined", "no time")

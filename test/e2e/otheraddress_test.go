@@ -17,8 +17,8 @@ import (
 
 const codeMailed = "Confirm your address for Acme Rocket Works"
 
-var _ = Describe("Somebody who wants to accept with another address", func() {
-	It("confirms it by a code, and the account has that address", Label("A3", "C4", "E7"), func(ctx SpecContext) {
+var _ = Describe("An invited person who wants to accept with another address", func() {
+	It("confirms it with a code, and the account has that address", Label("A3", "C4", "E7"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "addressMatch: AnyAddress")
 		browser := newPage()
 		browser.open(acme.invite(ctx, "jane", "developer"))
@@ -38,7 +38,7 @@ var _ = Describe("Somebody who wants to accept with another address", func() {
 		Expect(browser.value("user-name")).To(Equal(acme.unique("jane")))
 		Expect(acme.accounts(ctx, "home")).To(BeEmpty())
 
-		By("typing the right one")
+		By("typing the right code")
 		browser.fill("code", code)
 		browser.fillIn(acme.unique("jane"), newPassword())
 		browser.submit()
@@ -52,7 +52,7 @@ var _ = Describe("Somebody who wants to accept with another address", func() {
 		Expect(acme.mail("home", welcomed).Text).To(ContainSubstring("Sign-in address: " + acme.email("home")))
 	})
 
-	It("may still take the invited one after all", Label("C4"), func(ctx SpecContext) {
+	It("can still choose the invited address", Label("C4"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		browser := newPage(withoutScript())
 		browser.open(acme.invite(ctx, "jane", "developer", "addressMatch: AnyAddress"))
@@ -67,7 +67,7 @@ var _ = Describe("Somebody who wants to accept with another address", func() {
 		Expect(acme.accounts(ctx, "jane")).To(HaveExactElements(acme.unique("jane")))
 	})
 
-	It("cannot where the invited address alone will do, whatever they send", Label("C4"), func(ctx SpecContext) {
+	It("cannot if only the invited address is allowed, even with forged requests", Label("C4"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "addressMatch: AnyAddress")
 		link := acme.invite(ctx, "jane", "developer", "addressMatch: Strict")
 		acme.settled(ctx, "jane")
@@ -98,7 +98,7 @@ var _ = Describe("Somebody who wants to accept with another address", func() {
 
 var digits = regexp.MustCompile(`\b(\d{4}) (\d{4})\b`)
 
-// codeIn is the code in a mail, as a person reads it.
+// codeIn returns the code in a mail, in the form in which a person reads it.
 func codeIn(mail inbox.Message) string {
 	GinkgoHelper()
 	code := digits.FindString(mail.Text)
@@ -106,7 +106,7 @@ func codeIn(mail inbox.Message) string {
 	return code
 }
 
-// wrong is a code with one digit changed.
+// wrong returns the code with one digit changed.
 func wrong(code string) string {
 	other := "1"
 	if code[0] == '1' {

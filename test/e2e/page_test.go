@@ -22,20 +22,20 @@ var _ = Describe("The page of an invitation", func() {
 		acme := newTenant(ctx)
 		browser := newPage(withoutScript())
 		browser.open(acme.invite(ctx, "jane", "developer"))
-		Expect(browser.text()).NotTo(ContainSubstring("Show"), "that button is the script's")
+		Expect(browser.text()).NotTo(ContainSubstring("Show"), "the button needs the script")
 
 		By("choosing a proposal, which is a link")
 		proposal := browser.evaluate("[...document.querySelectorAll('.proposals a')].at(-1).innerText")
 		browser.leave(chromedp.Click(chromedp.CSS(".proposals li:last-child a")))
 		Expect(browser.value("user-name")).To(Equal(proposal))
 
-		By("sending it half filled in")
+		By("sending the form half filled in")
 		browser.fill("user-name", acme.unique("jane"))
 		browser.submit()
 		Expect(browser.beside("password-problem")).To(ContainSubstring("at least 15 characters"))
 		Expect(browser.value("user-name")).To(Equal(acme.unique("jane")))
 
-		By("sending it filled in")
+		By("sending the form filled in")
 		browser.fillIn(acme.unique("jane"), newPassword())
 		browser.submit()
 		Expect(browser.text()).To(ContainSubstring("Your account is ready"))
@@ -61,9 +61,9 @@ var _ = Describe("The page of an invitation", func() {
 		browser.tabTo("password-again")
 		browser.leave(enter())
 
-		By("being led to what is wrong")
-		// The browser sets the focus of a page with the first picture of it,
-		// which can be after the page has loaded.
+		By("being led to the problem")
+		// The browser sets the focus of a page when it first renders it, which can be
+		// after the page has loaded.
 		Eventually(browser.focused).Should(Equal("problems"))
 		browser.press(kb.Tab)
 		browser.do(enter())
@@ -81,7 +81,7 @@ var _ = Describe("The page of an invitation", func() {
 		Expect(browser.complained()).To(BeEmpty())
 	})
 
-	DescribeTable("fits a telephone, and follows the light or dark of the system", Label("E7", "screenshots"),
+	DescribeTable("fits a phone, and follows the light or dark mode of the system,", Label("E7", "screenshots"),
 		func(ctx SpecContext, name string, arrive func(p *page, link string), send string) {
 			acme := newTenant(ctx, "addressMatch: AnyAddress")
 			pictures := map[string][]byte{}
@@ -106,7 +106,7 @@ var _ = Describe("The page of an invitation", func() {
 			}
 			Expect(backgrounds["light"]).NotTo(Equal(backgrounds["dark"]))
 
-			// make screenshots keeps them.
+			// The command make screenshots sets the variable to keep them.
 			if dir := os.Getenv("USHER_SCREENSHOTS"); dir != "" {
 				Expect(os.MkdirAll(dir, 0o755)).To(Succeed())
 				for variant, picture := range pictures {
@@ -114,27 +114,27 @@ var _ = Describe("The page of an invitation", func() {
 				}
 			}
 		},
-		Entry("to accept on, with a new account or with one that is there", "acceptance", func(p *page, link string) {
+		Entry("for accepting, with a new or an existing account", "acceptance", func(p *page, link string) {
 			p.open(link)
 		}, createAccount),
-		Entry("to type a code on", "code", func(p *page, link string) {
+		Entry("for typing a code", "code", func(p *page, link string) {
 			p.open(link)
 			p.tick("#other-address summary")
 			p.fill("email", "jane@home.example")
 			p.click(mailCode)
 		}, createAccount),
-		Entry("to sign in on", "sign-in", func(p *page, _ string) {
+		Entry("for signing in", "sign-in", func(p *page, _ string) {
 			p.open(usher.url + "/sign-in")
 		}, "form[action^='/sign-in'] button[type=submit]"),
-		Entry("to decline on", "decline", func(p *page, link string) {
+		Entry("for declining", "decline", func(p *page, link string) {
 			p.open(link + "/decline")
 			p.fill("reason", "I have moved to another team.")
 		}, "button[type=submit]"),
 	)
 })
 
-// pose puts what differs from run to run into words that do not, so that a
-// picture changes only when the page does. The picture shows the whole page.
+// pose replaces text that differs between runs with constant text, so that a picture
+// changes only when the page does. The picture shows the whole page.
 func (p *page) pose(screen func(width, height int64) action, width int64) []byte {
 	GinkgoHelper()
 	if p.evaluate("String(document.getElementById('user-name') !== null)") == "true" {

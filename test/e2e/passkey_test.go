@@ -16,7 +16,7 @@ import (
 )
 
 var _ = Describe("A passkey", func() {
-	It("is second factor enough to accept with, and signs in alone, even while guessed passwords have locked the account",
+	It("is a sufficient second factor to accept with, and signs in alone, even while guessed passwords have locked the account",
 		Label("A10", "B2"), func(ctx SpecContext) {
 			acme := newTenant(ctx, required)
 			jane := acme.unique("jane")
@@ -27,7 +27,7 @@ var _ = Describe("A passkey", func() {
 			browser.tick("#passkey-enrol button")
 			Eventually(browser.text).Should(ContainSubstring("Your passkey is ready. You need no app now."))
 
-			By("sending the form with something else that is wrong, which does not cost the passkey")
+			By("sending the form with another problem, which does not lose the passkey")
 			browser.fill("password-again", newPassword())
 			browser.submit()
 			Expect(browser.beside("password-again-problem")).To(ContainSubstring("The two passwords differ"))
@@ -40,14 +40,14 @@ var _ = Describe("A passkey", func() {
 			Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
 			Eventually(mayThey).WithArguments(ctx, jane, "create", "deployments.apps", acme.staging()).Should(Equal("yes"))
 
-			By("signing in with it alone")
+			By("signing in with the passkey alone")
 			browser.open(usher.url + "/sign-in")
 			browser.click(usePasskey)
 			Expect(browser.path()).To(Equal("/account"))
 			Expect(browser.text()).To(ContainSubstring("usher:" + jane))
 			browser.click(signOut)
 
-			By("signing in with the password, for which it is the second factor")
+			By("signing in with the password and the passkey as its second factor")
 			browser.signIn(jane, password)
 			Expect(browser.path()).To(Equal("/sign-in/code"))
 			Expect(browser.text()).To(ContainSubstring("Go on with your passkey."))
@@ -55,7 +55,7 @@ var _ = Describe("A passkey", func() {
 			Expect(browser.path()).To(Equal("/account"))
 			browser.click(signOut)
 
-			By("signing in with it while the account is locked")
+			By("signing in with the passkey while the account is locked")
 			guess(ctx, jane, 5)
 			browser.signIn(jane, password)
 			Expect(browser.text()).To(ContainSubstring(notLetIn))
@@ -65,7 +65,7 @@ var _ = Describe("A passkey", func() {
 			Expect(browser.complained()).To(BeEmpty())
 		})
 
-	It("is added and removed on the account page, and then signs in no more", Label("A10"), func(ctx SpecContext) {
+	It("is added and removed on the account page, and then no longer signs in", Label("A10"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		jane := acme.unique("jane")
 		password := acme.join(ctx, "jane", "developer", jane)
@@ -100,11 +100,12 @@ var _ = Describe("A passkey", func() {
 	})
 })
 
-// usePasskey signs in with whatever passkey the browser has for the portal.
+// usePasskey selects the button that signs in with the browser's passkey for the
+// portal.
 const usePasskey = "#passkey-sign-in button"
 
-// withPasskeys is a browser on a device that keeps passkeys, and whose person
-// always agrees.
+// withPasskeys makes the browser a device that stores passkeys, and whose user always
+// agrees.
 func withPasskeys() action {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		if _, err := cdp.Call(ctx, t, webauthn.Enable, webauthn.EnableParams{}); err != nil {

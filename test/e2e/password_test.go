@@ -11,7 +11,7 @@ import (
 )
 
 var _ = Describe("A password", func() {
-	It("is changed with the current one and the new one twice, which ends every other session and is told by mail",
+	It("is changed by typing the current password and the new one twice; that ends every other session and sends a mail",
 		Label("B1"), func(ctx SpecContext) {
 			acme := newTenant(ctx)
 			jane := acme.unique("jane")
@@ -27,7 +27,7 @@ var _ = Describe("A password", func() {
 				browser.submit()
 			}
 
-			By("being told what is wrong")
+			By("being shown the problems")
 			chosen := newPassword()
 			browser.click("main a[href*='/account/password']")
 			change(newPassword(), chosen, chosen)
@@ -39,7 +39,7 @@ var _ = Describe("A password", func() {
 			Expect(browser.beside("new-password-problem")).To(ContainSubstring("at least 15 characters"))
 			Expect(acme.subjects("jane")).To(HaveExactElements(invited, welcomed))
 
-			By("putting it right")
+			By("correcting the form")
 			change(password, chosen, chosen)
 			Expect(browser.path()).To(Equal("/account"))
 			Expect(browser.text()).To(And(ContainSubstring("Your password is changed. Every other session was ended."), ContainSubstring("usher:"+jane)))

@@ -22,7 +22,7 @@ import (
 )
 
 var _ = Describe("A link that a hundred people use at the same moment", func() {
-	It("makes one account, and its password is the one that the winner typed", Label("A7"), func(ctx SpecContext) {
+	It("creates one account, with the password that the winner typed", Label("A7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		link := acme.invite(ctx, "jane", "developer")
 
@@ -30,12 +30,12 @@ var _ = Describe("A link that a hundred people use at the same moment", func() {
 		answers := make([]answer, racers)
 		inParallel(racers, func(n int) {
 			a := &answers[n]
-			// Half of them are at one Account, the others at five more.
+			// Half of them try the same user name, the others five more.
 			a.userName, a.password = acme.unique(fmt.Sprintf("racer%d", n%2*n%10)), newPassword()
 			a.status, a.body = newVisitor().post(ctx, link, acceptance(a.userName, a.password))
 		})
 
-		By("telling one of them that the account is theirs, and all others that it is not")
+		By("telling one of them that the account is ready, and all others that it is not")
 		var winners []answer
 		for _, a := range answers {
 			switch a.status {
@@ -45,19 +45,19 @@ var _ = Describe("A link that a hundred people use at the same moment", func() {
 			case http.StatusGone, http.StatusUnprocessableEntity, http.StatusServiceUnavailable:
 				Expect(a.body).NotTo(ContainSubstring("Your account is ready"))
 			default:
-				Fail(fmt.Sprintf("somebody got the status %d:\n%s", a.status, a.body))
+				Fail(fmt.Sprintf("one answer has the status %d:\n%s", a.status, a.body))
 			}
 		}
 		Expect(winners).To(HaveLen(1))
 		winner := winners[0]
 
-		By("leaving one Account and one Membership, and no credentials of anybody else")
+		By("leaving one Account, one Membership, and only one person's credentials")
 		Eventually(acme.accounts).WithArguments(ctx, "jane").WithTimeout(40 * time.Second).Should(HaveExactElements(winner.userName))
 		Expect(kubectl(ctx, "get", "memberships", "-n", acme.name, "-o", "jsonpath={.items[*].status.accountRef.name}")).To(Equal(winner.userName))
 		Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
 		Eventually(acme.credentials).WithArguments(ctx).Should(HaveLen(1))
 
-		By("keeping the winner's password, and nobody else's")
+		By("keeping only the winner's password")
 		hash := string(acme.credentials(ctx)[0].Data["password"])
 		for _, a := range answers {
 			matches, err := argon2id.ComparePasswordAndHash(a.password, hash)
@@ -67,14 +67,14 @@ var _ = Describe("A link that a hundred people use at the same moment", func() {
 	})
 })
 
-// answer is what somebody sent, and what came back.
+// answer is what one person sent, and the response.
 type answer struct {
 	userName, password string
 	status             int
 	body               string
 }
 
-// inParallel does something n times at once, and waits for all.
+// inParallel calls do n times at once, and waits for all calls.
 func inParallel(n int, do func(i int)) {
 	GinkgoHelper()
 	var all sync.WaitGroup
@@ -87,13 +87,13 @@ func inParallel(n int, do func(i int)) {
 	all.Wait()
 }
 
-// accounts are the user names of everybody who was invited at an address.
+// accounts returns the user names of all Accounts with a person's address.
 func (t tenant) accounts(ctx context.Context, name string) []string {
 	GinkgoHelper()
 	return strings.Fields(kubectl(ctx, "get", "accounts", "--field-selector=spec.email="+t.email(name), "-o", "jsonpath={.items[*].metadata.name}"))
 }
 
-// credentials are the Secrets of all whose user names are of this tenant.
+// credentials returns the Secrets of all Accounts with user names of this tenant.
 func (t tenant) credentials(ctx context.Context) []corev1.Secret {
 	GinkgoHelper()
 	var all corev1.SecretList

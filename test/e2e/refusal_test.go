@@ -13,8 +13,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("Whoever applies manifests", func() {
-	DescribeTable("reads at once that an address is not one, in a sentence", Label("A1"),
+var _ = Describe("A person who applies manifests", func() {
+	DescribeTable("reads at once, in a sentence, that an address is invalid:", Label("A1"),
 		func(ctx SpecContext, address string) {
 			acme := newTenant(ctx)
 			manifest := strings.Replace(acme.membership("jane", "developer"), acme.email("jane"), address, 1)
@@ -24,7 +24,7 @@ var _ = Describe("Whoever applies manifests", func() {
 		},
 		Entry("without a domain", "jane@"),
 		Entry("with a space", `"jane doe@example.com"`),
-		Entry("with two ats", "jane@doe@example.com"),
+		Entry("with two @ signs", "jane@doe@example.com"),
 	)
 
 	It("reads that an address cannot be changed, and what to do instead", Label("A1", "B5"), func(ctx SpecContext) {
@@ -35,7 +35,7 @@ var _ = Describe("Whoever applies manifests", func() {
 		Expect(err).To(MatchError(ContainSubstring("create a Membership with the new address and delete this one")))
 	})
 
-	DescribeTable("reads in the status that the Organization does not invite an address of that domain", Label("A2", "E9"),
+	DescribeTable("reads in the status that the Organization does not invite an address", Label("A2", "E9"),
 		func(ctx SpecContext, address, reason string) {
 			acme := newTenant(ctx, "allowedDomains: [acme.example, partner.example]", "deniedDomains: [pec.acme.example]")
 			apply(ctx, acme.membershipOf("Jane", "Doe", "jane", address, "developer"))
@@ -49,11 +49,11 @@ var _ = Describe("Whoever applies manifests", func() {
 			Eventually(subjectsTo).WithArguments(address).Should(HaveExactElements(invited))
 		},
 		Entry("of a certified mailbox", "jane@pec.acme.example", "pec.acme.example"),
-		Entry("below a certified mailbox, in capitals", "jane@Box.PEC.Acme.Example", "pec.acme.example"),
-		Entry("that is not among those that are", "jane@badacme.example", "acme.example"),
+		Entry("below the domain of a certified mailbox, in capitals", "jane@Box.PEC.Acme.Example", "pec.acme.example"),
+		Entry("of a domain that is not allowed", "jane@badacme.example", "acme.example"),
 	)
 
-	It("reads that an address is invited already, or a member already, by whom, and what to do", Label("E9"), func(ctx SpecContext) {
+	It("reads that an address is already invited or a member, by which object, and what to do", Label("E9"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		link := acme.invite(ctx, "jane", "developer")
 		apply(ctx, acme.membershipOf("Jane", "Doe", "again", strings.ToUpper(acme.email("jane")[:4])+acme.email("jane")[4:], "observer"))
@@ -69,7 +69,7 @@ var _ = Describe("Whoever applies manifests", func() {
 		Expect(acme.subjects("jane")).To(HaveExactElements(invited, welcomed))
 	})
 
-	It("reads which ClusterRole Usher may not hand out, and nobody gets it", func(ctx SpecContext) {
+	It("reads which ClusterRole Usher may not bind, and no member gets it", func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		apply(ctx, strings.Replace(acme.manifest(), "clusterRole: edit", "clusterRole: admin", 1))
 		Eventually(kubectl).WithArguments(ctx, "get", "organization", acme.name,
@@ -82,7 +82,7 @@ var _ = Describe("Whoever applies manifests", func() {
 })
 
 var _ = Describe("The portal", func() {
-	It("takes no form from anybody else's page", func(ctx SpecContext) {
+	It("accepts no form from another site's page", func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		link := acme.invite(ctx, "jane", "developer")
 		form := acceptance(acme.unique("jane"), newPassword())
@@ -115,7 +115,7 @@ var _ = Describe("The portal", func() {
 		Expect(response.Cookies()).To(BeEmpty())
 	})
 
-	It("changes nothing for whoever only looks: a thousand scanners leave a link alive", Label("A7"), func(ctx SpecContext) {
+	It("changes nothing for requests that only read: a thousand scanners leave a link valid", Label("A7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		link := acme.invite(ctx, "jane", "developer")
 		var before, after accountsv1.Invitation
@@ -123,7 +123,7 @@ var _ = Describe("The portal", func() {
 		Expect(admin.Get(ctx, acme.key("jane"), &before)).To(Succeed())
 
 		inParallel(20, func(int) {
-			// Fifty requests are what one visitor may send at once.
+			// The rate limit lets one visitor send fifty requests at once.
 			v := newVisitor()
 			for n := range 50 {
 				method := []string{http.MethodGet, http.MethodHead}[n%2]

@@ -14,7 +14,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("Doing the same again", func() {
+var _ = Describe("Repeating the same steps", func() {
 	var (
 		acme      tenant
 		manifests string
@@ -33,7 +33,7 @@ var _ = Describe("Doing the same again", func() {
 		before = acme.versions(ctx)
 	})
 
-	// Another Membership, invited meanwhile, tells when Usher has come to it.
+	// A Membership invited in the meantime shows when Usher has caught up.
 	nothingHappened := func(ctx context.Context, meanwhile string) {
 		GinkgoHelper()
 		acme.invite(ctx, meanwhile, "observer")
@@ -44,7 +44,7 @@ var _ = Describe("Doing the same again", func() {
 		Expect(acme.subjects("jane")).To(HaveExactElements(invited, welcomed))
 	}
 
-	It("with kubectl apply changes nothing and mails nothing", Label("K1", "K3"), func(ctx SpecContext) {
+	It("with kubectl apply changes nothing and sends no mail", Label("K1", "K3"), func(ctx SpecContext) {
 		for range 3 {
 			for line := range strings.Lines(apply(ctx, manifests)) {
 				Expect(line).To(HaveSuffix(" unchanged\n"))
@@ -53,7 +53,7 @@ var _ = Describe("Doing the same again", func() {
 		nothingHappened(ctx, "later")
 	})
 
-	It("with a request in the manifest to send the invitation again mails once more, and that once", Label("A7", "K3"), func(ctx SpecContext) {
+	It("with a resend request in the manifest sends one more mail, and only one", Label("A7", "K3"), func(ctx SpecContext) {
 		june := "name: june, namespace: " + acme.name
 		manifests = strings.Replace(manifests, june, june+", annotations: {accounts.usher.dev/resendRequestedAt: '2026-11-21T10:00:00Z'}", 1)
 		apply(ctx, manifests)
@@ -70,7 +70,7 @@ var _ = Describe("Doing the same again", func() {
 		Expect(acme.subjects("jane")).To(HaveExactElements(invited, welcomed))
 	})
 
-	It("with the apply of a GitOps tool, which runs on the server, mails nothing and finds no diff the second time",
+	It("with server-side apply, as a GitOps tool does, sends no mail and finds no diff the second time",
 		Label("K1", "K3"), func(ctx SpecContext) {
 			sync := func() {
 				_, err := kube.KubectlWith(ctx, manifests, "apply", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-")
@@ -82,10 +82,10 @@ var _ = Describe("Doing the same again", func() {
 			sync()
 			nothingHappened(ctx, "later")
 			_, err := kube.KubectlWith(ctx, manifests, "diff", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-")
-			Expect(err).NotTo(HaveOccurred(), "kubectl diff fails where there is a difference")
+			Expect(err).NotTo(HaveOccurred(), "kubectl diff fails if it finds a difference")
 		})
 
-	It("with a controller that was stopped and started, or that crashed, mails nothing and writes nothing",
+	It("with a controller that was restarted, or that crashed, sends no mail and writes nothing",
 		Label("K1", "K8"), func(ctx SpecContext) {
 			Expect(usher.controller.Stop(ending)).To(Succeed())
 			usher.startController()
@@ -97,7 +97,7 @@ var _ = Describe("Doing the same again", func() {
 		})
 })
 
-// settle waits until Usher has said its last word on every object.
+// settle waits until Usher has finished its work on every object.
 func (t tenant) settle(ctx context.Context) {
 	GinkgoHelper()
 	last := ""
@@ -110,7 +110,8 @@ func (t tenant) settle(ctx context.Context) {
 	Eventually(func() accountsv1.MembershipState { return t.state(ctx, "june") }).Should(Equal(accountsv1.MembershipInvited))
 }
 
-// versions are those of all objects that Usher has to do with.
+// versions returns the resource versions of all objects that Usher writes for the
+// tenant.
 func (t tenant) versions(ctx context.Context) string {
 	GinkgoHelper()
 	const format = `jsonpath={range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name} {.metadata.uid} {.metadata.resourceVersion}{"\n"}{end}`

@@ -14,7 +14,7 @@ import (
 )
 
 var _ = Describe("An invitation that is sent again", func() {
-	It("has a new link, and whoever opens the old one reads that there is a newer", Label("A7", "D7"), func(ctx SpecContext) {
+	It("has a new link, and the old one leads to a page that points to it", Label("A7", "D7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		old := acme.invite(ctx, "jane", "developer")
 		link := acme.resend(ctx, "jane")
@@ -42,8 +42,8 @@ var _ = Describe("An invitation that is sent again", func() {
 	})
 })
 
-var _ = Describe("In each state of a person", func() {
-	DescribeTable("it is plain what can be done: resend, change the role, delete", Label("A7", "D5", "D7", "K4"),
+var _ = Describe("In every state of a Membership,", func() {
+	DescribeTable("resending, changing the role and deleting have a clear effect:", Label("A7", "D5", "D7", "K4"),
 		func(ctx SpecContext, state accountsv1.MembershipState, bring func(ctx SpecContext, acme tenant)) {
 			acme := newTenant(ctx)
 			bring(ctx, acme)
@@ -74,7 +74,7 @@ var _ = Describe("In each state of a person", func() {
 				}).Should(ContainSubstring("<strong>Observer</strong>"))
 			}
 
-			By("deleting it")
+			By("deleting the Membership")
 			kubectl(ctx, "delete", "membership", "jane", "-n", acme.name)
 			Eventually(acme.bindings).WithArguments(ctx).Should(BeEmpty())
 			Eventually(kubectl).WithArguments(ctx, "get", "memberships,invitations", "-n", acme.name, "-o", "name").Should(BeEmpty())

@@ -11,8 +11,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-var _ = Describe("Somebody who has forgotten their password", func() {
-	It("asks for a link by user name, chooses a new one with it, and signs in anew", Label("B3"), func(ctx SpecContext) {
+var _ = Describe("A member who has forgotten their password", func() {
+	It("requests a link by user name, chooses a new password with it, and signs in again", Label("B3"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		jane := acme.unique("jane")
 		password := acme.join(ctx, "jane", "developer", jane)
@@ -32,12 +32,12 @@ var _ = Describe("Somebody who has forgotten their password", func() {
 		Expect(acme.mail("jane", resetMailed).Text).To(And(
 			ContainSubstring("asked for a new password for the user name "+jane), ContainSubstring("it can be used once")))
 
-		By("asking again at once, for which no second mail comes")
+		By("asking again at once, which sends no second mail")
 		status, _ := newVisitor().post(ctx, usher.url+"/reset", url.Values{"sign-in-name": {acme.email("jane")}})
 		Expect(status).To(Equal(http.StatusOK))
 		link := acme.resetLinks("jane")[0]
 
-		By("being told what is wrong")
+		By("being shown the problems")
 		browser.open(link)
 		Expect(browser.text()).To(And(ContainSubstring("For the user name "+jane), Not(ContainSubstring("second factor"))))
 		choose := func(chosen, again string) {
@@ -51,7 +51,7 @@ var _ = Describe("Somebody who has forgotten their password", func() {
 		choose(newPassword(), newPassword())
 		Expect(browser.beside("new-password-again-problem")).To(ContainSubstring("The two passwords differ"))
 
-		By("putting it right")
+		By("correcting the form")
 		chosen := newPassword()
 		choose(chosen, chosen)
 		Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
@@ -76,7 +76,7 @@ var _ = Describe("Somebody who has forgotten their password", func() {
 		Expect(browser.complained()).To(BeEmpty())
 	})
 
-	It("gets one from an admin, who sees and chooses nothing; the newest link replaces the ones before",
+	It("gets a link from an admin, who sees and chooses nothing; the newest link replaces the ones before",
 		Label("B3", "D7"), func(ctx SpecContext) {
 			acme := newTenant(ctx)
 			jane := acme.unique("jane")
@@ -128,8 +128,8 @@ var _ = Describe("Somebody who has forgotten their password", func() {
 	})
 })
 
-var _ = Describe("Somebody who has forgotten their user name", func() {
-	It("is mailed all user names of the address, and reads whom to ask for help", Label("B4", "B11"), func(ctx SpecContext) {
+var _ = Describe("A member who has forgotten their user name", func() {
+	It("gets a mail with all user names of the address, and reads whom to ask for help", Label("B4", "B11"), func(ctx SpecContext) {
 		const support = "supportContact: help@acme.example"
 		acme, other := newTenant(ctx, support), newTenant(ctx, support)
 		jane, doe := acme.unique("jane"), acme.unique("doe")
@@ -159,17 +159,17 @@ var _ = Describe("Somebody who has forgotten their user name", func() {
 		Expect(browser.complained()).To(BeEmpty())
 	})
 
-	It("reads the same for an address that nobody has, and no mail goes out", Label("B4"), func(ctx SpecContext) {
+	It("reads the same for an unknown address, which gets no mail", Label("B4"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		var read []string
-		for _, name := range []string{"jane", "nobody"} {
+		for _, name := range []string{"jane", "unknown"} {
 			status, body := newVisitor().post(ctx, usher.url+"/user-names", url.Values{"address": {acme.email(name)}})
 			Expect(status).To(Equal(http.StatusOK))
 			read = append(read, body)
 		}
 		Expect(read[1]).To(Equal(read[0]))
 		acme.mail("jane", "Your user name")
-		Expect(acme.subjects("nobody")).To(BeEmpty())
+		Expect(acme.subjects("unknown")).To(BeEmpty())
 	})
 })

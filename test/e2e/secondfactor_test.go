@@ -15,11 +15,11 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// required has an Organization require a second factor.
+// required makes an Organization require a second factor.
 const required = "signIn: {twoFactor: Required}"
 
-var _ = Describe("Where a second factor is required", func() {
-	It("an invitation is accepted once an app is set up, and signing in takes its codes, or a recovery code",
+var _ = Describe("If a second factor is required,", func() {
+	It("an invitation is accepted after an app is set up, and signing in requires its codes, or a recovery code",
 		Label("A10"), func(ctx SpecContext) {
 			acme := newTenant(ctx, required)
 			jane := acme.unique("jane")
@@ -28,7 +28,7 @@ var _ = Describe("Where a second factor is required", func() {
 			Expect(browser.text()).To(ContainSubstring("Acme Rocket Works requires a second factor besides your password."))
 			phone := browser.scan()
 
-			By("leaving it out, and typing a wrong code")
+			By("leaving the code out, and typing a wrong one")
 			password := newPassword()
 			browser.fillIn(jane, password)
 			browser.submit()
@@ -82,7 +82,7 @@ var _ = Describe("Where a second factor is required", func() {
 			Expect(browser.complained()).To(BeEmpty())
 		})
 
-	It("a member who has none keeps their access for a time, and is led to set one up when they sign in",
+	It("a member without one keeps their access for the grace period, and is led to set one up when they sign in",
 		Label("A10"), func(ctx SpecContext) {
 			acme := newTenant(ctx)
 			jane := acme.unique("jane")
@@ -94,13 +94,13 @@ var _ = Describe("Where a second factor is required", func() {
 			Expect(acme.state(ctx, "jane")).To(Equal(accountsv1.MembershipActive))
 			Expect(mayThey(ctx, jane, "create", "deployments.apps", acme.staging())).To(Equal("yes"))
 
-			By("being led there")
+			By("being led to the page")
 			browser := newPage()
 			browser.signIn(jane, password)
 			Expect(browser.path()).To(Equal("/account/second-factor"))
 			Expect(browser.text()).To(ContainSubstring("Acme Rocket Works requires one. Without it, you lose your access there. The last day: "))
 
-			By("setting an app up")
+			By("setting up an app")
 			browser.click("form[action*='/second-factor/app'] button[type=submit]")
 			phone := browser.scan()
 			browser.fill("code", wrong(phone.code()))
@@ -113,7 +113,7 @@ var _ = Describe("Where a second factor is required", func() {
 			Eventually(missing).Should(BeEmpty())
 			Expect(acme.mail("jane", factorMailed).Text).To(ContainSubstring("A second factor for the user name " + jane + " was added or removed."))
 
-			By("not being able to remove it")
+			By("failing to remove it")
 			browser.click("main section:last-of-type p:last-of-type a")
 			Expect(browser.text()).To(ContainSubstring("Codes left: 10"))
 			browser.tick("details:has(form[action*='/app/remove']) summary")
@@ -124,10 +124,10 @@ var _ = Describe("Where a second factor is required", func() {
 		})
 })
 
-// app is an authenticator app, by the secret that it was given.
+// app is an authenticator app, represented by its secret.
 type app struct{ secret string }
 
-// scan gives an app what the page shows.
+// scan reads the secret that the page shows into an app.
 func (p *page) scan() app {
 	GinkgoHelper()
 	secret := strings.ReplaceAll(p.evaluate("document.querySelector('.typed').innerText"), " ", "")
@@ -136,11 +136,11 @@ func (p *page) scan() app {
 	return app{keepSecret(secret)}
 }
 
-// code is the one that the app shows now.
+// code returns the code that the app shows now.
 func (a app) code() string { return a.codeAt(time.Now()) }
 
-// nextCode is the one that it shows next. It is good already: no code is good
-// twice, and nobody waits for half a minute in a spec.
+// nextCode returns the code that the app shows next. It is already valid. Because no
+// code works twice, the specs would otherwise wait for half a minute.
 func (a app) nextCode() string { return a.codeAt(time.Now().Add(30 * time.Second)) }
 
 func (a app) codeAt(t time.Time) string {
@@ -150,7 +150,7 @@ func (a app) codeAt(t time.Time) string {
 	return keepSecret(code)
 }
 
-// recoveryCodes are those that the page shows.
+// recoveryCodes returns the recovery codes that the page shows.
 func (p *page) recoveryCodes() []string {
 	GinkgoHelper()
 	codes := strings.Fields(p.evaluate("[...document.querySelectorAll('.codes li')].map(e => e.innerText).join(' ')"))
@@ -161,9 +161,9 @@ func (p *page) recoveryCodes() []string {
 	return codes
 }
 
-// joinWithApp invites somebody to where a second factor is required, who accepts
-// at once. It returns the password, the app and the recovery codes. The next code
-// of the app is nextCode.
+// joinWithApp invites a person to an Organization that requires a second factor, and
+// the person accepts at once. It returns the password, the app and the recovery
+// codes. The next valid code of the app is nextCode.
 func (t tenant) joinWithApp(ctx SpecContext, name, role, userName string) (password string, phone app, codes []string) {
 	GinkgoHelper()
 	browser := newPage()

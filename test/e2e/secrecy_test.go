@@ -28,7 +28,7 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 )
 
-var _ = Describe("No link, no code, no password and no chat", func() {
+var _ = Describe("No link, code, password or chat URL", func() {
 	It("is in any object, event, log or metric, now or at any time before", Label("K7"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "addressMatch: AnyAddress")
 		chat := acme.startChat(ctx)
@@ -36,7 +36,7 @@ var _ = Describe("No link, no code, no password and no chat", func() {
 		acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		pending := acme.invite(ctx, "june", "observer", "delivery: [Email, Link]")
 
-		By("trying what makes a program talk")
+		By("provoking errors and log messages")
 		Eventually(chat.called).Should(BeNumerically(">", 0))
 		v := newVisitor()
 		v.get(ctx, http.MethodGet, pending+"/user-name?value="+acme.unique("jane"))
@@ -58,7 +58,7 @@ var _ = Describe("No link, no code, no password and no chat", func() {
 			"an object or an event": everyObject(ctx),
 			"the log of a process":  usher.said(),
 			"a metric":              usher.measured(ctx),
-			"what was ever written": audited(),
+			"the audit log":         audited(),
 		}
 		// A search that cannot find anything proves nothing.
 		Expect(places["an object or an event"]).To(And(ContainSubstring(acme.email("jane")), ContainSubstring("Email to "+acme.email("june")+": sent")))
@@ -66,7 +66,7 @@ var _ = Describe("No link, no code, no password and no chat", func() {
 			ContainSubstring("/invitation/{link}"), ContainSubstring("/reset/{link}"), ContainSubstring("/account/second-factor/passkey"),
 			MatchRegexp("State changed.*jane.*Pending.*Active")))
 		Expect(places["a metric"]).To(ContainSubstring("controller_runtime_reconcile_total"))
-		Expect(places["what was ever written"]).To(And(ContainSubstring(acme.email("june")), ContainSubstring(`"secondFactorTime"`)))
+		Expect(places["the audit log"]).To(And(ContainSubstring(acme.email("june")), ContainSubstring(`"secondFactorTime"`)))
 
 		secrets := secretsOfTheRun()
 		Expect(secrets).To(ContainElements(smtpPassword, chat.hook, linkPath.FindStringSubmatch(pending)[1], withCode.Get("code")))
@@ -80,7 +80,7 @@ var _ = Describe("No link, no code, no password and no chat", func() {
 		}
 	})
 
-	It("can be read out of the Secret of an Account: it has hashes, and of an app what its codes are checked with", Label("K7"), func(ctx SpecContext) {
+	It("can be read from the Secret of an Account: it has hashes, and for an app the secret that checks its codes", Label("K7"), func(ctx SpecContext) {
 		acme := newTenant(ctx, required)
 		jane := acme.unique("jane")
 		password, phone, codes := acme.joinWithApp(ctx, "jane", "developer", jane)
@@ -109,8 +109,8 @@ var _ = Describe("No link, no code, no password and no chat", func() {
 	})
 })
 
-// lifeOfAnAccount is everything that somebody shows, is shown, or does wrong once
-// they have an account. It returns some of their secrets.
+// lifeOfAnAccount goes through everything that a member enters, sees or gets wrong
+// after creating an account. It returns some of their secrets.
 func lifeOfAnAccount(ctx SpecContext) []string {
 	GinkgoHelper()
 	acme := newTenant(ctx, required)
@@ -161,9 +161,15 @@ func lifeOfAnAccount(ctx SpecContext) []string {
 
 var linkPath = regexp.MustCompile(`/(?:invitation|reset)/([A-Za-z0-9_-]{20,})`)
 
-// secretsOfTheRun are the links and the codes of all mails, all passwords that
-// anybody typed so far, what people were shown or had in their browsers, and what
-// Usher itself signs in with: plain, and as a Secret or a header would write them.
+// secretsOfTheRun returns the secrets of this run:
+//
+//   - the links and codes in all mails
+//   - all typed passwords
+//   - the secrets that pages showed or that browsers held
+//   - the secrets with which Usher itself signs in
+//
+// Each is in plain form, and in the forms in which a Secret or a header would hold
+// it.
 func secretsOfTheRun() []string {
 	plain := append([]string{smtpPassword}, hooks...)
 	for _, mail := range mailbox.Messages() {
@@ -191,13 +197,13 @@ func secretsOfTheRun() []string {
 	return slices.Compact(all)
 }
 
-// everyObject is everything that the API server has, of every kind.
+// everyObject returns everything that the API server holds, of every kind.
 func everyObject(ctx context.Context) string {
 	GinkgoHelper()
 	server, err := discovery.NewDiscoveryClientForConfig(kube.Admin())
 	Expect(err).NotTo(HaveOccurred())
 	config := kube.Admin()
-	// It warns of kinds that are old; they are read all the same.
+	// The API server warns about deprecated kinds; they are read all the same.
 	config.WarningHandler = rest.NoWarnings{}
 	objects, err := dynamic.NewForConfig(config)
 	Expect(err).NotTo(HaveOccurred())
@@ -225,9 +231,9 @@ func everyObject(ctx context.Context) string {
 	return all.String()
 }
 
-// meantForSecrets tells whether an object is there to hold a link, what somebody
-// signs in with, or what an Organization signs in with elsewhere. Of any other
-// Secret it puts what is in it where it can be read.
+// meantForSecrets reports whether an object is a Secret that must hold a link, a
+// person's credentials, or an Organization's credentials for another service. For any
+// other Secret, it adds the decoded data, so that the search can read it.
 func meantForSecrets(object unstructured.Unstructured) bool {
 	if object.GetKind() != "Secret" {
 		return false
@@ -249,7 +255,7 @@ func meantForSecrets(object unstructured.Unstructured) bool {
 	return false
 }
 
-// audited is every write that anybody made, but those of Secrets.
+// audited returns every write to the API server, except writes of Secrets.
 func audited() string {
 	GinkgoHelper()
 	content, err := os.ReadFile(auditLog)
@@ -257,8 +263,9 @@ func audited() string {
 	return string(content)
 }
 
-// find is where a secret begins in a text; -1: nowhere. A code of six digits must
-// stand for itself: by chance it is part of some time or other.
+// find returns where a secret begins in a text, or -1. A code of six digits must be
+// separate from other digits and letters, because by chance it is also part of some
+// timestamps.
 func find(content, secret string) int {
 	for from := 0; ; {
 		at := strings.Index(content[from:], secret)
@@ -273,8 +280,8 @@ func find(content, secret string) int {
 	}
 }
 
-// partOfMore tells whether what stands beside digits makes them part of a number
-// or a name.
+// partOfMore reports whether a character beside digits makes them part of a number or
+// a name.
 func partOfMore(beside string) bool {
 	return strings.ContainsAny(beside, ".0123456789") || strings.ToUpper(beside) != strings.ToLower(beside)
 }

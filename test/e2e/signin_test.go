@@ -14,11 +14,11 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// company makes Organizations that share it one legal entity.
+// company gives Organizations the same legal entity.
 const company = "legalEntity: Acme S.p.A."
 
-var _ = Describe("Somebody who has an account already", func() {
-	DescribeTable("accepts the next invitation with it", Label("B7", "B10", "D8", "E1", "E7"),
+var _ = Describe("A person who already has an account", func() {
+	DescribeTable("accepts the next invitation with it, signing in", Label("B7", "B10", "D8", "E1", "E7"),
 		func(ctx SpecContext, setting string, typed func(userName, address string) string) {
 			acme := newTenant(ctx, company, setting)
 			chosen := acme.unique("jane")
@@ -59,18 +59,18 @@ var _ = Describe("Somebody who has an account already", func() {
 			Expect(browser.text()).To(And(ContainSubstring("Deploy applications on Staging"), ContainSubstring("Look at applications on Production, Staging")))
 			Expect(browser.complained()).To(BeEmpty())
 
-			By("losing what belongs to the Membership that goes, and no more")
+			By("losing only the access that belongs to the deleted Membership")
 			kubectl(ctx, "delete", "membership", "jane", "-n", other.name)
 			Eventually(mayThey).WithArguments(ctx, jane, "list", "pods", other.production()).Should(Equal("no"))
 			Expect(mayThey(ctx, jane, "create", "deployments.apps", acme.staging())).To(Equal("yes"))
 		},
 		Entry("with the user name", "language: en", func(userName, _ string) string { return userName }),
-		Entry("with the user name as telephones write it", "language: en", func(userName, _ string) string { return " " + strings.ToUpper(userName) }),
+		Entry("with the user name as phones write it", "language: en", func(userName, _ string) string { return " " + strings.ToUpper(userName) }),
 		Entry("with a user name that has a qualifier", "qualifier: rockets", func(userName, _ string) string { return userName }),
 		Entry("with the e-mail address", "language: en", func(_, address string) string { return strings.Replace(address, "acme-", "ACME-", 1) }),
 	)
 
-	It("is led there when they try to make a second one for the same address", Label("E7", "E9"), func(ctx SpecContext) {
+	It("is led to sign in after trying to create a second account for the same address", Label("E7", "E9"), func(ctx SpecContext) {
 		acme, other := newTenant(ctx, company), newTenant(ctx, company)
 		password := acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		browser := newPage()
@@ -89,7 +89,7 @@ var _ = Describe("Somebody who has an account already", func() {
 		Eventually(other.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
 	})
 
-	It("cannot use it for an invitation to somebody else, whatever they send", Label("C4", "E7"), func(ctx SpecContext) {
+	It("cannot use it for another person's invitation, even with a forged request", Label("C4", "E7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		password := acme.join(ctx, "john", "observer", acme.unique("john"))
 		link := acme.invite(ctx, "jane", "developer")
@@ -106,7 +106,7 @@ var _ = Describe("Somebody who has an account already", func() {
 		Expect(body).To(ContainSubstring(other))
 		Expect(acme.state(ctx, "jane")).To(Equal(accountsv1.MembershipInvited))
 
-		By("handing the browser to whom it is for")
+		By("passing the browser to the invited person")
 		browser.click(signOut)
 		browser.fillIn(acme.unique("jane"), newPassword())
 		browser.submit()
@@ -115,8 +115,8 @@ var _ = Describe("Somebody who has an account already", func() {
 	})
 })
 
-var _ = Describe("Somebody who guesses passwords with a link", func() {
-	It("is stopped after five, even with the right one, and can still make an account", Label("A7", "B2", "E7"), func(ctx SpecContext) {
+var _ = Describe("An attacker who guesses passwords with a link", func() {
+	It("is stopped after five, even with the right password, and can still create an account", Label("A7", "B2", "E7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		john := acme.unique("john")
 		password := acme.join(ctx, "john", "observer", john)
@@ -128,7 +128,7 @@ var _ = Describe("Somebody who guesses passwords with a link", func() {
 			Expect(body).To(ContainSubstring("No account has this name or address with this password."))
 			read[body] = true
 		}
-		Expect(read).To(HaveLen(1), "nothing tells that the last one was right")
+		Expect(read).To(HaveLen(1), "the answers do not reveal that the last password was right")
 
 		browser := newPage()
 		browser.open(link)

@@ -14,13 +14,13 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("Somebody who is invited", func() {
-	It("gets a mail, makes an account in a browser, and may do exactly what was declared",
+var _ = Describe("An invited person", func() {
+	It("gets a mail, creates an account in a browser, and has exactly the declared access",
 		Label("A3", "A5", "A6", "A7", "A8", "B6", "C3", "C6", "C7", "D3", "D8", "E7"), func(ctx SpecContext) {
 			acme := newTenant(ctx)
 			jane := acme.unique("jane-doe")
 
-			By("being a line of a manifest")
+			By("being added by a manifest")
 			apply(ctx, acme.membership("jane", "developer"))
 			kubectl(ctx, "wait", "--for=condition=Ready", "membership/jane", "-n", acme.name, "--timeout=20s")
 			Expect(row(kubectl(ctx, "get", "memberships", "-n", acme.name), "jane")).
@@ -86,7 +86,7 @@ var _ = Describe("Somebody who is invited", func() {
 			Eventually(acme.subjects).WithArguments("jane").Should(HaveExactElements(invited, welcomed))
 		})
 
-	It("has an answer to everything that is wrong with the form, and loses nothing that was typed",
+	It("gets an answer to every problem with the form, and loses no typed text except passwords",
 		Label("A3", "C7", "E7"), func(ctx SpecContext) {
 			acme := newTenant(ctx)
 			taken, free := acme.unique("john"), acme.unique("jane")
@@ -94,7 +94,7 @@ var _ = Describe("Somebody who is invited", func() {
 			browser := newPage()
 			browser.open(acme.invite(ctx, "jane", "developer"))
 
-			By("being told about the user name while typing")
+			By("seeing the state of the user name while typing")
 			browser.fill("user-name", taken)
 			Eventually(browser.beside).WithArguments("user-name-status").Should(ContainSubstring("Somebody has this user name already"))
 			browser.fill("user-name", "Not A Name!")
@@ -102,11 +102,11 @@ var _ = Describe("Somebody who is invited", func() {
 			browser.fill("user-name", free)
 			Eventually(browser.beside).WithArguments("user-name-status").Should(Equal(free + " is free."))
 
-			By("being told how much of the password is missing")
+			By("seeing how much of the password is missing")
 			browser.fill("password", "velvet")
 			Expect(browser.text()).To(ContainSubstring("9 more characters"))
 
-			By("sending the form with a name that somebody else has, and a weak password")
+			By("sending the form with another person's name, and a weak password")
 			browser.fill("given-name", "Jané")
 			browser.fillIn(taken, "passwordpassword")
 			browser.submit()
@@ -116,22 +116,22 @@ var _ = Describe("Somebody who is invited", func() {
 			Expect(browser.beside("problems")).To(And(ContainSubstring("Somebody has this"), ContainSubstring("Too easy")))
 			Expect(browser.value("user-name")).To(Equal(taken))
 			Expect(browser.value("given-name")).To(Equal("Jané"))
-			Expect(browser.value("password")).To(BeEmpty(), "a password never comes back")
+			Expect(browser.value("password")).To(BeEmpty(), "the page never repeats a password")
 
-			By("typing two passwords that differ")
+			By("typing two different passwords")
 			browser.fillIn(free, newPassword())
 			browser.fill("password-again", newPassword())
 			browser.submit()
 			Expect(browser.beside("password-again-problem")).To(ContainSubstring("two passwords differ"))
 
-			By("putting it right")
+			By("correcting the form")
 			browser.fillIn(free, newPassword())
 			browser.submit()
 			Expect(browser.text()).To(ContainSubstring("Your account is ready"))
 			Expect(browser.complained()).To(BeEmpty())
 		})
 
-	It("gets proposals for a user name, none of which is somebody else's", Label("A3"), func(ctx SpecContext) {
+	It("gets only free user names as proposals", Label("A3"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		link := acme.invite(ctx, "jane", "developer")
 		browser := newPage()
@@ -140,7 +140,7 @@ var _ = Describe("Somebody who is invited", func() {
 		Expect(first).NotTo(BeEmpty())
 		Expect(browser.text()).To(ContainSubstring("Free right now:"))
 
-		By("seeing somebody else take the first")
+		By("seeing another person take the first")
 		acme.join(ctx, "john", "observer", first)
 		Eventually(func(g Gomega) {
 			browser.open(link)
@@ -155,7 +155,7 @@ var _ = Describe("Somebody who is invited", func() {
 		Eventually(browser.beside).WithArguments("user-name-status").Should(Equal(proposal + " is free."))
 	})
 
-	It("reads what to do when the link is not whole, and learns nothing from it", Label("A7"), func(ctx SpecContext) {
+	It("reads what to do if the link is incomplete, and learns nothing from it", Label("A7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		link := acme.invite(ctx, "jane", "developer")
 		browser := newPage()
@@ -170,7 +170,7 @@ var _ = Describe("Somebody who is invited", func() {
 	})
 })
 
-// row is the line of a table of kubectl's that begins with a name.
+// row returns the cells of the line of a kubectl table that begins with a name.
 func row(table, name string) []string {
 	for line := range strings.Lines(table) {
 		if cells := strings.Fields(line); len(cells) > 0 && cells[0] == name {

@@ -1,10 +1,10 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package e2e_test tells what people see of Usher: the program as it is
-// shipped, in processes of its own and with the rights of its own service
-// accounts, on a real control plane; mail over SMTP; pages in a browser;
-// everything else through kubectl.
+// Package e2e_test tests what people see of Usher. The released program runs in
+// processes of its own, with the rights of its own service accounts, on a real
+// control plane. Mail goes over SMTP, pages open in a browser, and everything else
+// goes through kubectl.
 package e2e_test
 
 import (
@@ -28,14 +28,14 @@ const (
 	bin  = root + "/bin"
 )
 
-// What every spec has: one cluster, one mail server and one Usher for all of
-// them, and an Organization with namespaces and people of its own for each.
+// The specs share one cluster, one mail server and one Usher. Each spec has an
+// Organization with namespaces and people of its own.
 var (
 	kube     *cluster.Cluster
 	auditLog string
 	mailbox  *inbox.Inbox
 	usher    *installation
-	// admin reads and writes what kubectl would be clumsy for.
+	// admin reads and writes what is awkward with kubectl.
 	admin client.Client
 )
 
@@ -71,7 +71,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	startBrowser()
 })
 
-// kubectl does as the admin does, and must not fail.
+// kubectl runs a command as the cluster admin. The command must succeed.
 func kubectl(ctx context.Context, args ...string) string {
 	GinkgoHelper()
 	out, err := kube.Kubectl(ctx, args...)
@@ -87,7 +87,8 @@ func apply(ctx context.Context, manifests string) string {
 	return out
 }
 
-// mayThey asks the API server what somebody may do: "yes" or "no".
+// mayThey asks the API server whether a user may do something, and returns "yes" or
+// "no".
 func mayThey(ctx context.Context, userName, verb, resource, namespace string) string {
 	out, err := kube.Kubectl(ctx, "auth", "can-i", verb, resource, "--as", "usher:"+userName, "--namespace", namespace)
 	if out == "" && err != nil {

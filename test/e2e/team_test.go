@@ -16,11 +16,11 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("A team of fifty", Ordered, func() {
+var _ = Describe("A team of fifty people", Ordered, func() {
 	const people, seats = 50, 20
 	var acme tenant
 	person := func(n int) string { return fmt.Sprintf("p%02d", n) }
-	// Twenty have seats, and guests take none.
+	// There are twenty seats, and guests need none.
 	manifest := func(role string) string {
 		var all []string
 		for n := range people {
@@ -31,7 +31,7 @@ var _ = Describe("A team of fifty", Ordered, func() {
 
 	BeforeAll(func(ctx SpecContext) { acme = newTenant(ctx, fmt.Sprintf("seats: %d", seats)) })
 
-	It("is invited by one manifest: one mail each, over as many connections as there are workers", Label("C12", "D4"), func(ctx SpecContext) {
+	It("is invited by one manifest: one mail each, over at most as many connections as there are workers", Label("C12", "D4"), func(ctx SpecContext) {
 		before := mailbox.Connections()
 		apply(ctx, manifest("guest"))
 		kubectl(ctx, "wait", "--for=condition=Ready", "memberships", "--all", "-n", acme.name, "--timeout=60s")
@@ -45,7 +45,7 @@ var _ = Describe("A team of fifty", Ordered, func() {
 		}
 	})
 
-	It("gets exactly the seats that there are when all accept, and are to take seats, at the same moment", Label("D2", "D5"), func(ctx SpecContext) {
+	It("gets exactly the available seats, even if all accept and get a role that needs a seat at the same moment", Label("D2", "D5"), func(ctx SpecContext) {
 		usher.scaleUp(ctx)
 		accept := func(n int) (status int, body string) {
 			return newVisitor().post(ctx, mailbox.Link(acme.email(person(n))), acceptance(acme.unique(person(n)), newPassword()))
@@ -65,7 +65,7 @@ var _ = Describe("A team of fifty", Ordered, func() {
 			}
 		})
 
-		By("coming back for the seats that are left")
+		By("trying again for the remaining seats")
 		Eventually(func(g Gomega) {
 			states := acme.states(ctx)
 			for name, state := range states {
@@ -106,7 +106,7 @@ var _ = Describe("A team of fifty", Ordered, func() {
 	})
 })
 
-// states are those of all Memberships, by name.
+// states returns the states of all Memberships, by name.
 func (t tenant) states(ctx context.Context) map[string]accountsv1.MembershipState {
 	GinkgoHelper()
 	var all accountsv1.MembershipList

@@ -20,12 +20,12 @@ import (
 	"github.com/usher-dev/usher/hack/inbox"
 )
 
-// tenant is an Organization that one spec has to itself. Its name is the name
-// of its home namespace too, and part of every name in it.
+// tenant is an Organization that only one spec uses. Its home namespace has the same
+// name, and every name in it contains a part of that name.
 type tenant struct{ name string }
 
-// newTenant applies an Organization and the namespaces that its resources
-// stand for, and waits for its home. Settings are lines of its spec.
+// newTenant applies an Organization and the namespaces of its resources, and waits
+// for its home namespace. Settings are lines of its spec.
 func newTenant(ctx context.Context, settings ...string) tenant {
 	GinkgoHelper()
 	t := tenant{name: "acme-" + utilrand.String(5)}
@@ -37,7 +37,7 @@ func newTenant(ctx context.Context, settings ...string) tenant {
 func (t tenant) staging() string    { return t.name + "-staging" }
 func (t tenant) production() string { return t.name + "-production" }
 
-// unique makes a user name that nobody has in another spec.
+// unique returns a user name that no other spec uses.
 func (t tenant) unique(name string) string { return name + strings.TrimPrefix(t.name, "acme") }
 
 func (t tenant) manifest(settings ...string) string {
@@ -82,13 +82,14 @@ spec:
 %s`, t.name, lines(settings))
 }
 
-// membership is the manifest of one. Its name is the person's. Settings are
-// lines of its spec.
+// membership returns the manifest of a Membership. Its name is also the local part of
+// the address. Settings are lines of its spec.
 func (t tenant) membership(name, role string, settings ...string) string {
 	return t.membershipOf("Jane", "Doe", name, t.email(name), role, settings...)
 }
 
-// membershipOf is the manifest of one, for somebody of another name and address.
+// membershipOf returns the manifest of a Membership for a person of another name and
+// address.
 func (t tenant) membershipOf(givenName, familyName, name, email, role string, settings ...string) string {
 	return fmt.Sprintf(`
 apiVersion: accounts.usher.dev/v1alpha1
@@ -104,7 +105,7 @@ spec:
 %s`, name, t.name, email, givenName, familyName, role, lines(settings))
 }
 
-// lines are those of a spec.
+// lines returns settings as lines of a spec.
 func lines(settings []string) string {
 	var all strings.Builder
 	for _, setting := range settings {
@@ -132,8 +133,8 @@ func (t tenant) mailedLink(name string) string {
 	return mailbox.Link(t.email(name))
 }
 
-// join invites somebody, who accepts at once under that user name. It returns
-// their password.
+// join invites a person, who accepts at once with that user name. It returns their
+// password.
 func (t tenant) join(ctx context.Context, name, role, userName string) (password string) {
 	GinkgoHelper()
 	link := t.invite(ctx, name, role)
@@ -152,7 +153,7 @@ const (
 	declined = "Jane Doe has declined the invitation to Acme Rocket Works"
 )
 
-// subjects are those of all mails to somebody, oldest first.
+// subjects returns the subjects of all mails to a person, oldest first.
 func (t tenant) subjects(name string) []string { return subjectsTo(t.email(name)) }
 
 func subjectsTo(address string) []string {
@@ -163,7 +164,7 @@ func subjectsTo(address string) []string {
 	return all
 }
 
-// mail waits for a mail to somebody with that subject.
+// mail waits for a mail to a person with that subject.
 func (t tenant) mail(name, subject string) inbox.Message {
 	GinkgoHelper()
 	Eventually(t.subjects).WithArguments(name).Should(ContainElement(subject))
@@ -171,8 +172,8 @@ func (t tenant) mail(name, subject string) inbox.Message {
 	return mails[slices.IndexFunc(mails, func(m inbox.Message) bool { return m.Subject == subject })]
 }
 
-// resend asks for another mailing, as the documentation says, and returns the
-// link in it.
+// resend requests another attempt, as the documentation describes, and returns the
+// link in its mail.
 func (t tenant) resend(ctx context.Context, name string) string {
 	GinkgoHelper()
 	before := t.mailedLink(name)
@@ -187,7 +188,7 @@ func (t tenant) annotateResend(ctx context.Context, name string) {
 		accountsv1.ResendAnnotation+"="+time.Now().UTC().Format(time.RFC3339Nano))
 }
 
-// expire has the time of somebody's invitation run out, as if days had passed.
+// expire makes a person's invitation expire, as if days had passed.
 func (t tenant) expire(ctx context.Context, name string) {
 	GinkgoHelper()
 	past := time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)
@@ -196,13 +197,13 @@ func (t tenant) expire(ctx context.Context, name string) {
 	Eventually(t.state).WithArguments(ctx, name).Should(Equal(accountsv1.MembershipExpired))
 }
 
-// message is what a Membership says about being ready, or not.
+// message returns the message of a Membership's condition Ready.
 func (t tenant) message(ctx context.Context, name string) string {
 	GinkgoHelper()
 	return kubectl(ctx, "get", "membership", name, "-n", t.name, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].message}`)
 }
 
-// state of a Membership; empty if there is none.
+// state returns the state of a Membership, or "" if it does not exist.
 func (t tenant) state(ctx context.Context, name string) accountsv1.MembershipState {
 	var m accountsv1.Membership
 	if err := admin.Get(ctx, t.key(name), &m); err != nil {
@@ -211,8 +212,8 @@ func (t tenant) state(ctx context.Context, name string) accountsv1.MembershipSta
 	return m.Status.State
 }
 
-// bindings are the RoleBindings that Usher made for the Organization, with
-// who has what where.
+// bindings returns the RoleBindings that Usher made for the Organization: one line
+// each with namespace, ClusterRole and subjects.
 func (t tenant) bindings(ctx context.Context) string {
 	GinkgoHelper()
 	return kubectl(ctx, "get", "rolebindings", "--all-namespaces",

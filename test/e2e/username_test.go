@@ -13,7 +13,7 @@ import (
 )
 
 var _ = Describe("A user name", func() {
-	It("carries the qualifier of the Organization, wherever it is shown", Label("A3", "A9"), func(ctx SpecContext) {
+	It("has the qualifier of the Organization on every page and in every mail", Label("A3", "A9"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "qualifier: acme")
 		browser := newPage()
 		browser.open(acme.invite(ctx, "jane", "developer"))
@@ -34,7 +34,7 @@ var _ = Describe("A user name", func() {
 		Expect(acme.mail("jane", welcomed).Text).To(And(ContainSubstring("jane-doe/acme"), ContainSubstring("usher:jane-doe.acme")))
 	})
 
-	It("is proposed in Latin letters, and neither as somebody else's nor so that it can be taken for theirs", Label("A3"), func(ctx SpecContext) {
+	It("is proposed in Latin letters, and neither equals nor resembles another person's", Label("A3"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		apply(ctx, acme.membershipOf("Иван", "Петров", "ivan", acme.email("ivan"), "developer"))
 		link := acme.mailedLink("ivan")
@@ -43,7 +43,7 @@ var _ = Describe("A user name", func() {
 		Expect(browser.proposals()).To(ContainElements("ivan-petrov", "ivan"))
 		Expect(browser.value("user-name")).To(Equal("ivan-petrov"))
 
-		By("seeing somebody else take one that looks like it")
+		By("seeing another person take a name that looks like it")
 		acme.join(ctx, "john", "observer", "lvan-petrov")
 		Eventually(func(g Gomega) {
 			browser.open(link)
@@ -61,7 +61,7 @@ var _ = Describe("A user name", func() {
 		Expect(acme.accounts(ctx, "ivan")).To(BeEmpty())
 	})
 
-	It("never passes for whoever runs the place, even for somebody who is called so", Label("A3"), func(ctx SpecContext) {
+	It("never imitates an administrator, even for a person with such a name", Label("A3"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
 		apply(ctx, acme.membershipOf("Admin", "Admin", "admin", acme.email("admin"), "developer"))
 		browser := newPage()
@@ -76,7 +76,7 @@ var _ = Describe("A user name", func() {
 	})
 })
 
-// proposals are the user names that the page proposes.
+// proposals returns the user names that the page proposes.
 func (p *page) proposals() []string {
 	GinkgoHelper()
 	return strings.Fields(p.evaluate("[...document.querySelectorAll('.proposals li')].map(e => e.innerText).join(' ')"))

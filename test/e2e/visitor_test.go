@@ -18,8 +18,8 @@ import (
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 )
 
-// visitor is somebody at the portal with an address of their own, so that no
-// visitor is held to the limits for another.
+// visitor is a client of the portal with an address of its own, so that visitors do
+// not use up each other's rate limits.
 type visitor struct{ address string }
 
 var visitors atomic.Uint32
@@ -29,8 +29,7 @@ func newVisitor() visitor {
 	return visitor{address: fmt.Sprintf("10.%d.%d.%d", byte(n>>16), byte(n>>8), byte(n))}
 }
 
-// get asks for a page, with headers of one's own, and returns its status and its
-// body.
+// get requests a page, with additional headers, and returns its status and body.
 func (v visitor) get(ctx context.Context, method, address string, headers ...string) (status int, body string) {
 	GinkgoHelper()
 	request, err := http.NewRequestWithContext(ctx, method, address, nil)
@@ -38,7 +37,7 @@ func (v visitor) get(ctx context.Context, method, address string, headers ...str
 	return v.send(request, headers...)
 }
 
-// post sends a form as a page does, with headers of one's own.
+// post sends a form as a page does, with additional headers.
 func (v visitor) post(ctx context.Context, address string, form url.Values, headers ...string) (status int, body string) {
 	GinkgoHelper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
@@ -62,7 +61,7 @@ func (v visitor) send(request *http.Request, headers ...string) (status int, bod
 	return response.StatusCode, string(text)
 }
 
-// acceptance is the form, filled in.
+// acceptance returns the filled-in form of the invitation page.
 func acceptance(userName, password string) url.Values {
 	return url.Values{
 		"user-name": {userName}, "given-name": {"Jane"}, "family-name": {"Doe"},
@@ -70,13 +69,13 @@ func acceptance(userName, password string) url.Values {
 	}
 }
 
-// passwords are all that were typed in this run.
+// passwords are all passwords that were typed in this run.
 var (
 	passwords   []string
 	passwordsMu sync.Mutex
 )
 
-// newPassword is one that nobody has typed before, and a strong one.
+// newPassword returns a strong password that was not used before.
 func newPassword() string {
 	password := "velvet Pickle tram " + utilrand.String(8)
 	passwordsMu.Lock()

@@ -11,34 +11,36 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// attempt is something that must give nobody more than its sender was free to
-// give, in each of the ways in which it can be sent.
+// attempt is a request that must give no user more than its sender was free to give.
+// It is sent in every possible way.
 type attempt struct {
 	name  string
 	kind  kind
 	sub   string
 	verbs []verb
-	// by are those who try it; none: everybody.
+	// by are the actors who try it; none means all.
 	by []*actor
-	// pool is where what is picked comes from; empty: nothing is picked.
+	// pool is the source of the picked object or person; empty means that none is
+	// picked.
 	pool string
-	// key is the object that it is about.
+	// key returns the key of the object that the attempt is about.
 	key func(trier) types.NamespacedName
-	// change is made to the object, or makes it.
+	// change is made to the object, or fills in a new one.
 	change func(trier, *unstructured.Unstructured)
-	// invalid says that the API server refuses it, whoever asks.
+	// invalid means that the API server refuses the request from every user.
 	invalid bool
-	// once says that the cluster administrator does it in the first way alone,
-	// because there is one object for all.
+	// once means that the cluster admin tries only the first way, because there is
+	// only one object for all trials.
 	once bool
-	// role is what the person who was picked gets where the cluster
-	// administrator does it; empty: nothing.
+	// role is the role that the picked person gets if the cluster admin makes the
+	// request; empty means none.
 	role string
-	// empty says that nobody has anything of it, though the object names a role.
+	// empty means that no user gets anything from the object, although it names a
+	// role.
 	empty bool
 }
 
-// trier is one actor who tries something with what was picked.
+// trier is one actor who tries something with the picked object or person.
 type trier struct {
 	who    *actor
 	picked string
@@ -64,15 +66,15 @@ func (t trial) String() string {
 
 var serial atomic.Int64
 
-// picking makes the trial ready for what was picked.
+// picking returns the trial for the picked object or person.
 func (t trial) picking(picked string) trial {
 	t.picked, t.fresh = picked, fmt.Sprintf("case-%d", serial.Add(1))
 	t.key = t.attempt.key(t.trier)
 	return t
 }
 
-// trials are all cases of what is tried. The impostor has the rights of the
-// clerk, and does in one way what the clerk does in all.
+// trials returns all cases of the attempts. The impostor has the rights of the clerk,
+// and tries only the first way where the clerk tries all.
 func trials(what string, attempts []attempt) []trial {
 	var all []trial
 	for _, a := range attempts {
@@ -92,7 +94,7 @@ func trials(what string, attempts []attempt) []trial {
 	return all
 }
 
-// Which object an attempt is about.
+// The keys of the object that an attempt is about.
 func atHome(t trier) types.NamespacedName {
 	return types.NamespacedName{Namespace: home, Name: t.picked}
 }
@@ -111,7 +113,7 @@ func named(name string) func(trier) types.NamespacedName {
 	return func(trier) types.NamespacedName { return types.NamespacedName{Name: name} }
 }
 
-// changes makes several changes into one.
+// changes joins several changes into one.
 func changes(list ...func(trier, *unstructured.Unstructured)) func(trier, *unstructured.Unstructured) {
 	return func(t trier, o *unstructured.Unstructured) {
 		for _, change := range list {
@@ -137,12 +139,13 @@ func unset(path ...string) func(trier, *unstructured.Unstructured) {
 	return func(_ trier, o *unstructured.Unstructured) { unstructured.RemoveNestedField(o.Object, path...) }
 }
 
-// offered makes a Membership of acme, or an Invitation to it, for whom was picked.
+// offered makes the object a Membership of acme, or an Invitation to it, for the
+// picked person.
 func offered(role string) func(trier, *unstructured.Unstructured) {
 	return func(t trier, o *unstructured.Unstructured) { offer(o, role, t.picked) }
 }
 
-// offeredThemselves is the same for the actor.
+// offeredThemselves does the same for the actor.
 func offeredThemselves(role string) func(trier, *unstructured.Unstructured) {
 	return func(t trier, o *unstructured.Unstructured) { offer(o, role, t.who.member) }
 }
@@ -153,7 +156,7 @@ func offer(o *unstructured.Unstructured, role, person string) {
 	put(o, role, "spec", "role")
 }
 
-// overriding adds an override to a Membership, or changes the one that there is.
+// overriding adds an override to a Membership.
 func overriding(effect, permission, resource string) func(trier, *unstructured.Unstructured) {
 	return func(_ trier, o *unstructured.Unstructured) {
 		list, _, _ := unstructured.NestedSlice(o.Object, "spec", "permissions")
@@ -163,7 +166,7 @@ func overriding(effect, permission, resource string) func(trier, *unstructured.U
 	}
 }
 
-// entry changes the entry of a list that has this name.
+// entry changes a field of the list entry with this name.
 func entry(name, key string, value any, path ...string) func(trier, *unstructured.Unstructured) {
 	return func(_ trier, o *unstructured.Unstructured) {
 		list, _, _ := unstructured.NestedSlice(o.Object, path...)
@@ -176,7 +179,7 @@ func entry(name, key string, value any, path ...string) func(trier, *unstructure
 	}
 }
 
-// rule is one of a ClusterRole.
+// rule returns a rule of a ClusterRole.
 func rule(group, resources, verbs string) map[string]any {
 	listOf := func(words string) (list []any) {
 		for _, word := range split(words) {

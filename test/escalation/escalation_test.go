@@ -19,13 +19,13 @@ import (
 	"github.com/usher-dev/usher/test/platform"
 )
 
-// part is some attempts of one sort.
+// part is a group of attempts of one kind.
 type part struct {
 	what     string
 	attempts func() []attempt
 }
 
-// matrix is all that is tried.
+// matrix holds all attempts.
 var matrix = []part{
 	{"roles", roleAttempts},
 	{"overrides", overrideAttempts},
@@ -34,14 +34,14 @@ var matrix = []part{
 	{"aggregated", aggregatedAttempts},
 	{"widened later", widenedAttempts},
 	{"another tenant", tenantAttempts},
-	{"invitations by hand", invitationAttempts},
+	{"direct invitations", invitationAttempts},
 	{"role bindings", bindingAttempts},
 	{"records", recordAttempts},
 	{"status", statusAttempts},
 	{"their own membership", ownAttempts},
 }
 
-// fewest is how many cases there are at least.
+// fewest is the minimum number of cases.
 const fewest = 500
 
 var _ = Describe("Escalation", Ordered, ContinueOnFailure, Label("K6", "C1"), func() {
@@ -61,18 +61,18 @@ var _ = Describe("Escalation", Ordered, ContinueOnFailure, Label("K6", "C1"), fu
 				expectPolicies(ctx, inForce)
 			})
 			for _, p := range matrix {
-				It("gives nobody more than its sender may hand out: "+p.what, func(ctx SpecContext) {
+				It("gives no user more than its sender may assign: "+p.what, func(ctx SpecContext) {
 					r.all(ctx, trials(p.what, p.attempts()))
 				})
 			}
-			It("was tried in hundreds of ways", func() {
+			It("is tried in hundreds of ways", func() {
 				AddReportEntry(context, ReportEntryVisibilityAlways, "\n"+r.table())
 				Expect(r.cases()).To(BeNumerically(">=", fewest))
 			})
 		})
 	}
 
-	It("gives nobody the management of people for what was written in the gap, once the policies are back", func(ctx SpecContext) {
+	It("gives no user management rights from objects that were written in the gap, once the policies are back", func(ctx SpecContext) {
 		written := newRun(false)
 		for _, t := range inTurn(trials("roles", roleAttempts()), trials("overrides", overrideAttempts()), trials("invitations", invitationAttempts())) {
 			if t.who == clusterAdmin || t.verb == deletes || t.verb == deletesAll {
@@ -82,21 +82,21 @@ var _ = Describe("Escalation", Ordered, ContinueOnFailure, Label("K6", "C1"), fu
 				written.try(ctx, ready)
 			}
 		}
-		Expect(len(written.done)).To(BeNumerically(">", 15), "something was written")
-		Expect(slices.ContainsFunc(written.done, func(t trial) bool { return t.name == allowsManaging })).To(BeTrue(), "an Allow among it")
+		Expect(len(written.done)).To(BeNumerically(">", 15), "some objects were written")
+		Expect(slices.ContainsFunc(written.done, func(t trial) bool { return t.name == allowsManaging })).To(BeTrue(), "an Allow override is among them")
 		installPolicies(ctx)
 		expectPolicies(ctx, true)
 		Expect(written.measure(ctx)).To(BeEmpty())
 		edited, refused := editAll(ctx, manager, written.done)
-		Expect(edited).NotTo(BeZero(), "somebody may be renamed")
-		Expect(refused).NotTo(BeZero(), "somebody has what the manager may not give")
-		Expect(written.measure(ctx)).To(BeEmpty(), "a harmless change of something else makes nothing of it")
+		Expect(edited).NotTo(BeZero(), "at least one Membership may be renamed")
+		Expect(refused).NotTo(BeZero(), "at least one Membership has more than the manager may give")
+		Expect(written.measure(ctx)).To(BeEmpty(), "a harmless change of another field does not activate it")
 		AddReportEntry("left from the gap", ReportEntryVisibilityAlways, fmt.Sprintf(
 			"%d written; of the Memberships the manager renamed %d and was refused %d", len(written.done), edited, refused))
 	})
 })
 
-// inTurn takes one of each list after the other, so that none uses up the
+// inTurn takes one trial of each list in turn, so that no list uses up the
 // accomplices of the others.
 func inTurn(lists ...[]trial) (all []trial) {
 	for i := 0; len(lists) > 0; i++ {
@@ -108,8 +108,7 @@ func inTurn(lists ...[]trial) (all []trial) {
 	return all
 }
 
-// editAll has somebody change a harmless field of every Membership that something
-// was done to.
+// editAll makes the actor change a harmless field of every Membership in the trials.
 func editAll(ctx context.Context, who *actor, done []trial) (edited, refused int) {
 	GinkgoHelper()
 	for _, t := range done {
@@ -128,7 +127,7 @@ func editAll(ctx context.Context, who *actor, done []trial) (edited, refused int
 	return edited, refused
 }
 
-// deletePolicies deletes every policy of Usher's, and what binds it.
+// deletePolicies deletes every policy of Usher, and every binding.
 func deletePolicies(ctx context.Context) {
 	GinkgoHelper()
 	var policies admissionregistrationv1.ValidatingAdmissionPolicyList
@@ -150,8 +149,8 @@ func installPolicies(ctx context.Context) {
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// expectPolicies waits until the policies are, or are not, in force: what Usher
-// says of them, and what the API server makes of a breach.
+// expectPolicies waits until the policies are in force, or not: both in Usher's
+// status and in how the API server answers a breach.
 func expectPolicies(ctx context.Context, inForce bool) {
 	GinkgoHelper()
 	status := map[bool]metav1.ConditionStatus{true: metav1.ConditionTrue, false: metav1.ConditionFalse}[inForce]

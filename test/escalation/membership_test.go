@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// roleAttempts hand out roles.
+// roleAttempts returns attempts to assign roles.
 func roleAttempts() (list []attempt) {
 	for role, verbs := range map[string][]verb{"owner": changing, "manager": partly, "observer": wholly, "unknown": partly} {
 		list = append(list, attempt{
@@ -18,7 +18,7 @@ func roleAttempts() (list []attempt) {
 	}
 	for _, role := range []string{"owner", "manager", "developer", "guest", "unknown"} {
 		list = append(list, attempt{
-			name: "somebody new is " + role, kind: memberships, verbs: making, pool: "outsider", key: freshIn(home), change: offered(role),
+			name: "a new person is " + role, kind: memberships, verbs: making, pool: "outsider", key: freshIn(home), change: offered(role),
 		})
 	}
 	return append(list,
@@ -26,15 +26,16 @@ func roleAttempts() (list []attempt) {
 			name: "a guest becomes developer", kind: memberships, verbs: wholly, pool: "guest", key: atHome,
 			change: set("developer", "spec", "role"),
 		},
-		attempt{name: "a developer goes", kind: memberships, verbs: []verb{deletes, deletesAll}, pool: "member", key: atHome, change: nothing},
-		attempt{name: "a guest goes", kind: memberships, verbs: []verb{deletes, deletesAll}, pool: "guest", key: atHome, change: nothing},
+		attempt{name: "a developer is removed", kind: memberships, verbs: []verb{deletes, deletesAll}, pool: "member", key: atHome, change: nothing},
+		attempt{name: "a guest is removed", kind: memberships, verbs: []verb{deletes, deletesAll}, pool: "guest", key: atHome, change: nothing},
 	)
 }
 
-// allowsManaging is the attempt that gives a developer what manages people.
+// allowsManaging is the attempt that gives a developer a permission to manage people.
 const allowsManaging = "Allow of a managing permission"
 
-// overrideAttempts allow permissions on top of roles, and take Denies away.
+// overrideAttempts returns attempts to allow permissions on top of roles, and to
+// remove Denies.
 func overrideAttempts() []attempt {
 	allowed := func(name string, verbs []verb, pool, permission, resource string) attempt {
 		return attempt{
@@ -42,24 +43,24 @@ func overrideAttempts() []attempt {
 		}
 	}
 	undenied := attempt{
-		name: "a Deny goes", kind: memberships, verbs: removing, pool: "denied", key: atHome, change: unset("spec", "permissions"),
+		name: "a Deny is removed", kind: memberships, verbs: removing, pool: "denied", key: atHome, change: unset("spec", "permissions"),
 	}
 	return []attempt{
 		allowed(allowsManaging, changing, "member", "own", "home"),
-		allowed("Allow of what assigns roles", wholly, "member", "assign-some", "home"),
-		allowed("Allow of one that the role has not", partly, "member", "operate", "staging"),
-		allowed("Allow of one that the role has elsewhere", wholly, "member", "deploy", "home"),
+		allowed("Allow of a permission that assigns roles", wholly, "member", "assign-some", "home"),
+		allowed("Allow of a permission that the role lacks", partly, "member", "operate", "staging"),
+		allowed("Allow of a permission that the role has elsewhere", wholly, "member", "deploy", "home"),
 		allowed("Allow of a managing permission to a guest", partly, "guest", "own", "home"),
 		allowed("Allow of a managing permission elsewhere", wholly, "member", "own", "staging"),
 		undenied,
 		{
-			name: "somebody new with an Allow", kind: memberships, verbs: making, pool: "outsider", key: freshIn(home),
+			name: "a new person with an Allow", kind: memberships, verbs: making, pool: "outsider", key: freshIn(home),
 			change: changes(offered("developer"), overriding("Allow", "own", "home")),
 		},
 	}
 }
 
-// ownAttempts are about the Membership of whoever tries.
+// ownAttempts returns attempts on the actor's own Membership.
 func ownAttempts() []attempt {
 	own := func(name string, verbs []verb, change func(trier, *unstructured.Unstructured)) attempt {
 		return attempt{name: name, kind: memberships, verbs: verbs, by: members, key: theirOwn, change: change}
@@ -76,7 +77,8 @@ func ownAttempts() []attempt {
 	}
 }
 
-// tenantAttempts name acme in namespaces that are not its home.
+// tenantAttempts returns attempts that name acme in namespaces other than its home
+// namespace.
 func tenantAttempts() (list []attempt) {
 	for _, namespace := range []string{otherHome, staging, "kube-system"} {
 		list = append(list, attempt{
@@ -88,7 +90,7 @@ func tenantAttempts() (list []attempt) {
 			name: "an Invitation to acme elsewhere", kind: invitations, verbs: making, pool: "outsider", key: freshIn(otherHome), change: offered("owner"),
 		},
 		attempt{
-			name: "a Membership of another tenant at home", kind: memberships, verbs: making, pool: "outsider", key: freshIn(home),
+			name: "a Membership of another tenant in acme's home namespace", kind: memberships, verbs: making, pool: "outsider", key: freshIn(home),
 			change: changes(offered("owner"), set(otherHome, "spec", "organizationRef", "name")), empty: true,
 		},
 		attempt{
@@ -98,7 +100,8 @@ func tenantAttempts() (list []attempt) {
 	)
 }
 
-// invitationAttempts invite by hand.
+// invitationAttempts returns attempts to invite people directly, without a
+// Membership.
 func invitationAttempts() (list []attempt) {
 	for _, role := range []string{"owner", "manager", "developer", "guest", "unknown"} {
 		list = append(list, attempt{
@@ -107,7 +110,7 @@ func invitationAttempts() (list []attempt) {
 	}
 	for _, role := range []string{"owner", "developer"} {
 		list = append(list, attempt{
-			name: "an Invitation for oneself to be " + role, kind: invitations, verbs: making, by: members, key: freshIn(home),
+			name: "an Invitation for the sender to be " + role, kind: invitations, verbs: making, by: members, key: freshIn(home),
 			change: offeredThemselves(role), empty: true,
 		})
 	}
@@ -117,12 +120,12 @@ func invitationAttempts() (list []attempt) {
 			change: offered("owner"), empty: true,
 		},
 		attempt{
-			name: "an Invitation is taken back", kind: invitations, verbs: []verb{deletes, deletesAll}, pool: "invited", key: atHome, change: nothing,
+			name: "an Invitation is deleted", kind: invitations, verbs: []verb{deletes, deletesAll}, pool: "invited", key: atHome, change: nothing,
 		},
 	)
 }
 
-// recordAttempts change what Usher keeps in metadata.
+// recordAttempts returns attempts to change Usher's records in metadata.
 func recordAttempts() []attempt {
 	annotated := func(key, value string) func(trier, *unstructured.Unstructured) {
 		return func(_ trier, o *unstructured.Unstructured) { annotate(o, key, value) }
@@ -139,23 +142,23 @@ func recordAttempts() []attempt {
 		return attempt{name: name, kind: invitations, verbs: verbs, pool: "invited", key: atHome, change: change}
 	}
 	return []attempt{
-		onMember("the finalizer goes", removing, unset("metadata", "finalizers")),
+		onMember("the finalizer is removed", removing, unset("metadata", "finalizers")),
 		onMember("a record is forged", partly, annotated("founders", "moe-1")),
 		onMember("an owner that does not exist", wholly, owned(ghost)),
 		onMember("Usher's labels", partly, set("usher", "metadata", "labels", "app.kubernetes.io/managed-by")),
-		onInvitation("made for a Membership, it says", wholly, annotated("made-for-membership", "ada")),
-		onInvitation("mailed already, it says", partly, annotated("mailed", "2027-01-15T08:00:00Z")),
+		onInvitation("a claim to be made for a Membership", wholly, annotated("made-for-membership", "ada")),
+		onInvitation("a claim to be mailed already", partly, annotated("mailed", "2027-01-15T08:00:00Z")),
 		onInvitation("owned by a Membership", partly, owned(boss)),
 		{
-			name: "somebody new with a record", kind: memberships, verbs: making, pool: "outsider", key: freshIn(home),
+			name: "a new person with a record", kind: memberships, verbs: making, pool: "outsider", key: freshIn(home),
 			change: changes(offered("guest"), annotated("founders", "x")),
 		},
 		{
-			name: "an Account holds a Membership, it says", kind: accounts, verbs: partly, pool: "outsider", key: clusterWide,
+			name: "a forged record of a Membership on an Account", kind: accounts, verbs: partly, pool: "outsider", key: clusterWide,
 			change: annotated("memberships", home+"/gil-4=gil-4@example.com"), role: "guest",
 		},
 		{
-			name: "the founders are to be made again", kind: organizations, verbs: []verb{updates, merges}, once: true, key: named(home),
+			name: "the record of the founders is removed", kind: organizations, verbs: []verb{updates, merges}, once: true, key: named(home),
 			change: unset("metadata", "annotations"),
 		},
 	}
@@ -170,10 +173,10 @@ func annotate(o *unstructured.Unstructured, key, value string) {
 	o.SetAnnotations(annotations)
 }
 
-// accountUIDs are those of everybody's Account, by name.
+// accountUIDs are the UIDs of all Accounts, by name.
 var accountUIDs = map[string]types.UID{}
 
-// statusAttempts forge what Usher says, and what people answered.
+// statusAttempts returns attempts to forge Usher's status, and people's answers.
 func statusAttempts() []attempt {
 	onMember := func(name string, verbs []verb, change func(trier, *unstructured.Unstructured)) attempt {
 		return attempt{name: name, kind: memberships, sub: "status", verbs: verbs, pool: "member", key: atHome, change: change}
@@ -201,7 +204,7 @@ func statusAttempts() []attempt {
 			change: func(t trier, o *unstructured.Unstructured) { put(o, acceptance(t.picked), "status", "acceptance") },
 		},
 		{
-			name: "an Invitation is accepted by somebody else", kind: invitations, sub: "status", verbs: wholly, pool: "invited", key: atHome,
+			name: "an Invitation is accepted by another person", kind: invitations, sub: "status", verbs: wholly, pool: "invited", key: atHome,
 			change: func(t trier, o *unstructured.Unstructured) {
 				put(o, acceptance(or(t.who.member, "olive-1")), "status", "acceptance")
 			},
@@ -220,7 +223,7 @@ func statusAttempts() []attempt {
 	}
 }
 
-// or is the first name that there is.
+// or returns name, or otherwise if name is empty.
 func or(name, otherwise string) string {
 	if name == "" {
 		return otherwise

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// right is what RBAC allows somebody besides cluster administrators.
+// right is a right that RBAC gives actors who are not cluster admins.
 type right struct {
 	who        []*actor
 	group      string
@@ -19,7 +19,8 @@ type right struct {
 	verbs      string
 }
 
-// rights is all that RBAC is to let pass, in words of its own.
+// rights is everything that RBAC should allow, written independently of Usher's
+// manifests.
 var rights = []right{
 	{[]*actor{owner, manager}, accountsGroup, "memberships,invitations", home, "create,update,patch,delete"},
 	{[]*actor{outsider}, accountsGroup, "memberships,invitations", otherHome, "create,update,patch,delete"},
@@ -31,17 +32,17 @@ var rights = []right{
 	{[]*actor{clerk, impostor}, rbacGroup, "rolebindings", home + "," + staging, "delete"},
 }
 
-// holding is what RBAC allows besides, where nothing but finalizers is changed: it
-// asks nobody for what is bound.
+// holding is an additional right that RBAC gives if only finalizers change.
+// Kubernetes requires no bind verb for such an update.
 var holding = right{[]*actor{clerk, impostor}, rbacGroup, "rolebindings", home + "," + staging, "update,patch"}
 
-// assignable are the roles that somebody may hand out, by namespace; a star
-// stands for all of them, and for all permissions.
+// assignable are the roles that an actor may assign, by namespace. A star means all
+// roles and all permissions.
 var assignable = map[*actor]map[string]string{
 	owner: {home: "*"}, manager: {home: "developer,guest"}, outsider: {otherHome: "*"},
 }
 
-// expected tells whether the request is to be accepted.
+// expected reports whether the API server should accept the request.
 func (r request) expected(policiesInForce bool) bool {
 	if r.who == clusterAdmin {
 		return true
@@ -78,8 +79,8 @@ func (r request) rbacAllows(k8sVerb string) bool {
 	})
 }
 
-// policiesAllow is about those who are no cluster administrators, and are let
-// pass by RBAC.
+// policiesAllow reports whether the policies should let the request pass. The actor
+// is not a cluster admin, and RBAC allows the request.
 func (r request) policiesAllow() bool {
 	if r.kind == rolebindings {
 		return len(r.object().GetFinalizers()) == 0
@@ -90,7 +91,7 @@ func (r request) policiesAllow() bool {
 	return !r.touchesRecords() && (!r.handsOut() || r.mayAssign() && !r.ownMembership())
 }
 
-// handsOut tells whether the request is about who has what.
+// handsOut reports whether the request changes a person's permissions.
 func (r request) handsOut() bool {
 	return r.sub == "status" || r.before == nil || r.after == nil || r.changed("spec") || r.gainsOwner()
 }
@@ -118,7 +119,7 @@ func (r request) ownMembership() bool {
 		r.who.user == userOf(text(r.before, "status", "accountRef", "name"))
 }
 
-// touchesRecords tells whether what Usher keeps in metadata is changed.
+// touchesRecords reports whether the request changes Usher's records in metadata.
 func (r request) touchesRecords() bool {
 	if r.sub != "" || r.after == nil {
 		return false
@@ -132,7 +133,7 @@ func (r request) touchesRecords() bool {
 				found = append(found, key+"="+value)
 			}
 		}
-		if r.before != nil { // an object may be made with the finalizer
+		if r.before != nil { // an object may be created with the finalizer
 			found = append(found, o.GetFinalizers()...)
 		}
 		if r.kind == invitations {
@@ -146,7 +147,7 @@ func (r request) touchesRecords() bool {
 	return !slices.Equal(kept(r.before), kept(r.after))
 }
 
-// allowedIn are the permissions that a Membership allows on top of the role.
+// allowedIn returns the permissions that a Membership allows on top of the role.
 func allowedIn(o *unstructured.Unstructured) []granted {
 	if o == nil {
 		return nil
@@ -166,13 +167,13 @@ func allowedIn(o *unstructured.Unstructured) []granted {
 	return found
 }
 
-// gift is what somebody may have because of a request that was to be accepted.
+// gift is what a person may have because of a request that should be accepted.
 type gift struct {
 	person string
 	has    holdings
 }
 
-// gives is what a request gives away that its sender was free to give.
+// gives returns what a request gives, if its sender was free to give it.
 func (r request) gives() []gift {
 	if r.after == nil || r.sub != "" || r.kind != memberships && r.kind != invitations ||
 		r.after.GetNamespace() != home || text(r.after, "spec", "organizationRef", "name") != home {
@@ -181,7 +182,7 @@ func (r request) gives() []gift {
 	return []gift{{personOf(text(r.after, "spec", "email")), worthOf(text(r.after, "spec", "role"), allowedIn(r.after)...)}}
 }
 
-// text reads a field; what is not there is empty.
+// text returns the value of a field, or "" if it is not set.
 func text(o *unstructured.Unstructured, path ...string) string {
 	if o == nil {
 		return ""

@@ -18,20 +18,21 @@ const (
 	otherHome = "globex" // another tenant, of the same legal entity
 )
 
-// actor is somebody who tries things.
+// actor is a user who tries the attempts.
 type actor struct {
 	name   string
 	user   string
 	groups []string
-	// member is the Membership of acme, and the Account; empty: none.
+	// member is the name of the actor's Membership of acme and of the Account; empty
+	// means none.
 	member string
 	api    client.Client
 }
 
-// The actors. All but the last two have what they have from Usher, or from a
-// ClusterRoleBinding to cluster-admin. The clerk and the impostor have much of
-// what Usher never gives, from RBAC alone, so that a policy has to refuse what
-// RBAC would let pass.
+// The actors. All except the last two have their rights from Usher, or from a
+// ClusterRoleBinding to cluster-admin. The clerk and the impostor have many rights
+// from RBAC alone that Usher never gives. For their requests, a policy must refuse
+// what RBAC allows.
 var (
 	clusterAdmin = &actor{name: "cluster admin", user: "root"}
 	owner        = &actor{name: "owner", user: userOf("ada"), member: "ada"}
@@ -45,7 +46,7 @@ var (
 		groups: []string{"system:serviceaccounts", "system:serviceaccounts:acme"},
 	}
 
-	// portal is what people answer at.
+	// portal writes people's answers.
 	portal = &actor{name: "portal", user: "system:serviceaccount:usher-system:usher-portal"}
 
 	actors  = []*actor{clusterAdmin, owner, manager, member, guest, outsider, clerk, impostor}
@@ -53,8 +54,8 @@ var (
 	tenants = []*actor{owner, manager, member, guest, outsider, clerk, impostor}
 )
 
-// pools are the sleeping accomplices, who take up whatever is offered to them:
-// each attempt that is accepted uses one up until everything is as before.
+// pools are the accomplices, who accept everything that is offered to them. Each
+// accepted attempt uses one up until everything is restored.
 var pools = map[string][]string{
 	"member":   numbered("moe", 16),   // developers
 	"denied":   numbered("dan", 6),    // developers who are denied deploy
@@ -78,9 +79,9 @@ func emailOf(person string) string { return person + "@example.com" }
 
 func personOf(email string) string { return email[:len(email)-len("@example.com")] }
 
-// watched are those whose rights are measured, with their groups, by user name:
-// everybody who tries, every accomplice of whom use was made, and of each sort
-// one of those of whom none was.
+// watched returns the users whose rights are measured, with their groups, by user
+// name. These are all actors, every accomplice that was used, and one unused
+// accomplice of each pool.
 func watched(used map[string]bool) map[string][]string {
 	found := map[string][]string{
 		userOf("otto"): {"system:authenticated"}, "mallory": {"system:authenticated"},
@@ -102,7 +103,7 @@ func watched(used map[string]bool) map[string][]string {
 
 func (a *actor) inGroups() []string { return append([]string{"system:authenticated"}, a.groups...) }
 
-// reach lets somebody reach the API server as who they are, and as nobody else.
+// reach gives the actor a client that impersonates exactly this user.
 func (a *actor) reach() {
 	GinkgoHelper()
 	config := kube.Admin()

@@ -8,10 +8,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// few are two ways to send what nobody but a cluster administrator may.
+// few are two ways to send requests that only a cluster admin may make.
 var few = []verb{merges, applies}
 
-// clusterRoleAttempts reach for ClusterRoles that nobody is to have, or not there.
+// clusterRoleAttempts returns attempts to get ClusterRoles that no user should have,
+// or not in that namespace.
 func clusterRoleAttempts() (list []attempt) {
 	for _, permission := range neverGiven {
 		list = append(list, attempt{
@@ -24,10 +25,10 @@ func clusterRoleAttempts() (list []attempt) {
 	}
 	return append(list,
 		onCatalogue("deploy is cluster-admin", entry("deploy", "clusterRole", "cluster-admin", "spec", "permissions")),
-		onCatalogue("deploy is to escalate", entry("deploy", "clusterRole", "acme-escalating", "spec", "permissions")),
+		onCatalogue("deploy is a ClusterRole that escalates", entry("deploy", "clusterRole", "acme-escalating", "spec", "permissions")),
 		onCatalogue("guests own", entry("guest", "grants", grants("own", "home"), "spec", "roles")),
 		onCatalogue("developers own elsewhere", entry("developer", "grants", grants("own", "staging"), "spec", "roles")),
-		onCatalogue("everybody owns elsewhere", set(grants("own", "staging"), "spec", "defaultGrants")),
+		onCatalogue("all members own elsewhere", set(grants("own", "staging"), "spec", "defaultGrants")),
 	)
 }
 
@@ -35,7 +36,7 @@ func onCatalogue(name string, change func(trier, *unstructured.Unstructured)) at
 	return attempt{name: name, kind: organizations, verbs: few, once: true, key: named(home), change: change}
 }
 
-// systemAttempts reach for what is the system's.
+// systemAttempts returns attempts on objects of the system.
 func systemAttempts() []attempt {
 	const system, own = "kube-system", "usher-system"
 	invalid := func(a attempt) attempt {
@@ -52,7 +53,7 @@ func systemAttempts() []attempt {
 		invalid(onCatalogue("a system namespace by name", resource(map[string]any{"names": []any{system}}))),
 		onCatalogue("Usher's namespace by name", resource(map[string]any{"names": []any{own}})),
 		{
-			// An apply would leave the names that there are.
+			// An apply would keep the existing names.
 			name: "system namespaces by a label", kind: organizations, verbs: []verb{merges, updates}, once: true, key: named(home),
 			change: resource(map[string]any{"selector": selector}),
 		},
@@ -60,17 +61,17 @@ func systemAttempts() []attempt {
 		invalid(onCatalogue("a ClusterRole of the system", entry("deploy", "clusterRole", "system:masters", "spec", "permissions"))),
 		onCatalogue("another name", set("Acme", "spec", "displayName")),
 		{
-			name: "a tenant at home in the system", kind: organizations, verbs: making, key: freshIn(""), invalid: true,
+			name: "a tenant with its home in the system", kind: organizations, verbs: making, key: freshIn(""), invalid: true,
 			change: changes(set(system, "spec", "namespace"), set([]any{map[string]any{"name": "owner"}}, "spec", "roles")),
 		},
 		{
-			name: "a second tenant at home in acme", kind: organizations, verbs: making, key: freshIn(""),
+			name: "a second tenant with its home in acme", kind: organizations, verbs: making, key: freshIn(""),
 			change: changes(set(home, "spec", "namespace"), set([]any{map[string]any{"name": "owner"}}, "spec", "roles")),
 		},
 	}
 }
 
-// excesses are rules that no ClusterRole has that is granted on staging.
+// excesses are rules that no ClusterRole granted on staging has.
 var excesses = map[string]map[string]any{
 	"escalates":       rule(rbacGroup, "clusterroles,roles", "bind,escalate"),
 	"does everything": rule("*", "*", "*"),
@@ -78,7 +79,8 @@ var excesses = map[string]map[string]any{
 	"writes statuses": rule(accountsGroup, "memberships/status,accounts/status", "update"),
 }
 
-// widenedAttempts give more to ClusterRoles that were granted before.
+// widenedAttempts returns attempts to add rules to ClusterRoles that were granted
+// before.
 func widenedAttempts() (list []attempt) {
 	for name, excess := range excesses {
 		list = append(list, attempt{
@@ -89,7 +91,7 @@ func widenedAttempts() (list []attempt) {
 	return list
 }
 
-// aggregatedAttempts do so by a label.
+// aggregatedAttempts returns attempts to add rules to them with an aggregation label.
 func aggregatedAttempts() (list []attempt) {
 	label := func(_ trier, o *unstructured.Unstructured) { o.SetLabels(map[string]string{aggregating: "true"}) }
 	for name, excess := range excesses {
@@ -102,7 +104,7 @@ func aggregatedAttempts() (list []attempt) {
 		"matchLabels": map[string]any{"kubernetes.io/bootstrapping": "rbac-defaults"},
 	}}}
 	return append(list,
-		attempt{name: "one becomes a part that escalates", kind: clusterroles, verbs: changing, once: true, key: named("acme-escalating"), change: label},
+		attempt{name: "a ClusterRole that escalates becomes a part", kind: clusterroles, verbs: changing, once: true, key: named("acme-escalating"), change: label},
 		attempt{name: "cluster-admin becomes a part", kind: clusterroles, verbs: changing, once: true, key: named("cluster-admin"), change: label},
 		attempt{
 			name: "a granted ClusterRole aggregates all", kind: clusterroles, verbs: changing, pool: "widened", key: clusterWide,
@@ -111,7 +113,8 @@ func aggregatedAttempts() (list []attempt) {
 	)
 }
 
-// bindingAttempts change RoleBindings of Usher's, and plant some.
+// bindingAttempts returns attempts to change Usher's RoleBindings, and to plant new
+// ones.
 func bindingAttempts() []attempt {
 	ofMember := func(t trier) types.NamespacedName {
 		return types.NamespacedName{Namespace: staging, Name: "usher:acme:" + t.picked + ":edit"}
@@ -147,10 +150,10 @@ func bindingAttempts() []attempt {
 		onBinding("a finalizer holds it", partly, func(_ trier, o *unstructured.Unstructured) {
 			o.SetFinalizers([]string{"example.com/hold"})
 		}),
-		onBinding("it goes", []verb{deletes, deletesAll}, nothing),
+		onBinding("it is deleted", []verb{deletes, deletesAll}, nothing),
 		other,
 		planted("planted for a member", "member", home),
-		planted("planted for nobody's Membership", "outsider", home),
+		planted("planted for a person without a Membership", "outsider", home),
 		planted("planted in the system", "member", "kube-system"),
 		planted("planted in another tenant's home", "member", otherHome),
 	}

@@ -15,8 +15,8 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 )
 
-// power is something that can be done: a verb on a resource, with a subresource
-// and the name of an object where they matter, in a namespace or in all.
+// power is an action: a verb on a resource, in a namespace or in all. A subresource
+// and an object name are set if they matter.
 type power struct {
 	verb, group, resource, subresource, name, namespace string
 }
@@ -35,17 +35,18 @@ func (p power) String() string {
 	return strings.Join([]string{p.verb, what, where}, " ")
 }
 
-// manages tells whether the power is one over people.
+// manages reports whether the power is one over people.
 func (p power) manages() bool { return p.group == accountsGroup }
 
 const (
 	accountsGroup = "accounts.usher.dev"
 	rbacGroup     = "rbac.authorization.k8s.io"
-	// widgetsGroup is of resources that only the ClusterRoles of these specs name.
+	// widgetsGroup is the API group of resources that only the ClusterRoles of these
+	// specs name.
 	widgetsGroup = "example.com"
 )
 
-// powers are all that is asked about.
+// powers are all powers that the specs ask about.
 var powers = listPowers()
 
 func listPowers() []power {
@@ -90,7 +91,7 @@ func listPowers() []power {
 	)
 }
 
-// holdings are what somebody may do.
+// holdings are the powers that a user has.
 type holdings map[power]bool
 
 func union(of ...holdings) holdings {
@@ -101,14 +102,14 @@ func union(of ...holdings) holdings {
 	return all
 }
 
-// unmanaged leaves out what is over people.
+// unmanaged returns the holdings without powers over people.
 func (h holdings) unmanaged() holdings {
 	rest := maps.Clone(h)
 	maps.DeleteFunc(rest, func(p power, _ bool) bool { return p.manages() })
 	return rest
 }
 
-// without is what is in h alone.
+// without returns the powers that are in h but not in other.
 func (h holdings) without(other holdings) []power {
 	var more []power
 	for _, p := range powers {
@@ -119,13 +120,13 @@ func (h holdings) without(other holdings) []power {
 	return more
 }
 
-// census is what everybody may do, by user name.
+// census holds the powers of all watched users, by user name.
 type census map[string]holdings
 
-// askers is how many questions are asked at a time.
+// askers is the number of questions asked at a time.
 const askers = 8
 
-// takeCensus asks the API server for everybody's rights.
+// takeCensus asks the API server for the rights of the given users.
 func takeCensus(ctx context.Context, people map[string][]string) census {
 	GinkgoHelper()
 	type question struct {

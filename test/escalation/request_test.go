@@ -36,12 +36,12 @@ var (
 	changing = []verb{updates, merges, patches, applies}
 	wholly   = []verb{updates, applies}
 	partly   = []verb{merges, patches}
-	// removing is without apply, which takes nothing away that others applied.
+	// removing lacks apply, which removes no fields that other managers applied.
 	removing = []verb{patches, updates, merges}
 	making   = []verb{creates, applies}
 )
 
-// kind is one of objects.
+// kind is a kind of object.
 type kind struct {
 	group, version, kind, resource string
 }
@@ -75,9 +75,9 @@ type request struct {
 	verb verb
 	kind kind
 	sub  string
-	// before is what there was; nil: nothing.
+	// before is the object before the request; nil means that it does not exist.
 	before *unstructured.Unstructured
-	// after is what there is to be; nil: nothing.
+	// after is the requested object; nil means that it is to be deleted.
 	after *unstructured.Unstructured
 }
 
@@ -88,7 +88,8 @@ func (r request) object() *unstructured.Unstructured {
 	return r.after.DeepCopy()
 }
 
-// send sends it. What is refused, and what is not valid, is no error but false.
+// send sends the request. If the API server refuses it or finds it invalid, send
+// returns false and no error.
 func (r request) send(ctx context.Context) (accepted bool, err error) {
 	err = r.ask(ctx)
 	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
@@ -120,7 +121,7 @@ func (r request) ask(ctx context.Context) error {
 		return err
 	}
 	if r.verb == applies {
-		owner := client.FieldOwner("usher") // as Usher calls itself
+		owner := client.FieldOwner("usher") // the field manager of Usher
 		if main {
 			return r.who.api.Patch(ctx, o, patch, owner, client.ForceOwnership)
 		}
@@ -150,14 +151,14 @@ func (r request) patch() (client.Patch, error) {
 	return client.RawPatch(types.ApplyYAMLPatchType, raw), err
 }
 
-// operation is one of a JSON patch (RFC 6902).
+// operation is one operation of a JSON patch (RFC 6902).
 type operation struct {
 	Op    string `json:"op"`
 	Path  string `json:"path"`
 	Value any    `json:"value,omitempty"`
 }
 
-// parts are what an attempt changes of an object, one by one.
+// parts are the parts of an object that attempts change, one by one.
 var parts = []string{
 	"spec", "status", "rules", "aggregationRule", "subjects", "roleRef", "metadata.labels", "metadata.annotations", "metadata.finalizers", "metadata.ownerReferences",
 }
@@ -179,7 +180,7 @@ func (r request) operations() []operation {
 	return operations
 }
 
-// partOf reads a part of an object.
+// partOf returns a part of an object, and reports whether it exists.
 func partOf(o *unstructured.Unstructured, part string) (any, bool) {
 	if o == nil {
 		return nil, false
@@ -188,14 +189,14 @@ func partOf(o *unstructured.Unstructured, part string) (any, bool) {
 	return value, found && err == nil
 }
 
-// changed tells whether a part is to be another one.
+// changed reports whether the request changes a part.
 func (r request) changed(part string) bool {
 	before, _ := partOf(r.before, part)
 	after, _ := partOf(r.after, part)
 	return !reflect.DeepEqual(before, after)
 }
 
-// prepared reads what there is, and says what is to be sent.
+// prepared reads the object, and returns the request to send.
 func (t trial) prepared(ctx context.Context) (request, error) {
 	r := request{who: t.who, verb: t.verb, kind: t.kind, sub: t.sub}
 	o := t.kind.blank(t.key)
@@ -207,7 +208,7 @@ func (t trial) prepared(ctx context.Context) (request, error) {
 	}
 	if t.verb == deletes || t.verb == deletesAll {
 		if r.before == nil {
-			return r, fmt.Errorf("%s %s is not there to be deleted", t.kind.kind, t.key)
+			return r, fmt.Errorf("delete %s %s: it does not exist", t.kind.kind, t.key)
 		}
 		return r, nil
 	}
@@ -219,7 +220,7 @@ func (t trial) prepared(ctx context.Context) (request, error) {
 	return r, nil
 }
 
-// tried sends a request, again where Usher wrote the object in between.
+// tried sends a request, and sends it again if Usher wrote the object in between.
 func (t trial) tried(ctx context.Context) (r request, accepted bool, err error) {
 	err = retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
 		if r, err = t.prepared(ctx); err != nil {

@@ -15,14 +15,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// asBefore is everything that an attempt can change, as it was before.
+// asBefore holds every object that an attempt can change, in its state before the
+// attempts.
 var asBefore = map[kind]map[client.ObjectKey]*unstructured.Unstructured{}
 
-// restored are the kinds, in the order in which they are put back: RoleBindings
-// last, when Usher wants nothing else any more.
+// restored are the kinds in the order in which they are restored. RoleBindings come
+// last, when Usher wants no other changes any more.
 var restored = []kind{clusterroles, organizations, accounts, memberships, invitations, rolebindings}
 
-// remember takes down everything as it is.
+// remember records all objects in their present state.
 func remember(ctx context.Context) {
 	GinkgoHelper()
 	for _, k := range restored {
@@ -33,7 +34,7 @@ func remember(ctx context.Context) {
 	}
 }
 
-// present is all there is of a kind, but what is Kubernetes's own.
+// present returns all objects of a kind, except those of Kubernetes itself.
 func present(ctx context.Context, k kind) map[client.ObjectKey]*unstructured.Unstructured {
 	GinkgoHelper()
 	list := k.list()
@@ -49,7 +50,7 @@ func present(ctx context.Context, k kind) map[client.ObjectKey]*unstructured.Uns
 	return found
 }
 
-// restore puts everything back.
+// restore restores all objects.
 func restore(ctx context.Context) {
 	GinkgoHelper()
 	for _, k := range restored {
@@ -74,14 +75,14 @@ func restore(ctx context.Context) {
 	}
 }
 
-// spent tells whether an Invitation was answered, which nobody can take back.
+// spent reports whether an Invitation has been answered, which cannot be undone.
 func spent(before, now *unstructured.Unstructured) bool {
 	_, wasAnswered := partOf(before, "status.acceptance")
 	_, isAnswered := partOf(now, "status.acceptance")
 	return isAnswered && !wasAnswered
 }
 
-// putBack makes an object what it was, and tells whether it was not.
+// putBack restores an object, and reports whether it had to write.
 func putBack(ctx context.Context, before, now *unstructured.Unstructured) (wrote bool) {
 	GinkgoHelper()
 	if now == nil {
@@ -112,8 +113,8 @@ func putBack(ctx context.Context, before, now *unstructured.Unstructured) (wrote
 	return true
 }
 
-// differing are the parts of an object that are not as before. Usher puts a
-// status right, and Kubernetes the rules of a ClusterRole that aggregates.
+// differing returns the parts of an object that have changed. Usher restores a status
+// itself, and Kubernetes the rules of a ClusterRole that aggregates.
 func differing(before, now *unstructured.Unstructured) (found []string) {
 	compared := request{before: now, after: before}
 	_, aggregates := partOf(before, "aggregationRule")

@@ -13,19 +13,19 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// longestBatch is how many cases there are between two measurements at the most.
+// longestBatch is the maximum number of cases between two measurements.
 const longestBatch = 150
 
-// run carries out cases, batch by batch. Each case of a batch has objects and
-// accomplices of its own, so that they do not get in each other's way.
+// run runs cases, batch by batch. Each case of a batch has objects and accomplices of
+// its own, so that the cases do not affect each other.
 type run struct {
 	policiesInForce bool
 	batch           []trial
 	// done are the cases of the batch that were accepted.
 	done []trial
-	// used are the objects, and the people, that something was done to.
+	// used are the objects and people that an accepted case has changed.
 	used map[string]bool
-	// gifts are what people may have more than before.
+	// gifts are the additional powers that people may have, by user name.
 	gifts map[string]holdings
 
 	counts    map[string]*count
@@ -40,7 +40,7 @@ func newRun(policiesInForce bool) *run {
 	return &run{policiesInForce: policiesInForce, used: map[string]bool{}, gifts: map[string]holdings{}, counts: map[string]*count{}}
 }
 
-// all carries out cases, and reports what came out otherwise than expected.
+// all runs cases, and fails if a result differs from the expected one.
 func (r *run) all(ctx context.Context, cases []trial) {
 	GinkgoHelper()
 	for _, t := range cases {
@@ -48,18 +48,19 @@ func (r *run) all(ctx context.Context, cases []trial) {
 		if !free || len(r.batch) == longestBatch {
 			r.close(ctx)
 			ready, free = r.ready(t)
-			Expect(free).To(BeTrue(), "nothing is left for %s", t)
+			Expect(free).To(BeTrue(), "no object or person is left for %s", t)
 		}
 		r.try(ctx, ready)
 	}
 	r.close(ctx)
 	surprises, gains := r.surprises, r.gains
 	r.surprises, r.gains = nil, nil
-	Expect(gains).To(BeEmpty(), "nobody gains anything")
-	Expect(surprises).To(BeEmpty(), "accepted and refused as they should be")
+	Expect(gains).To(BeEmpty(), "no user gains anything")
+	Expect(surprises).To(BeEmpty(), "each case is accepted or refused as expected")
 }
 
-// ready picks what a case needs, unless something of it has been used.
+// ready picks an object or person for a case. It returns false if the case needs
+// something that was used before.
 func (r *run) ready(t trial) (_ trial, free bool) {
 	if r.used[t.who.member] && t.who.member != "" {
 		return t, false
@@ -112,7 +113,7 @@ func (r *run) try(ctx context.Context, t trial) {
 	}
 }
 
-// use notes what an accepted case has changed.
+// use records what an accepted case has changed.
 func (r *run) use(t trial, sent request) {
 	if sent.after != nil && sent.before != nil && !slices.ContainsFunc(parts, sent.changed) {
 		return
@@ -130,7 +131,7 @@ func (r *run) counted(what string) *count {
 	return r.counts[what]
 }
 
-// close measures what has come of a batch, and puts everything back.
+// close measures the effects of a batch, and restores everything.
 func (r *run) close(ctx context.Context) {
 	GinkgoHelper()
 	if len(r.batch) == 0 {
@@ -150,8 +151,8 @@ func (r *run) close(ctx context.Context) {
 	clear(r.gifts)
 }
 
-// measure waits until Usher is done, has the accomplices accept what is offered
-// to them, and says who may do more than they should.
+// measure waits until Usher is done, makes the accomplices accept what is offered to
+// them, and returns the users who may do more than they should.
 func (r *run) measure(ctx context.Context) []string {
 	GinkgoHelper()
 	if len(r.done) > 0 {
@@ -174,12 +175,12 @@ func (r *run) measure(ctx context.Context) []string {
 	return more
 }
 
-// tellAtMost is how many gains are told one by one: where there are more, there
-// is one cause to all of them.
+// tellAtMost is the number of gains that are reported one by one. If there are more,
+// they all have one cause.
 const tellAtMost = 5
 
-// attribute finds out which case of a batch a gain is from, by doing them again
-// one by one.
+// attribute finds the case of a batch that caused a gain. It runs the accepted cases
+// again, one by one.
 func (r *run) attribute(ctx context.Context, batch, done []trial, more []string) {
 	GinkgoHelper()
 	found := false
@@ -203,7 +204,7 @@ func (r *run) attribute(ctx context.Context, batch, done []trial, more []string)
 	}
 }
 
-// table says what came out.
+// table returns the table of results.
 func (r *run) table() string {
 	var b strings.Builder
 	total := count{}

@@ -20,8 +20,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// quiet is how long nothing is written once Usher is done. On a busy machine Usher
-// can pause for longer than 150 ms between what it sees and what it writes.
+// quiet is the time without writes after which Usher counts as done. On a busy
+// machine Usher can pause for longer than 150 ms between reading and writing.
 const quiet = 250 * time.Millisecond
 
 // settle waits until Usher has seen everything, and writes no more.
@@ -38,20 +38,21 @@ func settle(ctx context.Context) {
 			last, since = revision, time.Now()
 		}
 		if time.Since(since) < quiet {
-			return "somebody still writes", nil
+			return "there are still writes", nil
 		}
 		return behind(ctx)
 	}).Should(BeEmpty())
 }
 
-// revision is that of the whole cluster: any write makes it another one.
+// revision returns the revision of the whole cluster. Every write changes it.
 func revision(ctx context.Context) (string, error) {
 	var list corev1.ConfigMapList
 	err := admin.List(ctx, &list, client.InNamespace("default"), client.Limit(1))
 	return list.ResourceVersion, err
 }
 
-// behind names an object that is going, or that Usher has not seen as it is.
+// behind returns the name of an object that is being deleted, or whose current
+// generation Usher has not observed.
 func behind(ctx context.Context) (string, error) {
 	for _, k := range []kind{memberships, organizations, accounts, invitations} {
 		list := k.list()
@@ -69,10 +70,10 @@ func behind(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// acceptEverything has everybody with an Account accept the Invitations that are
-// open to them, but for those who were invited from the start. The portal writes
-// it, which lets nobody answer what has failed, such as an Invitation for whom is
-// a member already.
+// acceptEverything makes every person with an Account accept the Invitations that are
+// open to them. People who were invited from the start are left out. The portal
+// writes the answers. It lets no person answer a failed Invitation, such as one for a
+// person who is already a member.
 func acceptEverything(ctx context.Context) (any bool) {
 	GinkgoHelper()
 	var list accountsv1.InvitationList
@@ -95,7 +96,7 @@ func acceptEverything(ctx context.Context) (any bool) {
 	return any
 }
 
-// waitForPolicies waits until Usher says of each Organization whether the
+// waitForPolicies waits until Usher reports for each Organization whether the
 // policies are in force.
 func waitForPolicies(ctx context.Context, status metav1.ConditionStatus) {
 	GinkgoHelper()

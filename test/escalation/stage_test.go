@@ -22,15 +22,15 @@ import (
 // aggregating is the label by which a ClusterRole becomes part of acme-aggregated.
 const aggregating = "example.com/aggregate-to-acme"
 
-// permissions are those of the catalogue, with the ClusterRole that each stands for.
+// permissions are the permissions of the catalogue, with their ClusterRoles.
 var permissions = map[string]string{
 	"own": "usher-organization-owner", "manage": "usher-people-manager", "assign-some": "acme-assign",
 	"deploy": "edit", "look": "view", "operate": "acme-operate", "aggregated": "acme-aggregated",
-	// What the catalogue names and nobody ever gets.
+	// These are in the catalogue, but no user ever gets them.
 	"everything": "cluster-admin", "escalating": "acme-escalating", "statuses": "acme-statuses",
 }
 
-// clusterRoles are those that the platform made.
+// clusterRoles returns the ClusterRoles that the platform team made.
 func clusterRoles() []*rbacv1.ClusterRole {
 	rule := func(group, verbs, resources string, names ...string) rbacv1.PolicyRule {
 		return rbacv1.PolicyRule{APIGroups: []string{group}, Verbs: split(verbs), Resources: split(resources), ResourceNames: names}
@@ -48,7 +48,7 @@ func clusterRoles() []*rbacv1.ClusterRole {
 		role("acme-operate", rule(widgetsGroup, "create", "widgets")),
 		role("acme-escalating", rule(rbacGroup, "bind,escalate", "roles,clusterroles")),
 		role("acme-statuses", rule(accountsGroup, "get,update,patch", "memberships/status,invitations/status")),
-		// What the clerk and the impostor have, without Usher's knowledge.
+		// The rights of the clerk and the impostor, which Usher does not know about.
 		role("platform-clerk",
 			rule(accountsGroup, "get,list,create,update,patch,delete,deletecollection", "memberships,memberships/status,invitations,invitations/status"),
 			rule(rbacGroup, "get,list,create,update,patch,delete", "rolebindings")),
@@ -60,8 +60,8 @@ func clusterRoles() []*rbacv1.ClusterRole {
 	return made
 }
 
-// organizationOf is a tenant. Both are of one legal entity, so that an Account
-// can belong to both.
+// organizationOf returns the Organization of a tenant. Both tenants are of one legal
+// entity, so that an Account can belong to both.
 func organizationOf(name, founder string) *accountsv1.Organization {
 	org := &accountsv1.Organization{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	org.Spec.Namespace, org.Spec.LegalEntity = accountsv1.NamespaceName(name), "Example Group"
@@ -94,7 +94,7 @@ func organizationOf(name, founder string) *accountsv1.Organization {
 // granted is one permission on one resource.
 type granted struct{ permission, resource string }
 
-// roleGrants is what each role of the catalogue grants.
+// roleGrants holds the grants of each role of the catalogue.
 var roleGrants = map[string][]granted{
 	"owner":   {{"own", "home"}},
 	"manager": {{"manage", "home"}, {"assign-some", "home"}},
@@ -115,7 +115,7 @@ func grantedEach(names []string, resource string) []granted {
 	return list
 }
 
-// membershipOf is somebody's Membership of acme.
+// membershipOf returns a person's Membership of acme.
 func membershipOf(person, role string) *accountsv1.Membership {
 	m := &accountsv1.Membership{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: person}}
 	m.Spec = accountsv1.MembershipSpec{
@@ -125,7 +125,8 @@ func membershipOf(person, role string) *accountsv1.Membership {
 	return m
 }
 
-// accountOf is an Account that somebody uses; record is of its Memberships.
+// accountOf returns an Account that a person uses. record is its record of
+// Memberships.
 func accountOf(person, record string) *accountsv1.Account {
 	a := &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{
 		Name: person, Finalizers: []string{accountsv1.Finalizer},
@@ -136,8 +137,8 @@ func accountOf(person, record string) *accountsv1.Account {
 	return a
 }
 
-// setTheStage makes two tenants and their people, and waits until everybody has
-// what they are to have.
+// setTheStage creates two tenants and their people, and waits until all of them have
+// the access that they should have.
 func setTheStage(ctx context.Context) {
 	GinkgoHelper()
 	for _, namespace := range []string{staging, otherHome + "-staging", home, otherHome} {
@@ -160,7 +161,8 @@ func setTheStage(ctx context.Context) {
 	create(ctx, organizationOf(otherHome, "oscar"))
 	create(ctx, organizationOf(home, "ada"))
 	waitForPolicies(ctx, metav1.ConditionTrue)
-	// What is made in the second in which they came into force does not count yet.
+	// What is created in the second in which the policies came into force does not
+	// count yet.
 	next := time.Now().Add(time.Second)
 	Eventually(ctx, time.Now).Should(BeTemporally(">", next))
 	for person, role := range everybody {
@@ -191,8 +193,8 @@ func setTheStage(ctx context.Context) {
 	}
 }
 
-// givePlainRights binds what does not come from Usher, and lets Usher bind the
-// ClusterRoles of the platform.
+// givePlainRights binds the rights that do not come from Usher, and lets Usher bind
+// the ClusterRoles of the platform.
 func givePlainRights(ctx context.Context) {
 	GinkgoHelper()
 	subject := func(users ...string) (subjects []rbacv1.Subject) {
@@ -217,7 +219,8 @@ func givePlainRights(ctx context.Context) {
 			RoleRef:    ref("platform-clerk"), Subjects: subject(clerk.user, impostor.user),
 		})
 	}
-	// Somebody has each permission by hand, so that it is known what it is worth.
+	// A separate user gets each permission by a plain RoleBinding, so that its worth
+	// can be measured.
 	for permission, clusterRole := range permissions {
 		if slices.Contains(neverGiven, permission) {
 			continue

@@ -1,12 +1,13 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package escalation_test asks the API server for several hundred things that
-// people must not get, as each kind of person there is, with Usher at work on
-// what comes of it, and measures what everybody may do afterwards. It owns the
-// matrix; what one policy says, and why, is test/rights's to test. It must not
-// know how Usher decides: model_test.go says what is to be accepted in its own
-// words.
+// Package escalation_test sends the API server several hundred requests for access
+// that people must not get. It sends them as every kind of actor, while Usher acts on
+// the results, and then measures what all users may do.
+//
+// The package owns the matrix. The tests in test/rights cover what each policy says,
+// and why. These specs must not know how Usher decides: model_test.go defines
+// independently which requests should be accepted.
 package escalation_test
 
 import (
@@ -27,12 +28,12 @@ import (
 
 var (
 	kube *platform.Platform
-	// admin is who looks, and puts right what an attempt changed.
+	// admin reads objects, and restores what an attempt changed.
 	admin client.Client
 )
 
 func TestEscalation(t *testing.T) {
-	// A streamed list waits for up to two seconds for its end to be marked.
+	// A streamed list waits up to two seconds for the mark of its end.
 	t.Setenv("KUBE_FEATURE_WatchListClient", "false")
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(30 * time.Second)
@@ -49,8 +50,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	setTheStage(ctx)
 })
 
-// startUsher runs all controllers with the rights of the service account that
-// they are installed with.
+// startUsher runs all controllers with the rights of the service account that the
+// manifests give them.
 func startUsher(ctx context.Context) {
 	GinkgoHelper()
 	letters, err := inbox.Start(inbox.Options{}) //nolint:contextcheck // It listens until it is closed, and takes no context.

@@ -11,22 +11,23 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// namespaces are what the resources of acme stand for.
+// namespaces are the namespaces of acme's resources, by resource.
 var namespaces = map[string]string{"home": home, "staging": staging}
 
-// neverGiven are the permissions that the catalogue names and nobody gets.
+// neverGiven are the permissions that are in the catalogue, but that no user gets.
 var neverGiven = []string{"everything", "escalating", "statuses"}
 
-// baseline is what everybody may do before anything is tried.
+// baseline holds what all watched users may do before the attempts.
 var baseline census
 
-// worth is what a permission on a resource lets people do.
+// worth holds the powers that a permission on a resource gives.
 var worth = map[granted]holdings{}
 
-// worthUser is somebody who has one permission on one resource, by hand.
+// worthUser returns the name of a user who has one permission on one resource by a
+// plain RoleBinding.
 func worthUser(g granted) string { return "worth:" + g.permission + ":" + g.resource }
 
-// takeBaseline measures what there is before anything is tried.
+// takeBaseline measures the rights before the attempts.
 func takeBaseline(ctx context.Context) {
 	GinkgoHelper()
 	users := map[string][]string{}
@@ -40,7 +41,7 @@ func takeBaseline(ctx context.Context) {
 		for resource := range namespaces {
 			g := granted{permission, resource}
 			worth[g] = measured[worthUser(g)]
-			if g.resource != "home" { // what manages people is given at home alone
+			if g.resource != "home" { // powers over people are given only in the home namespace
 				worth[g] = worth[g].unmanaged()
 			}
 		}
@@ -57,13 +58,14 @@ func takeBaseline(ctx context.Context) {
 		who  *actor
 		role string
 	}{{owner, "owner"}, {manager, "manager"}, {member, "developer"}, {guest, "guest"}} {
-		Expect(worthOf(g.role).without(baseline[g.who.user])).To(BeEmpty(), "%s has what the role says", g.who.name)
+		Expect(worthOf(g.role).without(baseline[g.who.user])).To(BeEmpty(), "%s has what the role grants", g.who.name)
 		Expect(baseline[g.who.user].without(worthOf(g.role))).To(BeEmpty(), "%s has nothing else", g.who.name)
 		Expect(worthOf(g.role)).NotTo(BeEmpty(), g.role)
 	}
 }
 
-// worthOf is what a role grants, with permissions that are allowed on top.
+// worthOf returns the powers that a role grants, together with permissions that are
+// allowed on top.
 func worthOf(role string, allowed ...granted) holdings {
 	has := holdings{}
 	for _, g := range append(allowed, roleGrants[role]...) {
@@ -75,7 +77,7 @@ func worthOf(role string, allowed ...granted) holdings {
 	return has
 }
 
-// catalogueWorth is all that the catalogue has to give, but for what manages
+// catalogueWorth returns all powers that the catalogue can give, except those over
 // people.
 func catalogueWorth() holdings {
 	all := holdings{}
@@ -84,7 +86,7 @@ func catalogueWorth() holdings {
 			all = union(all, worth[g].unmanaged())
 		}
 	}
-	for permission := range permissions { // somebody may be allowed any of them, on any resource
+	for permission := range permissions { // an override can allow any of them, on any resource
 		for resource := range namespaces {
 			all = union(all, worth[granted{permission, resource}].unmanaged())
 		}

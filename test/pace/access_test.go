@@ -20,16 +20,15 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// bound is the longest that access may take to follow, but for one change in a
-// hundred.
+// bound is the time within which access must follow 99 of 100 changes.
 const bound = 5 * time.Second
 
-// patience is how long a spec waits for so many members: longer than the bound, so
-// that it can tell how long it took.
+// patience is how long a spec waits for so many members. It is longer than the bound,
+// so that the spec can report the actual time.
 func patience() time.Duration { return time.Minute + time.Duration(size)*60*time.Millisecond }
 
-// bindings are Usher's RoleBindings as a watch tells of them, and since when
-// those of each member are as somebody expects them.
+// bindings tracks Usher's RoleBindings through a watch. For each member it holds the
+// access, the expected access, and the time since when the two are equal.
 type bindings struct {
 	mu      sync.Mutex
 	have    map[string]map[string]bool // of each member, such as "view in acme-staging"
@@ -37,7 +36,7 @@ type bindings struct {
 	reached map[string]time.Time
 }
 
-// follow looks at all events of RoleBindings until ctx ends.
+// follow records all events of RoleBindings until ctx ends.
 func (b *bindings) follow(ctx context.Context) {
 	GinkgoHelper()
 	b.have, b.wanted, b.reached = map[string]map[string]bool{}, map[string][]string{}, map[string]time.Time{}
@@ -48,8 +47,8 @@ func (b *bindings) follow(ctx context.Context) {
 	}, client.MatchingLabels{accountsv1.ManagedByLabel: accountsv1.ManagedByValue})
 }
 
-// follow calls note for each event of a list, one after the other, until ctx
-// ends. The API server ends a watch now and then.
+// follow calls note for each event of a list, one after the other, until ctx ends. It
+// starts the watch again each time the API server ends it.
 func follow(ctx context.Context, list client.ObjectList, note func(watch.Event), options ...client.ListOption) {
 	GinkgoHelper()
 	events, err := admin.Watch(ctx, list, options...)
@@ -96,7 +95,8 @@ func (b *bindings) note(binding *rbacv1.RoleBinding, what watch.EventType, at ti
 	}
 }
 
-// expect begins to wait for members to have exactly this, by what happens from now on.
+// expect starts to wait for the members to have exactly this access, from the next
+// events on.
 func (b *bindings) expect(members []string, access ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,7 +107,7 @@ func (b *bindings) expect(members []string, access ...string) {
 	}
 }
 
-// arrived counts those who have what is expected.
+// arrived counts the members who have the expected access.
 func (b *bindings) arrived(members []string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -120,11 +120,11 @@ func (b *bindings) arrived(members []string) int {
 	return count
 }
 
-// latencies waits until all members have what is expected, and says how long
-// after the change of each that was.
+// latencies waits until all members have the expected access, and returns how long
+// that took after the change of each.
 func (b *bindings) latencies(ctx context.Context, members []string, changed map[string]time.Time) latencies {
 	GinkgoHelper()
-	Eventually(b.arrived).WithContext(ctx).WithArguments(members).Should(Equal(len(members)), "how many have what is declared")
+	Eventually(b.arrived).WithContext(ctx).WithArguments(members).Should(Equal(len(members)), "members with the declared access")
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var all latencies
@@ -135,10 +135,10 @@ func (b *bindings) latencies(ctx context.Context, members []string, changed map[
 	return all
 }
 
-// latencies are how long access took to follow, sorted.
+// latencies are the times after which access followed, sorted.
 type latencies []time.Duration
 
-// percentile is the latency that so many of a hundred do not exceed.
+// percentile returns the latency that p percent of the changes do not exceed.
 func (l latencies) percentile(p float64) time.Duration {
 	return l[int(math.Ceil(p/100*float64(len(l))))-1]
 }

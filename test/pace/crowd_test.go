@@ -30,22 +30,23 @@ const (
 	later      = "acme-later"
 	auditor    = "auditor"
 
-	// singles is how many members are changed one by one, for each kind of change.
+	// singles is the number of members who are changed one by one, for each kind of
+	// change.
 	singles = 100
-	// bystanders have a role that nobody edits.
+	// bystanders is the number of members with a role that no spec edits.
 	bystanders = 50
-	// hands is how many requests are made at a time.
+	// hands is the number of requests that are made at a time.
 	hands = 8
 )
 
 // labLabel makes a namespace a lab.
 var labLabel = map[string]string{"example.com/lab": "yes"}
 
-// The members: all who share a role, those of them who are changed one by one,
-// those who are deleted, and those of another role.
+// The members: all who share a role, those of them who are changed one by one, those
+// who are deleted, and those of another role.
 var developers, changing, leavers, observers []string
 
-// enrol names the members.
+// enrol sets the names of the members.
 func enrol() {
 	name := func(kind string, count int) (names []string) {
 		for i := range count {
@@ -63,8 +64,9 @@ func grants(permission accountsv1.CatalogueName, on ...accountsv1.CatalogueName)
 	return accountsv1.Grant{Permission: permission, Resources: on}
 }
 
-// anOrganization has developers, maintainers and observers. Everybody looks at
-// the labs, and at a namespace that comes later, and audits staging.
+// anOrganization returns an Organization with developers, maintainers and observers.
+// All members may view the labs, and a namespace that is created later, and may audit
+// staging.
 func anOrganization() *accountsv1.Organization {
 	named := func(namespace accountsv1.NamespaceName) accountsv1.ResourceNamespaces {
 		return accountsv1.ResourceNamespaces{Names: []accountsv1.NamespaceName{namespace}}
@@ -111,8 +113,8 @@ func aMember(name string, role accountsv1.CatalogueName) (*accountsv1.Membership
 	}
 }
 
-// settle makes the Organization and its members, who have taken part for long,
-// before there is an Usher to invite anybody.
+// settle creates the Organization and its members before Usher starts. They count as
+// members who accepted long ago, so Usher has no one to invite.
 func settle(ctx context.Context) {
 	GinkgoHelper()
 	enrol()
@@ -136,7 +138,7 @@ func anAuditor() *rbacv1.ClusterRole {
 	}}}
 }
 
-// inParallel does something for each member, for some at a time.
+// inParallel calls do for each member, with some calls at a time.
 func inParallel(members []string, do func(member string)) {
 	GinkgoHelper()
 	queue := make(chan string)
@@ -156,7 +158,7 @@ func inParallel(members []string, do func(member string)) {
 	group.Wait()
 }
 
-// changeEach makes a change for each member, and says when the API server
+// changeEach makes a change for each member, and returns when the API server
 // answered.
 func changeEach(members []string, change func(member string) error) map[string]time.Time {
 	GinkgoHelper()
@@ -173,7 +175,7 @@ func changeEach(members []string, change func(member string) error) map[string]t
 	return changed
 }
 
-// at is one moment for all members.
+// at returns the same moment for all members.
 func at(moment time.Time, members []string) map[string]time.Time {
 	all := map[string]time.Time{}
 	for _, m := range members {
@@ -202,8 +204,8 @@ func edit(ctx context.Context, role accountsv1.CatalogueName, grants ...accounts
 	}).WithContext(ctx).Should(Succeed())
 }
 
-// quiet waits until everybody has what the catalogue says, and Usher has nothing
-// left to write.
+// quiet waits until all members have the access that the catalogue declares, and
+// Usher has nothing left to write.
 func quiet(ctx context.Context) {
 	GinkgoHelper()
 	Eventually(func(g Gomega) {
@@ -218,5 +220,5 @@ func quiet(ctx context.Context) {
 		now := len(asked.since(time.Time{}))
 		defer func() { before = now }()
 		return now == before
-	}, patience(), 500*time.Millisecond).WithContext(ctx).Should(BeTrue(), "Usher writes nothing any more")
+	}, patience(), 500*time.Millisecond).WithContext(ctx).Should(BeTrue(), "Usher has stopped writing")
 }

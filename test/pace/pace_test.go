@@ -20,19 +20,20 @@ import (
 	"github.com/usher-dev/usher/internal/grant"
 )
 
-// small is the label of the specs whose bound holds for a thousand members: the
-// rate at which RoleBindings are written, here as many for each member, puts
-// another one to ten thousand at the rate for one.
+// small is the label of specs whose bound holds for up to a thousand members. Usher
+// writes RoleBindings at a limited rate, and only up to a thousand members is that
+// rate in proportion to them (see perSecond). With ten thousand members, the same
+// rate would need another bound.
 const small = "thousand"
 
-// What members have to begin with.
+// The access that members have at first.
 const (
 	edits  = "edit in " + staging
 	views  = "view in " + staging
 	audits = auditor + " in " + staging
 )
 
-var _ = Describe("Access in an Organization of many", Ordered, ContinueOnFailure, Serial, func() {
+var _ = Describe("Access in a large Organization", Ordered, ContinueOnFailure, Serial, func() {
 	BeforeAll(func(ctx SpecContext) {
 		began := time.Now()
 		settle(ctx)
@@ -49,7 +50,7 @@ var _ = Describe("Access in an Organization of many", Ordered, ContinueOnFailure
 		before.report("Usher starts", len(everyone))
 	})
 
-	It("is there for everybody once Usher is, and nobody is invited", Label("K5"), func(ctx SpecContext) {
+	It("exists for all members after Usher has started, and no invitations are sent", Label("K5"), func(ctx SpecContext) {
 		var members accountsv1.MembershipList
 		Expect(admin.List(ctx, &members, client.InNamespace(acme))).To(Succeed())
 		Expect(members.Items).To(HaveEach(HaveField("Status.State", accountsv1.MembershipActive)))
@@ -58,8 +59,8 @@ var _ = Describe("Access in an Organization of many", Ordered, ContinueOnFailure
 		Expect(invitations.Items).To(BeEmpty())
 	})
 
-	// Each begins where the one before it ended.
-	DescribeTable("follows the change of one member, for many at once",
+	// Each entry begins where the one before it ended.
+	DescribeTable("follows the change of one member, for many at once:",
 		func(ctx SpecContext, who *[]string, change func(ctx context.Context, member string) error, have ...string) {
 			before := spent()
 			access.expect(*who, have...)
@@ -75,7 +76,7 @@ var _ = Describe("Access in an Organization of many", Ordered, ContinueOnFailure
 			spec(`{"permissions":[{"effect":"Allow","permission":"look","resources":["staging"]}]}`), edits, views, audits),
 		Entry("an override that denies", Label("D5"), &changing,
 			spec(`{"permissions":[{"effect":"Deny","permission":"deploy","resources":["staging"]}]}`), audits),
-		Entry("no override any more", Label("D5"), &changing, spec(`{"permissions":null}`), edits, audits),
+		Entry("an override removed", Label("D5"), &changing, spec(`{"permissions":null}`), edits, audits),
 		Entry("suspended", Label("D5"), &changing, spec(`{"state":"Suspended"}`)),
 		Entry("resumed", Label("D5"), &changing, spec(`{"state":"Active"}`), edits, audits),
 		Entry("a RoleBinding deleted", Label("K5"), &changing, unbind, edits, audits),
@@ -83,8 +84,8 @@ var _ = Describe("Access in an Organization of many", Ordered, ContinueOnFailure
 		Entry("a Membership deleted", Label("B8"), &leavers, remove),
 	)
 
-	// Each begins where the one before it ended.
-	DescribeTable("follows a change that concerns everybody", Label(small),
+	// Each entry begins where the one before it ended.
+	DescribeTable("follows a change that concerns all members:", Label(small),
 		func(ctx SpecContext, change func(ctx context.Context), have ...string) {
 			quiet(ctx)
 			began, before := time.Now(), spent()
@@ -98,15 +99,15 @@ var _ = Describe("Access in an Organization of many", Ordered, ContinueOnFailure
 			before.report(CurrentSpecReport().LeafNodeText, len(everybody()))
 			Expect(all.percentile(99)).To(BeNumerically("<=", bound))
 		},
-		Entry("a namespace made", makeLater, "view in "+later, audits),
+		Entry("a namespace created", makeLater, "view in "+later, audits),
 		Entry("a namespace deleted", deleteLater, audits),
 		Entry("a namespace labelled", label(labLabel), "view in "+lab, audits),
-		Entry("a label taken off a namespace", label(nil), audits),
-		Entry("a ClusterRole gone", func(ctx context.Context) { Expect(admin.Delete(ctx, anAuditor())).To(Succeed()) }),
-		Entry("a ClusterRole that appears", func(ctx context.Context) { create(ctx, anAuditor()) }, audits),
+		Entry("a label removed from a namespace", label(nil), audits),
+		Entry("a ClusterRole deleted", func(ctx context.Context) { Expect(admin.Delete(ctx, anAuditor())).To(Succeed()) }),
+		Entry("a ClusterRole created", func(ctx context.Context) { create(ctx, anAuditor()) }, audits),
 	)
 
-	It("follows an edited role, and nothing is written for anybody else", Label("D5", small), func(ctx SpecContext) {
+	It("follows an edited role, and Usher writes nothing for other members", Label("D5", small), func(ctx SpecContext) {
 		quiet(ctx)
 		untouched, began, before := versions(ctx, observers), time.Now(), spent()
 		access.expect(developers, edits, views, audits)
@@ -126,10 +127,10 @@ var _ = Describe("Access in an Organization of many", Ordered, ContinueOnFailure
 			"PATCH rolebindings": len(developers), "PUT memberships/status": len(developers),
 		}))
 		figure("a role edited: progress", "written %d times in %s", organization, round(took))
-		Expect(float64(organization)).To(BeNumerically("<", 2*took.Seconds()), "how often the progress is written, which is not for each member")
+		Expect(float64(organization)).To(BeNumerically("<", 2*took.Seconds()), "the progress is not written once per member")
 	})
 
-	It("follows an edited role at a bounded rate, says how far that is, and lets nobody else wait", Label("D5"), func(ctx SpecContext) {
+	It("follows an edited role at a bounded rate, reports the progress, and does not delay other members", Label("D5"), func(ctx SpecContext) {
 		quiet(ctx)
 		told := &progress{}
 		told.follow(ctx)
@@ -137,7 +138,7 @@ var _ = Describe("Access in an Organization of many", Ordered, ContinueOnFailure
 		access.expect(developers, "edit in "+production, audits)
 		edit(ctx, "developer", grants("deploy", "production"))
 		edited := time.Now()
-		Eventually(told.goesOn).WithContext(ctx).Should(BeTrue(), "some have it by now, and some do not")
+		Eventually(told.goesOn).WithContext(ctx).Should(BeTrue(), "some members have the new access, and some do not")
 		access.expect(observers, edits, views, audits)
 		changed := changeEach(observers, func(member string) error { return patch(ctx, member, `{"role":"maintainer"}`) })
 		others := access.latencies(ctx, observers, changed)
@@ -146,13 +147,13 @@ var _ = Describe("Access in an Organization of many", Ordered, ContinueOnFailure
 		quiet(ctx)
 
 		rate := peak(ofBindings(asked.since(began)))
-		all.report("a roll-out")
+		all.report("a rollout")
 		others.report("others meanwhile")
-		figure("a roll-out: rate", "%d RoleBindings a second at the most", rate)
-		figure("a roll-out: progress", "%s", told)
-		before.report("a roll-out", len(developers))
+		figure("a rollout: rate", "%d RoleBindings a second at most", rate)
+		figure("a rollout: progress", "%s", told)
+		before.report("a rollout", len(developers))
 		Expect(rate).To(BeNumerically("<=", permitted()))
-		Expect(waiting).To(BeNumerically(">", 0), "who still waits when the others have what they are to have")
+		Expect(waiting).To(BeNumerically(">", 0), "developers who still wait when the others have their access")
 		Expect(others.percentile(99)).To(BeNumerically("<=", bound))
 
 		Expect(slices.IsSorted(told.updated())).To(BeTrue(), told.String())
@@ -177,7 +178,7 @@ func unbind(ctx context.Context, member string) error {
 	return admin.Delete(ctx, binding(member, "edit"))
 }
 
-// rebind gives what a member has to nobody.
+// rebind removes all subjects from a member's RoleBinding.
 func rebind(ctx context.Context, member string) error {
 	return admin.Patch(ctx, binding(member, "view"), client.RawPatch(types.MergePatchType, []byte(`{"subjects":null}`)))
 }
@@ -188,14 +189,14 @@ func remove(ctx context.Context, member string) error {
 
 func makeLater(ctx context.Context) { create(ctx, &corev1.Namespace{ObjectMeta: meta(later)}) }
 
-// deleteLater deletes the namespace. There is nobody here who finishes that: what
-// goes is what Usher withdraws.
+// deleteLater starts to delete the namespace. Without a namespace controller here,
+// its content stays, so that only Usher withdraws the access.
 func deleteLater(ctx context.Context) {
 	GinkgoHelper()
 	Expect(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: meta(later)})).To(Succeed())
 }
 
-// label gives the laboratory these labels of its own.
+// label sets these labels on the lab, in place of labLabel.
 func label(labels map[string]string) func(context.Context) {
 	return func(ctx context.Context) {
 		GinkgoHelper()
@@ -211,7 +212,8 @@ func label(labels map[string]string) func(context.Context) {
 	}
 }
 
-// versions are the versions of the Memberships and the RoleBindings of members.
+// versions returns the resource versions of the members' Memberships and
+// RoleBindings.
 func versions(ctx context.Context, members []string) map[string]string {
 	GinkgoHelper()
 	var memberships accountsv1.MembershipList

@@ -17,11 +17,12 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// permitted is how many RoleBindings may be written or deleted in a second: as
-// Usher is told, and those that were held up on their way to the API server.
+// permitted is the number of RoleBindings that may be written or deleted in a second.
+// It is Usher's limit, plus a margin for requests that were delayed on their way to
+// the API server.
 func permitted() int { return perSecond() + perSecond()/10 }
 
-// progress is what an Organization says about itself, one state after another.
+// progress records the statuses of an Organization, one after another.
 type progress struct {
 	mu     sync.Mutex
 	states []accountsv1.OrganizationStatus
@@ -38,14 +39,14 @@ func (p *progress) follow(ctx context.Context) {
 	}, client.MatchingFields{"metadata.name": acme})
 }
 
-// seen are the states of a roll-out, without the ones before and after it.
+// seen returns the statuses during a rollout, without those before and after it.
 func (p *progress) seen() []accountsv1.OrganizationStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(p.states), func(s accountsv1.OrganizationStatus) bool { return s.Rollout.Members == 0 })
 }
 
-// goesOn tells whether the roll-out has reached some, and not everybody.
+// goesOn reports whether the rollout has reached some members, but not all.
 func (p *progress) goesOn() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +65,7 @@ func (p *progress) String() string {
 	return text
 }
 
-// updated is how many had what the catalogue says, one state after another.
+// updated returns how many members had the declared access, one status after another.
 func (p *progress) updated() []int {
 	var updated []int
 	for _, s := range p.seen() {
@@ -73,14 +74,14 @@ func (p *progress) updated() []int {
 	return updated
 }
 
-// now is what the Organization says last.
+// now returns what the last status says about being ready.
 func (p *progress) now() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return saysReady(p.states[len(p.states)-1])
 }
 
-// saysReady is the status and the reason of the condition Ready.
+// saysReady returns the status and the reason of the condition Ready.
 func saysReady(s accountsv1.OrganizationStatus) string {
 	c := apimeta.FindStatusCondition(s.Conditions, accountsv1.ConditionReady)
 	if c == nil {

@@ -1,13 +1,15 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pace_test measures how fast access follows what is declared, in an
-// Organization of a thousand members and more: all of Usher's reconcilers in this
+// Package pace_test measures how fast access follows the declared state, in an
+// Organization of a thousand members and more. All of Usher's reconcilers run in this
 // process, as their service account, on one API server with the rights and the
-// policies in config/ in force. It owns the figures, and what a change may cost;
-// what each grant looks like is the controllers' own to test. It must not reach
-// into a reconciler: it knows what is declared, what Usher asks of the API
-// server, and when a RoleBinding came or went.
+// policies in config/ in force.
+//
+// The package owns the figures, and the cost that a change may have. The tests of the
+// controllers cover what each grant looks like. These specs must not reach into a
+// reconciler: they know what is declared, what Usher asks of the API server, and when
+// a RoleBinding came or went.
 package pace_test
 
 import (
@@ -30,27 +32,27 @@ import (
 	"github.com/usher-dev/usher/test/platform"
 )
 
-// workers is what a controller has unless it is told otherwise.
+// workers is the default number of workers of a controller.
 const workers = 4
 
 var (
 	kube  *platform.Platform
 	admin client.WithWatch
-	// asked is what Usher writes to the API server.
+	// asked records what Usher writes to the API server.
 	asked = &traffic{}
-	// access is who has what, as the API server tells it.
+	// access tracks the access of all members, as the API server reports it.
 	access = &bindings{}
-	// size is how many members share the role that is edited.
+	// size is the number of members who share the role that is edited.
 	size = 200
 )
 
 func TestPace(t *testing.T) {
-	// A streamed list waits for up to two seconds for its end to be marked.
+	// A streamed list waits up to two seconds for the mark of its end.
 	t.Setenv("KUBE_FEATURE_WatchListClient", "false")
 	if members := os.Getenv("USHER_PACE_MEMBERS"); members != "" {
 		var err error
 		if size, err = strconv.Atoi(members); err != nil || size < bystanders {
-			t.Fatalf("USHER_PACE_MEMBERS must be a number of members, %d at least: %q", bystanders, members)
+			t.Fatalf("USHER_PACE_MEMBERS must be a number of members, at least %d: %q", bystanders, members)
 		}
 	}
 	RegisterFailHandler(Fail)
@@ -63,8 +65,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	kube = platform.Start(ctx, false)
 	admin = kube.AdminClient
 	mayBind(ctx, auditor)
-	// An API server that ends a watch has this process begin another, so that
-	// what is seen is seen in order.
+	// When the API server ends a watch, this process starts another, so that it sees
+	// all events in order.
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	DeferCleanup(stop)
 	access.follow(watching)
@@ -80,9 +82,9 @@ func mayBind(ctx context.Context, clusterRole string) {
 	Expect(admin.Update(ctx, grantable)).To(Succeed())
 }
 
-// perSecond is how many RoleBindings Usher may write in a second: 500, as it is
-// installed, and less for fewer than a thousand members, so that it is what a
-// change of the catalogue waits for.
+// perSecond is the number of RoleBindings that Usher may write in a second. It is
+// 500, as in the manifests, and less for fewer than a thousand members, so that a
+// change of the catalogue always reaches this limit.
 func perSecond() int { return min(500, size/2) }
 
 // startUsher runs all controllers until the suite is over.
@@ -90,7 +92,7 @@ func startUsher(ctx context.Context) {
 	GinkgoHelper()
 	rights := kube.RightsOf(ctx, platform.Controller)
 	rights.Wrap(asked.wrap)
-	// Nobody is mailed: everybody is a member already.
+	// Usher sends no mail, because all people are members already.
 	server, err := email.ParseURL("smtp+plaintext://localhost:1")
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(kube.RunControllers(ctx, rights, controllers.Options{
@@ -99,7 +101,7 @@ func startUsher(ctx context.Context) {
 	}))
 }
 
-// create makes objects.
+// create creates objects.
 func create(ctx context.Context, objects ...client.Object) {
 	GinkgoHelper()
 	for _, o := range objects {

@@ -17,16 +17,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// write is a request that may have changed something, and was not refused. What
-// asks for a review is none: nothing is kept of it.
+// write is a request that may have changed something, and that succeeded. A review is
+// not a write, because the API server does not store it.
 type write struct {
-	// at is when it was sent.
+	// at is the time when it was sent.
 	at time.Time
 	// what is the method and the resource, such as "PUT memberships/status".
 	what string
 }
 
-// traffic is what somebody writes to the API server.
+// traffic records what a client writes to the API server.
 type traffic struct {
 	mu     sync.Mutex
 	writes []write
@@ -50,11 +50,11 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// resourceOf reads a path of the API server, such as
+// resourceOf returns the resource in a path of the API server, such as
 // /apis/accounts.usher.dev/v1alpha1/namespaces/acme/memberships/jane/status.
 func resourceOf(path string) string {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
-	parts = parts[min(len(parts), 3):] // the group and the version
+	parts = parts[min(len(parts), 3):] // the API group and version
 	if len(parts) > 2 && parts[0] == "namespaces" {
 		parts = parts[2:]
 	}
@@ -64,7 +64,7 @@ func resourceOf(path string) string {
 	return strings.Join(parts, "/")
 }
 
-// since are the writes from a moment on.
+// since returns the writes since start.
 func (t *traffic) since(start time.Time) []write {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,7 +77,7 @@ func (t *traffic) since(start time.Time) []write {
 	return writes
 }
 
-// count counts writes by what they are.
+// count counts writes by method and resource.
 func count(writes []write) map[string]int {
 	counts := map[string]int{}
 	for _, w := range writes {
@@ -86,7 +86,7 @@ func count(writes []write) map[string]int {
 	return counts
 }
 
-// ofBindings are those that write or delete RoleBindings.
+// ofBindings returns the writes of RoleBindings.
 func ofBindings(writes []write) (found []write) {
 	for _, w := range writes {
 		if strings.HasSuffix(w.what, " rolebindings") {
@@ -96,7 +96,7 @@ func ofBindings(writes []write) (found []write) {
 	return found
 }
 
-// peak is how many of the writes there were in a second, at the most.
+// peak returns the maximum number of writes within one second.
 func peak(writes []write) int {
 	slices.SortFunc(writes, func(a, b write) int { return a.at.Compare(b.at) })
 	most, first := 0, 0
@@ -116,7 +116,8 @@ type cost struct {
 	reconciles float64
 }
 
-// spent is what this process has used by now: Usher, and what watches it.
+// spent returns what this process has used so far: Usher, and the specs that watch
+// it.
 func spent() cost {
 	GinkgoHelper()
 	var usage syscall.Rusage
@@ -135,14 +136,14 @@ func spent() cost {
 	return c
 }
 
-// report tells what was used since then, for so many members.
+// report reports what was used since c, per member.
 func (c cost) report(name string, of int) {
 	GinkgoHelper()
 	by := spent()
 	runtime.GC()
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	figure(name+": cost", "%.1f reconciles and %s of CPU per member; heap %d MiB, resident %d MiB at the most",
+	figure(name+": cost", "%.1f reconciles and %s of CPU per member; heap %d MiB, resident at most %d MiB",
 		(by.reconciles-c.reconciles)/float64(of), ((by.cpu - c.cpu) / time.Duration(of)).Round(10*time.Microsecond),
 		memory.HeapAlloc>>20, by.peakMemory>>20)
 }

@@ -11,13 +11,13 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 )
 
-// Clock is the machine's clock, put forward by as much as a spec likes.
+// Clock is the machine's clock, which specs can put forward.
 type Clock struct{ shift atomic.Int64 }
 
-// Now tells the time.
+// Now returns the current time.
 func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
 
-// Since tells how long ago something was.
+// Since returns the time that has passed since t.
 func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 // PutForward puts the clock forward for the rest of the spec.
@@ -28,7 +28,7 @@ func (c *Clock) PutForward(by time.Duration) {
 
 var serial atomic.Int64
 
-// Fresh is a name that nobody else in the process has.
+// Fresh returns a name that is unique in the process.
 func Fresh(prefix string) string { return fmt.Sprintf("%s-%04d", prefix, serial.Add(1)) }
 
 // Figure reports a measured number, so that it can be read after a run.

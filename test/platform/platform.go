@@ -1,11 +1,12 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package platform is what the suites in test/ stand on: a control plane with
-// everything in config/ installed, the two service accounts, and Usher's
-// controllers in this process. It fails the spec that calls it where something
-// cannot be had. It knows nothing of what a suite looks at, and must not be
-// imported by anything but suites.
+// Package platform is the common base of the suites in test/: a control plane with
+// everything in config/ installed, the two service accounts, and Usher's controllers
+// in this process.
+//
+// If something is missing, it fails the spec that calls it. It knows nothing of what
+// a suite tests, and only suites must import it.
 package platform
 
 import (
@@ -36,26 +37,27 @@ import (
 	"github.com/usher-dev/usher/internal/notifier/email"
 )
 
-// Root of the repository, from the directory of a suite.
+// Root is the root of the repository, relative to the directory of a suite.
 var Root = filepath.Join("..", "..")
 
-// The service accounts that Usher is installed with.
+// The names of Usher's service accounts.
 const (
 	Controller = "usher-controller"
 	Portal     = "usher-portal"
 )
 
-// Platform is a control plane with Usher's manifests, and nobody at work.
+// Platform is a control plane with Usher's manifests, but without running
+// controllers.
 type Platform struct {
 	*cluster.Cluster
-	// Scheme knows Kubernetes's own kinds and Usher's.
+	// Scheme has the kinds of Kubernetes and of Usher.
 	Scheme *runtime.Scheme
-	// AdminClient may do everything.
+	// AdminClient is a client that may do everything.
 	AdminClient client.WithWatch
 }
 
-// Start runs a control plane until the suite is over. With a controller manager
-// it also fills ClusterRoles that aggregate, and collects garbage.
+// Start runs a control plane until the suite is over. With a controller manager, the
+// control plane also fills ClusterRoles that aggregate, and collects garbage.
 func Start(ctx context.Context, controllerManager bool) *Platform {
 	GinkgoHelper()
 	ctrl.SetLogger(GinkgoLogr)
@@ -76,7 +78,8 @@ func Start(ctx context.Context, controllerManager bool) *Platform {
 	return p
 }
 
-// RightsOf is the API server as one of Usher's service accounts reaches it.
+// RightsOf returns a configuration for the API server with the rights of one of
+// Usher's service accounts.
 func (p *Platform) RightsOf(ctx context.Context, serviceAccount string) *rest.Config {
 	GinkgoHelper()
 	rights, err := p.ServiceAccountConfig(ctx, cluster.Namespace, serviceAccount)
@@ -84,7 +87,7 @@ func (p *Platform) RightsOf(ctx context.Context, serviceAccount string) *rest.Co
 	return unlimited(rights)
 }
 
-// Client reaches the API server without a cache.
+// Client returns a client without a cache.
 func (p *Platform) Client(rights *rest.Config) client.WithWatch {
 	GinkgoHelper()
 	c, err := client.NewWithWatch(rights, client.Options{Scheme: p.Scheme})
@@ -92,14 +95,14 @@ func (p *Platform) Client(rights *rest.Config) client.WithWatch {
 	return c
 }
 
-// unlimited leaves it to the API server how much is too much.
+// unlimited turns off rate limits in the client, and leaves limits to the API server.
 func unlimited(rights *rest.Config) *rest.Config {
 	rights.QPS = -1
 	return rights
 }
 
-// RunControllers runs all controllers with the given rights until stop is called.
-// The Notifier gets its Settings and its client here.
+// RunControllers runs all controllers with the given rights until stop is called. It
+// sets the Settings and the client of the Notifier.
 func (p *Platform) RunControllers(ctx context.Context, rights *rest.Config, o controllers.Options) (stop func()) {
 	GinkgoHelper()
 	again := true // several can run in one process, one after the other or at once
@@ -122,7 +125,8 @@ func (p *Platform) RunControllers(ctx context.Context, rights *rest.Config, o co
 	}
 }
 
-// Notifier mails by a mailer, for a portal at an address that nobody has.
+// Notifier returns a notifier that sends through a mailer, for a portal at an address
+// that does not exist.
 func Notifier(mailer notifier.Mailer, keys invitation.Keyring) *notifier.Notifier {
 	return &notifier.Notifier{
 		Mailer:    mailer,
@@ -135,7 +139,7 @@ func Notifier(mailer notifier.Mailer, keys invitation.Keyring) *notifier.Notifie
 	}
 }
 
-// Keys are link keys that are no secret.
+// Keys returns link keys that are not secret.
 func Keys() invitation.Keyring {
 	GinkgoHelper()
 	keys, err := invitation.ParseKeyring(map[string][]byte{invitation.FirstKeyName(): make([]byte, invitation.KeySize)})

@@ -19,11 +19,11 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// accountChange is made to an Account's status.
+// accountChange is a change of an Account's status.
 type accountChange = func(*accountsv1.AccountStatus)
 
-// deeds are what a person can do, by the field of the status that the portal
-// writes it into.
+// deeds are what a person can do, by the field of the status in which the portal
+// records it.
 var deeds = map[string]accountChange{
 	"signIn":           func(s *accountsv1.AccountStatus) { s.SignIn.Failures++ },
 	"twoFactor":        twoFactor(accountsv1.TwoFactorEnrolled),
@@ -35,7 +35,7 @@ var deeds = map[string]accountChange{
 	"leaving":          leaving("acme/jane", "globex/jane-doe"),
 }
 
-// after is a time so many hours after the fixtures'.
+// after returns the time that is the given number of hours after the fixtures' time.
 func after(hours int) *metav1.Time {
 	t := metav1.NewTime(at.Add(time.Duration(hours) * time.Hour))
 	return &t
@@ -65,7 +65,7 @@ func signIn(value accountsv1.SignIn) accountChange {
 	return func(s *accountsv1.AccountStatus) { s.SignIn = value }
 }
 
-// leaving sets the Memberships that are given up, each as namespace/name.
+// leaving sets the Memberships that the person leaves, each as namespace/name.
 func leaving(names ...string) accountChange {
 	return func(s *accountsv1.AccountStatus) {
 		s.Leaving = nil
@@ -87,7 +87,7 @@ func doing(ctx context.Context, a *accountsv1.Account, changes ...accountChange)
 	return portal.Status().Update(ctx, a)
 }
 
-// What the policy says when it refuses.
+// The refusals of the policy.
 const (
 	notThePortals = "may only change signIn, twoFactor, passwordTime, secondFactorTime, resetTimes, userNameTimes, language and leaving in the status of an Account"
 	notTakenUp    = "the portal may only change status.twoFactor, and only to Enrolled"
@@ -101,7 +101,7 @@ const (
 var _ = Describe("What the portal writes about an Account", Ordered, func() {
 	BeforeAll(policiesInForce)
 
-	It("is what its person does, one by one or all at once, also for the first time", func(ctx SpecContext) {
+	It("covers what its person does, one by one or all at once, also for the first time", func(ctx SpecContext) {
 		var all []accountChange
 		for field, deed := range deeds {
 			Expect(doing(ctx, aTakenUpAccount(ctx), deed)).To(Succeed(), field)
@@ -115,7 +115,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(doing(ctx, aTakenUpAccount(ctx))).To(Succeed(), "nothing")
 	})
 
-	It("is no other field of the status, not even one that is added to the API later", func(ctx SpecContext) {
+	It("covers no other field of the status, not even one that is added to the API later", func(ctx SpecContext) {
 		generation := int64(7)
 		changes := map[string][]accountChange{
 			"conditions": {
@@ -157,7 +157,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		}
 	})
 
-	It("is the second factor alone before the Account is taken up", func(ctx SpecContext) {
+	It("covers only the second factor until the Account has a record of its Memberships", func(ctx SpecContext) {
 		untaken := func(changes ...accountChange) *accountsv1.Account {
 			a := aTakenUpAccount(ctx, changes...)
 			a.Annotations = map[string]string{"example.com/note": accountsv1.MembershipsAnnotation}
@@ -182,10 +182,10 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		emptied := aTakenUpAccount(ctx)
 		emptied.Annotations[accountsv1.MembershipsAnnotation] = ""
 		Expect(admin.Update(ctx, emptied)).To(Succeed())
-		Expect(doing(ctx, emptied, deeds["signIn"])).To(Succeed(), "an Account that gave up its last Membership is somebody's")
+		Expect(doing(ctx, emptied, deeds["signIn"])).To(Succeed(), "an Account that has left its last Membership still belongs to its person")
 	})
 
-	It("is one newer time of a request, in front of those that are there", func(ctx SpecContext) {
+	It("adds one newer request time, in front of the existing ones", func(ctx SpecContext) {
 		for list, set := range map[string]func(hours ...int) accountChange{"resetTimes": resets, "userNameTimes": userNames} {
 			for _, c := range []struct {
 				from, to []int
@@ -222,7 +222,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(doing(ctx, aTakenUpAccount(ctx), resets(1, 0), userNames())).To(beForbiddenAs(notInFront))
 	})
 
-	It("is what the person gives up, of what the Account holds, and never takes that back", func(ctx SpecContext) {
+	It("adds Memberships of the Account that the person leaves, and never removes one", func(ctx SpecContext) {
 		for _, c := range []struct {
 			from, to []string
 			right    bool
@@ -230,7 +230,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 			{nil, []string{"acme/jane"}, true},
 			{nil, []string{"globex/jane-doe", "acme/jane"}, true},
 			{[]string{"acme/jane"}, []string{"globex/jane-doe", "acme/jane"}, true},
-			{[]string{"gone/jane"}, []string{"gone/jane", "acme/jane"}, true}, // of before, and not carried out yet
+			{[]string{"gone/jane"}, []string{"gone/jane", "acme/jane"}, true}, // from before, and not yet processed
 			{nil, []string{"acme/john"}, false},
 			{nil, []string{"globex/jane"}, false},
 			{nil, []string{"globex/jane-do"}, false},
@@ -248,7 +248,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		}
 	})
 
-	It("takes back neither the end of sessions, nor that credentials were changed", func(ctx SpecContext) {
+	It("removes neither the end of sessions nor a change of credentials", func(ctx SpecContext) {
 		for field, changes := range map[string]struct{ away, back accountChange }{
 			"passwordTime": {
 				func(s *accountsv1.AccountStatus) { s.PasswordTime = nil },
@@ -261,7 +261,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 			"twoFactor": {twoFactor(""), twoFactor(accountsv1.TwoFactorEnrolled)},
 		} {
 			Expect(doing(ctx, aTakenUpAccount(ctx), changes.away)).To(beForbiddenAs(takenBack), field)
-			Expect(doing(ctx, aTakenUpAccount(ctx), changes.back)).To(Succeed(), "%s as an older Secret says, after a restore", field)
+			Expect(doing(ctx, aTakenUpAccount(ctx), changes.back)).To(Succeed(), "%s as an older Secret has it, after a restore", field)
 		}
 		ends := func(t *metav1.Time) accountChange {
 			return func(s *accountsv1.AccountStatus) { s.SignIn.SessionsEndTime = t }
@@ -273,7 +273,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(doing(ctx, aTakenUpAccount(ctx), signIn(accountsv1.SignIn{}))).To(beForbiddenAs(takenBack))
 	})
 
-	It("holds for a status as large as it can be", func(ctx SpecContext) {
+	It("is accepted for a status of maximum size", func(ctx SpecContext) {
 		a := anAccount("")
 		a.GenerateName = "jane-"
 		var held []string
@@ -299,7 +299,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(doing(ctx, a, leaving(held...), signIn(accountsv1.SignIn{Failures: 1, FailureTime: &at}))).To(Succeed())
 	})
 
-	It("counts from what was counted last, also when two portals count at once", func(ctx SpecContext) {
+	It("builds on the last count, also if two portals count at once", func(ctx SpecContext) {
 		a := aTakenUpAccount(ctx)
 		Expect(doing(ctx, a, deeds["signIn"])).To(Succeed())
 		Expect(doing(ctx, a, deeds["signIn"])).To(MatchError(ContainSubstring("the object has been modified")))
@@ -308,7 +308,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(doing(ctx, unconditional, deeds["signIn"])).To(MatchError(ContainSubstring("must be specified for an update")))
 	})
 
-	It("is nothing outside the status", func(ctx SpecContext) {
+	It("covers nothing outside the status", func(ctx SpecContext) {
 		a := aTakenUpAccount(ctx)
 		more := a.DeepCopy()
 		more.Labels = map[string]string{"team": "red"}
@@ -317,7 +317,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		more.Annotations[accountsv1.TwoFactorAnnotation] = "Enrolled"
 		more.Spec.State = accountsv1.AccountSwitchDisabled
 		more.Spec.FamilyName = "Roe"
-		Expect(doing(ctx, more, deeds["language"])).To(Succeed(), "what comes along is left out")
+		Expect(doing(ctx, more, deeds["language"])).To(Succeed(), "the API server drops the other changes")
 		got := &accountsv1.Account{}
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(a), got)).To(Succeed())
 		Expect(got.Status.Language).To(BeEquivalentTo("de"))
@@ -327,7 +327,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(got.Spec).To(Equal(a.Spec))
 	})
 
-	It("is written in no other way", func(ctx SpecContext) {
+	It("can be written in no other way", func(ctx SpecContext) {
 		a := aTakenUpAccount(ctx)
 		more := a.DeepCopy()
 		deeds["signIn"](&more.Status)
@@ -343,7 +343,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		}
 	})
 
-	It("is not there from the beginning", func(ctx SpecContext) {
+	It("cannot be part of a new Account", func(ctx SpecContext) {
 		a := anAccount("")
 		a.GenerateName = "jane-"
 		for _, deed := range deeds {

@@ -16,7 +16,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// answers are all that the portal may do to an Invitation, by the field of the status.
+// answers are all changes that the portal may make to an Invitation, by the field of
+// the status.
 var answers = map[string]func(*accountsv1.InvitationStatus){
 	"acceptance":   accepted("jane"),
 	"decline":      declined,
@@ -36,7 +37,7 @@ func declined(s *accountsv1.InvitationStatus) {
 	s.Decline = accountsv1.Decline{DeclinedTime: &at, Reason: "No, thanks."}
 }
 
-// requested sets how many codes were asked for; zero takes the field away.
+// requested sets the number of requested codes; zero clears the field.
 func requested(times int32) func(*accountsv1.InvitationStatus) {
 	return func(s *accountsv1.InvitationStatus) {
 		s.OtherAddress = accountsv1.OtherAddress{}
@@ -46,7 +47,7 @@ func requested(times int32) func(*accountsv1.InvitationStatus) {
 	}
 }
 
-// guessed sets how many passwords and codes were tried; zero takes the field away.
+// guessed sets the number of tried passwords and codes; zero clears the field.
 func guessed(times int32) func(*accountsv1.InvitationStatus) {
 	return func(s *accountsv1.InvitationStatus) { s.Guesses = times }
 }
@@ -64,7 +65,7 @@ func answering(ctx context.Context, inv *accountsv1.Invitation, changes ...func(
 	return portal.Status().Update(ctx, inv)
 }
 
-// What the policy says when it refuses.
+// The refusals of the policy.
 const (
 	anotherField = "may only change status.acceptance, decline, otherAddress and guesses of an Invitation"
 	notOne       = "must change exactly one of status.acceptance, decline, otherAddress and guesses"
@@ -77,7 +78,7 @@ const (
 var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 	BeforeAll(policiesInForce)
 
-	It("may be given as long as the Invitation has not ended, and in no other state", func(ctx SpecContext) {
+	It("is allowed until the Invitation has ended, and in no other state", func(ctx SpecContext) {
 		open := map[accountsv1.InvitationState]bool{
 			accountsv1.InvitationSending: true, accountsv1.InvitationPending: true,
 			accountsv1.InvitationActive: false, accountsv1.InvitationExpired: false,
@@ -88,7 +89,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 			Expect(open).To(HaveKey(accountsv1.InvitationState(state)), "the policy and this spec must know the state")
 			states = append(states, accountsv1.InvitationState(state))
 		}
-		open[""] = true // the controller has not looked at it yet
+		open[""] = true // the controller has not reconciled it yet
 		for _, state := range states {
 			for field, answer := range answers {
 				expected := beForbiddenAs(ended)
@@ -100,7 +101,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 		}
 	})
 
-	It("may change no other field of the status, not even one that is added to the API later", func(ctx SpecContext) {
+	It("changes no other field of the status, not even one that is added to the API later", func(ctx SpecContext) {
 		later, generation := metav1.NewTime(time.Unix(1_900_000_000, 0)), int64(7)
 		changes := map[string][]func(*accountsv1.InvitationStatus){
 			"conditions": {
@@ -155,7 +156,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 		}
 	})
 
-	It("is the last one once it is a yes or a no", func(ctx SpecContext) {
+	It("is the last one if it accepts or declines", func(ctx SpecContext) {
 		for _, final := range []string{"acceptance", "decline"} {
 			inv := anInvitation(ctx, answers[final])
 			more := maps.Clone(answers)
@@ -168,14 +169,14 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 			for name, change := range more {
 				expected := beForbiddenAs(answered)
 				if name == "no acceptance" && final == "decline" || name == "no decline" && final == "acceptance" {
-					expected = beForbiddenAs(notOne) // nothing is there to be taken away
+					expected = beForbiddenAs(notOne) // there is nothing to remove
 				}
 				Expect(answering(ctx, inv, change)).To(expected, "%s after %s", name, final)
 			}
 		}
 	})
 
-	It("counts each request for another address, up and one by one", func(ctx SpecContext) {
+	It("counts requests for another address, one by one", func(ctx SpecContext) {
 		for _, c := range []struct {
 			from, to int32
 			right    bool
@@ -195,7 +196,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 		})).To(Succeed())
 	})
 
-	It("counts guesses, up and one by one", func(ctx SpecContext) {
+	It("counts guesses, one by one", func(ctx SpecContext) {
 		for _, c := range []struct {
 			from, to int32
 			right    bool
@@ -208,7 +209,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 		}
 	})
 
-	It("may be a yes or a no after requests and guesses, which stay", func(ctx SpecContext) {
+	It("can accept or decline after requests and guesses, which stay", func(ctx SpecContext) {
 		for _, final := range []string{"acceptance", "decline"} {
 			inv := anInvitation(ctx, requested(2), guessed(3))
 			Expect(answering(ctx, inv, answers[final], guessed(0))).To(beForbiddenAs(notOne))
@@ -217,7 +218,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 		}
 	})
 
-	It("counts from what was counted last, also when two portals count at once", func(ctx SpecContext) {
+	It("builds on the last count, also if two portals count at once", func(ctx SpecContext) {
 		inv := anInvitation(ctx)
 		Expect(answering(ctx, inv, guessed(1))).To(Succeed())
 		Expect(answering(ctx, inv, guessed(1))).To(MatchError(ContainSubstring("the object has been modified")))

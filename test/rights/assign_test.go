@@ -17,7 +17,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// What the policy says when it refuses.
+// The refusals of the policy.
 const (
 	notTheRole        = "You cannot assign or withdraw this role: ask for the verb assign on the resource roles of accounts.usher.dev"
 	notThePermission  = "You cannot allow this permission: ask for the verb assign on the resource permissions of accounts.usher.dev"
@@ -27,24 +27,24 @@ const (
 
 const manager = "usher:manager"
 
-// memberChanges are made to the spec of a Membership with an Allow of deploy
-// and a Deny of delete, and change neither the role nor what is allowed.
+// memberChanges are changes of the spec of a Membership with an Allow of deploy and a
+// Deny of delete. They change neither the role nor the allowed permissions.
 var memberChanges = map[string]func(*accountsv1.Membership){
 	"givenName":      func(m *accountsv1.Membership) { m.Spec.GivenName = "Janet" },
 	"familyName":     func(m *accountsv1.Membership) { m.Spec.FamilyName = "Roe" },
 	"invitedBy":      func(m *accountsv1.Membership) { m.Spec.InvitedBy = "Mallory" },
 	"state":          func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended },
 	"language":       func(m *accountsv1.Membership) { m.Spec.Language = "de" },
-	"a Deny more":    overrides(accountsv1.EffectDeny, "view"),
+	"one more Deny":  overrides(accountsv1.EffectDeny, "view"),
 	"no Deny":        func(m *accountsv1.Membership) { m.Spec.Permissions = m.Spec.Permissions[:1] },
 	"no permissions": func(m *accountsv1.Membership) { m.Spec.Permissions = nil },
 	"another order":  func(m *accountsv1.Membership) { slices.Reverse(m.Spec.Permissions) },
 }
 
-var _ = Describe("Handing out a role", Ordered, Label("K6", "C1"), func() {
+var _ = Describe("Assigning a role", Ordered, Label("K6", "C1"), func() {
 	BeforeAll(policiesInForce)
 
-	It("takes the verb assign on that role, whichever way the object is made", func(ctx SpecContext) {
+	It("requires the verb assign on that role, for every way to create the object", func(ctx SpecContext) {
 		home, elsewhere := aHome(ctx), aHome(ctx)
 		for _, namespace := range []string{home, elsewhere} {
 			has(ctx, manager, namespace, "usher-people-manager")
@@ -58,7 +58,7 @@ var _ = Describe("Handing out a role", Ordered, Label("K6", "C1"), func() {
 		named := aMemberOf(home, "boss")
 		named.Name, named.GenerateName = "developer", ""
 		for name, object := range map[string]client.Object{
-			"a Membership": aMemberOf(home, "boss"), "one with the name of a role": named, "an Invitation": anInvitationTo(home, "boss"),
+			"a Membership": aMemberOf(home, "boss"), "a Membership with the name of a role": named, "an Invitation": anInvitationTo(home, "boss"),
 			"a Membership elsewhere": aMemberOf(elsewhere, "developer"), "an Invitation elsewhere": anInvitationTo(elsewhere, "developer"),
 			"a longer name": aMemberOf(home, "developers"),
 		} {
@@ -77,7 +77,7 @@ var _ = Describe("Handing out a role", Ordered, Label("K6", "C1"), func() {
 		}
 	})
 
-	It("is more than the ready-made ClusterRoles do, but for that of an owner", func(ctx SpecContext) {
+	It("is allowed by none of the predefined ClusterRoles, except that of an owner", func(ctx SpecContext) {
 		for clusterRole, expected := range map[string]OmegaMatcher{
 			"usher-people-viewer":  And(beForbidden(), Not(MatchError(ContainSubstring("usher-assign")))),
 			"usher-people-manager": beForbiddenAs(notTheRole), "usher-organization-owner": Succeed(),
@@ -89,7 +89,7 @@ var _ = Describe("Handing out a role", Ordered, Label("K6", "C1"), func() {
 		}
 	})
 
-	It("takes it for every change of what a member has, of the role that was and of the one that is to be", func(ctx SpecContext) {
+	It("requires the verb assign for every change of a member's permissions, on the old and the new role", func(ctx SpecContext) {
 		home := aHome(ctx)
 		for user, roles := range map[string][]string{manager: {"viewer"}, "usher:john": {"developer"}, "usher:both": {"developer", "boss"}} {
 			has(ctx, user, home, "usher-people-manager")
@@ -133,7 +133,7 @@ var _ = Describe("Handing out a role", Ordered, Label("K6", "C1"), func() {
 			Error().To(MatchError(ContainSubstring(notTheRole)), "as another field manager")
 	})
 
-	It("is not what a change of labels, finalizers and annotations that ask for nothing does", func(ctx SpecContext) {
+	It("is separate from changing labels, finalizers, or annotations that request nothing", func(ctx SpecContext) {
 		home := aHome(ctx)
 		has(ctx, manager, home, "usher-people-manager")
 		noted := func(o client.Object) {
@@ -159,7 +159,7 @@ var _ = Describe("Allowing a permission on top of a role", Ordered, Label("K6", 
 		may(ctx, user, home, right("assign", "roles", "developer", "viewer"), right("assign", "permissions", "deploy", "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8"))
 	})
 
-	It("takes the verb assign on that permission, to make a Membership with it", func(ctx SpecContext) {
+	It("requires the verb assign on that permission, to create a Membership with it", func(ctx SpecContext) {
 		Expect(as(user).Create(ctx, aMemberOf(home, "developer", overrides(allow, "deploy"), overrides(deny, "any")))).To(Succeed())
 		Expect(as(user).Create(ctx, aMemberOf(home, "developer", overrides(allow, "own")))).To(beForbiddenAs(notThePermission))
 		for i := range 8 {
@@ -171,18 +171,18 @@ var _ = Describe("Allowing a permission on top of a role", Ordered, Label("K6", 
 		}
 	})
 
-	It("takes it for what is new or changed, and not for what was there", func(ctx SpecContext) {
+	It("requires the verb for new or changed overrides, and not for existing ones", func(ctx SpecContext) {
 		for name, c := range map[string]struct {
 			change   func(*accountsv1.Membership)
 			expected OmegaMatcher
 		}{
-			"one that may be allowed": {overrides(allow, "deploy"), Succeed()},
-			"one more Deny":           {overrides(deny, "own"), Succeed()},
-			"the Allow goes":          {func(m *accountsv1.Membership) { m.Spec.Permissions = m.Spec.Permissions[1:] }, Succeed()},
-			"the Deny goes":           {func(m *accountsv1.Membership) { m.Spec.Permissions = m.Spec.Permissions[:1] }, Succeed()},
-			"another role":            {func(m *accountsv1.Membership) { m.Spec.Role = "viewer" }, Succeed()},
-			"one that may not":        {overrides(allow, "billing"), beForbiddenAs(notThePermission)},
-			"a resource more": {func(m *accountsv1.Membership) {
+			"a permission that the user may allow":     {overrides(allow, "deploy"), Succeed()},
+			"one more Deny":                            {overrides(deny, "own"), Succeed()},
+			"the Allow removed":                        {func(m *accountsv1.Membership) { m.Spec.Permissions = m.Spec.Permissions[1:] }, Succeed()},
+			"the Deny removed":                         {func(m *accountsv1.Membership) { m.Spec.Permissions = m.Spec.Permissions[:1] }, Succeed()},
+			"another role":                             {func(m *accountsv1.Membership) { m.Spec.Role = "viewer" }, Succeed()},
+			"a permission that the user may not allow": {overrides(allow, "billing"), beForbiddenAs(notThePermission)},
+			"one more resource": {func(m *accountsv1.Membership) {
 				m.Spec.Permissions[0].Resources = []accountsv1.CatalogueName{"staging", "production"}
 			}, beForbiddenAs(notThePermission)},
 			"another resource":                   {func(m *accountsv1.Membership) { m.Spec.Permissions[0].Resources[0] = "production" }, beForbiddenAs(notThePermission)},
@@ -194,7 +194,7 @@ var _ = Describe("Allowing a permission on top of a role", Ordered, Label("K6", 
 		}
 	})
 
-	It("can be done with eight at a time, or with any number by whoever may allow them all", func(ctx SpecContext) {
+	It("is possible for eight at a time, or for any number if the user may allow all", func(ctx SpecContext) {
 		nine := overrides(allow, "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8")
 		Expect(as(user).Create(ctx, aMemberOf(home, "developer", nine))).To(beForbiddenAs(tooManyPermission))
 		m := theMemberOf(ctx, home, "developer", overrides(allow, "own"))
@@ -210,12 +210,12 @@ var _ = Describe("Allowing a permission on top of a role", Ordered, Label("K6", 
 			m.Spec.Permissions = nil
 			largest("b")(m)
 			m.Spec.Role = "viewer"
-		})).To(Succeed(), "with the largest Membership there can be")
+		})).To(Succeed(), "with the largest possible Membership")
 	})
 })
 
-// largest allows as many permissions on as many resources as can be, with names
-// as long as can be.
+// largest allows the maximum number of permissions on the maximum number of
+// resources, with names of maximum length.
 func largest(letter string) func(*accountsv1.Membership) {
 	name := func(i int) accountsv1.CatalogueName {
 		return accountsv1.CatalogueName(fmt.Sprintf("%s%02d", strings.Repeat(letter, 61), i))
@@ -231,10 +231,10 @@ func largest(letter string) func(*accountsv1.Membership) {
 	}
 }
 
-var _ = Describe("Writing who took a role up", Ordered, Label("K6", "C1"), func() {
+var _ = Describe("Writing which person has accepted a role", Ordered, Label("K6", "C1"), func() {
 	BeforeAll(policiesInForce)
 
-	It("into the status of a Membership takes the verb assign on the role", func(ctx SpecContext) {
+	It("into the status of a Membership requires the verb assign on the role", func(ctx SpecContext) {
 		home := aHome(ctx)
 		for user, more := range map[string]rbacv1.PolicyRule{
 			"usher:status": right("answer", "invitations,memberships"), "usher:status-other": right("assign", "roles", "viewer"),
@@ -248,14 +248,14 @@ var _ = Describe("Writing who took a role up", Ordered, Label("K6", "C1"), func(
 			m := theMemberOf(ctx, home, "developer")
 			changed := m.DeepCopy()
 			changed.Status.AccountRef = accountsv1.AccountReference{Name: "mallory"}
-			changed.Spec.Role = "viewer" // which is left out
+			changed.Spec.Role = "viewer" // which the API server drops
 			Expect(as(user).Status().Update(ctx, changed.DeepCopy())).To(expected, user)
 			changed.Status.AccountRef.Name = "mallory-too"
 			Expect(as(user).Status().Patch(ctx, changed.DeepCopy(), client.MergeFrom(m))).To(expected, user)
 		}
 	})
 
-	It("into the status of an Invitation takes it too, or the verb answer on that Invitation", func(ctx SpecContext) {
+	It("into the status of an Invitation requires that verb too, or the verb answer on that Invitation", func(ctx SpecContext) {
 		home := aHome(ctx)
 		inv, other := anInvitationTo(home, "developer"), anInvitationTo(home, "developer")
 		Expect(admin.Create(ctx, inv)).To(Succeed())
@@ -281,12 +281,12 @@ var _ = Describe("Writing who took a role up", Ordered, Label("K6", "C1"), func(
 		const answering = "usher:answers-only"
 		has(ctx, answering, home, "usher-people-manager")
 		may(ctx, answering, home, right("answer", "invitations"))
-		Expect(as(answering).Create(ctx, anInvitationTo(home, "developer"))).To(beForbiddenAs(notTheRole), "to answer is not to invite")
-		Expect(as(answering).Delete(ctx, other)).To(beForbiddenAs(notTheRole), "to answer is not to take back")
+		Expect(as(answering).Create(ctx, anInvitationTo(home, "developer"))).To(beForbiddenAs(notTheRole), "the verb answer does not allow inviting")
+		Expect(as(answering).Delete(ctx, other)).To(beForbiddenAs(notTheRole), "the verb answer does not allow withdrawing")
 	})
 })
 
-var _ = Describe("Taking a role away", Ordered, Label("K6", "C1"), func() {
+var _ = Describe("Removing a role", Ordered, Label("K6", "C1"), func() {
 	BeforeAll(policiesInForce)
 
 	both := func(ctx SpecContext, home, role string) []client.Object {
@@ -295,7 +295,7 @@ var _ = Describe("Taking a role away", Ordered, Label("K6", "C1"), func() {
 		return []client.Object{theMemberOf(ctx, home, role), inv}
 	}
 
-	It("by deleting the object takes the verb assign on the role, one by one or all at once", func(ctx SpecContext) {
+	It("by deleting the object requires the verb assign on the role, one by one or all at once", func(ctx SpecContext) {
 		home, user := aHome(ctx), "usher:deleting"
 		has(ctx, user, home, "usher-people-manager")
 		may(ctx, user, home, right("assign", "roles", "developer"), right("deletecollection", "memberships,invitations"))
@@ -316,7 +316,7 @@ var _ = Describe("Taking a role away", Ordered, Label("K6", "C1"), func() {
 		}
 	})
 
-	It("is open to what Kubernetes deletes together with a namespace or an owner", func(ctx SpecContext) {
+	It("is allowed for the parts of Kubernetes that delete objects with a namespace or an owner", func(ctx SpecContext) {
 		home := aHome(ctx)
 		may(ctx, controllerManager, home, right("delete", "memberships,invitations"))
 		for _, part := range []string{namespaceController, garbageCollector, controllerManager} {
@@ -337,7 +337,7 @@ var _ = Describe("Taking a role away", Ordered, Label("K6", "C1"), func() {
 		}
 	})
 
-	It("is not what the garbage collector does for somebody who names an owner that does not exist", func(ctx SpecContext) {
+	It("is not possible through the garbage collector with an owner that does not exist", func(ctx SpecContext) {
 		home, user := aHome(ctx), "usher:orphaning"
 		has(ctx, user, home, "usher-people-manager")
 		ghost := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "ghost", UID: "ghost"}
@@ -358,7 +358,7 @@ var _ = Describe("Taking a role away", Ordered, Label("K6", "C1"), func() {
 					o.SetOwnerReferences([]metav1.OwnerReference{changed})
 				})).To(beForbiddenAs(notTheRole), name)
 			}
-			Expect(updating(ctx, as(user), object, func(o client.Object) { o.SetOwnerReferences(nil) })).To(Succeed(), "one less")
+			Expect(updating(ctx, as(user), object, func(o client.Object) { o.SetOwnerReferences(nil) })).To(Succeed(), "one owner less")
 		}
 	})
 })

@@ -17,7 +17,7 @@ import (
 var _ = Describe("The controller", Ordered, func() {
 	BeforeAll(policiesInForce)
 
-	It("may bind what is grantable, and nothing else", func(ctx SpecContext) {
+	It("may bind the grantable ClusterRoles, and nothing else", func(ctx SpecContext) {
 		for _, clusterRole := range []string{"view", "edit"} {
 			Expect(controller.Create(ctx, aBinding(clusterRole))).To(Succeed(), clusterRole)
 		}
@@ -31,20 +31,20 @@ var _ = Describe("The controller", Ordered, func() {
 		Expect(controller.Create(ctx, everywhere)).To(beForbidden())
 	})
 
-	It("may not widen its own rights", func(ctx SpecContext) {
+	It("may not extend its own rights", func(ctx SpecContext) {
 		grantable := &rbacv1.ClusterRole{}
 		Expect(admin.Get(ctx, client.ObjectKey{Name: "usher-grantable"}, grantable)).To(Succeed())
 		Expect(controller.Update(ctx, grantable)).To(beForbidden())
 		Expect(controller.Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "mine"}})).To(beForbidden())
 	})
 
-	It("may not write an Organization's catalogue into being, nor make an Account", func(ctx SpecContext) {
+	It("may create neither an Organization nor an Account, and may delete no Membership", func(ctx SpecContext) {
 		Expect(controller.Create(ctx, anOrganization())).To(beForbidden())
 		Expect(controller.Create(ctx, anAccount("ghost"))).To(beForbidden())
 		Expect(controller.Delete(ctx, aMembership())).To(beForbidden())
 	})
 
-	It("may begin an attempt anew, which takes back what the portal counted", func(ctx SpecContext) {
+	It("may start a new attempt, which resets what the portal counted", func(ctx SpecContext) {
 		inv := anInvitation(ctx, requested(2), guessed(3))
 		inv.Status.Attempt.Number = 2
 		requested(0)(&inv.Status)
@@ -52,7 +52,7 @@ var _ = Describe("The controller", Ordered, func() {
 		Expect(controller.Status().Update(ctx, inv)).To(Succeed())
 	})
 
-	It("may carry out, on an Account, what the portal wrote and what was asked for", func(ctx SpecContext) {
+	It("may process, on an Account, what the portal wrote and what was requested", func(ctx SpecContext) {
 		a := aTakenUpAccount(ctx)
 		a.Status.SignIn = accountsv1.SignIn{SessionsEndTime: after(1)}
 		a.Status.TwoFactor = ""
@@ -69,7 +69,7 @@ var _ = Describe("The controller", Ordered, func() {
 		Expect(controller.Delete(ctx, a)).To(Succeed())
 	})
 
-	It("may note on an Invitation that it was mailed, and change nothing else outside the status", func(ctx SpecContext) {
+	It("may record on an Invitation that it was mailed, and change nothing else outside the status", func(ctx SpecContext) {
 		inv := anInvitation(ctx)
 		inv.Annotations[accountsv1.MailedAnnotation] = "2027-01-15T08:00:00Z"
 		Expect(controller.Update(ctx, inv)).To(Succeed())
@@ -81,12 +81,12 @@ var _ = Describe("The controller", Ordered, func() {
 
 		owner := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "x"}
 		changes := map[string]func(*accountsv1.Invitation){
-			"a label more":            func(i *accountsv1.Invitation) { i.Labels["more"] = "x" },
+			"one more label":          func(i *accountsv1.Invitation) { i.Labels["more"] = "x" },
 			"another label":           func(i *accountsv1.Invitation) { i.Labels["team"] = "red" },
 			"no labels":               func(i *accountsv1.Invitation) { i.Labels = nil },
 			"a finalizer":             func(i *accountsv1.Invitation) { i.Finalizers = []string{"example.com/keep"} },
 			"an owner":                func(i *accountsv1.Invitation) { i.OwnerReferences = []metav1.OwnerReference{owner} },
-			"an annotation more":      func(i *accountsv1.Invitation) { i.Annotations["example.com/more"] = "x" },
+			"one more annotation":     func(i *accountsv1.Invitation) { i.Annotations["example.com/more"] = "x" },
 			"another request to mail": func(i *accountsv1.Invitation) { i.Annotations[accountsv1.ResendAnnotation] = "2028-01-01T00:00:00Z" },
 			"no request to mail":      func(i *accountsv1.Invitation) { delete(i.Annotations, accountsv1.ResendAnnotation) },
 			"no annotations":          func(i *accountsv1.Invitation) { i.Annotations = nil },

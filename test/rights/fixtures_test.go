@@ -23,15 +23,16 @@ import (
 	"github.com/usher-dev/usher/test/platform"
 )
 
-// beForbidden matches what RBAC or a policy refused, as opposed to anything
-// else that can go wrong with a request.
+// beForbidden matches errors with which RBAC or a policy refused a request, and no
+// other errors.
 func beForbidden() gomegatypes.GomegaMatcher {
 	return gcustom.MakeMatcher(func(err error) (bool, error) {
 		return apierrors.IsForbidden(err), nil
 	}).WithMessage("be forbidden")
 }
 
-// beForbiddenAs matches what a policy refused with this sentence.
+// beForbiddenAs matches errors with which a policy refused a request in this
+// sentence.
 func beForbiddenAs(sentence string) gomegatypes.GomegaMatcher {
 	return And(beForbidden(), MatchError(ContainSubstring(sentence)))
 }
@@ -54,7 +55,7 @@ func aMembership() *accountsv1.Membership {
 
 var at = metav1.NewTime(time.Unix(1_800_000_000, 0))
 
-// anInvitation that is out, as the portal sees it.
+// anInvitation returns an Invitation whose mail was sent, as the portal sees it.
 func anInvitation(ctx context.Context, changes ...func(*accountsv1.InvitationStatus)) *accountsv1.Invitation {
 	GinkgoHelper()
 	inv := &accountsv1.Invitation{
@@ -98,8 +99,8 @@ func anAccount(name string) *accountsv1.Account {
 	}
 }
 
-// aTakenUpAccount is somebody's, who has done everything once. It holds two
-// Memberships, one of them for another address.
+// aTakenUpAccount returns the Account of a person who has done everything once. It
+// has two Memberships, one of them for another address.
 func aTakenUpAccount(ctx context.Context, changes ...func(*accountsv1.AccountStatus)) *accountsv1.Account {
 	GinkgoHelper()
 	a := anAccount("")
@@ -135,7 +136,8 @@ func aSecret(namespace, name, secretType string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Type: corev1.SecretType(secretType)}
 }
 
-// aBinding of a ClusterRole to Jane, as Usher makes them.
+// aBinding returns a RoleBinding of a ClusterRole to Jane, in the form in which Usher
+// creates them.
 func aBinding(clusterRole string, changes ...func(*rbacv1.RoleBinding)) *rbacv1.RoleBinding {
 	b := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "usher:acme:jane:"},
@@ -148,14 +150,14 @@ func aBinding(clusterRole string, changes ...func(*rbacv1.RoleBinding)) *rbacv1.
 	return b
 }
 
-// field is one of a status, with the values that it can have if it is of one
-// word, and the fields that are in it.
+// field is a field of a status, with its possible values if it is an enum, and the
+// fields in it.
 type field struct {
 	Enum       []string
 	Properties map[string]field
 }
 
-// statusOf are the fields of the status of a kind, from the CRD.
+// statusOf returns the fields of the status of a kind, from the CRD.
 func statusOf(plural string) map[string]field {
 	GinkgoHelper()
 	raw, err := os.ReadFile(filepath.Join(platform.Root, "config", "crd", "bases", "accounts.usher.dev_"+plural+".yaml"))

@@ -14,10 +14,10 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("What the policies ask for", Ordered, Label("K6", "C1", "K4", "K5"), func() {
+var _ = Describe("The rights that the policies require", Ordered, Label("K6", "C1", "K4", "K5"), func() {
 	BeforeAll(policiesInForce)
 
-	It("the controller may, so that it does all of its work", func(ctx SpecContext) {
+	It("let the controller do all of its work", func(ctx SpecContext) {
 		home := aHome(ctx)
 		m := aMemberOf(home, "developer", overrides(accountsv1.EffectAllow, "deploy"))
 		m.Finalizers = []string{accountsv1.Finalizer}
@@ -38,7 +38,7 @@ var _ = Describe("What the policies ask for", Ordered, Label("K6", "C1", "K4", "
 		Expect(controller.Status().Update(ctx, inv)).To(Succeed())
 		inv.Annotations[accountsv1.MailedAnnotation] = "2027-01-15T08:00:00Z"
 		Expect(controller.Update(ctx, inv)).To(Succeed())
-		Expect(answering(ctx, inv, accepted("jane"))).To(Succeed(), "what the portal answers")
+		Expect(answering(ctx, inv, accepted("jane"))).To(Succeed(), "the portal's answer")
 		Expect(controller.Delete(ctx, inv)).To(Succeed())
 		m.Finalizers = nil
 		Expect(controller.Update(ctx, m)).To(Succeed())
@@ -58,7 +58,7 @@ var _ = Describe("What the policies ask for", Ordered, Label("K6", "C1", "K4", "
 		Expect(controller.Update(ctx, a)).To(Succeed())
 	})
 
-	It("the controller may, so that it sets the labels of its RoleBindings right", func(ctx SpecContext) {
+	It("let the controller restore the labels of its RoleBindings", func(ctx SpecContext) {
 		home := aHome(ctx)
 		for _, clusterRole := range []string{"usher-people-viewer", "usher-people-manager", "usher-organization-owner"} {
 			applied := func(account string) error {
@@ -75,7 +75,7 @@ var _ = Describe("What the policies ask for", Ordered, Label("K6", "C1", "K4", "
 		}
 	})
 
-	It("nobody may by being called usher-controller or usher-portal in another namespace", func(ctx SpecContext) {
+	It("are not given to service accounts named usher-controller or usher-portal in another namespace", func(ctx SpecContext) {
 		home := aHome(ctx)
 		for _, name := range []string{"usher-controller", "usher-portal"} {
 			impostor, user := aServiceAccount(ctx, home, name)

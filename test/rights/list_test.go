@@ -20,15 +20,15 @@ import (
 	"github.com/usher-dev/usher/hack/cluster"
 )
 
-var update = flag.Bool("update", false, "write what each service account may do to testdata/")
+var update = flag.Bool("update", false, "write the rights of each service account to testdata/")
 
-var _ = Describe("The list of all that a service account may do", Label("K6"), func() {
+var _ = Describe("The list of all rights of a service account", Label("K6"), func() {
 	for _, name := range []string{"usher-controller", "usher-portal"} {
 		for where, namespace := range map[string]func(SpecContext) string{
 			"usher-system": func(SpecContext) string { return cluster.Namespace },
 			"home":         func(ctx SpecContext) string { return aHome(ctx) },
 		} {
-			It(fmt.Sprintf("is as it was written down: %s in %s", name, where), func(ctx SpecContext) {
+			It(fmt.Sprintf("matches its golden file: %s in %s", name, where), func(ctx SpecContext) {
 				person := map[string]client.Client{"usher-controller": controller, "usher-portal": portal}[name]
 				golden := filepath.Join("testdata", name+"-in-"+where+".txt")
 				have := strings.Join(rightsOf(ctx, person, namespace(ctx)), "\n") + "\n"
@@ -39,15 +39,15 @@ var _ = Describe("The list of all that a service account may do", Label("K6"), f
 				want, err := os.ReadFile(golden)
 				Expect(err).NotTo(HaveOccurred())
 				if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(have, "\n")); diff != "" {
-					Fail(fmt.Sprintf("%s is not what %s may do (-written down +has);\nif it should be, run go test ./test/rights -update:\n%s", golden, name, diff))
+					Fail(fmt.Sprintf("%s is not what %s may do (-golden file +actual);\nif the new rights are intended, run go test ./test/rights -update:\n%s", golden, name, diff))
 				}
 			})
 		}
 	}
 })
 
-// rightsOf asks the API server for all that somebody may do in a namespace: one
-// line for each resource, or path, and the names it is limited to.
+// rightsOf asks the API server for all rights of a client in a namespace. It returns
+// one line for each resource or path, with the names that a rule is limited to.
 func rightsOf(ctx SpecContext, person client.Client, namespace string) []string {
 	GinkgoHelper()
 	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}}
@@ -73,8 +73,8 @@ func rightsOf(ctx SpecContext, person client.Client, namespace string) []string 
 	return lines
 }
 
-// whatIn is what a rule is about: each resource with each name that the rule is
-// limited to.
+// whatIn returns the subjects of a rule: each resource with each name that the rule
+// is limited to.
 func whatIn(rule authorizationv1.ResourceRule) (all []string) {
 	names := rule.ResourceNames
 	if len(names) == 0 {

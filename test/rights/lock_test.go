@@ -14,15 +14,15 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 )
 
-var _ = Describe("What the portal counts at the door of an Account", Ordered, func() {
+var _ = Describe("What the portal counts for the sign-ins of an Account", Ordered, func() {
 	BeforeAll(policiesInForce)
 
-	It("is decided about field by field", func() {
+	It("is restricted field by field", func() {
 		Expect(statusOf("accounts")["signIn"].Properties).To(And(HaveLen(5), HaveKey("failures"), HaveKey("codeFailures"),
 			HaveKey("failureTime"), HaveKey("locks"), HaveKey("sessionsEndTime")), "the policy and these specs must know the fields")
 	})
 
-	It("goes up by one, or begins anew", func(ctx SpecContext) {
+	It("goes up by one, or starts again", func(ctx SpecContext) {
 		counts := map[string]func(*accountsv1.SignIn) *int32{
 			"failures":     func(s *accountsv1.SignIn) *int32 { return &s.Failures },
 			"codeFailures": func(s *accountsv1.SignIn) *int32 { return &s.CodeFailures },
@@ -56,7 +56,7 @@ var _ = Describe("What the portal counts at the door of an Account", Ordered, fu
 		}
 	})
 
-	It("makes each lock longer than the one before, until somebody signs in", func(ctx SpecContext) {
+	It("makes each lock longer than the one before, until the person signs in", func(ctx SpecContext) {
 		for _, c := range []struct {
 			name     string
 			from, to accountsv1.SignIn
@@ -68,7 +68,7 @@ var _ = Describe("What the portal counts at the door of an Account", Ordered, fu
 			{"a right password before the code", accountsv1.SignIn{Failures: 4, CodeFailures: 1, Locks: 2}, accountsv1.SignIn{CodeFailures: 1, Locks: 2}, true},
 			{"a success", accountsv1.SignIn{Failures: 4, CodeFailures: 1, FailureTime: &at, Locks: 2}, accountsv1.SignIn{}, true},
 			{"two locks at once", accountsv1.SignIn{Failures: 5}, accountsv1.SignIn{Failures: 1, Locks: 2}, false},
-			{"a lock less", accountsv1.SignIn{Failures: 4, Locks: 2}, accountsv1.SignIn{Failures: 5, Locks: 1}, false},
+			{"one lock less", accountsv1.SignIn{Failures: 4, Locks: 2}, accountsv1.SignIn{Failures: 5, Locks: 1}, false},
 			{"no locks, and failures", accountsv1.SignIn{Failures: 4, Locks: 2}, accountsv1.SignIn{Failures: 5}, false},
 			{"no locks, and wrong codes", accountsv1.SignIn{CodeFailures: 1, Locks: 2}, accountsv1.SignIn{CodeFailures: 1}, false},
 			{"no locks, and the time of a failure", accountsv1.SignIn{FailureTime: &at, Locks: 2}, accountsv1.SignIn{FailureTime: &at}, false},
@@ -81,7 +81,7 @@ var _ = Describe("What the portal counts at the door of an Account", Ordered, fu
 		}
 	})
 
-	It("is what the rules of the lock make of each try", func(ctx SpecContext) {
+	It("is what the rules of the lock return for each attempt", func(ctx SpecContext) {
 		limits, now := account.Limits{MaxFailures: 3}, at
 		a := aTakenUpAccount(ctx, signIn(accountsv1.SignIn{}))
 		saved := func(step string, change func(*accountsv1.SignIn)) {
@@ -97,7 +97,7 @@ var _ = Describe("What the portal counts at the door of an Account", Ordered, fu
 		locked := func() {
 			GinkgoHelper()
 			for range limits.MaxFailures {
-				saved("a try", counted(account.FactorPassword))
+				saved("a failed sign-in", counted(account.FactorPassword))
 			}
 			lock := account.LockOf(a.Status.SignIn, limits)
 			Expect(lock.Locked(now.Time)).To(BeTrue())
@@ -106,12 +106,12 @@ var _ = Describe("What the portal counts at the door of an Account", Ordered, fu
 		locked()
 		saved("a code after a lock", counted(account.FactorCode))
 		saved("a password", counted(account.FactorPassword))
-		saved("the right one", account.PasswordRight)
+		saved("the right password", account.PasswordRight)
 		saved("another code", counted(account.FactorCode))
-		saved("the right one", func(s *accountsv1.SignIn) { account.SignedIn(s, account.FactorCode, limits) })
+		saved("the right code", func(s *accountsv1.SignIn) { account.SignedIn(s, account.FactorCode, limits) })
 		locked()
-		saved("a try after a lock", counted(account.FactorPassword))
-		saved("the right one", account.PasswordRight)
+		saved("a failed sign-in after a lock", counted(account.FactorPassword))
+		saved("the right password after a lock", account.PasswordRight)
 		locked()
 		Expect(a.Status.SignIn.Locks).To(BeEquivalentTo(1))
 		saved("a new password", func(s *accountsv1.SignIn) { account.Open(s, limits) })
@@ -119,6 +119,6 @@ var _ = Describe("What the portal counts at the door of an Account", Ordered, fu
 		saved("the end of all sessions", func(s *accountsv1.SignIn) { account.EndSessions(s, now) })
 		a = aTakenUpAccount(ctx, signIn(accountsv1.SignIn{Failures: 3, FailureTime: &at, Locks: 100}))
 		now = metav1.NewTime(at.Add(48 * time.Hour))
-		saved("a try after a hundred locks", counted(account.FactorPassword))
+		saved("a failed sign-in after a hundred locks", counted(account.FactorPassword))
 	})
 })

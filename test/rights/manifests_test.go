@@ -19,7 +19,7 @@ import (
 )
 
 var _ = Describe("The manifests", func() {
-	It("name each right: no wildcard, no way to raise them, and binding by name alone", func(ctx SpecContext) {
+	It("list each right: no wildcard, no way to extend rights, and bind only by name", func(ctx SpecContext) {
 		manifests, err := kube.Kubectl(ctx, "kustomize", filepath.Join(platform.Root, "config", "rbac"))
 		Expect(err).NotTo(HaveOccurred())
 		var rules []rbacv1.PolicyRule
@@ -41,7 +41,7 @@ var _ = Describe("The manifests", func() {
 		}
 	})
 
-	It("let whoever has a ready-made ClusterRole manage people, and nothing else", Label("C11"), func(ctx SpecContext) {
+	It("let users with a predefined ClusterRole manage people, and nothing else", Label("C11"), func(ctx SpecContext) {
 		for name, writes := range map[string][]string{
 			"usher-people-viewer":      {},
 			"usher-people-manager":     {"create", "update", "patch", "delete"},
@@ -65,7 +65,7 @@ var _ = Describe("The manifests", func() {
 		}
 	})
 
-	It("hold policies that the API server finds no fault with", func(ctx SpecContext) {
+	It("contain policies for which the API server has no warnings", func(ctx SpecContext) {
 		const warnings = "jsonpath={range .items[*]}{.status.observedGeneration}{.status.typeChecking.expressionWarnings}{end}"
 		Eventually(kube.Kubectl).WithArguments(ctx, "get", "validatingadmissionpolicies", "-o", warnings).
 			WithTimeout(policyDelay).Should(MatchRegexp(`^1+$`))

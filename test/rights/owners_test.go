@@ -15,7 +15,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// What the policy says when it refuses.
+// The refusals of the policy.
 const (
 	theLastOwner = "This is the last owner of the Organization: make another member an owner first."
 	theirOwn     = "You cannot change or delete your own Membership: ask another owner, or leave on the account page."
@@ -37,7 +37,7 @@ func lastOwner(status ...metav1.ConditionStatus) func(*accountsv1.Membership) {
 	}
 }
 
-// aHomeObject is an object that can own others.
+// aHomeObject creates an object that can own others, and returns a reference to it.
 func aHomeObject(ctx context.Context, home string) metav1.OwnerReference {
 	GinkgoHelper()
 	owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: home, GenerateName: "owner-"}}
@@ -71,7 +71,7 @@ var _ = Describe("The last owner of an Organization", Ordered, Label("D9"), func
 		may(ctx, other, home, right("deletecollection", "memberships"))
 	})
 
-	It("is not demoted, suspended or removed by whoever manages people", func(ctx SpecContext) {
+	It("cannot be demoted, suspended or removed by other managers", func(ctx SpecContext) {
 		owner := theMemberOf(ctx, home, "owner", lastOwner())
 		for name, change := range map[string]func(*accountsv1.Membership){"demoted": demoted, "suspended": suspended, "denied": denied, "orphaned": orphaned} {
 			Expect(updating(ctx, as(other), owner, change)).To(beForbiddenAs(theLastOwner), name)
@@ -84,23 +84,23 @@ var _ = Describe("The last owner of an Organization", Ordered, Label("D9"), func
 		Expect(as(other).DeleteAllOf(ctx, owner, client.InNamespace(home))).To(beForbiddenAs(theLastOwner))
 	})
 
-	It("can be changed in all that leaves them an owner", func(ctx SpecContext) {
+	It("can be changed in every way that keeps them an owner", func(ctx SpecContext) {
 		for name, change := range map[string]func(*accountsv1.Membership){
 			"renamed": renamed, "labelled": labelled, "active": func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchActive },
 		} {
 			Expect(updating(ctx, as(other), theMemberOf(ctx, home, "owner", lastOwner()), change)).To(Succeed(), name)
 		}
 		retained := theMemberOf(ctx, home, "owner", lastOwner(), suspended)
-		Expect(updating(ctx, as(other), retained, renamed)).To(Succeed(), "who is suspended already")
-		Expect(updating(ctx, as(other), theMemberOf(ctx, home, "owner", lastOwner(), denied), renamed)).To(Succeed(), "who is denied it already")
+		Expect(updating(ctx, as(other), retained, renamed)).To(Succeed(), "an owner who is suspended already")
+		Expect(updating(ctx, as(other), theMemberOf(ctx, home, "owner", lastOwner(), denied), renamed)).To(Succeed(), "an owner who is denied it already")
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(retained), retained)).To(Succeed())
-		Expect(updating(ctx, as(other), retained, func(m *accountsv1.Membership) { m.Spec.State = "" })).To(Succeed(), "who is resumed")
+		Expect(updating(ctx, as(other), retained, func(m *accountsv1.Membership) { m.Spec.State = "" })).To(Succeed(), "an owner who is resumed")
 	})
 
-	It("is one as long as the status says so", func(ctx SpecContext) {
+	It("is protected only while the status says that they are the last owner", func(ctx SpecContext) {
 		for name, now := range map[string]func(*accountsv1.Membership){
-			"not the last any more": lastOwner(metav1.ConditionFalse), "no owner": ofAccount("jane"),
-			"nobody yet": func(*accountsv1.Membership) {},
+			"no longer the last": lastOwner(metav1.ConditionFalse), "no owner": ofAccount("jane"),
+			"not accepted yet": func(*accountsv1.Membership) {},
 		} {
 			for _, change := range []func(*accountsv1.Membership){demoted, suspended, orphaned} {
 				Expect(updating(ctx, as(other), theMemberOf(ctx, home, "owner", now), change)).To(Succeed(), name)
@@ -109,7 +109,7 @@ var _ = Describe("The last owner of an Organization", Ordered, Label("D9"), func
 		}
 	})
 
-	It("goes where somebody wants it who may delete that Organization", func(ctx SpecContext) {
+	It("can be removed by a user who may delete that Organization", func(ctx SpecContext) {
 		for user, c := range map[string]struct {
 			organization string
 			expected     OmegaMatcher
@@ -126,10 +126,10 @@ var _ = Describe("The last owner of an Organization", Ordered, Label("D9"), func
 		const here = "usher:deletes-here"
 		has(ctx, here, home, "usher-organization-owner")
 		may(ctx, here, home, right("delete", "organizations"))
-		Expect(as(here).Delete(ctx, theMemberOf(ctx, home, "owner", lastOwner()))).To(beForbiddenAs(theLastOwner), "a right in the namespace alone")
+		Expect(as(here).Delete(ctx, theMemberOf(ctx, home, "owner", lastOwner()))).To(beForbiddenAs(theLastOwner), "a right in the namespace only")
 	})
 
-	It("goes with the namespace, and with the owner of the object", func(ctx SpecContext) {
+	It("can be deleted with the namespace, and with the owner of the object", func(ctx SpecContext) {
 		may(ctx, controllerManager, home, right("delete,update", "memberships"), right("assign", "roles"))
 		for _, part := range []string{namespaceController, garbageCollector, controllerManager} {
 			Expect(as(part).Delete(ctx, theMemberOf(ctx, home, "owner", lastOwner()))).To(Succeed(), part)
@@ -141,7 +141,7 @@ var _ = Describe("The last owner of an Organization", Ordered, Label("D9"), func
 	})
 })
 
-var _ = Describe("One's own Membership", Ordered, Label("D9"), func() {
+var _ = Describe("A person's own Membership", Ordered, Label("D9"), func() {
 	const jane, john = "usher:jane", "usher:john"
 	var home string
 	BeforeAll(func(ctx SpecContext) {
@@ -154,7 +154,7 @@ var _ = Describe("One's own Membership", Ordered, Label("D9"), func() {
 		may(ctx, jane, "", right("delete", "organizations", "acme"))
 	})
 
-	It("is nobody's to change or remove, not even of those who may delete the Organization", func(ctx SpecContext) {
+	It("cannot be changed or removed by that person, even with the right to delete the Organization", func(ctx SpecContext) {
 		own := theMemberOf(ctx, home, "owner", ofAccount("jane"))
 		for name, change := range map[string]func(*accountsv1.Membership){
 			"demoted": demoted, "suspended": suspended, "renamed": renamed, "orphaned": orphaned,
@@ -171,12 +171,12 @@ var _ = Describe("One's own Membership", Ordered, Label("D9"), func() {
 		Expect(updating(ctx, as(jane), own, labelled)).To(Succeed(), "its metadata")
 	})
 
-	It("is another owner's to change and remove, and so are all others one's own", func(ctx SpecContext) {
+	It("can be changed and removed by another owner, and one's own rights cover all other Memberships", func(ctx SpecContext) {
 		Expect(updating(ctx, as(john), theMemberOf(ctx, home, "owner", ofAccount("jane")), demoted)).To(Succeed())
 		Expect(as(john).Delete(ctx, theMemberOf(ctx, home, "owner", ofAccount("jane")))).To(Succeed())
 		for _, account := range []accountsv1.AccountName{"john", "jane.acme", "janet"} {
 			Expect(updating(ctx, as(jane), theMemberOf(ctx, home, "owner", ofAccount(account)), demoted)).To(Succeed(), account)
 		}
-		Expect(as(jane).Delete(ctx, theMemberOf(ctx, home, "owner"))).To(Succeed(), "that of nobody yet")
+		Expect(as(jane).Delete(ctx, theMemberOf(ctx, home, "owner"))).To(Succeed(), "a Membership that is not accepted yet")
 	})
 })

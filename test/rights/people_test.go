@@ -21,7 +21,7 @@ import (
 	"github.com/usher-dev/usher/hack/cluster"
 )
 
-// The parts of Kubernetes that delete what goes with a namespace or an owner, and
+// The parts of Kubernetes that delete what belongs to a namespace or an owner, and
 // Usher's controller.
 const (
 	namespaceController = "system:serviceaccount:kube-system:namespace-controller"
@@ -30,8 +30,8 @@ const (
 	controllerUser      = "system:serviceaccount:" + cluster.Namespace + ":usher-controller"
 )
 
-// as is the API server as somebody reaches it, who has the rights that they
-// have been given and no others.
+// as returns a client that impersonates a user, with the rights that the spec has
+// given them and no others.
 func as(user string) client.WithWatch {
 	GinkgoHelper()
 	config := kube.Admin()
@@ -41,7 +41,7 @@ func as(user string) client.WithWatch {
 	return person
 }
 
-// aHome is a namespace of a spec's own.
+// aHome creates a namespace that only one spec uses.
 func aHome(ctx context.Context) string {
 	GinkgoHelper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "home-"}}
@@ -49,7 +49,7 @@ func aHome(ctx context.Context) string {
 	return namespace.Name
 }
 
-// right is a rule of Usher's API group. Verbs and resources are separated by
+// right returns a rule for Usher's API group. Verbs and resources are separated by
 // commas.
 func right(verbs, resources string, names ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{
@@ -58,7 +58,7 @@ func right(verbs, resources string, names ...string) rbacv1.PolicyRule {
 	}
 }
 
-// may gives somebody rights in a namespace or, without one, in all of them.
+// may gives a user rights in a namespace or, without one, in all namespaces.
 func may(ctx context.Context, user, namespace string, rules ...rbacv1.PolicyRule) {
 	GinkgoHelper()
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: "made-up-"}, Rules: rules}
@@ -66,7 +66,7 @@ func may(ctx context.Context, user, namespace string, rules ...rbacv1.PolicyRule
 	has(ctx, user, namespace, role.Name)
 }
 
-// has binds a ClusterRole to somebody and waits until that counts.
+// has binds a ClusterRole to a user and waits until the binding takes effect.
 func has(ctx context.Context, user, namespace, clusterRole string) {
 	GinkgoHelper()
 	meta := metav1.ObjectMeta{Namespace: namespace, GenerateName: "made-up-"}
@@ -90,7 +90,7 @@ func has(ctx context.Context, user, namespace, clusterRole string) {
 	}
 }
 
-// allowed asks the API server whether somebody has a right.
+// allowed asks the API server whether a user has a right.
 func allowed(ctx context.Context, user, namespace, group, resource, name, verb string) (bool, error) {
 	resource, subresource, _ := strings.Cut(resource, "/")
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -103,7 +103,8 @@ func allowed(ctx context.Context, user, namespace, group, resource, name, verb s
 	return review.Status.Allowed, err
 }
 
-// aServiceAccount is one in some namespace, as itself.
+// aServiceAccount creates a service account in a namespace, and returns a client for
+// it and its user name.
 func aServiceAccount(ctx context.Context, namespace, name string) (client.WithWatch, string) {
 	GinkgoHelper()
 	Expect(admin.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})).To(Succeed())
@@ -116,7 +117,7 @@ func aServiceAccount(ctx context.Context, namespace, name string) (client.WithWa
 	return account, review.Status.UserInfo.Username
 }
 
-// aMemberOf is a Membership with this role, not made yet.
+// aMemberOf returns a Membership with this role, without creating it.
 func aMemberOf(home, role string, changes ...func(*accountsv1.Membership)) *accountsv1.Membership {
 	m := aMembership()
 	m.Namespace, m.Name, m.GenerateName = home, "", "jane-"
@@ -127,7 +128,7 @@ func aMemberOf(home, role string, changes ...func(*accountsv1.Membership)) *acco
 	return m
 }
 
-// theMemberOf is a Membership with this role, made by somebody who may.
+// theMemberOf creates a Membership with this role, as the cluster admin.
 func theMemberOf(ctx context.Context, home, role string, changes ...func(*accountsv1.Membership)) *accountsv1.Membership {
 	GinkgoHelper()
 	m := aMemberOf(home, role, changes...)
@@ -140,7 +141,7 @@ func theMemberOf(ctx context.Context, home, role string, changes ...func(*accoun
 	return m
 }
 
-// anInvitationTo is an Invitation to this role, not made yet.
+// anInvitationTo returns an Invitation to this role, without creating it.
 func anInvitationTo(home, role string) *accountsv1.Invitation {
 	return &accountsv1.Invitation{
 		ObjectMeta: metav1.ObjectMeta{Namespace: home, GenerateName: "john-"},
@@ -151,7 +152,7 @@ func anInvitationTo(home, role string) *accountsv1.Invitation {
 	}
 }
 
-// overrides switches permissions on or off, each on one resource.
+// overrides allows or denies permissions, each on one resource.
 func overrides(effect accountsv1.Effect, permissions ...string) func(*accountsv1.Membership) {
 	return func(m *accountsv1.Membership) {
 		for _, permission := range permissions {
@@ -162,7 +163,8 @@ func overrides(effect accountsv1.Effect, permissions ...string) func(*accountsv1
 	}
 }
 
-// updating saves changes to a copy of an object as somebody, through one update.
+// updating changes a copy of an object and saves it as the client's user, with one
+// update.
 func updating[T client.Object](ctx context.Context, person client.Client, object T, change func(T)) error {
 	changed, _ := object.DeepCopyObject().(T)
 	change(changed)

@@ -16,7 +16,7 @@ import (
 var _ = Describe("The portal", Ordered, func() {
 	BeforeAll(policiesInForce)
 
-	It("may make an Account, but none with a record, without the finalizer, or over an old one", func(ctx SpecContext) {
+	It("may create an Account, but not with a record, without the finalizer, or in place of an existing one", func(ctx SpecContext) {
 		Expect(portal.Create(ctx, anAccount("jane"))).To(Succeed())
 		Expect(portal.Create(ctx, anAccount("jane.acme"))).To(Succeed())
 		for annotation, value := range map[string]string{
@@ -54,7 +54,7 @@ var _ = Describe("The portal", Ordered, func() {
 		Expect(portal.Get(ctx, client.ObjectKey{Namespace: "default", Name: "any"}, &corev1.Secret{})).To(beForbidden())
 	})
 
-	It("may neither make a Membership nor an Organization nor bind anything", func(ctx SpecContext) {
+	It("may neither create a Membership or an Organization, nor bind anything", func(ctx SpecContext) {
 		Expect(portal.Create(ctx, aMembership())).To(beForbidden())
 		Expect(portal.Create(ctx, anOrganization())).To(beForbidden())
 		Expect(portal.Create(ctx, aBinding("view"))).To(beForbidden())

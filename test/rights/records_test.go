@@ -18,7 +18,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// What the policies say when they refuse.
+// The refusals of the policies.
 const (
 	theFinalizer = "Do not add or remove the finalizer accounts.usher.dev/withdraw"
 	theRecords   = "Do not change the annotations memberships, mailed, made-for-membership, founders and two-factor of accounts.usher.dev"
@@ -31,7 +31,7 @@ var records = []string{
 	accountsv1.FoundersAnnotation, accountsv1.TwoFactorAnnotation,
 }
 
-// kinds makes an object of each kind, not in the cluster yet.
+// kinds returns an object of each kind, without creating it.
 var kinds = map[string]func(home string) client.Object{
 	"organizations": func(string) client.Object {
 		org := anOrganization()
@@ -47,7 +47,7 @@ var kinds = map[string]func(home string) client.Object{
 	},
 }
 
-// keptBy is what Usher keeps on an object.
+// keptBy adds Usher's finalizer and records to an object.
 func keptBy(object client.Object) {
 	object.SetFinalizers([]string{accountsv1.Finalizer, "example.com/keep"})
 	annotations := map[string]string{"example.com/note": "x"}
@@ -57,7 +57,7 @@ func keptBy(object client.Object) {
 	object.SetAnnotations(annotations)
 }
 
-// annotated changes one annotation; an empty value takes it away.
+// annotated changes one annotation; an empty value removes it.
 func annotated(key, value string) func(client.Object) {
 	return func(o client.Object) {
 		annotations := map[string]string{}
@@ -92,7 +92,7 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 			"organizations/finalizers,memberships/finalizers,invitations/finalizers,accounts/finalizers"))...)
 	})
 
-	It("are kept by whoever may update the finalizers of the kind, and by nobody else who may write it", func(ctx SpecContext) {
+	It("can be changed by users who may update the finalizers of the kind, and by no other user who may write it", func(ctx SpecContext) {
 		for kind, make := range kinds {
 			object := make(home)
 			keptBy(object)
@@ -102,7 +102,7 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 				theFinalizer + ", one left":  finalized("example.com/keep"),
 			}
 			for _, record := range records {
-				changes[theRecords+", gone: "+record] = annotated(record, "")
+				changes[theRecords+", removed: "+record] = annotated(record, "")
 				changes[theRecords+", other: "+record] = annotated(record, "mallory")
 			}
 			for name, change := range changes {
@@ -123,7 +123,7 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 		}
 	})
 
-	It("are begun by the same alone, but for the finalizer of an object that is made", func(ctx SpecContext) {
+	It("can be added only by the same users, except for the finalizer of a new object", func(ctx SpecContext) {
 		for kind, make := range kinds {
 			object := make(home)
 			object.SetFinalizers(nil)
@@ -150,7 +150,7 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 		}
 	})
 
-	It("are not begun by an apply either, whatever the field manager is called", func(ctx SpecContext) {
+	It("cannot be added by server-side apply either, with any field manager", func(ctx SpecContext) {
 		a := anAccount("")
 		a.GenerateName, a.Finalizers = "jane-", nil
 		Expect(admin.Create(ctx, a)).To(Succeed())
@@ -167,7 +167,7 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 		}
 	})
 
-	It("are kept kind by kind, name by name, and in the namespace that the right is for", func(ctx SpecContext) {
+	It("are protected kind by kind, name by name, and in the namespace of the right", func(ctx SpecContext) {
 		const user = "usher:keeps-some"
 		elsewhere := aHome(ctx)
 		m, other, inv := theMemberOf(ctx, home, "developer"), theMemberOf(ctx, home, "developer"), anInvitationTo(home, "developer")
@@ -188,13 +188,13 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 		expectEachWay(ctx, ofMemberships, inv, keep, beForbiddenAs(theFinalizer), "another kind")
 	})
 
-	It("are which Membership an Invitation was made for", func(ctx SpecContext) {
+	It("include the Membership that an Invitation was made for", func(ctx SpecContext) {
 		m := theMemberOf(ctx, home, "developer")
 		owner := metav1.OwnerReference{APIVersion: accountsv1.GroupVersion.String(), Kind: "Membership", Name: m.Name, UID: m.UID}
 		changed, older, foreign := owner, owner, aHomeObject(ctx, home)
 		changed.Name = "boss"
 		older.APIVersion = "accounts.usher.dev/v1"
-		foreign.Kind = "Membership" // of another group
+		foreign.Kind = "Membership" // of another API group
 		inv := anInvitationTo(home, "developer")
 		Expect(admin.Create(ctx, inv)).To(Succeed())
 		for _, add := range []metav1.OwnerReference{owner, older} {
@@ -223,7 +223,7 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 		expectEachWay(ctx, garbageCollector, m, finalized(accountsv1.Finalizer, "example.com/keep"), Succeed(), "all dependents are released")
 	})
 
-	It("go with a Membership that is deleted in the foreground", func(ctx SpecContext) {
+	It("disappear with a Membership that is deleted in the foreground", func(ctx SpecContext) {
 		m := theMemberOf(ctx, home, "developer")
 		owned := anInvitationTo(home, "developer")
 		blocks := true
@@ -239,8 +239,7 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 	})
 })
 
-// expectEachWay makes a change as somebody, by an update and by a patch, of which
-// nothing stays.
+// expectEachWay makes a change as a user, by an update and by a patch, in dry runs.
 func expectEachWay(
 	ctx context.Context, user string, object client.Object, change func(client.Object), expected gomegatypes.GomegaMatcher, about string,
 ) {

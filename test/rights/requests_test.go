@@ -14,7 +14,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("Asking for a mail, or for a lock to be opened", Ordered, Label("K6", "C1"), func() {
+var _ = Describe("Requesting a mail or an unlock", Ordered, Label("K6", "C1"), func() {
 	const user = "usher:asking"
 	var home string
 	BeforeAll(func(ctx SpecContext) {
@@ -37,7 +37,7 @@ var _ = Describe("Asking for a mail, or for a lock to be opened", Ordered, Label
 		return []client.Object{theMemberOf(ctx, home, role), inv, asked}
 	}
 
-	It("takes the verb assign on the role of the person", func(ctx SpecContext) {
+	It("requires the verb assign on the person's role", func(ctx SpecContext) {
 		for role, expected := range map[string]OmegaMatcher{"boss": beForbiddenAs(notToAsk), "developer": Succeed()} {
 			for _, object := range objects(ctx, role) {
 				for _, key := range requests {
@@ -47,7 +47,7 @@ var _ = Describe("Asking for a mail, or for a lock to be opened", Ordered, Label
 			}
 		}
 		asked := objects(ctx, "boss")[2]
-		expectEachWay(ctx, user, asked, annotated(accountsv1.ResetAnnotation, ""), beForbiddenAs(notToAsk), "taken back")
+		expectEachWay(ctx, user, asked, annotated(accountsv1.ResetAnnotation, ""), beForbiddenAs(notToAsk), "withdrawn")
 		_, err := kube.KubectlWith(ctx, "", "annotate", "membership", asked.GetName(), "-n", home, "--overwrite",
 			accountsv1.ResetAnnotation+"=2027-01-15T08:00:00Z", "--as="+user, "--as-group=system:authenticated")
 		Expect(err).To(MatchError(ContainSubstring(notToAsk)))
@@ -56,7 +56,7 @@ var _ = Describe("Asking for a mail, or for a lock to be opened", Ordered, Label
 		}))).To(Succeed(), "with the Membership")
 	})
 
-	It("is open to an owner, and to nobody for what they may assign elsewhere", func(ctx SpecContext) {
+	It("is allowed for an owner, but not with rights to assign elsewhere", func(ctx SpecContext) {
 		const owner, elsewhere = "usher:asking-owner", "usher:asking-elsewhere"
 		has(ctx, owner, home, "usher-organization-owner")
 		has(ctx, elsewhere, home, "usher-people-manager")

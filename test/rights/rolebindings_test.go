@@ -21,7 +21,7 @@ import (
 	"github.com/usher-dev/usher/hack/cluster"
 )
 
-// What the policies say when they refuse.
+// The refusals of the policies.
 const (
 	theLabels   = "Do not change the labels app.kubernetes.io/managed-by and accounts.usher.dev of this RoleBinding"
 	noFinalizer = "Do not add a finalizer to this RoleBinding"
@@ -31,7 +31,7 @@ const (
 	noneBut     = "The controller may only bind Users whose names begin with usher:"
 )
 
-// theBindingFor is a RoleBinding as Usher makes it for a Membership of the
+// theBindingFor creates a RoleBinding as Usher creates it for a Membership of the
 // namespace.
 func theBindingFor(ctx context.Context, home string) *rbacv1.RoleBinding {
 	GinkgoHelper()
@@ -46,7 +46,7 @@ func theBindingFor(ctx context.Context, home string) *rbacv1.RoleBinding {
 	return binding
 }
 
-var _ = Describe("The labels of a RoleBinding of Usher's", Ordered, Label("K4", "K5"), func() {
+var _ = Describe("The labels of Usher's RoleBindings", Ordered, Label("K4", "K5"), func() {
 	const writer = "usher:binds"
 	var home string
 	var binding *rbacv1.RoleBinding
@@ -72,22 +72,22 @@ var _ = Describe("The labels of a RoleBinding of Usher's", Ordered, Label("K4", 
 		return slices.DeleteFunc(slices.Sorted(maps.Keys(binding.Labels)), func(key string) bool { return key == "team" })
 	}
 
-	It("stay as they are, whoever may write RoleBindings", func(ctx SpecContext) {
+	It("cannot be changed with the right to write RoleBindings", func(ctx SpecContext) {
 		expectEachWay(ctx, writer, binding, stripped, beForbiddenAs(theLabels), "none")
 		expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { l["accounts.usher.dev/more"] = "x" }), beForbiddenAs(theLabels), "one more")
 		for _, key := range ours() {
-			expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { delete(l, key) }), beForbiddenAs(theLabels), key+" gone")
+			expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { delete(l, key) }), beForbiddenAs(theLabels), key+" removed")
 			expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { l[key] = "mallory" }), beForbiddenAs(theLabels), key+" changed")
 			expectEachWay(ctx, writer, binding, func(o client.Object) {
 				labels(func(l map[string]string) { delete(l, key) })(o)
 				o.(*rbacv1.RoleBinding).Subjects[0].Name = "usher:mallory"
-			}, beForbiddenAs(theLabels), key+" gone with the subject changed")
+			}, beForbiddenAs(theLabels), key+" removed with the subject changed")
 		}
 	})
 
-	It("are all that stays: other labels, the subjects and the object itself are left to RBAC", func(ctx SpecContext) {
+	It("are the only protected part: other labels, the subjects and the object itself are left to RBAC", func(ctx SpecContext) {
 		expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { l["team"] = "red" }), Succeed(), "another label")
-		expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { delete(l, "team") }), Succeed(), "a label less")
+		expectEachWay(ctx, writer, binding, labels(func(l map[string]string) { delete(l, "team") }), Succeed(), "one label less")
 		expectEachWay(ctx, writer, binding, func(o client.Object) { o.(*rbacv1.RoleBinding).Subjects = nil }, Succeed(), "no subjects")
 		Expect(as(writer).Delete(ctx, binding, client.DryRunAll)).To(Succeed())
 		for name, change := range map[string]func(*rbacv1.RoleBinding){
@@ -102,13 +102,13 @@ var _ = Describe("The labels of a RoleBinding of Usher's", Ordered, Label("K4", 
 		}
 	})
 
-	It("have no finalizer of somebody's beside them, which would keep the access when the Membership goes", func(ctx SpecContext) {
-		const holder = "usher:holds" // RBAC asks nobody for bind who changes finalizers alone
+	It("are safe from finalizers of other clients, which would keep the access after the Membership is deleted", func(ctx SpecContext) {
+		const holder = "usher:holds" // RBAC requires no bind verb for changes of finalizers alone
 		may(ctx, holder, home, rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, Verbs: []string{"get", "update", "patch"}})
 		held := finalized("example.com/hold")
 		for _, user := range []string{holder, writer} {
 			expectEachWay(ctx, user, binding, held, beForbiddenAs(noFinalizer), user)
-			expectEachWay(ctx, user, binding, func(o client.Object) { held(o); stripped(o) }, beForbidden(), user+" with the labels gone")
+			expectEachWay(ctx, user, binding, func(o client.Object) { held(o); stripped(o) }, beForbidden(), user+" with the labels removed")
 		}
 		there := aBinding("view", func(b *rbacv1.RoleBinding) {
 			b.Namespace, b.Labels, b.Finalizers = home, binding.Labels, []string{"example.com/there", "example.com/too"}
@@ -125,7 +125,7 @@ var _ = Describe("The labels of a RoleBinding of Usher's", Ordered, Label("K4", 
 		expectEachWay(ctx, holder, other, held, Succeed(), "that is not Usher's")
 	})
 
-	It("are changed by whoever may update the finalizers of the Membership that they name, as its finalizers are", func(ctx SpecContext) {
+	It("can be changed with the right to update the finalizers of the Membership that they name, as its finalizers can", func(ctx SpecContext) {
 		elsewhere := aHome(ctx)
 		for user, c := range map[string]struct {
 			namespace string
@@ -154,7 +154,7 @@ var _ = Describe("The labels of a RoleBinding of Usher's", Ordered, Label("K4", 
 var _ = Describe("The RoleBindings that the controller writes", Ordered, Label("K6", "C1"), func() {
 	BeforeAll(policiesInForce)
 
-	// applied is a RoleBinding as the controller writes them.
+	// applied writes a RoleBinding as the controller writes it.
 	applied := func(ctx context.Context, namespace, name string, subjects ...*rbacv1ac.SubjectApplyConfiguration) error {
 		return controller.Apply(ctx, rbacv1ac.RoleBinding(name, namespace).WithSubjects(subjects...).
 			WithRoleRef(rbacv1ac.RoleRef().WithAPIGroup(rbacv1.GroupName).WithKind("ClusterRole").WithName("view")),
@@ -168,7 +168,8 @@ var _ = Describe("The RoleBindings that the controller writes", Ordered, Label("
 		return s.WithAPIGroup(rbacv1.GroupName)
 	}
 	jane := subject(rbacv1.UserKind, "usher:jane")
-	// bindsRoles is what the controller may not, so that the policy is asked.
+	// bindsRoles is a right that the controller lacks. With it, RBAC allows the
+	// request, so that the policy decides.
 	bindsRoles := rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles"}, Verbs: []string{"bind"}}
 	there := func(ctx context.Context, namespace string, changes ...func(*rbacv1.RoleBinding)) *rbacv1.RoleBinding {
 		GinkgoHelper()
@@ -177,17 +178,17 @@ var _ = Describe("The RoleBindings that the controller writes", Ordered, Label("
 		return b
 	}
 
-	It("are those of people, wherever they are granted something", func(ctx SpecContext) {
+	It("bind people, in every namespace in which they have a grant", func(ctx SpecContext) {
 		home := aHome(ctx)
 		Expect(applied(ctx, home, "usher:acme:jane:view", jane)).To(Succeed())
 		Expect(applied(ctx, home, "usher:acme:jane:view", subject(rbacv1.UserKind, "usher:janet"))).To(Succeed(), "again")
-		Expect(applied(ctx, home, "usher:acme:jane:view")).To(Succeed(), "without anybody")
+		Expect(applied(ctx, home, "usher:acme:jane:view")).To(Succeed(), "without subjects")
 		b := aBinding("view")
 		b.Namespace, b.GenerateName, b.Name = home, "", "usher:acme:jane:view"
 		Expect(controller.Delete(ctx, b)).To(Succeed())
 	})
 
-	It("are nobody else's, and of ClusterRoles alone", func(ctx SpecContext) {
+	It("bind no other subjects, and only ClusterRoles", func(ctx SpecContext) {
 		home := aHome(ctx)
 		for _, other := range []*rbacv1ac.SubjectApplyConfiguration{
 			subject(rbacv1.UserKind, "mallory"), subject(rbacv1.UserKind, "system:admin"), subject(rbacv1.GroupKind, "usher:team"),
@@ -205,7 +206,7 @@ var _ = Describe("The RoleBindings that the controller writes", Ordered, Label("
 		Expect(controller.Create(ctx, aBinding("view", func(b *rbacv1.RoleBinding) { b.Namespace, b.RoleRef.Kind = home, "Role" }))).To(beForbiddenAs(noRole))
 	})
 
-	It("have names of Usher's, and leave all others alone", func(ctx SpecContext) {
+	It("have Usher's names, and leave all others alone", func(ctx SpecContext) {
 		home := aHome(ctx)
 		for _, name := range []string{"admins", "usher", "usher-controller", "an-usher:acme:jane:view"} {
 			Expect(applied(ctx, home, name, jane)).To(beForbiddenAs(notItsName), name)
@@ -218,10 +219,10 @@ var _ = Describe("The RoleBindings that the controller writes", Ordered, Label("
 		}
 	})
 
-	It("give nobody anything in what is the system's or Usher's own, where it can still take away", func(ctx SpecContext) {
+	It("give no access in the system's and Usher's own namespaces, where the controller can still remove access", func(ctx SpecContext) {
 		for _, namespace := range []string{"kube-system", "kube-public", "kube-node-lease", cluster.Namespace} {
 			Expect(applied(ctx, namespace, "usher:acme:jane:view", jane)).To(beForbiddenAs(notThere), namespace)
-			Expect(applied(ctx, namespace, "usher:acme:jane:view")).To(beForbiddenAs(notThere), "%s, without anybody", namespace)
+			Expect(applied(ctx, namespace, "usher:acme:jane:view")).To(beForbiddenAs(notThere), "%s, without subjects", namespace)
 			planted := there(ctx, namespace)
 			Expect(applied(ctx, namespace, planted.Name, jane, subject(rbacv1.UserKind, "usher:john"))).To(beForbiddenAs(notThere), namespace)
 			emptied := planted.DeepCopy()
@@ -231,7 +232,7 @@ var _ = Describe("The RoleBindings that the controller writes", Ordered, Label("
 		}
 	})
 
-	It("can always be taken away, whatever others made of them, also while their namespace goes", func(ctx SpecContext) {
+	It("can always be removed, even after others have changed them, and while their namespace is being deleted", func(ctx SpecContext) {
 		home := aHome(ctx)
 		others := func(b *rbacv1.RoleBinding) {
 			b.Subjects = []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:authenticated"}}

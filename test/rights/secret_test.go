@@ -18,27 +18,27 @@ import (
 	"github.com/usher-dev/usher/hack/cluster"
 )
 
-// What the policy says when it refuses.
+// The refusals of the policy.
 const (
 	noLink    = "may only write Secrets with the links of Invitations"
 	notAtHome = "In Usher's own namespace the controller may only create the link keys and delete the credentials of Accounts"
 )
 
-// applying writes a Secret as the controller does.
+// applying applies a Secret as the controller does.
 func applying(ctx context.Context, namespace, name, secretType string) error {
 	secret := corev1ac.Secret(name, namespace).WithType(corev1.SecretType(secretType)).WithStringData(map[string]string{"link": "x"})
 	return controller.Apply(ctx, secret, client.FieldOwner(accountsv1.FieldManager), client.ForceOwnership)
 }
 
-// patching reads a Secret through the answer to a patch that changes nothing.
+// patching reads a Secret through the response to a patch that changes nothing.
 func patching(ctx context.Context, secret *corev1.Secret) error {
 	return controller.Patch(ctx, secret.DeepCopy(), client.RawPatch(types.MergePatchType, []byte("{}")))
 }
 
-var _ = Describe("The controller's way to Secrets", Ordered, Label("K7"), func() {
+var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), func() {
 	BeforeAll(policiesInForce)
 
-	It("lets it deliver a link, replace it and take it away", func(ctx SpecContext) {
+	It("lets it deliver a link, replace it and delete it", func(ctx SpecContext) {
 		link := aSecret("default", "jane-link", accountsv1.LinkSecretType)
 		Expect(applying(ctx, "default", link.Name, accountsv1.LinkSecretType)).To(Succeed())
 		Expect(applying(ctx, "default", link.Name, accountsv1.LinkSecretType)).To(Succeed())
@@ -46,7 +46,7 @@ var _ = Describe("The controller's way to Secrets", Ordered, Label("K7"), func()
 		Expect(controller.Delete(ctx, link)).To(Succeed())
 	})
 
-	It("lets it touch no other Secret of a tenant, not even by a patch that changes nothing", func(ctx SpecContext) {
+	It("lets it touch no other Secret of a tenant, not even with a patch that changes nothing", func(ctx SpecContext) {
 		token := aSecret("default", "robot-link", string(corev1.SecretTypeServiceAccountToken))
 		token.Annotations = map[string]string{corev1.ServiceAccountNameKey: "default"}
 		others := []*corev1.Secret{
@@ -75,7 +75,7 @@ var _ = Describe("The controller's way to Secrets", Ordered, Label("K7"), func()
 		Expect(controller.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace("default"))).To(beForbidden())
 	})
 
-	It("lets it make the link keys and delete credentials in Usher's own namespace, and nothing else", func(ctx SpecContext) {
+	It("lets it create the link keys and delete credentials in Usher's own namespace, and nothing else", func(ctx SpecContext) {
 		home := cluster.Namespace
 		Expect(controller.Create(ctx, aSecret(home, "usher-link-keys", "Opaque"))).To(beForbiddenAs(notAtHome))
 		keys := aSecret(home, "usher-link-keys", "accounts.usher.dev/link-keys")
@@ -103,7 +103,7 @@ var _ = Describe("The controller's way to Secrets", Ordered, Label("K7"), func()
 		}
 	})
 
-	It("lets it read the link keys and a tenant's credentials for mail, and no password or other Secret", func(ctx SpecContext) {
+	It("lets it read the link keys and a tenant's credentials for mail, but no password or other Secret", func(ctx SpecContext) {
 		for _, readable := range []client.ObjectKey{
 			{Namespace: cluster.Namespace, Name: "usher-link-keys"},
 			{Namespace: "default", Name: accountsv1.CredentialsName},
@@ -126,7 +126,7 @@ var _ = Describe("The controller's way to Secrets", Ordered, Label("K7"), func()
 		}
 	})
 
-	It("lets it read a tenant's wording of mails, and no other ConfigMap", func(ctx SpecContext) {
+	It("lets it read a tenant's mail templates, but no other ConfigMap", func(ctx SpecContext) {
 		key := client.ObjectKey{Namespace: "default", Name: accountsv1.MailTemplatesName}
 		Expect(controller.Get(ctx, key, &corev1.ConfigMap{})).NotTo(beForbidden())
 		Expect(controller.List(ctx, &corev1.ConfigMapList{}, client.MatchingFields{metav1.ObjectNameField: key.Name})).To(Succeed())
@@ -136,8 +136,8 @@ var _ = Describe("The controller's way to Secrets", Ordered, Label("K7"), func()
 	})
 })
 
-// reading gets, lists and watches one Secret or, without a name, all of them,
-// and returns how each of it went.
+// reading gets, lists and watches one Secret or, without a name, all Secrets. It
+// returns the error of each request.
 func reading(ctx context.Context, secret client.ObjectKey) []error {
 	options := []client.ListOption{client.InNamespace(secret.Namespace)}
 	var outcomes []error

@@ -1,8 +1,8 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rights_test asks the API server what each of Usher's service accounts
-// may do, with the rights and the policies in config/ and nothing else.
+// Package rights_test asks the API server what each of Usher's service accounts may
+// do, with only the rights and the policies in config/ in force.
 package rights_test
 
 import (
@@ -23,7 +23,8 @@ import (
 
 var (
 	kube *platform.Platform
-	// The API server as each of them reaches it.
+	// Clients for the API server as the cluster admin and as the two service
+	// accounts.
 	admin, controller, portal client.WithWatch
 )
 
@@ -39,15 +40,15 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	portal = kube.Client(kube.RightsOf(ctx, platform.Portal))
 })
 
-// prober is somebody who may do a little of everything, and breaches the
-// policies that are about people.
+// prober is a user with a few rights of each kind, whose requests breach the policies
+// for people.
 const prober = "usher:prober"
 
-// policyDelay is how long the API server may take to put a policy in force.
+// policyDelay is the time that the API server can need to enforce a new policy.
 const policyDelay = 30 * time.Second
 
-// policiesInForce waits until each policy is in force, which takes the API
-// server a moment.
+// policiesInForce waits until each policy is in force, which takes the API server a
+// moment.
 func policiesInForce(ctx context.Context) {
 	GinkgoHelper()
 	inv := anInvitation(ctx)
@@ -77,7 +78,7 @@ func policiesInForce(ctx context.Context) {
 	}
 }
 
-// peopleBreaches are of the policies that hold for everybody.
+// peopleBreaches returns breaches of the policies that hold for all users.
 func peopleBreaches(ctx context.Context) map[string]func() error {
 	GinkgoHelper()
 	home, person := aHome(ctx), as(prober)

@@ -13,7 +13,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-var _ = Describe("What was allowed while nobody was asked", Ordered, Label("K6", "C1"), func() {
+var _ = Describe("An override that was allowed while the policies were not in force", Ordered, Label("K6", "C1"), func() {
 	const user, owner = "usher:renaming", "usher:renaming-owner"
 	var home string
 	BeforeAll(func(ctx SpecContext) {
@@ -24,8 +24,9 @@ var _ = Describe("What was allowed while nobody was asked", Ordered, Label("K6",
 		may(ctx, user, home, right("assign", "roles", "developer"), right("assign", "permissions", "deploy"), right("update,patch", "memberships/status"))
 	})
 
-	// written is a Membership as the controller found it when the policies came
-	// into force: at this generation, or before the newest one.
+	// written returns a Membership with the status that the controller gave it when
+	// the policies came into force. If it is covered, that status records its newest
+	// generation, otherwise an earlier one.
 	written := func(ctx context.Context, covered bool, permissions ...string) *accountsv1.Membership {
 		GinkgoHelper()
 		m := theMemberOf(ctx, home, "developer")
@@ -40,10 +41,10 @@ var _ = Describe("What was allowed while nobody was asked", Ordered, Label("K6",
 		return m
 	}
 
-	It("is asked about with the next change, whatever that is", func(ctx SpecContext) {
+	It("is checked with the next change, of any kind", func(ctx SpecContext) {
 		for name, change := range memberChanges {
 			m := written(ctx, true, "deploy", "own")
-			if name == "no permissions" || name == "no Deny" { // what is left may be allowed
+			if name == "no permissions" || name == "no Deny" { // the rest may be allowed
 				Expect(updating(ctx, as(user), m, change)).To(Succeed(), name)
 				continue
 			}
@@ -53,22 +54,22 @@ var _ = Describe("What was allowed while nobody was asked", Ordered, Label("K6",
 			Expect(as(user).Patch(ctx, changed, client.MergeFrom(m))).To(beForbiddenAs(notThePermission), "%s by a patch", name)
 			Expect(updating(ctx, as(owner), m, change)).To(Succeed(), "%s by an owner", name)
 		}
-		Expect(updating(ctx, as(user), written(ctx, true, "deploy"), renamed)).To(Succeed(), "where each may be allowed")
+		Expect(updating(ctx, as(user), written(ctx, true, "deploy"), renamed)).To(Succeed(), "if each may be allowed")
 		nine := written(ctx, true, "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8")
 		Expect(updating(ctx, as(user), nine, renamed)).To(beForbiddenAs(tooManyPermission))
 		Expect(updating(ctx, as(owner), nine, renamed)).To(Succeed())
 	})
 
-	It("is what was there, once somebody was asked", func(ctx SpecContext) {
+	It("is not checked again after an allowed change", func(ctx SpecContext) {
 		m := written(ctx, false, "own")
-		Expect(updating(ctx, as(user), m, renamed)).To(Succeed(), "a generation later than the one noted")
+		Expect(updating(ctx, as(user), m, renamed)).To(Succeed(), "one generation after the recorded one")
 		m = written(ctx, true, "own")
 		Expect(updating(ctx, as(owner), m, renamed)).To(Succeed())
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(m), m)).To(Succeed())
 		Expect(updating(ctx, as(user), m, suspended)).To(Succeed())
 	})
 
-	It("is not made what was there by a deletion, or by another word on it in the status", func(ctx SpecContext) {
+	It("is still checked after a deletion, and its record in the status cannot be changed to avoid that", func(ctx SpecContext) {
 		m := written(ctx, true, "own")
 		m.Finalizers = []string{"example.com/keep"}
 		Expect(admin.Update(ctx, m)).To(Succeed())
@@ -78,7 +79,7 @@ var _ = Describe("What was allowed while nobody was asked", Ordered, Label("K6",
 		Expect(updating(ctx, as(user), m, renamed)).To(beForbiddenAs(notThePermission))
 		Expect(updating(ctx, as(owner), m, renamed)).To(Succeed())
 
-		for name, covered := range map[string]bool{"noted": true, "not noted yet": false} {
+		for name, covered := range map[string]bool{"noted": true, "not recorded yet": false} {
 			m := written(ctx, covered, "own")
 			for _, guard := range []accountsv1.GuardStatus{{}, {Since: &at, Generation: 1}, {Since: after(9), Generation: 1}} {
 				changed := m.DeepCopy()
@@ -86,10 +87,10 @@ var _ = Describe("What was allowed while nobody was asked", Ordered, Label("K6",
 				Expect(as(user).Status().Update(ctx, changed)).To(beForbiddenAs(notThePermission), name)
 			}
 		}
-		Expect(as(user).Status().Update(ctx, theMemberOf(ctx, home, "developer"))).To(Succeed(), "where nothing is allowed on top")
+		Expect(as(user).Status().Update(ctx, theMemberOf(ctx, home, "developer"))).To(Succeed(), "if no permission is allowed on top")
 	})
 
-	It("does not keep the controller from its work", func(ctx SpecContext) {
+	It("does not stop the controller's work", func(ctx SpecContext) {
 		m := written(ctx, true, "own")
 		m.Finalizers = []string{accountsv1.Finalizer}
 		Expect(controller.Update(ctx, m)).To(Succeed())

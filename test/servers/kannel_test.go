@@ -45,14 +45,15 @@ var _ = Describe("An SMS through Kannel", Label("E6"), Ordered, ContinueOnFailur
 	send := func(ctx context.Context, to, text string) error {
 		return gateway.client(kannelPassword).Send(ctx, sms.Message{To: to, Text: text})
 	}
-	// arrives says that exactly this came to the number, and nothing after it.
+	// arrives checks that exactly this text arrives at the number, and nothing after
+	// it.
 	arrives := func(text string) {
 		GinkgoHelper()
 		Eventually(gateway.texts).WithArguments(number).Should(Equal([]string{text}))
 		Consistently(gateway.texts).WithArguments(number).Should(Equal([]string{text}))
 	}
 
-	DescribeTable("arrives once, with exactly its number, sender and text", func(ctx SpecContext, text, kind string) {
+	DescribeTable("arrives once, with exactly its number, sender and text,", func(ctx SpecContext, text, kind string) {
 		Expect(send(ctx, number, text)).To(Succeed())
 		arrives(text)
 		Expect(gateway.parts(number)).To(Equal([]part{{from: "Usher", to: number, kind: kind, text: text, last: true}}))
@@ -62,7 +63,7 @@ var _ = Describe("An SMS through Kannel", Label("E6"), Ordered, ContinueOnFailur
 		Entry("in another alphabet, with a picture", "Привет, Jane 🎉 ç", "ucs-2"),
 	)
 
-	DescribeTable("that is long arrives whole, in as many parts as Usher counts", func(ctx SpecContext, text string, parts int) {
+	DescribeTable("that is long arrives whole, in as many parts as Usher counts,", func(ctx SpecContext, text string, parts int) {
 		Expect(sms.Segments(text)).To(Equal(parts))
 		Expect(send(ctx, number, text)).To(Succeed())
 		arrives(text)
@@ -71,23 +72,23 @@ var _ = Describe("An SMS through Kannel", Label("E6"), Ordered, ContinueOnFailur
 		Entry("in plain letters", strings.Repeat("Acme invites you. ", 20)+link, 3),
 		Entry("with accents", strings.Repeat("perché così? ", 21)+link, 3),
 		Entry("in another alphabet", strings.Repeat("Привет, Jane! ", 10)+link, 3),
-		Entry("as long as may be", strings.Repeat("a", 153*sms.MaxSegments-len(link))+link, sms.MaxSegments),
+		Entry("of maximum length", strings.Repeat("a", 153*sms.MaxSegments-len(link))+link, sms.MaxSegments),
 	)
 
-	It("waits for a password that is right, and names the setting", func(ctx SpecContext) {
+	It("is retried until the password is right, and the error names the setting", func(ctx SpecContext) {
 		err := gateway.client("not the password").Send(ctx, sms.Message{To: number, Text: link})
 		Expect(err).To(BeAssignableToTypeOf(&sms.TemporaryError{}))
 		Expect(err).To(MatchError(ContainSubstring("the password in the SMS password file: 403 Authorization failed for sendsms")))
 		Consistently(gateway.texts).WithArguments(number).Should(BeEmpty())
 	})
 
-	It("to a number without a route is refused for good", func(ctx SpecContext) {
+	It("to a number without a route is refused permanently", func(ctx SpecContext) {
 		err := send(ctx, "+41791234567", link)
 		Expect(err).To(BeAssignableToTypeOf(&sms.RefusedError{}))
-		Expect(err).To(MatchError(ContainSubstring("refused the number for good, so give another number: 403 Not routable.")))
+		Expect(err).To(MatchError(ContainSubstring("refused the number permanently, so use another number: 403 Not routable.")))
 	})
 
-	It("is taken while the network is away, and arrives when it is back", func(ctx SpecContext) {
+	It("is accepted while the network is down, and arrives when it is up again", func(ctx SpecContext) {
 		gateway.smsc.Kill().Wait()
 		gateway.eventually(ctx, "(re-connecting")
 		Expect(send(ctx, number, link)).To(Succeed())
@@ -95,9 +96,9 @@ var _ = Describe("An SMS through Kannel", Label("E6"), Ordered, ContinueOnFailur
 		arrives(link)
 	})
 
-	It("waits while the bearerbox is down, and arrives once with the next try", func(ctx SpecContext) {
+	It("waits while the bearerbox is down, and arrives once when it is sent again", func(ctx SpecContext) {
 		gateway.bearerbox.Kill().Wait()
-		Eventually(func() error { return gateway.listens(ctx, gateway.sendsms) }).ShouldNot(Succeed(), "without a bearerbox, a smsbox hears nobody")
+		Eventually(func() error { return gateway.listens(ctx, gateway.sendsms) }).ShouldNot(Succeed(), "a smsbox without a bearerbox stops listening")
 		err := send(ctx, number, link)
 		Expect(err).To(BeAssignableToTypeOf(&sms.TemporaryError{}))
 		Expect(err).To(MatchError(ContainSubstring("cannot be reached: connection refused")))
@@ -107,7 +108,7 @@ var _ = Describe("An SMS through Kannel", Label("E6"), Ordered, ContinueOnFailur
 		arrives(link)
 	})
 
-	It("may have arrived when the bearerbox does not say so in time", func(ctx SpecContext) {
+	It("may have arrived if the bearerbox does not confirm it in time", func(ctx SpecContext) {
 		gateway.bearerbox.Signal(syscall.SIGSTOP)
 		DeferCleanup(gateway.bearerbox.Signal, syscall.SIGCONT)
 		brief, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
@@ -118,13 +119,14 @@ var _ = Describe("An SMS through Kannel", Label("E6"), Ordered, ContinueOnFailur
 	})
 })
 
-// kannel is a gateway with a network of its own that prints what it is given.
+// kannel is a Kannel gateway with a network of its own. The network prints every
+// message that it gets.
 type kannel struct {
 	dir                            string
 	admin, sendsms, boxes, network int // ports
 
 	bearerbox, smsbox, smsc *gexec.Session
-	// printed is what networks of earlier have printed.
+	// printed is the output of earlier networks.
 	printed string
 }
 
@@ -179,8 +181,9 @@ func startKannel(ctx context.Context) *kannel {
 	return k
 }
 
-// quietPort returns a TCP port of 127.0.0.1 that nobody listens on, and that no connection gets by
-// chance before Kannel listens on it: it is below those that the system gives to connections.
+// quietPort returns a TCP port of 127.0.0.1 on which no process listens. The port is
+// below the range that the system assigns to connections, so no connection can get it
+// by chance before Kannel listens on it.
 func quietPort(ctx context.Context) int {
 	GinkgoHelper()
 	for range 100 {
@@ -197,7 +200,7 @@ func quietPort(ctx context.Context) int {
 
 func (k *kannel) config() string { return filepath.Join(k.dir, "kannel.conf") }
 
-// run starts one of Kannel's programs, which touches nothing outside of its folder.
+// run starts one of Kannel's programs, which touches nothing outside its directory.
 func (k *kannel) run(path string, args ...string) *gexec.Session {
 	GinkgoHelper()
 	cmd := exec.Command(path, args...) //nolint:noctx // stop ends it
@@ -212,7 +215,7 @@ func (k *kannel) start(ctx context.Context) {
 	GinkgoHelper()
 	k.bearerbox = k.run(program("bearerbox", "kannel"), "-v", "2", k.config())
 	k.eventually(ctx, "(connecting")
-	// A smsbox that comes too early gives up at once.
+	// A smsbox that starts too early gives up at once.
 	Eventually(func() error { return k.listens(ctx, k.boxes) }).Should(Succeed())
 	k.smsbox = k.run(program("smsbox", "kannel"), "-v", "2", k.config())
 	k.eventually(ctx, "(on-line")
@@ -229,8 +232,8 @@ func (k *kannel) startNetwork(ctx context.Context) {
 	k.eventually(ctx, "(online")
 }
 
-// stop ends all that still runs, each with its children: a smsbox that lost its bearerbox starts another
-// smsbox in a while.
+// stop ends all running programs, each with its children. A smsbox that lost its
+// bearerbox would otherwise start another smsbox after a while.
 func (k *kannel) stop() {
 	GinkgoHelper()
 	for _, session := range []*gexec.Session{k.smsc, k.smsbox, k.bearerbox} {
@@ -241,7 +244,7 @@ func (k *kannel) stop() {
 	}
 }
 
-// listens is nil where somebody listens.
+// listens returns nil if a process listens on the port.
 func (k *kannel) listens(ctx context.Context, port int) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
@@ -256,7 +259,7 @@ func (k *kannel) eventually(ctx context.Context, word string) {
 	Eventually(func() string { return k.status(ctx) }).Should(ContainSubstring(word))
 }
 
-// status is what the bearerbox tells its administrator, or why it does not.
+// status returns the bearerbox's status page, or the error of reading it.
 func (k *kannel) status(ctx context.Context) string {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/status.txt?password=admin", k.admin), http.NoBody)
 	if err != nil {
@@ -274,7 +277,7 @@ func (k *kannel) status(ctx context.Context) string {
 	return string(body)
 }
 
-// client is Usher's.
+// client returns Usher's client for the gateway.
 func (k *kannel) client(password string) *sms.Client {
 	GinkgoHelper()
 	gateway, err := sms.ParseURL(fmt.Sprintf("kannel+http://usher@127.0.0.1:%d", k.sendsms))
@@ -289,11 +292,11 @@ type part struct {
 	last           bool // of the parts of a long text
 }
 
-// What fakesmsc prints: <sender receiver kind data>, and for a part of a long text
-// <sender receiver udh header data data>.
+// printed matches what fakesmsc prints: <sender receiver kind data>, and for a part
+// of a long text <sender receiver udh header data data>.
 var printed = regexp.MustCompile(`(?m)Got message [0-9]+: <(\S+) (\S+) (text|ucs-2|udh) (?:(\S+) data )?(.*)>$`)
 
-// parts are the messages that came to a number, in order.
+// parts returns the messages that arrived at a number, in order.
 func (k *kannel) parts(to string) []part {
 	GinkgoHelper()
 	var parts []part
@@ -320,7 +323,7 @@ func (k *kannel) parts(to string) []part {
 	return parts
 }
 
-// texts are the messages that came to a number, as a telephone shows them.
+// texts returns the messages that arrived at a number, as a phone shows them.
 func (k *kannel) texts(to string) []string {
 	GinkgoHelper()
 	var texts []string
@@ -334,7 +337,8 @@ func (k *kannel) texts(to string) []string {
 	return texts
 }
 
-// decode reads what fakesmsc prints in bytes: UTF-16, which has a zero in these texts, or UTF-8.
+// decode decodes the bytes that fakesmsc prints: UTF-16, which contains a zero in
+// these texts, or UTF-8.
 func decode(data string) string {
 	if !strings.ContainsRune(data, 0) {
 		return data

@@ -30,7 +30,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// maxMessageBytes is the size from which this Postfix refuses a message.
+// maxMessageBytes is the size above which this Postfix refuses a message.
 const maxMessageBytes = 50_000
 
 // postfix is one instance of Postfix with queues, settings and mailboxes of its own.
@@ -90,11 +90,12 @@ tlsmgr   unix       - - - - 1 tlsmgr
 postlog  unix-dgram n - - - 1 postlogd
 `
 
-// startPostfix runs a Postfix that delivers to the given addresses, each into a folder of its own.
+// startPostfix runs a Postfix that delivers to the given addresses, each into a
+// directory of its own.
 func startPostfix(ctx context.Context, addresses ...string) *postfix {
 	GinkgoHelper()
 	p := &postfix{command: program("postfix", "postfix"), port: freePort(), policy: startPolicy(ctx)}
-	Expect(os.Geteuid()).To(BeZero(), "Postfix starts as root alone, to become users of its own: run these specs as root.")
+	Expect(os.Geteuid()).To(BeZero(), "Postfix must start as root to switch to its own users: run these specs as root.")
 	postfixID, _ := account("postfix")
 	nobodyID, nobodyGroup := account("nobody")
 
@@ -102,7 +103,7 @@ func startPostfix(ctx context.Context, addresses ...string) *postfix {
 	p.dir, err = os.MkdirTemp("", "usher-postfix-")
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(os.RemoveAll, p.dir)
-	Expect(os.Chmod(p.dir, 0o755)).To(Succeed()) // for the users of Postfix
+	Expect(os.Chmod(p.dir, 0o755)).To(Succeed()) // the users of Postfix must read it
 	for name, owner := range map[string]int{"etc": 0, "queue": 0, "data": postfixID, "mail": nobodyID} {
 		Expect(os.Mkdir(p.path(name), 0o755)).To(Succeed())
 		Expect(os.Chown(p.path(name), owner, -1)).To(Succeed())
@@ -143,7 +144,7 @@ func (p *postfix) write(name, text string, mode fs.FileMode) {
 	Expect(os.WriteFile(p.path("etc", name), []byte(text), mode)).To(Succeed())
 }
 
-// control is what an administrator does: start, stop.
+// control runs a command of an administrator: start or stop.
 func (p *postfix) control(ctx context.Context, action string) {
 	GinkgoHelper()
 	output, err := exec.CommandContext(ctx, p.command, "-c", p.path("etc"), action).CombinedOutput()
@@ -158,7 +159,8 @@ func (p *postfix) log() string {
 	return string(text)
 }
 
-// mails waits until nothing is under way any more, and returns what is in the mailbox of an address.
+// mails waits until the queues are empty, and returns the mails in the mailbox of an
+// address.
 func (p *postfix) mails(address string) []string {
 	GinkgoHelper()
 	Eventually(p.queued).Should(BeEmpty())
@@ -173,13 +175,14 @@ func (p *postfix) mails(address string) []string {
 	return mails
 }
 
-// queued are the files of the messages that Postfix has taken and not delivered yet.
+// queued returns the files of the messages that Postfix has accepted and not
+// delivered yet.
 func (p *postfix) queued() ([]string, error) {
 	var files []string
 	for _, queue := range []string{"maildrop", "incoming", "active", "deferred", "hold", "corrupt"} {
 		err := filepath.WalkDir(p.path("queue", queue), func(path string, entry fs.DirEntry, err error) error {
 			switch {
-			case errors.Is(err, fs.ErrNotExist): // it moved on just now
+			case errors.Is(err, fs.ErrNotExist): // Postfix has moved it meanwhile
 				return nil
 			case err == nil && !entry.IsDir():
 				files = append(files, path)
@@ -193,8 +196,8 @@ func (p *postfix) queued() ([]string, error) {
 	return files, nil
 }
 
-// policy decides on recipients as a greylist does (README of Postfix: SMTPD_POLICY_README): whoever is
-// asked for the first time with a name that begins with grey has to come again.
+// policy decides about recipients as a greylist does (see SMTPD_POLICY_README of
+// Postfix). For a recipient whose name begins with grey, it defers the first attempt.
 type policy struct {
 	address string
 
@@ -220,7 +223,7 @@ func startPolicy(ctx context.Context) *policy {
 	return p
 }
 
-// serve answers requests of lines name=value, each of which ends with an empty line.
+// serve answers requests of lines name=value, each ending with an empty line.
 func (p *policy) serve(c net.Conn) {
 	defer func() { _ = c.Close() }()
 	recipient := ""
@@ -247,7 +250,7 @@ func (p *policy) action(recipient string) string {
 	return "DEFER_IF_PERMIT Greylisted, please come again"
 }
 
-// selfSigned is a certificate for 127.0.0.1 and its key, in PEM form.
+// selfSigned returns a certificate for 127.0.0.1 and its key, in PEM form.
 func selfSigned() (certificate, key string) {
 	GinkgoHelper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

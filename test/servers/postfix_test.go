@@ -63,7 +63,7 @@ var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 		Expect(signatureOf(signer, mails[0])).To(Succeed())
 	})
 
-	It("arrives once although the server was restarted since the one before", Label("K8"), func(ctx SpecContext) {
+	It("arrives once even if the server was restarted after the one before", Label("K8"), func(ctx SpecContext) {
 		before, after := letter("grace@example.org"), letter("grace@example.org")
 		Expect(sender.Send(ctx, before)).To(Succeed())
 		server.control(ctx, "stop")
@@ -101,14 +101,14 @@ var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 		Entry("before and after the @", "jörg@bücher.example", "jörg@xn--bcher-kva.example", "UTF8SMTPS"),
 	)
 
-	It("to a recipient that does not exist is refused, in a sentence that says why", func(ctx SpecContext) {
+	It("to a recipient that does not exist is refused, in a sentence that gives the reason", func(ctx SpecContext) {
 		var refused *email.RefusedError
-		err := sender.Send(ctx, letter("nobody@example.org"))
+		err := sender.Send(ctx, letter("unknown@example.org"))
 		Expect(errors.As(err, &refused)).To(BeTrue(), "%v", err)
 		Expect(refused.Command).To(Equal("RCPT TO"))
-		Expect(err).To(MatchError("the mail server refused the recipient for good: 550 5.1.1 <nobody@example.org>: " +
+		Expect(err).To(MatchError("the mail server refused the recipient permanently: 550 5.1.1 <unknown@example.org>: " +
 			"Recipient address rejected: User unknown in virtual mailbox table"))
-		Expect(server.mails("nobody@example.org")).To(BeEmpty())
+		Expect(server.mails("unknown@example.org")).To(BeEmpty())
 	})
 
 	It("that is greylisted arrives once, when it is sent again", Label("K8"), func(ctx SpecContext) {
@@ -123,14 +123,14 @@ var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 		Expect(server.mails("grey@example.org")).To(ConsistOf(carrying(m)))
 	})
 
-	It("that is too large is refused, in a sentence that says why", func(ctx SpecContext) {
+	It("that is too large is refused, in a sentence that gives the reason", func(ctx SpecContext) {
 		m := letter("edith@example.org")
 		m.Text = strings.Repeat("A long story.\n", maxMessageBytes/10)
 		var refused *email.RefusedError
 		err := sender.Send(ctx, m)
 		Expect(errors.As(err, &refused)).To(BeTrue(), "%v", err)
 		Expect(refused.Command).To(Equal("message"))
-		Expect(err).To(MatchError("the mail server refused the message for good: 552 5.3.4 Error: message file too big"))
+		Expect(err).To(MatchError("the mail server refused the message permanently: 552 5.3.4 Error: message file too big"))
 		Expect(server.mails("edith@example.org")).To(BeEmpty())
 
 		small := letter("edith@example.org")
@@ -141,7 +141,7 @@ var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 
 var letters int
 
-// letter is a message that no other spec has sent.
+// letter returns a message that no other spec has sent.
 func letter(to string) email.Message {
 	letters++
 	return email.Message{
@@ -157,7 +157,8 @@ func letter(to string) email.Message {
 	}
 }
 
-// carrying matches a mail that holds the very bytes of m, behind nothing but what servers put in front.
+// carrying matches a mail that holds the exact bytes of m, preceded only by headers
+// that servers add.
 func carrying(m email.Message) types.GomegaMatcher {
 	GinkgoHelper()
 	raw, err := m.Bytes()
@@ -188,7 +189,7 @@ func newSigner() *email.DKIM {
 	return signer
 }
 
-// signatureOf checks a mail as a receiver does, with the record of the signer in its DNS.
+// signatureOf checks a mail as a receiver does, with the signer's record in its DNS.
 func signatureOf(signer *email.DKIM, raw string) error {
 	name, text := signer.Record()
 	found, err := dkim.VerifyWithOptions(bytes.NewReader([]byte(raw)), &dkim.VerifyOptions{

@@ -1,9 +1,9 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package servers_test sends through real servers, as Debian ships them: each
-// runs in a folder of its own, on free ports of the loopback interface, and
-// touches nothing of a server that the machine may have besides.
+// Package servers_test sends through real servers, as Debian ships them. Each runs in
+// a directory of its own, on free ports of the loopback interface, and touches no
+// other server on the machine.
 package servers_test
 
 import (
@@ -29,20 +29,20 @@ var _ = BeforeSuite(func() {
 	SetDefaultConsistentlyPollingInterval(20 * time.Millisecond)
 })
 
-// program returns the path of a program that a Debian package brings. Without
-// it nothing is proven, so that is a failure and not a skip.
+// program returns the path of a program from a Debian package. Without the program
+// the specs prove nothing, so its absence is a failure and not a skip.
 func program(name, debianPackage string) string {
 	GinkgoHelper()
 	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
-	// Where servers live; not in the PATH of everybody.
+	// Servers are here; the PATH of most users does not contain it.
 	path, err := exec.LookPath(filepath.Join("/usr/sbin", name))
 	Expect(err).NotTo(HaveOccurred(), "These specs run %s: install the Debian package %s.", name, debianPackage)
 	return path
 }
 
-// freePort returns a TCP port of 127.0.0.1 that nobody listens on.
+// freePort returns a TCP port of 127.0.0.1 on which no process listens.
 func freePort() int {
 	GinkgoHelper()
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
