@@ -21,13 +21,13 @@ var _ = DescribeTable("The chart refuses, with an explanation,",
 	Entry("an invalid digest", "image: {digest: latest}", "'latest' does not match pattern '^(sha256:[0-9a-f]{64})?$'"),
 	Entry("a tag in the repository's place", "image: {repository: 'usher:1'}", "at '/image/repository'"),
 	Entry("an invalid amount of memory", "portal: {resources: {limits: {memory: lots}}}", "at '/portal/resources/limits/memory': 'lots' does not match pattern"),
-	Entry("no image", "image: {repository: ''}", "Set image.repository to where your cluster finds the image"),
-	Entry("no address of the portal", "portal: {url: ''}", "Set portal.url to where people reach the portal"),
-	Entry("passwords in the clear", "portal: {url: 'http://accounts.example.com'}", "so it begins with https://."),
+	Entry("no image", "image: {repository: ''}", "Set image.repository to the repository of the image"),
+	Entry("no address of the portal", "portal: {url: ''}", "Set portal.url to the URL of the portal"),
+	Entry("passwords in the clear", "portal: {url: 'http://accounts.example.com'}", "it must begin with https://"),
 	Entry("no mail server", "mail: {smtpURL: ''}", "Set mail.smtpURL to your mail server"),
 	Entry("a user on a connection in the clear", "mail: {smtpURL: 'smtp+plaintext://usher@mail.example.com'}", "has neither TLS nor a user"),
 	Entry("no sender", "mail: {from: ''}", "Set mail.from to the sender of all mail"),
-	Entry("the right to bind everything", "grantableClusterRoles: []", "RBAC takes an empty list for all ClusterRoles there are."),
+	Entry("the right to bind everything", "grantableClusterRoles: []", "in RBAC, an empty list allows all ClusterRoles."),
 	Entry("null in place of the grantable ClusterRoles", "grantableClusterRoles: null", "missing property 'grantableClusterRoles'"),
 	Entry("a ClusterRole without a name", "grantableClusterRoles: ['']", "at '/grantableClusterRoles/0'"),
 )
@@ -35,7 +35,7 @@ var _ = DescribeTable("The chart refuses, with an explanation,",
 var _ = Describe("The chart", func() {
 	It("refuses a password in the URL of the mail server without repeating it", func(ctx SpecContext) {
 		_, err := rendered(ctx, "usher-system", "mail: {smtpURL: 'smtp://usher:hunter2@mail.example.com'}")
-		Expect(err).To(MatchError(ContainSubstring("Take the password out of mail.smtpURL")))
+		Expect(err).To(MatchError(ContainSubstring("Remove the password from mail.smtpURL")))
 		Expect(err).NotTo(MatchError(ContainSubstring("hunter2")))
 	})
 
