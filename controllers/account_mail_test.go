@@ -28,7 +28,7 @@ import (
 // Subjects of the mails about an Account.
 const (
 	resetSubject    = "Choose a new password"
-	lockedSubject   = "Your account is locked for a while"
+	lockedSubject   = "Your account is temporarily locked"
 	passwordSubject = "Your password was changed"
 	factorSubject   = "Your second factor was changed"
 	namesSubject    = "Your user names"

@@ -125,7 +125,7 @@ func TestTheAccountPageSaysWhoSomebodyIsAndWhatTheyCanDo(t *testing.T) {
 	})
 	expect(t, r.open("/account"), 200, "ada-example", "Ada Example", "ada@example.com", "usher:ada-example",
 		"Acme Rocket Works", "Developer", "Deploy applications", "Staging", "Your password alone is enough",
-		"Firefox <strong>(here)</strong>", "Firefox on Linux", "!Gecko",
+		"Firefox <strong>(this browser)</strong>", "Firefox on Linux", "!Gecko",
 		`Since <time datetime="2026-05-04T09:00:00Z">`, `Last used <time datetime="2026-05-04T10:00:00Z">`, "Sign out everywhere", "Leave Acme Rocket Works")
 }
 
@@ -163,7 +163,7 @@ const another = "quartz-lantern noodle ferry"
 func TestAPasswordIsChanged(t *testing.T) {
 	r := aResident(t, "developer", nil, anotherSession)
 	old := r.cookie
-	expect(t, r.open("/account/password"), 200, "Current password", "New password again", `minlength="15" data-missing-one="1 more character"`, `data-show="Show"`)
+	expect(t, r.open("/account/password"), 200, "Current password", "Repeat new password", `minlength="15" data-missing-one="1 more character"`, `data-show="Show"`)
 	goesTo(t, r.send("/account/password", "current-password", good, "new-password", another, "new-password-again", another), "/account?lang=en&done=password")
 	c, a := r.credentials(), r.account()
 	if c.Password != "hash of "+another || !c.PasswordTime.Equal(storetest.Start) || c.ShortPassword || len(c.Sessions) != 1 {
@@ -183,7 +183,7 @@ func TestAPasswordIsNotChanged(t *testing.T) {
 		"the current password is wrong":         {"something else entirely", another, another, "That is not your current password"},
 		"the new password is short":             {good, "quartz", "quartz", "15 characters"},
 		"the new password is built from a name": {good, "ada-example-ada-example", "ada-example-ada-example", "New password"},
-		"the two new passwords differ":          {good, another, another + "x", "New password again"},
+		"the two new passwords differ":          {good, another, another + "x", "Repeat new password"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := aResident(t, "developer", nil, anotherSession)

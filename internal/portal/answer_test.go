@@ -271,7 +271,7 @@ func whatHappened(status accountsv1.InvitationStatus) string {
 	if status.Decline.Given() {
 		return "has been declined"
 	}
-	return "has been used"
+	return "has already been used"
 }
 
 // TestGuessesInEveryOrder sends wrong codes through the API server in many
@@ -297,7 +297,7 @@ func TestGuessesInEveryOrder(t *testing.T) {
 		s.Run(requests)
 		looked := 0
 		for _, r := range replies {
-			if r.told && strings.Contains(r.Body.String(), "not the code of our newest mail") {
+			if r.told && strings.Contains(r.Body.String(), "the code from our latest email") {
 				looked++
 			}
 		}
@@ -430,7 +430,7 @@ func TestEveryAnswerOfALinkThatIsFullOrSuperseded(t *testing.T) {
 				taken := int32(1)
 				o.Spec.Seats, o.Status.Seats = 1, accountsv1.SeatsStatus{Taken: &taken, Holders: []accountsv1.SeatHolder{{Name: "somebody"}}}
 			})
-		}, 409, "There is no free seat at the moment"},
+		}, 409, "All seats are taken right now"},
 		"superseded": {(*world).Renew, 410, "A newer link has replaced this one"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,9 +26,9 @@ func TestThePageToDecline(t *testing.T) {
 	w.build()
 	expect(t, w.get(w.Link()), 200, `<a href="`+w.Link()+`/decline?lang=en">Decline this invitation</a>`)
 	expect(t, w.get(w.Link()+"/decline"), 200,
-		"<title>Decline the invitation</title>", "Mara Voss invites you to join Acme Rocket Works as Developer",
+		"<title>Decline the invitation</title>", "Mara Voss has invited you to join Acme Rocket Works as Developer",
 		`<form class="card" method="post" action="`+w.Link()+`/decline?lang=en"`, `<textarea id="reason" name="reason"`, `maxlength="500"`,
-		`<input id="decline" name="decline" type="checkbox" value="yes" required>`, "I do not want to join",
+		`<input id="decline" name="decline" type="checkbox" value="yes" required>`, "I don't want to join",
 		`<a href="`+w.Link()+`?lang=en">Back to the invitation</a>`, "!checked", "!aria-invalid")
 }
 
@@ -37,7 +37,7 @@ func TestAnInvitationIsDeclined(t *testing.T) {
 	before := w.Invitation()
 	w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
 	form := declineForm("  I have moved on.\r\nBest\u202e wishes, Cafe\u0301\x00 Zoe\t!  ")
-	expect(t, w.post(w.Link()+"/decline", form), 200, "You have declined", "ask Mara Voss to invite you again", "!moved on")
+	expect(t, w.post(w.Link()+"/decline", form), 200, "You've declined the invitation", "ask Mara Voss to invite you again", "!moved on")
 	after := w.Invitation()
 	declinedTime := metav1.NewTime(storetest.Start.Add(time.Second))
 	want := accountsv1.Decline{DeclinedTime: &declinedTime, Reason: "I have moved on.\nBest wishes, Caf\u00e9 Zoe !"}
@@ -69,7 +69,7 @@ func TestDecliningNeedsThePersonsTick(t *testing.T) {
 		"only a reason":                      {url.Values{fieldReason: {"because"}}, []string{"Tick the box", "because</textarea>"}},
 		"a tick with another value":          {url.Values{fieldDecline: {"on"}}, []string{"Tick the box"}},
 		"everything that a scanner can fill": {url.Values{fieldReason: {"x"}, fieldDecline: {""}, "email": {"x@example.com"}}, []string{"Tick the box"}},
-		"a long reason":                      {declineForm(long), []string{"500 characters are the most", `href="#reason"`, long}},
+		"a long reason":                      {declineForm(long), []string{"Use at most 500 characters", `href="#reason"`, long}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
@@ -109,13 +109,13 @@ func TestDeclineWhenSomethingHappensMeanwhile(t *testing.T) {
 		// reason is the stored reason in the end, or "".
 		reason string
 	}{
-		"the write took effect, but its answer was lost": {storetest.LoseAnswer("record invitation"), 200, "You have declined", "mine"},
+		"the write took effect, but its answer was lost": {storetest.LoseAnswer("record invitation"), 200, "You've declined the invitation", "mine"},
 		"the controller writes the status before it": {
 			storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
-			}), 200, "You have declined", "mine",
+			}), 200, "You've declined the invitation", "mine",
 		},
-		"another client accepts before it": {storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }), 410, "has been used", ""},
+		"another client accepts before it": {storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }), 410, "has already been used", ""},
 		"another client declines before it": {
 			storetest.DoBefore("record invitation", func(w *storetest.World) {
 				now := metav1.NewTime(storetest.Start)
@@ -127,8 +127,8 @@ func TestDeclineWhenSomethingHappensMeanwhile(t *testing.T) {
 		"the link expires before it": {
 			storetest.DoAfter("get invitation", func(w *storetest.World) { w.Clock.SetTime(storetest.Start.Add(24 * time.Hour)) }), 410, "has expired", "",
 		},
-		"the write is refused":                      {storetest.Refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", storetest.ErrDown)), 503, "send the form once more", ""},
-		"the invitation changes at every retry":     {storetest.Refuse("record invitation", storetest.Conflict("jane")), 503, "send the form once more", ""},
+		"the write is refused":                      {storetest.Refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", storetest.ErrDown)), 503, "submit the form again", ""},
+		"the invitation changes at every retry":     {storetest.Refuse("record invitation", storetest.Conflict("jane")), 503, "submit the form again", ""},
 		"nothing can be read after the write fails": {failFrom("record invitation"), 503, "mine</textarea>", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

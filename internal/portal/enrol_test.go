@@ -84,7 +84,7 @@ func TestASecondFactorIsSetUpWithTheAccount(t *testing.T) {
 	w := aStrictWorld(t)
 	b := w.agent()
 	page := b.visit(w.Link())
-	expect(t, page, 200, "Acme Rocket Works requires a second factor besides your password", `<svg class="qr"`,
+	expect(t, page, 200, "Acme Rocket Works requires a second factor in addition to your password", `<svg class="qr"`,
 		`<input id="app-code" name="app-code" type="text" inputmode="numeric" autocomplete="one-time-code"`,
 		`href="otpauth://totp/usher.example.com:jane.doe%40example.com?`, `minlength="8"`, "At least 8 characters")
 	cookies := page.Result().Cookies()
@@ -118,7 +118,7 @@ func TestASecondFactorIsSetUpWithTheAccount(t *testing.T) {
 	}
 	// They are shown once.
 	for _, again := range []*httptest.ResponseRecorder{b.fill(w.Link(), filledWithApp(code)), b.visit(w.Link())} {
-		expect(t, again, 410, "has been used", "!"+codes[0], "!"+secret)
+		expect(t, again, 410, "has already been used", "!"+codes[0], "!"+secret)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestWhereNoSecondFactorIsWantedTheFormIsAsItWas(t *testing.T) {
 	if len(page.Result().Cookies()) != 0 {
 		t.Error("sets a cookie that is not needed")
 	}
-	expect(t, w.post(w.Link(), filledWithApp("123456")), 422, "at least 15", "!Code of the app")
+	expect(t, w.post(w.Link(), filledWithApp("123456")), 422, "at least 15", "!Code from the app")
 	form := filled()
 	form.Set(fieldAppCode, "123456")
 	form.Set(fieldPasskeyAnswer, "{}")
@@ -149,9 +149,9 @@ func TestWhereNoSecondFactorIsWantedTheFormIsAsItWas(t *testing.T) {
 func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 	const (
 		missing = "Set up a second factor: scan the QR code"
-		wrong   = "This is not the code that the app shows now for this QR code"
-		anew    = "Your browser did not keep what belongs to the QR code. Allow cookies"
-		refused = "The passkey was not taken"
+		wrong   = "This isn't the code the app shows now for this QR code"
+		anew    = "Your browser didn't keep the data for the QR code. Allow cookies"
+		refused = "The passkey wasn't accepted"
 	)
 	code := func(b *agent, at time.Time) string { return codeAt(b.T, shownSecret(b.T, b.visit(b.Link())), at) }
 	for name, tc := range map[string]struct {
@@ -227,7 +227,7 @@ func TestWhatIsWrongOtherwiseIsSaidWithTheSecondFactor(t *testing.T) {
 	w := aStrictWorld(t)
 	form := filledWithApp("")
 	form.Set(fieldAgain, "x")
-	expect(t, w.agent().fill(w.Link(), form), 422, "The two passwords differ", "Set up a second factor")
+	expect(t, w.agent().fill(w.Link(), form), 422, "The two passwords don't match", "Set up a second factor")
 	form = filledWithApp("")
 	form.Set(fieldPassword, "short")
 	expect(t, w.agent().fill(w.Link(), form), 422, "at least 8 characters")
@@ -380,7 +380,7 @@ func TestTheCodeOfAnAcceptanceSignsNobodyIn(t *testing.T) {
 	expect(t, b.fill(w.Link(), filledWithApp(code)), 200)
 	w.takeUpAccount("jane-doe")
 	b.fill("/sign-in?lang=en", signInForm("jane-doe", brief))
-	expect(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {code}}), 422, "was used already")
+	expect(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {code}}), 422, "was already used")
 	w.Clock.Step(30 * time.Second)
 	expectTo(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {codeAt(t, secret, w.Clock.Now())}}), "/account?lang=en")
 }
@@ -458,7 +458,7 @@ func TestAPasskeyIsSetUpWithTheAccount(t *testing.T) {
 	form := filledWithKey(answer)
 	form.Set(fieldAgain, "x")
 	again := b.fill(w.Link(), form)
-	expect(t, again, 422, "The two passwords differ", "Your passkey is ready. You need no app now.", `value="`+answer+`"`)
+	expect(t, again, 422, "The two passwords don't match", "Your passkey is ready. You don't need an app now.", `value="`+answer+`"`)
 	w.Clock.Step(10 * time.Minute)
 	done := b.fill(w.Link(), filledWithKey(answer))
 	expect(t, done, 200, "Your account is ready", "Your recovery codes")
@@ -493,7 +493,7 @@ func TestAPasskeyThatIsNotGoodIsNotKeptOnThePage(t *testing.T) {
 	w := aStrictWorld(t)
 	form := filledWithKey(`{"id":"x"}`)
 	form.Set(fieldAgain, "x")
-	expect(t, w.agent().fill(w.Link(), form), 422, `name="passkey-answer" value=""`, "!passkey is ready. You need no app now.</p>")
+	expect(t, w.agent().fill(w.Link(), form), 422, `name="passkey-answer" value=""`, "!passkey is ready. You don't need an app now.</p>")
 }
 
 func TestWhereBrowsersMakeNoPasskeysNoneIsOffered(t *testing.T) {
@@ -503,7 +503,7 @@ func TestWhereBrowsersMakeNoPasskeysNoneIsOffered(t *testing.T) {
 	page := b.visit(w.Link())
 	expect(t, page, 200, `name="app-code"`, "!passkey-enrol", "!passkey-answer")
 	form := filledWithKey("{}")
-	expect(t, b.fill(w.Link(), form), 422, "The passkey was not taken")
+	expect(t, b.fill(w.Link(), form), 422, "The passkey wasn't accepted")
 	expect(t, b.fill(w.Link(), filledWithApp(codeAt(t, shownSecret(t, page), storetest.Start))), 200)
 }
 
@@ -537,7 +537,7 @@ func TestASecondFactorForAnAccountWithAnotherAddress(t *testing.T) {
 	form := filledWithApp(otherDigits(codeAt(t, secret, storetest.Start)))
 	form.Set(fieldChoice, choiceOther)
 	form.Set(fieldCode, w.code())
-	expect(t, b.fill(w.Link(), form), 422, "This is not the code that the app shows")
+	expect(t, b.fill(w.Link(), form), 422, "the code the app shows")
 	if w.Invitation().Status.Guesses != 0 {
 		t.Error("the code of the address was checked before the form was valid")
 	}

@@ -98,7 +98,7 @@ func TestWhoSignedInLongAgoTypesThePasswordToChangeAnything(t *testing.T) {
 					t.Errorf("with %q: %+v, want %+v", password, now, want)
 				}
 			}
-			try("", "Type your current password", outcome{false, 0})
+			try("", "Enter your current password", outcome{false, 0})
 			try("wrong", "not your current password", outcome{false, 1})
 			try(good, "", outcome{true, 0})
 		})
@@ -276,7 +276,7 @@ func TestRecoveryCodesGoWithTheLastSecondFactor(t *testing.T) {
 	if got := factorChanges["no app"](a); got.Header().Get("Location") != "/account/second-factor?lang=en&done=app-removed" {
 		t.Fatalf("%d\n%s", got.Code, got.Body)
 	}
-	expect(t, a.visit("/account/second-factor?done=app-removed"), http.StatusOK, "The app is removed", "!Recovery codes")
+	expect(t, a.visit("/account/second-factor?done=app-removed"), http.StatusOK, "The app was removed", "!Recovery codes")
 	if c := w.Kept(mara); len(c.RecoveryCodes) != 0 || c.TOTP != (account.TOTP{}) {
 		t.Errorf("left: %+v", c)
 	}
@@ -315,10 +315,10 @@ func TestThePageSaysWhoWantsASecondFactorAndUntilWhen(t *testing.T) {
 		conditions []metav1.Condition
 		says       string
 	}{
-		{"before the controller has reconciled", required, nil, "Bolt Works requires one: set it up to keep your access"},
-		{"in the grace period", required, []metav1.Condition{missing(accountsv1.ReasonGracePeriod)}, "The last day: Monday, 11 May 2026, 10:00 UTC"},
-		{"in a short grace period", soon, []metav1.Condition{missing(accountsv1.ReasonGracePeriod)}, "The last day: Monday, 4 May 2026, 11:00 UTC"},
-		{"afterwards", required, []metav1.Condition{missing(accountsv1.ReasonTwoFactorRequired)}, "Nothing is granted to you there until you have it"},
+		{"before the controller has reconciled", required, nil, "Bolt Works requires one. Set it up to keep your access"},
+		{"in the grace period", required, []metav1.Condition{missing(accountsv1.ReasonGracePeriod)}, "Last day: Monday, 11 May 2026, 10:00 UTC"},
+		{"in a short grace period", soon, []metav1.Condition{missing(accountsv1.ReasonGracePeriod)}, "Last day: Monday, 4 May 2026, 11:00 UTC"},
+		{"afterwards", required, []metav1.Condition{missing(accountsv1.ReasonTwoFactorRequired)}, "You have no access there until you set it up"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := aKeepersWorld(t)

@@ -69,7 +69,7 @@ func TestAnAppIsSetUpWithItsFirstCode(t *testing.T) {
 		t.Errorf("the session still has a pending %s", c.Sessions[0].Pending)
 	}
 	page = a.visit(pathFactors)
-	expect(t, page, http.StatusOK, "Codes left: 10", "Since <time datetime=\"2026-05-04T10:00:00Z\">", "!"+secret, "!"+codes[0])
+	expect(t, page, http.StatusOK, "Codes left: 10", "Added: <time datetime=\"2026-05-04T10:00:00Z\">", "!"+secret, "!"+codes[0])
 	if got := a.visit(pathFactors + "/app"); got.Code != http.StatusSeeOther {
 		t.Errorf("the app is still shown: %d\n%s", got.Code, got.Body)
 	}
@@ -115,7 +115,7 @@ func TestFiveWrongCodesEndAnApp(t *testing.T) {
 	secret := a.begin()
 	for i := range store.AppTries {
 		got := a.confirm("123456")
-		if over := strings.Contains(got.Body.String(), "Too many wrong codes"); got.Code != http.StatusUnprocessableEntity || over != (i == store.AppTries-1) {
+		if over := strings.Contains(got.Body.String(), "Too many incorrect codes"); got.Code != http.StatusUnprocessableEntity || over != (i == store.AppTries-1) {
 			t.Errorf("wrong code %d: %d\n%s", i+1, got.Code, got.Body)
 		}
 	}
@@ -132,7 +132,7 @@ func TestNothingTypedIsNoTry(t *testing.T) {
 	a := w.signedInAs(mara)
 	secret := a.begin()
 	for range 2 * store.AppTries {
-		expect(t, a.confirm("  "), http.StatusUnprocessableEntity, "Type the code that the app shows", secondfactor.Spaced(secret))
+		expect(t, a.confirm("  "), http.StatusUnprocessableEntity, "Enter the code the app shows", secondfactor.Spaced(secret))
 	}
 	if got := a.confirm(codeAt(t, secret, w.Clock.Now())); got.Code != http.StatusOK {
 		t.Errorf("the correct code: %d\n%s", got.Code, got.Body)

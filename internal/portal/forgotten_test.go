@@ -86,7 +86,7 @@ func TestWhoeverAsksForALinkReadsTheSame(t *testing.T) {
 func TestWhoeverAsksForUserNamesReadsTheSame(t *testing.T) {
 	next := worlds(t)
 	want := next(t).post("/user-names", namesRequest("unknown@example.com"))
-	expect(t, want, 200, "If there is an account with that address, we have mailed its user names to it.", "!unknown")
+	expect(t, want, 200, "If there is an account with that address, we have emailed its user names to it.", "!unknown")
 	for name, tc := range strangersToReset(t) {
 		t.Run(name, func(t *testing.T) {
 			typed := tc.typed
@@ -216,7 +216,7 @@ func TestWhenALookFailsNobodyIsToldWhoExists(t *testing.T) {
 				w := next(t, objects...)
 				w.meddle(down)
 				got := w.post(path, fields)
-				expect(t, got, 503, "Something behind this page does not answer", "!jane")
+				expect(t, got, 503, "A service behind this page isn't responding", "!jane")
 				if got.Header().Get("Retry-After") == "" {
 					t.Error("no Retry-After header")
 				}

@@ -319,7 +319,7 @@ func TestNothingThatIsSecretIsLogged(t *testing.T) {
 	w.config.Live = w.Client
 	w.Update(func(inv *accountsv1.Invitation) { inv.Status.Acceptance = accountsv1.Acceptance{} })
 	w.build()
-	expect(t, w.post(link, but(fieldUserName, "john")), 503, "send the form once more", `value="john"`)
+	expect(t, w.post(link, but(fieldUserName, "john")), 503, "submit the form again", `value="john"`)
 	for _, secret := range []string{link, strings.TrimPrefix(link, "/invitation/"), good, "jane", "Jane", "Typed", "taken-name", "john", "example.com", storetest.JaneUID, "127.0.0.1", "192.0.2.1"} {
 		if strings.Contains(w.logs.String(), secret) {
 			t.Errorf("%q is in the log:\n%s", secret, w.logs)

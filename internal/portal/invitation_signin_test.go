@@ -29,11 +29,11 @@ import (
 )
 
 const (
-	wrongSignIn  = "No account has this name or address with this password"
-	elsewhere    = "This invitation is for jane.doe@example.com; your account has another address. Make a new account, or ask Mara Voss"
+	wrongSignIn  = "Incorrect user name, email address or password"
+	elsewhere    = "This invitation is for jane.doe@example.com, but your account has a different address. Create a new account, or ask Mara Voss"
 	acceptButton = "Accept with this account</button>"
 	signInFields = `name="sign-in-password"`
-	otherCompany = "Acme Rocket Works belongs to another company than Globex, and an account is for one company alone. Make a new account below, with another user name."
+	otherCompany = "Acme Rocket Works belongs to a different company than Globex, and an account is for one company only. Create a new account below, with another user name."
 )
 
 // carrying returns a browser with these cookies.
@@ -60,9 +60,9 @@ func (a *agent) accept() *httptest.ResponseRecorder {
 func TestThePageOffersToSignIn(t *testing.T) {
 	w := aWorld(t)
 	expect(t, w.get(w.Link()), 200,
-		"You have an account already?", `<form method="post" action="`+w.Link()+`/sign-in?lang=en" novalidate`,
+		"Already have an account?", `<form method="post" action="`+w.Link()+`/sign-in?lang=en" novalidate`,
 		`<input id="sign-in-name" name="sign-in-name" type="text" value=""`, `<input id="sign-in-password" name="sign-in-password" type="password"`,
-		`href="/reset?lang=en"`, "Make your account</h2>", "!"+acceptButton, "!signed in as")
+		`href="/reset?lang=en"`, "Create your account</h2>", "!"+acceptButton, "!signed in as")
 	// A reload of the answer to a form.
 	for _, step := range []string{"/sign-in", "/code", "/accept", "/sign-out"} {
 		expect(t, w.get(w.Link()+step), 200, "Join Acme Rocket Works")
@@ -81,7 +81,7 @@ func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
 			before, b := w.Invitation(), w.agent()
 			signedIn := b.signIn(typed)
 			expect(t, signedIn, 200, "You are signed in as <strong>jane</strong>", acceptButton,
-				`action="`+w.Link()+`/accept?lang=en"`, `action="`+w.Link()+`/sign-out?lang=en"`, "Or make a new account</h2>", "!"+signInFields, "!"+good)
+				`action="`+w.Link()+`/accept?lang=en"`, `action="`+w.Link()+`/sign-out?lang=en"`, "Or create a new account</h2>", "!"+signInFields, "!"+good)
 			if signedIn.Header().Get("Location") != "" || b.jar[hostPrefix+sessionCookie] == nil {
 				t.Errorf("headers: %v", signedIn.Header())
 			}
@@ -93,8 +93,8 @@ func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
 			w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
 			secret := w.Secret("jane")
 			expect(t, b.accept(), 200,
-				"<title>You are in</title>", "<code>jane</code>", "<code>usher:jane</code>", "jane.doe@example.com",
-				"the account that you had already", "Deploy applications", `href="/account?lang=en"`)
+				"<title>You're in</title>", "<code>jane</code>", "<code>usher:jane</code>", "jane.doe@example.com",
+				"your existing account", "Deploy applications", `href="/account?lang=en"`)
 			after := w.Invitation()
 			accepted := metav1.NewTime(storetest.Start.Add(time.Second))
 			want := accountsv1.Acceptance{
@@ -110,7 +110,7 @@ func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
 			if diff := cmp.Diff(secret, w.Secret("jane")); diff != "" {
 				t.Errorf("the credentials changed (-before +after):\n%s", diff)
 			}
-			expect(t, b.accept(), 410, "has been used")
+			expect(t, b.accept(), 410, "has already been used")
 		})
 	}
 }
@@ -133,11 +133,11 @@ func TestASecondFactorIsAskedForOnThePageOfTheInvitation(t *testing.T) {
 	codeForm := `action="` + w.Link() + `/code?lang=en"`
 	for _, page := range []*httptest.ResponseRecorder{b.signIn("jane"), b.visit(w.Link())} {
 		expect(t, page, 200, codeForm, `<input id="sign-in-code" name="sign-in-code"`, "You are signing in as <strong>jane</strong>",
-			"the code that your app shows", "Or make a new account</h2>", "!"+acceptButton, "!"+signInFields)
+			"the code your authenticator app shows", "Or create a new account</h2>", "!"+acceptButton, "!"+signInFields)
 	}
-	expect(t, b.accept(), 422, "You are not signed in any more", codeForm, `!href="#sign-in-name"`)
+	expect(t, b.accept(), 422, "You've been signed out", codeForm, `!href="#sign-in-name"`)
 	expect(t, b.fill(w.Link()+"/code", nil), 422, `id="sign-in-code-problem"`, `href="#sign-in-code"`, codeForm)
-	expect(t, b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {otherDigits(codeAt(t, appSecret, storetest.Start))}}), 422, "That code is not right", codeForm)
+	expect(t, b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {otherDigits(codeAt(t, appSecret, storetest.Start))}}), 422, "That code is incorrect", codeForm)
 	if w.Accepted() != "" {
 		t.Error("an account accepted without its second factor")
 	}
@@ -148,8 +148,8 @@ func TestASecondFactorIsAskedForOnThePageOfTheInvitation(t *testing.T) {
 	}
 	// Reloaded, then with a session that has ended, and without a session.
 	expect(t, b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, storetest.Start)}}), 200, acceptButton)
-	expect(t, w.post(w.Link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, storetest.Start)}}), 422, "sign in once more", signInFields)
-	expect(t, b.accept(), 200, "You are in")
+	expect(t, w.post(w.Link()+"/code", url.Values{fieldSignInCode: {codeAt(t, appSecret, storetest.Start)}}), 422, "Sign in again to continue", signInFields)
+	expect(t, b.accept(), 200, "You're in")
 }
 
 // TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew is about a second factor
@@ -160,7 +160,7 @@ func TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew(t *testing.T) {
 	expect(t, b.visit(w.Link()), 200, `name="sign-in-code"`)
 	w.Change("jane", func(c *account.Credentials) { c.TOTP, c.Passkeys = account.TOTP{}, nil })
 	expect(t, b.visit(w.Link()), 200, signInFields, `!name="sign-in-code"`)
-	expect(t, b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {"123456"}}), 422, "sign in once more", signInFields)
+	expect(t, b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {"123456"}}), 422, "Sign in again to continue", signInFields)
 	expect(t, b.signIn("jane"), 200, acceptButton)
 }
 
@@ -173,7 +173,7 @@ func TestWhoeverSignsOutIsStillAtTheInvitation(t *testing.T) {
 	if len(b.jar) != 0 || len(w.credentials("jane").Sessions) != 0 {
 		t.Errorf("%d cookies and %d sessions are left", len(b.jar), len(w.credentials("jane").Sessions))
 	}
-	expect(t, w.carrying(cookie).accept(), 422, "sign in once more")
+	expect(t, w.carrying(cookie).accept(), 422, "Sign in again to continue")
 	expect(t, w.carrying(cookie).visit(w.Link()), 200, "!"+acceptButton)
 }
 
@@ -292,15 +292,15 @@ func TestWhatIsMissingIsNotCounted(t *testing.T) {
 	w := aWorld(t)
 	w.config.Writer = nobodyWrites{t}
 	w.build()
-	expect(t, w.post(w.Link()+"/sign-in", url.Values{}), 422, "Type your user name", "Type the password", `href="#sign-in-password"`)
-	expect(t, w.post(w.Link()+"/sign-in", signInForm(" ", good)), 422, "Type your user name", "!Type the password of")
-	expect(t, w.post(w.Link()+"/sign-in", signInForm("jane", "")), 422, `value="jane"`, "!Type your user name or", "Type the password")
+	expect(t, w.post(w.Link()+"/sign-in", url.Values{}), 422, "Enter your user name", "Enter the password", `href="#sign-in-password"`)
+	expect(t, w.post(w.Link()+"/sign-in", signInForm(" ", good)), 422, "Enter your user name", "!Enter the password of")
+	expect(t, w.post(w.Link()+"/sign-in", signInForm("jane", "")), 422, `value="jane"`, "!Enter your user name or", "Enter the password")
 }
 
 func TestOnlyARightPasswordLearnsThatTheAddressIsAnother(t *testing.T) {
 	w := aWorld(t, owned("john", "john@example.org", good)...)
 	b := w.agent()
-	expect(t, b.fill(w.Link()+"/sign-in", signInForm("john", "wrong")), 422, wrongSignIn, "!your account has another address")
+	expect(t, b.fill(w.Link()+"/sign-in", signInForm("john", "wrong")), 422, wrongSignIn, "!your account has a different address")
 	for _, page := range []*httptest.ResponseRecorder{b.signIn("john"), b.signIn("john@example.org"), b.visit(w.Link())} {
 		expect(t, page, 200, elsewhere, "signed in as <strong>john</strong>", "!"+acceptButton, "!john@example.org")
 	}
@@ -318,8 +318,8 @@ func TestAnAccountOfADomainThatIsDenied(t *testing.T) {
 	w := aWorld(t, john...)
 	w.AnyAddress()
 	w.Organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.org"} })
-	expect(t, w.carrying(cookie).visit(w.Link()), 200, "Acme Rocket Works does not take addresses of this domain", "!"+acceptButton)
-	expect(t, w.carrying(cookie).accept(), 422, "Acme Rocket Works does not take addresses of this domain")
+	expect(t, w.carrying(cookie).visit(w.Link()), 200, "Acme Rocket Works doesn't accept addresses from this domain", "!"+acceptButton)
+	expect(t, w.carrying(cookie).accept(), 422, "Acme Rocket Works doesn't accept addresses from this domain")
 	if w.Accepted() != "" {
 		t.Error("an account of a denied domain accepted")
 	}
@@ -360,17 +360,17 @@ func TestAnAccountIsForOneCompany(t *testing.T) {
 				expect(t, b.visit(w.Link()), 200, acceptButton, "!"+otherCompany)
 				// One account is enough.
 				for _, page := range []*httptest.ResponseRecorder{w.post(w.Link(), filled()), b.fill(w.Link(), filled())} {
-					expect(t, page, 422, "There is an account with jane.doe@example.com already")
+					expect(t, page, 422, "There is already an account with jane.doe@example.com")
 				}
-				expect(t, b.accept(), 200, "You are in")
+				expect(t, b.accept(), 200, "You're in")
 				return
 			}
-			expect(t, b.visit(w.Link()), 200, otherCompany, "!"+acceptButton, "Or make a new account</h2>", `!data-user-name="jane"`)
+			expect(t, b.visit(w.Link()), 200, otherCompany, "!"+acceptButton, "Or create a new account</h2>", `!data-user-name="jane"`)
 			expect(t, b.accept(), 422, otherCompany, "!"+acceptButton)
 			if w.Accepted() != "" {
 				t.Fatal("an account belongs to two companies")
 			}
-			expect(t, b.fill(w.Link(), but(fieldUserName, "jane")), 422, "Somebody has this user name already")
+			expect(t, b.fill(w.Link(), but(fieldUserName, "jane")), 422, "This user name, or one that looks like it, is already taken")
 			expect(t, b.fill(w.Link(), filled()), 200, "Your account is ready", "<code>jane-doe</code>")
 		})
 	}
@@ -397,7 +397,7 @@ func TestASecondFactorIsNeededToAccept(t *testing.T) {
 	w := aWorld(t, jane...)
 	w.RequireFactor()
 	b := w.carrying(cookie)
-	const needed = "Acme Rocket Works requires a second factor, and this account has none. Set one up, then open the link in your invitation mail again."
+	const needed = "Acme Rocket Works requires a second factor, and this account has none. Set one up, then open the link in your invitation email again."
 	expect(t, b.visit(w.Link()), 200, needed, `href="/account/second-factor?lang=en"`, "!"+acceptButton)
 	expect(t, b.accept(), 422, needed)
 	if w.Accepted() != "" {
@@ -405,7 +405,7 @@ func TestASecondFactorIsNeededToAccept(t *testing.T) {
 	}
 	w.Change("jane", func(c *account.Credentials) { c.TOTP.Secret = appSecret })
 	expect(t, b.visit(w.Link()), 200, acceptButton, "!"+needed)
-	expect(t, b.accept(), 200, "You are in")
+	expect(t, b.accept(), 200, "You're in")
 }
 
 func TestWhoIsDisabledIsNotSignedInAnyMore(t *testing.T) {
@@ -415,7 +415,7 @@ func TestWhoIsDisabledIsNotSignedInAnyMore(t *testing.T) {
 	disabled.Spec.State = accountsv1.AccountSwitchDisabled
 	w.Must(w.Client.Update(t.Context(), disabled))
 	expect(t, w.carrying(cookie).visit(w.Link()), 200, "!"+acceptButton, signInFields)
-	expect(t, w.carrying(cookie).accept(), 422, "sign in once more")
+	expect(t, w.carrying(cookie).accept(), 422, "Sign in again to continue")
 	if w.Accepted() != "" {
 		t.Error("a disabled account accepted")
 	}
@@ -465,7 +465,7 @@ func TestALinkWhoseTriesAreSpentMakesAccountsStill(t *testing.T) {
 	w.AnyAddress()
 	w.asked()
 	w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
-	expect(t, w.get(w.Link()), 200, "ask Mara Voss for a new link", signInFields, "!name=\"code\"", "!Mail me a code")
+	expect(t, w.get(w.Link()), 200, "ask Mara Voss for a new link", signInFields, "!name=\"code\"", "!Email me a code")
 	expect(t, w.post(w.Link(), filled()), 200, "Your account is ready")
 }
 
@@ -476,9 +476,9 @@ func TestAcceptWithAnAccountWhenSomethingHappensMeanwhile(t *testing.T) {
 		text   string
 		by     string
 	}{
-		"the record took effect, but its answer was lost": {storetest.LoseAnswer("record invitation"), 200, "You are in", "jane"},
+		"the record took effect, but its answer was lost": {storetest.LoseAnswer("record invitation"), 200, "You're in", "jane"},
 		"the record is refused": {
-			storetest.Refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", storetest.ErrDown)), 503, "Please accept once more", "",
+			storetest.Refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", storetest.ErrDown)), 503, "Please accept again", "",
 		},
 		"another client declines before the record": {
 			storetest.DoBefore("record invitation", func(w *storetest.World) {
@@ -487,7 +487,7 @@ func TestAcceptWithAnAccountWhenSomethingHappensMeanwhile(t *testing.T) {
 			}), 410, "has been declined", "",
 		},
 		"another client accepts before the record": {
-			storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }), 410, "has been used", "somebody",
+			storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }), 410, "has already been used", "somebody",
 		},
 		"the link is sent again before the record": {
 			storetest.DoBefore("record invitation", func(w *storetest.World) { w.Renew() }), 410, "A newer link has replaced", "",
@@ -495,9 +495,9 @@ func TestAcceptWithAnAccountWhenSomethingHappensMeanwhile(t *testing.T) {
 		"the controller writes the status before the record": {
 			storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
-			}), 200, "You are in", "jane",
+			}), 200, "You're in", "jane",
 		},
-		"the session cannot be read": {storetest.Refuse("get secret", storetest.ErrDown), 503, "We cannot show this page right now", ""},
+		"the session cannot be read": {storetest.Refuse("get secret", storetest.ErrDown), 503, "We can't show this page right now", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			jane, cookie := guest(t, "jane", "jane.doe@example.com")
@@ -513,7 +513,7 @@ func TestAcceptWithAnAccountWhenSomethingHappensMeanwhile(t *testing.T) {
 }
 
 func TestASignInThatCannotBeFinished(t *testing.T) {
-	const again = "Please send the form once more"
+	const again = "Please submit the form again"
 	for name, tc := range map[string]struct {
 		tap    func(*storetest.World) *storetest.Tapped
 		status int
@@ -521,7 +521,7 @@ func TestASignInThatCannotBeFinished(t *testing.T) {
 	}{
 		"the password cannot be read": {storetest.Refuse("get secret", storetest.ErrDown), 503, again},
 		// The same answer as without an Account, for which nothing is counted.
-		"the attempt cannot be counted": {storetest.Refuse("note account", storetest.ErrDown), 422, "No account has this name or address with this password."},
+		"the attempt cannot be counted": {storetest.Refuse("note account", storetest.ErrDown), 422, "Incorrect user name, email address or password."},
 		"no session can be started":     {storetest.Refuse("update secret", storetest.ErrDown), 503, again},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -544,7 +544,7 @@ func TestNoOtherSiteAccepts(t *testing.T) {
 	for _, step := range []string{"/accept", "/sign-in", "/code", "/sign-out"} {
 		r := formRequest(w.Link()+step, signInForm("jane", good).Encode())
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
-		expect(t, w.carrying(cookie).send(r), 403, "This form came from somewhere else")
+		expect(t, w.carrying(cookie).send(r), 403, "This form came from another site")
 	}
 	if w.Accepted() != "" || len(w.credentials("jane").Sessions) != 1 {
 		t.Error("a form from another site had an effect")
@@ -558,14 +558,14 @@ func TestNoOtherSiteAccepts(t *testing.T) {
 
 func TestWhoHasAnAccountIsToldToSignIn(t *testing.T) {
 	w := aWorld(t, owned("jane", "Jane.Doe@example.com", good)...)
-	expect(t, w.post(w.Link(), filled()), 422, "There is an account with jane.doe@example.com already", `href="#sign-in-name"`)
+	expect(t, w.post(w.Link(), filled()), 422, "There is already an account with jane.doe@example.com", `href="#sign-in-name"`)
 	if w.Account("jane-doe") != nil {
 		t.Error("a second account with the same address was created")
 	}
 	// For a signed-in person, the page has no such field.
 	b := w.agent()
 	b.signIn("jane")
-	expect(t, b.fill(w.Link(), filled()), 422, "There is an account with jane.doe@example.com already", `!href="#sign-in-name"`, acceptButton)
+	expect(t, b.fill(w.Link(), filled()), 422, "There is already an account with jane.doe@example.com", `!href="#sign-in-name"`, acceptButton)
 	for name, other := range map[string][]client.Object{
 		"a half-made account": {storetest.MadeFor("another's", "jane")}, "an account that is being deleted": {storetest.Going(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
 		"an account with another address": owned("jane", "jane@example.com", good),

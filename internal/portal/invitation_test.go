@@ -59,7 +59,7 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 					}
 				})
 			},
-			status: 410, texts: []string{"has been used", "at Acme Rocket Works is ready", "tell Mara Voss"},
+			status: 410, texts: []string{"has already been used", "at Acme Rocket Works is ready", "tell Mara Voss"},
 		},
 		"used, although the status that records it was lost": {
 			change: func(w *world) {
@@ -67,7 +67,7 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 				holder.Annotations = map[string]string{accountsv1.MembershipsAnnotation: "a/b," + storetest.Home + "/jane"}
 				w.Must(w.Client.Create(t.Context(), holder))
 			},
-			status: 410, texts: []string{"has been used"},
+			status: 410, texts: []string{"has already been used"},
 		},
 		"another person accepted a membership with a longer name": {
 			change: func(w *world) {
@@ -86,7 +86,7 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 		},
 		"withdrawn, because the organization was deleted": {
 			change: func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Acme())) },
-			status: 410, texts: []string{"has been withdrawn", "acme has taken it back", "ask Mara Voss"},
+			status: 410, texts: []string{"has been withdrawn", "acme has withdrawn it", "ask Mara Voss"},
 		},
 		"withdrawn, because its membership was deleted": {
 			change: func(w *world) {
@@ -98,14 +98,14 @@ func TestEveryStandingHasItsPage(t *testing.T) {
 		},
 		"a newer mail has replaced it": {
 			change: func(w *world) { w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) },
-			status: 404, texts: []string{"do not know this link", "!Acme", "!Mara", "!jane"},
+			status: 404, texts: []string{"don't recognize this link", "!Acme", "!Mara", "!jane"},
 		},
 		"deleted": {
 			change: func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Jane())) },
-			status: 404, texts: []string{"do not know this link", "!Acme", "!Mara"},
+			status: 404, texts: []string{"don't recognize this link", "!Acme", "!Mara"},
 		},
-		"an address without a valid link": {path: "/invitation/abc", status: 404, texts: []string{"do not know this link"}},
-		"an empty link":                   {path: "/invitation/", status: 404, texts: []string{"do not know this link"}},
+		"an address without a valid link": {path: "/invitation/abc", status: 404, texts: []string{"don't recognize this link"}},
+		"an empty link":                   {path: "/invitation/", status: 404, texts: []string{"don't recognize this link"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
@@ -145,7 +145,7 @@ func TestThePageSaysWhatIsOffered(t *testing.T) {
 	w := aWorld(t)
 	expect(t, w.get(w.Link()), 200,
 		`<html lang="en">`, "<title>Join Acme Rocket Works</title>",
-		"<strong>Mara Voss</strong> invites you as <strong>Developer</strong>",
+		"<strong>Mara Voss</strong> has invited you to join as <strong>Developer</strong>",
 		"jane.doe@example.com",
 		`<time datetime="2026-05-05T10:00:00Z">Tuesday, 5 May 2026, 10:00 UTC</time>`,
 		`Deploy applications<span class="on"> on Staging</span>`, `See what runs<span class="on"> on production, Staging</span>`,
@@ -177,7 +177,7 @@ func TestThePageWithoutAnInviterAndWithAMembership(t *testing.T) {
 		inv.Annotations = map[string]string{accountsv1.MadeForMembershipAnnotation: inv.Name}
 	})
 	expect(t, w.get(w.Link()), 200,
-		"<strong>Acme Rocket Works</strong> invites you as <strong>Developer</strong>",
+		"<strong>Acme Rocket Works</strong> has invited you to join as <strong>Developer</strong>",
 		`value="Janet"`, `value="Dow"`, "!Deploy applications", "See what runs", "!unknown")
 }
 
@@ -229,8 +229,8 @@ func TestAnInvitationIsAccepted(t *testing.T) {
 	if diff := cmp.Diff(wantSecret, secret); diff != "" {
 		t.Errorf("secret (-want +got):\n%s", diff)
 	}
-	expect(t, w.post(w.Link(), form), 410, "has been used")
-	expect(t, w.get(w.Link()), 410, "has been used")
+	expect(t, w.post(w.Link(), form), 410, "has already been used")
+	expect(t, w.get(w.Link()), 410, "has already been used")
 }
 
 func TestAcceptanceChangesNothingElse(t *testing.T) {
@@ -252,17 +252,17 @@ func TestWhatIsWrongIsSaidBesideTheField(t *testing.T) {
 		text  string
 	}{
 		"no user name":          {but(fieldUserName, ""), fieldUserName, "Choose a user name"},
-		"a bad user name":       {but(fieldUserName, "jane doe"), fieldUserName, "Use only the letters a to z"},
-		"a taken user name":     {but(fieldUserName, "taken"), fieldUserName, "Somebody has this user name already"},
+		"a bad user name":       {but(fieldUserName, "jane doe"), fieldUserName, "Use only lowercase letters from a to z"},
+		"a taken user name":     {but(fieldUserName, "taken"), fieldUserName, "This user name, or one that looks like it, is already taken"},
 		"a long given name":     {but(fieldGivenName, strings.Repeat("é", 101)), fieldGivenName, "too long"},
 		"a name on two lines":   {but(fieldFamilyName, "Doe\nBcc: x"), fieldFamilyName, "on one line"},
 		"a name turned around":  {but(fieldFamilyName, "Doe\u202e"), fieldFamilyName, "on one line"},
 		"no password":           {but(fieldPassword, ""), fieldPassword, "Choose a password"},
 		"a short password":      {but(fieldPassword, "short"), fieldPassword, "at least 15"},
 		"an easy password":      {but(fieldPassword, "jane-doe-acme-2026"), fieldPassword, "Too easy to guess"},
-		"two different":         {but(fieldAgain, good+"x"), fieldAgain, "differ"},
-		"a password typed once": {but(fieldAgain, ""), fieldAgain, "differ"},
-		"an endless user name":  {but(fieldUserName, strings.Repeat("a", 64)), fieldUserName, "63 characters at the most"},
+		"two different":         {but(fieldAgain, good+"x"), fieldAgain, "don't match"},
+		"a password typed once": {but(fieldAgain, ""), fieldAgain, "don't match"},
+		"an endless user name":  {but(fieldUserName, strings.Repeat("a", 64)), fieldUserName, "Use at most 63 characters"},
 		"an empty form":         {url.Values{}, fieldPassword, "Choose a password"},
 		"a name of 101 letters": {but(fieldFamilyName, strings.Repeat("x", 101)), fieldFamilyName, "too long"},
 	} {
@@ -324,19 +324,19 @@ func TestAHalfMadeAccountIsProposedFirst(t *testing.T) {
 func TestAnAccountThatBelongsToSomebodyIsNotProposed(t *testing.T) {
 	w := aWorld(t, storetest.Recorded(storetest.MadeFor(storetest.JaneUID, "jane-doe")), storetest.Going(storetest.MadeFor(storetest.JaneUID, "jane")))
 	expect(t, w.get(w.Link()), 200, `value="jdoe" autocomplete="username"`, `!data-user-name="jane-doe"`, `!data-user-name="jane"`)
-	expect(t, w.post(w.Link(), filled()), 422, "Somebody has this user name already")
+	expect(t, w.post(w.Link(), filled()), 422, "This user name, or one that looks like it, is already taken")
 }
 
 func TestCheckingAUserName(t *testing.T) {
 	for value, want := range map[string]userNameAnswer{
-		"jane-doe":         {"free", "jane-doe is free."},
-		"Jane-Doe":         {"free", "jane-doe is free."},
-		"half":             {"free", "half is free."},
-		"taken":            {"taken", "Somebody has this user name already, or one that looks like it: choose another."},
-		"jane doe":         {"invalid", "Use only the letters a to z in lower case, digits and dashes, such as jane-doe."},
+		"jane-doe":         {"free", "jane-doe is available."},
+		"Jane-Doe":         {"free", "jane-doe is available."},
+		"half":             {"free", "half is available."},
+		"taken":            {"taken", "This user name, or one that looks like it, is already taken. Choose another."},
+		"jane doe":         {"invalid", "Use only lowercase letters from a to z, digits and dashes, such as jane-doe."},
 		"":                 {"invalid", "Choose a user name, such as jane-doe."},
-		"<script>":         {"invalid", "Use only the letters a to z in lower case, digits and dashes, such as jane-doe."},
-		"../../api/v1/foo": {"invalid", "Use only the letters a to z in lower case, digits and dashes, such as jane-doe."},
+		"<script>":         {"invalid", "Use only lowercase letters from a to z, digits and dashes, such as jane-doe."},
+		"../../api/v1/foo": {"invalid", "Use only lowercase letters from a to z, digits and dashes, such as jane-doe."},
 	} {
 		t.Run(value, func(t *testing.T) {
 			w := aWorld(t, storetest.MadeFor(storetest.JaneUID, "half"), storetest.MadeFor("another's", "taken"))
@@ -412,7 +412,7 @@ func TestABrokenKeyringIsNoOnesFaultAtTheKeyboard(t *testing.T) {
 	w.config.Keys = brokenKeys
 	w.build()
 	for _, got := range []*httptest.ResponseRecorder{w.get(w.Link()), w.post(w.Link(), filled())} {
-		expect(t, got, 503, "load the page again in a minute", "!the vault")
+		expect(t, got, 503, "Reload the page in a minute", "!the vault")
 	}
 	if strings.Contains(w.logs.String(), "the vault") {
 		t.Errorf("the text of the error is in the log:\n%s", w.logs)

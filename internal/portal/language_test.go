@@ -214,10 +214,10 @@ func TestDatesAreThoseOfTheLanguage(t *testing.T) {
 
 func TestCheckingAUserNameInAnotherLanguage(t *testing.T) {
 	for value, want := range map[string]userNameAnswer{
-		"jdoe":  {"free", "jdoe ist frei."},
-		"taken": {"taken", "Dieser Benutzername ist schon vergeben, oder einer, der ihm ähnlich sieht: Wählen Sie einen anderen."},
+		"jdoe":  {"free", "jdoe ist verfügbar."},
+		"taken": {"taken", "Dieser oder ein ähnlich aussehender Benutzername ist schon vergeben. Wählen Sie einen anderen."},
 		"":      {"invalid", "Wählen Sie einen Benutzernamen, zum Beispiel jane-doe."},
-		"jаne":  {"invalid", "Der Buchstabe „а“ ist nicht das lateinische „a“, dem er gleicht: Verwenden Sie nur die Kleinbuchstaben a bis z, Ziffern und Bindestriche, zum Beispiel jane-doe."},
+		"jаne":  {"invalid", "Der Buchstabe „а“ sieht aus wie das lateinische „a“, ist es aber nicht. Verwenden Sie nur Kleinbuchstaben von a bis z, Ziffern und Bindestriche, zum Beispiel jane-doe."},
 	} {
 		w := aWorld(t, storetest.MadeFor("another's", "taken"))
 		got := w.get(w.Link() + "/user-name?lang=de&value=" + url.QueryEscape(value))

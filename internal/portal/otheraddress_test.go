@@ -50,8 +50,8 @@ func TestAnotherAddressIsConfirmedByACode(t *testing.T) {
 	w := aWorld(t)
 	w.AnyAddress()
 	before := w.Invitation()
-	expect(t, w.get(w.Link()), 200, "<summary>Use another address</summary>", `action="`+w.Link()+`/address?lang=en"`,
-		`<input id="email" name="email" type="email"`, "Mail me a code</button>", "!name=\"code\"", "!<details class=\"card\" id=\"other-address\" open")
+	expect(t, w.get(w.Link()), 200, "<summary>Use another email address</summary>", `action="`+w.Link()+`/address?lang=en"`,
+		`<input id="email" name="email" type="email"`, "Email me a code</button>", "!name=\"code\"", "!<details class=\"card\" id=\"other-address\" open")
 	w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
 	asked := w.post(w.Link()+"/address", other(" janet@example.net "))
 	after := w.Invitation()
@@ -67,7 +67,7 @@ func TestAnotherAddressIsConfirmedByACode(t *testing.T) {
 
 	// Another browser with the same link, at another replica, continues.
 	for _, page := range []*httptest.ResponseRecorder{asked, w.build().get(w.Link())} {
-		expect(t, page, 200, "We mail a code of 8 digits to janet@example.net. It counts until Monday, 4 May 2026, 10:10 UTC.",
+		expect(t, page, 200, "We're emailing a code of 8 digits to janet@example.net. It is valid until Monday, 4 May 2026, 10:10 UTC.",
 			`<input type="radio" name="address-choice" value="other" checked> janet@example.net`,
 			`<input type="radio" name="address-choice" value="invited"> jane.doe@example.com`,
 			`<input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code"`, `value="jane-doe"`, `value="Jane"`)
@@ -90,31 +90,31 @@ func TestCodesThatConfirmNothing(t *testing.T) {
 		field   string
 		guesses int32
 	}{
-		"a wrong one": {form: func(code string) url.Values { return withCode(otherDigits(code)) }, text: "not the code of our newest mail", field: fieldCode, guesses: 1},
-		"none":        {form: func(string) url.Values { return withCode("  ") }, text: "Type the code that we mailed to janet@example.net", field: fieldCode},
+		"a wrong one": {form: func(code string) url.Values { return withCode(otherDigits(code)) }, text: "the code from our latest email", field: fieldCode, guesses: 1},
+		"none":        {form: func(string) url.Values { return withCode("  ") }, text: "Enter the code we emailed to janet@example.net", field: fieldCode},
 		"one that is older than ten minutes": {
 			change: func(w *world) { w.Clock.SetTime(storetest.Start.Add(10 * time.Minute)) },
-			form:   withCode, text: "The time of the code is over", field: fieldEmail,
+			form:   withCode, text: "The code has expired", field: fieldEmail,
 		},
 		"the one before": {
 			change: func(w *world) { expect(w.T, w.post(w.Link()+"/address", other("janet@example.net")), 200) },
-			form:   withCode, text: "not the code of our newest mail", field: fieldCode, guesses: 1,
+			form:   withCode, text: "the code from our latest email", field: fieldCode, guesses: 1,
 		},
 		"one for another address": {
 			change: func(w *world) { expect(w.T, w.post(w.Link()+"/address", other("mallory@example.net")), 200) },
-			form:   withCode, text: "not the code of our newest mail", field: fieldCode, guesses: 1,
+			form:   withCode, text: "the code from our latest email", field: fieldCode, guesses: 1,
 		},
 		"the correct one after the last guess": {
 			change: func(w *world) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
 			},
-			form: withCode, text: "ask Mara Voss for a new link. You can still make a new account with jane.doe@example.com", guesses: invitation.MostGuesses,
+			form: withCode, text: "Ask Mara Voss for a new link. You can still create a new account with jane.doe@example.com", guesses: invitation.MostGuesses,
 		},
 		"the correct one for a domain that was denied since": {
 			change: func(w *world) {
 				w.Organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"} })
 			},
-			form: withCode, text: "does not take addresses of this domain", field: fieldEmail,
+			form: withCode, text: "doesn't accept addresses from this domain", field: fieldEmail,
 		},
 		"the correct one if only the invited address is accepted": {
 			change: func(w *world) {
@@ -128,7 +128,7 @@ func TestCodesThatConfirmNothing(t *testing.T) {
 				f.Set(fieldAgain, "x")
 				return f
 			},
-			text: "The two passwords differ", field: fieldAgain,
+			text: "The two passwords don't match", field: fieldAgain,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -163,20 +163,20 @@ func TestAddressesThatNoCodeIsMailedTo(t *testing.T) {
 		email  string
 		text   string
 	}{
-		"none":            {nil, "", "Write a complete mail address"},
-		"no address":      {nil, "janet", "Write a complete mail address"},
-		"two":             {nil, "a@example.net,b@example.net", "Write a complete mail address"},
-		"a second line":   {nil, "a@example.net\nBcc: b@example.net", "Write a complete mail address"},
+		"none":            {nil, "", "Enter a complete email address"},
+		"no address":      {nil, "janet", "Enter a complete email address"},
+		"two":             {nil, "a@example.net,b@example.net", "Enter a complete email address"},
+		"a second line":   {nil, "a@example.net\nBcc: b@example.net", "Enter a complete email address"},
 		"the invited one": {nil, "Jane.Doe@Example.com", "This is the invited address"},
 		"of a domain that is denied": {
 			func(w *world) {
 				w.Organization(func(o *accountsv1.Organization) { o.Spec.DeniedDomains = []accountsv1.DomainName{"example.net"} })
-			}, "janet@mail.example.net", "Acme Rocket Works does not take addresses of this domain",
+			}, "janet@mail.example.net", "Acme Rocket Works doesn't accept addresses from this domain",
 		},
 		"of a domain that is not allowed": {
 			func(w *world) {
 				w.Organization(func(o *accountsv1.Organization) { o.Spec.AllowedDomains = []accountsv1.DomainName{"example.com"} })
-			}, "janet@example.net", "does not take addresses of this domain",
+			}, "janet@example.net", "doesn't accept addresses from this domain",
 		},
 		"if only the invited one is accepted": {
 			func(w *world) {
@@ -193,13 +193,13 @@ func TestAddressesThatNoCodeIsMailedTo(t *testing.T) {
 				for range invitation.MostCodes {
 					expect(w.T, w.post(w.Link()+"/address", other("janet@example.net")), 200)
 				}
-			}, "janet@example.net", "No more codes can be mailed with this link. Make your account with jane.doe@example.com, or ask Mara Voss",
+			}, "janet@example.net", "No more codes can be sent with this link. Create your account with jane.doe@example.com, or ask Mara Voss",
 		},
 		"after the last guess": {
 			func(w *world) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Guesses = invitation.MostGuesses })
 			},
-			"janet@example.net", "No more codes can be mailed",
+			"janet@example.net", "No more codes can be sent",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestWhereOnlyTheInvitedAddressWillDoNoOtherIsOffered(t *testing.T) {
 	w := aWorld(t)
 	w.asked()
 	for _, page := range []*httptest.ResponseRecorder{w.get(w.Link()), w.get(w.Link() + "/address")} {
-		expect(t, page, 200, "!another address", "!janet@example.net", `!name="email"`, `!name="code"`)
+		expect(t, page, 200, "!another email address", "!janet@example.net", `!name="email"`, `!name="code"`)
 	}
 	form := filled()
 	form.Set(fieldEmail, "janet@example.net")
@@ -235,9 +235,9 @@ func TestWhereOnlyTheInvitedAddressWillDoNoOtherIsOffered(t *testing.T) {
 func TestTheOrganizationCanLetAnyAddressDo(t *testing.T) {
 	w := aWorld(t)
 	w.Organization(func(o *accountsv1.Organization) { o.Spec.AddressMatch = accountsv1.AddressMatchAnyAddress })
-	expect(t, w.get(w.Link()), 200, "Use another address")
+	expect(t, w.get(w.Link()), 200, "Use another email address")
 	w.Update(func(inv *accountsv1.Invitation) { inv.Spec.AddressMatch = accountsv1.AddressMatchStrict })
-	expect(t, w.get(w.Link()), 200, "!Use another address")
+	expect(t, w.get(w.Link()), 200, "!Use another email address")
 }
 
 func TestWhoAskedForACodeMayUseTheInvitedAddressAllTheSame(t *testing.T) {
@@ -260,10 +260,10 @@ func TestWhoAskedForACodeMayUseTheInvitedAddressAllTheSame(t *testing.T) {
 func TestOnlyWhoKnowsTheCodeLearnsOfAnAccount(t *testing.T) {
 	w := aWorld(t, owned("john", "john@example.org", good)...)
 	w.AnyAddress()
-	expect(t, w.post(w.Link()+"/address", other("john@example.org")), 200, "We mail a code of 8 digits to john@example.org", "!There is an account")
+	expect(t, w.post(w.Link()+"/address", other("john@example.org")), 200, "We're emailing a code of 8 digits to john@example.org", "!There is already an account")
 	code := w.code()
-	expect(t, w.post(w.Link(), withCode(otherDigits(code))), 422, "not the code of our newest mail", "!There is an account")
-	expect(t, w.post(w.Link(), withCode(code)), 422, "There is an account with john@example.org already", `href="#sign-in-name"`)
+	expect(t, w.post(w.Link(), withCode(otherDigits(code))), 422, "the code from our latest email", "!There is already an account")
+	expect(t, w.post(w.Link(), withCode(code)), 422, "There is already an account with john@example.org", `href="#sign-in-name"`)
 	if w.Account("jane-doe") != nil {
 		t.Error("a second account with the same address was created")
 	}
@@ -274,7 +274,7 @@ func TestAHalfMadeAccountKeepsItsAddress(t *testing.T) {
 	w.AnyAddress()
 	w.asked()
 	expect(t, w.get(w.Link()), 200, `!data-user-name="jane-doe"`)
-	expect(t, w.post(w.Link(), withCode(w.code())), 422, "Somebody has this user name already")
+	expect(t, w.post(w.Link(), withCode(w.code())), 422, "This user name, or one that looks like it, is already taken")
 	if stored := string(w.Secret("jane-doe").Data[account.PasswordKey]); stored != "an earlier one" {
 		t.Errorf("stores %q", stored)
 	}
@@ -291,7 +291,7 @@ func TestAHalfMadeAccountOfAnotherAddressIsNotTakenUpWithoutACode(t *testing.T) 
 	begun.Spec.Email = "janet@example.net"
 	w := aWorld(t, begun)
 	w.AnyAddress()
-	expect(t, w.post(w.Link(), filled()), 422, "Somebody has this user name already")
+	expect(t, w.post(w.Link(), filled()), 422, "This user name, or one that looks like it, is already taken")
 	_, o, err := w.Store().Accept(t.Context(), w.Parsed(), storetest.Chosen("jane-doe", "mine"))
 	if o != store.NameTaken || err != nil || w.Secret("jane-doe") != nil {
 		t.Errorf("got %d, %v", o, err)
@@ -318,10 +318,10 @@ func TestARequestForACodeWhoseAnswerWasLost(t *testing.T) {
 	w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
 	var got reply
 	w.send(sharedPages(w), storetest.LoseAnswer("record invitation")(w.World), w.Link()+"/address", other("janet@example.net"), &got)()
-	expect(t, got.ResponseRecorder, 200, "We mail a code of 8 digits to janet@example.net")
+	expect(t, got.ResponseRecorder, 200, "We're emailing a code of 8 digits to janet@example.net")
 	if requests := w.Invitation().Status.OtherAddress.Requests; requests != 1 {
 		t.Errorf("%d codes were requested", requests)
 	}
 	w.send(sharedPages(w), storetest.Refuse("record invitation", storetest.ErrDown)(w.World), w.Link()+"/address", other("x@example.net"), &got)()
-	expect(t, got.ResponseRecorder, 503, "Please ask for the code once more", `value="x@example.net"`)
+	expect(t, got.ResponseRecorder, 503, "Please request the code again", `value="x@example.net"`)
 }

@@ -234,7 +234,7 @@ func TestTheFormOfAPasskeyIsCheckedBeforeAnAuthenticatorIsAsked(t *testing.T) {
 	w := aKeepersWorld(t, hasPasskey)
 	a := w.signedInAs(mara)
 	for name, want := range map[string]string{
-		strings.Repeat("x", 101): "100 characters are the most",
+		strings.Repeat("x", 101): "Use at most 100 characters",
 		"Phone\u202e":            "without control characters",
 	} {
 		got := a.options(url.Values{fieldPasskeyName: {name}})
@@ -243,7 +243,7 @@ func TestTheFormOfAPasskeyIsCheckedBeforeAnAuthenticatorIsAsked(t *testing.T) {
 		}
 	}
 	w.Change(mara, func(c *account.Credentials) { c.Passkeys = slices.Repeat(c.Passkeys, mostPasskeys) })
-	if got := a.options(nil); got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "as many passkeys as you can have") {
+	if got := a.options(nil); got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "reached the maximum number of passkeys") {
 		t.Errorf("too many: %d\n%s", got.Code, got.Body)
 	}
 	if w.Kept(mara).Sessions[0].Pending != nil {
@@ -269,7 +269,7 @@ func TestAPasskeyIsRemoved(t *testing.T) {
 	if got.Code != http.StatusSeeOther {
 		t.Fatalf("%d\n%s", got.Code, got.Body)
 	}
-	expect(t, a.visit(got.Header().Get("Location")), http.StatusOK, "The passkey is removed", "Laptop", "!Phone")
+	expect(t, a.visit(got.Header().Get("Location")), http.StatusOK, "The passkey was removed", "Laptop", "!Phone")
 	b := w.agent()
 	if got := b.enterWith(phone.signed(b.challenged())); got.Code != http.StatusUnprocessableEntity {
 		t.Errorf("it still signs in: %d", got.Code)

@@ -185,7 +185,7 @@ func TestNobodyIsLetInWithAnAnswerThatIsNotGenuine(t *testing.T) {
 
 			got := a.enterWith(forged)
 
-			if got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "Nobody can sign in with this passkey") {
+			if got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "This passkey can't be used to sign in right now") {
 				t.Errorf("%d %s", got.Code, got.Body)
 			}
 			if name != "a huge body" { // it closes the connection

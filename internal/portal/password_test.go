@@ -51,7 +51,7 @@ func TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead(t *testing.T) {
 			b.handler = w.build().handler
 			expectTo(t, b.fill("/account/password?lang=en", toAnother()), "/account?lang=en&done=password")
 			w.Clock.SetTime(ahead.Add(time.Second))
-			expect(t, b.visit(w.resetPath("jane", ahead)), 410, "This link cannot be used any more")
+			expect(t, b.visit(w.resetPath("jane", ahead)), 410, "This link can no longer be used")
 			if c := w.credentials("jane"); !c.PasswordTime.Equal(ahead) || !w.Account("jane").Status.PasswordTime.Time.Equal(ahead) {
 				t.Errorf("the password time is %s", c.PasswordTime)
 			}
@@ -67,7 +67,7 @@ func TestAPasswordThatIsHashedAnewMeanwhileCanBeChangedAgain(t *testing.T) {
 		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "renewed hash" })
 	}}
 	b.handler = w.build().handler
-	expect(t, b.fill("/account/password", toAnother()), 503, "Your password could not be changed just now.")
+	expect(t, b.fill("/account/password", toAnother()), 503, "Your password couldn't be changed just now.")
 	if c := w.credentials("jane"); c.Password != "renewed hash" || !b.isIn() {
 		t.Errorf("the stored password is %q", c.Password)
 	}

@@ -52,7 +52,7 @@ func TestAForgottenPassword(t *testing.T) {
 	expect(t, browser.visit(path+"?lang=en"), 200, "Choose a new password", "jane", `minlength="8" data-missing-one="1 more character"`, `data-show="Show"`,
 		`name="user-name" value="jane" autocomplete="username" hidden`, `autocomplete="new-password"`, "Your second factor stays")
 	got := browser.fill(path+"?lang=de", newPasswords(other25))
-	expect(t, got, 200, "Ihr Passwort ist geändert", "Alle Sitzungen wurden beendet", "Ihr zweiter Faktor wird dafür", `href="/sign-in?lang=de"`)
+	expect(t, got, 200, "Ihr Passwort wurde geändert", "Alle Sitzungen wurden beendet", "Dafür brauchen Sie weiterhin Ihren zweiten Faktor", `href="/sign-in?lang=de"`)
 	if browser.cookie != nil || len(got.Result().Cookies()) != 0 {
 		t.Error("a reset signs in")
 	}
@@ -103,22 +103,22 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 		"used and expired":                          {changes: with(chosenAt(storetest.Start)), later: time.Hour, status: 410, text: "A password has been chosen since"},
 		"if a newer link was requested":             {path: func(w *world) string { return w.resetPath("jane", storetest.Start.Add(-time.Minute)) }, status: 410, text: "A newer link has replaced this one"},
 		"if no link was requested for that time":    {path: func(w *world) string { return w.resetPath("jane", storetest.Start.Add(time.Second)) }, status: 410, text: "A newer link has replaced this one"},
-		"if the Account is disabled":                {changes: with(switchedOff), status: 404, text: "We do not know this link"},
-		"if the Account is half-made":               {changes: with(neverTakenUp), status: 404, text: "We do not know this link"},
-		"if the Account is being deleted":           {changes: with(onItsWay), status: 404, text: "We do not know this link"},
-		"of another Account":                        {path: func(w *world) string { return w.resetPath("john", storetest.Start) }, status: 404, text: "We do not know this link"},
-		"of no Account":                             {path: func(w *world) string { return w.resetPath("nobody", storetest.Start) }, status: 404, text: "We do not know this link"},
-		"of an invitation":                          {path: func(w *world) string { return strings.Replace(w.Link(), "invitation", "reset", 1) }, status: 404, text: "We do not know this link"},
-		"with extra text in front":                  {path: func(w *world) string { return "/reset//" + w.resetPath("jane", storetest.Start)[len("/reset/"):] }, status: 404, text: "We do not know this link"},
-		"with extra text behind":                    {path: func(w *world) string { return w.resetPath("jane", storetest.Start) + "/" }, status: 404, text: "We do not know this link"},
-		"without a link":                            {path: func(*world) string { return "/reset/" }, status: 404, text: "We do not know this link"},
+		"if the Account is disabled":                {changes: with(switchedOff), status: 404, text: "We don't recognize this link"},
+		"if the Account is half-made":               {changes: with(neverTakenUp), status: 404, text: "We don't recognize this link"},
+		"if the Account is being deleted":           {changes: with(onItsWay), status: 404, text: "We don't recognize this link"},
+		"of another Account":                        {path: func(w *world) string { return w.resetPath("john", storetest.Start) }, status: 404, text: "We don't recognize this link"},
+		"of no Account":                             {path: func(w *world) string { return w.resetPath("nobody", storetest.Start) }, status: 404, text: "We don't recognize this link"},
+		"of an invitation":                          {path: func(w *world) string { return strings.Replace(w.Link(), "invitation", "reset", 1) }, status: 404, text: "We don't recognize this link"},
+		"with extra text in front":                  {path: func(w *world) string { return "/reset//" + w.resetPath("jane", storetest.Start)[len("/reset/"):] }, status: 404, text: "We don't recognize this link"},
+		"with extra text behind":                    {path: func(w *world) string { return w.resetPath("jane", storetest.Start) + "/" }, status: 404, text: "We don't recognize this link"},
+		"without a link":                            {path: func(*world) string { return "/reset/" }, status: 404, text: "We don't recognize this link"},
 		"made with a key that is not in the keyring": {path: func(w *world) string {
 			foreign, err := invitation.ParseKeyring(map[string][]byte{"key-1": []byte(strings.Repeat("f", invitation.KeySize))})
 			w.Must(err)
 			text, err := account.DeriveResetLink(foreign, uidOf("jane"), storetest.Start)
 			w.Must(err)
 			return "/reset/" + text
-		}, status: 404, text: "We do not know this link"},
+		}, status: 404, text: "We don't recognize this link"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, janes(t, tc.changes...)...)
@@ -132,7 +132,7 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 			before := w.Secret("jane")
 			expect(t, w.get(path+"?lang=en"), tc.status, tc.text)
 			if tc.status == 200 {
-				expect(t, w.post(path, newPasswords(other25)), 200, "Your password is changed")
+				expect(t, w.post(path, newPasswords(other25)), 200, "Your password has been changed")
 				return
 			}
 			for _, got := range []*httptest.ResponseRecorder{w.get(path), w.post(path, newPasswords(other25))} {
@@ -157,7 +157,7 @@ func TestNoBitOfAResetLinkCanBeChanged(t *testing.T) {
 	for bit := range len(raw) * 8 {
 		raw[bit/8] ^= 1 << (bit % 8)
 		forged := "/reset/" + base64.RawURLEncoding.EncodeToString(raw)
-		expect(t, w.get(forged), 404, "We do not know this link", "!jane")
+		expect(t, w.get(forged), 404, "We don't recognize this link", "!jane")
 		expect(t, w.post(forged, newPasswords(other25)), 404, "!jane")
 		raw[bit/8] ^= 1 << (bit % 8)
 	}
@@ -194,7 +194,7 @@ func TestWhoeverHasNoFinalPasswordComesBackByAReset(t *testing.T) {
 			w := next(t, objects...)
 			secondFactor := strings.Contains(name, "second factor")
 			expect(t, w.browser().signIn("jane", good), 422)
-			expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password is changed")
+			expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password has been changed")
 			c := w.credentials("jane")
 			if c.Settled != "another's" || c.UID != uidOf("jane") || c.Password != "hash of "+other25 || c.HasSecondFactor() != secondFactor {
 				t.Errorf("credentials: settled through %q, UID %q, second factor %t", c.Settled, c.UID, c.HasSecondFactor())
@@ -212,13 +212,13 @@ func TestANewPasswordThatCannotBeTaken(t *testing.T) {
 		form    url.Values
 		texts   []string
 	}{
-		"nothing":                             {nil, url.Values{}, []string{`<a href="#new-password">`, "Choose a password of at least 15 characters"}},
-		"too short without a second factor":   {nil, newPasswords("velvet anchor"), []string{"Make it longer by 2", "at least 15"}},
-		"too short even with a second factor": {with(withTOTP), newPasswords("pickle7"), []string{"Make it longer by 1", "at least 8"}},
-		"two that differ":                     {nil, newPasswords(other25, good), []string{`<a href="#new-password-again">`, "The two passwords differ"}},
-		"the second is missing":               {nil, newPasswords(other25, ""), []string{"The two passwords differ"}},
-		"of the own user name":                {nil, newPasswords("jane jane.doe jane"), []string{"it is built from your name"}},
-		"of the organization":                 {nil, newPasswords("AcmeRocketWorksAcme"), []string{"it is built from your name"}},
+		"nothing":                             {nil, url.Values{}, []string{`<a href="#new-password">`, "Choose a password with at least 15 characters"}},
+		"too short without a second factor":   {nil, newPasswords("velvet anchor"), []string{"Add 2 more", "at least 15"}},
+		"too short even with a second factor": {with(withTOTP), newPasswords("pickle7"), []string{"Add 1 more", "at least 8"}},
+		"two that differ":                     {nil, newPasswords(other25, good), []string{`<a href="#new-password-again">`, "The two passwords don't match"}},
+		"the second is missing":               {nil, newPasswords(other25, ""), []string{"The two passwords don't match"}},
+		"of the own user name":                {nil, newPasswords("jane jane.doe jane"), []string{"it is based on your name"}},
+		"of the organization":                 {nil, newPasswords("AcmeRocketWorksAcme"), []string{"it is based on your name"}},
 		"of common words":                     {nil, newPasswords("passwordpassword"), []string{"Too easy to guess"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -258,7 +258,7 @@ func TestCredentialsThatCannotBeReadAreNotReplaced(t *testing.T) {
 	w := anEntrance(t, garbled(t, forgetter(t, "jane", askedAt(storetest.Start)))...)
 	before := w.Secret("jane").Data
 	path := w.resetPath("jane", storetest.Start)
-	expect(t, w.get(path), 503, "Something behind this page does not answer")
+	expect(t, w.get(path), 503, "A service behind this page isn't responding")
 	expect(t, w.post(path, newPasswords(other25)), 503)
 	if diff := cmp.Diff(before, w.Secret("jane").Data); diff != "" {
 		t.Errorf("credentials:\n%s", diff)

@@ -48,7 +48,7 @@ func TestAnOwnerComesBackWhoeverLocksThemOut(t *testing.T) {
 
 	used := w.Account("jane").Status.ResetTimes[0].Time
 	path := w.resetPath("jane", used)
-	expect(t, w.post(path, newPasswords(other25)), 200, "Your password is changed")
+	expect(t, w.post(path, newPasswords(other25)), 200, "Your password has been changed")
 	b := w.browser()
 	if expectTo(t, b.signIn("jane", other25), "/account?lang=en"); !b.isIn() {
 		t.Error("the owner is still locked out")

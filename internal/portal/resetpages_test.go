@@ -24,31 +24,31 @@ func TestTheFormsForWhoeverForgot(t *testing.T) {
 	w := anEntrance(t, forgetter(t, "jane")...)
 	w.Organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
 	expect(t, w.get("/reset?organization=acme&lang=en&sign-in-name=jane"), 200,
-		"User name or e-mail address", `action="/reset?lang=en&organization=acme"`, `value=""`, `autocomplete="username"`,
+		"User name or email address", `action="/reset?lang=en&organization=acme"`, `value=""`, `autocomplete="username"`,
 		`href="/user-names?lang=en&organization=acme"`, `href="/sign-in?lang=en&organization=acme"`,
-		"Need help? Acme Rocket Works: help@acme.example", "!jane")
+		"Need help? Contact Acme Rocket Works: help@acme.example", "!jane")
 	expect(t, w.get("/user-names?organization=acme&lang=en&address=jane.doe@example.com"), 200,
-		"E-mail address", `action="/user-names?lang=en&organization=acme"`, `value=""`, `autocomplete="email"`,
+		"Email address", `action="/user-names?lang=en&organization=acme"`, `value=""`, `autocomplete="email"`,
 		`href="/reset?lang=en&organization=acme"`, "help@acme.example", "!jane")
 	for _, path := range []string{"/reset", "/user-names"} {
 		expect(t, w.get(path+"?organization=../acme"), 200, "!help@acme.example", "!organization=")
 		expect(t, w.get(path+"?organization=globex&lang=en"), 200, "!help@acme.example", `action="`+path+`?lang=en"`)
 	}
 	expect(t, w.post("/reset?organization=acme&lang=en", resetRequest("nobody")), 200,
-		"It is good for one hour", "unwanted mail", "Then ask again", "help@acme.example", `href="/sign-in?lang=en"`, "!nobody")
+		"It is valid for one hour", "spam folder", "Then request it again", "help@acme.example", `href="/sign-in?lang=en"`, "!nobody")
 	expect(t, w.post("/user-names?organization=acme&lang=en", namesRequest("nobody@example.com")), 200,
-		"unwanted mail", "help@acme.example", "!nobody")
+		"spam folder", "help@acme.example", "!nobody")
 }
 
 func TestWhatCannotBeLookedForIsSaidBesideTheField(t *testing.T) {
 	w := anEntrance(t, forgetter(t, "jane")...)
 	for _, typed := range []string{"", "   ", "\t"} {
 		expect(t, w.post("/reset", resetRequest(typed)), 422,
-			`<a href="#sign-in-name">`, `aria-invalid="true"`, "Type your user name or your e-mail address.", "<title>Please check: Forgotten your password?")
+			`<a href="#sign-in-name">`, `aria-invalid="true"`, "Enter your user name or email address.", "<title>Please check: Forgot your password?")
 	}
 	for _, typed := range []string{"", "jane", "janet"} {
 		expect(t, w.post("/user-names", namesRequest(typed)), 422,
-			`<a href="#address">`, `aria-invalid="true"`, "Write a complete mail address", `value="`+typed+`"`)
+			`<a href="#address">`, `aria-invalid="true"`, "Enter a complete email address", `value="`+typed+`"`)
 	}
 	if got := w.Account("jane").Status; len(got.ResetTimes)+len(got.UserNameTimes) != 0 {
 		t.Errorf("status: %+v", got)
@@ -190,7 +190,7 @@ func TestTheOriginOfAFormWithoutHTTPS(t *testing.T) {
 	}
 	expect(t, sent("/reset", resetRequest("jane")), 403)
 	expect(t, sent("/user-names", namesRequest("jane.doe@example.com")), 403)
-	expect(t, sent(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password is changed")
+	expect(t, sent(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password has been changed")
 }
 
 func TestNothingOfAResetIsLogged(t *testing.T) {
@@ -229,5 +229,5 @@ func TestResetsBelowAPath(t *testing.T) {
 	expect(t, w.get("/usher/reset/abc?lang=en"), 404, `href="/usher/reset?lang=en"`)
 	expect(t, w.get(path+"?lang=en"), 200, `action="`+path+`?lang=en"`)
 	expect(t, w.post(path+"?lang=en", newPasswords(other25)), 200, `href="/usher/sign-in?lang=en"`)
-	expect(t, w.get(strings.TrimPrefix(path, "/usher")), 404, "There is nothing here")
+	expect(t, w.get(strings.TrimPrefix(path, "/usher")), 404, "There's nothing here")
 }

@@ -41,7 +41,7 @@ func TestOfAHundredNewPasswordsOneCounts(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
-			case got.Code == 200 && strings.Contains(got.Body.String(), "Your password is changed"):
+			case got.Code == 200 && strings.Contains(got.Body.String(), "Your password has been changed"):
 				winners = append(winners, typed)
 			case got.Code == 410 && strings.Contains(got.Body.String(), "A password has been chosen since"):
 				others++
@@ -151,13 +151,13 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 	}{
 		"a session is used": {func(w *world) {
 			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.LastStep = 9 })
-		}, nil, 200, "Your password is changed", other25},
-		"the write fails once": {nothing, errors.New("jane is down"), 503, "Please send the form once more", good},
+		}, nil, 200, "Your password has been changed", other25},
+		"the write fails once": {nothing, errors.New("jane is down"), 503, "Please submit the form again", good},
 		"the answer is lost": {func(w *world) {
 			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
 				c.Password, c.PasswordTime = "hash of "+other25, w.Clock.Now()
 			})
-		}, storetest.ErrDown, 200, "Your password is changed", other25},
+		}, storetest.ErrDown, 200, "Your password has been changed", other25},
 		"another password is faster": {func(w *world) {
 			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
 				c.Password, c.PasswordTime = "hash of another", w.Clock.Now()
@@ -169,7 +169,7 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 				a.Status.ResetTimes = []metav1.Time{metav1.NewTime(w.Clock.Now()), metav1.NewTime(storetest.Start)}
 			})
 		}, nil, 410, "A newer link has replaced this one", good},
-		"the Account is disabled": {func(w *world) { w.alterJane(switchedOff) }, nil, 404, "We do not know this link", good},
+		"the Account is disabled": {func(w *world) { w.alterJane(switchedOff) }, nil, 404, "We don't recognize this link", good},
 		"the hour ends": {func(w *world) {
 			w.Clock.Step(time.Hour)
 			w.alterJane(func(*accountsv1.Account, *account.Credentials) {})
@@ -179,10 +179,10 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 			w.Must(w.Client.Delete(context.Background(), secret))
 			secret.ResourceVersion = ""
 			w.Must(w.Client.Create(context.Background(), secret))
-		}, nil, 200, "Your password is changed", other25},
+		}, nil, 200, "Your password has been changed", other25},
 		"the Secret is deleted": {func(w *world) {
 			w.Must(w.Client.Delete(context.Background(), w.Secret("jane")))
-		}, nil, 200, "Your password is changed", other25},
+		}, nil, 200, "Your password has been changed", other25},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, janes(t)...)
@@ -228,7 +228,7 @@ func TestAPasswordThatCannotBeHashedIsNotLost(t *testing.T) {
 	w.build()
 	path := w.resetPath("jane", storetest.Start)
 	got := w.post(path, newPasswords(other25))
-	expect(t, got, 503, "wait a few seconds and send the form once more")
+	expect(t, got, 503, "Wait a few seconds, then submit the form again")
 	if got.Header().Get("Retry-After") == "" {
 		t.Error("no Retry-After header")
 	}
@@ -248,7 +248,7 @@ func TestWhereTheLockCannotBeOpenedThePasswordCounts(t *testing.T) {
 			return errors.New("jane is locked")
 		},
 	})
-	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password is changed")
+	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password has been changed")
 	if logs := w.logs.String(); tries != 3 || !strings.Contains(logs, "Failed to record a password change") || strings.Contains(logs, "jane") {
 		t.Errorf("%d attempts; log:\n%s", tries, logs)
 	}

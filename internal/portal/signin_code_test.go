@@ -46,7 +46,7 @@ func (b *browser) code(code string) *httptest.ResponseRecorder {
 
 const (
 	codePath  = "/sign-in/code?lang=en"
-	wrongCode = "That code is not right, or was used already."
+	wrongCode = "That code is incorrect or was already used."
 )
 
 // anApp is a world in which signing in as jane takes a code of the app with the
@@ -100,7 +100,7 @@ func TestTheSecondFactorIsAskedForAfterThePassword(t *testing.T) {
 	expectTo(t, b.visit("/account"), codePath)
 	expect(t, b.visit("/sign-in"), 200)
 	expect(t, b.visit(codePath), 200, "You are signing in as <strong>jane</strong>.", "one of your recovery codes", `autocomplete="one-time-code"`, `action="/sign-out?lang=en"`)
-	expect(t, b.code(" "), 422, "Type a code, or go back", "!"+wrongCode)
+	expect(t, b.code(" "), 422, "Enter a code, or go back", "!"+wrongCode)
 	if s := w.Account("jane").Status.SignIn; s.CodeFailures != 0 {
 		t.Errorf("an empty code was counted: %+v", s)
 	}
@@ -280,10 +280,10 @@ func TestWhoHasAPasskeyAloneIsAskedForIt(t *testing.T) {
 	w := anEntrance(t, entrant(t, "jane", withApp("", hashes...), withPasskey)...)
 	b := w.browser()
 	expectTo(t, b.signIn("jane", good), codePath)
-	expect(t, b.visit(codePath), 200, "Go on with your passkey.", "one of your recovery codes", `id="passkey-sign-in"`, "!Type the code that your app shows")
+	expect(t, b.visit(codePath), 200, "Continue with your passkey.", "one of your recovery codes", `id="passkey-sign-in"`, "!Enter the code your authenticator app shows")
 	expect(t, b.code("000000"), 422, wrongCode)
 	both := anEntrance(t).halfway("AAAA").visit(codePath)
-	expect(t, both, 200, "!Go on with your passkey.", `id="passkey-sign-in"`, "Type the code that your app shows")
+	expect(t, both, 200, "!Continue with your passkey.", `id="passkey-sign-in"`, "Enter the code your authenticator app shows")
 }
 
 func TestWhenTheCodeCannotBeLookedAtItIsNotUsedUp(t *testing.T) {
@@ -294,7 +294,7 @@ func TestWhenTheCodeCannotBeLookedAtItIsNotUsedUp(t *testing.T) {
 		return storetest.ErrDown
 	}})
 	b.handler = w.handler
-	expect(t, b.code(w.appCode(secret)), 503, "We could not finish just now.")
+	expect(t, b.code(w.appCode(secret)), 503, "We couldn't finish just now.")
 	w.config.Reader, w.config.Live, w.config.Writer = w.Client, w.Client, w.Client
 	b.handler = w.build().handler
 	expectTo(t, b.code(w.appCode(secret)), "/account?lang=en")

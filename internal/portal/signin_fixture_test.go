@@ -131,7 +131,7 @@ func expectTo(t *testing.T, got *httptest.ResponseRecorder, page string) {
 }
 
 // refused is the start of the text for every failed sign-in.
-const refused = "User name or password is not right."
+const refused = "Incorrect user name or password."
 
 func (w *world) credentials(name string) account.Credentials {
 	w.T.Helper()

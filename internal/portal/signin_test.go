@@ -167,7 +167,7 @@ func strangers(t *testing.T) map[string]*world {
 func TestWhoeverIsNotLetInReadsTheSame(t *testing.T) {
 	for typed, passwords := range map[string]int{"jane": 1, "jane.doe@example.com": store.HashesPerAddress} {
 		unknown := anEntrance(t).browser().signIn(typed, good)
-		expect(t, unknown, 422, refused, "After several wrong tries an account is locked for a while.",
+		expect(t, unknown, 422, refused, "After several failed attempts, an account is temporarily locked.",
 			"You can confirm your e-mail address and choose a new password.", `href="/reset?lang=en"`, `value="`+typed+`"`, "!"+good)
 		for name, w := range strangers(t) {
 			t.Run(name+", as "+typed, func(t *testing.T) {
@@ -189,9 +189,9 @@ func TestWhatIsMissingIsSaidAndNotCounted(t *testing.T) {
 	w.config.Writer = nobodyWrites{t: t}
 	w.config.Hasher = watched{storetest.PlainHasher{}, func(string) { t.Error("a password was checked") }}
 	w.build()
-	expect(t, w.browser().signIn(" ", ""), 422, "Type your user name or your e-mail address.", "Type the password of your account.", "!"+refused)
-	expect(t, w.browser().signIn("jane", ""), 422, "Type the password of your account.", `value="jane"`)
-	expect(t, w.browser().fill("/sign-in?sign-in-name=jane&sign-in-password="+url.QueryEscape(good), nil), 422, "Type your user name")
+	expect(t, w.browser().signIn(" ", ""), 422, "Enter your user name or email address.", "Enter the password of your account.", "!"+refused)
+	expect(t, w.browser().signIn("jane", ""), 422, "Enter the password of your account.", `value="jane"`)
+	expect(t, w.browser().fill("/sign-in?sign-in-name=jane&sign-in-password="+url.QueryEscape(good), nil), 422, "Enter your user name")
 }
 
 func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
@@ -199,8 +199,8 @@ func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
 		change func(*world)
 		text   string
 	}{
-		"no capacity for passwords": {func(w *world) { w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy} }, "Many people are signing in at this moment."},
-		"nothing can be read":       {func(w *world) { w.config.Live = unreadableReader{} }, "We could not finish just now."},
+		"no capacity for passwords": {func(w *world) { w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy} }, "Many people are signing in right now."},
+		"nothing can be read":       {func(w *world) { w.config.Live = unreadableReader{} }, "We couldn't finish just now."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, paused := aWorldWithoutPages(t, entrant(t, "jane")...), 0
@@ -273,7 +273,7 @@ func TestWhereTheFailuresCannotBeForgottenTheSessionHasBegun(t *testing.T) {
 		},
 	})
 	b := w.browser()
-	expect(t, b.signIn("jane", good), 503, "We could not finish just now.")
+	expect(t, b.signIn("jane", good), 503, "We couldn't finish just now.")
 	if !b.isIn() {
 		t.Error("the browser is not signed in")
 	}
@@ -311,7 +311,7 @@ func TestWhoNeedsASecondFactorIsLedToIt(t *testing.T) {
 
 func TestThePageToSignInNamesWhomToAsk(t *testing.T) {
 	w := anEntrance(t)
-	const help = "Need help? Acme Rocket Works: support@acme.example"
+	const help = "Need help? Contact Acme Rocket Works: support@acme.example"
 	expect(t, w.get("/sign-in?organization=acme"), 200, "!Need help?")
 	w.Organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "support@acme.example" })
 	page := w.get("/sign-in?organization=acme")

@@ -25,9 +25,9 @@ func TestAUserNameWithAQualifier(t *testing.T) {
 	w := aWorld(t, storetest.MadeFor("another's", "jane-doe"), storetest.MadeFor("another's", "jane-doe.globex"), storetest.MadeFor("another's", "jane.acme"))
 	w.qualified()
 	expect(t, w.get(w.Link()), 200,
-		"A slash and acme follow it", `<span class="qualifier" aria-hidden="true">/acme</span>`,
+		"A slash and acme are added to it", `<span class="qualifier" aria-hidden="true">/acme</span>`,
 		`value="jane-doe" autocomplete="username"`, `data-user-name="jdoe"`, `!data-user-name="jane"`)
-	expect(t, w.post(w.Link(), but(fieldUserName, "jane")), 422, "Somebody has this user name already")
+	expect(t, w.post(w.Link(), but(fieldUserName, "jane")), 422, "This user name, or one that looks like it, is already taken")
 	expect(t, w.post(w.Link(), filled()), 200, "<code>jane-doe/acme</code>", "<code>usher:jane-doe.acme</code>")
 	acceptance := w.Invitation().Status.Acceptance.AccountRef
 	if w.Account("jane-doe.acme") == nil || w.Secret("jane-doe.acme") == nil || acceptance.Name != "jane-doe.acme" {
@@ -39,9 +39,9 @@ func TestCheckingAUserNameWithAQualifier(t *testing.T) {
 	w := aWorld(t, storetest.MadeFor("another's", "jane.acme"), storetest.MadeFor("another's", "john.globex"))
 	w.qualified()
 	for name, want := range map[string]string{
-		"john":      `{"state":"free","message":"john/acme is free."}`,
-		"jane":      `{"state":"taken","message":"Somebody has this user name already, or one that looks like it: choose another."}`,
-		"jane.acme": `{"state":"invalid","message":"Use only the letters a to z in lower case, digits and dashes, such as jane-doe."}`,
+		"john":      `{"state":"free","message":"john/acme is available."}`,
+		"jane":      `{"state":"taken","message":"This user name, or one that looks like it, is already taken. Choose another."}`,
+		"jane.acme": `{"state":"invalid","message":"Use only lowercase letters from a to z, digits and dashes, such as jane-doe."}`,
 	} {
 		if got := w.checkName(name); got != want+"\n" {
 			t.Errorf("%s: %s", name, got)
@@ -52,7 +52,7 @@ func TestCheckingAUserNameWithAQualifier(t *testing.T) {
 func TestAUserNameThatLooksLikeAnothersIsTaken(t *testing.T) {
 	w := aWorld(t, storetest.MadeFor("another's", "jane-d0e"), storetest.MadeFor("another's", "pau1.acme"), storetest.MadeFor(storetest.JaneUID, "rnara"))
 	expect(t, w.get(w.Link()), 200, `!data-user-name="jane-doe"`, `data-user-name="jane"`)
-	expect(t, w.post(w.Link(), filled()), 422, "Somebody has this user name already")
+	expect(t, w.post(w.Link(), filled()), 422, "This user name, or one that looks like it, is already taken")
 	for name, want := range map[string]string{
 		"jane-doe": "taken", "jane-d0e": "taken", "jane--doe": "taken", "jane-do": "free",
 		// A name with another qualifier is another name. A person who began with a
@@ -68,7 +68,7 @@ func TestAUserNameThatLooksLikeAnothersIsTaken(t *testing.T) {
 
 func TestAUserNameThatIsKeptForTheSystem(t *testing.T) {
 	w := aWorld(t)
-	expect(t, w.post(w.Link(), but(fieldUserName, "admin")), 422, "kept for the system", `href="#user-name"`)
+	expect(t, w.post(w.Link(), but(fieldUserName, "admin")), 422, "reserved for the system", `href="#user-name"`)
 	if w.Account("admin") != nil {
 		t.Error("an account was created")
 	}

@@ -259,7 +259,7 @@ func TestNoSupportContact(t *testing.T) {
 			f := someFacts()
 			f.contact = nobody
 			c, err := write("en", f)
-			if err != nil || strings.Contains(c.Text, "help:") || strings.Contains(c.Text, "contact") || strings.Contains(c.HTML, "margin:16px 0 0") {
+			if err != nil || strings.Contains(c.Text, "need help") || strings.Contains(c.Text, "contact") || strings.Contains(c.HTML, "margin:16px 0 0") {
 				t.Errorf("%s: names %q as a contact: %v\n%s", kind, nobody, err, c.Text)
 			}
 		}
@@ -308,7 +308,7 @@ func TestLockedUntilTheNextMinute(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := wording.Locked("en", wording.LockedData{UserName: "jane", LockedUntil: c.until, ResetURL: aResetURL})
-			if err != nil || !strings.Contains(got.Text, c.said+", nobody can sign in with a password") {
+			if err != nil || !strings.Contains(got.Text, c.said+", no one can sign in with a password") {
 				t.Errorf("got %v\n%s\nwant it to say %s", err, got.Text, c.said)
 			}
 		})

@@ -177,11 +177,11 @@ func TestInvitationTakes(t *testing.T) {
 		"an IP address":                {func(d *wording.InvitationData) { d.Message = "10.0.0.1" }, "> 10. 0.0.1"},
 		"many empty lines":             {func(d *wording.InvitationData) { d.Message = "\n\na \n\n\n\n b\n\n" }, "> a\n>\n> b"},
 		"an initial in a name": {
-			func(d *wording.InvitationData) { d.InvitedBy = "J.R.R. Tolkien" }, "J.R.R. Tolkien invites you to join Acme & Söhne as Developer <Staging>.",
+			func(d *wording.InvitationData) { d.InvitedBy = "J.R.R. Tolkien" }, "J.R.R. Tolkien has invited you to join Acme & Söhne as Developer <Staging>.",
 		},
 		"a host name as a name": {func(d *wording.InvitationData) { d.Name = "evil.example/x" }, "Hello evil. example/x,"},
 		"an organization with its host name as the name": {
-			func(d *wording.InvitationData) { d.Organization, d.InvitedBy = "Acme.com", "" }, "You are invited to join Acme.com as Developer <Staging>.",
+			func(d *wording.InvitationData) { d.Organization, d.InvitedBy = "Acme.com", "" }, "You've been invited to join Acme.com as Developer <Staging>.",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,8 +30,8 @@ var _ = Describe("An invited person who does not want to join", func() {
 		browser.click(toDecline)
 		Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
 		Expect(browser.text()).To(And(
-			ContainSubstring("Ada Example invites you to join Acme Rocket Works as Developer."),
-			ContainSubstring("the link cannot be used any more")))
+			ContainSubstring("Ada Example has invited you to join Acme Rocket Works as Developer."),
+			ContainSubstring("the link can no longer be used")))
 		browser.click("form p a")
 		Expect(browser.text()).To(ContainSubstring("Join Acme Rocket Works"))
 		browser.click(toDecline)
@@ -47,7 +47,7 @@ var _ = Describe("An invited person who does not want to join", func() {
 		browser.tick("#decline")
 		browser.submit()
 		Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
-		Expect(browser.text()).To(And(ContainSubstring("You have declined"), ContainSubstring("ask Ada Example to invite you again")))
+		Expect(browser.text()).To(And(ContainSubstring("You've declined the invitation"), ContainSubstring("ask Ada Example to invite you again")))
 		Expect(browser.complained()).To(BeEmpty())
 
 		By("being shown as Declined, which is not a failure")
@@ -75,7 +75,7 @@ var _ = Describe("An invited person who does not want to join", func() {
 		browser.click(toDecline)
 		browser.tick("#decline")
 		browser.submit()
-		Expect(browser.text()).To(ContainSubstring("You have declined"))
+		Expect(browser.text()).To(ContainSubstring("You've declined the invitation"))
 		Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipDeclined))
 	})
 

@@ -25,8 +25,8 @@ var _ = Describe("A member who has accepted", func() {
 			mail := acme.mail("jane", welcomed)
 			Expect(mail.Text).To(And(
 				ContainSubstring("User name: "+jane),
-				ContainSubstring("Sign-in address: "+acme.email("jane")),
-				ContainSubstring("Sign in on this page with your user name or your address, and with your password:"),
+				ContainSubstring("Sign-in email: "+acme.email("jane")),
+				ContainSubstring("Sign in here with your user name or email address and your password:"),
 			))
 			link := regexp.MustCompile(`http://\S+/sign-in\S*`).FindString(mail.Text)
 			Expect(link).To(HavePrefix(usher.url))
@@ -90,7 +90,7 @@ var _ = Describe("A member who has accepted", func() {
 		office.mustSignIn(jane, password)
 		sessions := func() string { return office.evaluate("String(document.querySelectorAll('.sessions li').length)") }
 		Expect(sessions()).To(Equal("2"))
-		Expect(office.text()).To(ContainSubstring("(here)"))
+		Expect(office.text()).To(ContainSubstring("(this browser)"))
 
 		By("ending the other session")
 		office.click(".sessions li:not(:has(strong)) button")

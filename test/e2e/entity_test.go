@@ -29,15 +29,15 @@ var _ = Describe("An organization of another legal entity", func() {
 		browser.fill("sign-in-password", password)
 		browser.click(signIn)
 		Expect(browser.text()).To(And(
-			ContainSubstring("Globex belongs to another company than Acme Rocket Works, and an account is for one company alone."),
-			ContainSubstring("Make a new account below, with another user name."),
+			ContainSubstring("Globex belongs to a different company than Acme Rocket Works, and an account is for one company only."),
+			ContainSubstring("Create a new account below, with another user name."),
 			Not(ContainSubstring("Accept with this account")),
 		))
 
 		By("creating another account, which cannot have the same name")
 		browser.fillIn(jane, newPassword())
 		browser.submit()
-		Expect(browser.beside("user-name-problem")).To(ContainSubstring("Somebody has this user name already"))
+		Expect(browser.beside("user-name-problem")).To(ContainSubstring("This user name, or one that looks like it, is already taken"))
 		another := newPassword()
 		browser.fillIn(doe, another)
 		browser.submit()
@@ -78,7 +78,7 @@ var _ = Describe("A member whose address changes", func() {
 		browser := newPage()
 		browser.mustSignIn(before, password)
 		Expect(browser.text()).To(And(
-			ContainSubstring("To move to another address, ask whoever manages your organization to invite the new one"),
+			ContainSubstring("To move to another address, ask the people who manage your organization to invite the new one"),
 			ContainSubstring("help@acme.example")))
 
 		By("inviting the new address")
@@ -92,6 +92,6 @@ var _ = Describe("A member whose address changes", func() {
 		Eventually(func() string {
 			browser.open(usher.url + "/account")
 			return browser.text()
-		}).Should(ContainSubstring("You belong to no organization at the moment."))
+		}).Should(ContainSubstring("You don't belong to any organization right now."))
 	})
 })

@@ -59,7 +59,7 @@ var _ = Describe("The language", func() {
 			browser := newPage(withoutScript())
 			browser.open(link2)
 			Expect(browser.language()).To(Equal("it"))
-			Expect(browser.text()).To(And(ContainSubstring("Si unisca a Acme Rocket Works"), ContainSubstring("Crea l'account")))
+			Expect(browser.text()).To(And(ContainSubstring("Si unisca all'organizzazione Acme Rocket Works"), ContainSubstring("Crea account")))
 
 			By("choosing another language, which keeps the page and the chosen user name")
 			browser.click(".proposals li:last-child a")

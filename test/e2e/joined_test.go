@@ -28,10 +28,10 @@ var _ = Describe("After an invited person has joined,", func() {
 
 			mail := acme.mail("jane", welcomed)
 			Expect(mail.Text).To(And(
-				ContainSubstring("You are in: you are now a member of Acme Rocket Works, as Developer."),
+				ContainSubstring("You are now a member of Acme Rocket Works with the role Developer."),
 				ContainSubstring("User name: "+jane),
 				ContainSubstring("Kubernetes user name: usher:"+jane),
-				ContainSubstring("Sign-in address: "+acme.email("jane")),
+				ContainSubstring("Sign-in email: "+acme.email("jane")),
 				ContainSubstring("Deploy applications: Staging"),
 				ContainSubstring(usher.url),
 			))

@@ -33,8 +33,8 @@ var _ = Describe("A member who leaves an organization", func() {
 		browser.click(toLeave + "[href*='" + acme.name + "']")
 		Expect(browser.text()).To(And(
 			ContainSubstring("Leave Acme Rocket Works?"),
-			ContainSubstring("Everything that you can do there as Developer is taken away within seconds."),
-			ContainSubstring("You can only come back with a new invitation. Your account stays."),
+			ContainSubstring("You will lose the access you have there as Developer within seconds."),
+			ContainSubstring("You can only come back with a new invitation. You keep your account."),
 		))
 		browser.click("form p a")
 		Expect(acme.state(ctx, "jane")).To(Equal(accountsv1.MembershipActive))
@@ -42,7 +42,7 @@ var _ = Describe("A member who leaves an organization", func() {
 		By("leaving")
 		browser.click(toLeave + "[href*='" + acme.name + "']")
 		browser.submit()
-		Expect(browser.text()).To(ContainSubstring("You have left. Your access goes within seconds."))
+		Expect(browser.text()).To(ContainSubstring("You have left the organization. Your access ends within seconds."))
 		Eventually(mayThey).WithArguments(ctx, jane, "create", "deployments.apps", acme.staging()).
 			WithTimeout(5 * time.Second).Should(Equal("no"))
 		Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipInactive))
@@ -65,7 +65,7 @@ var _ = Describe("A member who leaves an organization", func() {
 		browser := newPage()
 		browser.mustSignIn(ada, password)
 		browser.click(toLeave)
-		const refusal = "You are the only owner of Acme Rocket Works. Make somebody else an owner first."
+		const refusal = "You are the only owner of Acme Rocket Works. Make someone else an owner first."
 		Expect(browser.text()).To(ContainSubstring(refusal))
 		Expect(browser.evaluate("String(document.querySelectorAll('main button').length)")).To(Equal("0"))
 		status, body := newVisitor().post(ctx, usher.url+"/account/leave", url.Values{"membership": {acme.name + "/ada"}}, browser.session())

@@ -39,7 +39,7 @@ var _ = Describe("An account under password guessing", func() {
 			Eventually(accountState).WithArguments(ctx, jane).Should(Equal("Locked"))
 			Expect(condition(ctx, "Locked", "account", jane)).To(Equal("True TooManyFailures"))
 			Expect(acme.mail("jane", lockedMailed).Text).To(And(
-				ContainSubstring("for the user name "+jane), ContainSubstring("none of these tries succeeded"), ContainSubstring(usher.url+"/reset")))
+				ContainSubstring("for the user name "+jane), ContainSubstring("none of these attempts succeeded"), ContainSubstring(usher.url+"/reset")))
 			guess(ctx, jane, 1)
 
 			By("following the link on the page")
@@ -47,14 +47,14 @@ var _ = Describe("An account under password guessing", func() {
 			Expect(browser.path()).To(Equal("/reset"))
 			browser.fill("sign-in-name", jane)
 			browser.submit()
-			Expect(browser.text()).To(And(ContainSubstring("Look into your mail"), Not(ContainSubstring(acme.email("jane")))))
+			Expect(browser.text()).To(And(ContainSubstring("Check your email"), Not(ContainSubstring(acme.email("jane")))))
 			Eventually(acme.resetLinks).WithArguments("jane").Should(HaveLen(1))
 			browser.open(acme.resetLinks("jane")[0])
 			chosen := newPassword()
 			browser.fill("new-password", chosen)
 			browser.fill("new-password-again", chosen)
 			browser.submit()
-			Expect(browser.text()).To(ContainSubstring("Your password is changed"))
+			Expect(browser.text()).To(ContainSubstring("Your password has been changed"))
 
 			By("signing in with the new password")
 			browser.mustSignIn(jane, chosen)

@@ -25,14 +25,14 @@ import (
 
 // Sentences that many specs check.
 const (
-	notLetIn = "User name or password is not right."
+	notLetIn = "Incorrect user name or password."
 	nextStep = "One more step"
 )
 
 // Subjects of mails about an account.
 const (
 	resetMailed    = "Choose a new password"
-	lockedMailed   = "Your account is locked for a while"
+	lockedMailed   = "Your account is temporarily locked"
 	passwordMailed = "Your password was changed"
 	factorMailed   = "Your second factor was changed"
 )
@@ -186,7 +186,7 @@ func (t tenant) add(ctx SpecContext, from tenant, name, role, userName, password
 	browser.fill("sign-in-password", password)
 	browser.click(signIn)
 	browser.click(acceptWithIt)
-	Expect(browser.text()).To(ContainSubstring("You are in"))
+	Expect(browser.text()).To(ContainSubstring("You're in"))
 	Eventually(t.state).WithArguments(ctx, name).Should(Equal(accountsv1.MembershipActive))
 }
 

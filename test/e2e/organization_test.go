@@ -21,7 +21,7 @@ var _ = Describe("The manifest of an Organization", func() {
 		link := acme.mailedLink("ada")
 		browser := newPage()
 		browser.open(link)
-		Expect(browser.text()).To(ContainSubstring("Acme Rocket Works invites you as Owner."))
+		Expect(browser.text()).To(ContainSubstring("Acme Rocket Works has invited you to join as Owner."))
 		Expect(browser.value("given-name")).To(Equal("Ada"))
 		browser.fillIn(acme.unique("ada"), newPassword())
 		browser.submit()

@@ -15,7 +15,7 @@ import (
 	"github.com/usher-dev/usher/hack/inbox"
 )
 
-const codeMailed = "Confirm your address for Acme Rocket Works"
+const codeMailed = "Confirm your email address for Acme Rocket Works"
 
 var _ = Describe("An invited person who wants to accept with another address", func() {
 	It("confirms it with a code, and the account has that address", Label("A3", "C4", "E7"), func(ctx SpecContext) {
@@ -26,7 +26,7 @@ var _ = Describe("An invited person who wants to accept with another address", f
 		browser.fill("email", acme.email("home"))
 		browser.click(mailCode)
 		Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
-		Expect(browser.text()).To(ContainSubstring("We mail a code of 8 digits to " + acme.email("home")))
+		Expect(browser.text()).To(ContainSubstring("We're emailing a code of 8 digits to " + acme.email("home")))
 
 		By("typing a wrong code first")
 		code := codeIn(acme.mail("home", codeMailed))
@@ -34,7 +34,7 @@ var _ = Describe("An invited person who wants to accept with another address", f
 		browser.fillIn(acme.unique("jane"), newPassword())
 		browser.submit()
 		Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
-		Expect(browser.beside("code-problem")).To(ContainSubstring("not the code of our newest mail"))
+		Expect(browser.beside("code-problem")).To(ContainSubstring("the code from our latest email"))
 		Expect(browser.value("user-name")).To(Equal(acme.unique("jane")))
 		Expect(acme.accounts(ctx, "home")).To(BeEmpty())
 
@@ -49,7 +49,7 @@ var _ = Describe("An invited person who wants to accept with another address", f
 		Expect(row(kubectl(ctx, "get", "accounts"), acme.unique("jane"))).To(ContainElement(acme.email("home")))
 		Expect(acme.accounts(ctx, "jane")).To(BeEmpty())
 		Eventually(mayThey).WithArguments(ctx, acme.unique("jane"), "create", "deployments.apps", acme.staging()).Should(Equal("yes"))
-		Expect(acme.mail("home", welcomed).Text).To(ContainSubstring("Sign-in address: " + acme.email("home")))
+		Expect(acme.mail("home", welcomed).Text).To(ContainSubstring("Sign-in email: " + acme.email("home")))
 	})
 
 	It("can still choose the invited address", Label("C4"), func(ctx SpecContext) {
@@ -73,7 +73,7 @@ var _ = Describe("An invited person who wants to accept with another address", f
 		acme.settled(ctx, "jane")
 		browser := newPage()
 		browser.open(link)
-		Expect(browser.text()).NotTo(ContainSubstring("Use another address"))
+		Expect(browser.text()).NotTo(ContainSubstring("Use another email address"))
 		var before, after accountsv1.Invitation
 		Expect(admin.Get(ctx, acme.key("jane"), &before)).To(Succeed())
 

@@ -34,7 +34,7 @@ var _ = Describe("A password", func() {
 			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
 			Expect(browser.beside("current-password-problem")).To(ContainSubstring("That is not your current password."))
 			change(password, chosen, newPassword())
-			Expect(browser.beside("new-password-again-problem")).To(ContainSubstring("The two passwords differ"))
+			Expect(browser.beside("new-password-again-problem")).To(ContainSubstring("The two passwords don't match"))
 			change(password, "rocketworks", "rocketworks")
 			Expect(browser.beside("new-password-problem")).To(ContainSubstring("at least 15 characters"))
 			Expect(acme.subjects("jane")).To(HaveExactElements(invited, welcomed))
@@ -42,7 +42,7 @@ var _ = Describe("A password", func() {
 			By("correcting the form")
 			change(password, chosen, chosen)
 			Expect(browser.path()).To(Equal("/account"))
-			Expect(browser.text()).To(And(ContainSubstring("Your password is changed. Every other session was ended."), ContainSubstring("usher:"+jane)))
+			Expect(browser.text()).To(And(ContainSubstring("Your password has been changed. All other sessions were ended."), ContainSubstring("usher:"+jane)))
 			elsewhere.open(usher.url + "/account")
 			Expect(elsewhere.path()).To(Equal("/sign-in"))
 			Expect(acme.mail("jane", passwordMailed).Text).To(And(

@@ -30,7 +30,7 @@ var _ = Describe("A member who has forgotten their password", func() {
 		Expect(browser.text()).To(ContainSubstring("If there is an account with that name or address, we have sent a link to its address."))
 		Eventually(acme.resetLinks).WithArguments("jane").Should(HaveLen(1))
 		Expect(acme.mail("jane", resetMailed).Text).To(And(
-			ContainSubstring("asked for a new password for the user name "+jane), ContainSubstring("it can be used once")))
+			ContainSubstring("requested a new password for the user name "+jane), ContainSubstring("This link works once")))
 
 		By("asking again at once, which sends no second mail")
 		status, _ := newVisitor().post(ctx, usher.url+"/reset", url.Values{"sign-in-name": {acme.email("jane")}})
@@ -49,13 +49,13 @@ var _ = Describe("A member who has forgotten their password", func() {
 		Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
 		Expect(browser.beside("new-password-problem")).To(ContainSubstring("Too easy to guess"))
 		choose(newPassword(), newPassword())
-		Expect(browser.beside("new-password-again-problem")).To(ContainSubstring("The two passwords differ"))
+		Expect(browser.beside("new-password-again-problem")).To(ContainSubstring("The two passwords don't match"))
 
 		By("correcting the form")
 		chosen := newPassword()
 		choose(chosen, chosen)
 		Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
-		Expect(browser.text()).To(And(ContainSubstring("Your password is changed"), ContainSubstring("You are not signed in yet")))
+		Expect(browser.text()).To(And(ContainSubstring("Your password has been changed"), ContainSubstring("You are not signed in yet")))
 		for _, session := range []*page{browser, elsewhere} {
 			session.open(usher.url + "/account")
 			Expect(session.path()).To(Equal("/sign-in"))
@@ -64,7 +64,7 @@ var _ = Describe("A member who has forgotten their password", func() {
 		By("using the link once more")
 		browser.open(link)
 		Expect(browser.status).To(BeEquivalentTo(http.StatusGone))
-		Expect(browser.text()).To(ContainSubstring("A password has been chosen since it was asked for."))
+		Expect(browser.text()).To(ContainSubstring("A password has been chosen since this link was requested."))
 		again := newPassword()
 		status, _ = newVisitor().post(ctx, link, url.Values{"new-password": {again}, "new-password-again": {again}})
 		Expect(status).To(Equal(http.StatusGone))
@@ -93,13 +93,13 @@ var _ = Describe("A member who has forgotten their password", func() {
 			Expect(browser.text()).To(And(ContainSubstring("A newer link has replaced this one"), Not(ContainSubstring(jane))))
 			browser.open(flip(links[1]))
 			Expect(browser.status).To(BeEquivalentTo(http.StatusNotFound))
-			Expect(browser.text()).To(And(ContainSubstring("Copy the whole link from the mail"), Not(ContainSubstring(jane))))
+			Expect(browser.text()).To(And(ContainSubstring("Copy the whole link from the email"), Not(ContainSubstring(jane))))
 			browser.open(links[1])
 			chosen := newPassword()
 			browser.fill("new-password", chosen)
 			browser.fill("new-password-again", chosen)
 			browser.submit()
-			Expect(browser.text()).To(ContainSubstring("Your password is changed"))
+			Expect(browser.text()).To(ContainSubstring("Your password has been changed"))
 			newPage().mustSignIn(jane, chosen)
 		})
 
@@ -111,12 +111,12 @@ var _ = Describe("A member who has forgotten their password", func() {
 		Eventually(acme.resetLinks).WithArguments("jane").Should(HaveLen(1))
 		browser := newPage()
 		browser.open(acme.resetLinks("jane")[0])
-		Expect(browser.text()).To(ContainSubstring("Your second factor stays as it is, and is still needed to sign in."))
+		Expect(browser.text()).To(ContainSubstring("Your second factor stays the same, and you still need it to sign in."))
 		chosen := newPassword()
 		browser.fill("new-password", chosen)
 		browser.fill("new-password-again", chosen)
 		browser.submit()
-		Expect(browser.text()).To(ContainSubstring("Your second factor is still needed for that."))
+		Expect(browser.text()).To(ContainSubstring("You still need your second factor for that."))
 
 		browser.signIn(jane, chosen)
 		Expect(browser.path()).To(Equal("/sign-in/code"))
@@ -140,19 +140,19 @@ var _ = Describe("A member who has forgotten their user name", func() {
 
 		browser := newPage()
 		browser.open(usher.url + "/sign-in?organization=" + acme.name)
-		Expect(browser.text()).To(ContainSubstring("Need help? Acme Rocket Works: help@acme.example"))
+		Expect(browser.text()).To(ContainSubstring("Need help? Contact Acme Rocket Works: help@acme.example"))
 		browser.click(".forgotten li:last-child a")
 		Expect(browser.path()).To(Equal("/user-names"))
 		Expect(browser.text()).To(ContainSubstring("help@acme.example"))
 
 		browser.fill("address", jane)
 		browser.submit()
-		Expect(browser.beside("address-problem")).To(ContainSubstring("Write a complete mail address"))
+		Expect(browser.beside("address-problem")).To(ContainSubstring("Enter a complete email address"))
 		browser.fill("address", acme.email("jane"))
 		browser.submit()
 		Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
 		Expect(browser.text()).To(And(
-			ContainSubstring("If there is an account with that address, we have mailed its user names to it."),
+			ContainSubstring("If there is an account with that address, we have emailed its user names to it."),
 			ContainSubstring("help@acme.example"), Not(ContainSubstring(jane))))
 		Expect(acme.mail("jane", "Your user names").Text).To(And(
 			ContainSubstring("- "+jane), ContainSubstring("- "+doe), ContainSubstring(usher.url+"/sign-in"), ContainSubstring("help@acme.example")))

@@ -29,7 +29,7 @@ var _ = Describe("A person who already has an account", func() {
 
 			browser := newPage()
 			browser.open(link)
-			Expect(browser.text()).To(ContainSubstring("You have an account already?"))
+			Expect(browser.text()).To(ContainSubstring("Already have an account?"))
 			browser.fill("sign-in-name", typed(strings.Replace(jane, ".", "/", 1), acme.email("jane")))
 			browser.fill("sign-in-password", password)
 			browser.click(signIn)
@@ -39,8 +39,8 @@ var _ = Describe("A person who already has an account", func() {
 			browser.click(acceptWithIt)
 			Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
 			Expect(browser.text()).To(And(
-				ContainSubstring("You are in"),
-				ContainSubstring("user name and password stay as they are"),
+				ContainSubstring("You're in"),
+				ContainSubstring("user name and password stay the same"),
 				ContainSubstring("usher:"+jane),
 				ContainSubstring("Look at applications on Production, Staging"),
 			))
@@ -78,14 +78,14 @@ var _ = Describe("A person who already has an account", func() {
 		browser.fillIn(acme.unique("janet"), newPassword())
 		browser.submit()
 		Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
-		Expect(browser.beside("problems")).To(ContainSubstring("There is an account with " + acme.email("jane") + " already. Sign in and accept with it"))
+		Expect(browser.beside("problems")).To(ContainSubstring("There is already an account with " + acme.email("jane") + ". Sign in and accept with it"))
 		Expect(acme.accounts(ctx, "jane")).To(HaveExactElements(acme.unique("jane")))
 
 		browser.fill("sign-in-name", acme.unique("jane"))
 		browser.fill("sign-in-password", password)
 		browser.click(signIn)
 		browser.click(acceptWithIt)
-		Expect(browser.text()).To(ContainSubstring("You are in"))
+		Expect(browser.text()).To(ContainSubstring("You're in"))
 		Eventually(other.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
 	})
 
@@ -98,7 +98,7 @@ var _ = Describe("A person who already has an account", func() {
 		browser.fill("sign-in-name", acme.unique("john"))
 		browser.fill("sign-in-password", password)
 		browser.click(signIn)
-		const other = "; your account has another address."
+		const other = ", but your account has a different address."
 		Expect(browser.text()).To(And(
 			ContainSubstring("This invitation is for "+acme.email("jane")+other), Not(ContainSubstring("Accept with this account"))))
 		status, body := newVisitor().post(ctx, link+"/accept", nil, browser.session())
@@ -125,7 +125,7 @@ var _ = Describe("An attacker who guesses passwords with a link", func() {
 		for _, tried := range []string{newPassword(), newPassword(), newPassword(), newPassword(), newPassword(), password} {
 			status, body := newVisitor().post(ctx, link+"/sign-in", url.Values{"sign-in-name": {john}, "sign-in-password": {tried}})
 			Expect(status).To(Equal(http.StatusUnprocessableEntity))
-			Expect(body).To(ContainSubstring("No account has this name or address with this password."))
+			Expect(body).To(ContainSubstring("Incorrect user name, email address or password."))
 			read[body] = true
 		}
 		Expect(read).To(HaveLen(1), "the answers do not reveal that the last password was right")

@@ -35,7 +35,7 @@ var _ = Describe("An invited person", func() {
 			Expect(mails).To(HaveLen(1))
 			Expect(mails[0].From).To(ContainSubstring("usher@acme.example"))
 			Expect(mails[0].Text).To(And(
-				ContainSubstring("Ada Example invites you to join Acme Rocket Works as Developer."),
+				ContainSubstring("Ada Example has invited you to join Acme Rocket Works as Developer."),
 				ContainSubstring(link),
 			))
 			Expect(mails[0].HTML).To(ContainSubstring(link))
@@ -48,7 +48,7 @@ var _ = Describe("An invited person", func() {
 			Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
 			Expect(browser.text()).To(And(
 				ContainSubstring("Join Acme Rocket Works"),
-				ContainSubstring("Ada Example invites you as Developer"),
+				ContainSubstring("Ada Example has invited you to join as Developer"),
 				ContainSubstring(acme.email("jane")),
 				ContainSubstring(invitation.Status.ExpirationTime.UTC().Format("Monday, 2 January 2006, 15:04 UTC")),
 				ContainSubstring("Deploy applications on Staging"),
@@ -80,8 +80,8 @@ var _ = Describe("An invited person", func() {
 			browser.open(link)
 			Expect(browser.status).To(BeEquivalentTo(http.StatusGone))
 			Expect(browser.text()).To(And(
-				ContainSubstring("This invitation has been used"),
-				ContainSubstring("use the user name and the password that you chose"),
+				ContainSubstring("This invitation has already been used"),
+				ContainSubstring("Use the user name and password you chose"),
 			))
 			Eventually(acme.subjects).WithArguments("jane").Should(HaveExactElements(invited, welcomed))
 		})
@@ -96,11 +96,11 @@ var _ = Describe("An invited person", func() {
 
 			By("seeing the state of the user name while typing")
 			browser.fill("user-name", taken)
-			Eventually(browser.beside).WithArguments("user-name-status").Should(ContainSubstring("Somebody has this user name already"))
+			Eventually(browser.beside).WithArguments("user-name-status").Should(ContainSubstring("This user name, or one that looks like it, is already taken"))
 			browser.fill("user-name", "Not A Name!")
 			Eventually(browser.beside).WithArguments("user-name-status").Should(ContainSubstring("letters"))
 			browser.fill("user-name", free)
-			Eventually(browser.beside).WithArguments("user-name-status").Should(Equal(free + " is free."))
+			Eventually(browser.beside).WithArguments("user-name-status").Should(Equal(free + " is available."))
 
 			By("seeing how much of the password is missing")
 			browser.fill("password", "velvet")
@@ -111,9 +111,9 @@ var _ = Describe("An invited person", func() {
 			browser.fillIn(taken, "passwordpassword")
 			browser.submit()
 			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
-			Expect(browser.beside("user-name-problem")).To(Equal("Somebody has this user name already, or one that looks like it: choose another."))
+			Expect(browser.beside("user-name-problem")).To(Equal("This user name, or one that looks like it, is already taken. Choose another."))
 			Expect(browser.beside("password-problem")).To(ContainSubstring("Too easy to guess"))
-			Expect(browser.beside("problems")).To(And(ContainSubstring("Somebody has this"), ContainSubstring("Too easy")))
+			Expect(browser.beside("problems")).To(And(ContainSubstring("is already taken"), ContainSubstring("Too easy")))
 			Expect(browser.value("user-name")).To(Equal(taken))
 			Expect(browser.value("given-name")).To(Equal("Jané"))
 			Expect(browser.value("password")).To(BeEmpty(), "the page never repeats a password")
@@ -122,7 +122,7 @@ var _ = Describe("An invited person", func() {
 			browser.fillIn(free, newPassword())
 			browser.fill("password-again", newPassword())
 			browser.submit()
-			Expect(browser.beside("password-again-problem")).To(ContainSubstring("two passwords differ"))
+			Expect(browser.beside("password-again-problem")).To(ContainSubstring("two passwords don't match"))
 
 			By("correcting the form")
 			browser.fillIn(free, newPassword())
@@ -138,7 +138,7 @@ var _ = Describe("An invited person", func() {
 		browser.open(link)
 		first := browser.value("user-name")
 		Expect(first).NotTo(BeEmpty())
-		Expect(browser.text()).To(ContainSubstring("Free right now:"))
+		Expect(browser.text()).To(ContainSubstring("Available now:"))
 
 		By("seeing another person take the first")
 		acme.join(ctx, "john", "observer", first)
@@ -152,7 +152,7 @@ var _ = Describe("An invited person", func() {
 		Expect(proposal).NotTo(Equal(first))
 		browser.do(chromedp.Click(chromedp.CSS(".proposals li:last-child button")))
 		Expect(browser.value("user-name")).To(Equal(proposal))
-		Eventually(browser.beside).WithArguments("user-name-status").Should(Equal(proposal + " is free."))
+		Eventually(browser.beside).WithArguments("user-name-status").Should(Equal(proposal + " is available."))
 	})
 
 	It("reads what to do if the link is incomplete, and learns nothing from it", Label("A7"), func(ctx SpecContext) {

@@ -59,7 +59,7 @@ var _ = Describe("A team of fifty people", Ordered, func() {
 			case http.StatusOK:
 				Expect(body).To(ContainSubstring("Your account is ready"))
 			case http.StatusConflict:
-				Expect(body).To(ContainSubstring("There is no free seat at the moment"))
+				Expect(body).To(ContainSubstring("All seats are taken right now"))
 			default:
 				Expect(status).To(Equal(http.StatusServiceUnavailable), body)
 			}

@@ -150,7 +150,7 @@ const (
 	invited  = "Invitation to join Acme Rocket Works"
 	welcomed = "Welcome to Acme Rocket Works"
 	joined   = "Jane Doe has joined Acme Rocket Works"
-	declined = "Jane Doe has declined the invitation to Acme Rocket Works"
+	declined = "Jane Doe has declined the invitation to join Acme Rocket Works"
 )
 
 // subjects returns the subjects of all mails to a person, oldest first.
