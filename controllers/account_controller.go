@@ -50,9 +50,9 @@ type accountReconciler struct {
 	// Workers is how many Accounts are reconciled at a time.
 	Workers int
 
-	// told holds the unreadable annotation values that an event was recorded about, by
+	// reportedValues holds the unreadable annotation values that an event was recorded about, by
 	// object and annotation.
-	told sync.Map
+	reportedValues sync.Map
 }
 
 var _ reconcile.Reconciler = (*accountReconciler)(nil)
@@ -62,18 +62,18 @@ var _ reconcile.Reconciler = (*accountReconciler)(nil)
 func (r *accountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Account{}).
-		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(r.ofInvitation)).
-		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.ofMembership)).
-		Watches(&accountsv1.Organization{}, unhurried(r.ofOrganization), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOwners), whenOwnersChange()).
-		Watches(&rbacv1.RoleBinding{}, whenWithdrawn()).
+		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForInvitation)).
+		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForMembership)).
+		Watches(&accountsv1.Organization{}, enqueueAtLowPriority(r.enqueueForOrganization), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForOwners), onlyOwnerChanges()).
+		Watches(&rbacv1.RoleBinding{}, enqueueForRemovedSubjects()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
 }
 
-// ofInvitation enqueues the Account that accepted an Invitation, and the Accounts that
+// enqueueForInvitation enqueues the Account that accepted an Invitation, and the Accounts that
 // were created through it.
-func (r *accountReconciler) ofInvitation(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *accountReconciler) enqueueForInvitation(ctx context.Context, o client.Object) []reconcile.Request {
 	inv := o.(*accountsv1.Invitation)
 	found := requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byInvitation: string(inv.UID)})
 	if inv.Status.Acceptance.Given() {
@@ -82,26 +82,26 @@ func (r *accountReconciler) ofInvitation(ctx context.Context, o client.Object) [
 	return found
 }
 
-// ofMembership enqueues the Account that took up a Membership or is about to.
-func (r *accountReconciler) ofMembership(ctx context.Context, m client.Object) []reconcile.Request {
+// enqueueForMembership enqueues the Account that took up a Membership or is about to.
+func (r *accountReconciler) enqueueForMembership(ctx context.Context, m client.Object) []reconcile.Request {
 	key := client.ObjectKeyFromObject(m)
 	found := requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byMembership: key.String()})
 	if inv, err := find(ctx, r, key, &accountsv1.Invitation{}); err == nil && inv != nil {
-		found = append(found, r.ofInvitation(ctx, inv)...)
+		found = append(found, r.enqueueForInvitation(ctx, inv)...)
 	}
 	return found
 }
 
-// ofOrganization enqueues the Accounts with a Membership in the home namespace of an
+// enqueueForOrganization enqueues the Accounts with a Membership in the home namespace of an
 // Organization. The Organization decides about their locks and requests.
-func (r *accountReconciler) ofOrganization(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *accountReconciler) enqueueForOrganization(ctx context.Context, o client.Object) []reconcile.Request {
 	home := string(o.(*accountsv1.Organization).Spec.Namespace)
 	return requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byNamespace: home})
 }
 
-// ofOwners enqueues the Accounts of the owners of an Organization. A change of the list
+// enqueueForOwners enqueues the Accounts of the owners of an Organization. A change of the list
 // can release one of them.
-func (r *accountReconciler) ofOwners(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *accountReconciler) enqueueForOwners(ctx context.Context, o client.Object) []reconcile.Request {
 	org := o.(*accountsv1.Organization)
 	var found []reconcile.Request
 	for _, owner := range org.Status.Owners {
@@ -111,16 +111,16 @@ func (r *accountReconciler) ofOwners(ctx context.Context, o client.Object) []rec
 	return found
 }
 
-// whenWithdrawn enqueues the Accounts that a RoleBinding was for and no longer is, by its
+// enqueueForRemovedSubjects enqueues the Accounts that a RoleBinding was for and no longer is, by its
 // subjects and its label. An Account that is being deleted may have waited for that.
-func whenWithdrawn() handler.EventHandler {
+func enqueueForRemovedSubjects() handler.EventHandler {
 	of := func(o client.Object) []string {
 		if o == nil {
 			return nil
 		}
-		return append(subjectsOf(o.(*rbacv1.RoleBinding)), present(o.GetLabels()[accountsv1.AccountLabel])...)
+		return append(subjectsOf(o.(*rbacv1.RoleBinding)), nonEmpty(o.GetLabels()[accountsv1.AccountLabel])...)
 	}
-	return upon(func(_ context.Context, q queue, c change) {
+	return onEveryChange(func(_ context.Context, q queue, c watchEvent) {
 		is := of(c.after)
 		for _, name := range of(c.before) {
 			if !slices.Contains(is, name) {
@@ -159,7 +159,7 @@ func (r *accountReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 		return ctrl.Result{}, err
 	}
 	if plan.Claim != nil {
-		by := courier{clock: r.Clock, notifier: r.Notifier}
+		by := deliverer{clock: r.Clock, notifier: r.Notifier}
 		_, err = by.deliver(ctx, status, accountMessage{facts: facts, try: *plan.Claim, clock: r.Clock})
 		facts.Now = r.Clock.Now()
 		plan = account.Decide(facts)
@@ -175,7 +175,7 @@ type accountMessage struct {
 	clock clock.PassiveClock
 }
 
-func (m accountMessage) object() reported { return m.facts.Account }
+func (m accountMessage) object() objectWithConditions { return m.facts.Account }
 
 // claim writes the claim together with the report of what was requested.
 func (m accountMessage) claim() (undo func()) {

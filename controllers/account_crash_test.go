@@ -19,11 +19,11 @@ import (
 var _ = Describe("A controller that dies while it sends mail about an Account", func() {
 	It("reaches the same result after a death at any of its calls: no mail is lost, and none doubled except between the 250 and the record",
 		Label("K1", "K8"), func(ctx SpecContext) {
-			w := aWorld().settled(ctx)
+			w := aWorld().ready(ctx)
 			_, a := w.active(ctx)
 			eventually(ctx, w.invitation("jane"), HaveField("Status.Deliveries", HaveEach(HaveField("Result", BeEquivalentTo("Sent")))))
 			stopUsher()
-			DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
+			DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4) })
 
 			doubled := map[string]int{}
 			for _, after := range []bool{false, true} {

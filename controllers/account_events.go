@@ -62,7 +62,7 @@ func (r *accountReconciler) recordUnreadableEvent(f account.Facts) {
 		if asked.Membership != nil {
 			on = asked.Membership
 		}
-		before, _ := r.told.Swap(string(on.GetUID())+asked.Annotation, asked.Value)
+		before, _ := r.reportedValues.Swap(string(on.GetUID())+asked.Annotation, asked.Value)
 		if before != asked.Value {
 			r.Events.Eventf(on, nil, "Warning", accountsv1.ReasonRequestInvalid, "Request",
 				"The value of %s must be a time such as 2026-11-21T10:00:00Z", asked.Annotation)

@@ -23,7 +23,7 @@ import (
 func (r *accountReconciler) observe(ctx context.Context, a *accountsv1.Account) (account.Facts, error) {
 	facts := account.Facts{
 		Now: r.Clock.Now(), Account: a,
-		Holder: r.Notifier.Holder, SendDeadline: r.Notifier.Deadline, MailDomain: notifier.DomainOf(r.Notifier.From),
+		ClaimOwner: r.Notifier.ClaimOwner, SendDeadline: r.Notifier.Deadline, MailDomain: notifier.DomainOf(r.Notifier.From),
 	}
 	var err error
 	if a.DeletionTimestamp != nil {
@@ -68,7 +68,7 @@ func (r *accountReconciler) bindingsLeft(ctx context.Context, a *accountsv1.Acco
 // belongings reads the Memberships in the record: those that are being deleted, and those
 // that the Account holds, with their Organizations.
 func (r *accountReconciler) belongings(ctx context.Context, f *account.Facts) error {
-	for _, key := range recorded(f.Account) {
+	for _, key := range recordedMemberships(f.Account) {
 		m, err := find(ctx, r, key, &accountsv1.Membership{})
 		if err != nil {
 			return err
@@ -87,9 +87,9 @@ func (r *accountReconciler) belongings(ctx context.Context, f *account.Facts) er
 		}
 		switch {
 		case m.DeletionTimestamp != nil && !retained:
-			f.Going = append(f.Going, key)
+			f.Leaving = append(f.Leaving, key)
 			continue
-		case !membership.Holds(f.Account, key, m.Spec.Email):
+		case !membership.IsHeldBy(f.Account, key, m.Spec.Email):
 			continue
 		case retained:
 			f.Retained = append(f.Retained, key)

@@ -62,7 +62,7 @@ var _ = Describe("A locked Account", Label("B2"), func() {
 	)
 
 	BeforeEach(func(ctx SpecContext) {
-		w = aWorld().settled(ctx)
+		w = aWorld().ready(ctx)
 		m, a = w.active(ctx)
 	})
 

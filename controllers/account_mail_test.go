@@ -84,7 +84,7 @@ func resetLinkIn(m inbox.Message) string {
 
 // resetStanding returns the status of the link in a mail, given the time of the last
 // password change.
-func resetStanding(ctx context.Context, a *accountsv1.Account, m inbox.Message, password time.Time) account.ResetStanding {
+func resetStanding(ctx context.Context, a *accountsv1.Account, m inbox.Message, password time.Time) account.ResetLinkStatus {
 	GinkgoHelper()
 	link, err := account.ParseResetLink(resetLinkIn(m))
 	Expect(err).NotTo(HaveOccurred())
@@ -155,7 +155,7 @@ var _ = Describe("Mails about an Account", func() {
 
 	BeforeEach(func(ctx SpecContext) {
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
-		w = aWorld().settled(ctx)
+		w = aWorld().ready(ctx)
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
 		m, a = w.active(ctx)
 		// Mails that arrive out of order then come only from the mail under test.
@@ -175,8 +175,8 @@ var _ = Describe("Mails about an Account", func() {
 		Expect(mail.To).To(ConsistOf(string(a.Spec.Email)))
 		Expect(mail.EnvelopeFrom).To(Equal("usher@example.com"))
 		Expect(mail.Text).To(And(ContainSubstring(a.Name), ContainSubstring("help@acme.example")))
-		Expect(resetStanding(ctx, a, mail, time.Time{})).To(Equal(account.ResetOpen))
-		Expect(resetStanding(ctx, a, mail, now.Now())).To(Equal(account.ResetUsed))
+		Expect(resetStanding(ctx, a, mail, time.Time{})).To(Equal(account.ResetLinkOpen))
+		Expect(resetStanding(ctx, a, mail, now.Now())).To(Equal(account.ResetLinkUsed))
 
 		annotate(ctx, a, accountsv1.ResetAnnotation, value)
 		annotate(ctx, m, accountsv1.ResetAnnotation, value)
@@ -189,11 +189,11 @@ var _ = Describe("Mails about an Account", func() {
 		}
 
 		now.PutForward(time.Hour)
-		Expect(resetStanding(ctx, a, mail, time.Time{})).To(Equal(account.ResetExpired))
+		Expect(resetStanding(ctx, a, mail, time.Time{})).To(Equal(account.ResetLinkExpired))
 		ask(ctx, m, accountsv1.ResetAnnotation)
 		second := eventuallyMailed(ctx, a, resetSubject, 2)
-		Expect(resetStanding(ctx, a, mail, time.Time{})).To(Equal(account.ResetSuperseded))
-		Expect(resetStanding(ctx, a, second, time.Time{})).To(Equal(account.ResetOpen))
+		Expect(resetStanding(ctx, a, mail, time.Time{})).To(Equal(account.ResetLinkSuperseded))
+		Expect(resetStanding(ctx, a, second, time.Time{})).To(Equal(account.ResetLinkOpen))
 	})
 
 	It("go to the Account's own address, even if its Membership has another one", Label("B3"), func(ctx SpecContext) {
@@ -268,7 +268,7 @@ var _ = Describe("Mails about an Account", func() {
 	})
 
 	It("list all user names of an address on request", Label("B4"), func(ctx SpecContext) {
-		other := aWorld().settled(ctx)
+		other := aWorld().ready(ctx)
 		other.invitesJaneOf(ctx, w)
 		second := other.accept(ctx, "jane", other.name+"-doe.acme")
 		eventually(ctx, other.membership("jane"), haveState("Active"))
@@ -292,12 +292,12 @@ var _ = Describe("Mails about an Account", func() {
 		}
 		Eventually(func() []string { return eventsAbout(ctx, m) }).Should(ConsistOf("Warning ResetLimited"))
 		Expect(lettersTo(a, resetSubject)).To(HaveLen(1))
-		Expect(resetStanding(ctx, a, first, time.Time{})).To(Equal(account.ResetOpen))
+		Expect(resetStanding(ctx, a, first, time.Time{})).To(Equal(account.ResetLinkOpen))
 
 		passes(ctx, a, 30*time.Second)
 		second := eventuallyMailed(ctx, a, resetSubject, 2)
 		Expect(words(a.Status.Conditions)).NotTo(ContainElement(HavePrefix("RequestBlocked")))
-		Expect(resetStanding(ctx, a, second, time.Time{})).To(Equal(account.ResetOpen))
+		Expect(resetStanding(ctx, a, second, time.Time{})).To(Equal(account.ResetLinkOpen))
 		passes(ctx, a, time.Minute)
 		Expect(lettersTo(a, resetSubject)).To(HaveLen(2))
 		for i := range 4 {

@@ -21,7 +21,7 @@ var _ = Describe("The status of an Account", func() {
 	)
 
 	BeforeEach(func(ctx SpecContext) {
-		w = aWorld().settled(ctx)
+		w = aWorld().ready(ctx)
 		m, a = w.active(ctx)
 	})
 

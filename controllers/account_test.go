@@ -39,7 +39,7 @@ func goneAfterItsTime(ctx context.Context, a *accountsv1.Account) {
 var _ = Describe("An Account", func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	It("is Active once its acceptance is recorded, and lists the Memberships that it holds", Label("A8"), func(ctx SpecContext) {
 		_, a := w.active(ctx)
@@ -93,7 +93,7 @@ var _ = Describe("An Account", func() {
 		},
 		Entry("until the RoleBinding is deleted", func(ctx context.Context, b *rbacv1.RoleBinding) { Expect(k8s.Delete(ctx, b)).To(Succeed()) }),
 		Entry("until the RoleBinding has no subjects", func(ctx context.Context, b *rbacv1.RoleBinding) {
-			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
+			watchEvent(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
 		}),
 	)
 

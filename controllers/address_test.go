@@ -18,7 +18,7 @@ import (
 var _ = Describe("An address", func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	DescribeTable("is accepted, or refused with a reason, by its domain:", Label("A2", "E9"),
 		func(ctx SpecContext, email, says string) {
@@ -95,7 +95,7 @@ var _ = Describe("An address", func() {
 
 var _ = Describe("A whole team", Label("C12", "D4"), func() {
 	It("is invited with one manifest, one role and one mail each", func(ctx SpecContext) {
-		w := aWorld().settled(ctx)
+		w := aWorld().ready(ctx)
 		const people = 50
 		var applied sync.WaitGroup
 		for i := range people {

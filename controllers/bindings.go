@@ -38,7 +38,7 @@ func (r *membershipReconciler) bindings(ctx context.Context, m *accountsv1.Membe
 			return nil, err
 		}
 	}
-	foreign := func(b rbacv1.RoleBinding) bool { return !grant.Made(&b, m) }
+	foreign := func(b rbacv1.RoleBinding) bool { return !grant.IsManagedFor(&b, m) }
 	all := slices.DeleteFunc(append(labelled.Items, named.Items...), foreign)
 	if m.DeletionTimestamp != nil && len(all) == 0 {
 		var newest rbacv1.RoleBindingList
@@ -80,12 +80,12 @@ func (r *membershipReconciler) deleteAll(ctx context.Context, bindings []rbacv1.
 	var errs []error
 	for i := range bindings {
 		b := &bindings[i]
-		if err := r.Pace.Wait(ctx); err != nil {
+		if err := r.BindingLimiter.Wait(ctx); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		r.begun.Store(b.UID, nil)
+		r.ownWrites.Store(b.UID, nil)
 		if err := r.withdraw(ctx, b); err != nil {
-			r.begun.Delete(b.UID)
+			r.ownWrites.Delete(b.UID)
 			if client.IgnoreNotFound(err) != nil {
 				errs = append(errs, fmt.Errorf("delete RoleBinding %s/%s: %w", b.Namespace, b.Name, err))
 			}
@@ -130,17 +130,17 @@ func (r *membershipReconciler) apply(ctx context.Context, m *accountsv1.Membersh
 	if err != nil {
 		return membership.Failure{}, err
 	}
-	if existing != nil && !grant.Made(existing, m) {
+	if existing != nil && !grant.IsManagedFor(existing, m) {
 		return membership.Failure{
 			Reason: accountsv1.ReasonBindingConflict,
 			Message: fmt.Sprintf("RoleBinding %s in namespace %s is managed by %s. Usher does not take it over: delete or rename it.",
-				b.Name, b.Namespace, holders(existing)),
+				b.Name, b.Namespace, fieldManagers(existing)),
 		}, nil
 	}
 	if existing != nil && grant.SameBinding(existing, b) {
 		return membership.Failure{}, nil // the cache does not have it yet
 	}
-	if err := r.Pace.Wait(ctx); err != nil {
+	if err := r.BindingLimiter.Wait(ctx); err != nil {
 		return membership.Failure{}, err
 	}
 	// Another client may create a RoleBinding of this name in the meantime. Usher does
@@ -151,11 +151,11 @@ func (r *membershipReconciler) apply(ctx context.Context, m *accountsv1.Membersh
 		config.WithUID(existing.UID)
 		options = append(options, client.ForceOwnership)
 	} else {
-		r.begun.Store(client.ObjectKeyFromObject(b), nil)
+		r.ownWrites.Store(client.ObjectKeyFromObject(b), nil)
 	}
 	err = r.Apply(ctx, config, options...)
 	if err != nil {
-		r.begun.Delete(client.ObjectKeyFromObject(b))
+		r.ownWrites.Delete(client.ObjectKeyFromObject(b))
 	}
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err), apierrors.IsInvalid(err):
@@ -167,8 +167,8 @@ func (r *membershipReconciler) apply(ctx context.Context, m *accountsv1.Membersh
 	return membership.Failure{}, err
 }
 
-// holders returns the field managers that wrote an object, as they named themselves.
-func holders(o client.Object) string {
+// fieldManagers returns the field managers that wrote an object, as they named themselves.
+func fieldManagers(o client.Object) string {
 	var names []string
 	for _, f := range o.GetManagedFields() {
 		names = append(names, strconv.Quote(f.Manager))
@@ -190,17 +190,17 @@ func (r *membershipReconciler) withdrawStrays(ctx context.Context, key types.Nam
 	if m, err := find(ctx, r.Live, key, &accountsv1.Membership{}); err != nil || m != nil {
 		return err
 	}
-	return r.deleteAll(ctx, slices.DeleteFunc(strays.Items, func(b rbacv1.RoleBinding) bool { return !madeAsItSays(&b) }))
+	return r.deleteAll(ctx, slices.DeleteFunc(strays.Items, func(b rbacv1.RoleBinding) bool { return !isMadeForItsLabels(&b) }))
 }
 
-// madeAsItSays reports whether Usher made a RoleBinding for the Membership that its
+// isMadeForItsLabels reports whether Usher made a RoleBinding for the Membership that its
 // labels name. A RoleBinding that another client created under such labels has another
 // name.
-func madeAsItSays(b *rbacv1.RoleBinding) bool {
+func isMadeForItsLabels(b *rbacv1.RoleBinding) bool {
 	said, m := membershipOf(b), &accountsv1.Membership{}
 	m.Namespace, m.Name = said.Namespace, said.Name
 	m.Spec.OrganizationRef.Name = accountsv1.CatalogueName(b.Labels[accountsv1.OrganizationLabel])
-	return grant.Made(b, m)
+	return grant.IsManagedFor(b, m)
 }
 
 func applyConfiguration(b *rbacv1.RoleBinding) *rbacv1ac.RoleBindingApplyConfiguration {

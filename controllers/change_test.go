@@ -95,7 +95,7 @@ func reportedGrants(m *accountsv1.Membership) []string {
 	return slices.Compact(all)
 }
 
-// comesToHave waits until a person has exactly this access, both in the RoleBindings and
+// eventuallyHasAccess waits until a person has exactly this access, both in the RoleBindings and
 // in the status of the Membership. It waits no longer than a change of access may need.
 func (w world) comesToHave(ctx context.Context, person string, a *accountsv1.Account, want ...string) {
 	GinkgoHelper()
@@ -128,14 +128,14 @@ func finish(ctx context.Context, namespace *corev1.Namespace) {
 var _ = Describe("Access follows", func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	in := func(clusterRole, namespace string) string { return clusterRole + " in " + namespace }
 
 	It("an edited role, for its members only, and writes nothing else", Label("C2", "C5"), func(ctx SpecContext) {
 		jane, joe, olga := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "joe", "developer"), w.enlist(ctx, "olga", "observer")
 		for _, p := range []string{"jane", "joe", "olga"} {
-			told(w, p, 2)
+			waitForEvents(w, p, 2)
 		}
 		both := []string{in("edit", w.staging()), in("view", w.staging())}
 		kept := bindings(ctx, w.staging())
@@ -166,8 +166,8 @@ var _ = Describe("Access follows", func() {
 
 	It("a permission that gets another ClusterRole, and writes nothing for other members", Label("C2"), func(ctx SpecContext) {
 		jane, olga := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "olga", "observer")
-		told(w, "jane", 2)
-		told(w, "olga", 2)
+		waitForEvents(w, "jane", 2)
+		waitForEvents(w, "olga", 2)
 		quiet(ctx)
 		before := len(w.writes())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Permissions[0].ClusterRole = "view" })
@@ -214,7 +214,7 @@ var _ = Describe("Access follows", func() {
 		})
 		jane := w.enlist(ctx, "jane", "developer")
 		w.comesToHave(ctx, "jane", jane, in("edit", w.staging()), in("view", w.name))
-		change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
+		watchEvent(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		w.comesToHave(ctx, "jane", jane, in("view", w.staging()))
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Roles[1].Standing = accountsv1.StandingMember })
 		w.comesToHave(ctx, "jane", jane, in("view", w.staging()), in("view", w.name))
@@ -224,7 +224,7 @@ var _ = Describe("Access follows", func() {
 		jane := w.enlist(ctx, "jane", "developer")
 		mails := w.mailed()
 		for _, step := range []struct{ role, clusterRole string }{{"observer", "view"}, {"developer", "edit"}} {
-			change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = accountsv1.CatalogueName(step.role) })
+			watchEvent(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = accountsv1.CatalogueName(step.role) })
 			w.comesToHave(ctx, "jane", jane, in(step.clusterRole, w.staging()))
 		}
 		eventually(ctx, w.membership("jane"), haveState("Active"), beReady())
@@ -249,7 +249,7 @@ var _ = Describe("Access follows", func() {
 			{[]accountsv1.PermissionOverride{overrideOn("Deny", "deploy", "staging")}, nil},
 			{nil, []string{edit}},
 		} {
-			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = step.overrides })
+			watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = step.overrides })
 			w.comesToHave(ctx, "jane", jane, step.want...)
 			eventually(ctx, m, haveState("Active"), beReady(), haveCondition("PermissionsApplied", metav1.ConditionTrue, "Reconciled"))
 		}
@@ -261,7 +261,7 @@ var _ = Describe("Access follows", func() {
 		live := namespace(w.production())
 		live.Labels = label
 		create(ctx, live)
-		change(ctx, namespace(w.staging()), func(n *corev1.Namespace) { n.Labels["example.com/team"] = w.name })
+		watchEvent(ctx, namespace(w.staging()), func(n *corev1.Namespace) { n.Labels["example.com/team"] = w.name })
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Resources = append(o.Spec.Resources, named("production", w.production()), accountsv1.Resource{
 				Name: "all", Namespaces: accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchLabels: label}},
@@ -274,14 +274,14 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "jane", jane, staging, production)
 		m := w.membership("jane")
 		for _, denied := range []accountsv1.PermissionOverride{overrideOn("Deny", "deploy", "production"), overrideOn("Deny", "release", "production")} {
-			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = []accountsv1.PermissionOverride{denied} })
+			watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = []accountsv1.PermissionOverride{denied} })
 			w.comesToHave(ctx, "jane", jane, staging, "deploy on all: Denied")
 			eventually(ctx, m, haveState("Active"), beReady(), haveMessage("Ready", "except what is denied"),
 				HaveField("Status.Grants", ContainElement(HaveField("Message", ContainSubstring(w.production())))))
 		}
-		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions[0].Resources[0] = "all" })
+		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions[0].Resources[0] = "all" })
 		w.comesToHave(ctx, "jane", jane, "deploy on all: Denied")
-		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = nil })
+		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = nil })
 		w.comesToHave(ctx, "jane", jane, staging, production)
 		w.comesToHave(ctx, "joe", joe, staging, production)
 	})
@@ -318,9 +318,9 @@ var _ = Describe("Access follows", func() {
 		Expect(k8s.Create(ctx, made)).To(Succeed())
 		w.comesToHave(ctx, "jane", jane, in("edit", w.production()))
 		staging := namespace(w.staging())
-		change(ctx, staging, func(n *corev1.Namespace) { n.Labels["example.com/team"] = w.name })
+		watchEvent(ctx, staging, func(n *corev1.Namespace) { n.Labels["example.com/team"] = w.name })
 		w.comesToHave(ctx, "jane", jane, in("edit", w.production()), in("edit", w.staging()))
-		change(ctx, staging, func(n *corev1.Namespace) { n.Labels["example.com/team"] = "other" })
+		watchEvent(ctx, staging, func(n *corev1.Namespace) { n.Labels["example.com/team"] = "other" })
 		w.comesToHave(ctx, "jane", jane, in("edit", w.production()))
 		Expect(k8s.Delete(ctx, made)).To(Succeed())
 		w.comesToHave(ctx, "jane", jane)

@@ -20,7 +20,7 @@ import (
 func whileAway(happens func()) {
 	GinkgoHelper()
 	stopUsher()
-	defer func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) }()
+	defer func() { stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4) }()
 	happens()
 }
 
@@ -33,7 +33,7 @@ func ruleOf(group, resource string, verbs ...string) rbacv1.PolicyRule {
 func grantable(ctx context.Context, how func(names []string) []string) {
 	GinkgoHelper()
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: accountsv1.GrantableName}}
-	change(ctx, role, func(r *rbacv1.ClusterRole) { r.Rules[0].ResourceNames = how(r.Rules[0].ResourceNames) })
+	watchEvent(ctx, role, func(r *rbacv1.ClusterRole) { r.Rules[0].ResourceNames = how(r.Rules[0].ResourceNames) })
 }
 
 func (w world) pilot() *rbacv1.ClusterRole {
@@ -56,7 +56,7 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 
 	// Developers fly in staging and in the home namespace.
 	BeforeEach(func(ctx SpecContext) {
-		w = aWorld().settled(ctx)
+		w = aWorld().ready(ctx)
 		pilot = w.pilot()
 		here, home = pilot.Name+" in "+w.staging(), pilot.Name+" in "+w.name
 		original := &rbacv1.ClusterRole{}
@@ -132,9 +132,9 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 			ruleOf(accountsv1.GroupVersion.Group, "memberships/status", "update"),
 		} {
 			has(ctx, "jane", jane)
-			change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = append(slices.Clone(harmless), excess) })
+			watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = append(slices.Clone(harmless), excess) })
 			lacks(ctx, "jane", jane, "ClusterRoleTooPowerful")
-			change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = harmless })
+			watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = harmless })
 		}
 		has(ctx, "jane", jane)
 	})
@@ -146,9 +146,9 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		has(ctx, "jane", jane)
 		// There is no aggregation controller here. This is how the controller manager
 		// would write it.
-		change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = append(r.Rules, ruleOf("*", "*", "*")) })
+		watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = append(r.Rules, ruleOf("*", "*", "*")) })
 		lacks(ctx, "jane", jane, "ClusterRoleTooPowerful")
-		change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = r.Rules[:1] })
+		watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = r.Rules[:1] })
 		has(ctx, "jane", jane)
 	})
 
@@ -162,14 +162,14 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		jane, gus := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "gus", "visitor")
 		has(ctx, "jane", jane)
 		w.comesToHave(ctx, "gus", gus, home)
-		change(ctx, pilot, func(r *rbacv1.ClusterRole) {
+		watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) {
 			r.Rules = append(r.Rules, ruleOf(accountsv1.GroupVersion.Group, "memberships", "create", "update"))
 		})
 		w.comesToHave(ctx, "jane", jane, home, "fly on staging: NotHomeNamespace")
 		eventually(ctx, w.membership("jane"), haveState("Active"), haveMessage("Ready", "only in namespace "+w.name+";"))
 		w.comesToHave(ctx, "gus", gus, "fly on home: Guest")
 		eventually(ctx, w.membership("gus"), haveState("Active"), haveMessage("Ready", "guests must not"))
-		change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = r.Rules[:1] })
+		watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = r.Rules[:1] })
 		has(ctx, "jane", jane)
 		w.comesToHave(ctx, "gus", gus, home)
 	})

@@ -24,9 +24,9 @@ import (
 const (
 	// rightsValidity is how long an answer about Usher's own rights stays valid.
 	rightsValidity = time.Minute
-	// rightsSettle is how long the API server can take to apply a change of rights after
+	// rightsPropagation is how long the API server can take to apply a change of rights after
 	// it has sent the watch event.
-	rightsSettle = 2 * time.Second
+	rightsPropagation = 2 * time.Second
 )
 
 // ClusterRoles inspects the ClusterRoles of a catalogue and checks whether Usher may bind
@@ -47,8 +47,8 @@ type answer struct {
 	at       time.Time
 }
 
-// of inspects all ClusterRoles that an Organization names.
-func (c *ClusterRoles) of(ctx context.Context, org *accountsv1.Organization) (map[string]grant.ClusterRole, error) {
+// inspect inspects all ClusterRoles that an Organization names.
+func (c *ClusterRoles) inspect(ctx context.Context, org *accountsv1.Organization) (map[string]grant.ClusterRole, error) {
 	found := map[string]grant.ClusterRole{}
 	for _, name := range organization.NamedClusterRoles(org) {
 		role, err := find(ctx, c, types.NamespacedName{Name: name}, &rbacv1.ClusterRole{})
@@ -96,28 +96,28 @@ func (c *ClusterRoles) bindable(ctx context.Context, name string) (bool, error) 
 	if c.answers == nil {
 		c.answers = map[string]answer{}
 	}
-	if asked.Sub(c.changed) > rightsSettle {
+	if asked.Sub(c.changed) > rightsPropagation {
 		c.answers[name] = answer{review.Status.Allowed, asked}
 	}
 	return review.Status.Allowed, nil
 }
 
-// lookAgain adjusts the result of a reconciliation that depends on rights. If the rights
+// requeueIfRightsChanged adjusts the result of a reconciliation that depends on rights. If the rights
 // have just changed, it requeues the object for a time when the API server has surely
 // applied the change. Every reconciliation must call it: a queue has one entry for each
 // object, so an event replaces a requeue that is due later.
-func (c *ClusterRoles) lookAgain(result ctrl.Result) ctrl.Result {
+func (c *ClusterRoles) requeueIfRightsChanged(result ctrl.Result) ctrl.Result {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	after := rightsSettle + rightsSettle/10 - c.Clock.Since(c.changed)
+	after := rightsPropagation + rightsPropagation/10 - c.Clock.Since(c.changed)
 	if after > 0 && (result.RequeueAfter == 0 || after < result.RequeueAfter) {
 		result.RequeueAfter = after
 	}
 	return result
 }
 
-// forget discards the answers, because the rights have just changed.
-func (c *ClusterRoles) forget() {
+// invalidate discards the answers, because the rights have just changed.
+func (c *ClusterRoles) invalidate() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answers, c.changed = nil, c.Clock.Now()

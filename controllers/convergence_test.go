@@ -93,7 +93,7 @@ var _ = Describe("Usher as a whole", func() {
 	)
 
 	It("writes nothing and sends nothing when it reconciles again", Label("K1"), func(ctx SpecContext) {
-		w := aWorld().settled(ctx)
+		w := aWorld().ready(ctx)
 		m, a := w.active(ctx)
 		inv := w.invitation("jane")
 		eventually(ctx, inv, haveState("Active"))
@@ -109,26 +109,26 @@ var _ = Describe("Usher as a whole", func() {
 	})
 
 	It("needs three writes to send, four and one RoleBinding to accept, and two to confirm", Label("K1", "A6"), func(ctx SpecContext) {
-		w := aWorld().settled(ctx)
+		w := aWorld().ready(ctx)
 		quiet(ctx)
 		before := len(w.writes())
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
-		told(w, "john", 1)
+		waitForEvents(w, "john", 1)
 		quiet(ctx)
 		Expect(w.writes()[before:]).To(ConsistOf(
 			"update invitations/status john", "update invitations/status john", "update invitations john", HavePrefix("create events")))
 
 		m := w.invited(ctx, "jane")
-		told(w, "jane", 1)
+		waitForEvents(w, "jane", 1)
 		quiet(ctx)
 		before = len(w.writes())
 		a := w.accept(ctx, "jane", w.name+"-jane")
 		eventually(ctx, m, haveState("Active"))
 		eventually(ctx, a, haveState("Active"))
 		eventually(ctx, w.invitation("jane"), haveState("Active"))
-		told(w, "jane", 2)
+		waitForEvents(w, "jane", 2)
 		quiet(ctx)
 		Expect(w.writes()[before:]).To(ConsistOf(
 			"update accounts "+a.Name, "update accounts/status "+a.Name,
@@ -239,9 +239,9 @@ func writeIn(line []byte) (one write, isWrite bool) {
 	return write{event.Verb + " " + resource + " " + event.ObjectRef.Name, event.ObjectRef.Namespace + "/" + event.ObjectRef.Name}, true
 }
 
-// told waits until this many events about a person's Invitation exist. Events are written
+// waitForEvents waits until this many events about a person's Invitation exist. Events are written
 // asynchronously.
-func told(w world, person string, times int) {
+func waitForEvents(w world, person string, times int) {
 	GinkgoHelper()
 	Eventually(func() int {
 		var events eventsv1.EventList

@@ -171,7 +171,7 @@ func (p *process) start(ctx context.Context) (stop func()) {
 	api.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) { return p.roundTrip(next, r) })
 	})
-	post := postbox()
+	post := testNotifier()
 	smtp := post.Mailer
 	post.Mailer = mailer(func(ctx context.Context, m email.Message) error { return p.Send(ctx, m, smtp) })
 	post.Deadline = sendDeadline
@@ -288,7 +288,7 @@ var _ = Describe("A controller that dies", SpecPriority(100), func() {
 	DescribeTable("reaches the same result, loses no mail, and doubles none except between the 250 and the record,",
 		Label("K1", "K4", "K8"), func(ctx SpecContext, after bool) {
 			stopUsher()
-			DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
+			DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4) })
 
 			undisturbed := newProcess(0, false)
 			stop := undisturbed.start(ctx)

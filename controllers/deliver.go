@@ -13,10 +13,10 @@ import (
 	"github.com/usher-dev/usher/internal/notifier"
 )
 
-// subject is the object that a message is about, with the claim of its next try.
-type subject interface {
+// messageSource is the object that a message is about, with the claim of its next try.
+type messageSource interface {
 	// object returns the Invitation or the Account.
-	object() reported
+	object() objectWithConditions
 	// claim writes the claim into the status, together with what the facts report at that
 	// moment. undo reverts both.
 	claim() (undo func())
@@ -28,8 +28,8 @@ type subject interface {
 	message() notifier.Message
 }
 
-// courier takes messages through claim, send and record.
-type courier struct {
+// deliverer takes messages through claim, send and record.
+type deliverer struct {
 	clock    clock.PassiveClock
 	notifier *notifier.Notifier
 	// lanes keep some of the workers free. With nil, no message waits.
@@ -39,10 +39,10 @@ type courier struct {
 // deliver makes the next try of a message. It writes the claim to the API server before
 // it sends anything, and records the result right after the answer. If the lane of the
 // message is busy, it claims nothing.
-func (c courier) deliver(ctx context.Context, status *tracker, s subject) (busy bool, err error) {
+func (c deliverer) deliver(ctx context.Context, status *tracker, s messageSource) (busy bool, err error) {
 	undo := s.claim()
 	m := s.message()
-	leave, free := c.enter(s.object(), m)
+	leave, free := c.enterLane(s.object(), m)
 	if !free {
 		undo()
 		return true, nil
@@ -67,7 +67,7 @@ func (c courier) deliver(ctx context.Context, status *tracker, s subject) (busy 
 	return false, nil
 }
 
-func (c courier) enter(o client.Object, m notifier.Message) (leave func(), free bool) {
+func (c deliverer) enterLane(o client.Object, m notifier.Message) (leave func(), free bool) {
 	if c.lanes == nil {
 		return func() {}, true
 	}

@@ -77,7 +77,7 @@ func (w world) wording(ctx context.Context, data map[string]string) *corev1.Conf
 var _ = Describe("An invitation that is being sent", func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	It("uses every requested channel, and reports the result of each", Label("E4", "E6"), func(ctx SpecContext) {
 		inv := w.invitation("john")
@@ -172,7 +172,7 @@ var _ = Describe("An invitation that is being sent", func() {
 		eventually(ctx, inv, haveState("Pending"))
 		Expect(letters.For(string(w.email("john")))[0].Subject).To(Equal("Invitation to join Acme"), "the built-in template in the meantime")
 
-		change(ctx, own, func(c *corev1.ConfigMap) { c.Data["invitation.txt"] = "Hi {{.Name}}, click\n{{.Link}}\n" })
+		watchEvent(ctx, own, func(c *corev1.ConfigMap) { c.Data["invitation.txt"] = "Hi {{.Name}}, click\n{{.Link}}\n" })
 		eventually(ctx, org, haveCondition("MailValid", metav1.ConditionTrue, "Reconciled"), beReady())
 		jane := w.invitation("jane")
 		create(ctx, jane)
@@ -180,7 +180,7 @@ var _ = Describe("An invitation that is being sent", func() {
 		m := letters.For(string(w.email("jane")))[0]
 		Expect(m.Subject).To(Equal("Come to Acme"))
 		Expect(m.Text).To(HavePrefix("Hi Jane Doe, click"))
-		Expect(w.standings(ctx)).To(ConsistOf(invitation.Open))
+		Expect(w.standings(ctx)).To(ConsistOf(invitation.LinkOpen))
 	})
 
 	It("uses the Organization's own mail server and sender", func(ctx SpecContext) {
@@ -188,7 +188,7 @@ var _ = Describe("An invitation that is being sent", func() {
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(theirs.Close)
 		org := w.organization()
-		change(ctx, org, func(o *accountsv1.Organization) {
+		watchEvent(ctx, org, func(o *accountsv1.Organization) {
 			o.Spec.Mail = accountsv1.OrganizationMail{Server: theirs.SMTPURL(), Sender: "Acme People <people@acme.example>"}
 		})
 		inv := w.invitation("john")
@@ -198,7 +198,7 @@ var _ = Describe("An invitation that is being sent", func() {
 		Expect(theirs.For(string(w.email("john")))).To(ConsistOf(And(
 			HaveField("EnvelopeFrom", "people@acme.example"), HaveField("From", `"Acme People" <people@acme.example>`))))
 
-		change(ctx, org, func(o *accountsv1.Organization) { o.Spec.Mail.Server = "smtp://acme@mail.example" })
+		watchEvent(ctx, org, func(o *accountsv1.Organization) { o.Spec.Mail.Server = "smtp://acme@mail.example" })
 		eventually(ctx, org, haveCondition("MailValid", metav1.ConditionFalse, "MailServerInvalid"))
 		jane := w.invitation("jane")
 		create(ctx, jane)
@@ -233,7 +233,7 @@ MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
 var _ = Describe("The notice about an answer", func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	It("is sent once: the member learns how to sign in, the owners and the chat learn who has joined", Label("A9", "C8"), func(ctx SpecContext) {
 		var mu sync.Mutex

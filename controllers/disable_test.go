@@ -18,13 +18,13 @@ import (
 // turn enables or disables an Account.
 func turn(ctx context.Context, a *accountsv1.Account, to accountsv1.AccountSwitch) {
 	GinkgoHelper()
-	change(ctx, a, func(a *accountsv1.Account) { a.Spec.State = to })
+	watchEvent(ctx, a, func(a *accountsv1.Account) { a.Spec.State = to })
 }
 
 var _ = Describe("A disabled Account", func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	It("loses all access within seconds, keeps its Membership and its seat, and gets the access back once it is enabled", Label("D7", "K4"), func(ctx SpecContext) {
 		w.limited(ctx, 1)
@@ -53,7 +53,7 @@ var _ = Describe("A disabled Account", func() {
 		m, a := w.active(ctx)
 		turn(ctx, a, accountsv1.AccountSwitchDisabled)
 		eventually(ctx, m, haveState("Inactive"))
-		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
+		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		quiet(ctx)
 		Expect(w.access(ctx)).To(BeEmpty())
 		turn(ctx, a, accountsv1.AccountSwitchActive)
@@ -78,7 +78,7 @@ var _ = Describe("A disabled Account", func() {
 
 var _ = Describe("The name of a deleted Account", func() {
 	It("is free only once the last access was withdrawn, and gives nothing of it to the next Account", Label("K4", "B8"), func(ctx SpecContext) {
-		first, second := aWorld().settled(ctx), aWorld().settled(ctx)
+		first, second := aWorld().ready(ctx), aWorld().ready(ctx)
 		m, a := first.active(ctx)
 		kept := first.hold(ctx)
 		Expect(k8s.Delete(ctx, a)).To(Succeed())
@@ -89,7 +89,7 @@ var _ = Describe("The name of a deleted Account", func() {
 			Email: second.email("john"), InvitationRef: a.Spec.InvitationRef,
 		}}
 		Expect(apierrors.IsAlreadyExists(k8s.Create(ctx, taken))).To(BeTrue(), "the name is reserved while a RoleBinding for it exists")
-		change(ctx, kept, func(b *rbacv1.RoleBinding) { b.Finalizers = nil })
+		watchEvent(ctx, kept, func(b *rbacv1.RoleBinding) { b.Finalizers = nil })
 		eventuallyGone(ctx, a)
 		eventuallyGone(ctx, credentials(a.Name))
 
@@ -108,7 +108,7 @@ func (w world) hold(ctx context.Context) *rbacv1.RoleBinding {
 	GinkgoHelper()
 	all := bindings(ctx, w.staging())
 	Expect(all).To(HaveLen(1))
-	change(ctx, &all[0], func(b *rbacv1.RoleBinding) { b.Finalizers = []string{"example.com/hold"} })
+	watchEvent(ctx, &all[0], func(b *rbacv1.RoleBinding) { b.Finalizers = []string{"example.com/hold"} })
 	return &all[0]
 }
 
@@ -122,7 +122,7 @@ func (w world) janeLeaves(ctx context.Context, a *accountsv1.Account) {
 
 var _ = Describe("A Membership that its member has left", func() {
 	It("keeps its seat until it is deleted", Label("D2"), func(ctx SpecContext) {
-		w := aWorld().settled(ctx)
+		w := aWorld().ready(ctx)
 		w.limited(ctx, 1)
 		m, a := w.active(ctx)
 		w.janeLeaves(ctx, a)
@@ -138,7 +138,7 @@ var _ = Describe("A Membership that its member has left", func() {
 	})
 
 	It("grants nothing, sends no new invitation, and explains how to invite the person again", Label("K4"), func(ctx SpecContext) {
-		w := aWorld().settled(ctx)
+		w := aWorld().ready(ctx)
 		m, a := w.active(ctx)
 		w.janeLeaves(ctx, a)
 		eventually(ctx, m, haveState("Inactive"), haveCondition("Ready", metav1.ConditionTrue, "NoAccount"),

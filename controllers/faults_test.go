@@ -88,12 +88,12 @@ var _ = Describe("The mail of an invitation", Label("K8"), func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) {
-		w = aWorld().settled(ctx)
+		w = aWorld().ready(ctx)
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
 	})
 
 	It("is sent once by two concurrent controllers without leader election", func(ctx SpecContext) {
-		DeferCleanup(startUsher(context.Background(), usherAPI, postbox(), 4))
+		DeferCleanup(startUsher(context.Background(), usherAPI, testNotifier(), 4))
 		people := w.people(60)
 		for _, p := range people {
 			create(ctx, w.membership(p))
@@ -107,7 +107,7 @@ var _ = Describe("The mail of an invitation", Label("K8"), func() {
 
 	It("is not sent by a controller whose cache is a minute old", func(ctx SpecContext) {
 		stopUsher()
-		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
+		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4) })
 		people := w.people(20)
 		for _, p := range people {
 			create(ctx, w.invitation(p))
@@ -120,9 +120,9 @@ var _ = Describe("The mail of an invitation", Label("K8"), func() {
 				attempts.Add(1)
 			}
 			return response, err
-		}), postbox(), 4)
+		}), testNotifier(), 4)
 		DeferCleanup(func() { stale() })
-		current := startUsher(context.Background(), usherAPI, postbox(), 4)
+		current := startUsher(context.Background(), usherAPI, testNotifier(), 4)
 		DeferCleanup(func() { current() })
 		for _, p := range people {
 			eventuallyWithin(ctx, "30s", w.invitation(p), haveState("Pending"), beReady())
@@ -137,7 +137,7 @@ var _ = Describe("The mail of an invitation", Label("K8"), func() {
 
 	It("is sent once if a status was written but the answer was lost", func(ctx SpecContext) {
 		stopUsher()
-		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4) })
+		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4) })
 		var mu sync.Mutex
 		seen, lost := map[string]int{}, 0
 		DeferCleanup(startUsher(context.Background(), through(func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
@@ -155,7 +155,7 @@ var _ = Describe("The mail of an invitation", Label("K8"), func() {
 				return nil, errors.New("the answer was lost")
 			}
 			return response, nil
-		}), postbox(), 4))
+		}), testNotifier(), 4))
 		people := append(w.people(10), "person-0", "person-11")
 		for _, p := range people {
 			create(ctx, w.membership(p))
@@ -239,9 +239,9 @@ func nextTry(inv *accountsv1.Invitation) time.Time {
 func reconnect(ctx context.Context) {
 	GinkgoHelper()
 	stopUsher()
-	stopUsher = startUsher(context.WithoutCancel(ctx), usherAPI, postbox(), 4)
+	stopUsher = startUsher(context.WithoutCancel(ctx), usherAPI, testNotifier(), 4)
 	DeferCleanup(func() {
 		stopUsher()
-		stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
+		stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4)
 	})
 }

@@ -32,7 +32,7 @@ func restored[T client.Object](ctx context.Context, backup T) T {
 var _ = Describe("A restore without any status", func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	It("sends no mail to a thousand people until a cluster admin releases it, and reports that mail is held", SpecPriority(90), Label("K8", "K1"), func(ctx SpecContext) {
 		const people = 1000
@@ -73,7 +73,7 @@ var _ = Describe("A restore without any status", func() {
 		for i := range invitations.Items {
 			restored(ctx, invitations.Items[i].DeepCopy())
 		}
-		stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
+		stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4)
 
 		org := w.organization()
 		eventuallyWithin(ctx, "60s", org, haveCondition("MailHeld", metav1.ConditionTrue, "MailHeld"),
@@ -99,7 +99,7 @@ var _ = Describe("A restore without any status", func() {
 		eventually(ctx, one, haveState("Pending"), beReady())
 		Expect(w.invitationsTo("i0")).To(HaveLen(2))
 
-		change(ctx, org, func(o *accountsv1.Organization) {
+		watchEvent(ctx, org, func(o *accountsv1.Organization) {
 			o.Annotations = map[string]string{accountsv1.ReleaseMailAnnotation: now.Now().UTC().Format(time.RFC3339Nano)}
 		})
 		Eventually(w.mailed, "120s", "500ms").Should(HaveEach(2))
@@ -136,7 +136,7 @@ var _ = Describe("A restore without any status", func() {
 		restored(ctx, a)
 		restored(ctx, m)
 		restored(ctx, inv)
-		stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
+		stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4)
 
 		eventually(ctx, m, haveState("Active"), beReady(), HaveField("Status.AccountRef.Name", BeEquivalentTo(a.Name)))
 		Expect(w.access(ctx)).To(ConsistOf("edit for usher:" + a.Name))
@@ -157,10 +157,10 @@ var _ = Describe("A restore without any status", func() {
 		Expect(err).NotTo(HaveOccurred())
 		for _, lost := range []struct {
 			left   accountsv1.InvitationStatus
-			wanted invitation.Standing
+			wanted invitation.LinkStatus
 		}{
-			{accountsv1.InvitationStatus{Attempt: attempt, ExpirationTime: inv.Status.ExpirationTime}, invitation.Used}, // without the claim time
-			{accountsv1.InvitationStatus{}, invitation.Unknown},
+			{accountsv1.InvitationStatus{Attempt: attempt, ExpirationTime: inv.Status.ExpirationTime}, invitation.LinkUsed}, // without the claim time
+			{accountsv1.InvitationStatus{}, invitation.LinkUnknown},
 		} {
 			stopUsher()
 			changeStatus(ctx, inv, func(inv *accountsv1.Invitation) { inv.Status = lost.left })
@@ -168,7 +168,7 @@ var _ = Describe("A restore without any status", func() {
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
 			offer := invitation.Offer{Invitation: inv, Organization: org, Membership: w.membership("jane"), TakenUp: true}
 			Expect(offer.Check(used, keys, now.Now())).To(Equal(lost.wanted), "before the controller has reconciled it")
-			stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
+			stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4)
 			eventually(ctx, inv, haveState("Active"), beReady(), HaveField("UID", BeEquivalentTo(uid)))
 			quiet(ctx)
 			Expect(w.standings(ctx)).To(ConsistOf(lost.wanted))

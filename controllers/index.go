@@ -33,7 +33,7 @@ const (
 	byAddress      = "address"
 	byInvited      = "invited"
 	byRateLimit    = "rateLimit"
-	byHeld         = "held"
+	byMailHeld     = "held"
 	byName         = "name"
 	bySubject      = "subject"
 )
@@ -75,8 +75,8 @@ func membershipIndexes() []index {
 			spec := o.(*accountsv1.Membership).Spec
 			return []string{invitedKey(spec.OrganizationRef, spec.Email)}
 		}},
-		{&accountsv1.Membership{}, byHeld, func(o client.Object) []string {
-			return heldOf(o.(*accountsv1.Membership), o.(*accountsv1.Membership).Spec.OrganizationRef)
+		{&accountsv1.Membership{}, byMailHeld, func(o client.Object) []string {
+			return organizationOfHeldMail(o.(*accountsv1.Membership), o.(*accountsv1.Membership).Spec.OrganizationRef)
 		}},
 	}
 }
@@ -97,14 +97,14 @@ func invitationIndexes() []index {
 			}
 			return keys
 		}},
-		{&accountsv1.Invitation{}, byHeld, func(o client.Object) []string {
-			return heldOf(o.(*accountsv1.Invitation), o.(*accountsv1.Invitation).Spec.OrganizationRef)
+		{&accountsv1.Invitation{}, byMailHeld, func(o client.Object) []string {
+			return organizationOfHeldMail(o.(*accountsv1.Invitation), o.(*accountsv1.Invitation).Spec.OrganizationRef)
 		}},
 		{&accountsv1.Invitation{}, byOrganization, func(o client.Object) []string {
 			return []string{string(o.(*accountsv1.Invitation).Spec.OrganizationRef.Name)}
 		}},
 		{&accountsv1.Invitation{}, byAccount, func(o client.Object) []string {
-			return present(o.(*accountsv1.Invitation).Status.Acceptance.AccountRef.UID)
+			return nonEmpty(o.(*accountsv1.Invitation).Status.Acceptance.AccountRef.UID)
 		}},
 	}
 }
@@ -116,7 +116,7 @@ func accountIndexes() []index {
 		}},
 		{&accountsv1.Account{}, byNamespace, func(o client.Object) []string {
 			var homes []string
-			for _, n := range recorded(o) {
+			for _, n := range recordedMemberships(o) {
 				homes = append(homes, n.Namespace)
 			}
 			slices.Sort(homes)
@@ -124,7 +124,7 @@ func accountIndexes() []index {
 		}},
 		{&accountsv1.Account{}, byMembership, func(o client.Object) []string {
 			var keys []string
-			for _, n := range recorded(o) {
+			for _, n := range recordedMemberships(o) {
 				keys = append(keys, n.String())
 			}
 			return keys
@@ -157,8 +157,8 @@ func roleBindingIndexes() []index {
 	}
 }
 
-// recorded returns the Memberships in an Account's record.
-func recorded(account client.Object) []types.NamespacedName {
+// recordedMemberships returns the Memberships in an Account's record.
+func recordedMemberships(account client.Object) []types.NamespacedName {
 	var names []types.NamespacedName
 	for _, h := range membership.ParseRecord(account.GetAnnotations()[accountsv1.MembershipsAnnotation]) {
 		names = append(names, h.NamespacedName)
@@ -171,9 +171,9 @@ func invitedKey(org accountsv1.OrganizationReference, email accountsv1.EmailAddr
 	return string(org.Name) + "/" + address.Key(string(email))
 }
 
-// heldOf returns the Organization of an object whose mail is held. It looks at condition
+// organizationOfHeldMail returns the Organization of an object whose mail is held. It looks at condition
 // Pending, which a failed reconciliation does not change.
-func heldOf(o reported, org accountsv1.OrganizationReference) []string {
+func organizationOfHeldMail(o objectWithConditions, org accountsv1.OrganizationReference) []string {
 	pending := meta.FindStatusCondition(o.GetConditions(), accountsv1.ConditionPending)
 	if pending == nil || pending.Reason != accountsv1.ReasonMailHeld {
 		return nil
@@ -203,7 +203,7 @@ func subjectsOf(b *rbacv1.RoleBinding) []string {
 	return slices.Compact(names)
 }
 
-func present(value string) []string {
+func nonEmpty(value string) []string {
 	if value == "" {
 		return nil
 	}

@@ -59,29 +59,29 @@ var _ reconcile.Reconciler = (*invitationReconciler)(nil)
 // SetupWithManager adds the controller to the manager and watches everything that can
 // change the outcome for an Invitation.
 func (r *invitationReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.lanes.Most = max(1, r.Workers-1)
+	r.lanes.MaxWorkers = max(1, r.Workers-1)
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Invitation{}).
-		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
-		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(sameName)).
-		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
-		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(theRecorded)).
-		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.toAddress)).
-		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.acceptedBy)).
-		Watches(&accountsv1.Organization{}, whenOrganizationChanges(r, func() client.ObjectList { return &accountsv1.InvitationList{} })).
-		WatchesRawSource(source.Func(r.wakeWaiting)).
+		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForSameAddress)).
+		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(enqueueForSameName)).
+		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForSameAddress)).
+		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(enqueueForAccountRecord)).
+		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForAccountAddress)).
+		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForAcceptance)).
+		Watches(&accountsv1.Organization{}, enqueueForOrganization(r, func() client.ObjectList { return &accountsv1.InvitationList{} })).
+		WatchesRawSource(source.Func(r.enqueueForFreeLane)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
 }
 
-// wakeWaiting requeues Invitations when the lane of their message becomes free.
-func (r *invitationReconciler) wakeWaiting(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+// enqueueForFreeLane requeues Invitations when the lane of their message becomes free.
+func (r *invitationReconciler) enqueueForFreeLane(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.lanes.Wake = queue.Add
 	return nil
 }
 
-// rivals enqueues the other Invitations to the same address in the Organization.
-func (r *invitationReconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
+// enqueueForSameAddress enqueues the other Invitations to the same address in the Organization.
+func (r *invitationReconciler) enqueueForSameAddress(ctx context.Context, o client.Object) []reconcile.Request {
 	var key string
 	switch o := o.(type) {
 	case *accountsv1.Invitation:
@@ -94,15 +94,15 @@ func (r *invitationReconciler) rivals(ctx context.Context, o client.Object) []re
 		func(other reconcile.Request) bool { return other.Name == o.GetName() })
 }
 
-// toAddress enqueues the Invitations to the address of an Account.
-func (r *invitationReconciler) toAddress(ctx context.Context, o client.Object) []reconcile.Request {
+// enqueueForAccountAddress enqueues the Invitations to the address of an Account.
+func (r *invitationReconciler) enqueueForAccountAddress(ctx context.Context, o client.Object) []reconcile.Request {
 	key := address.Key(string(o.(*accountsv1.Account).Spec.Email))
 	return requests(ctx, r, &accountsv1.InvitationList{}, client.MatchingFields{byAddress: key})
 }
 
-// acceptedBy enqueues the Invitations that an Account accepted. The Organizations it has
+// enqueueForAcceptance enqueues the Invitations that an Account accepted. The Organizations it has
 // joined since then decide about the acceptances that have not been carried out.
-func (r *invitationReconciler) acceptedBy(ctx context.Context, account client.Object) []reconcile.Request {
+func (r *invitationReconciler) enqueueForAcceptance(ctx context.Context, account client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.InvitationList{}, client.MatchingFields{byAccount: string(account.GetUID())})
 }
 
@@ -133,25 +133,25 @@ func (r *invitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	case plan.Delete:
 		return ctrl.Result{}, r.deleteOrphan(ctx, inv)
 	case plan.Mark:
-		return ctrl.Result{}, r.mark(ctx, inv)
+		return ctrl.Result{}, r.recordMailed(ctx, inv)
 	case plan.CreateMembership:
 		err = r.createMembership(ctx, inv)
 	case plan.Withdraw != nil:
-		err = r.withdraw(ctx, inv, *plan.Withdraw)
+		err = r.deleteLinkSecret(ctx, inv, *plan.Withdraw)
 	case plan.Claim != nil:
 		var busy bool
 		busy, err = r.deliver(ctx, status, facts, *plan.Claim)
-		plan = invitation.Decide(r.lookAgain(facts))
+		plan = invitation.Decide(r.asOfNow(facts))
 		if busy {
 			plan = invitation.AwaitLane(plan)
 		}
 	}
-	inv.Status = invitation.Report(r.lookAgain(facts))
+	inv.Status = invitation.Report(r.asOfNow(facts))
 	return ctrl.Result{RequeueAfter: plan.After}, err
 }
 
-// lookAgain returns the same facts as of now.
-func (r *invitationReconciler) lookAgain(f invitation.Facts) invitation.Facts {
+// asOfNow returns the same facts as of now.
+func (r *invitationReconciler) asOfNow(f invitation.Facts) invitation.Facts {
 	f.Now = r.Clock.Now()
 	return f
 }
@@ -163,7 +163,7 @@ type invitationMessage struct {
 	clock clock.PassiveClock
 }
 
-func (m invitationMessage) object() reported { return m.facts.Invitation }
+func (m invitationMessage) object() objectWithConditions { return m.facts.Invitation }
 
 func (m invitationMessage) claim() (undo func()) {
 	inv := m.facts.Invitation
@@ -189,7 +189,7 @@ func (m invitationMessage) message() notifier.Message {
 // deliver makes the next try of a message, and records an event about a link that was
 // sent.
 func (r *invitationReconciler) deliver(ctx context.Context, status *tracker, f invitation.Facts, claim invitation.Claim) (busy bool, err error) {
-	by := courier{clock: r.Clock, notifier: r.Notifier, lanes: &r.lanes}
+	by := deliverer{clock: r.Clock, notifier: r.Notifier, lanes: &r.lanes}
 	busy, err = by.deliver(ctx, status, invitationMessage{facts: f, try: claim, clock: r.Clock})
 	if err == nil && !busy {
 		r.recordDeliveryEvent(f.Invitation, claim.Name)
@@ -197,8 +197,8 @@ func (r *invitationReconciler) deliver(ctx context.Context, status *tracker, f i
 	return busy, err
 }
 
-// withdraw deletes the Secret with a link that no longer works.
-func (r *invitationReconciler) withdraw(ctx context.Context, inv *accountsv1.Invitation, d accountsv1.Delivery) error {
+// deleteLinkSecret deletes the Secret with a link that no longer works.
+func (r *invitationReconciler) deleteLinkSecret(ctx context.Context, inv *accountsv1.Invitation, d accountsv1.Delivery) error {
 	if err := r.Notifier.Withdraw(ctx, inv, d); err != nil {
 		return err
 	}
@@ -206,8 +206,8 @@ func (r *invitationReconciler) withdraw(ctx context.Context, inv *accountsv1.Inv
 	return nil
 }
 
-// mark annotates the Invitation as mailed, because a restore brings annotations back.
-func (r *invitationReconciler) mark(ctx context.Context, inv *accountsv1.Invitation) error {
+// recordMailed annotates the Invitation as mailed, because a restore brings annotations back.
+func (r *invitationReconciler) recordMailed(ctx context.Context, inv *accountsv1.Invitation) error {
 	marked := inv.DeepCopy()
 	if marked.Annotations == nil {
 		marked.Annotations = map[string]string{}
@@ -225,7 +225,7 @@ func (r *invitationReconciler) recordDeliveryEvent(inv *accountsv1.Invitation, n
 	}
 	switch d.Result {
 	case accountsv1.DeliverySent:
-		if notifier.Media().Spent(d) {
+		if notifier.Media().MayNotResend(d) {
 			r.Events.Eventf(inv, nil, "Warning", accountsv1.ReasonUnconfirmed, "Deliver",
 				"%s to %s: sent, but never confirmed. If it did not arrive, send it again", d.Medium, d.Recipient)
 			return

@@ -32,15 +32,15 @@ func (r *invitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 	if err != nil {
 		return none, err
 	}
-	holder, err := findHolder(ctx, r, key, inv.Spec.Email)
+	holder, err := findMembershipOwner(ctx, r, key, inv.Spec.Email)
 	if err != nil {
 		return none, err
 	}
-	accepter, err := r.accepter(ctx, inv)
+	accepter, err := r.acceptingAccount(ctx, inv)
 	if err != nil {
 		return none, err
 	}
-	foreign, err := r.foreign(ctx, accepter, org)
+	foreign, err := r.isOtherLegalEntity(ctx, accepter, org)
 	if err != nil {
 		return none, err
 	}
@@ -52,7 +52,7 @@ func (r *invitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 		Foreign:      foreign,
 		HomeTaken:    homeTaken != "",
 		Media:        notifier.Media(),
-		Holder:       r.Notifier.Holder,
+		ClaimOwner:   r.Notifier.ClaimOwner,
 		SendDeadline: r.Notifier.Deadline,
 		Sender:       sender.String(),
 		MailDomain:   notifier.DomainOf(sender),
@@ -65,7 +65,7 @@ func (r *invitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 		facts.KeyFault = err.Error()
 	}
 	facts.NewestKey = int32(keys.Newest())
-	if facts.Rival, err = r.rival(ctx, inv); err != nil {
+	if facts.AddressConflict, err = r.addressConflict(ctx, inv); err != nil {
 		return none, err
 	}
 	if facts, err = r.withMailings(ctx, facts); err != nil {
@@ -77,21 +77,21 @@ func (r *invitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 // unvetted reports whether an Invitation that was applied manually has a role that
 // manages people and is older than the policies that guard such roles.
 func (r *invitationReconciler) unvetted(ctx context.Context, o invitation.Offer) (bool, error) {
-	if o.Organization == nil || o.Membership != nil || invitation.MadeForMembership(o.Invitation) {
+	if o.Organization == nil || o.Membership != nil || invitation.IsManagedByMembership(o.Invitation) {
 		return false, nil
 	}
 	guarded, err := r.Policies.state(ctx, r.Clock.Now())
 	if err != nil || guarded.VettedSince(o.Invitation.CreationTimestamp.Time) {
 		return false, err
 	}
-	roles, err := r.ClusterRoles.of(ctx, o.Organization)
+	roles, err := r.ClusterRoles.inspect(ctx, o.Organization)
 	role, _ := o.Organization.Role(o.Role())
 	return grant.Manages(o.Organization, role, roles), err
 }
 
-// accepter reads the Account that accepted, or returns nil if it no longer exists. The
+// acceptingAccount reads the Account that accepted, or returns nil if it no longer exists. The
 // cache may lack a new Account, so accepter also reads past the cache before it gives up.
-func (r *invitationReconciler) accepter(ctx context.Context, inv *accountsv1.Invitation) (*accountsv1.Account, error) {
+func (r *invitationReconciler) acceptingAccount(ctx context.Context, inv *accountsv1.Invitation) (*accountsv1.Account, error) {
 	by := inv.Status.Acceptance.AccountRef
 	if !inv.Status.Acceptance.Given() || invitation.IsHistory(inv) {
 		return nil, nil
@@ -108,9 +108,9 @@ func (r *invitationReconciler) accepter(ctx context.Context, inv *accountsv1.Inv
 	return nil, nil
 }
 
-// foreign reports whether the Account that accepted belongs to an Organization of another
+// isOtherLegalEntity reports whether the Account that accepted belongs to an Organization of another
 // legal entity.
-func (r *invitationReconciler) foreign(ctx context.Context, accepter *accountsv1.Account, org *accountsv1.Organization) (bool, error) {
+func (r *invitationReconciler) isOtherLegalEntity(ctx context.Context, accepter *accountsv1.Account, org *accountsv1.Organization) (bool, error) {
 	if accepter == nil || org == nil {
 		return false, nil
 	}
@@ -118,10 +118,10 @@ func (r *invitationReconciler) foreign(ctx context.Context, accepter *accountsv1
 	return !organization.MayJoin(org, current), err
 }
 
-// rival finds another object that already has the address in the Organization.
-func (r *invitationReconciler) rival(ctx context.Context, inv *accountsv1.Invitation) (invitation.Rival, error) {
+// addressConflict finds another object that already has the address in the Organization.
+func (r *invitationReconciler) addressConflict(ctx context.Context, inv *accountsv1.Invitation) (invitation.AddressConflict, error) {
 	var (
-		none        invitation.Rival
+		none        invitation.AddressConflict
 		invitations accountsv1.InvitationList
 		memberships accountsv1.MembershipList
 		accounts    accountsv1.AccountList
@@ -136,16 +136,16 @@ func (r *invitationReconciler) rival(ctx context.Context, inv *accountsv1.Invita
 	if err := readList(ctx, r, &accounts, client.MatchingFields{byAddress: address.Key(string(inv.Spec.Email))}); err != nil {
 		return none, err
 	}
-	others := invitation.Others{Invitations: invitations.Items, Memberships: memberships.Items}
+	others := invitation.AddressUses{Invitations: invitations.Items, Memberships: memberships.Items}
 	for _, a := range accounts.Items {
-		for _, held := range recorded(&a) {
+		for _, held := range recordedMemberships(&a) {
 			if held.Namespace == inv.Namespace && held.Name != inv.Name && a.DeletionTimestamp == nil {
 				others.Accounts = append(others.Accounts, a)
 				break
 			}
 		}
 	}
-	return invitation.FindRival(inv, others), nil
+	return invitation.FindAddressConflict(inv, others), nil
 }
 
 // withMailings adds when the recipients were last sent invitations, across all

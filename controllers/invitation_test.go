@@ -22,7 +22,7 @@ import (
 
 // standing returns the status of the link in the newest mail to a person, at a given
 // time.
-func (w world) standing(ctx SpecContext, person string, at time.Time) invitation.Standing {
+func (w world) standing(ctx SpecContext, person string, at time.Time) invitation.LinkStatus {
 	GinkgoHelper()
 	u, err := url.Parse(letters.Link(string(w.email(person))))
 	Expect(err).NotTo(HaveOccurred())
@@ -37,7 +37,7 @@ func (w world) standing(ctx SpecContext, person string, at time.Time) invitation
 var _ = Describe("An Invitation", func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	It("is sent as one mail with a link that works for exactly 7 days", Label("A6", "A7", "C3"), func(ctx SpecContext) {
 		inv := w.invitation("john")
@@ -50,8 +50,8 @@ var _ = Describe("An Invitation", func() {
 		Expect(w.invitationsTo("john")).To(HaveLen(1))
 		claimed, expires := inv.Status.Attempt.ClaimTime.Time, inv.Status.ExpirationTime.Time
 		Expect(expires.Sub(claimed)).To(Equal(7 * 24 * time.Hour))
-		Expect(w.standing(ctx, "john", expires.Add(-time.Second))).To(Equal(invitation.Open))
-		Expect(w.standing(ctx, "john", expires)).To(Equal(invitation.Expired))
+		Expect(w.standing(ctx, "john", expires.Add(-time.Second))).To(Equal(invitation.LinkOpen))
+		Expect(w.standing(ctx, "john", expires)).To(Equal(invitation.LinkExpired))
 	})
 
 	It("mails the name, the role and the Organization, and has the link nowhere else", Label("A6", "K7"), func(ctx SpecContext) {

@@ -39,18 +39,18 @@ type membershipReconciler struct {
 	ClusterRoles *ClusterRoles
 	// Policies checks whether Usher's policies are in force.
 	Policies *Policies
-	// Pace limits how fast RoleBindings are written, so that a change of a catalogue
+	// BindingLimiter limits how fast RoleBindings are written, so that a change of a catalogue
 	// leaves the API server time for other clients.
-	Pace *rate.Limiter
-	// Prompt limits how many reports about a catalogue change are saved immediately. The
+	BindingLimiter *rate.Limiter
+	// ReportLimiter limits how many reports about a catalogue change are saved immediately. The
 	// others wait, so that all members get their access before the reports are written.
-	Prompt *rate.Limiter
+	ReportLimiter *rate.Limiter
 	// Workers is how many Memberships are reconciled at a time.
 	Workers int
 
-	// begun holds the RoleBindings that this process creates, by name, and deletes, by
+	// ownWrites holds the RoleBindings that this process creates, by name, and deletes, by
 	// UID, until their watch events arrive.
-	begun sync.Map
+	ownWrites sync.Map
 }
 
 var _ reconcile.Reconciler = (*membershipReconciler)(nil)
@@ -60,32 +60,32 @@ var _ reconcile.Reconciler = (*membershipReconciler)(nil)
 func (r *membershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&accountsv1.Membership{}).
-		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(sameName)).
-		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(theRecorded)).
-		Watches(&accountsv1.Organization{}, whenOrganizationChanges(r, func() client.ObjectList { return &accountsv1.MembershipList{} })).
-		Watches(&corev1.Namespace{}, whenNamespaceChanges(r.reachingNamespace)).
-		Watches(&rbacv1.RoleBinding{}, afterPause(r.ofBinding, r.isOwnDoing)).
-		Watches(&rbacv1.ClusterRole{}, whenClusterRoleChanges(r.ClusterRoles, r.naming, r.everybody)).
+		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(enqueueForSameName)).
+		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(enqueueForAccountRecord)).
+		Watches(&accountsv1.Organization{}, enqueueForOrganization(r, func() client.ObjectList { return &accountsv1.MembershipList{} })).
+		Watches(&corev1.Namespace{}, enqueueForNamespace(r.enqueueForNamespace)).
+		Watches(&rbacv1.RoleBinding{}, enqueueForBinding(r.enqueueForBinding, r.isOwnWrite)).
+		Watches(&rbacv1.ClusterRole{}, enqueueForClusterRole(r.ClusterRoles, r.enqueueForClusterRole, r.enqueueAll)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
 }
 
-// isOwnDoing reports whether an event of a RoleBinding shows only that this process
+// isOwnWrite reports whether an event of a RoleBinding shows only that this process
 // created or deleted it, so there is nothing to repair. The field manager is no evidence,
 // because any client can use Usher's name.
-func (r *membershipReconciler) isOwnDoing(c change) (own bool) {
+func (r *membershipReconciler) isOwnWrite(c watchEvent) (own bool) {
 	switch {
 	case c.before == nil:
-		_, own = r.begun.LoadAndDelete(client.ObjectKeyFromObject(c.after))
+		_, own = r.ownWrites.LoadAndDelete(client.ObjectKeyFromObject(c.after))
 	case c.after == nil:
-		_, own = r.begun.LoadAndDelete(c.before.GetUID())
+		_, own = r.ownWrites.LoadAndDelete(c.before.GetUID())
 	}
 	return own
 }
 
-// ofBinding enqueues the Memberships that a RoleBinding was made for, by its labels and
+// enqueueForBinding enqueues the Memberships that a RoleBinding was made for, by its labels and
 // by its name. The name reveals the removal of the labels.
-func (r *membershipReconciler) ofBinding(ctx context.Context, binding client.Object) []reconcile.Request {
+func (r *membershipReconciler) enqueueForBinding(ctx context.Context, binding client.Object) []reconcile.Request {
 	found := requestsOf(membershipOf(binding))
 	organization, name, named := grant.ParseBindingName(binding.GetName())
 	if !named {
@@ -98,30 +98,30 @@ func (r *membershipReconciler) ofBinding(ctx context.Context, binding client.Obj
 	return append(found, requestsOf(types.NamespacedName{Namespace: string(org.Spec.Namespace), Name: name})...)
 }
 
-func (r *membershipReconciler) ofOrganization(ctx context.Context, org client.Object) []reconcile.Request {
+func (r *membershipReconciler) enqueueForOrganization(ctx context.Context, org client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.MembershipList{}, client.MatchingFields{byOrganization: org.GetName()})
 }
 
-func (r *membershipReconciler) everybody(ctx context.Context, _ client.Object) []reconcile.Request {
+func (r *membershipReconciler) enqueueAll(ctx context.Context, _ client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.MembershipList{})
 }
 
-// naming enqueues the members of the Organizations whose catalogue names a ClusterRole.
-func (r *membershipReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
+// enqueueForClusterRole enqueues the members of the Organizations whose catalogue names a ClusterRole.
+func (r *membershipReconciler) enqueueForClusterRole(ctx context.Context, role client.Object) []reconcile.Request {
 	var orgs accountsv1.OrganizationList
 	if err := r.List(ctx, &orgs, client.MatchingFields{byClusterRole: role.GetName()}); err != nil {
 		return nil // listing from a cache fails only while the process stops
 	}
 	var found []reconcile.Request
 	for i := range orgs.Items {
-		found = append(found, r.ofOrganization(ctx, &orgs.Items[i])...)
+		found = append(found, r.enqueueForOrganization(ctx, &orgs.Items[i])...)
 	}
 	return found
 }
 
-// reachingNamespace enqueues the members of every Organization with a resource that
+// enqueueForNamespace enqueues the members of every Organization with a resource that
 // includes the namespace.
-func (r *membershipReconciler) reachingNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+func (r *membershipReconciler) enqueueForNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
 	var orgs accountsv1.OrganizationList
 	if err := r.List(ctx, &orgs); err != nil {
 		return nil // listing from a cache fails only while the process stops
@@ -129,7 +129,7 @@ func (r *membershipReconciler) reachingNamespace(ctx context.Context, namespace 
 	var found []reconcile.Request
 	for i := range orgs.Items {
 		if grant.Reaches(&orgs.Items[i], namespace.GetName(), namespace.GetLabels()) {
-			found = append(found, r.ofOrganization(ctx, &orgs.Items[i])...)
+			found = append(found, r.enqueueForOrganization(ctx, &orgs.Items[i])...)
 		}
 	}
 	return found
@@ -147,7 +147,7 @@ func (r *membershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	status := track(r.Client, m)
 	defer func() {
 		result, err = status.finish(ctx, r.Clock.Now(), result, err)
-		result = r.ClusterRoles.lookAgain(result)
+		result = r.ClusterRoles.requeueIfRightsChanged(result)
 	}()
 
 	facts, err := r.observe(ctx, m)
@@ -167,10 +167,10 @@ func (r *membershipReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		return ctrl.Result{}, err
 	}
 	report := membership.Report(facts)
-	if err == nil && membership.CanWait(facts, plan, report) && !r.Prompt.Allow() {
+	if err == nil && membership.CanWait(facts, plan, report) && !r.ReportLimiter.Allow() {
 		return ctrl.Result{RequeueAfter: membership.ReportPause, Priority: new(reportPriority)}, nil
 	}
-	m.Status, result.RequeueAfter = report, membership.NextLook(plan, facts.Failures)
+	m.Status, result.RequeueAfter = report, membership.RequeueAfter(plan, facts.Failures)
 	return result, err
 }
 

@@ -24,7 +24,7 @@ func (r *membershipReconciler) observe(ctx context.Context, m *accountsv1.Member
 	if facts.Invitation, err = find(ctx, r, key, &accountsv1.Invitation{}); err != nil {
 		return facts, err
 	}
-	if facts.Account, err = findHolder(ctx, r, key, m.Spec.Email); err != nil {
+	if facts.Account, err = findMembershipOwner(ctx, r, key, m.Spec.Email); err != nil {
 		return facts, err
 	}
 	if facts.Bindings, err = r.bindings(ctx, m, org); err != nil {

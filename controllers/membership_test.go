@@ -16,7 +16,7 @@ import (
 var _ = Describe("A Membership", func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	It("is Invited as soon as the mail was sent, and Ready without an answer", Label("A5", "C6", "D3"), func(ctx SpecContext) {
 		m := w.membership("jane")
@@ -48,7 +48,7 @@ var _ = Describe("A Membership", func() {
 
 	It("follows a change of its role", Label("D8"), func(ctx SpecContext) {
 		m, _ := w.active(ctx)
-		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
+		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		Eventually(func() []string {
 			var roles []string
 			for _, b := range bindings(ctx, w.staging()) {
@@ -108,7 +108,7 @@ var _ = Describe("A Membership", func() {
 		create(ctx, m)
 		eventually(ctx, m, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "RoleNotFound"))
 		Expect(w.invitationsTo("jane")).To(BeEmpty())
-		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
+		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		eventually(ctx, m, haveState("Invited"), beReady())
 	})
 

@@ -55,32 +55,32 @@ func findOrganization(ctx context.Context, r client.Reader, name accountsv1.Cata
 	if err != nil || org == nil {
 		return nil, "", err
 	}
-	homeTaken, err = homeTakenBy(ctx, r, org)
+	homeTaken, err = namespaceOwner(ctx, r, org)
 	return org, homeTaken, err
 }
 
-// homeTakenBy returns the name of the other Organization that owns the home namespace of
+// namespaceOwner returns the name of the other Organization that owns the home namespace of
 // org, or "" if there is none.
-func homeTakenBy(ctx context.Context, r client.Reader, org *accountsv1.Organization) (string, error) {
+func namespaceOwner(ctx context.Context, r client.Reader, org *accountsv1.Organization) (string, error) {
 	var rivals accountsv1.OrganizationList
 	if err := readList(ctx, r, &rivals, client.MatchingFields{byNamespace: string(org.Spec.Namespace)}); err != nil {
 		return "", err
 	}
-	if holder := organization.HomeHolder(rivals.Items); holder != org.Name {
+	if holder := organization.NamespaceOwner(rivals.Items); holder != org.Name {
 		return holder, nil
 	}
 	return "", nil
 }
 
-// findHolder reads the Account that holds a Membership. The Account's record names the
+// findMembershipOwner reads the Account that holds a Membership. The Account's record names the
 // Membership together with its address.
-func findHolder(ctx context.Context, r client.Reader, key types.NamespacedName, email accountsv1.EmailAddress) (*accountsv1.Account, error) {
+func findMembershipOwner(ctx context.Context, r client.Reader, key types.NamespacedName, email accountsv1.EmailAddress) (*accountsv1.Account, error) {
 	var recorded accountsv1.AccountList
 	if err := readList(ctx, r, &recorded, client.MatchingFields{byMembership: key.String()}); err != nil {
 		return nil, err
 	}
 	for i := range recorded.Items {
-		if a := &recorded.Items[i]; membership.Holds(a, key, email) {
+		if a := &recorded.Items[i]; membership.IsHeldBy(a, key, email) {
 			return a, nil
 		}
 	}
@@ -93,12 +93,12 @@ func findHolder(ctx context.Context, r client.Reader, key types.NamespacedName, 
 // two legal entities on stale data.
 func organizationsOf(ctx context.Context, cached, live client.Reader, a *accountsv1.Account) ([]*accountsv1.Organization, error) {
 	var found []*accountsv1.Organization
-	for _, key := range recorded(a) {
+	for _, key := range recordedMemberships(a) {
 		m, err := findIn(ctx, key, &accountsv1.Membership{}, cached, live)
 		if err != nil {
 			return nil, err
 		}
-		if m == nil || m.DeletionTimestamp != nil || !membership.Holds(a, key, m.Spec.Email) {
+		if m == nil || m.DeletionTimestamp != nil || !membership.IsHeldBy(a, key, m.Spec.Email) {
 			continue
 		}
 		name := types.NamespacedName{Name: string(m.Spec.OrganizationRef.Name)}
@@ -139,7 +139,7 @@ func bindingsLeft(ctx context.Context, live client.Reader, label, value string) 
 		if err := readList(ctx, live, &left, labels, client.Limit(page), client.Continue(next)); err != nil {
 			return false, err
 		}
-		if slices.ContainsFunc(left.Items, func(b rbacv1.RoleBinding) bool { return madeAsItSays(&b) }) {
+		if slices.ContainsFunc(left.Items, func(b rbacv1.RoleBinding) bool { return isMadeForItsLabels(&b) }) {
 			return true, nil
 		}
 		if next = left.Continue; next == "" {
@@ -154,6 +154,6 @@ func cluster(ctx context.Context, r client.Reader, roles *ClusterRoles, own stri
 	if err := readList(ctx, r, &namespaces, client.UnsafeDisableDeepCopy); err != nil {
 		return grant.Cluster{}, err
 	}
-	named, err := roles.of(ctx, org)
+	named, err := roles.inspect(ctx, org)
 	return grant.Cluster{Namespaces: namespaces.Items, ClusterRoles: named, Own: own}, err
 }

@@ -57,46 +57,46 @@ var _ reconcile.Reconciler = (*organizationReconciler)(nil)
 // change the outcome for an Organization.
 func (r *organizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&accountsv1.Organization{}, unlessProgress()).
-		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.atHome)).
-		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.going), whenGone()).
-		Watches(&accountsv1.Membership{}, r.whenSomebodyCounts()).
-		Watches(&accountsv1.Invitation{}, r.whenSomebodyCounts()).
-		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.bringing)).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.bringing)).
-		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.left)).
-		Watches(&rbacv1.ClusterRole{}, whenClusterRoleChanges(r.ClusterRoles, r.naming, r.everything)).
-		Watches(&admissionregistrationv1.ValidatingAdmissionPolicy{}, unhurried(r.everything), r.Policies.concern()).
-		Watches(&admissionregistrationv1.ValidatingAdmissionPolicyBinding{}, unhurried(r.everything), r.Policies.concern()).
+		For(&accountsv1.Organization{}, ignoreRolloutProgress()).
+		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForSharedNamespace)).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForNamespace)).
+		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForDeletedBinding), onlyDeletions()).
+		Watches(&accountsv1.Membership{}, r.enqueueForSeatsAndOwners()).
+		Watches(&accountsv1.Invitation{}, r.enqueueForSeatsAndOwners()).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForSettings)).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForSettings)).
+		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForLeavingAccount)).
+		Watches(&rbacv1.ClusterRole{}, enqueueForClusterRole(r.ClusterRoles, r.enqueueForClusterRole, r.enqueueAll)).
+		Watches(&admissionregistrationv1.ValidatingAdmissionPolicy{}, enqueueAtLowPriority(r.enqueueAll), r.Policies.onlyInstalledPolicies()).
+		Watches(&admissionregistrationv1.ValidatingAdmissionPolicyBinding{}, enqueueAtLowPriority(r.enqueueAll), r.Policies.onlyInstalledPolicies()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
 }
 
-// rivals enqueues the other Organizations with the same home namespace.
-func (r *organizationReconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
+// enqueueForSharedNamespace enqueues the other Organizations with the same home namespace.
+func (r *organizationReconciler) enqueueForSharedNamespace(ctx context.Context, o client.Object) []reconcile.Request {
 	home := o.(*accountsv1.Organization).Spec.Namespace
 	all := requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: string(home)})
 	return slices.DeleteFunc(all, func(req reconcile.Request) bool { return req.Name == o.GetName() })
 }
 
-// atHome enqueues the Organizations whose home namespace this is.
-func (r *organizationReconciler) atHome(ctx context.Context, namespace client.Object) []reconcile.Request {
+// enqueueForNamespace enqueues the Organizations whose home namespace this is.
+func (r *organizationReconciler) enqueueForNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: namespace.GetName()})
 }
 
-// naming enqueues the Organizations whose catalogue names a ClusterRole.
-func (r *organizationReconciler) naming(ctx context.Context, role client.Object) []reconcile.Request {
+// enqueueForClusterRole enqueues the Organizations whose catalogue names a ClusterRole.
+func (r *organizationReconciler) enqueueForClusterRole(ctx context.Context, role client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byClusterRole: role.GetName()})
 }
 
-func (r *organizationReconciler) everything(ctx context.Context, _ client.Object) []reconcile.Request {
+func (r *organizationReconciler) enqueueAll(ctx context.Context, _ client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.OrganizationList{})
 }
 
-// left enqueues the Organizations that the owner of an Account asks to leave. The
+// enqueueForLeavingAccount enqueues the Organizations that the owner of an Account asks to leave. The
 // Organization has to release an owner first.
-func (r *organizationReconciler) left(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *organizationReconciler) enqueueForLeavingAccount(ctx context.Context, o client.Object) []reconcile.Request {
 	var found []reconcile.Request
 	for _, m := range o.(*accountsv1.Account).Status.Leaving {
 		found = append(found, requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: string(m.Namespace)})...)
@@ -104,9 +104,9 @@ func (r *organizationReconciler) left(ctx context.Context, o client.Object) []re
 	return found
 }
 
-// going enqueues the Organization that a RoleBinding was made for if the Organization is
+// enqueueForDeletedBinding enqueues the Organization that a RoleBinding was made for if the Organization is
 // being deleted. The deletion waits for the last RoleBinding.
-func (r *organizationReconciler) going(ctx context.Context, binding client.Object) []reconcile.Request {
+func (r *organizationReconciler) enqueueForDeletedBinding(ctx context.Context, binding client.Object) []reconcile.Request {
 	name, _, _ := grant.ParseBindingName(binding.GetName())
 	org, err := find(ctx, r, types.NamespacedName{Name: name}, &accountsv1.Organization{})
 	if err != nil || org == nil || org.DeletionTimestamp == nil {
@@ -115,27 +115,27 @@ func (r *organizationReconciler) going(ctx context.Context, binding client.Objec
 	return requestsOf(types.NamespacedName{Name: name})
 }
 
-// bringing enqueues the Organizations whose own settings an object contains.
-func (r *organizationReconciler) bringing(ctx context.Context, o client.Object) []reconcile.Request {
+// enqueueForSettings enqueues the Organizations whose own settings an object contains.
+func (r *organizationReconciler) enqueueForSettings(ctx context.Context, o client.Object) []reconcile.Request {
 	if name := o.GetName(); name != accountsv1.MailTemplatesName && name != accountsv1.CredentialsName {
 		return nil
 	}
 	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: o.GetNamespace()})
 }
 
-// whenSomebodyCounts enqueues the Organization of a Membership or an Invitation if the
+// enqueueForSeatsAndOwners enqueues the Organization of a Membership or an Invitation if the
 // change affects its seats, its owners or mail that is held.
-func (r *organizationReconciler) whenSomebodyCounts() handler.EventHandler {
-	return upon(func(ctx context.Context, q queue, c change) {
-		key := types.NamespacedName{Name: organizationNamedBy(c.newest())}
+func (r *organizationReconciler) enqueueForSeatsAndOwners() handler.EventHandler {
+	return onEveryChange(func(ctx context.Context, q queue, c watchEvent) {
+		key := types.NamespacedName{Name: organizationNamedBy(c.lastKnown())}
 		org, err := find(ctx, r, key, &accountsv1.Organization{})
 		if err != nil || org == nil {
 			return // no such Organization; reading from a cache fails only while the process stops
 		}
 		counts := func(o client.Object) bool {
-			return isOwner(org, o) || len(heldOf(o.(reported), accountsv1.OrganizationReference{Name: "any"})) > 0
+			return isOwner(org, o) || len(organizationOfHeldMail(o.(objectWithConditions), accountsv1.OrganizationReference{Name: "any"})) > 0
 		}
-		if org.Spec.Seats != 0 || slices.ContainsFunc(c.seen(), counts) {
+		if org.Spec.Seats != 0 || slices.ContainsFunc(c.states(), counts) {
 			q.Add(reconcile.Request{NamespacedName: key})
 		}
 	})
@@ -159,7 +159,7 @@ func isOwner(org *accountsv1.Organization, o client.Object) bool {
 		return false
 	}
 	_, listed := org.Owner(m.Name)
-	return listed || org.Owns(m.Spec.Role)
+	return listed || org.IsOwnerRole(m.Spec.Role)
 }
 
 // Reconcile moves one Organization one step towards its desired state.
@@ -172,7 +172,7 @@ func (r *organizationReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	heldBefore := meta.IsStatusConditionTrue(org.Status.Conditions, accountsv1.ConditionMailHeld)
 	defer func() {
 		result, err = status.finish(ctx, r.Clock.Now(), result, err)
-		result = r.ClusterRoles.lookAgain(result)
+		result = r.ClusterRoles.requeueIfRightsChanged(result)
 		held := meta.FindStatusCondition(org.Status.Conditions, accountsv1.ConditionMailHeld)
 		if held != nil && !heldBefore && status.isSaved() {
 			r.Events.Eventf(org, nil, "Warning", accountsv1.ReasonMailHeld, "Mail", "%s", held.Message)
@@ -205,8 +205,8 @@ func (r *organizationReconciler) act(ctx context.Context, org *accountsv1.Organi
 			return err
 		}
 	}
-	for i := range plan.Found {
-		if err := r.Create(ctx, &plan.Found[i]); err != nil && !apierrors.IsAlreadyExists(err) {
+	for i := range plan.CreateFounders {
+		if err := r.Create(ctx, &plan.CreateFounders[i]); err != nil && !apierrors.IsAlreadyExists(err) {
 			return err
 		}
 	}

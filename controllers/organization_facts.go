@@ -23,7 +23,7 @@ import (
 func (r *organizationReconciler) observe(ctx context.Context, org *accountsv1.Organization) (organization.Facts, error) {
 	facts := organization.Facts{Now: r.Clock.Now(), Organization: org, Own: r.Namespace}
 	var err error
-	if facts.HomeTaken, err = homeTakenBy(ctx, r, org); err != nil {
+	if facts.HomeTaken, err = namespaceOwner(ctx, r, org); err != nil {
 		return facts, err
 	}
 	facts.Namespace, err = find(ctx, r, types.NamespacedName{Name: string(org.Spec.Namespace)}, &corev1.Namespace{})
@@ -41,7 +41,7 @@ func (r *organizationReconciler) observe(ctx context.Context, org *accountsv1.Or
 	if facts.Mail, err = r.Settings.Fault(ctx, org); err != nil {
 		return facts, err
 	}
-	facts.Held = r.held(ctx, org)
+	facts.MailHeld = r.countMailHeld(ctx, org)
 	if facts.Seats, err = r.seats(ctx, org); err != nil {
 		return facts, err
 	}
@@ -65,20 +65,20 @@ func (r *organizationReconciler) owners(ctx context.Context, org *accountsv1.Org
 	if !org.HasOwners() {
 		return nil, nil
 	}
-	shown, err := r.persons(ctx, r, org)
+	shown, err := r.ownerCandidates(ctx, r, org)
 	if err != nil {
 		return nil, err
 	}
 	if owners := organization.Owners(org, shown); slices.Equal(owners, org.Status.Owners) {
 		return owners, nil
 	}
-	people, err := r.persons(ctx, r.Live, org)
+	people, err := r.ownerCandidates(ctx, r.Live, org)
 	return organization.Owners(org, people), err
 }
 
-// persons reads the Memberships that Accounts hold and whose members are owners, were
+// ownerCandidates reads the Memberships that Accounts hold and whose members are owners, were
 // owners or are about to be.
-func (r *organizationReconciler) persons(ctx context.Context, reader client.Reader, org *accountsv1.Organization) ([]organization.Person, error) {
+func (r *organizationReconciler) ownerCandidates(ctx context.Context, reader client.Reader, org *accountsv1.Organization) ([]organization.Person, error) {
 	var memberships accountsv1.MembershipList
 	if err := readList(ctx, reader, &memberships, client.InNamespace(org.Spec.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
@@ -89,14 +89,14 @@ func (r *organizationReconciler) persons(ctx context.Context, reader client.Read
 		if string(m.Spec.OrganizationRef.Name) != org.Name || !isOwner(org, m) {
 			continue
 		}
-		holder, err := findHolder(ctx, r, client.ObjectKeyFromObject(m), m.Spec.Email)
+		holder, err := findMembershipOwner(ctx, r, client.ObjectKeyFromObject(m), m.Spec.Email)
 		if err == nil && holder != nil {
 			holder, err = find(ctx, reader, client.ObjectKeyFromObject(holder), &accountsv1.Account{})
 		}
 		if err != nil {
 			return nil, err
 		}
-		if holder == nil || holder.DeletionTimestamp != nil || !membership.Holds(holder, client.ObjectKeyFromObject(m), m.Spec.Email) {
+		if holder == nil || holder.DeletionTimestamp != nil || !membership.IsHeldBy(holder, client.ObjectKeyFromObject(m), m.Spec.Email) {
 			continue
 		}
 		leaving := slices.Contains(holder.Status.Leaving, accountsv1.MembershipReference{
@@ -116,11 +116,11 @@ func (r *organizationReconciler) rollout(ctx context.Context, org *accountsv1.Or
 	return membership.Rollout(org, memberships.Items, cluster), err
 }
 
-// held counts the people whose mail is held.
-func (r *organizationReconciler) held(ctx context.Context, org *accountsv1.Organization) int {
+// countMailHeld counts the people whose mail is held.
+func (r *organizationReconciler) countMailHeld(ctx context.Context, org *accountsv1.Organization) int {
 	names := map[string]struct{}{}
 	for _, list := range []client.ObjectList{&accountsv1.MembershipList{}, &accountsv1.InvitationList{}} {
-		for _, held := range requests(ctx, r, list, client.MatchingFields{byHeld: org.Name}) {
+		for _, held := range requests(ctx, r, list, client.MatchingFields{byMailHeld: org.Name}) {
 			names[held.Name] = struct{}{}
 		}
 	}
@@ -133,24 +133,24 @@ func (r *organizationReconciler) seats(ctx context.Context, org *accountsv1.Orga
 	if org.Spec.Seats == 0 {
 		return accountsv1.SeatsStatus{}, nil
 	}
-	shown, err := r.people(ctx, r, org, client.UnsafeDisableDeepCopy)
+	shown, err := r.seatCandidates(ctx, r, org, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return org.Status.Seats, err
 	}
 	if seats := seat.Assign(org, shown); equality.Semantic.DeepEqual(seats, org.Status.Seats) {
 		return seats, nil
 	}
-	people, err := r.people(ctx, r.Live, org)
+	people, err := r.seatCandidates(ctx, r.Live, org)
 	if err != nil {
 		return org.Status.Seats, err
 	}
 	return seat.Assign(org, people), nil
 }
 
-// people reads the objects that could have a seat. An accepted Invitation creates its
+// seatCandidates reads the objects that could have a seat. An accepted Invitation creates its
 // Membership before it is deleted. Reading the Invitations first therefore shows at least
 // one of the two.
-func (r *organizationReconciler) people(
+func (r *organizationReconciler) seatCandidates(
 	ctx context.Context, reader client.Reader, org *accountsv1.Organization, options ...client.ListOption,
 ) (seat.People, error) {
 	home := string(org.Spec.Namespace)

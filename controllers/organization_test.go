@@ -65,7 +65,7 @@ var _ = Describe("An Organization", func() {
 	It("becomes valid as soon as a missing ClusterRole is created", Label("K1"), func(ctx SpecContext) {
 		org := w.organization()
 		org.Spec.Permissions[0].ClusterRole = w.name
-		change(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: accountsv1.GrantableName}}, func(grantable *rbacv1.ClusterRole) {
+		watchEvent(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: accountsv1.GrantableName}}, func(grantable *rbacv1.ClusterRole) {
 			grantable.Rules[0].ResourceNames = append(grantable.Rules[0].ResourceNames, w.name)
 		})
 		create(ctx, org)
@@ -92,7 +92,7 @@ var _ = Describe("An Organization", func() {
 	})
 
 	It("withdraws the access of all members before its deletion completes, and restores it when it is created again", Label("K1", "K4"), func(ctx SpecContext) {
-		w.settled(ctx)
+		w.ready(ctx)
 		m, _ := w.active(ctx)
 		org := w.organization()
 		Expect(k8s.Delete(ctx, org)).To(Succeed())

@@ -33,17 +33,17 @@ func isDeleted(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Acco
 
 func isDemoted(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Account) {
 	GinkgoHelper()
-	change(ctx, m.DeepCopy(), func(m *accountsv1.Membership) { m.Spec.Role = "developer" })
+	watchEvent(ctx, m.DeepCopy(), func(m *accountsv1.Membership) { m.Spec.Role = "developer" })
 }
 
 func isSuspended(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Account) {
 	GinkgoHelper()
-	change(ctx, m.DeepCopy(), func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended })
+	watchEvent(ctx, m.DeepCopy(), func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended })
 }
 
 func isDenied(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Account) {
 	GinkgoHelper()
-	change(ctx, m.DeepCopy(), func(m *accountsv1.Membership) {
+	watchEvent(ctx, m.DeepCopy(), func(m *accountsv1.Membership) {
 		m.Spec.Permissions = []accountsv1.PermissionOverride{overrideOn("Deny", "manage", "home")}
 	})
 }
@@ -119,7 +119,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		m, a := w.owner(ctx, "ada")
 		isSuspended(ctx, m, a)
 		eventually(ctx, m, haveCondition("Ready", metav1.ConditionFalse, "LastOwner"))
-		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = "" })
+		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = "" })
 		eventually(ctx, m, haveState("Active"), beReady(), haveCondition("LastOwner", metav1.ConditionTrue, "LastOwner"))
 		w.owner(ctx, "grace")
 		quiet(ctx)
@@ -149,7 +149,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 				response.Body = frozen{response.Body, r.Context().Done(), thaw}
 			}
 			return response, err
-		}), postbox(), 4)
+		}), testNotifier(), 4)
 		DeferCleanup(func() {
 			close(thaw)
 			stop()

@@ -40,11 +40,11 @@ func (p *Policies) state(ctx context.Context, now time.Time) (guard.State, error
 	if err := errors.Join(readList(ctx, p, &policies, client.UnsafeDisableDeepCopy), readList(ctx, p, &bindings, client.UnsafeDisableDeepCopy)); err != nil {
 		return guard.State{}, err
 	}
-	return guard.Look(p.installed, guard.Set{Policies: policies.Items, Bindings: bindings.Items}, policy.Assign, now), nil
+	return guard.Observe(p.installed, guard.Set{Policies: policies.Items, Bindings: bindings.Items}, policy.AssignPolicyName, now), nil
 }
 
-// concern passes only events of the policies that Usher is installed with.
-func (p *Policies) concern() builder.WatchesOption {
+// onlyInstalledPolicies passes only events of the policies that Usher is installed with.
+func (p *Policies) onlyInstalledPolicies() builder.WatchesOption {
 	return builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
 		return slices.ContainsFunc(p.installed.Policies, func(want admissionregistrationv1.ValidatingAdmissionPolicy) bool {
 			return want.Name == o.GetName()

@@ -41,7 +41,7 @@ func vetting(ctx context.Context) {
 	var since time.Time
 	for _, o := range installed() {
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(o), o)).To(Succeed())
-		if at := o.GetCreationTimestamp().Add(guard.Settling); at.After(since) {
+		if at := o.GetCreationTimestamp().Add(guard.SettleTime); at.After(since) {
 			since = at
 		}
 	}
@@ -135,7 +135,7 @@ var _ = Describe("Missing policies of Usher", Label("K6", "C1"), func() {
 	BeforeEach(func(ctx SpecContext) { w = aWorld().governed(ctx) })
 
 	It("are reported by every Organization, whether they are absent, unbound, changed or not enforced", func(ctx SpecContext) {
-		org, other := w.organization(), aWorld().settled(ctx).organization()
+		org, other := w.organization(), aWorld().ready(ctx).organization()
 		eventually(ctx, org, haveCondition("PoliciesInForce", metav1.ConditionTrue, "Reconciled"))
 		var missing []string
 		gap(ctx)
@@ -150,11 +150,11 @@ var _ = Describe("Missing policies of Usher", Label("K6", "C1"), func() {
 			case 1:
 				Expect(k8s.Delete(ctx, theBinding(p.Name))).To(Succeed())
 			case 2:
-				change(ctx, p, func(p *admissionregistrationv1.ValidatingAdmissionPolicy) {
+				watchEvent(ctx, p, func(p *admissionregistrationv1.ValidatingAdmissionPolicy) {
 					p.Spec.MatchConditions = append(p.Spec.MatchConditions, admissionregistrationv1.MatchCondition{Name: "never", Expression: "false"})
 				})
 			case 3:
-				change(ctx, theBinding(p.Name), func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+				watchEvent(ctx, theBinding(p.Name), func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
 					b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Audit}
 				})
 			}
@@ -184,8 +184,8 @@ var _ = Describe("Missing policies of Usher", Label("K6", "C1"), func() {
 		mary, marys := w.joined(ctx, "mary", "deputy")
 		roses := w.accept(ctx, "rose", w.name+"-rose")
 		john, paul := w.membership("john"), w.membership("paul")
-		change(ctx, john, allow)
-		change(ctx, paul, func(m *accountsv1.Membership) { m.Spec.Role = "deputy" })
+		watchEvent(ctx, john, allow)
+		watchEvent(ctx, paul, func(m *accountsv1.Membership) { m.Spec.Role = "deputy" })
 		_, neds := w.joined(ctx, "ned", "developer")
 		without := map[string]*accountsv1.Membership{"mary": mary, "rose": rose, "john": john, "paul": paul}
 		nothingNew := func(why string) {
@@ -210,9 +210,9 @@ var _ = Describe("Missing policies of Usher", Label("K6", "C1"), func() {
 		_, kates := w.joined(ctx, "kate", "deputy")
 		w.has(ctx, "kate", kates, w.managing())
 		for _, m := range without {
-			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended })
+			watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended })
 			eventually(ctx, m, haveState("Inactive"), haveCondition("Ready", metav1.ConditionTrue, "Suspended"))
-			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchActive })
+			watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchActive })
 			eventually(ctx, m, haveState("Active"), beReady())
 		}
 		w.has(ctx, "mary", marys, w.managing())

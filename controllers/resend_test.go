@@ -22,7 +22,7 @@ import (
 // askForResend annotates an object as an owner does, with the current time.
 func askForResend(ctx context.Context, o client.Object) {
 	GinkgoHelper()
-	change(ctx, o, func(o client.Object) {
+	watchEvent(ctx, o, func(o client.Object) {
 		annotations := o.GetAnnotations()
 		if annotations == nil {
 			annotations = map[string]string{}
@@ -68,13 +68,13 @@ func (w world) invitationMails(person string) []inbox.Message {
 }
 
 // standings returns the status of the links in all mails to Jane, oldest first.
-func (w world) standings(ctx context.Context) []invitation.Standing {
+func (w world) standings(ctx context.Context) []invitation.LinkStatus {
 	GinkgoHelper()
 	const person = "jane"
 	inv, org := w.invitation(person), w.organization()
 	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(inv), inv)).To(Succeed())
 	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
-	var all []invitation.Standing
+	var all []invitation.LinkStatus
 	for _, m := range w.invitationMails(person) {
 		offer := invitation.Offer{Invitation: inv, Organization: org, Membership: w.membership(person)}
 		all = append(all, offer.Check(linkIn(m), keys, now.Now()))
@@ -85,7 +85,7 @@ func (w world) standings(ctx context.Context) []invitation.Standing {
 var _ = Describe("An invitation that is sent again", func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	DescribeTable("has a new link and a new week, and the old link no longer works,",
 		Label("A7", "D7"), func(ctx SpecContext, ended string, end func(ctx SpecContext)) {
@@ -101,9 +101,9 @@ var _ = Describe("An invitation that is sent again", func() {
 			}
 			eventually(ctx, inv, haveState(ended))
 			before := len(w.invitationMails("jane"))
-			wanted := Not(Equal(invitation.Open))
+			wanted := Not(Equal(invitation.LinkOpen))
 			if ended == "Pending" {
-				wanted = Equal(invitation.Open)
+				wanted = Equal(invitation.LinkOpen)
 			}
 			for _, s := range w.standings(ctx) {
 				Expect(s).To(wanted)
@@ -114,9 +114,9 @@ var _ = Describe("An invitation that is sent again", func() {
 			eventually(ctx, m, haveState("Invited"), beReady())
 			Expect(w.invitationMails("jane")).To(HaveLen(before + 1))
 			standings := w.standings(ctx)
-			Expect(standings[before]).To(Equal(invitation.Open))
+			Expect(standings[before]).To(Equal(invitation.LinkOpen))
 			for _, s := range standings[:before] {
-				Expect(s).To(Equal(invitation.Superseded))
+				Expect(s).To(Equal(invitation.LinkSuperseded))
 			}
 			Expect(inv.Status.ExpirationTime.Sub(inv.Status.Attempt.ClaimTime.Time)).To(Equal(7 * 24 * time.Hour))
 		},
@@ -202,7 +202,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		eventually(ctx, last, haveState("Sending"), haveCondition("Reconciling", metav1.ConditionTrue, "ResendLimited"))
 		Expect(w.invitationMails("john")).To(HaveLen(5))
 
-		elsewhere := aWorld().settled(ctx)
+		elsewhere := aWorld().ready(ctx)
 		first := elsewhere.invitation("john")
 		first.Spec.Email = w.email("john")
 		create(ctx, first)
@@ -259,7 +259,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		askForResend(ctx, m)
 		eventually(ctx, inv, haveState("Pending"), beReady(), HaveField("Status.Attempt.Number", BeEquivalentTo(2)))
 
-		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.PhoneNumber = right })
+		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.PhoneNumber = right })
 		askForResend(ctx, m)
 		eventually(ctx, inv, haveState("Pending"), beReady(), haveCondition("ResendBlocked", metav1.ConditionTrue, "TermsChanged"))
 		quiet(ctx)
@@ -285,14 +285,14 @@ var _ = Describe("An invitation that is sent again", func() {
 		letters.SetFault(nil)
 		askForResend(ctx, m)
 		eventually(ctx, inv, haveState("Pending"), beReady())
-		Expect(w.standings(ctx)).To(ConsistOf(invitation.Open))
+		Expect(w.standings(ctx)).To(ConsistOf(invitation.LinkOpen))
 	})
 
 	It("reports a request that cannot be read", func(ctx SpecContext) {
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
-		change(ctx, inv, func(inv *accountsv1.Invitation) {
+		watchEvent(ctx, inv, func(inv *accountsv1.Invitation) {
 			metav1.SetMetaDataAnnotation(&inv.ObjectMeta, accountsv1.ResendAnnotation, "please")
 		})
 		eventually(ctx, inv, haveCondition("ResendBlocked", metav1.ConditionTrue, "ResendInvalid"), beReady())
@@ -314,7 +314,7 @@ var _ = Describe("An invitation that is sent again", func() {
 
 var _ = Describe("An invitation that is declined", func() {
 	It("is Declined and Ready, its link no longer works, and the owner gets the reason", Label("E7", "K2", "C8"), func(ctx SpecContext) {
-		w := aWorld().settled(ctx)
+		w := aWorld().ready(ctx)
 		w.owned(ctx)
 		m := w.invited(ctx, "jane")
 		inv := w.invitation("jane")
@@ -323,7 +323,7 @@ var _ = Describe("An invitation that is declined", func() {
 			haveMessage("Ready", "I have changed jobs."))
 		eventually(ctx, m, haveState("Declined"), beReady())
 		Expect(health(ctx, m)).To(BeEquivalentTo("Current"))
-		Expect(w.standings(ctx)).To(ConsistOf(invitation.Declined))
+		Expect(w.standings(ctx)).To(ConsistOf(invitation.LinkDeclined))
 		Eventually(func() []string { return w.mailsTo("ada", "I have changed jobs.") }).Should(HaveLen(1))
 	})
 })

@@ -23,7 +23,7 @@ import (
 func (w world) limited(ctx context.Context, seats int32) {
 	GinkgoHelper()
 	org := w.organization()
-	change(ctx, org, func(o *accountsv1.Organization) {
+	watchEvent(ctx, org, func(o *accountsv1.Organization) {
 		o.Spec.Seats = seats
 		o.Spec.Roles[1].Seat = accountsv1.SeatFree
 	})
@@ -56,7 +56,7 @@ func (w world) mailed() map[string]int {
 var _ = Describe("A seat limit", Label("D2"), func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	It("lets no further member in, sends no mail, and continues automatically when a seat becomes free", func(ctx SpecContext) {
 		w.limited(ctx, 1)
@@ -102,7 +102,7 @@ var _ = Describe("A seat limit", Label("D2"), func() {
 		eventually(ctx, jane, haveState("Invited"), beReady())
 		w.accept(ctx, "jane", w.name+"-jane")
 		eventually(ctx, jane, haveState("Active"), beReady())
-		change(ctx, jane, func(m *accountsv1.Membership) { m.Spec.Role = "developer" })
+		watchEvent(ctx, jane, func(m *accountsv1.Membership) { m.Spec.Role = "developer" })
 		eventually(ctx, jane, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "SeatsExhausted"))
 		Eventually(func() []string { return w.access(ctx) }).Should(BeEmpty())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Seats = 2 })
@@ -129,7 +129,7 @@ var _ = Describe("A seat limit", Label("D2"), func() {
 
 	It("is never exceeded, even with fifty concurrent applies and acceptances on two controllers", func(ctx SpecContext) {
 		const seats, people = 20, 50
-		DeferCleanup(startUsher(context.Background(), usherAPI, postbox(), 4))
+		DeferCleanup(startUsher(context.Background(), usherAPI, testNotifier(), 4))
 		w.limited(ctx, seats)
 		var applied sync.WaitGroup
 		for i := range people {

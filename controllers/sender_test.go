@@ -22,7 +22,7 @@ var _ = Describe("Mail", Label("K8"), func() {
 	)
 
 	BeforeEach(func(ctx SpecContext) {
-		w = aWorld().settled(ctx)
+		w = aWorld().ready(ctx)
 		var err error
 		theirs, err = inbox.Start(inbox.Options{})
 		Expect(err).NotTo(HaveOccurred())

@@ -64,7 +64,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		(&membershipReconciler{
 			Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace,
 			ClusterRoles: roles, Policies: policies, Workers: o.Workers,
-			Pace: rate.NewLimiter(pace, o.Workers), Prompt: rate.NewLimiter(membership.PromptReports, membership.PromptReports),
+			BindingLimiter: rate.NewLimiter(pace, o.Workers), ReportLimiter: rate.NewLimiter(membership.PromptReports, membership.PromptReports),
 		}).SetupWithManager(mgr),
 		(&invitationReconciler{
 			Client: c, Live: live, Clock: o.Clock, Events: recorder, Notifier: o.Notifier,

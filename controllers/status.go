@@ -29,8 +29,8 @@ const (
 	conflictPause = 200 * time.Millisecond
 )
 
-// reported is an object whose status has conditions.
-type reported interface {
+// objectWithConditions is an object whose status has conditions.
+type objectWithConditions interface {
 	client.Object
 	GetConditions() []metav1.Condition
 	SetConditions(conditions []metav1.Condition)
@@ -40,12 +40,12 @@ type reported interface {
 // every path.
 type tracker struct {
 	client client.Client
-	object reported
+	object objectWithConditions
 	saved  any
 }
 
 // track returns a tracker that starts with the object's present status.
-func track(c client.Client, object reported) *tracker {
+func track(c client.Client, object objectWithConditions) *tracker {
 	return &tracker{client: c, object: object, saved: statusOf(object)}
 }
 

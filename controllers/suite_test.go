@@ -120,11 +120,11 @@ var _ = BeforeSuite(func() {
 	keys, err = invitation.ParseKeyring(map[string][]byte{invitation.FirstKeyName(): make([]byte, invitation.KeySize)})
 	Expect(err).NotTo(HaveOccurred())
 
-	stopUsher = startUsher(context.Background(), usherAPI, postbox(), 4)
+	stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4)
 	DeferCleanup(func() { stopUsher() })
 	// Objects written in the second in which the policies come into force count as written
 	// before.
-	Eventually(func() time.Duration { return time.Since(installed) }).WithTimeout(time.Minute).Should(BeNumerically(">", guard.Settling+2*time.Second))
+	Eventually(func() time.Duration { return time.Since(installed) }).WithTimeout(time.Minute).Should(BeNumerically(">", guard.SettleTime+2*time.Second))
 })
 
 // tokenFile lists the users with their tokens, which are their names. An API server only looks
@@ -168,22 +168,22 @@ func install(ctx context.Context, dirs ...string) {
 // stopUsher stops the instance of Usher that all specs share.
 var stopUsher func()
 
-// postbox returns a Notifier that mails to letters.
-func postbox() *notifier.Notifier {
+// testNotifier returns a Notifier that mails to letters.
+func testNotifier() *notifier.Notifier {
 	GinkgoHelper()
 	server, err := email.ParseURL(letters.SMTPURL())
 	Expect(err).NotTo(HaveOccurred())
 	portal, err := url.Parse("https://accounts.example.com")
 	Expect(err).NotTo(HaveOccurred())
 	return &notifier.Notifier{
-		Mailer:    email.NewSMTP(email.Config{Server: server}),
-		Texter:    telephones,
-		Chatter:   chat.New(chat.Config{AllowLoopback: true}),
-		Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
-		From:      netmail.Address{Name: "Usher", Address: "usher@example.com"},
-		PortalURL: portal,
-		Holder:    fresh("usher"),
-		Deadline:  email.SendDeadline,
+		Mailer:     email.NewSMTP(email.Config{Server: server}),
+		Texter:     telephones,
+		Chatter:    chat.New(chat.Config{AllowLoopback: true}),
+		Keys:       func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		From:       netmail.Address{Name: "Usher", Address: "usher@example.com"},
+		PortalURL:  portal,
+		ClaimOwner: fresh("usher"),
+		Deadline:   email.SendDeadline,
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // turnJane suspends Jane's Membership or makes it active again.
 func (w world) turnJane(ctx context.Context, to accountsv1.MembershipSwitch) {
 	GinkgoHelper()
-	change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.State = to })
+	watchEvent(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.State = to })
 }
 
 // beSuspended matches a suspended Membership: it is Ready, and nothing is granted.
@@ -38,7 +38,7 @@ func beNotSuspended() gomegatypes.GomegaMatcher {
 var _ = Describe("A suspended Membership", Label("D7"), func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	It("loses all access within seconds, keeps its Account and its seat, and gets the access back when it is active, without a mail", Label("K4"), func(ctx SpecContext) {
 		w.limited(ctx, 1)
@@ -52,7 +52,7 @@ var _ = Describe("A suspended Membership", Label("D7"), func() {
 		john := w.membership("john")
 		create(ctx, john)
 		eventually(ctx, john, haveState("Failed"))
-		told(w, "jane", 2)
+		waitForEvents(w, "jane", 2)
 		quiet(ctx)
 		mails := w.mailed()
 
@@ -76,7 +76,7 @@ var _ = Describe("A suspended Membership", Label("D7"), func() {
 		jane := w.enlist(ctx, "jane", "developer")
 		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
 		w.comesToHave(ctx, "jane", jane)
-		change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
+		watchEvent(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Roles[1].Grants = append(o.Spec.Roles[1].Grants, grantOn("dashboards", "staging"))
 		})

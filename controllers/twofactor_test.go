@@ -32,7 +32,7 @@ func say(ctx context.Context, a *accountsv1.Account, twoFactor accountsv1.TwoFac
 var _ = Describe("A required second factor", Label("A10"), func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	It("has a grace period; after that, access is withdrawn until it is enrolled", func(ctx SpecContext) {
 		m, a := w.active(ctx)
@@ -94,7 +94,7 @@ var _ = Describe("A required second factor", Label("A10"), func() {
 
 	It("is known from the annotation of the Account if its status is lost", func(ctx SpecContext) {
 		m, a := w.active(ctx)
-		change(ctx, a, func(a *accountsv1.Account) { a.Annotations[accountsv1.TwoFactorAnnotation] = "Enrolled" })
+		watchEvent(ctx, a, func(a *accountsv1.Account) { a.Annotations[accountsv1.TwoFactorAnnotation] = "Enrolled" })
 		w.requireTwoFactor(ctx, 60)
 		now.PutForward(time.Hour)
 		poke(ctx, m)

@@ -27,7 +27,7 @@ func delivered(name, result string, tries int) gomegatypes.GomegaMatcher {
 var _ = Describe("A message whose answer is lost", Label("K8"), func() {
 	var w world
 
-	BeforeEach(func(ctx SpecContext) { w = aWorld().settled(ctx) })
+	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
 	// wait lets time pass for an Invitation.
 	wait := func(ctx SpecContext, inv *accountsv1.Invitation, long time.Duration) {

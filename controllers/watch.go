@@ -44,8 +44,8 @@ func requests(ctx context.Context, r client.Reader, list client.ObjectList, opti
 // queue is the work queue of a controller.
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// change is one watch event of an object.
-type change struct {
+// watchEvent is one watch event of an object.
+type watchEvent struct {
 	// before is nil if the object is new, after is nil if it was deleted.
 	before, after client.Object
 	// initial reports that the object is part of the first list after the start of Usher
@@ -53,42 +53,42 @@ type change struct {
 	initial bool
 }
 
-// newest returns the last known state of the object.
-func (c change) newest() client.Object {
+// lastKnown returns the last known state of the object.
+func (c watchEvent) lastKnown() client.Object {
 	if c.after == nil {
 		return c.before
 	}
 	return c.after
 }
 
-// seen returns the states before and after the change that exist.
-func (c change) seen() []client.Object {
+// states returns the states before and after the change that exist.
+func (c watchEvent) states() []client.Object {
 	return slices.DeleteFunc([]client.Object{c.before, c.after}, func(o client.Object) bool { return o == nil })
 }
 
-// upon returns an event handler that calls ask for every change of an object.
-func upon(ask func(ctx context.Context, q queue, c change)) handler.EventHandler {
+// onEveryChange returns an event handler that calls ask for every change of an object.
+func onEveryChange(ask func(ctx context.Context, q queue, c watchEvent)) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
-			ask(ctx, q, change{after: e.Object, initial: e.IsInInitialList})
+			ask(ctx, q, watchEvent{after: e.Object, initial: e.IsInInitialList})
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-			ask(ctx, q, change{before: e.ObjectOld, after: e.ObjectNew})
+			ask(ctx, q, watchEvent{before: e.ObjectOld, after: e.ObjectNew})
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
-			ask(ctx, q, change{before: e.Object})
+			ask(ctx, q, watchEvent{before: e.Object})
 		},
 	}
 }
 
-// whenOrganizationChanges enqueues the objects of an Organization that a change of it
+// enqueueForOrganization enqueues the objects of an Organization that a change of it
 // affects: either all of them, or only those whose seats or ownership changed.
-func whenOrganizationChanges(r client.Reader, list func() client.ObjectList) handler.EventHandler {
-	return upon(func(ctx context.Context, q queue, c change) {
+func enqueueForOrganization(r client.Reader, list func() client.ObjectList) handler.EventHandler {
+	return onEveryChange(func(ctx context.Context, q queue, c watchEvent) {
 		before, existed := c.before.(*accountsv1.Organization)
 		after, exists := c.after.(*accountsv1.Organization)
-		if !existed || !exists || concernsAll(before, after) {
-			addUnhurried(q, requests(ctx, r, list(), client.MatchingFields{byOrganization: c.newest().GetName()})...)
+		if !existed || !exists || affectsAllMembers(before, after) {
+			addAtLowPriority(q, requests(ctx, r, list(), client.MatchingFields{byOrganization: c.lastKnown().GetName()})...)
 			return
 		}
 		names := append(seat.Changed(before.Status.Seats, after.Status.Seats), changedOwners(before.Status.Owners, after.Status.Owners)...)
@@ -98,8 +98,8 @@ func whenOrganizationChanges(r client.Reader, list func() client.ObjectList) han
 	})
 }
 
-// concernsAll reports whether a change of an Organization affects every object in it.
-func concernsAll(before, after *accountsv1.Organization) bool {
+// affectsAllMembers reports whether a change of an Organization affects every object in it.
+func affectsAllMembers(before, after *accountsv1.Organization) bool {
 	full := func(org *accountsv1.Organization) bool {
 		taken := org.Status.Seats.Taken
 		return taken != nil && *taken >= org.Spec.Seats
@@ -108,15 +108,15 @@ func concernsAll(before, after *accountsv1.Organization) bool {
 		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
 		before.Annotations[accountsv1.ReleaseMailAnnotation] != after.Annotations[accountsv1.ReleaseMailAnnotation] ||
 		full(before) != full(after) ||
-		message(before, accountsv1.ConditionNamespaceReady) != message(after, accountsv1.ConditionNamespaceReady) ||
-		message(before, accountsv1.ConditionCatalogueValid) != message(after, accountsv1.ConditionCatalogueValid) ||
-		message(before, accountsv1.ConditionPoliciesInForce) != message(after, accountsv1.ConditionPoliciesInForce)
+		conditionMessage(before, accountsv1.ConditionNamespaceReady) != conditionMessage(after, accountsv1.ConditionNamespaceReady) ||
+		conditionMessage(before, accountsv1.ConditionCatalogueValid) != conditionMessage(after, accountsv1.ConditionCatalogueValid) ||
+		conditionMessage(before, accountsv1.ConditionPoliciesInForce) != conditionMessage(after, accountsv1.ConditionPoliciesInForce)
 }
 
-// message returns the message of a condition. The three conditions that use it cover the
+// conditionMessage returns the message of a condition. The three conditions that use it cover the
 // owner of the home namespace, Usher's own rights and Usher's policies. They change what
 // can be granted without a change of the spec.
-func message(org *accountsv1.Organization, conditionType string) string {
+func conditionMessage(org *accountsv1.Organization, conditionType string) string {
 	if c := meta.FindStatusCondition(org.Status.Conditions, conditionType); c != nil {
 		return c.Message
 	}
@@ -139,9 +139,9 @@ func changedOwners(before, after []accountsv1.OwnerStatus) []string {
 	return names
 }
 
-// addUnhurried enqueues objects behind those that changed themselves. A change of a
+// addAtLowPriority enqueues objects behind those that changed themselves. A change of a
 // catalogue must not delay the change of one person.
-func addUnhurried(q queue, found ...reconcile.Request) {
+func addAtLowPriority(q queue, found ...reconcile.Request) {
 	add(q, handler.LowPriority, 0, found)
 }
 
@@ -163,10 +163,12 @@ func add(q queue, priority int, after time.Duration, found []reconcile.Request) 
 	}
 }
 
-// unhurried returns a handler that enqueues, on any change of an object, the objects that
+// enqueueAtLowPriority returns a handler that enqueues, on any change of an object, the objects that
 // it affects.
-func unhurried(concerned handler.MapFunc) handler.EventHandler {
-	return upon(func(ctx context.Context, q queue, c change) { addUnhurried(q, concerned(ctx, c.newest())...) })
+func enqueueAtLowPriority(concerned handler.MapFunc) handler.EventHandler {
+	return onEveryChange(func(ctx context.Context, q queue, c watchEvent) {
+		addAtLowPriority(q, concerned(ctx, c.lastKnown())...)
+	})
 }
 
 // bindingPause is the delay between an event of a RoleBinding and the reconciliation of
@@ -176,17 +178,17 @@ func unhurried(concerned handler.MapFunc) handler.EventHandler {
 // conflict.
 const bindingPause = 100 * time.Millisecond
 
-// afterPause returns a handler that enqueues, on any change of a RoleBinding, the objects
+// enqueueForBinding returns a handler that enqueues, on any change of a RoleBinding, the objects
 // that it affected before and affects now. They are enqueued after bindingPause. If Usher
 // made the change itself, they are enqueued in time for the report.
-func afterPause(concerned handler.MapFunc, ours func(change) bool) handler.EventHandler {
-	return upon(func(ctx context.Context, q queue, c change) {
+func enqueueForBinding(concerned handler.MapFunc, ours func(watchEvent) bool) handler.EventHandler {
+	return onEveryChange(func(ctx context.Context, q queue, c watchEvent) {
 		own := ours(c)
-		for _, o := range c.seen() {
+		for _, o := range c.states() {
 			found := concerned(ctx, o)
 			switch {
 			case c.initial:
-				addUnhurried(q, found...)
+				addAtLowPriority(q, found...)
 			case own:
 				addReports(q, found...)
 			default:
@@ -198,61 +200,61 @@ func afterPause(concerned handler.MapFunc, ours func(change) bool) handler.Event
 	})
 }
 
-// whenNamespaceChanges returns a handler that enqueues the objects that a namespace
+// enqueueForNamespace returns a handler that enqueues the objects that a namespace
 // affects, by its old labels and by its new ones.
-func whenNamespaceChanges(concerned handler.MapFunc) handler.EventHandler {
+func enqueueForNamespace(concerned handler.MapFunc) handler.EventHandler {
 	same := func(before, after client.Object) bool {
 		return before != nil && after != nil && maps.Equal(before.GetLabels(), after.GetLabels()) &&
 			before.GetDeletionTimestamp().IsZero() == after.GetDeletionTimestamp().IsZero()
 	}
-	return upon(func(ctx context.Context, q queue, c change) {
+	return onEveryChange(func(ctx context.Context, q queue, c watchEvent) {
 		if c.initial || same(c.before, c.after) {
 			return
 		}
-		for _, o := range c.seen() {
-			addUnhurried(q, concerned(ctx, o)...)
+		for _, o := range c.states() {
+			addAtLowPriority(q, concerned(ctx, o)...)
 		}
 	})
 }
 
-// whenClusterRoleChanges returns a handler that enqueues the objects whose catalogue
+// enqueueForClusterRole returns a handler that enqueues the objects whose catalogue
 // names a ClusterRole. If the ClusterRole can decide what Usher may bind, it enqueues all
 // objects. Their reconcilers requeue them once more, when the API server has surely taken
 // up the change (see ClusterRoles.lookAgain).
-func whenClusterRoleChanges(roles *ClusterRoles, naming, everybody handler.MapFunc) handler.EventHandler {
+func enqueueForClusterRole(roles *ClusterRoles, naming, everybody handler.MapFunc) handler.EventHandler {
 	same := func(before, after client.Object) bool {
 		return before != nil && after != nil &&
 			equality.Semantic.DeepEqual(before.(*rbacv1.ClusterRole).Rules, after.(*rbacv1.ClusterRole).Rules)
 	}
-	return upon(func(ctx context.Context, q queue, c change) {
+	return onEveryChange(func(ctx context.Context, q queue, c watchEvent) {
 		switch {
 		case c.initial || same(c.before, c.after):
-		case !slices.ContainsFunc(c.seen(), lendsRights):
-			addUnhurried(q, naming(ctx, c.newest())...)
+		case !slices.ContainsFunc(c.states(), allowsBinding):
+			addAtLowPriority(q, naming(ctx, c.lastKnown())...)
 		default:
-			roles.forget()
-			addUnhurried(q, everybody(ctx, c.newest())...)
+			roles.invalidate()
+			addAtLowPriority(q, everybody(ctx, c.lastKnown())...)
 		}
 	})
 }
 
-// lendsRights reports whether a ClusterRole allows its subjects to bind roles. Usher may
+// allowsBinding reports whether a ClusterRole allows its subjects to bind roles. Usher may
 // be one of the subjects.
-func lendsRights(role client.Object) bool {
+func allowsBinding(role client.Object) bool {
 	return slices.ContainsFunc(role.(*rbacv1.ClusterRole).Rules, func(r rbacv1.PolicyRule) bool {
 		return slices.Contains(r.Verbs, "bind") || slices.Contains(r.Verbs, rbacv1.VerbAll)
 	})
 }
 
-// sameName enqueues the object with the same namespace and name.
-func sameName(_ context.Context, o client.Object) []reconcile.Request {
+// enqueueForSameName enqueues the object with the same namespace and name.
+func enqueueForSameName(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(o)}}
 }
 
-// theRecorded enqueues the Memberships in an Account's record, or the Invitations with
+// enqueueForAccountRecord enqueues the Memberships in an Account's record, or the Invitations with
 // the same names.
-func theRecorded(_ context.Context, account client.Object) []reconcile.Request {
-	return requestsOf(recorded(account)...)
+func enqueueForAccountRecord(_ context.Context, account client.Object) []reconcile.Request {
+	return requestsOf(recordedMemberships(account)...)
 }
 
 // requestsOf returns a reconcile request for each name that is not empty.
@@ -266,8 +268,8 @@ func requestsOf(names ...types.NamespacedName) []reconcile.Request {
 	return found
 }
 
-// whenGone passes only delete events.
-func whenGone() builder.WatchesOption {
+// onlyDeletions passes only delete events.
+func onlyDeletions() builder.WatchesOption {
 	return builder.WithPredicates(predicate.Funcs{
 		CreateFunc:  func(event.CreateEvent) bool { return false },
 		UpdateFunc:  func(event.UpdateEvent) bool { return false },
@@ -275,9 +277,9 @@ func whenGone() builder.WatchesOption {
 	})
 }
 
-// whenOwnersChange passes only update events of Organizations whose list of owners
+// onlyOwnerChanges passes only update events of Organizations whose list of owners
 // changed.
-func whenOwnersChange() builder.WatchesOption {
+func onlyOwnerChanges() builder.WatchesOption {
 	return builder.WithPredicates(predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
@@ -288,9 +290,9 @@ func whenOwnersChange() builder.WatchesOption {
 	})
 }
 
-// unlessProgress drops events of Organizations whose only change is the progress of a
+// ignoreRolloutProgress drops events of Organizations whose only change is the progress of a
 // rollout. The progress is counted again on its own schedule.
-func unlessProgress() builder.ForOption {
+func ignoreRolloutProgress() builder.ForOption {
 	still := func(o client.Object) *accountsv1.Organization {
 		org := *o.(*accountsv1.Organization)
 		org.ResourceVersion, org.ManagedFields, org.Status.Rollout = "", nil, accountsv1.RolloutStatus{}

@@ -92,8 +92,8 @@ func namespace(name string) *corev1.Namespace {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
-// settled creates an Organization and its namespaces, and waits until it is ready.
-func (w world) settled(ctx context.Context) world {
+// ready creates an Organization and its namespaces, and waits until it is ready.
+func (w world) ready(ctx context.Context) world {
 	GinkgoHelper()
 	create(ctx, namespace(w.staging()), w.organization())
 	eventually(ctx, w.organization(), beReady())
@@ -294,8 +294,8 @@ func (w world) mailsTo(person, part string) []string {
 	return raw
 }
 
-// change applies a change to the newest version of an object.
-func change[T client.Object](ctx context.Context, o T, how func(T)) {
+// watchEvent applies a change to the newest version of an object.
+func watchEvent[T client.Object](ctx context.Context, o T, how func(T)) {
 	GinkgoHelper()
 	Eventually(func() error {
 		if err := k8s.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
@@ -324,7 +324,7 @@ func changeStatus[T client.Object](ctx context.Context, o T, how func(T)) {
 func (w world) reorganize(ctx context.Context, how func(*accountsv1.Organization)) {
 	GinkgoHelper()
 	org := w.organization()
-	change(ctx, org, how)
+	watchEvent(ctx, org, how)
 	eventually(ctx, org, HaveField("Status.ObservedGeneration", HaveValue(Equal(org.Generation))))
 }
 

@@ -158,9 +158,9 @@ type Grant struct {
 	Resources []CatalogueName `json:"resources,omitempty"`
 }
 
-// Counted reports whether a member with the role takes a seat if the
+// TakesSeat reports whether a member with the role takes a seat if the
 // Organization limits its seats.
-func (r Role) Counted() bool {
+func (r Role) TakesSeat() bool {
 	if r.Seat == "" {
 		return r.Standing != StandingGuest
 	}

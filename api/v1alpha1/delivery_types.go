@@ -263,5 +263,5 @@ const (
 // was never confirmed. Used for events.
 const ReasonUnconfirmed = "Unconfirmed"
 
-// Begun reports whether the message was ever claimed.
-func (d Delivery) Begun() bool { return d.Tries != 0 }
+// Claimed reports whether the message was ever claimed.
+func (d Delivery) Claimed() bool { return d.Tries != 0 }

@@ -383,8 +383,8 @@ func (o *Organization) Grants(role Role) []Grant {
 	return slices.Concat(role.Grants, o.Spec.DefaultGrants)
 }
 
-// Owns reports whether a role of the Organization makes its members owners.
-func (o *Organization) Owns(name CatalogueName) bool {
+// IsOwnerRole reports whether a role of the Organization makes its members owners.
+func (o *Organization) IsOwnerRole(name CatalogueName) bool {
 	role, found := o.Role(name)
 	return found && role.Standing == StandingOwner
 }

@@ -34,11 +34,11 @@ const MembershipsAnnotation = "accounts.usher.dev/memberships"
 // Usher does not mail it again on its own. Only the controller writes it.
 const MailedAnnotation = "accounts.usher.dev/mailed"
 
-// MadeForMembershipAnnotation records, on an Invitation, that Usher created it
+// CreatedForMembershipAnnotation records, on an Invitation, that Usher created it
 // for the Membership of the same name. The owner reference records the same,
 // but does not survive every restore. Only the controller writes it, when it
 // creates the Invitation.
-const MadeForMembershipAnnotation = "accounts.usher.dev/made-for-membership"
+const CreatedForMembershipAnnotation = "accounts.usher.dev/made-for-membership"
 
 // FoundersAnnotation is the durable record, on an Organization, of the founders
 // whose Memberships Usher has created: names, sorted and separated by commas.

@@ -23,8 +23,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Assign is the name of the policy that checks whether a user can assign a role.
-const Assign = "usher-assign"
+// AssignPolicyName is the name of the policy that checks whether a user can assign a role.
+const AssignPolicyName = "usher-assign"
 
 //go:embed *.yaml
 var files embed.FS
@@ -36,12 +36,12 @@ func All() (
 	bindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding,
 	err error,
 ) {
-	names, err := listed()
+	names, err := listedFiles()
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, name := range names {
-		documents, err := documentsOf(name)
+		documents, err := readDocuments(name)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read %s: %w", name, err)
 		}
@@ -60,8 +60,8 @@ func All() (
 	return policies, bindings, nil
 }
 
-// listed returns the names of the files that kustomize applies.
-func listed() ([]string, error) {
+// listedFiles returns the names of the files that kustomize applies.
+func listedFiles() ([]string, error) {
 	raw, err := files.ReadFile("kustomization.yaml")
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func listed() ([]string, error) {
 	return kustomization.Resources, nil
 }
 
-func documentsOf(name string) (documents [][]byte, err error) {
+func readDocuments(name string) (documents [][]byte, err error) {
 	raw, err := files.ReadFile(name)
 	if err != nil {
 		return nil, err

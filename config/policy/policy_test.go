@@ -50,8 +50,8 @@ func TestEveryFileIsListedAndHoldsThePolicyThatItIsNamedAfter(t *testing.T) {
 	if diff := cmp.Diff(expected, names); diff != "" {
 		t.Errorf("All does not return the policy of each file, sorted by name (-files +policies):\n%s", diff)
 	}
-	if !slices.Contains(names, policy.Assign) {
-		t.Errorf("no policy has the name %s", policy.Assign)
+	if !slices.Contains(names, policy.AssignPolicyName) {
+		t.Errorf("no policy has the name %s", policy.AssignPolicyName)
 	}
 }
 

@@ -43,8 +43,8 @@ type Facts struct {
 	// Belongings are the Memberships that the Account holds, in the order of the record,
 	// with their Organizations.
 	Belongings []Belonging
-	// Going are the Memberships in the record that are being deleted.
-	Going []types.NamespacedName
+	// Leaving are the Memberships in the record that are being deleted.
+	Leaving []types.NamespacedName
 	// Retained are the Memberships in the record that their Organizations list as owners.
 	// The member cannot leave them until the Organization releases the owner.
 	Retained []types.NamespacedName
@@ -55,8 +55,8 @@ type Facts struct {
 	// Only used while a request for them is open.
 	UserNames []string
 
-	// Holder names this process in claims.
-	Holder string
+	// ClaimOwner names this process in claims.
+	ClaimOwner string
 	// SendDeadline is the time after which a send has certainly ended.
 	SendDeadline time.Duration
 	// MailDomain is the right-hand side of Message-IDs.
@@ -101,7 +101,7 @@ func Decide(f Facts) Plan {
 	if f.abandoned() {
 		return Plan{Discard: true}
 	}
-	if f.settling() {
+	if f.acceptanceInFlight() {
 		return Plan{After: f.Account.CreationTimestamp.Add(AcceptanceTimeout).Sub(f.Now)}
 	}
 	if expires := f.Origin.Status.ExpirationTime; expires != nil && expires.After(f.Now) {
@@ -138,8 +138,8 @@ func (f Facts) serve() Plan {
 	}
 	if lock, tries := f.lock(), f.Account.Status.SignIn; lock.Locked(f.Now) {
 		at = earliest(at, lock.Until)
-		if !Settled(tries, f.Now) {
-			at = earliest(at, f.Now.Add(SettledAfter(tries, f.Now)))
+		if !LastAttemptEnded(tries, f.Now) {
+			at = earliest(at, f.Now.Add(LastAttemptEndsAfter(tries, f.Now)))
 		}
 	}
 	_, next := f.requests()
@@ -163,7 +163,7 @@ func HalfMade(a *accountsv1.Account) bool {
 	return !recorded
 }
 
-func (f Facts) settling() bool {
+func (f Facts) acceptanceInFlight() bool {
 	return f.Now.Sub(f.Account.CreationTimestamp.Time) < AcceptanceTimeout
 }
 
@@ -184,23 +184,23 @@ func (f Facts) abandoned() bool {
 //
 // Memberships that are being deleted or that the member leaves are removed.
 func (f Facts) record() (record string, left []types.NamespacedName) {
-	var taken []membership.Held
+	var taken []membership.RecordEntry
 	organizations := slices.Clone(f.Organizations)
 	// Of two acceptances that cannot both be carried out, the earlier one wins.
 	accepted := slices.SortedStableFunc(slices.Values(f.Accepted), func(a, b Acceptance) int {
 		return acceptedTime(a).Compare(acceptedTime(b))
 	})
 	for _, a := range accepted {
-		if entry, found := f.taken(a); found && organization.MayJoin(a.Organization, organizations) {
+		if entry, found := f.acceptedMembership(a); found && organization.MayJoin(a.Organization, organizations) {
 			taken, organizations = append(taken, entry), append(organizations, a.Organization)
 		}
 	}
-	held := slices.DeleteFunc(f.held(), func(h membership.Held) bool {
-		if slices.Contains(f.Going, h.NamespacedName) {
+	held := slices.DeleteFunc(f.heldMemberships(), func(h membership.RecordEntry) bool {
+		if slices.Contains(f.Leaving, h.NamespacedName) {
 			return true
 		}
 		// An acceptance comes first, so it becomes history before it is undone.
-		if f.leaving(h) && !slices.ContainsFunc(taken, func(t membership.Held) bool { return t.NamespacedName == h.NamespacedName }) {
+		if f.leaving(h) && !slices.ContainsFunc(taken, func(t membership.RecordEntry) bool { return t.NamespacedName == h.NamespacedName }) {
 			left = append(left, h.NamespacedName)
 			return true
 		}
@@ -211,9 +211,9 @@ func (f Facts) record() (record string, left []types.NamespacedName) {
 	return membership.FormatRecord(append(taken, held...)), left
 }
 
-// taken returns the Membership of an acceptance, unless the acceptance has been carried
+// acceptedMembership returns the Membership of an acceptance, unless the acceptance has been carried
 // out or cannot be.
-func (f Facts) taken(a Acceptance) (entry membership.Held, found bool) {
+func (f Facts) acceptedMembership(a Acceptance) (entry membership.RecordEntry, found bool) {
 	m := a.Membership
 	if m == nil || m.DeletionTimestamp != nil || !invitation.Fits(a.Invitation, m) ||
 		!a.MayAccept(f.Account.Spec.Email) || invitation.IsHistory(a.Invitation) {
@@ -233,12 +233,12 @@ func acceptedTime(a Acceptance) time.Time {
 	return time.Time{}
 }
 
-// held returns the Memberships in the record.
-func (f Facts) held() []membership.Held {
+// heldMemberships returns the Memberships in the record.
+func (f Facts) heldMemberships() []membership.RecordEntry {
 	return membership.ParseRecord(f.Account.Annotations[accountsv1.MembershipsAnnotation])
 }
 
-func (f Facts) leaving(h membership.Held) bool {
+func (f Facts) leaving(h membership.RecordEntry) bool {
 	return !slices.Contains(f.Retained, h.NamespacedName) && slices.Contains(f.Account.Status.Leaving, accountsv1.MembershipReference{
 		Namespace: accountsv1.NamespaceName(h.Namespace), Name: accountsv1.CatalogueName(h.Name),
 	})

@@ -169,7 +169,7 @@ func TestEverySituation(t *testing.T) {
 			someFacts(record("acme/jane"), accepted(anyAddress), withAddress("doe@example.net")), "record acme/jane=jane@example.com", "Active", "True Accepted",
 		},
 		"a Membership for another address is being deleted": {
-			someFacts(record("acme/jane=jane@example.com,beta/jane"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
+			someFacts(record("acme/jane=jane@example.com,beta/jane"), func(f *Facts) { f.Leaving = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
 			"record beta/jane", "Active", "True Accepted",
 		},
 		"a damaged record": {
@@ -203,11 +203,11 @@ func TestEverySituation(t *testing.T) {
 			"wait", "Active", "True Accepted",
 		},
 		"a Membership is being deleted": {
-			someFacts(record("acme/jane,beta/jane"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
+			someFacts(record("acme/jane,beta/jane"), func(f *Facts) { f.Leaving = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
 			"record beta/jane", "Active", "True Accepted",
 		},
 		"the last Membership is being deleted": {
-			someFacts(record("acme/jane"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
+			someFacts(record("acme/jane"), func(f *Facts) { f.Leaving = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }),
 			"record ", "Active", "True Accepted",
 		},
 		"accepted earlier, and everything else was deleted": {

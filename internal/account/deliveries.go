@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// news is how old an event may be when Usher starts to notify the member about it. So
+	// maxEventAge is how old an event may be when Usher starts to notify the member about it. So
 	// a status that comes back from a backup sends no mails.
-	news = 24 * time.Hour
-	// worthTelling is how long Usher retries to notify the member about an event.
-	worthTelling = 7 * 24 * time.Hour
+	maxEventAge = 24 * time.Hour
+	// retryPeriod is how long Usher retries to notify the member about an event.
+	retryPeriod = 7 * 24 * time.Hour
 )
 
 // Claim is one send of one mail. It is written before the mail is sent.
@@ -38,9 +38,9 @@ func Begin(status *accountsv1.AccountStatus, claim Claim) {
 	delivery.Begin(delivery.Find(status.Deliveries, claim.Name), claim.Try)
 }
 
-// occasion is an event that the member is notified about by mail. It is the newest of its
+// mailEvent is an event that the member is notified about by mail. It is the newest of its
 // kind.
-type occasion struct {
+type mailEvent struct {
 	purpose accountsv1.DeliveryPurpose
 	name    string
 	at      time.Time
@@ -51,15 +51,15 @@ type occasion struct {
 
 // occasions returns the events in the status in the order in which their mails are sent.
 // Mails that the member waits for come first.
-func (f Facts) occasions() []occasion {
-	var all []occasion
+func (f Facts) occasions() []mailEvent {
+	var all []mailEvent
 	status := f.Account.Status
 	add := func(purpose accountsv1.DeliveryPurpose, name string, at *metav1.Time, open, worth bool) {
-		if at == nil || f.Now.Sub(at.Time) >= worthTelling {
+		if at == nil || f.Now.Sub(at.Time) >= retryPeriod {
 			return
 		}
-		open = open && worth && f.Now.Sub(at.Time) < news
-		all = append(all, occasion{purpose, fmt.Sprintf("%s-%d", name, at.Unix()), at.Time, open, worth})
+		open = open && worth && f.Now.Sub(at.Time) < maxEventAge
+		all = append(all, mailEvent{purpose, fmt.Sprintf("%s-%d", name, at.Unix()), at.Time, open, worth})
 	}
 	reset := newest(status.ResetTimes)
 	add(accountsv1.PurposeReset, "reset", reset, true, f.resettable(reset))
@@ -67,7 +67,7 @@ func (f Facts) occasions() []occasion {
 	add(accountsv1.PurposePasswordChanged, "password", status.PasswordTime, true, true)
 	add(accountsv1.PurposeSecondFactorChanged, "second-factor", status.SecondFactorTime, true, true)
 	if f.lock().Reached {
-		add(accountsv1.PurposeLocked, "locked", status.SignIn.FailureTime, f.shut(), true)
+		add(accountsv1.PurposeLocked, "locked", status.SignIn.FailureTime, f.isLocked(), true)
 	}
 	return all
 }
@@ -85,7 +85,7 @@ func (f Facts) resettable(requested *metav1.Time) bool {
 func (f Facts) kept() []accountsv1.Delivery {
 	occasions := f.occasions()
 	return slices.DeleteFunc(slices.Clone(f.Account.Status.Deliveries), func(d accountsv1.Delivery) bool {
-		return !slices.ContainsFunc(occasions, func(o occasion) bool { return o.name == d.Name })
+		return !slices.ContainsFunc(occasions, func(o mailEvent) bool { return o.name == d.Name })
 	})
 }
 
@@ -103,7 +103,7 @@ func (f Facts) deliver() (*Claim, time.Duration) {
 			})
 		}
 	}
-	process := delivery.Process{Holder: f.Holder, Deadline: f.SendDeadline}
+	process := delivery.Process{ClaimOwner: f.ClaimOwner, Deadline: f.SendDeadline}
 	due, after := process.Due(wanted, string(f.Account.UID), f.Now)
 	if due == nil {
 		return nil, after

@@ -67,7 +67,7 @@ func (l *life) look(how string) Plan {
 		end(accountsv1.DeliveryTemporaryFailure, "temporary failure")
 	case "the process dies":
 		l.processes++
-		l.Holder = fmt.Sprintf("usher-%d", l.processes)
+		l.ClaimOwner = fmt.Sprintf("usher-%d", l.processes)
 	}
 	l.Account.Status = Report(l.Facts)
 	return plan
@@ -98,7 +98,7 @@ func (l *life) send(name string) {
 	if changed := l.Account.Status.PasswordTime; changed != nil {
 		password = changed.Time
 	}
-	if standing := CheckReset(link, l.Account, password, l.keys, l.Now); standing != ResetOpen {
+	if standing := CheckReset(link, l.Account, password, l.keys, l.Now); standing != ResetLinkOpen {
 		l.complain("%s is sent, but its link has status %d", name, standing)
 	}
 }

@@ -158,7 +158,7 @@ func TestARepeatIsTheSameMail(t *testing.T) {
 	f := janes(resetAsked(0))
 	status := Report(f)
 	Begin(&status, *Decide(f).Claim)
-	f.Account.Status, f.Holder, f.MailDomain, f.Now = status, "usher-2", "elsewhere.example", noon.Add(2*time.Minute)
+	f.Account.Status, f.ClaimOwner, f.MailDomain, f.Now = status, "usher-2", "elsewhere.example", noon.Add(2*time.Minute)
 	f.Account.Status.Language = "pt"
 	again := Report(f)
 	Begin(&again, *Decide(f).Claim)

@@ -31,7 +31,7 @@ var hashParameters = argon2id.Params{
 
 // A valid hash for accounts that do not exist. It takes as long to check as any other,
 // and no password is known for it, because its tag was never computed.
-var nobody = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s",
+var dummyHash = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s",
 	hashParameters.Memory, hashParameters.Iterations, hashParameters.Parallelism,
 	base64.RawStdEncoding.EncodeToString(make([]byte, hashParameters.SaltLength)),
 	base64.RawStdEncoding.EncodeToString(make([]byte, hashParameters.KeyLength)))
@@ -104,7 +104,7 @@ func (h *Hasher) Verify(ctx context.Context, password string, stored func() stri
 	_, unreadable := parametersOf(phc)
 	compared := phc
 	if unreadable != nil {
-		compared = nobody
+		compared = dummyHash
 	}
 	same, err := argon2id.ComparePasswordAndHash(Normal(password), compared)
 	switch {

@@ -23,9 +23,9 @@ const (
 // Organizations set no limit.
 const defaultMaxFailures = 5
 
-// settling is how long the most recently counted attempt may still be in progress. Until
+// attemptTimeout is how long the most recently counted attempt may still be in progress. Until
 // it ends, the Account is not reported as locked, because that attempt may be right.
-const settling = 10 * time.Second
+const attemptTimeout = 10 * time.Second
 
 // Limits are the lockout rules for one Account.
 type Limits struct {
@@ -110,17 +110,17 @@ func LockOf(s accountsv1.SignIn, limits Limits) Lock {
 	return Lock{Reached: true, Until: s.FailureTime.Add(wait)}
 }
 
-// Settled reports whether the last counted attempt has certainly ended.
-func Settled(s accountsv1.SignIn, now time.Time) bool {
-	return s.FailureTime == nil || now.Sub(s.FailureTime.Time) >= settling
+// LastAttemptEnded reports whether the last counted attempt has certainly ended.
+func LastAttemptEnded(s accountsv1.SignIn, now time.Time) bool {
+	return s.FailureTime == nil || now.Sub(s.FailureTime.Time) >= attemptTimeout
 }
 
-// SettledAfter returns how long it takes until Settled is true.
-func SettledAfter(s accountsv1.SignIn, now time.Time) time.Duration {
+// LastAttemptEndsAfter returns how long it takes until Settled is true.
+func LastAttemptEndsAfter(s accountsv1.SignIn, now time.Time) time.Duration {
 	if s.FailureTime == nil {
 		return 0
 	}
-	return max(s.FailureTime.Add(settling).Sub(now), 0)
+	return max(s.FailureTime.Add(attemptTimeout).Sub(now), 0)
 }
 
 // Count counts an attempt before it is compared, and reports whether it may be compared.

@@ -172,7 +172,7 @@ func TestTheLastTryMayBeRight(t *testing.T) {
 	for _, factor := range []Factor{FactorPassword, FactorCode} {
 		var s accountsv1.SignIn
 		tried(&s, factor, limits, noon, 5)
-		if Settled(s, noon.Add(settling-1)) || !Settled(s, noon.Add(settling)) || SettledAfter(s, noon) != settling {
+		if LastAttemptEnded(s, noon.Add(attemptTimeout-1)) || !LastAttemptEnded(s, noon.Add(attemptTimeout)) || LastAttemptEndsAfter(s, noon) != attemptTimeout {
 			t.Error("an attempt settles after another time")
 		}
 		SignedIn(&s, factor, limits)
@@ -187,10 +187,10 @@ func TestTheLastTryMayBeRight(t *testing.T) {
 	}
 }
 
-// TestNobodyIsLookedAtWhileLocked checks random orders of events and random limits.
+// TestLockLimitsComparedAttempts checks random orders of events and random limits.
 // Between two successes, each lock allows no more passwords and codes to be compared than
 // the limit. Sessions that a lock has ended stay ended.
-func TestNobodyIsLookedAtWhileLocked(t *testing.T) {
+func TestLockLimitsComparedAttempts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := door{limits: someLimits(t), now: noon, looked: map[Factor]int32{}}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
@@ -218,7 +218,7 @@ type door struct {
 
 // passes lets time pass. The controller reconciles when the last attempt has settled.
 func (d *door) passes(by time.Duration) {
-	settles := d.now.Add(SettledAfter(d.s, d.now))
+	settles := d.now.Add(LastAttemptEndsAfter(d.s, d.now))
 	if d.now = d.now.Add(by); !settles.After(d.now) {
 		d.reported(settles)
 	}
@@ -272,7 +272,7 @@ func (d *door) check(t *rapid.T) {
 	if end.Before(d.ended) {
 		t.Fatalf("sessions that ended at %s came back", d.ended)
 	}
-	if Settled(d.s, d.now) { // otherwise the last attempt may be right, and there is no lock
+	if LastAttemptEnded(d.s, d.now) { // otherwise the last attempt may be right, and there is no lock
 		d.ended = end
 	}
 }

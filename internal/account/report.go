@@ -20,7 +20,7 @@ import (
 // facts.
 func Report(f Facts) accountsv1.AccountStatus {
 	going := f.Account.DeletionTimestamp != nil
-	if HalfMade(f.Account) && f.settling() && !going {
+	if HalfMade(f.Account) && f.acceptanceInFlight() && !going {
 		return f.Account.Status
 	}
 	if f.inUse() {
@@ -47,7 +47,7 @@ func Report(f Facts) accountsv1.AccountStatus {
 		c.False(accountsv1.ConditionActive, accountsv1.ReasonNotAccepted, message)
 	default:
 		status.State = accountsv1.AccountActive
-		if f.shut() {
+		if f.isLocked() {
 			status.State = accountsv1.AccountLocked
 		}
 		message := "The Account belongs to the person who accepted the invitation."
@@ -63,7 +63,7 @@ func Report(f Facts) accountsv1.AccountStatus {
 
 // signInConditions sets the conditions about sign-in.
 func (f Facts) signInConditions(c *condition.Set) {
-	if f.shut() {
+	if f.isLocked() {
 		c.True(accountsv1.ConditionLocked, accountsv1.ReasonTooManyFailures,
 			"Too many wrong passwords or codes. The lock opens by itself, when the member resets the password at the portal, "+
 				"or with the annotation "+accountsv1.UnlockAnnotation+".")
@@ -100,15 +100,17 @@ func (f Facts) carriedOut() Facts {
 	if status.TwoFactor == "" {
 		status.TwoFactor = f.recordedTwoFactor()
 	}
-	held := f.held()
+	held := f.heldMemberships()
 	status.Leaving = slices.DeleteFunc(status.Leaving, func(m accountsv1.MembershipReference) bool {
-		return !slices.ContainsFunc(held, func(h membership.Held) bool { return h.Namespace == string(m.Namespace) && h.Name == string(m.Name) })
+		return !slices.ContainsFunc(held, func(h membership.RecordEntry) bool {
+			return h.Namespace == string(m.Namespace) && h.Name == string(m.Name)
+		})
 	})
 	active := meta.FindStatusCondition(status.Conditions, accountsv1.ConditionActive)
 	if Disabled(f.Account) && (active == nil || active.Reason != accountsv1.ReasonDisabled) {
 		EndSessions(&status.SignIn, metav1.NewTime(f.Now.UTC()).Rfc3339Copy())
 	}
-	if f.lock().Reached && Settled(status.SignIn, f.Now) {
+	if f.lock().Reached && LastAttemptEnded(status.SignIn, f.Now) {
 		// With other limits, this may no longer count as a lock.
 		EndSessions(&status.SignIn, *status.SignIn.FailureTime)
 	}
@@ -126,10 +128,10 @@ func (f Facts) recordedTwoFactor() accountsv1.TwoFactor {
 	return ""
 }
 
-// shut reports whether failed sign-ins block every sign-in with a password, and the last
+// isLocked reports whether failed sign-ins block every sign-in with a password, and the last
 // counted attempt has certainly ended.
-func (f Facts) shut() bool {
-	return f.lock().Locked(f.Now) && Settled(f.Account.Status.SignIn, f.Now)
+func (f Facts) isLocked() bool {
+	return f.lock().Locked(f.Now) && LastAttemptEnded(f.Account.Status.SignIn, f.Now)
 }
 
 func (f Facts) lock() Lock { return LockOf(f.Account.Status.SignIn, f.limits()) }

@@ -22,7 +22,7 @@ func janes(changes ...func(*Facts)) Facts {
 	f := someFacts(record("acme/jane"))
 	f.Account.UID, f.Account.CreationTimestamp = someUID, metav1.NewTime(noon.AddDate(0, -1, 0))
 	f.Belongings = []Belonging{memberOf("acme", "developer")}
-	f.Holder, f.SendDeadline, f.MailDomain = "usher-1", time.Minute, "example.com"
+	f.ClaimOwner, f.SendDeadline, f.MailDomain = "usher-1", time.Minute, "example.com"
 	for _, change := range changes {
 		change(&f)
 	}
@@ -51,9 +51,9 @@ func memberOf(organization string, role accountsv1.CatalogueName) Belonging {
 // belongsTo adds more Memberships to Jane.
 func belongsTo(more ...Belonging) func(*Facts) {
 	return func(f *Facts) {
-		held := f.held()
+		held := f.heldMemberships()
 		for _, b := range more {
-			held = append(held, membership.Held{NamespacedName: types.NamespacedName{Namespace: b.Membership.Namespace, Name: b.Membership.Name}})
+			held = append(held, membership.RecordEntry{NamespacedName: types.NamespacedName{Namespace: b.Membership.Namespace, Name: b.Membership.Name}})
 		}
 		record(membership.FormatRecord(held))(f)
 		f.Belongings = append(f.Belongings, more...)
@@ -131,9 +131,9 @@ func said(conditions []metav1.Condition) string {
 	return strings.Join(all, " ")
 }
 
-// TestEverySituationOfSomebodysAccount is the other half of the state table: what Usher
+// TestEverySituationOfAnAcceptedAccount is the other half of the state table: what Usher
 // does and reports about an accepted Account.
-func TestEverySituationOfSomebodysAccount(t *testing.T) {
+func TestEverySituationOfAnAcceptedAccount(t *testing.T) {
 	const reset, unlock = accountsv1.ResetAnnotation, accountsv1.UnlockAnnotation
 	globex, globexBoss := memberOf("globex", "developer"), memberOf("globex", "boss")
 	cases := map[string]struct {
@@ -180,7 +180,7 @@ func TestEverySituationOfSomebodysAccount(t *testing.T) {
 		},
 		"leaving, as a retained owner of another Organization": {janes(leaving("acme"), retained("globex")), "record , left [acme/jane]", "Active", ""},
 		"leaving, as a retained owner, and the Membership is being deleted": {
-			janes(leaving("acme"), retained("acme"), func(f *Facts) { f.Going = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }), "record ", "Active", "",
+			janes(leaving("acme"), retained("acme"), func(f *Facts) { f.Leaving = []types.NamespacedName{{Namespace: "acme", Name: "jane"}} }), "record ", "Active", "",
 		},
 		"has left": {janes(record(""), leaving("acme")), "wait", "Active", ""},
 		"leaving, and its acceptance is not carried out yet": {
@@ -361,7 +361,7 @@ func TestWhatCannotBeReadIsFoundOut(t *testing.T) {
 	f := janes(asked(accountsv1.ResetAnnotation, 0), belongsTo(memberOf("globex", "developer")))
 	annotate(f.Account, accountsv1.UnlockAnnotation, "please")
 	annotate(f.Belongings[1].Membership, accountsv1.ResetAnnotation, "")
-	want := []Asked{
+	want := []Request{
 		{Annotation: accountsv1.UnlockAnnotation, Value: "please"},
 		{Membership: f.Belongings[1].Membership, Annotation: accountsv1.ResetAnnotation},
 	}

@@ -20,8 +20,8 @@ const requestValidity = time.Hour
 // maxRequest is the maximum length of such an annotation's value.
 const maxRequest = 64
 
-// Asked is one value of an annotation that requests a reset or an unlock.
-type Asked struct {
+// Request is one value of an annotation that requests a reset or an unlock.
+type Request struct {
 	// Membership that has the annotation. Nil means that the Account has it.
 	Membership *accountsv1.Membership
 	// Annotation is accountsv1.ResetAnnotation or accountsv1.UnlockAnnotation.
@@ -31,7 +31,7 @@ type Asked struct {
 }
 
 // time returns the time of the request, truncated to the second as in a status.
-func (a Asked) time() (metav1.Time, error) {
+func (a Request) time() (metav1.Time, error) {
 	if len(a.Value) > maxRequest {
 		return metav1.Time{}, fmt.Errorf("a time has at most %d characters", maxRequest)
 	}
@@ -41,12 +41,12 @@ func (a Asked) time() (metav1.Time, error) {
 
 // asked returns all such values: of the Account, and of the Memberships that it holds in
 // the home namespaces of their Organizations.
-func (f Facts) asked() []Asked {
-	var all []Asked
+func (f Facts) asked() []Request {
+	var all []Request
 	of := func(m *accountsv1.Membership, annotations map[string]string) {
 		for _, annotation := range []string{accountsv1.UnlockAnnotation, accountsv1.ResetAnnotation} {
 			if value, found := annotations[annotation]; found {
-				all = append(all, Asked{m, annotation, value})
+				all = append(all, Request{m, annotation, value})
 			}
 		}
 	}
@@ -60,8 +60,8 @@ func (f Facts) asked() []Asked {
 }
 
 // Unreadable returns the values that are not times.
-func Unreadable(f Facts) []Asked {
-	var all []Asked
+func Unreadable(f Facts) []Request {
+	var all []Request
 	for _, a := range f.asked() {
 		if _, err := a.time(); err != nil {
 			all = append(all, a)
@@ -70,35 +70,35 @@ func Unreadable(f Facts) []Asked {
 	return all
 }
 
-// request is a request that is not carried out yet.
-type request struct {
-	Asked
+// pendingRequest is a request that is not carried out yet.
+type pendingRequest struct {
+	Request
 	at metav1.Time
 }
 
 // requests returns the requests that count now, and the time of the next one that will. A
 // request can lie in the future because the requester's clock may be ahead. next is zero
 // if there is none.
-func (f Facts) requests() (now []request, next time.Time) {
+func (f Facts) requests() (now []pendingRequest, next time.Time) {
 	for _, a := range f.asked() {
 		at, err := a.time()
-		if err != nil || !f.wants(a, at) {
+		if err != nil || !f.isPending(a, at) {
 			continue
 		}
 		switch age := f.Now.Sub(at.Time); {
 		case age < 0:
 			next = earliest(next, at.Time)
 		case age < requestValidity:
-			now = append(now, request{a, at})
+			now = append(now, pendingRequest{a, at})
 		}
 	}
 	return now, next
 }
 
-// wants reports whether a request was not carried out yet. An unlock request applies to
+// isPending reports whether a request was not carried out yet. An unlock request applies to
 // the lock that existed when it was made, so its value is used up with that lock. A reset
 // request is recorded in the status.
-func (f Facts) wants(a Asked, at metav1.Time) bool {
+func (f Facts) isPending(a Request, at metav1.Time) bool {
 	status := f.Account.Status
 	if a.Annotation == accountsv1.UnlockAnnotation {
 		return f.lock().Reached && !at.Before(status.SignIn.FailureTime)
@@ -109,7 +109,7 @@ func (f Facts) wants(a Asked, at metav1.Time) bool {
 // ownerElsewhere reports whether the managers of a Membership may not request anything.
 // That is so if the person is an owner in another namespace, because anything that
 // affects the Account affects that Organization.
-func (f Facts) ownerElsewhere(a Asked) bool {
+func (f Facts) ownerElsewhere(a Request) bool {
 	return a.Membership != nil && slices.ContainsFunc(f.Belongings, func(b Belonging) bool {
 		return b.Membership.Namespace != a.Membership.Namespace && IsOwner(b)
 	})
@@ -118,20 +118,20 @@ func (f Facts) ownerElsewhere(a Asked) bool {
 // limited reports whether the managers of a Membership have to wait for a reset link.
 // They may request one as often as the member may at the portal. Otherwise they could
 // fill the mailbox, and replace each link before it is read. A cluster admin never waits.
-func (f Facts) limited(a Asked) bool {
+func (f Facts) limited(a Request) bool {
 	return a.Membership != nil && a.Annotation == accountsv1.ResetAnnotation && !MayRequestReset(f.Account.Status, f.Now)
 }
 
 // Blocked returns the first request that is not carried out, and the reason for the
 // condition RequestBlocked. It returns nil if there is none.
-func Blocked(f Facts) (asked *Asked, reason string) {
+func Blocked(f Facts) (asked *Request, reason string) {
 	requests, _ := f.requests()
 	for _, r := range requests {
 		switch {
-		case f.ownerElsewhere(r.Asked):
-			return &r.Asked, accountsv1.ReasonOwnerElsewhere
-		case f.limited(r.Asked):
-			return &r.Asked, accountsv1.ReasonResetLimited
+		case f.ownerElsewhere(r.Request):
+			return &r.Request, accountsv1.ReasonOwnerElsewhere
+		case f.limited(r.Request):
+			return &r.Request, accountsv1.ReasonResetLimited
 		}
 	}
 	return nil, ""
@@ -144,9 +144,9 @@ func (f Facts) nextAnswer() time.Time {
 	requests, _ := f.requests()
 	for _, r := range requests {
 		switch {
-		case f.ownerElsewhere(r.Asked):
+		case f.ownerElsewhere(r.Request):
 			next = earliest(next, r.at.Add(requestValidity))
-		case f.limited(r.Asked):
+		case f.limited(r.Request):
 			next = earliest(next, earliest(r.at.Add(requestValidity), nextReset(f.Account.Status)))
 		}
 	}
@@ -162,12 +162,12 @@ func (f Facts) answer() {
 	due := false
 	for _, r := range requests {
 		switch {
-		case f.ownerElsewhere(r.Asked):
+		case f.ownerElsewhere(r.Request):
 		case r.Annotation == accountsv1.UnlockAnnotation:
 			Open(&status.SignIn, f.limits())
 		default:
 			newest = later(newest, &r.at)
-			due = due || !f.limited(r.Asked)
+			due = due || !f.limited(r.Request)
 		}
 	}
 	if due {

@@ -91,10 +91,10 @@ func TestARequestThatWaitsSaysSo(t *testing.T) {
 	}
 }
 
-// TestNobodyKeepsAnOwnerOut checks an attacker who keeps an owner locked, requests links
+// TestOwnerCanAlwaysComeBack checks an attacker who keeps an owner locked, requests links
 // in the owner's name, manages one of their Memberships, or does all of that for days.
 // The owner always has a valid link, or can get another within a minute.
-func TestNobodyKeepsAnOwnerOut(t *testing.T) {
+func TestOwnerCanAlwaysComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := janes(func(f *Facts) { f.Belongings[0] = memberOf("acme", "boss") })
 		mailed := 0

@@ -101,42 +101,42 @@ func (h resetHead) bytes() []byte {
 	return raw
 }
 
-// ResetStanding is the status of a reset link at one moment.
-type ResetStanding int
+// ResetLinkStatus is the status of a reset link at one moment.
+type ResetLinkStatus int
 
 // The statuses of a reset link.
 const (
-	// ResetUnknown: not genuine, or of an Account that cannot sign in. Reveal nothing
+	// ResetLinkUnknown: not genuine, or of an Account that cannot sign in. Reveal nothing
 	// more.
-	ResetUnknown ResetStanding = iota
-	// ResetOpen: a new password can be chosen with it.
-	ResetOpen
-	// ResetUsed: a password was chosen after the link was requested.
-	ResetUsed
-	// ResetSuperseded: a newer link was requested.
-	ResetSuperseded
-	// ResetExpired: the link has expired.
-	ResetExpired
+	ResetLinkUnknown ResetLinkStatus = iota
+	// ResetLinkOpen: a new password can be chosen with it.
+	ResetLinkOpen
+	// ResetLinkUsed: a password was chosen after the link was requested.
+	ResetLinkUsed
+	// ResetLinkSuperseded: a newer link was requested.
+	ResetLinkSuperseded
+	// ResetLinkExpired: the link has expired.
+	ResetLinkExpired
 )
 
 // CheckReset returns the status of a link for an Account, which may be nil. The time of
 // the password is that of the credentials, which is exact. Only the holder of a genuine
-// link learns more than ResetUnknown.
-func CheckReset(link ResetLink, a *accountsv1.Account, passwordTime time.Time, keys invitation.Keyring, now time.Time) ResetStanding {
+// link learns more than ResetLinkUnknown.
+func CheckReset(link ResetLink, a *accountsv1.Account, passwordTime time.Time, keys invitation.Keyring, now time.Time) ResetLinkStatus {
 	if a == nil || !link.genuine(keys, a) || HalfMade(a) || a.DeletionTimestamp != nil || Disabled(a) {
-		return ResetUnknown
+		return ResetLinkUnknown
 	}
 	requested := time.Unix(link.head.Requested, 0)
 	newest := len(a.Status.ResetTimes) > 0 && a.Status.ResetTimes[0].Unix() == link.head.Requested
 	switch {
 	case !passwordTime.Before(requested):
-		return ResetUsed
+		return ResetLinkUsed
 	case !newest:
-		return ResetSuperseded
+		return ResetLinkSuperseded
 	case !now.Before(requested.Add(ResetValidity)):
-		return ResetExpired
+		return ResetLinkExpired
 	}
-	return ResetOpen
+	return ResetLinkOpen
 }
 
 // MayRequest reports whether a person may request mail now, given the times of earlier

@@ -67,30 +67,30 @@ func TestHowAResetLinkStands(t *testing.T) {
 		password time.Time
 		keys     invitation.Keyring
 		at       time.Duration
-		want     ResetStanding
+		want     ResetLinkStatus
 	}{
-		"just requested":                    {want: ResetOpen},
-		"its last second":                   {at: time.Hour - time.Second, want: ResetOpen},
-		"it has expired":                    {at: time.Hour, want: ResetExpired},
-		"on a clock that was set back":      {at: -time.Hour, want: ResetOpen},
-		"its key is not the newest":         {keys: someKeys(t, 1, 2, 3), want: ResetOpen},
-		"its key was removed from the ring": {keys: someKeys(t, 1, 3), want: ResetUnknown},
-		"another ring":                      {keys: someKeys(t, 7), want: ResetUnknown},
-		"the password is older":             {password: requested.Add(-1), want: ResetOpen},
-		"the password is of that instant":   {password: requested, want: ResetUsed},
-		"the password is of that second":    {password: requested.Add(999 * time.Millisecond), want: ResetUsed},
-		"the password is newer":             {password: requested.Add(time.Minute), want: ResetUsed},
-		"used and expired":                  {password: requested.Add(time.Minute), at: 2 * time.Hour, want: ResetUsed},
-		"another was requested since":       {change: at12(5*time.Minute, 0), want: ResetSuperseded},
-		"superseded and expired":            {change: at12(5*time.Minute, 0), at: 2 * time.Hour, want: ResetSuperseded},
-		"the status was lost":               {change: at12(), want: ResetSuperseded},
-		"another Account":                   {change: func(a *accountsv1.Account) { a.UID = anotherUID }, want: ResetUnknown},
-		"the Account is disabled":           {change: func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }, want: ResetUnknown},
-		"the Account is being deleted":      {change: func(a *accountsv1.Account) { a.DeletionTimestamp = &metav1.Time{Time: noon} }, want: ResetUnknown},
-		"the Account is half-made":          {change: func(a *accountsv1.Account) { a.Annotations = nil }, want: ResetUnknown},
-		"a link of another Account":         {link: derived(t, keys, anotherUID, requested), want: ResetUnknown},
-		"a link of another time":            {link: derived(t, keys, someUID, requested.Add(-time.Minute)), want: ResetSuperseded},
-		"a link of a future time":           {link: derived(t, keys, someUID, requested.Add(time.Minute)), want: ResetSuperseded},
+		"just requested":                    {want: ResetLinkOpen},
+		"its last second":                   {at: time.Hour - time.Second, want: ResetLinkOpen},
+		"it has expired":                    {at: time.Hour, want: ResetLinkExpired},
+		"on a clock that was set back":      {at: -time.Hour, want: ResetLinkOpen},
+		"its key is not the newest":         {keys: someKeys(t, 1, 2, 3), want: ResetLinkOpen},
+		"its key was removed from the ring": {keys: someKeys(t, 1, 3), want: ResetLinkUnknown},
+		"another ring":                      {keys: someKeys(t, 7), want: ResetLinkUnknown},
+		"the password is older":             {password: requested.Add(-1), want: ResetLinkOpen},
+		"the password is of that instant":   {password: requested, want: ResetLinkUsed},
+		"the password is of that second":    {password: requested.Add(999 * time.Millisecond), want: ResetLinkUsed},
+		"the password is newer":             {password: requested.Add(time.Minute), want: ResetLinkUsed},
+		"used and expired":                  {password: requested.Add(time.Minute), at: 2 * time.Hour, want: ResetLinkUsed},
+		"another was requested since":       {change: at12(5*time.Minute, 0), want: ResetLinkSuperseded},
+		"superseded and expired":            {change: at12(5*time.Minute, 0), at: 2 * time.Hour, want: ResetLinkSuperseded},
+		"the status was lost":               {change: at12(), want: ResetLinkSuperseded},
+		"another Account":                   {change: func(a *accountsv1.Account) { a.UID = anotherUID }, want: ResetLinkUnknown},
+		"the Account is disabled":           {change: func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }, want: ResetLinkUnknown},
+		"the Account is being deleted":      {change: func(a *accountsv1.Account) { a.DeletionTimestamp = &metav1.Time{Time: noon} }, want: ResetLinkUnknown},
+		"the Account is half-made":          {change: func(a *accountsv1.Account) { a.Annotations = nil }, want: ResetLinkUnknown},
+		"a link of another Account":         {link: derived(t, keys, anotherUID, requested), want: ResetLinkUnknown},
+		"a link of another time":            {link: derived(t, keys, someUID, requested.Add(-time.Minute)), want: ResetLinkSuperseded},
+		"a link of a future time":           {link: derived(t, keys, someUID, requested.Add(time.Minute)), want: ResetLinkSuperseded},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -114,10 +114,10 @@ func TestHowAResetLinkStands(t *testing.T) {
 		})
 	}
 	link, _ := ParseResetLink(derived(t, keys, someUID, requested))
-	if got := CheckReset(link, nil, time.Time{}, keys, noon); got != ResetUnknown {
+	if got := CheckReset(link, nil, time.Time{}, keys, noon); got != ResetLinkUnknown {
 		t.Errorf("without an Account, its status is %d", got)
 	}
-	if got := CheckReset(ResetLink{}, asking(noon), time.Time{}, keys, noon); got != ResetUnknown {
+	if got := CheckReset(ResetLink{}, asking(noon), time.Time{}, keys, noon); got != ResetLinkUnknown {
 		t.Errorf("without a link, the status is %d", got)
 	}
 }
@@ -174,7 +174,7 @@ func TestAForgedResetLinkIsUnknown(t *testing.T) {
 		link, err := ParseResetLink(base64.RawURLEncoding.EncodeToString(raw))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
-		} else if got := CheckReset(link, a, time.Time{}, keys, noon); got != ResetUnknown {
+		} else if got := CheckReset(link, a, time.Time{}, keys, noon); got != ResetLinkUnknown {
 			t.Errorf("%s: its status is %d", name, got)
 		}
 	}
@@ -239,7 +239,7 @@ func FuzzParseResetLink(f *testing.F) {
 		if again := base64.RawURLEncoding.EncodeToString(append(link.head.bytes(), link.mac[:]...)); again != text {
 			t.Errorf("%q is read as %q", text, again)
 		}
-		if got := CheckReset(link, a, time.Time{}, keys, noon); (got == ResetOpen) != (text == genuine) {
+		if got := CheckReset(link, a, time.Time{}, keys, noon); (got == ResetLinkOpen) != (text == genuine) {
 			t.Errorf("%q has status %d", text, got)
 		}
 	})

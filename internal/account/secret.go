@@ -30,9 +30,9 @@ const (
 	// Sessions are valid only with this very UID. Everything else comes back with the
 	// restore.
 	UIDKey = "account-uid"
-	// SettledKey holds the UID of the Invitation through which the password was chosen,
+	// FinalInvitationKey holds the UID of the Invitation through which the password was chosen,
 	// once that choice is final. If the key is absent, it is not final yet.
-	SettledKey = "settled-invitation"
+	FinalInvitationKey = "settled-invitation"
 	// moreKey holds everything else, as JSON.
 	moreKey = "credentials"
 )
@@ -49,9 +49,9 @@ type Credentials struct {
 	Password string `json:"-"`
 	// UID of the Account.
 	UID string `json:"-"`
-	// Settled is the UID of the Invitation through which the password became final. While
+	// FinalInvitation is the UID of the Invitation through which the password became final. While
 	// it is empty, the password cannot be used to sign in.
-	Settled string `json:"-"`
+	FinalInvitation string `json:"-"`
 
 	// PasswordTime is when the password was chosen. Reset links that were requested
 	// earlier are dead.
@@ -130,7 +130,7 @@ func ReadCredentials(secret *corev1.Secret) (Credentials, error) {
 	}
 	c.Password = string(secret.Data[PasswordKey])
 	c.UID = string(secret.Data[UIDKey])
-	c.Settled = string(secret.Data[SettledKey])
+	c.FinalInvitation = string(secret.Data[FinalInvitationKey])
 	return c, nil
 }
 
@@ -154,8 +154,8 @@ func (c Credentials) WriteTo(secret *corev1.Secret, account *accountsv1.Account)
 		UIDKey:      []byte(account.UID),
 		moreKey:     more,
 	}
-	if c.Settled != "" {
-		secret.Data[SettledKey] = []byte(c.Settled)
+	if c.FinalInvitation != "" {
+		secret.Data[FinalInvitationKey] = []byte(c.FinalInvitation)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 
 func everything() Credentials {
 	return Credentials{
-		Password: "$argon2id$x", UID: "a1", Settled: "i1", PasswordTime: noon, ShortPassword: true, SecondFactorTime: noon,
+		Password: "$argon2id$x", UID: "a1", FinalInvitation: "i1", PasswordTime: noon, ShortPassword: true, SecondFactorTime: noon,
 		TOTP:          TOTP{Secret: "ABC", LastStep: 7, AddedTime: noon},
 		Passkeys:      []Passkey{{ID: "k", Name: "Laptop", AddedTime: noon, UsedTime: noon, Record: json.RawMessage(`{"a":1}`)}},
 		RecoveryCodes: []string{"h1", "h2"}, UsedChallenges: []UsedChallenge{{Hash: "c", Expires: noon}},
@@ -32,7 +32,7 @@ func TestCredentialsComeBackAsTheyWereWritten(t *testing.T) {
 	for name, want := range map[string]Credentials{
 		"everything": everything(), "nothing": {UID: "a1"}, "a password that is not settled": {UID: "a1", Password: "p"},
 	} {
-		secret := &corev1.Secret{Data: map[string][]byte{SettledKey: []byte("before"), "else": []byte("x")}}
+		secret := &corev1.Secret{Data: map[string][]byte{FinalInvitationKey: []byte("before"), "else": []byte("x")}}
 		if err := want.WriteTo(secret, a); err != nil {
 			t.Fatal(err)
 		}

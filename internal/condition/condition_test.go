@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestConditionsKeepTheirTimesAndDropWhatIsOver(t *testing.T) {
+func TestSetKeepsTransitionTimesAndDropsOldConditions(t *testing.T) {
 	then := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	now := then.Add(time.Hour)
 	first := New(then, 1, nil)

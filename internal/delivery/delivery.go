@@ -32,8 +32,8 @@ const Unconfirmed accountsv1.DeliveryResult = "Unconfirmed"
 
 // Process is the process that sends.
 type Process struct {
-	// Holder is its name in claims. Each run of the process has another name.
-	Holder string
+	// ClaimOwner is its name in claims. Each run of the process has another name.
+	ClaimOwner string
 	// Deadline is the time after which a send of any process has certainly ended.
 	Deadline time.Duration
 }
@@ -43,8 +43,8 @@ type Try struct {
 	// Name of the delivery, and the number of this send.
 	Name  string
 	Tries int32
-	// Holder is the process that sends.
-	Holder string
+	// ClaimOwner is the process that sends.
+	ClaimOwner string
 	// Time at which it begins, truncated to the second.
 	Time metav1.Time
 	// MessageID and Sender of a mail that is sent for the first time. If Sender is
@@ -54,7 +54,7 @@ type Try struct {
 
 // Next returns the next send of a delivery, without a Message-ID.
 func (p Process) Next(d accountsv1.Delivery, now time.Time) Try {
-	return Try{Name: d.Name, Tries: d.Tries + 1, Holder: p.Holder, Time: second(now)}
+	return Try{Name: d.Name, Tries: d.Tries + 1, ClaimOwner: p.ClaimOwner, Time: second(now)}
 }
 
 // Begin writes a send into its delivery. If another process claimed a send and never
@@ -62,14 +62,14 @@ func (p Process) Next(d accountsv1.Delivery, now time.Time) Try {
 // sent.
 func Begin(d *accountsv1.Delivery, try Try) {
 	switch {
-	case !d.Begun():
+	case !d.Claimed():
 		d.ClaimTime, d.MessageID, d.Sender = try.Time.DeepCopy(), try.MessageID, try.Sender
-	case d.Holder != "" && d.Holder != try.Holder:
+	case d.Holder != "" && d.Holder != try.ClaimOwner:
 		d.Unconfirmed++
 	}
 	d.Tries = try.Tries
 	d.TryTime = try.Time.DeepCopy()
-	d.Holder, d.Result, d.Message = try.Holder, "", ""
+	d.Holder, d.Result, d.Message = try.ClaimOwner, "", ""
 }
 
 // Find returns a pointer to the delivery of that name in the slice; nil: there is none.
@@ -109,11 +109,11 @@ func (p Process) Due(all []accountsv1.Delivery, seed string, now time.Time) (due
 // nextTry returns when a delivery that is not finished can be sent.
 func (p Process) nextTry(d accountsv1.Delivery, seed string, now time.Time) time.Time {
 	switch {
-	case !d.Begun():
+	case !d.Claimed():
 		return now
 	case d.Result == accountsv1.DeliveryTemporaryFailure:
-		return d.TryTime.Add(max(Backoff(d.Tries, seed+d.Name), silence(d.Unconfirmed)))
-	case d.Holder == p.Holder:
+		return d.TryTime.Add(max(Backoff(d.Tries, seed+d.Name), unconfirmedBackoff(d.Unconfirmed)))
+	case d.Holder == p.ClaimOwner:
 		return now // this process holds the claim and is not sending: it never began to
 	default:
 		return d.TryTime.Add(p.Deadline + time.Second) // TryTime is truncated to the second
@@ -133,10 +133,10 @@ func Backoff(tries int32, seed string) time.Duration {
 	return wait - wait*time.Duration(h.Sum32()%100)/1000
 }
 
-// silence returns how long to wait at least once a message may have arrived that many
+// unconfirmedBackoff returns how long to wait at least once a message may have arrived that many
 // times: the longest wait between sends, and four times as long each time. That makes 7
 // copies in a week, and 8 in a month.
-func silence(unconfirmed int32) time.Duration {
+func unconfirmedBackoff(unconfirmed int32) time.Duration {
 	if unconfirmed == 0 {
 		return 0
 	}

@@ -17,7 +17,7 @@ import (
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-var me = delivery.Process{Holder: "usher-1", Deadline: time.Minute}
+var me = delivery.Process{ClaimOwner: "usher-1", Deadline: time.Minute}
 
 // media are the same as those that the Carriers describe.
 var media = notifier.Media()
@@ -101,7 +101,7 @@ func TestATryIsClaimedEndedAndRepeated(t *testing.T) {
 
 	// The input of the bytes is that of the first send.
 	later := metav1.NewTime(noon.Add(time.Minute))
-	again := delivery.Process{Holder: "usher-2"}.Next(*d, later.Time)
+	again := delivery.Process{ClaimOwner: "usher-2"}.Next(*d, later.Time)
 	again.MessageID = "2@example.com"
 	delivery.Begin(d, again)
 	want.Tries, want.TryTime, want.Holder, want.Result, want.Message = 2, &later, "usher-2", "", ""
@@ -154,7 +154,7 @@ func TestAMessageWhoseAnswerIsLostIsNotSentWithoutEnd(t *testing.T) {
 	}
 }
 
-func TestWhatALostAnswerLeadsTo(t *testing.T) {
+func TestUnconfirmedSends(t *testing.T) {
 	const notNow = accountsv1.DeliveryTemporaryFailure
 	cases := map[string]struct {
 		unconfirmed int32
@@ -178,7 +178,7 @@ func TestWhatALostAnswerLeadsTo(t *testing.T) {
 	}
 }
 
-func TestWhatADeadProcessWasAtMayHaveArrived(t *testing.T) {
+func TestSendOfADeadProcessIsUnconfirmed(t *testing.T) {
 	cases := map[string]struct {
 		holder string
 		spent  bool
@@ -191,7 +191,7 @@ func TestWhatADeadProcessWasAtMayHaveArrived(t *testing.T) {
 			d := tried("sms", c.holder, "", 2, time.Hour)
 			d.Medium, d.Unconfirmed = accountsv1.MediumSMS, 1
 			delivery.Begin(&d, me.Next(d, noon))
-			if media.Spent(d) != c.spent {
+			if media.MayNotResend(d) != c.spent {
 				t.Errorf("after a claim it is %+v", d)
 			}
 		})

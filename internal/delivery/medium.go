@@ -66,10 +66,10 @@ func (m Media) RateLimits(inv *accountsv1.Invitation) []RateLimit {
 // counts as sent. It applies to media whose receivers do not recognise a copy.
 const mostUnconfirmed = 2
 
-// Spent reports whether a message is not sent again, because it may have arrived as
+// MayNotResend reports whether a message is not sent again, because it may have arrived as
 // often as is acceptable for a person. A message whose copies are recognisable is never
 // spent. It must not be lost, so its copies become rare instead.
-func (m Media) Spent(d accountsv1.Delivery) bool {
+func (m Media) MayNotResend(d accountsv1.Delivery) bool {
 	return !m[d.Medium].CopyRecognisable && d.Unconfirmed >= mostUnconfirmed
 }
 
@@ -84,7 +84,7 @@ func (m Media) End(all []accountsv1.Delivery, name string, result accountsv1.Del
 	if result == Unconfirmed {
 		d.Unconfirmed++
 		result = accountsv1.DeliveryTemporaryFailure
-		if m.Spent(*d) {
+		if m.MayNotResend(*d) {
 			result = accountsv1.DeliverySent
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 // longestExcess is the maximum length in characters of a reported rule.
@@ -37,7 +37,7 @@ func Inspect(rules []rbacv1.PolicyRule) (excess string, manages bool) {
 	var found []string
 	for _, rule := range rules {
 		found = append(found, wildcards(&rule)...)
-		for _, p := range neverGiven {
+		for _, p := range forbiddenPowers {
 			found = append(found, p.heldBy(&rule)...)
 		}
 		manages = manages || managesPeople(&rule)
@@ -45,7 +45,7 @@ func Inspect(rules []rbacv1.PolicyRule) (excess string, manages bool) {
 	if len(found) == 0 {
 		return "", manages
 	}
-	return quote.Shorten(quote.Line(slices.Min(found)), longestExcess), manages
+	return sanitize.Shorten(sanitize.SingleLine(slices.Min(found)), longestExcess), manages
 }
 
 // wildcards returns the wildcards of a rule. What they cover can grow.
@@ -76,18 +76,18 @@ type power struct {
 	group, resource, verb func(string) bool
 }
 
-// neverGiven holds the powers, apart from wildcards, that Usher never grants. Each is a
+// forbiddenPowers holds the powers, apart from wildcards, that Usher never grants. Each is a
 // way to more than the rule itself allows.
-var neverGiven = []power{
+var forbiddenPowers = []power{
 	{group: is(rbacv1.GroupName), resource: is("roles", "clusterroles"), verb: is("bind", "escalate")},
 	// The built-in ClusterRole edit lets its subjects act as the service accounts of a
 	// namespace.
 	{group: is(""), resource: not(is("serviceaccounts")), verb: is("impersonate")},
-	{group: not(is("")), resource: anything, verb: is("impersonate")},
-	{group: anything, resource: anything, verb: constrainedImpersonation},
+	{group: not(is("")), resource: anyValue, verb: is("impersonate")},
+	{group: anyValue, resource: anyValue, verb: constrainedImpersonation},
 	{group: is("certificates.k8s.io"), resource: is("signers"), verb: is("approve", "attest", "sign")},
-	{group: is(accountsv1.GroupVersion.Group), resource: ofUsherAlone, verb: not(reads)},
-	{group: is(accountsv1.GroupVersion.Group), resource: anything, verb: is("answer")},
+	{group: is(accountsv1.GroupVersion.Group), resource: writtenByUsherOnly, verb: not(reads)},
+	{group: is(accountsv1.GroupVersion.Group), resource: anyValue, verb: is("answer")},
 }
 
 // heldBy describes how a rule allows the power, such as "bind on roles". It names the
@@ -112,8 +112,8 @@ func managesPeople(rule *rbacv1.PolicyRule) bool {
 
 var reads = is("get", "list", "watch")
 
-// ofUsherAlone reports whether only Usher and cluster admins write a resource.
-func ofUsherAlone(resource string) bool {
+// writtenByUsherOnly reports whether only Usher and cluster admins write a resource.
+func writtenByUsherOnly(resource string) bool {
 	kind, sub, _ := strings.Cut(resource, "/")
 	return is("accounts", "organizations")(kind) || is("status", "finalizers")(sub)
 }
@@ -124,7 +124,7 @@ func constrainedImpersonation(verb string) bool {
 	return strings.HasPrefix(verb, "impersonate:") || strings.HasPrefix(verb, "impersonate-on:")
 }
 
-func anything(string) bool { return true }
+func anyValue(string) bool { return true }
 
 func is(names ...string) func(string) bool {
 	return func(s string) bool { return slices.Contains(names, s) }

@@ -38,7 +38,7 @@ func (c Cluster) denials(org *accountsv1.Organization, denied []Pair) denials {
 			all.namespaces[permission.ClusterRole] = map[string]bool{}
 		}
 		names := all.namespaces[permission.ClusterRole]
-		standsFor, err := members(resource.Namespaces)
+		standsFor, err := namespaceMatcher(resource.Namespaces)
 		for i := range c.Namespaces {
 			if err != nil || standsFor(c.Namespaces[i].Name, c.Namespaces[i].Labels) {
 				names[c.Namespaces[i].Name] = true
@@ -58,9 +58,9 @@ func (c Cluster) denials(org *accountsv1.Organization, denied []Pair) denials {
 // The result depends only on the catalogue and not on the state of the cluster. So
 // every reader of the same Organization and Membership gets the same answer.
 func Owns(org *accountsv1.Organization, role accountsv1.CatalogueName, overrides []accountsv1.PermissionOverride) bool {
-	return org.Owns(role) && !slices.ContainsFunc(overrides, func(o accountsv1.PermissionOverride) bool {
+	return org.IsOwnerRole(role) && !slices.ContainsFunc(overrides, func(o accountsv1.PermissionOverride) bool {
 		return o.Effect != accountsv1.EffectAllow && slices.ContainsFunc(o.Resources, func(resource accountsv1.CatalogueName) bool {
-			return disowns(org, role, Pair{o.Permission, resource})
+			return deniesOwnership(org, role, Pair{o.Permission, resource})
 		})
 	})
 }
@@ -72,16 +72,16 @@ func OwnersOverrides(org *accountsv1.Organization, role accountsv1.CatalogueName
 	for i, o := range kept {
 		if o.Effect != accountsv1.EffectAllow {
 			kept[i].Resources = slices.DeleteFunc(slices.Clone(o.Resources), func(resource accountsv1.CatalogueName) bool {
-				return disowns(org, role, Pair{o.Permission, resource})
+				return deniesOwnership(org, role, Pair{o.Permission, resource})
 			})
 		}
 	}
 	return kept
 }
 
-// disowns reports whether a Deny removes something that a role grants in the home
+// deniesOwnership reports whether a Deny removes something that a role grants in the home
 // namespace. A Deny with a selector counts if it can do so, because labels can change.
-func disowns(org *accountsv1.Organization, role accountsv1.CatalogueName, deny Pair) bool {
+func deniesOwnership(org *accountsv1.Organization, role accountsv1.CatalogueName, deny Pair) bool {
 	home := org.Spec.Namespace
 	permission, resource := declared(org, deny)
 	if permission == nil || permission.ClusterRole == "" || resource == nil ||
@@ -100,8 +100,8 @@ func disowns(org *accountsv1.Organization, role accountsv1.CatalogueName, deny P
 	})
 }
 
-// ofDeny returns a message that says where the person is denied a ClusterRole.
-func ofDeny(clusterRole string, namespaces []string) string {
+// denyMessage returns a message that says where the person is denied a ClusterRole.
+func denyMessage(clusterRole string, namespaces []string) string {
 	return fmt.Sprintf("ClusterRole %s is denied in namespace %s, regardless of which permission and resource grant it; change spec.permissions to restore it.",
-		clusterRole, few(namespaces))
+		clusterRole, joinNames(namespaces))
 }

@@ -55,7 +55,7 @@ func varied() *accountsv1.Organization {
 	}
 }
 
-func TestADenyTakesAwayWhatItStandsFor(t *testing.T) {
+func TestDenyRemovesByEffect(t *testing.T) {
 	team := map[string]string{"team": "acme"}
 	cluster := Cluster{
 		Own:        "usher-system",
@@ -106,7 +106,7 @@ func TestADenyTakesAwayWhatItStandsFor(t *testing.T) {
 	}
 }
 
-func TestADenyIsToldWithWhatItIsAbout(t *testing.T) {
+func TestDenyMessages(t *testing.T) {
 	cluster := Cluster{ClusterRoles: map[string]ClusterRole{"edit": grantable}, Namespaces: []corev1.Namespace{namespace("staging", nil), namespace("production", nil)}}
 	for _, c := range []struct {
 		granted, denied Pair
@@ -125,7 +125,7 @@ func TestADenyIsToldWithWhatItIsAbout(t *testing.T) {
 	}
 }
 
-func TestANamespaceOfTheSystemIsTakenOutOfTheResource(t *testing.T) {
+func TestSystemNamespaceMessage(t *testing.T) {
 	cluster := Cluster{Own: "usher-system", ClusterRoles: map[string]ClusterRole{"edit": grantable}}
 	g := Resolve(varied(), []Pair{{"deploy", "ours"}}, nil, cluster)[0]
 	if !strings.Contains(g.Message, "usher-system") || !strings.Contains(g.Message, "remove it from resource ours") || strings.Contains(g.Message, "once it exists") {
@@ -167,7 +167,7 @@ func TestWhoIsAnOwner(t *testing.T) {
 			if got := kept[0].Resources; strings.Join(names(got), " ") != strings.Join(names(c.kept), " ") {
 				t.Errorf("the retained overrides are on %v, not %v", got, c.kept)
 			}
-			if org.Owns(c.role) && !Owns(org, c.role, kept) {
+			if org.IsOwnerRole(c.role) && !Owns(org, c.role, kept) {
 				t.Error("with the retained overrides, the person is not an owner")
 			}
 			if c.override.Resources[0] != overrides[0].Resources[0] {

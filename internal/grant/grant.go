@@ -66,10 +66,10 @@ func Resolve(org *accountsv1.Organization, pairs, denied []Pair, cluster Cluster
 	return grants
 }
 
-// Misnamed returns, unresolved, each Deny that names a permission or a resource that is
+// UnknownDenies returns, unresolved, each Deny that names a permission or a resource that is
 // not in the catalogue. Such a Deny removes nothing, although its author believes that
 // it does.
-func Misnamed(org *accountsv1.Organization, overrides []accountsv1.PermissionOverride) []Grant {
+func UnknownDenies(org *accountsv1.Organization, overrides []accountsv1.PermissionOverride) []Grant {
 	var misnamed []Grant
 	for _, o := range overrides {
 		for _, resource := range o.Resources {
@@ -104,10 +104,10 @@ func resolve(org *accountsv1.Organization, pair Pair, deny denials, cluster Clus
 		return g
 	}
 	name := permission.ClusterRole
-	role, at := cluster.ClusterRoles[name], cluster.places(resource.Namespaces, deny.namespaces[name])
+	role, at := cluster.ClusterRoles[name], cluster.matchNamespaces(resource.Namespaces, deny.namespaces[name])
 	g.ClusterRole, g.Manages = name, role.Manages
 	if len(at.denied) > 0 && len(at.found)+len(at.missing)+len(at.system) == 0 {
-		g.Reason, g.Message = accountsv1.ReasonDenied, ofDeny(name, at.denied)
+		g.Reason, g.Message = accountsv1.ReasonDenied, denyMessage(name, at.denied)
 		return g
 	}
 	if g.Reason, g.Message = role.refusal(name); g.Reason != "" {
@@ -119,7 +119,7 @@ func resolve(org *accountsv1.Organization, pair Pair, deny denials, cluster Clus
 }
 
 // withhold sets the reason why a grant does not reach some of its namespaces.
-func (g *Grant) withhold(at places, home string) {
+func (g *Grant) withhold(at namespaceMatch, home string) {
 	switch elsewhere := func(namespace string) bool { return namespace != home }; {
 	case g.Manages && slices.ContainsFunc(slices.Concat(at.found, at.missing, at.system), elsewhere):
 		g.Namespaces = slices.DeleteFunc(g.Namespaces, elsewhere)
@@ -127,17 +127,17 @@ func (g *Grant) withhold(at places, home string) {
 		g.Message = fmt.Sprintf("ClusterRole %s manages people, so Usher grants it only in namespace %s; grant it on a resource that contains only that namespace.", g.ClusterRole, home)
 	case len(at.system) > 0:
 		g.Reason = accountsv1.ReasonSystemNamespace
-		g.Message = fmt.Sprintf("Namespace %s is a system namespace, where Usher grants nothing; remove it from resource %s.", few(at.system), g.Resource)
+		g.Message = fmt.Sprintf("Namespace %s is a system namespace, where Usher grants nothing; remove it from resource %s.", joinNames(at.system), g.Resource)
 	case len(at.missing) > 0:
 		g.Reason = accountsv1.ReasonNamespaceNotFound
-		g.Message = fmt.Sprintf("Namespace %s does not exist, or is being deleted; Usher grants access to it once it exists.", few(at.missing))
+		g.Message = fmt.Sprintf("Namespace %s does not exist, or is being deleted; Usher grants access to it once it exists.", joinNames(at.missing))
 	}
 	switch {
 	case len(at.denied) == 0:
 	case g.Reason == "":
-		g.Reason, g.Message = accountsv1.ReasonDenied, ofDeny(g.ClusterRole, at.denied)
+		g.Reason, g.Message = accountsv1.ReasonDenied, denyMessage(g.ClusterRole, at.denied)
 	default:
-		g.Message += " " + ofDeny(g.ClusterRole, at.denied)
+		g.Message += " " + denyMessage(g.ClusterRole, at.denied)
 	}
 }
 
@@ -153,8 +153,8 @@ func declared(org *accountsv1.Organization, pair Pair) (permission *accountsv1.P
 	return permission, resource
 }
 
-// few joins names. Beyond the tenth it only counts.
-func few(names []string) string {
+// joinNames joins names. Beyond the tenth it only counts.
+func joinNames(names []string) string {
 	const most = 10
 	if more := len(names) - most; more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
@@ -199,14 +199,14 @@ func Reaches(org *accountsv1.Organization, name string, nsLabels map[string]stri
 // matches reports whether a resource contains a namespace. A selector that the API
 // server should have refused matches nothing.
 func matches(of accountsv1.ResourceNamespaces, name string, nsLabels map[string]string) bool {
-	standsFor, err := members(of)
+	standsFor, err := namespaceMatcher(of)
 	return err == nil && standsFor(name, nsLabels)
 }
 
-// members returns a function that reports whether a resource contains a namespace, by
+// namespaceMatcher returns a function that reports whether a resource contains a namespace, by
 // the namespace's name and labels. It returns an error if the resource's selector is
 // invalid.
-func members(of accountsv1.ResourceNamespaces) (standsFor func(name string, nsLabels map[string]string) bool, err error) {
+func namespaceMatcher(of accountsv1.ResourceNamespaces) (standsFor func(name string, nsLabels map[string]string) bool, err error) {
 	if of.Selector == nil {
 		return func(name string, _ map[string]string) bool {
 			return slices.Contains(of.Names, accountsv1.NamespaceName(name))
@@ -219,8 +219,8 @@ func members(of accountsv1.ResourceNamespaces) (standsFor func(name string, nsLa
 	return func(_ string, nsLabels map[string]string) bool { return selector.Matches(labels.Set(nsLabels)) }, nil
 }
 
-// places holds the namespaces that a resource contains, each list sorted.
-type places struct {
+// namespaceMatch holds the namespaces that a resource contains, each list sorted.
+type namespaceMatch struct {
 	// found are the namespaces that a grant reaches.
 	found []string
 	// missing are named, but do not exist or are being deleted.
@@ -231,10 +231,10 @@ type places struct {
 	denied []string
 }
 
-// places sorts the namespaces of a resource into lists. A selector that matches nothing
+// matchNamespaces sorts the namespaces of a resource into lists. A selector that matches nothing
 // has no missing namespaces.
-func (c Cluster) places(of accountsv1.ResourceNamespaces, denied map[string]bool) (at places) {
-	standsFor, err := members(of)
+func (c Cluster) matchNamespaces(of accountsv1.ResourceNamespaces, denied map[string]bool) (at namespaceMatch) {
+	standsFor, err := namespaceMatcher(of)
 	for i := range c.Namespaces {
 		switch ns := &c.Namespaces[i]; {
 		case err != nil || !standsFor(ns.Name, ns.Labels) || IsSystem(ns.Name, c.Own) || ns.DeletionTimestamp != nil:

@@ -137,11 +137,11 @@ func TestASelectorThatCannotBeReadReachesNothing(t *testing.T) {
 	}
 }
 
-func TestADenyThatNamesNothingIsTold(t *testing.T) {
+func TestMisnamed(t *testing.T) {
 	deny := func(effect accountsv1.Effect, permission accountsv1.CatalogueName, resources ...accountsv1.CatalogueName) accountsv1.PermissionOverride {
 		return accountsv1.PermissionOverride{Effect: effect, Permission: permission, Resources: resources}
 	}
-	got := Misnamed(one("gone", byNames("acme")), []accountsv1.PermissionOverride{
+	got := UnknownDenies(one("gone", byNames("acme")), []accountsv1.PermissionOverride{
 		deny("Deny", "do", "there", "nowhere"), deny("Deny", "fly", "there"), deny("Allow", "run", "there"),
 	})
 	var names []string

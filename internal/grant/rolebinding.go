@@ -52,11 +52,11 @@ func ParseBindingName(name string) (organization, membership string, found bool)
 	return parts[0], parts[1], true
 }
 
-// Made reports whether Usher created a RoleBinding for the Membership. It checks the
+// IsManagedFor reports whether Usher created a RoleBinding for the Membership. It checks the
 // name, and either the field manager or, where a restore lost the managed fields, the
 // labels. A user who removes one of these two does not take the RoleBinding over, and a
 // name alone does not make it Usher's.
-func Made(b *rbacv1.RoleBinding, m *accountsv1.Membership) bool {
+func IsManagedFor(b *rbacv1.RoleBinding, m *accountsv1.Membership) bool {
 	organization, name, found := ParseBindingName(b.Name)
 	if !found || organization != string(m.Spec.OrganizationRef.Name) || name != m.Name {
 		return false

@@ -47,7 +47,7 @@ func managedBy(manager string, operation metav1.ManagedFieldsOperationType) func
 	}
 }
 
-func TestWhatUsherMade(t *testing.T) {
+func TestMade(t *testing.T) {
 	for name, c := range map[string]struct {
 		binding *rbacv1.RoleBinding
 		want    bool
@@ -76,7 +76,7 @@ func TestWhatUsherMade(t *testing.T) {
 		"a name with an empty Membership":                               {applied(named("usher:acme::edit")), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := Made(c.binding, jane()); got != c.want {
+			if got := IsManagedFor(c.binding, jane()); got != c.want {
 				t.Errorf("created by Usher for jane: %v", got)
 			}
 		})

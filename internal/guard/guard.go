@@ -18,9 +18,9 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Settling is how long after a policy was written it counts as in force. An API server
+// SettleTime is how long after a policy was written it counts as in force. An API server
 // applies a changed policy within a second or two, and lets requests pass until then.
-const Settling = 5 * time.Second
+const SettleTime = 5 * time.Second
 
 // Set holds policies and their bindings.
 type Set struct {
@@ -40,9 +40,9 @@ type State struct {
 	Since time.Time
 }
 
-// Look compares the observed policies with those that Usher is installed with. The
+// Observe compares the observed policies with those that Usher is installed with. The
 // policy that guards assignments is the one named assign.
-func Look(want, have Set, assign string, now time.Time) State {
+func Observe(want, have Set, assign string, now time.Time) State {
 	s, guarded := State{}, false
 	for i := range want.Policies {
 		policy := &want.Policies[i]
@@ -61,10 +61,10 @@ func Look(want, have Set, assign string, now time.Time) State {
 	return s
 }
 
-// Keep returns the guard that a Membership's status should have now. The caller must
+// StatusGuard returns the guard that a Membership's status should have now. The caller must
 // write it conditionally on the resourceVersion, so that no unseen generation escapes
 // it.
-func (s State) Keep(m *accountsv1.Membership) accountsv1.GuardStatus {
+func (s State) StatusGuard(m *accountsv1.Membership) accountsv1.GuardStatus {
 	kept := m.Status.Guard
 	switch {
 	case !s.inForce(), kept.Since != nil && seconds(kept.Since.Time) == seconds(s.Since):
@@ -79,7 +79,7 @@ func (s State) Keep(m *accountsv1.Membership) accountsv1.GuardStatus {
 	}
 }
 
-// upTo returns a guard which records that no policy checked a generation and those
+// uncheckedUpTo returns a guard which records that no policy checked a generation and those
 // before it.
 func (s State) upTo(generation int64) accountsv1.GuardStatus {
 	since := metav1.NewTime(s.Since.Truncate(time.Second))
@@ -89,7 +89,7 @@ func (s State) upTo(generation int64) accountsv1.GuardStatus {
 // Vetted reports whether the API server checked, for the present generation of a
 // Membership, that its author may assign its role.
 func (s State) Vetted(m *accountsv1.Membership) bool {
-	guard, written := s.Keep(m), m.Generation
+	guard, written := s.StatusGuard(m), m.Generation
 	if m.DeletionTimestamp != nil {
 		written-- // Deleting increments the generation, but changes no spec.
 	}
@@ -124,7 +124,7 @@ func (s Set) inForceSince(policy *admissionregistrationv1.ValidatingAdmissionPol
 	if written.IsZero() || bound.IsZero() {
 		return time.Time{}
 	}
-	return later(written, bound).Add(Settling)
+	return later(written, bound).Add(SettleTime)
 }
 
 // binds reports whether the Set has a binding of this name for the policy.

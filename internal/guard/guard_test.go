@@ -139,7 +139,7 @@ func TestThePoliciesAreInForceAsInstalled(t *testing.T) {
 					PolicyName: assign, MatchResources: &admissionregistrationv1.MatchResources{NamespaceSelector: narrow},
 				},
 			})
-			if diff := cmp.Diff(State{Since: noon.Add(5 * time.Second)}, Look(installed(), have, assign, one)); diff != "" {
+			if diff := cmp.Diff(State{Since: noon.Add(5 * time.Second)}, Observe(installed(), have, assign, one)); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		})
@@ -221,7 +221,7 @@ func TestAPolicyThatDoesNotGuardIsMissing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			have := cluster()
 			change(have.guarding())
-			if diff := cmp.Diff(State{Missing: []string{assign}}, Look(installed(), have, assign, one)); diff != "" {
+			if diff := cmp.Diff(State{Missing: []string{assign}}, Observe(installed(), have, assign, one)); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		})
@@ -239,7 +239,7 @@ func TestLookNamesAllThatIsMissing(t *testing.T) {
 	moved := cluster()
 	moved.Bindings = moved.Bindings[:1]
 	moved.Bindings[0].Spec.PolicyName = assign
-	since := noon.Add(Settling)
+	since := noon.Add(SettleTime)
 	for name, c := range map[string]struct {
 		want, have Set
 		assign     string
@@ -259,7 +259,7 @@ func TestLookNamesAllThatIsMissing(t *testing.T) {
 		"they were created, and are settled": {installed(), have, assign, since, State{Since: since}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.state, Look(c.want, c.have, c.assign, c.now)); diff != "" {
+			if diff := cmp.Diff(c.state, Observe(c.want, c.have, c.assign, c.now)); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		})
@@ -268,7 +268,7 @@ func TestLookNamesAllThatIsMissing(t *testing.T) {
 
 func TestLookChangesNothing(t *testing.T) {
 	want, have := installed(), cluster()
-	Look(want, have, assign, one)
+	Observe(want, have, assign, one)
 	if diff := cmp.Diff([]Set{installed(), cluster()}, []Set{want, have}); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
@@ -293,14 +293,14 @@ func TestSinceIsTheLatestThatThePolicyOrItsBindingWasWritten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			have := cluster()
 			c.change(have.guarding())
-			if got := Look(installed(), have, assign, one); !got.Since.Equal(c.want.Add(Settling)) || len(got.Missing) > 0 {
+			if got := Observe(installed(), have, assign, one); !got.Since.Equal(c.want.Add(SettleTime)) || len(got.Missing) > 0 {
 				t.Errorf("in force since %v, missing %v", got.Since, got.Missing)
 			}
 		})
 	}
 	have := cluster()
 	born(&have.Policies[0].ObjectMeta, half)
-	if got := Look(installed(), have, assign, one); !got.Since.Equal(noon.Add(Settling)) {
+	if got := Observe(installed(), have, assign, one); !got.Since.Equal(noon.Add(SettleTime)) {
 		t.Errorf("another policy created again: in force since %v", got.Since)
 	}
 }

@@ -28,7 +28,7 @@ func guardAt(since time.Time, generation int64) accountsv1.GuardStatus {
 
 func TestKeepAndVetted(t *testing.T) {
 	none := accountsv1.GuardStatus{}
-	since := noon.Add(Settling)
+	since := noon.Add(SettleTime)
 	inForce := State{Since: since}
 	for name, c := range map[string]struct {
 		state  State
@@ -60,14 +60,14 @@ func TestKeepAndVetted(t *testing.T) {
 		"never observed":            {State{}, membership(one, 1, none), none, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.keep, c.state.Keep(c.m)); diff != "" {
+			if diff := cmp.Diff(c.keep, c.state.StatusGuard(c.m)); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 			if got := c.state.Vetted(c.m); got != c.vetted {
 				t.Errorf("vetted: %v", got)
 			}
-			c.m.Status.Guard = c.state.Keep(c.m)
-			if diff := cmp.Diff(c.keep, c.state.Keep(c.m)); diff != "" {
+			c.m.Status.Guard = c.state.StatusGuard(c.m)
+			if diff := cmp.Diff(c.keep, c.state.StatusGuard(c.m)); diff != "" {
 				t.Errorf("once written, it changes again: -want +got\n%s", diff)
 			}
 			if got := c.state.Vetted(c.m); got != c.vetted {
@@ -77,8 +77,8 @@ func TestKeepAndVetted(t *testing.T) {
 	}
 }
 
-func TestDeletingIsNoVetting(t *testing.T) {
-	since := noon.Add(Settling)
+func TestDeletionDoesNotVet(t *testing.T) {
+	since := noon.Add(SettleTime)
 	deleted := func(generation int64, guard accountsv1.GuardStatus) *accountsv1.Membership {
 		m := membership(noon, generation, guard)
 		m.DeletionTimestamp = second(one)
@@ -204,23 +204,23 @@ func gaps(at time.Time) map[string]gap {
 	}
 }
 
-func TestWhatIsWrittenInAGapStaysUnvetted(t *testing.T) {
+func TestWritesDuringAGapStayUnvetted(t *testing.T) {
 	shut := noon.Add(30 * time.Minute)
 	for name, g := range gaps(shut) {
 		for manner, attacker := range map[string]*accountsv1.Membership{
-			"a changed role":                             membership(noon.Add(-time.Hour), 2, guardAt(noon.Add(Settling), 1)),
+			"a changed role":                             membership(noon.Add(-time.Hour), 2, guardAt(noon.Add(SettleTime), 1)),
 			"a changed role of a vetted Membership":      membership(noon.Add(time.Minute), 2, accountsv1.GuardStatus{}),
 			"a created Membership":                       membership(shut.Add(-time.Minute), 1, accountsv1.GuardStatus{}),
 			"a Membership created at the end of the gap": membership(shut.Add(2*time.Second), 1, accountsv1.GuardStatus{}),
 		} {
 			t.Run(name+", "+manner, func(t *testing.T) {
 				m := attacker.DeepCopy()
-				look := func(have Set, now time.Time) State { return Look(installed(), have, assign, now) }
+				look := func(have Set, now time.Time) State { return Observe(installed(), have, assign, now) }
 				meet := func(s State) {
 					if s.Vetted(m) || s.VettedSince(m.CreationTimestamp.Time) && m.Generation == 1 {
 						t.Errorf("vetted by %+v", s)
 					}
-					m.Status.Guard = s.Keep(m)
+					m.Status.Guard = s.StatusGuard(m)
 				}
 				have := g.open(cluster())
 				meet(look(have, shut.Add(-time.Second)))

@@ -50,22 +50,22 @@ func Decide(f Facts) Plan {
 	case accepted:
 		return Plan{CreateMembership: f.Membership == nil}
 	case noKey:
-		return f.untilExpiry(Plan{After: recheckKeys})
-	case addressNotAllowed, rivalled, contended, seatless, seatUnknown, suspended:
-		return f.untilExpiry(Plan{})
+		return f.requeueByExpiry(Plan{After: recheckKeys})
+	case addressNotAllowed, addressConflict, addressUndecided, seatless, seatUnknown, suspended:
+		return f.requeueByExpiry(Plan{})
 	case limited:
 		return Plan{After: f.nextAttempt().Sub(f.Now)}
 	case unclaimed, renewed:
-		return Plan{Claim: f.newAttempt()}
-	case failedTry, inFlight, sent:
-		return f.untilExpiry(f.deliver(accountsv1.PurposeInvitation, accountsv1.PurposeCode))
+		return Plan{Claim: f.claimNewAttempt()}
+	case failedSend, inFlight, sent:
+		return f.requeueByExpiry(f.deliver(accountsv1.PurposeInvitation, accountsv1.PurposeCode))
 	case history, declined:
-		return f.untilResend(f.deliver(accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined))
+		return f.requeueForResend(f.deliver(accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined))
 	case noOrganization, wrongNamespace, noRole, unvetted, membershipConflict,
-		voided, foreign, mismatched, refused, undelivered, expired, held:
+		accepterDeleted, foreign, mismatched, refused, undelivered, expired, mailHeld:
 		// An admin must change something or request a resend.
 	}
-	return f.untilResend(Plan{})
+	return f.requeueForResend(Plan{})
 }
 
 // housekeeping returns the work that comes before the next step, if any is due.
@@ -90,25 +90,25 @@ func AwaitLane(p Plan) Plan {
 	return p
 }
 
-// untilExpiry requeues at the end of the attempt's validity at the latest.
-func (f Facts) untilExpiry(p Plan) Plan {
-	p = f.untilResend(p)
+// requeueByExpiry requeues at the end of the attempt's validity at the latest.
+func (f Facts) requeueByExpiry(p Plan) Plan {
+	p = f.requeueForResend(p)
 	if expires := f.Invitation.Status.ExpirationTime; p.Claim == nil && expires != nil && f.Now.Before(expires.Time) {
-		p.After = earlier(p.After, expires.Sub(f.Now))
+		p.After = shorterWait(p.After, expires.Sub(f.Now))
 	}
 	return p
 }
 
-// untilResend requeues when a waiting resend becomes possible.
-func (f Facts) untilResend(p Plan) Plan {
+// requeueForResend requeues when a waiting resend becomes possible.
+func (f Facts) requeueForResend(p Plan) Plan {
 	if at := f.resend().possibleAt; p.Claim == nil && !at.IsZero() {
-		p.After = earlier(p.After, at.Sub(f.Now))
+		p.After = shorterWait(p.After, at.Sub(f.Now))
 	}
 	return p
 }
 
-// earlier returns the shorter of two waits, where 0 means no wait.
-func earlier(a, b time.Duration) time.Duration {
+// shorterWait returns the shorter of two waits, where 0 means no wait.
+func shorterWait(a, b time.Duration) time.Duration {
 	if a == 0 || b > 0 && b < a {
 		return b
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/usher-dev/usher/internal/delivery"
 )
 
-// worthTelling is how long Usher tries to notify people about an answer.
-const worthTelling = 7 * 24 * time.Hour
+// noticePeriod is how long Usher tries to notify people about an answer.
+const noticePeriod = 7 * 24 * time.Hour
 
 // maxEarlier is how many superseded attempts are kept.
 const maxEarlier = 16
@@ -65,8 +65,8 @@ func Delivery(inv *accountsv1.Invitation, name string) accountsv1.Delivery {
 	return accountsv1.Delivery{}
 }
 
-// newAttempt returns the claim for the first send of a new attempt.
-func (f Facts) newAttempt() *Claim {
+// claimNewAttempt returns the claim for the first send of a new attempt.
+func (f Facts) claimNewAttempt() *Claim {
 	now, inv, before := second(f.Now), f.Invitation, f.Invitation.Status.Attempt
 	role, _ := f.Organization.Role(f.Role())
 	own, membership := requests(inv, f.Membership)
@@ -79,8 +79,8 @@ func (f Facts) newAttempt() *Claim {
 		Role:                    role.Title(),
 		Language:                f.Language(),
 		Sender:                  f.Sender,
-		ResendRequest:           kept(own),
-		MembershipResendRequest: kept(membership),
+		ResendRequest:           recordedRequest(own),
+		MembershipResendRequest: recordedRequest(membership),
 	}
 	if before.Begun() {
 		last := accountsv1.EarlierAttempt{Number: before.Number, KeyID: before.KeyID, ClaimTime: before.ClaimTime}
@@ -117,7 +117,7 @@ func SenderOf(inv *accountsv1.Invitation, d accountsv1.Delivery) string {
 }
 
 func (f Facts) process() delivery.Process {
-	return delivery.Process{Holder: f.Holder, Deadline: f.SendDeadline}
+	return delivery.Process{ClaimOwner: f.ClaimOwner, Deadline: f.SendDeadline}
 }
 
 // Language returns the language for the messages of the next attempt: that of the
@@ -130,7 +130,7 @@ func (f Facts) Language() accountsv1.Language {
 // or returns how long to wait for it.
 func (f Facts) deliver(purposes ...accountsv1.DeliveryPurpose) Plan {
 	wanted := slices.DeleteFunc(f.deliveries(), func(d accountsv1.Delivery) bool {
-		return !slices.Contains(purposes, d.Purpose) || d.Begun() && f.Now.Sub(d.ClaimTime.Time) > worth(d.Purpose)
+		return !slices.Contains(purposes, d.Purpose) || d.Claimed() && f.Now.Sub(d.ClaimTime.Time) > retryPeriod(d.Purpose)
 	})
 	due, after := f.process().Due(wanted, string(f.Invitation.UID), f.Now)
 	if due != nil {
@@ -139,9 +139,9 @@ func (f Facts) deliver(purposes ...accountsv1.DeliveryPurpose) Plan {
 	return Plan{After: after}
 }
 
-// worth returns how long after its first send a message is still worth sending.
+// retryPeriod returns how long after its first send a message is still worth sending.
 // Invitations and codes end with their own validity.
-func worth(purpose accountsv1.DeliveryPurpose) time.Duration {
+func retryPeriod(purpose accountsv1.DeliveryPurpose) time.Duration {
 	switch purpose {
 	case accountsv1.PurposeInvitation, accountsv1.PurposeCode:
 		return math.MaxInt64
@@ -150,7 +150,7 @@ func worth(purpose accountsv1.DeliveryPurpose) time.Duration {
 		accountsv1.PurposeReset, accountsv1.PurposeLocked, accountsv1.PurposePasswordChanged,
 		accountsv1.PurposeSecondFactorChanged, accountsv1.PurposeUserNames:
 	}
-	return worthTelling
+	return noticePeriod
 }
 
 // deliveries returns the deliveries of the status. Of the codes among them only the
@@ -173,7 +173,7 @@ func (f Facts) deliveries() []accountsv1.Delivery {
 }
 
 // linkEnds are the situations in which the current attempt's link is dead.
-var linkEnds = []situation{history, takenUp, voided, foreign, mismatched, declined, undelivered, expired}
+var linkEnds = []situation{history, takenUp, accepterDeleted, foreign, mismatched, declined, undelivered, expired}
 
 // deadLink returns the delivery whose Secret holds a dead link.
 func (f Facts) deadLink(at situation) *accountsv1.Delivery {
@@ -182,7 +182,7 @@ func (f Facts) deadLink(at situation) *accountsv1.Delivery {
 	}
 	deliveries := f.Invitation.Status.Deliveries
 	for i, d := range deliveries {
-		if f.Media[d.Medium].Withdrawable && d.Begun() && d.Result != accountsv1.DeliveryWithdrawn {
+		if f.Media[d.Medium].Withdrawable && d.Claimed() && d.Result != accountsv1.DeliveryWithdrawn {
 			return &deliveries[i]
 		}
 	}

@@ -231,7 +231,7 @@ func TestAnEndIsWrittenForTheTryThatEndedAlone(t *testing.T) {
 	}
 }
 
-func TestWhatWasAnsweredIsToldChannelByChannel(t *testing.T) {
+func TestDeliveredReportsEachChannel(t *testing.T) {
 	f := someFacts(by("Email", "SMS", "Link"), tried(me, "", 1), delivered("email", "Refused"), delivered("sms", "TemporaryFailure"))
 	status := Report(f)
 	i := slices.IndexFunc(status.Conditions, func(c metav1.Condition) bool { return c.Type == accountsv1.ConditionDelivered })
@@ -241,7 +241,7 @@ func TestWhatWasAnsweredIsToldChannelByChannel(t *testing.T) {
 	}
 }
 
-func TestATextThatNobodyConfirmedIsToldAsSuch(t *testing.T) {
+func TestUnconfirmedTextIsReported(t *testing.T) {
 	f := someFacts(by("SMS"), tried(me, "", 1), delivered("sms", "Sent"))
 	f.Invitation.Status.Deliveries[0].Unconfirmed, f.Invitation.Status.Deliveries[0].Message = 2, "the gateway answered 502"
 	f.Invitation.Status = Report(f)
@@ -251,7 +251,7 @@ func TestATextThatNobodyConfirmedIsToldAsSuch(t *testing.T) {
 	}
 }
 
-func TestWhatWasNeverTakenIsToldChannelByChannel(t *testing.T) {
+func TestUndeliveredReportsEachChannel(t *testing.T) {
 	f := someFacts(by("Email", "SMS", "Link"), tried(me, "", 1), delivered("email", "TemporaryFailure"), delivered("link", "Refused"), at(DefaultValidity))
 	f.Invitation.Status = Report(f)
 	want := "The link has expired, and no channel is known to have sent it. " +

@@ -30,8 +30,8 @@ type Facts struct {
 	// did not check whether the author of the Invitation may assign it. It is not set
 	// if a Membership of the same name determines the role.
 	Unvetted bool
-	// Rival is the reason why the address cannot be invited.
-	Rival Rival
+	// AddressConflict is the reason why the address cannot be invited.
+	AddressConflict AddressConflict
 	// Mailings are the times at which the recipients were sent invitations, for each
 	// rate limit that applies to the Invitation.
 	Mailings []Mailings
@@ -45,8 +45,8 @@ type Facts struct {
 
 	// Media are the media that carry messages.
 	Media delivery.Media
-	// Holder is the name of this process in claims.
-	Holder string
+	// ClaimOwner is the name of this process in claims.
+	ClaimOwner string
 	// SendDeadline is the time after which a send has certainly ended.
 	SendDeadline time.Duration
 	// NewestKey is the number of the key that signs new links.
@@ -89,7 +89,7 @@ const (
 	membershipConflict
 
 	// Ended. On request, Usher begins a new attempt.
-	voided
+	accepterDeleted
 	foreign
 	mismatched
 	declined
@@ -98,10 +98,10 @@ const (
 	expired
 
 	// Prevented from being sent.
-	held
+	mailHeld
 	addressNotAllowed
-	rivalled
-	contended
+	addressConflict
+	addressUndecided
 	seatless
 	seatUnknown
 	noKey
@@ -111,7 +111,7 @@ const (
 	limited
 	unclaimed
 	renewed
-	failedTry
+	failedSend
 	inFlight
 	sent
 
@@ -124,7 +124,7 @@ func (f Facts) situation() situation {
 	switch {
 	case inv.DeletionTimestamp != nil:
 		return deleting
-	case MadeForMembership(inv) && (f.Membership == nil || !ownedBy(inv, f.Membership)):
+	case IsManagedByMembership(inv) && (f.Membership == nil || !ownedBy(inv, f.Membership)):
 		return orphaned
 	case IsHistory(inv):
 		return history
@@ -132,7 +132,7 @@ func (f Facts) situation() situation {
 		return takenUp
 	case f.Unvetted:
 		return unvetted
-	case f.acceptable() && !f.conflicting():
+	case f.acceptable() && !f.conflictsWithMembership():
 		return accepted
 	case org == nil || org.DeletionTimestamp != nil:
 		return noOrganization
@@ -140,7 +140,7 @@ func (f Facts) situation() situation {
 		return wrongNamespace
 	case !f.roleExists():
 		return noRole
-	case f.conflicting():
+	case f.conflictsWithMembership():
 		return membershipConflict
 	}
 	if end, ended := f.end(); ended && !f.renewing() {
@@ -165,7 +165,7 @@ func (f Facts) end() (situation, bool) {
 	status := f.Invitation.Status
 	switch {
 	case status.Acceptance.Given() && f.Accepter == nil:
-		return voided, true
+		return accepterDeleted, true
 	case status.Acceptance.Given() && f.Foreign:
 		return foreign, true
 	case status.Acceptance.Given():
@@ -176,7 +176,7 @@ func (f Facts) end() (situation, bool) {
 		return refused, true
 	case !HasExpired(f.Invitation, f.Now) && status.State != accountsv1.InvitationExpired:
 		return 0, false
-	case !handedOver(f.Invitation):
+	case !linkWasSent(f.Invitation):
 		return undelivered, true
 	}
 	return expired, true
@@ -185,14 +185,14 @@ func (f Facts) end() (situation, bool) {
 // obstacle returns what keeps an Invitation from being sent, or from staying open.
 func (f Facts) obstacle() (situation, bool) {
 	switch {
-	case f.held():
-		return held, true
+	case f.mailHeld():
+		return mailHeld, true
 	case f.addressFault() != nil:
 		return addressNotAllowed, true
-	case f.Rival.Reason != "":
-		return rivalled, true
-	case f.Rival.Undecided:
-		return contended, true
+	case f.AddressConflict.Reason != "":
+		return addressConflict, true
+	case f.AddressConflict.Undecided:
+		return addressUndecided, true
 	}
 	switch seat := f.seat(f.wantedAttempt()); {
 	case seat == seatTaken:
@@ -232,7 +232,7 @@ func (f Facts) nextMail() situation {
 		case accountsv1.DeliverySent, accountsv1.DeliveryWithdrawn, accountsv1.DeliveryRefused:
 		case accountsv1.DeliveryTemporaryFailure:
 			if at == sent {
-				at = failedTry
+				at = failedSend
 			}
 		case "":
 			at = inFlight
@@ -266,8 +266,8 @@ func (f Facts) refusedByAll() bool {
 	return refused
 }
 
-// handedOver reports whether a channel took the current attempt's link.
-func handedOver(inv *accountsv1.Invitation) bool {
+// linkWasSent reports whether a channel took the current attempt's link.
+func linkWasSent(inv *accountsv1.Invitation) bool {
 	for _, d := range inv.Status.Deliveries {
 		if d.Purpose == accountsv1.PurposeInvitation && d.SentTime != nil {
 			return true
@@ -276,9 +276,9 @@ func handedOver(inv *accountsv1.Invitation) bool {
 	return false
 }
 
-// held reports whether mail is held: the Invitation was sent once and lost its status,
+// mailHeld reports whether mail is held: the Invitation was sent once and lost its status,
 // and no admin has requested another sending since.
-func (f Facts) held() bool {
+func (f Facts) mailHeld() bool {
 	inv := f.Invitation
 	if _, mailed := inv.Annotations[accountsv1.MailedAnnotation]; !mailed || inv.Status.Attempt.Begun() {
 		return false
@@ -287,7 +287,7 @@ func (f Facts) held() bool {
 	if f.Membership != nil {
 		asked = append(asked, f.Membership.Annotations[accountsv1.ResendAnnotation])
 	}
-	return !Released(inv.Status.Conditions, f.Now, asked...)
+	return !MailReleased(inv.Status.Conditions, f.Now, asked...)
 }
 
 // addressFault returns why the Organization does not allow the address.
@@ -307,9 +307,11 @@ func AddressRules(org *accountsv1.Organization) address.Rules {
 	return rules
 }
 
-// conflicting reports whether the Membership of the same name is one that the
+// conflictsWithMembership reports whether the Membership of the same name is one that the
 // Invitation cannot be for.
-func (f Facts) conflicting() bool { return f.Membership != nil && !Fits(f.Invitation, f.Membership) }
+func (f Facts) conflictsWithMembership() bool {
+	return f.Membership != nil && !Fits(f.Invitation, f.Membership)
+}
 
 func (f Facts) roleExists() bool {
 	_, found := f.Organization.Role(f.Role())

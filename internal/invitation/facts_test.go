@@ -49,7 +49,7 @@ func someFacts(changes ...func(*Facts)) Facts {
 	}
 	f := Facts{
 		Offer: Offer{Invitation: inv, Organization: org},
-		Now:   claimed, Media: someMedia, Holder: me, SendDeadline: time.Minute, NewestKey: 7,
+		Now:   claimed, Media: someMedia, ClaimOwner: me, SendDeadline: time.Minute, NewestKey: 7,
 		Sender: "Usher <usher@example.com>", MailDomain: "example.com",
 	}
 	for _, change := range changes {
@@ -61,7 +61,7 @@ func someFacts(changes ...func(*Facts)) Facts {
 // tried puts the Invitation into the state after its claim.
 func tried(holder string, result accountsv1.DeliveryResult, tries int32) func(*Facts) {
 	return func(f *Facts) {
-		claim := someFacts(func(g *Facts) { g.Invitation, g.Now = f.Invitation.DeepCopy(), f.Now }).newAttempt()
+		claim := someFacts(func(g *Facts) { g.Invitation, g.Now = f.Invitation.DeepCopy(), f.Now }).claimNewAttempt()
 		status := &f.Invitation.Status
 		Begin(status, *claim)
 		for i := range status.Deliveries {

@@ -119,18 +119,18 @@ func forgeries(tb testing.TB, f Facts, keys Keyring, genuine string) map[string]
 }
 
 // standingOf returns the status of a text that a client puts after the portal's URL.
-func standingOf(o Offer, text string, keys Keyring, now time.Time) Standing {
+func standingOf(o Offer, text string, keys Keyring, now time.Time) LinkStatus {
 	link, err := ParseLink(text)
 	if err != nil {
-		return Unknown
+		return LinkUnknown
 	}
 	return o.Check(link, keys, now)
 }
 
-func TestNoForgedLinkIsTakenNorToldAnything(t *testing.T) {
+func TestForgedLinksAreRejectedWithoutDetails(t *testing.T) {
 	f, keys := thirdAttempt(t)
 	genuine := textOf(t, keys, f.Invitation)
-	if got := standingOf(f.Offer, genuine, keys, f.Now); got != Open {
+	if got := standingOf(f.Offer, genuine, keys, f.Now); got != LinkOpen {
 		t.Fatalf("the genuine link is %v", got)
 	}
 	if !strings.ContainsAny(genuine, "-_") {
@@ -153,7 +153,7 @@ func TestNoForgedLinkIsTakenNorToldAnything(t *testing.T) {
 			}
 			tried++
 			for standing, offer := range offers {
-				if got := standingOf(offer, text, keys, f.Now); got != Unknown {
+				if got := standingOf(offer, text, keys, f.Now); got != LinkUnknown {
 					t.Errorf("%s: %q gets the status %v, from an Invitation that is %s", name, text, got, standing)
 				}
 			}
@@ -164,21 +164,21 @@ func TestNoForgedLinkIsTakenNorToldAnything(t *testing.T) {
 	}
 }
 
-func TestAnEarlierLinkIsToldApartFromOneThatNeverWas(t *testing.T) {
+func TestSupersededLinksDifferFromUnknownOnes(t *testing.T) {
 	f, keys := thirdAttempt(t)
 	first := derive(t, keys, someUID, 1, 7, claimed)
 	for name, c := range map[string]struct {
 		text string
-		want Standing
+		want LinkStatus
 	}{
-		"the first":                              {first, Superseded},
-		"the second":                             {derive(t, keys, someUID, 2, 7, claimed.Add(time.Hour)), Superseded},
-		"the third":                              {derive(t, keys, someUID, 3, 7, claimed.Add(2*time.Hour)), Open},
-		"the first, with the time of the second": {derive(t, keys, someUID, 1, 7, claimed.Add(time.Hour)), Unknown},
-		"the second, with the number of the first": {derive(t, keys, someUID, 1, 7, claimed.Add(2*time.Hour)), Unknown},
-		"the first, with another key":              {derive(t, keys, someUID, 1, 6, claimed), Unknown},
-		"the first of another Invitation":          {derive(t, keys, anotherUID, 1, 7, claimed), Unknown},
-		"one before the first":                     {derive(t, keys, someUID, 4, 7, claimed.Add(-time.Hour)), Unknown},
+		"the first":                              {first, LinkSuperseded},
+		"the second":                             {derive(t, keys, someUID, 2, 7, claimed.Add(time.Hour)), LinkSuperseded},
+		"the third":                              {derive(t, keys, someUID, 3, 7, claimed.Add(2*time.Hour)), LinkOpen},
+		"the first, with the time of the second": {derive(t, keys, someUID, 1, 7, claimed.Add(time.Hour)), LinkUnknown},
+		"the second, with the number of the first": {derive(t, keys, someUID, 1, 7, claimed.Add(2*time.Hour)), LinkUnknown},
+		"the first, with another key":              {derive(t, keys, someUID, 1, 6, claimed), LinkUnknown},
+		"the first of another Invitation":          {derive(t, keys, anotherUID, 1, 7, claimed), LinkUnknown},
+		"one before the first":                     {derive(t, keys, someUID, 4, 7, claimed.Add(-time.Hour)), LinkUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := standingOf(f.Offer, c.text, keys, f.Now); got != c.want {
@@ -191,14 +191,14 @@ func TestAnEarlierLinkIsToldApartFromOneThatNeverWas(t *testing.T) {
 		for bit := range len(raw) * 8 {
 			edited := bytes.Clone(raw)
 			edited[bit/8] ^= 1 << (bit % 8)
-			if got := standingOf(f.Offer, base64.RawURLEncoding.EncodeToString(edited), keys, f.Now); got != Unknown {
+			if got := standingOf(f.Offer, base64.RawURLEncoding.EncodeToString(edited), keys, f.Now); got != LinkUnknown {
 				t.Errorf("bit %d: it is %v", bit, got)
 			}
 		}
 	})
 	t.Run("the first, after the status was lost", func(t *testing.T) {
 		f.Invitation.Status = accountsv1.InvitationStatus{}
-		if got := standingOf(f.Offer, first, keys, f.Now); got != Unknown {
+		if got := standingOf(f.Offer, first, keys, f.Now); got != LinkUnknown {
 			t.Errorf("it is %v", got)
 		}
 	})
@@ -208,8 +208,8 @@ func TestALinkEndsOnTheSecond(t *testing.T) {
 	f, keys := thirdAttempt(t)
 	genuine := textOf(t, keys, f.Invitation)
 	expires := f.Invitation.Status.ExpirationTime.Time
-	for after, want := range map[time.Duration]Standing{
-		-time.Second: Open, -time.Nanosecond: Open, 0: Expired, time.Nanosecond: Expired, time.Second: Expired, 1000 * time.Hour: Expired,
+	for after, want := range map[time.Duration]LinkStatus{
+		-time.Second: LinkOpen, -time.Nanosecond: LinkOpen, 0: LinkExpired, time.Nanosecond: LinkExpired, time.Second: LinkExpired, 1000 * time.Hour: LinkExpired,
 	} {
 		if got := standingOf(f.Offer, genuine, keys, expires.Add(after)); got != want {
 			t.Errorf("%s after its time was over it is %v, not %v", after, got, want)
@@ -224,7 +224,7 @@ func FuzzParseLink(f *testing.F) {
 		f.Add(seed)
 	}
 	second := derive(f, keys, someUID, 2, 7, claimed.Add(time.Hour))
-	want := map[string]Standing{current: Open, earlier: Superseded, second: Superseded}
+	want := map[string]LinkStatus{current: LinkOpen, earlier: LinkSuperseded, second: LinkSuperseded}
 	f.Fuzz(func(t *testing.T, text string) {
 		if got := standingOf(facts.Offer, text, keys, facts.Now); got != want[text] {
 			t.Errorf("%q is %v", text, got)

@@ -100,7 +100,7 @@ func (l *life) look(end ending) {
 		l.claim(*plan.Claim)
 		if end == killed {
 			l.processes++
-			l.Holder = fmt.Sprintf("usher-%d", l.processes)
+			l.ClaimOwner = fmt.Sprintf("usher-%d", l.processes)
 			return
 		}
 		l.end(plan.Claim.Name, end)
@@ -199,7 +199,7 @@ func (l *life) current() *sentLink {
 	return l.links[i]
 }
 
-func (l *life) standing(s *sentLink) Standing {
+func (l *life) standing(s *sentLink) LinkStatus {
 	return standingOf(l.Offer, s.text, l.keys, l.Now)
 }
 
@@ -214,7 +214,7 @@ func (l *life) kill(why string) {
 
 // accept lets the holder of a link accept with an Account.
 func (l *life) accept(s *sentLink, email accountsv1.EmailAddress) (accepted bool) {
-	if s == nil || l.standing(s) != Open || !l.MayAccept(email) {
+	if s == nil || l.standing(s) != LinkOpen || !l.MayAccept(email) {
 		return false
 	}
 	accepting(&l.Facts)
@@ -229,14 +229,14 @@ func (l *life) accept(s *sentLink, email accountsv1.EmailAddress) (accepted bool
 // carryOut lets the accepting Account take up the Membership.
 func (l *life) carryOut() {
 	inv, m := l.Invitation, l.Membership
-	if inv == nil || m == nil || !l.acceptable() || IsHistory(inv) || m.DeletionTimestamp != nil || l.conflicting() {
+	if inv == nil || m == nil || !l.acceptable() || IsHistory(inv) || m.DeletionTimestamp != nil || l.conflictsWithMembership() {
 		return
 	}
 	l.TakenUp = true
 }
 
 func (l *life) decline(s *sentLink) (declined bool) {
-	if s == nil || l.standing(s) != Open {
+	if s == nil || l.standing(s) != LinkOpen {
 		return false
 	}
 	declining(&l.Facts)
@@ -256,7 +256,7 @@ func (l *life) loseStatus() {
 
 // countMailings finds the times of the mailings, as the controller does.
 func (l *life) countMailings() {
-	l.Mailings = []Mailings{{Reached: "The address was mailed", All: slices.Concat(MailingsOf(l.Invitation), l.past), Near: l.past}}
+	l.Mailings = []Mailings{{Reached: "The address was mailed", All: slices.Concat(MailingsOf(l.Invitation), l.past), SameOrganization: l.past}}
 }
 
 // gone deletes the Invitation.

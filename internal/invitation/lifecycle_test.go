@@ -82,7 +82,7 @@ func (l *life) events() map[string]func(*rapid.T) {
 		"the person requests a code": func(t *rapid.T) {
 			other := accountsv1.OtherAddress{Email: "doe@example.net", RequestTime: second(l.Now)}
 			other.Email = rapid.SampledFrom([]accountsv1.EmailAddress{"doe@example.net", "eve@example.org"}).Draw(t, "to")
-			if s := l.current(); s != nil && l.standing(s) == Open && l.MayAccept(other.Email) && l.Invitation.Status.OtherAddress.Requests < MostCodes {
+			if s := l.current(); s != nil && l.standing(s) == LinkOpen && l.MayAccept(other.Email) && l.Invitation.Status.OtherAddress.Requests < MostCodes {
 				other.Requests = l.Invitation.Status.OtherAddress.Requests + 1
 				l.Invitation.Status.OtherAddress = other
 			}
@@ -154,7 +154,7 @@ func (l *life) platform() map[string]func(*rapid.T) {
 			l.NewestKey = rapid.SampledFrom([]int32{7, 8}).Draw(t, "newest")
 		},
 		"another object has the address": func(t *rapid.T) {
-			l.Rival = rapid.SampledFrom([]Rival{{}, {}, {}, {Reason: accountsv1.ReasonAddressIsMember, Name: "jane-2"}, {Undecided: true}}).Draw(t, "who")
+			l.AddressConflict = rapid.SampledFrom([]AddressConflict{{}, {}, {}, {Reason: accountsv1.ReasonAddressIsMember, Name: "jane-2"}, {Undecided: true}}).Draw(t, "who")
 		},
 		"seats are limited, or not": func(t *rapid.T) {
 			if l.Organization != nil {
@@ -184,7 +184,7 @@ func (l *life) aLink(t *rapid.T) *sentLink {
 // watch reports everything that must never happen.
 func (l *life) watch(seen map[string]int) {
 	for i, s := range l.links {
-		if s.dead != "" && l.Invitation != nil && l.standing(s) == Open {
+		if s.dead != "" && l.Invitation != nil && l.standing(s) == LinkOpen {
 			l.complain("link %d works, although it is dead: %s", i, s.dead)
 		}
 	}

@@ -30,8 +30,8 @@ type Mailings struct {
 	// process knows them. The deleted ones count because a person or a tool could delete
 	// and recreate Invitations.
 	All []time.Time
-	// Near holds the mailings among All by other Invitations of the same Organization.
-	Near []time.Time
+	// SameOrganization holds the mailings among All by other Invitations of the same Organization.
+	SameOrganization []time.Time
 }
 
 // next returns when another mailing is possible; zero: now.
@@ -48,7 +48,7 @@ func (m Mailings) next(now time.Time) time.Time {
 // Organization had one within the window, by any Invitation, the next one counts like a
 // resend.
 func (m Mailings) first(now time.Time) time.Time {
-	next, near := m.next(now), recent(m.Near, now)
+	next, near := m.next(now), recent(m.SameOrganization, now)
 	if next.IsZero() || len(near) == 0 {
 		return time.Time{}
 	}

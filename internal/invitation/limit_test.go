@@ -36,7 +36,7 @@ func textedOften(f *Facts) { texts(f).All = slices.Repeat([]time.Time{f.Now}, Mo
 
 // near makes the first of the mailings those by other Invitations of the Organization.
 func near(first int) func(*Facts) {
-	return func(f *Facts) { mailings(f).Near = mailings(f).All[:first] }
+	return func(f *Facts) { mailings(f).SameOrganization = mailings(f).All[:first] }
 }
 
 func TestFirstMailingsThatWait(t *testing.T) {
@@ -48,14 +48,14 @@ func TestFirstMailingsThatWait(t *testing.T) {
 		mailedOften(f)
 		mailings(f).All[0] = claimed.Add(-time.Minute)
 	}
-	nearTexts := func(f *Facts) { texts(f).Near = texts(f).All[:1] }
+	nearTexts := func(f *Facts) { texts(f).SameOrganization = texts(f).All[:1] }
 	situations{
 		"after five by the same Organization":                              {someFacts(mailedOften, near(5)), limited("24h0m0s")},
 		"after one by the same Organization, and four by others":           {someFacts(mailedOften, near(1), at(time.Hour)), limited("23h0m0s")},
 		"after four by the same Organization":                              {someFacts(mailedOften, near(5), func(f *Facts) { mailings(f).All = mailings(f).All[1:] }), begun},
 		"a day after five by the same Organization":                        {someFacts(mailedOften, near(5), at(MailingsWindow)), begun},
 		"after five by other Organizations":                                {someFacts(mailedOften), begun},
-		"after five by other Organizations, and one by the same a day ago": {someFacts(mailedOften, func(f *Facts) { mailings(f).Near = []time.Time{claimed.Add(-MailingsWindow)} }), begun},
+		"after five by other Organizations, and one by the same a day ago": {someFacts(mailedOften, func(f *Facts) { mailings(f).SameOrganization = []time.Time{claimed.Add(-MailingsWindow)} }), begun},
 		"until the only one by the same Organization no longer counts": {
 			someFacts(spread, near(1), func(f *Facts) { mailings(f).All = append(mailings(f).All, claimed) }), limited("23h59m0s"),
 		},
@@ -94,7 +94,7 @@ func TestNoOrganizationMailsAnAddressMoreThanFiveTimesInADay(t *testing.T) {
 				asked(f.Now.Format(time.RFC3339))(&f)
 			}
 			own := MailingsOf(f.Invitation)
-			counted := Mailings{All: all, Near: all[:len(all)-len(own)]}
+			counted := Mailings{All: all, SameOrganization: all[:len(all)-len(own)]}
 			f.Mailings = []Mailings{counted, {}}
 			if rapid.Bool().Draw(t, "the telephone") {
 				f.Mailings = []Mailings{{}, counted}

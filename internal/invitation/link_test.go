@@ -104,7 +104,7 @@ func TestALinkIsGenuineForItsOwnAttemptAlone(t *testing.T) {
 	}
 }
 
-func TestNoLinkIsMadeOfWhatIsNoAttempt(t *testing.T) {
+func TestDeriveLinkRejectsInvalidAttempts(t *testing.T) {
 	keys := someKeys(t, 1, 255)
 	for name, c := range map[string]struct {
 		uid     string
@@ -142,7 +142,7 @@ func TestANewKeyringStartsWithAKeyThatCanBeRead(t *testing.T) {
 	}
 }
 
-func TestParseLinkRefusesWhatIsNoLink(t *testing.T) {
+func TestParseLinkRejectsMalformedLinks(t *testing.T) {
 	keys := someKeys(t, 1)
 	text, _ := keys.DeriveLink(someUID, someAttempt(1, 1, claimed))
 	for name, bad := range map[string]string{

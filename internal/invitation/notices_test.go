@@ -27,7 +27,7 @@ func answered(f *Facts, yes bool, owners int, chat bool) {
 	f.TakenUp = true
 }
 
-func TestWhoIsToldAboutAnAnswer(t *testing.T) {
+func TestRecipientsOfNotices(t *testing.T) {
 	out := func(changes ...func(*Facts)) Facts {
 		return someFacts(append([]func(*Facts){tried(me, accountsv1.DeliverySent, 1)}, changes...)...)
 	}

@@ -45,11 +45,11 @@ func Report(f Facts) accountsv1.InvitationStatus {
 
 // delivered sets the condition Delivered from the record of the current attempt.
 func (f Facts) delivered(c *condition.Set, reason, message string) {
-	switch at := f.handover(); {
+	switch at := f.deliveredReason(); {
 	case at == accountsv1.ReasonSent:
-		c.True(accountsv1.ConditionDelivered, at, f.outcomes())
+		c.True(accountsv1.ConditionDelivered, at, f.channelResults())
 	case at != "":
-		c.False(accountsv1.ConditionDelivered, at, f.outcomes())
+		c.False(accountsv1.ConditionDelivered, at, f.channelResults())
 	case reason == accountsv1.ReasonSending || reason == accountsv1.ReasonAccepted:
 		c.Set(accountsv1.ConditionDelivered, metav1.ConditionUnknown, reason, message)
 	default:
@@ -57,10 +57,10 @@ func (f Facts) delivered(c *condition.Set, reason, message string) {
 	}
 }
 
-// handover summarizes the channels of the current attempt as a reason: Sent if all took
+// deliveredReason summarizes the channels of the current attempt as a reason: Sent if all took
 // the link, otherwise the reason of the worst channel. It is empty while nothing is
 // known.
-func (f Facts) handover() string {
+func (f Facts) deliveredReason() string {
 	reason := ""
 	for _, d := range f.Invitation.Status.Deliveries {
 		if d.Purpose != accountsv1.PurposeInvitation {
@@ -71,7 +71,7 @@ func (f Facts) handover() string {
 			return accountsv1.ReasonRefused
 		case d.Result == accountsv1.DeliveryTemporaryFailure:
 			reason = accountsv1.ReasonTemporaryFailure
-		case d.Result == accountsv1.DeliverySent && f.Media.Spent(d) && reason != accountsv1.ReasonTemporaryFailure:
+		case d.Result == accountsv1.DeliverySent && f.Media.MayNotResend(d) && reason != accountsv1.ReasonTemporaryFailure:
 			reason = accountsv1.ReasonUnconfirmed
 		case d.SentTime == nil:
 			return ""
@@ -82,8 +82,8 @@ func (f Facts) handover() string {
 	return reason
 }
 
-// outcomes describes the result of each channel of the current attempt.
-func (f Facts) outcomes() string {
+// channelResults describes the result of each channel of the current attempt.
+func (f Facts) channelResults() string {
 	var told []string
 	_, ended := f.end()
 	for _, d := range f.Invitation.Status.Deliveries {
@@ -98,7 +98,7 @@ func (f Facts) outcomes() string {
 			}
 		case accountsv1.DeliverySent:
 			outcome = "sent"
-			if f.Media.Spent(d) {
+			if f.Media.MayNotResend(d) {
 				outcome = "sent twice without confirmation: " + d.Message
 			}
 		case accountsv1.DeliveryWithdrawn:

@@ -82,8 +82,8 @@ func validRequests(values []string) []string {
 	})
 }
 
-// kept returns a request as an attempt records it. An invalid request is not recorded.
-func kept(value string) string {
+// recordedRequest returns a request as an attempt records it. An invalid request is not recorded.
+func recordedRequest(value string) string {
 	if len(validRequests([]string{value})) == 0 {
 		return ""
 	}
@@ -95,7 +95,7 @@ func kept(value string) string {
 // its attempts uses, for example, a corrected phone number. The role is not one of the
 // terms: each attempt uses the Membership's role.
 func otherTerms(inv *accountsv1.Invitation, m *accountsv1.Membership) bool {
-	if m == nil || !MadeForMembership(inv) {
+	if m == nil || !IsManagedByMembership(inv) {
 		return false
 	}
 	now := SpecFor(m)
@@ -106,13 +106,13 @@ func otherTerms(inv *accountsv1.Invitation, m *accountsv1.Membership) bool {
 // renewing reports whether a new attempt is due now.
 func (f Facts) renewing() bool {
 	r := f.resend()
-	return r.asked && !r.invalid && !r.otherTerms && r.possibleAt.IsZero() && f.settled()
+	return r.asked && !r.invalid && !r.otherTerms && r.possibleAt.IsZero() && f.noSendInProgress()
 }
 
-// settled reports whether no send of the current attempt is in progress. A failed send
+// noSendInProgress reports whether no send of the current attempt is in progress. A failed send
 // is not in progress. So a requested resend does not wait until a gateway that is down
 // takes a message that is out of date by then.
-func (f Facts) settled() bool {
+func (f Facts) noSendInProgress() bool {
 	if _, ended := f.end(); ended {
 		return true
 	}
@@ -124,11 +124,11 @@ func (f Facts) settled() bool {
 	return true
 }
 
-// Released reports whether an admin requested mail after it was held. One of the values
+// MailReleased reports whether an admin requested mail after it was held. One of the values
 // must be a time since Ready turned False, which happened when the status was lost, and
 // must not lie in the future. Earlier requests do not count, because the restore
 // brought them back with everything else.
-func Released(conditions []metav1.Condition, now time.Time, asked ...string) bool {
+func MailReleased(conditions []metav1.Condition, now time.Time, asked ...string) bool {
 	ready := meta.FindStatusCondition(conditions, accountsv1.ConditionReady)
 	if ready == nil || ready.Status == metav1.ConditionTrue {
 		return false

@@ -16,7 +16,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-func TestWhatIsAskedForAgain(t *testing.T) {
+func TestResend(t *testing.T) {
 	week := DefaultValidity
 	situations{
 		"a resend of a sent invitation": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest)), says{
@@ -104,7 +104,7 @@ func TestWhatIsAskedForAgain(t *testing.T) {
 			"Failed", "False LinkKeysInvalid Stalled", "False LinkKeysInvalid", "False LinkKeysInvalid", "wait 1m0s",
 		}},
 		"a resend to a person who has become a member since": {
-			someFacts(tried(me, accountsv1.DeliverySent, 1), at(week), asked(aRequest), func(f *Facts) { f.Rival = Rival{Reason: "AddressHasAccount", Name: "jane-2"} }),
+			someFacts(tried(me, accountsv1.DeliverySent, 1), at(week), asked(aRequest), func(f *Facts) { f.AddressConflict = AddressConflict{Reason: "AddressHasAccount", Name: "jane-2"} }),
 			says{"Failed", "False AddressHasAccount Stalled", "False AddressHasAccount", "False AddressHasAccount", "wait"},
 		},
 		"a resend with a value that is too long": {
@@ -158,7 +158,7 @@ func TestAResendForgetsTheAnswerBeforeAndKeepsTheLanguage(t *testing.T) {
 	}
 }
 
-func TestWhateverHasEndedIsOpenAgainAfterAResend(t *testing.T) {
+func TestResendReopensEndedInvitations(t *testing.T) {
 	keys := someKeys(t, 7)
 	for name, ended := range map[string]func(*Facts){
 		"expired": func(f *Facts) { f.Now = claimed.Add(DefaultValidity) }, "declined": declining,
@@ -173,7 +173,7 @@ func TestWhateverHasEndedIsOpenAgainAfterAResend(t *testing.T) {
 			if f.Invitation.Status.State != accountsv1.InvitationPending {
 				t.Errorf("it is %s", f.Invitation.Status.State)
 			}
-			if old, fresh := f.Check(before, keys, f.Now), f.Check(linkOf(t, keys, f.Invitation), keys, f.Now); old != Superseded || fresh != Open {
+			if old, fresh := f.Check(before, keys, f.Now), f.Check(linkOf(t, keys, f.Invitation), keys, f.Now); old != LinkSuperseded || fresh != LinkOpen {
 				t.Errorf("the earlier link is %v, and the new one is %v", old, fresh)
 			}
 		})
@@ -365,14 +365,14 @@ func TestReleased(t *testing.T) {
 	} {
 		t.Run(value[:min(len(value), 40)], func(t *testing.T) {
 			conditions := []metav1.Condition{{Type: "Ready", Status: "False", Reason: "MailHeld", LastTransitionTime: metav1.NewTime(turned)}}
-			if got := Released(conditions, now, "", value, "2026-11-21T09:00:00Z"); got != want {
+			if got := MailReleased(conditions, now, "", value, "2026-11-21T09:00:00Z"); got != want {
 				t.Errorf("released: %v", got)
 			}
 			conditions[0].Status = metav1.ConditionTrue
-			if Released(conditions, now, value) {
+			if MailReleased(conditions, now, value) {
 				t.Error("a ready object was released")
 			}
-			if Released(nil, now, value) {
+			if MailReleased(nil, now, value) {
 				t.Error("an object without a report was released")
 			}
 		})

@@ -26,7 +26,7 @@ const (
 // seats of all members with that role to others.
 func Counted(org *accountsv1.Organization, role accountsv1.CatalogueName) bool {
 	r, _ := org.Role(role)
-	return org.Spec.Seats != 0 && r.Counted()
+	return org.Spec.Seats != 0 && r.TakesSeat()
 }
 
 // seat returns whether the attempt has a seat, according to the Organization's status.

@@ -69,25 +69,25 @@ func TestSeats(t *testing.T) {
 	}.check(t)
 }
 
-func TestOnlyWhoHasASeatCanAccept(t *testing.T) {
+func TestAcceptanceNeedsASeat(t *testing.T) {
 	keys := someKeys(t, 7)
 	john := accountsv1.SeatHolder{Name: "john"}
 	for name, c := range map[string]struct {
 		change func(*Facts)
-		want   Standing
+		want   LinkStatus
 	}{
-		"a seat":                                     {seats(1, hers(1)), Open},
-		"a seat for the next attempt as well":        {seats(1, hers(2)), Open},
-		"a seat in a list that exceeds the limit":    {seats(1, hers(1), john), Open},
-		"no limit":                                   {func(f *Facts) { f.Organization.Spec.Seats = 0 }, Open},
-		"a list that is being rebuilt":               {func(f *Facts) { f.Organization.Spec.Seats = 1 }, Open},
-		"all seats are assigned to others":           {seats(1, john), Full},
-		"a free seat that is not assigned yet":       {seats(2, john), Full},
-		"a seat of an earlier Invitation":            {seats(2, accountsv1.SeatHolder{Name: "jane", InvitationUID: "earlier", Attempt: 9}), Full},
-		"a seat of another person's Invitation":      {seats(2, accountsv1.SeatHolder{Name: "john", InvitationUID: someUID, Attempt: 1}), Full},
-		"a role without seats while no seat is free": {func(f *Facts) { seats(1, john)(f); f.Organization.Spec.Roles[0].Seat = accountsv1.SeatFree }, Open},
-		"accepted, and the seat was lost later":      {func(f *Facts) { seats(1, john)(f); accepting(f) }, Used},
-		"expired, without a seat":                    {func(f *Facts) { seats(1, john)(f); state("Expired")(f) }, Expired},
+		"a seat":                                     {seats(1, hers(1)), LinkOpen},
+		"a seat for the next attempt as well":        {seats(1, hers(2)), LinkOpen},
+		"a seat in a list that exceeds the limit":    {seats(1, hers(1), john), LinkOpen},
+		"no limit":                                   {func(f *Facts) { f.Organization.Spec.Seats = 0 }, LinkOpen},
+		"a list that is being rebuilt":               {func(f *Facts) { f.Organization.Spec.Seats = 1 }, LinkOpen},
+		"all seats are assigned to others":           {seats(1, john), LinkSeatless},
+		"a free seat that is not assigned yet":       {seats(2, john), LinkSeatless},
+		"a seat of an earlier Invitation":            {seats(2, accountsv1.SeatHolder{Name: "jane", InvitationUID: "earlier", Attempt: 9}), LinkSeatless},
+		"a seat of another person's Invitation":      {seats(2, accountsv1.SeatHolder{Name: "john", InvitationUID: someUID, Attempt: 1}), LinkSeatless},
+		"a role without seats while no seat is free": {func(f *Facts) { seats(1, john)(f); f.Organization.Spec.Roles[0].Seat = accountsv1.SeatFree }, LinkOpen},
+		"accepted, and the seat was lost later":      {func(f *Facts) { seats(1, john)(f); accepting(f) }, LinkUsed},
+		"expired, without a seat":                    {func(f *Facts) { seats(1, john)(f); state("Expired")(f) }, LinkExpired},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := someFacts(tried(me, accountsv1.DeliverySent, 1), c.change)
@@ -98,7 +98,7 @@ func TestOnlyWhoHasASeatCanAccept(t *testing.T) {
 	}
 }
 
-func TestWhoWantsASeat(t *testing.T) {
+func TestWantsSeat(t *testing.T) {
 	mailed := tried(me, accountsv1.DeliverySent, 1)
 	failed := func(reason string) func(*Facts) {
 		return func(f *Facts) {

@@ -172,7 +172,7 @@ func TestEverySituation(t *testing.T) {
 			says{"Failed", "False AddressNotAllowed Stalled", "False AddressNotAllowed", "False AddressNotAllowed", "wait"},
 		},
 		"an address that already belongs to a member": {
-			someFacts(func(f *Facts) { f.Rival = Rival{Reason: "AddressIsMember", Name: "jane-2"} }),
+			someFacts(func(f *Facts) { f.AddressConflict = AddressConflict{Reason: "AddressIsMember", Name: "jane-2"} }),
 			says{"Failed", "False AddressIsMember Stalled", "False AddressIsMember", "False AddressIsMember", "wait"},
 		},
 		"accepted by an Account of another address": {

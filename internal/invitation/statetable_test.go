@@ -75,7 +75,7 @@ func rows() []row {
 			mailedOften(f)
 			near(1)(f)
 		})},
-		{"another Invitation to the address was created at the same time and has not yielded yet", someFacts(func(f *Facts) { f.Rival.Undecided = true })},
+		{"another Invitation to the address was created at the same time and has not yielded yet", someFacts(func(f *Facts) { f.AddressConflict.Undecided = true })},
 		{"a process is sending, or ended while sending", someFacts(tried(other, "", 1))},
 		{"the first attempt began", someFacts(out, func(f *Facts) { f.Invitation.Annotations = nil })},
 		{"the send failed temporarily", someFacts(tried(me, accountsv1.DeliveryTemporaryFailure, 1))},
@@ -120,9 +120,15 @@ func failedRows(out func(*Facts)) []row {
 		{"the Membership of this name is for another person", someFacts(withMembership(func(m *accountsv1.Membership) { m.Spec.Email = "john@example.com" }))},
 		{"the Invitation was sent and has lost its status", someFacts(cameBack)},
 		{"the Organization does not allow the address", someFacts(func(f *Facts) { f.Organization.Spec.DeniedDomains = []accountsv1.DomainName{"example.com"} })},
-		{"the address already belongs to a member", someFacts(func(f *Facts) { f.Rival = Rival{Reason: accountsv1.ReasonAddressIsMember, Name: "jane-2"} })},
-		{"a member signs in with the address", someFacts(func(f *Facts) { f.Rival = Rival{Reason: accountsv1.ReasonAddressHasAccount, Name: "jane-2"} })},
-		{"another Invitation to the address is open", someFacts(func(f *Facts) { f.Rival = Rival{Reason: accountsv1.ReasonAddressInvited, Name: "jane-2"} })},
+		{"the address already belongs to a member", someFacts(func(f *Facts) {
+			f.AddressConflict = AddressConflict{Reason: accountsv1.ReasonAddressIsMember, Name: "jane-2"}
+		})},
+		{"a member signs in with the address", someFacts(func(f *Facts) {
+			f.AddressConflict = AddressConflict{Reason: accountsv1.ReasonAddressHasAccount, Name: "jane-2"}
+		})},
+		{"another Invitation to the address is open", someFacts(func(f *Facts) {
+			f.AddressConflict = AddressConflict{Reason: accountsv1.ReasonAddressInvited, Name: "jane-2"}
+		})},
 		{"no seat is free", someFacts(seats(1, accountsv1.SeatHolder{Name: "john"}))},
 		{"the Secret with the link keys is invalid", someFacts(func(f *Facts) { f.KeyFault = "the link keys are empty" })},
 	}

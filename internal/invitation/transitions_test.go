@@ -78,7 +78,7 @@ func pending(l *life) {
 // answer ends the send that is in progress.
 func (l *life) answer(end ending) (onItsWay bool) {
 	for _, d := range l.Invitation.Status.Deliveries {
-		if d.Purpose == accountsv1.PurposeInvitation && d.Begun() && d.Result == "" {
+		if d.Purpose == accountsv1.PurposeInvitation && d.Claimed() && d.Result == "" {
 			l.end(d.Name, end)
 			return true
 		}

@@ -68,20 +68,20 @@ var verdicts = map[situation]verdict{
 	membershipConflict: failed(accountsv1.ReasonMembershipConflict, fixed(
 		"The Membership of the same name is for another address, Organization or role, or allows more than the role; give the Invitation another name.")),
 
-	voided: failed(accountsv1.ReasonAccountNotFound, fixed("The Account that accepted was deleted"+inviteAgain)),
+	accepterDeleted: failed(accountsv1.ReasonAccountNotFound, fixed("The Account that accepted was deleted"+inviteAgain)),
 	foreign: failed(accountsv1.ReasonLegalEntityMismatch, fixed("The Account that accepted belongs to an Organization of another legal entity; "+
 		"resend the invitation, so that the person can create another account with another user name.")),
 	mismatched: failed(accountsv1.ReasonAddressMismatch, fixed(
 		"The Account that accepted has another address, which addressMatch or the Organization's domains do not allow"+inviteAgain)),
 	declined: {state: accountsv1.InvitationDeclined, set: isReady, reason: accountsv1.ReasonDeclined, messageOf: Facts.declinedMessage},
 	refused: failed(accountsv1.ReasonRefused, func(f Facts) string {
-		return f.outcomes() + " Check the recipient" + inviteAgain
+		return f.channelResults() + " Check the recipient" + inviteAgain
 	}),
 	undelivered: {
 		state: accountsv1.InvitationFailed, set: isStalled,
-		reasonOf: func(f Facts) string { return cmp.Or(f.handover(), accountsv1.ReasonTemporaryFailure) },
+		reasonOf: func(f Facts) string { return cmp.Or(f.deliveredReason(), accountsv1.ReasonTemporaryFailure) },
 		messageOf: func(f Facts) string {
-			return "The link has expired, and no channel is known to have sent it. " + f.outcomes() + " Fix the cause" + inviteAgain
+			return "The link has expired, and no channel is known to have sent it. " + f.channelResults() + " Fix the cause" + inviteAgain
 		},
 	},
 	expired: {
@@ -89,18 +89,18 @@ var verdicts = map[situation]verdict{
 		message: "The invitation was not accepted in time" + inviteAgain,
 	},
 
-	held: failed(accountsv1.ReasonMailHeld, fixed(
+	mailHeld: failed(accountsv1.ReasonMailHeld, fixed(
 		"The status was lost after the invitation was sent, so Usher does not send it again on its own; annotate the Organization with "+
 			accountsv1.ReleaseMailAnnotation+" to release all held mail, or this Invitation with "+accountsv1.ResendAnnotation+".")),
 	addressNotAllowed: failed(accountsv1.ReasonAddressNotAllowed, func(f Facts) string {
 		return fmt.Sprintf("Organization %s does not invite this address: %s.", f.organizationName(), f.addressFault())
 	}),
-	rivalled: {
+	addressConflict: {
 		state: accountsv1.InvitationFailed, set: isStalled,
-		reasonOf:  func(f Facts) string { return f.Rival.Reason },
-		messageOf: func(f Facts) string { return f.Rival.message() },
+		reasonOf:  func(f Facts) string { return f.AddressConflict.Reason },
+		messageOf: func(f Facts) string { return f.AddressConflict.message() },
 	},
-	contended: sending,
+	addressUndecided: sending,
 	seatless: failed(accountsv1.ReasonSeatsExhausted, func(f Facts) string {
 		return fmt.Sprintf("All seats of Organization %s are taken; Usher continues when a seat becomes free or spec.seats is raised.", f.organizationName())
 	}),
@@ -122,9 +122,9 @@ var verdicts = map[situation]verdict{
 	},
 	unclaimed: sending,
 	renewed:   sending,
-	failedTry: {
+	failedSend: {
 		state: accountsv1.InvitationSending, linkStays: true, set: isReconciling, reason: accountsv1.ReasonTemporaryFailure,
-		messageOf: Facts.outcomes,
+		messageOf: Facts.channelResults,
 	},
 	inFlight: {
 		state: accountsv1.InvitationSending, linkStays: true, set: isReconciling, reason: accountsv1.ReasonSending,
@@ -150,7 +150,7 @@ func fixed(message string) func(Facts) string {
 // verdict returns the row of a situation, filled in from the facts.
 func (f Facts) verdict(at situation) verdict {
 	v := verdicts[at]
-	if v.linkStays && handedOver(f.Invitation) {
+	if v.linkStays && linkWasSent(f.Invitation) {
 		v.state = accountsv1.InvitationPending
 	}
 	if v.reasonOf != nil {
@@ -164,7 +164,7 @@ func (f Facts) verdict(at situation) verdict {
 
 func (f Facts) organizationName() string { return string(f.Invitation.Spec.OrganizationRef.Name) }
 
-func (r Rival) message() string {
+func (r AddressConflict) message() string {
 	switch r.Reason {
 	case accountsv1.ReasonAddressIsMember:
 		return fmt.Sprintf("The address already belongs to the member of Membership %s; change or delete that Membership first.", r.Name)

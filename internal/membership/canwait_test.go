@@ -11,7 +11,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-func TestOnlyTheReportOfWhatACatalogueChangedWaits(t *testing.T) {
+func TestCanWait(t *testing.T) {
 	held := heldBy("jane", "jane@example.com")
 	known := func(f *Facts) { f.Membership.Status = Report(*f) }
 	less := func(f *Facts) { f.Organization.Spec.Roles[0].Grants = nil }

@@ -75,7 +75,7 @@ type situation int
 
 const (
 	deleting situation = iota
-	held
+	mailHeld
 	noOrganization
 	wrongNamespace
 	noRole
@@ -98,8 +98,8 @@ func (f Facts) situation() situation {
 	switch {
 	case m.DeletionTimestamp != nil && !f.retained():
 		return deleting
-	case f.account() == nil && (inv == nil || !inv.Status.Attempt.Begun()) && f.held():
-		return held
+	case f.account() == nil && (inv == nil || !inv.Status.Attempt.Begun()) && f.mailHeld():
+		return mailHeld
 	case org == nil || org.DeletionTimestamp != nil:
 		return noOrganization
 	case string(org.Spec.Namespace) != m.Namespace || f.HomeTaken:
@@ -140,9 +140,9 @@ func Decide(f Facts) Plan {
 		if f.Invitation == nil {
 			plan.Invite = invitationFor(f.Membership)
 		}
-	case held, noOrganization, wrongNamespace, noRole, suspended, disabled, seatless, factorless, active, invitationConflict, accountGone, invited:
+	case mailHeld, noOrganization, wrongNamespace, noRole, suspended, disabled, seatless, factorless, active, invitationConflict, accountGone, invited:
 		plan.AddFinalizer = !hasFinalizer && f.Membership.DeletionTimestamp == nil
-		plan.After = f.missingFactor().left(f.Now)
+		plan.After = f.missingFactor().graceLeft(f.Now)
 	}
 	return plan
 }
@@ -163,16 +163,16 @@ func (f Facts) Grants() []grant.Grant {
 	}
 	for i := range grants {
 		if grants[i].Manages && len(grants[i].Namespaces) > 0 {
-			grants[i] = f.managing(grants[i], role)
+			grants[i] = f.restrictManaging(grants[i], role)
 		}
 	}
-	return append(grants, grant.Misnamed(f.Organization, f.Membership.Spec.Permissions)...)
+	return append(grants, grant.UnknownDenies(f.Organization, f.Membership.Spec.Permissions)...)
 }
 
-// managing returns a grant that lets its subject manage people, restricted as needed.
+// restrictManaging returns a grant that lets its subject manage people, restricted as needed.
 // Guests do not get it. Nor does a new person if the API server did not check the
 // author of the spec.
-func (f Facts) managing(g grant.Grant, role accountsv1.Role) grant.Grant {
+func (f Facts) restrictManaging(g grant.Grant, role accountsv1.Role) grant.Grant {
 	if role.Standing == accountsv1.StandingGuest {
 		g.Namespaces, g.Reason = nil, accountsv1.ReasonGuest
 		g.Message = fmt.Sprintf("ClusterRole %s manages people, which guests must not do; remove the grant from role %s and from the overrides.", g.ClusterRole, role.Name)
@@ -263,7 +263,7 @@ func (f Facts) overrides() []accountsv1.PermissionOverride {
 // address.
 func (f Facts) account() *accountsv1.Account {
 	a, m := f.Account, f.Membership
-	if a == nil || a.DeletionTimestamp != nil || !Holds(a, types.NamespacedName{Namespace: m.Namespace, Name: m.Name}, m.Spec.Email) {
+	if a == nil || a.DeletionTimestamp != nil || !IsHeldBy(a, types.NamespacedName{Namespace: m.Namespace, Name: m.Name}, m.Spec.Email) {
 		return nil
 	}
 	return a
@@ -279,12 +279,12 @@ func (f Facts) seated() bool {
 	return slices.ContainsFunc(seats.Holders, func(h accountsv1.SeatHolder) bool { return string(h.Name) == f.Membership.Name })
 }
 
-// held reports whether mail is held: the person was invited once, the Membership lost
+// mailHeld reports whether mail is held: the person was invited once, the Membership lost
 // its status, and no admin has requested another invitation since. The finalizer is
 // written only after the first status. So a finalizer without a status means that the
-// status was lost. held uses the condition Pending, which has the reason of Ready and
+// status was lost. mailHeld uses the condition Pending, which has the reason of Ready and
 // which a failed reconciliation does not change.
-func (f Facts) held() bool {
+func (f Facts) mailHeld() bool {
 	m := f.Membership
 	pending := meta.FindStatusCondition(m.Status.Conditions, accountsv1.ConditionPending)
 	lost := pending == nil && slices.Contains(m.Finalizers, accountsv1.Finalizer)
@@ -295,7 +295,7 @@ func (f Facts) held() bool {
 	if f.Organization != nil {
 		asked = append(asked, f.Organization.Annotations[accountsv1.ReleaseMailAnnotation])
 	}
-	return !invitation.Released(m.Status.Conditions, f.Now, asked...)
+	return !invitation.MailReleased(m.Status.Conditions, f.Now, asked...)
 }
 
 func (f Facts) roleExists() bool {
@@ -338,7 +338,7 @@ func invitationFor(m *accountsv1.Membership) *accountsv1.Invitation {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:   m.Namespace,
 			Name:        m.Name,
-			Annotations: map[string]string{accountsv1.MadeForMembershipAnnotation: m.Name},
+			Annotations: map[string]string{accountsv1.CreatedForMembershipAnnotation: m.Name},
 			OwnerReferences: []metav1.OwnerReference{
 				*metav1.NewControllerRef(m, accountsv1.GroupVersion.WithKind("Membership")),
 			},

@@ -102,7 +102,7 @@ func without(all, some []string) []string {
 }
 
 // A Deny removes exactly what it refers to, regardless of the names that grant it.
-func TestNobodyHasWhatIsDenied(t *testing.T) {
+func TestDeniedRightsAreNotGranted(t *testing.T) {
 	check(t, func(t *rapid.T, c catalogue) {
 		cluster := c.someCluster(t)
 		want := without(c.only(accountsv1.EffectAllow).rights(cluster), c.denied(cluster))
@@ -142,7 +142,7 @@ func TestTheOrderOfWhatIsDeniedDoesNotMatter(t *testing.T) {
 	})
 }
 
-func TestWithoutAnyGrantNobodyHasARight(t *testing.T) {
+func TestWithoutGrantsThereAreNoRights(t *testing.T) {
 	check(t, func(t *rapid.T, c catalogue) {
 		cluster := c.someCluster(t)
 		c.role.Grants, c.org.Spec.DefaultGrants = nil, nil
@@ -154,7 +154,7 @@ func TestWithoutAnyGrantNobodyHasARight(t *testing.T) {
 
 // Every right that is removed without being denied by its own name is listed with the
 // reason.
-func TestWhatIsDeniedIsToldWhereItIsGranted(t *testing.T) {
+func TestDeniedGrantsAreListed(t *testing.T) {
 	check(t, func(t *rapid.T, c catalogue) {
 		cluster := c.someCluster(t)
 		taken := c.denied(cluster)

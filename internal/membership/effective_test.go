@@ -77,7 +77,7 @@ func check(t *testing.T, holds func(t *rapid.T, c catalogue)) {
 
 // The test checks each pair of permission and resource on its own, in another way than
 // Effective.
-func TestWhoHasWhat(t *testing.T) {
+func TestEffective(t *testing.T) {
 	check(t, func(t *rapid.T, c catalogue) {
 		got := c.effective()
 		for _, permission := range []accountsv1.CatalogueName{"a", "b", "c"} {
@@ -106,7 +106,7 @@ func TestTheOrderDoesNotMatter(t *testing.T) {
 	})
 }
 
-func TestADenyTakesAwayWhateverGivesItAndAddsNothing(t *testing.T) {
+func TestDenyOnlyRemoves(t *testing.T) {
 	check(t, func(t *rapid.T, c catalogue) {
 		before := c.effective()
 		deny := someOverride.Draw(t, "a Deny")

@@ -85,8 +85,8 @@ func Grace(org *accountsv1.Organization) time.Duration {
 	return defaultGrace
 }
 
-// left returns the rest of the grace period; 0: there is none.
-func (m missingFactor) left(now time.Time) time.Duration {
+// graceLeft returns the rest of the grace period; 0: there is none.
+func (m missingFactor) graceLeft(now time.Time) time.Duration {
 	if m.until.IsZero() {
 		return 0
 	}

@@ -164,7 +164,7 @@ func reasonOf(status accountsv1.MembershipStatus, condition string) (reason stri
 	return c.Reason, c.Status == metav1.ConditionTrue
 }
 
-func TestWhatNobodyWasAskedAboutSaysWhatToDo(t *testing.T) {
+func TestUncheckedGrantsSayWhatToDo(t *testing.T) {
 	held, manager := heldBy("jane", "jane@example.com"), owning("jane", "john")
 	for name, c := range map[string]struct {
 		facts Facts
@@ -184,7 +184,7 @@ func TestWhatNobodyWasAskedAboutSaysWhatToDo(t *testing.T) {
 }
 
 // The guard is written once. Later checks depend on it.
-func TestAChangeThatIsAskedAboutGivesWhatWasWithheld(t *testing.T) {
+func TestCheckedChangeReleasesWithheldGrants(t *testing.T) {
 	f := someFacts(heldBy("jane", "jane@example.com"), owning("jane", "john"), justGuarded)
 	f.Membership.Status = Report(f)
 	if got := f.Membership.Status.Guard; got.Generation != 1 || got.Since == nil {

@@ -22,7 +22,7 @@ func TestAFailureIsTriedAgainWithinAMinute(t *testing.T) {
 		"something failed, and due is earlier": {time.Second, failed, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := NextLook(Plan{After: c.after}, c.failures); got != c.want {
+			if got := RequeueAfter(Plan{After: c.after}, c.failures); got != c.want {
 				t.Errorf("it reconciles after %s, not %s", got, c.want)
 			}
 		})

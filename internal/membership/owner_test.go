@@ -89,7 +89,7 @@ func TestTheLastOwnerKeepsWhatOwnersHave(t *testing.T) {
 	}.check(t)
 }
 
-func TestAnOwnerWhomTheListDoesNotNameAnyMoreIsLetGo(t *testing.T) {
+func TestUnlistedOwnerIsReleased(t *testing.T) {
 	held := heldBy("jane", "jane@example.com")
 	deleting := says{"Inactive", "False Deleting +Reconciling", "False Deleting", []string{"delete binding"}}
 	situations{

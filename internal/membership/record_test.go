@@ -17,26 +17,26 @@ import (
 func TestParseRecord(t *testing.T) {
 	for name, tc := range map[string]struct {
 		annotation string
-		want       []Held
+		want       []RecordEntry
 	}{
 		"nothing":                  {"", nil},
-		"one entry":                {"acme/jane", []Held{{NamespacedName: types.NamespacedName{Namespace: "acme", Name: "jane"}}}},
-		"several, in any order":    {"b/x,a/y", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}}},
-		"the same twice":           {"a/y,a/y", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}}},
-		"spaces and empty entries": {" a/y ,, b/x,", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}}},
-		"for another address": {"a/y=jane@example.com,b/x", []Held{
+		"one entry":                {"acme/jane", []RecordEntry{{NamespacedName: types.NamespacedName{Namespace: "acme", Name: "jane"}}}},
+		"several, in any order":    {"b/x,a/y", []RecordEntry{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}}},
+		"the same twice":           {"a/y,a/y", []RecordEntry{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}}},
+		"spaces and empty entries": {" a/y ,, b/x,", []RecordEntry{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}}},
+		"for another address": {"a/y=jane@example.com,b/x", []RecordEntry{
 			{types.NamespacedName{Namespace: "a", Name: "y"}, "jane@example.com"}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}},
 		}},
-		"for an address that contains separators of the record": {"a/y=a=b/c@example.com", []Held{{types.NamespacedName{Namespace: "a", Name: "y"}, "a=b/c@example.com"}}},
-		"one Membership with two addresses: the first counts": {"a/y=x@example.com,a/y=z@example.com,a/y", []Held{
+		"for an address that contains separators of the record": {"a/y=a=b/c@example.com", []RecordEntry{{types.NamespacedName{Namespace: "a", Name: "y"}, "a=b/c@example.com"}}},
+		"one Membership with two addresses: the first counts": {"a/y=x@example.com,a/y=z@example.com,a/y", []RecordEntry{
 			{types.NamespacedName{Namespace: "a", Name: "y"}, "x@example.com"},
 		}},
-		"spaces around an address": {" a/y = x@example.com ,b/x = ", []Held{
+		"spaces around an address": {" a/y = x@example.com ,b/x = ", []RecordEntry{
 			{types.NamespacedName{Namespace: "a", Name: "y"}, "x@example.com"}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}},
 		}},
 		"an address without a Membership": {"=jane@example.com,a=b/y", nil},
 		"the other entries next to an invalid one": {
-			"a,/y,a/,a/b/c,/,a/y", []Held{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}},
+			"a,/y,a/,a/b/c,/,a/y", []RecordEntry{{NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,17 +49,17 @@ func TestParseRecord(t *testing.T) {
 
 func TestFormatRecord(t *testing.T) {
 	for name, tc := range map[string]struct {
-		record []Held
+		record []RecordEntry
 		want   string
 	}{
 		"nothing": {nil, ""},
 		"sorted, without duplicates": {
-			[]Held{{NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "b"}}},
+			[]RecordEntry{{NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}, {NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "b"}}},
 			"a/b,a/y,b/x",
 		},
-		"for another address": {[]Held{{types.NamespacedName{Namespace: "a", Name: "y"}, "jane+a=b@example.com"}}, "a/y=jane+a=b@example.com"},
+		"for another address": {[]RecordEntry{{types.NamespacedName{Namespace: "a", Name: "y"}, "jane+a=b@example.com"}}, "a/y=jane+a=b@example.com"},
 		"by namespace before name": {
-			[]Held{{NamespacedName: types.NamespacedName{Namespace: "a-b", Name: "a"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "z"}}},
+			[]RecordEntry{{NamespacedName: types.NamespacedName{Namespace: "a-b", Name: "a"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "z"}}},
 			"a/z,a-b/a",
 		},
 	} {
@@ -76,7 +76,7 @@ func TestFormatRecord(t *testing.T) {
 }
 
 func TestFormatRecordLeavesItsArgumentAlone(t *testing.T) {
-	record := []Held{{NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}}
+	record := []RecordEntry{{NamespacedName: types.NamespacedName{Namespace: "b", Name: "x"}}, {NamespacedName: types.NamespacedName{Namespace: "a", Name: "y"}}}
 	FormatRecord(record)
 	if record[0].Namespace != "b" {
 		t.Errorf("it sorted its argument: %v", record)
@@ -103,12 +103,12 @@ func TestHolds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := &accountsv1.Account{Spec: accountsv1.AccountSpec{Email: accountsv1.EmailAddress(c.account)}}
 			a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: c.record}
-			if got := Holds(a, jane, "jane@example.com"); got != c.want {
+			if got := IsHeldBy(a, jane, "jane@example.com"); got != c.want {
 				t.Errorf("it holds: %v", got)
 			}
 		})
 	}
-	if Holds(&accountsv1.Account{}, jane, "jane@example.com") {
+	if IsHeldBy(&accountsv1.Account{}, jane, "jane@example.com") {
 		t.Error("an Account that was never taken up holds it")
 	}
 }
@@ -116,11 +116,11 @@ func TestHolds(t *testing.T) {
 func TestARecordIsReadAsItWasWritten(t *testing.T) {
 	label := rapid.StringMatching(`[a-z0-9]([-a-z0-9]{0,5}[a-z0-9])?`)
 	email := rapid.StringMatching(`([-a-z0-9!#$%&'*+/=?^_{|}~]{1,8}@[a-z]{1,5}[.]example)?`)
-	held := rapid.Custom(func(t *rapid.T) Held {
-		return Held{types.NamespacedName{Namespace: label.Draw(t, "namespace"), Name: label.Draw(t, "name")}, email.Draw(t, "email")}
+	held := rapid.Custom(func(t *rapid.T) RecordEntry {
+		return RecordEntry{types.NamespacedName{Namespace: label.Draw(t, "namespace"), Name: label.Draw(t, "name")}, email.Draw(t, "email")}
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		record := rapid.SliceOfDistinct(held, func(h Held) types.NamespacedName { return h.NamespacedName }).Draw(t, "record")
+		record := rapid.SliceOfDistinct(held, func(h RecordEntry) types.NamespacedName { return h.NamespacedName }).Draw(t, "record")
 		text := FormatRecord(record)
 		got := ParseRecord(text)
 		if diff := cmp.Diff(sorted(record), got); diff != "" {

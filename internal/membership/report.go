@@ -12,7 +12,7 @@ import (
 	"github.com/usher-dev/usher/internal/condition"
 	"github.com/usher-dev/usher/internal/grant"
 	"github.com/usher-dev/usher/internal/invitation"
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 
 // Report returns the status of the Membership.
 func Report(f Facts) accountsv1.MembershipStatus {
-	status := accountsv1.MembershipStatus{Grants: f.grantStatus(), Guard: f.Guard.Keep(f.Membership)}
+	status := accountsv1.MembershipStatus{Grants: f.grantStatus(), Guard: f.Guard.StatusGuard(f.Membership)}
 	v := f.verdict(status.Grants)
 	generation := f.Membership.Generation
 	c := condition.New(f.Now, generation, f.Membership.Status.Conditions)
@@ -63,9 +63,9 @@ const (
 	PromptReports = 20
 )
 
-// NextLook returns when to reconcile again. A RoleBinding that could not be applied is
+// RequeueAfter returns when to reconcile again. A RoleBinding that could not be applied is
 // retried within a minute, because its obstacle can disappear without an event.
-func NextLook(p Plan, failures map[string]Failure) time.Duration {
+func RequeueAfter(p Plan, failures map[string]Failure) time.Duration {
 	const recheckFailures = time.Minute
 	if len(failures) > 0 && (p.After == 0 || p.After > recheckFailures) {
 		return recheckFailures
@@ -118,6 +118,6 @@ func (f Facts) oneGrant(g grant.Grant) accountsv1.GrantStatus {
 	if s.Reason != "" {
 		s.State = accountsv1.GrantWithheld
 	}
-	s.Message = quote.Shorten(s.Message, longestMessage)
+	s.Message = sanitize.Shorten(s.Message, longestMessage)
 	return s
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/usher-dev/usher/internal/grant"
 )
 
-// ofThePerson are the reasons for which Usher withholds a grant from one person
+// personalReasons are the reasons for which Usher withholds a grant from one person
 // although it can be given, at least in some namespace.
-var ofThePerson = []string{
+var personalReasons = []string{
 	accountsv1.ReasonBindingConflict, accountsv1.ReasonBindingFailed, accountsv1.ReasonGuest, accountsv1.ReasonPoliciesMissing,
 }
 
@@ -41,7 +41,7 @@ func Rollout(org *accountsv1.Organization, members []accountsv1.Membership, clus
 		if len(m.Spec.Permissions) == 0 {
 			wanted[role.Name] = grants
 		}
-		if lists(m.Status.Grants, grants) {
+		if listsExactly(m.Status.Grants, grants) {
 			updated++
 		}
 	}
@@ -51,8 +51,8 @@ func Rollout(org *accountsv1.Organization, members []accountsv1.Membership, clus
 	return accountsv1.RolloutStatus{Members: all, Updated: &updated}
 }
 
-// lists reports whether a status lists what is wanted, and gives nothing else.
-func lists(have []accountsv1.GrantStatus, wanted []grant.Grant) bool {
+// listsExactly reports whether a status lists what is wanted, and gives nothing else.
+func listsExactly(have []accountsv1.GrantStatus, wanted []grant.Grant) bool {
 	for _, h := range have {
 		w := slices.IndexFunc(wanted, func(w grant.Grant) bool { return w.Pair == grant.Pair{Permission: h.Permission, Resource: h.Resource} })
 		if w < 0 && h.State == accountsv1.GrantInForce || w >= 0 && !fulfils(h, wanted[w]) {
@@ -72,5 +72,5 @@ func fulfils(have accountsv1.GrantStatus, wanted grant.Grant) bool {
 	}
 	same := slices.EqualFunc(have.Namespaces, wanted.Namespaces[:min(len(wanted.Namespaces), mostNamespaces)],
 		func(h accountsv1.NamespaceName, w string) bool { return string(h) == w })
-	return same && have.Reason == wanted.Reason || len(wanted.Namespaces) > 0 && slices.Contains(ofThePerson, have.Reason)
+	return same && have.Reason == wanted.Reason || len(wanted.Namespaces) > 0 && slices.Contains(personalReasons, have.Reason)
 }

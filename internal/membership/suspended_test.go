@@ -87,7 +87,7 @@ func keepsKstatus(t reporter, status accountsv1.MembershipStatus) {
 
 func suspends(f *Facts) { f.Membership.Spec.State = accountsv1.MembershipSwitchSuspended }
 
-func TestWhoIsSuspendedHasNothingAndIsNotInvited(t *testing.T) {
+func TestSuspendedMembersHaveNoAccessAndNoInvitation(t *testing.T) {
 	held := heldBy("jane", "jane@example.com")
 	isSuspended := func(plan ...string) says {
 		return says{"Inactive", "True Suspended +Suspended", "False Suspended", plan}

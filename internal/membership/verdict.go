@@ -37,7 +37,7 @@ var verdicts = map[situation]verdict{
 		state: accountsv1.MembershipInactive, set: isReconciling, reason: accountsv1.ReasonDeleting,
 		message: "The Membership is being deleted; access is being withdrawn.",
 	},
-	held: {
+	mailHeld: {
 		state: accountsv1.MembershipFailed, set: isStalled, reason: accountsv1.ReasonMailHeld,
 		message: "The status was lost after the person was invited, so Usher does not mail the person again on its own; annotate the Organization with " +
 			accountsv1.ReleaseMailAnnotation + " to release all held mail, or this Membership with " + accountsv1.ResendAnnotation + ".",
@@ -144,13 +144,13 @@ func (f Facts) activeVerdict(grants []accountsv1.GrantStatus) verdict {
 		if g.Reason == accountsv1.ReasonDenied && v.reason == accountsv1.ReasonReconciled {
 			v.message = "The person has an account, and everything granted is in force except what is denied; status.grants lists the denied grants."
 		}
-		if g.State == accountsv1.GrantInForce || g.Reason == accountsv1.ReasonDenied || v.reason == accountsv1.ReasonGrantsWithheld && comesByItself(g) {
+		if g.State == accountsv1.GrantInForce || g.Reason == accountsv1.ReasonDenied || v.reason == accountsv1.ReasonGrantsWithheld && needsNoAdmin(g) {
 			continue
 		}
 		v.reason = accountsv1.ReasonGrantsWithheld
 		v.message = fmt.Sprintf("Permission %s on resource %s is not in force: %s", g.Permission, g.Resource, g.Message)
 		v.set = isReconciling
-		if !comesByItself(g) {
+		if !needsNoAdmin(g) {
 			v.set = isStalled
 			break
 		}
@@ -158,9 +158,9 @@ func (f Facts) activeVerdict(grants []accountsv1.GrantStatus) verdict {
 	return v
 }
 
-// comesByItself reports whether Usher can give a withheld grant later without any
+// needsNoAdmin reports whether Usher can give a withheld grant later without any
 // change by an admin, neither to Usher nor to the Organization.
-func comesByItself(g accountsv1.GrantStatus) bool {
+func needsNoAdmin(g accountsv1.GrantStatus) bool {
 	return g.Reason == accountsv1.ReasonNamespaceNotFound || g.Reason == accountsv1.ReasonBindingFailed
 }
 

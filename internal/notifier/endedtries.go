@@ -52,7 +52,7 @@ func (n *Notifier) RestoreEnd(o client.Object) (stale bool) {
 	}
 	all, attempt := deliveriesOf(o)
 	shown := delivery.Find(all, last.delivery.Name)
-	if !last.recorded && shown != nil && shown.Holder == n.Holder && attempt == last.attempt && shown.Tries == last.delivery.Tries {
+	if !last.recorded && shown != nil && shown.Holder == n.ClaimOwner && attempt == last.attempt && shown.Tries == last.delivery.Tries {
 		*shown = last.delivery
 		return false
 	}

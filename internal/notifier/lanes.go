@@ -30,9 +30,9 @@ func HomeLane(namespace string) Lane { return Lane("home/" + namespace) }
 // Organization. Neither the servers of all Organizations together nor the platform's servers can block
 // every worker.
 type Lanes struct {
-	// Most limits how many workers the platform's servers can occupy. The same limit applies to the
+	// MaxWorkers limits how many workers the platform's servers can occupy. The same limit applies to the
 	// servers of all Organizations together.
-	Most int
+	MaxWorkers int
 	// Wake enqueues an Invitation again.
 	Wake func(reconcile.Request)
 
@@ -43,8 +43,8 @@ type Lanes struct {
 
 // waiting is an Invitation whose lane is occupied.
 type waiting struct {
-	who reconcile.Request
-	by  Lane
+	request reconcile.Request
+	lane    Lane
 }
 
 // Enter occupies a lane for an Invitation until leave is called. If the lane is not free, it wakes the
@@ -52,14 +52,14 @@ type waiting struct {
 func (l *Lanes) Enter(by Lane, who types.NamespacedName) (leave func(), free bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	is := func(w waiting) bool { return w.who.NamespacedName == who }
+	is := func(w waiting) bool { return w.request.NamespacedName == who }
 	if l.isFree(by) {
 		l.waiting = slices.DeleteFunc(l.waiting, is)
 		l.sending = append(l.sending, by)
 		return func() { l.leave(by) }, true
 	}
 	if at := slices.IndexFunc(l.waiting, is); at >= 0 {
-		l.waiting[at].by = by
+		l.waiting[at].lane = by
 	} else {
 		l.waiting = append(l.waiting, waiting{reconcile.Request{NamespacedName: who}, by})
 	}
@@ -72,8 +72,8 @@ func (l *Lanes) leave(by Lane) {
 	defer l.mu.Unlock()
 	at := slices.Index(l.sending, by)
 	l.sending = slices.Delete(l.sending, at, at+1)
-	if next := slices.IndexFunc(l.waiting, func(w waiting) bool { return l.isFree(w.by) }); next >= 0 {
-		who := l.waiting[next].who
+	if next := slices.IndexFunc(l.waiting, func(w waiting) bool { return l.isFree(w.lane) }); next >= 0 {
+		who := l.waiting[next].request
 		l.waiting = slices.Delete(l.waiting, next, next+1)
 		l.Wake(who)
 	}
@@ -95,8 +95,8 @@ func (l *Lanes) isFree(by Lane) bool {
 	case NoLane:
 		return true
 	case PlatformLane:
-		return platforms < l.Most
+		return platforms < l.MaxWorkers
 	default:
-		return theirs < l.Most && !slices.Contains(l.sending, by)
+		return theirs < l.MaxWorkers && !slices.Contains(l.sending, by)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-func TestWhoeverSendsLeavesWorkersForOthers(t *testing.T) {
+func TestSendsLeaveWorkersForOtherLanes(t *testing.T) {
 	acme, globex, initech := HomeLane("acme"), HomeLane("globex"), HomeLane("initech")
 	cases := map[string]struct {
 		workers int
@@ -33,7 +33,7 @@ func TestWhoeverSendsLeavesWorkersForOthers(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			l := &Lanes{Most: max(1, c.workers-1), sending: c.sending}
+			l := &Lanes{MaxWorkers: max(1, c.workers-1), sending: c.sending}
 			if _, free := l.Enter(c.by, types.NamespacedName{Name: "jane"}); free != c.free {
 				t.Errorf("free: %v", free)
 			}
@@ -41,9 +41,9 @@ func TestWhoeverSendsLeavesWorkersForOthers(t *testing.T) {
 	}
 }
 
-func TestWhoeverWaitsIsWokenInTurn(t *testing.T) {
+func TestWaitingRequestsAreWokenInOrder(t *testing.T) {
 	var woken []string
-	l := &Lanes{Most: 3, Wake: func(r reconcile.Request) { woken = append(woken, r.Name) }}
+	l := &Lanes{MaxWorkers: 3, Wake: func(r reconcile.Request) { woken = append(woken, r.Name) }}
 	enter := func(by Lane, name string) (leave func()) {
 		leave, _ = l.Enter(by, types.NamespacedName{Name: name})
 		return leave
@@ -69,8 +69,8 @@ func TestWhoeverWaitsIsWokenInTurn(t *testing.T) {
 	}
 }
 
-func TestWhoeverGotInByItselfIsNotWoken(t *testing.T) {
-	l := &Lanes{Most: 3, Wake: func(r reconcile.Request) { t.Errorf("%s was woken", r.Name) }}
+func TestRequestThatEnteredIsNotWokenAgain(t *testing.T) {
+	l := &Lanes{MaxWorkers: 3, Wake: func(r reconcile.Request) { t.Errorf("%s was woken", r.Name) }}
 	acme, who := HomeLane("acme"), types.NamespacedName{Name: "jane"}
 	l.sending = []Lane{acme}
 	if _, free := l.Enter(acme, who); free {

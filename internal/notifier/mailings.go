@@ -26,8 +26,8 @@ type mailings struct {
 
 // mailing is one time that an Invitation was mailed.
 type mailing struct {
-	by types.UID
-	at time.Time
+	invitation types.UID
+	at         time.Time
 }
 
 // mailingsOf returns when an Invitation was mailed, according to its status.
@@ -70,11 +70,11 @@ func (n *Notifier) CountMailings(inv *accountsv1.Invitation, limit delivery.Rate
 		known = append(known, mailingsOf(other)...)
 		counted.All = append(counted.All, invitation.MailingsOf(other)...)
 		if other.Spec.OrganizationRef == inv.Spec.OrganizationRef {
-			counted.Near = append(counted.Near, invitation.MailingsOf(other)...)
+			counted.SameOrganization = append(counted.SameOrganization, invitation.MailingsOf(other)...)
 		}
 	}
 	deleted := n.mailings.without(recipientKey(inv, limit), known)
-	counted.All, counted.Near = append(counted.All, deleted...), append(counted.Near, deleted...)
+	counted.All, counted.SameOrganization = append(counted.All, deleted...), append(counted.SameOrganization, deleted...)
 	return counted
 }
 
@@ -98,7 +98,9 @@ func (m *mailings) put(key string, one mailing) {
 }
 
 // same reports whether noted is this mailing.
-func (m mailing) same(noted mailing) bool { return noted.at.Equal(m.at) && noted.by == m.by }
+func (m mailing) same(noted mailing) bool {
+	return noted.at.Equal(m.at) && noted.invitation == m.invitation
+}
 
 // without returns the times of the noted mailings that are not among the known ones.
 func (m *mailings) without(key string, known []mailing) []time.Time {

@@ -17,7 +17,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/invitation"
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 	"github.com/usher-dev/usher/internal/wording"
 )
 
@@ -40,8 +40,8 @@ type Notifier struct {
 	Keys func(ctx context.Context) (invitation.Keyring, error)
 	// PortalURL is the base URL of links.
 	PortalURL *url.URL
-	// Holder names this process in claims. A restarted process has another name.
-	Holder string
+	// ClaimOwner names this process in claims. A restarted process has another name.
+	ClaimOwner string
 	// Deadline limits the time of one send.
 	Deadline time.Duration
 
@@ -69,14 +69,14 @@ func (n *Notifier) Lane(m Message) Lane {
 // message, answer holds what the server replied.
 func (n *Notifier) Send(ctx context.Context, m Message) (result accountsv1.DeliveryResult, answer string) {
 	log := logf.FromContext(ctx).WithValues("delivery", m.Name, "medium", m.Medium, "purpose", m.Purpose, "try", m.Tries)
-	if Media().Spent(m.Delivery) {
+	if Media().MayNotResend(m.Delivery) {
 		log.Info("Message counts as sent, because two sends ended without an answer")
 		return accountsv1.DeliverySent, "it is unknown how two sends ended, because a controller was stopped during at least one of them; the message is not sent again"
 	}
 	// Cancelling a send half-way leaves its outcome unknown, so the process waits for it at shutdown.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.Deadline)
 	defer cancel()
-	err := n.pass(ctx, m)
+	err := n.deliver(ctx, m)
 	if err == nil {
 		log.Info("Message was sent")
 		return accountsv1.DeliverySent, ""
@@ -86,7 +86,7 @@ func (n *Notifier) Send(ctx context.Context, m Message) (result accountsv1.Deliv
 	return result, Answer(err.Error())
 }
 
-func (n *Notifier) pass(ctx context.Context, m Message) error {
+func (n *Notifier) deliver(ctx context.Context, m Message) error {
 	carrier, known := carriers[m.Medium]
 	if !known {
 		return &unsendableError{fmt.Sprintf("this version of Usher does not know the medium %q: update Usher, or choose another delivery", m.Medium)}
@@ -149,5 +149,5 @@ func resultOf(err error) accountsv1.DeliveryResult {
 // Answer shortens an answer to the length that a status can hold.
 func Answer(s string) string {
 	const longest = 250
-	return quote.Shorten(s, longest)
+	return sanitize.Shorten(s, longest)
 }

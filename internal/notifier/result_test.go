@@ -17,7 +17,7 @@ import (
 	"github.com/usher-dev/usher/internal/wording/input"
 )
 
-func TestWhatAnErrorMakesOfATry(t *testing.T) {
+func TestResultOf(t *testing.T) {
 	cases := map[accountsv1.DeliveryResult]map[string]error{
 		accountsv1.DeliveryRefused: {
 			"the mail server refused it":              &email.RefusedError{},

@@ -9,7 +9,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-func TestWhoIsTexted(t *testing.T) {
+func TestTelephone(t *testing.T) {
 	for name, c := range map[string]struct {
 		by   []accountsv1.DeliveryChannel
 		want string

@@ -22,7 +22,7 @@ func (f Facts) founders() (found []accountsv1.Membership, record string) {
 	}
 	made := strings.FieldsFunc(org.Annotations[accountsv1.FoundersAnnotation], func(r rune) bool { return r == ',' })
 	for _, founder := range org.Spec.Founders {
-		if slices.Contains(made, string(founder.Name)) || !org.Owns(founder.Role) {
+		if slices.Contains(made, string(founder.Name)) || !org.IsOwnerRole(founder.Role) {
 			continue
 		}
 		found = append(found, accountsv1.Membership{
@@ -44,11 +44,11 @@ func (f Facts) founders() (found []accountsv1.Membership, record string) {
 	return found, strings.Join(made, ",")
 }
 
-// roleless returns the founders whose role does not exist or is not an owner's role.
-func (f Facts) roleless() []string {
+// foundersWithoutRole returns the founders whose role does not exist or is not an owner's role.
+func (f Facts) foundersWithoutRole() []string {
 	var names []string
 	for _, founder := range f.Organization.Spec.Founders {
-		if !f.Organization.Owns(founder.Role) {
+		if !f.Organization.IsOwnerRole(founder.Role) {
 			names = append(names, string(founder.Name))
 		}
 	}

@@ -106,7 +106,7 @@ func said(f Facts) string {
 func foundedBy(t *testing.T, plan Plan) string {
 	t.Helper()
 	var found []string
-	for _, m := range plan.Found {
+	for _, m := range plan.CreateFounders {
 		found = append(found, m.Name)
 		if m.Namespace != "acme" || m.Spec.OrganizationRef.Name != "acme" || string(m.Spec.Email) != m.Name+"@example.com" || m.Spec.Role != "owner" {
 			t.Errorf("the Membership is %s/%s: %+v", m.Namespace, m.Name, m.Spec)
@@ -121,7 +121,7 @@ func TestAFoundersMembershipIsWhatTheOrganizationSays(t *testing.T) {
 	want := accountsv1.MembershipSpec{
 		OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Email: "ada@example.com", GivenName: "Ada", FamilyName: "Example", Role: "owner",
 	}
-	if diff := cmp.Diff(want, Decide(f).Found[0].Spec); diff != "" {
+	if diff := cmp.Diff(want, Decide(f).CreateFounders[0].Spec); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }

@@ -56,9 +56,9 @@ type Facts struct {
 	Rollout accountsv1.RolloutStatus
 	// Mail is the fault in the Organization's own mail settings; zero: none.
 	Mail MailFault
-	// Held is the number of people whose mail is held because their invitations were
+	// MailHeld is the number of people whose mail is held because their invitations were
 	// restored without a status.
-	Held int
+	MailHeld int
 	// BindingsLeft reports whether RoleBindings for members still exist. It is read
 	// only while the Organization is being deleted.
 	BindingsLeft bool
@@ -78,9 +78,9 @@ type Plan struct {
 	AddFinalizer bool
 	// CreateNamespace creates the home namespace.
 	CreateNamespace bool
-	// Found holds the Memberships of the first owners to create, unless Memberships of
+	// CreateFounders holds the Memberships of the first owners to create, unless Memberships of
 	// the same names exist.
-	Found []accountsv1.Membership
+	CreateFounders []accountsv1.Membership
 	// RecordFounders is the record of the founders whose Memberships were created, to
 	// be written afterwards; empty: leave the record unchanged.
 	RecordFounders string
@@ -99,12 +99,12 @@ func Decide(f Facts) Plan {
 		return Plan{RemoveFinalizer: hasFinalizer && !f.BindingsLeft}
 	}
 	plan := Plan{AddFinalizer: !hasFinalizer, CreateNamespace: f.Namespace == nil && f.HomeTaken == ""}
-	plan.Found, plan.RecordFounders = f.founders()
+	plan.CreateFounders, plan.RecordFounders = f.founders()
 	switch {
 	case f.Rollout.Members != 0:
 		plan.After = recount
 	case len(f.Guard.Missing) > 0:
-		plan.After = guard.Settling
+		plan.After = guard.SettleTime
 	case len(f.ClusterRoles) > 0:
 		plan.After = recheck
 	}
@@ -142,10 +142,10 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 	c.Either(accountsv1.ConditionPoliciesInForce, len(f.Guard.Missing) == 0, accountsv1.ReasonReconciled, accountsv1.ReasonPoliciesMissing, f.policies())
 	c.Either(accountsv1.ConditionMailValid, f.Mail.Reason == "", accountsv1.ReasonReconciled, f.Mail.Reason,
 		cmp.Or(f.Mail.Message, "The Organization's mail settings and wording can be used."))
-	if f.Held > 0 {
+	if f.MailHeld > 0 {
 		c.True(accountsv1.ConditionMailHeld, accountsv1.ReasonMailHeld, fmt.Sprintf(
 			"%d people were invited before a status was lost, so Usher does not mail them again on its own; annotate the Organization with %s to mail them.",
-			f.Held, accountsv1.ReleaseMailAnnotation))
+			f.MailHeld, accountsv1.ReleaseMailAnnotation))
 	}
 	return accountsv1.OrganizationStatus{Conditions: c.List(), ObservedGeneration: &generation, Seats: f.Seats, Owners: f.Owners, Rollout: f.Rollout}
 }
@@ -160,10 +160,10 @@ func (f Facts) policies() string {
 		strings.Join(f.Guard.Missing, ", ") + "." // all of them: there are no more than Usher has
 }
 
-// HomeHolder returns the name of the Organization that holds a home namespace, from all
+// NamespaceOwner returns the name of the Organization that holds a home namespace, from all
 // Organizations that name it. The oldest holds it, or the first by name if several have
 // the same age.
-func HomeHolder(orgs []accountsv1.Organization) string {
+func NamespaceOwner(orgs []accountsv1.Organization) string {
 	if len(orgs) == 0 {
 		return ""
 	}
@@ -207,7 +207,7 @@ func (f Facts) catalogue() (reason, message string) {
 	}{
 		{accountsv1.ReasonUnknownPermission, "Declare these granted permissions in spec.permissions", f.unknownPermissions()},
 		{accountsv1.ReasonUnknownResource, "Declare these granted resources in spec.resources", f.unknownResources()},
-		{accountsv1.ReasonUnknownRole, "Give these founders a role of spec.roles whose standing is Owner", f.roleless()},
+		{accountsv1.ReasonUnknownRole, "Give these founders a role of spec.roles whose standing is Owner", f.foundersWithoutRole()},
 		{accountsv1.ReasonInvalidDomain, "Correct these domains, which must look like example.com", f.invalidDomains()},
 		{accountsv1.ReasonInvalidSelector, "Correct the label selectors of these resources", f.invalidSelectors()},
 		{accountsv1.ReasonSystemNamespace, "Remove these system namespaces, where Usher grants nothing, from these resources", f.systemNamespaces()},
@@ -221,7 +221,7 @@ func (f Facts) catalogue() (reason, message string) {
 		},
 	} {
 		if len(fault.names) > 0 {
-			return fault.reason, fault.message + ": " + list(fault.names) + "."
+			return fault.reason, fault.message + ": " + joinNames(fault.names) + "."
 		}
 	}
 	return "", ""
@@ -318,8 +318,8 @@ func (f Facts) excessive() []string {
 	return names
 }
 
-// list joins names, sorted and without duplicates. Beyond the tenth it only counts.
-func list(names []string) string {
+// joinNames joins names, sorted and without duplicates. Beyond the tenth it only counts.
+func joinNames(names []string) string {
 	const most = 10
 	slices.Sort(names)
 	names = slices.Compact(names)

@@ -128,7 +128,7 @@ func TestEverySituation(t *testing.T) {
 			Plan{After: recheck},
 			"False UnknownResource Stalled",
 		},
-		"mail that is held": {someFacts(func(f *Facts) { f.Held = 3 }), Plan{After: recheck}, "True Reconciled MailHeld"},
+		"mail that is held": {someFacts(func(f *Facts) { f.MailHeld = 3 }), Plan{After: recheck}, "True Reconciled MailHeld"},
 		"a ClusterRole that is too powerful": {
 			someFacts(func(f *Facts) {
 				f.ClusterRoles["edit"] = grant.ClusterRole{Exists: true, Bindable: true, Excess: "escalate on clusterroles"}
@@ -158,15 +158,15 @@ func TestEverySituation(t *testing.T) {
 			Plan{After: recheck},
 			"False UnknownResource Stalled",
 		},
-		"missing policies": {someFacts(policiesMissing), Plan{After: guard.Settling}, "False PoliciesMissing Stalled"},
+		"missing policies": {someFacts(policiesMissing), Plan{After: guard.SettleTime}, "False PoliciesMissing Stalled"},
 		"missing policies, and an invalid catalogue": {
 			someFacts(policiesMissing, func(f *Facts) { f.Organization.Spec.Resources = nil }),
-			Plan{After: guard.Settling},
+			Plan{After: guard.SettleTime},
 			"False UnknownResource Stalled",
 		},
 		"missing policies, and invalid mail settings": {
 			someFacts(policiesMissing, func(f *Facts) { f.Mail = MailFault{accountsv1.ReasonMailServerInvalid, "Fix it."} }),
-			Plan{After: guard.Settling},
+			Plan{After: guard.SettleTime},
 			"False PoliciesMissing Stalled",
 		},
 		"missing policies, and an empty catalogue": {
@@ -175,7 +175,7 @@ func TestEverySituation(t *testing.T) {
 				f.Organization.Spec.Permissions = nil
 				f.Organization.Spec.Roles = nil
 			}),
-			Plan{After: guard.Settling},
+			Plan{After: guard.SettleTime},
 			"False PoliciesMissing Stalled",
 		},
 		"a rollout": {someFacts(rollingOut), Plan{After: recount}, "False RollingOut Reconciling"},
@@ -247,7 +247,7 @@ func TestEachConditionIsAboutOneThing(t *testing.T) {
 		}},
 		"everything at once": {
 			someFacts(policiesMissing, rollingOut, func(f *Facts) {
-				f.HomeTaken, f.Organization.Spec.Resources, f.Held = "first", nil, 2
+				f.HomeTaken, f.Organization.Spec.Resources, f.MailHeld = "first", nil, 2
 				f.Mail = MailFault{accountsv1.ReasonChatInvalid, "Write the URL of a chat."}
 			}),
 			map[string]string{
@@ -276,8 +276,8 @@ func TestEachConditionIsAboutOneThing(t *testing.T) {
 	}
 }
 
-func TestTheMessageSaysHowManyAreHeldAndHowToLetThemGo(t *testing.T) {
-	held := meta.FindStatusCondition(Report(someFacts(func(f *Facts) { f.Held = 12 })).Conditions, "MailHeld")
+func TestMailHeldMessage(t *testing.T) {
+	held := meta.FindStatusCondition(Report(someFacts(func(f *Facts) { f.MailHeld = 12 })).Conditions, "MailHeld")
 	if !strings.HasPrefix(held.Message, "12 people ") || !strings.Contains(held.Message, accountsv1.ReleaseMailAnnotation) {
 		t.Errorf("the message is: %s", held.Message)
 	}
@@ -316,7 +316,7 @@ func TestOwnersAndRolloutGoIntoTheStatusAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestAMessageSaysWhatIsAmissAndWhatToDo(t *testing.T) {
+func TestMessagesNameTheFaultAndTheFix(t *testing.T) {
 	tooMuch := func(f *Facts) {
 		f.ClusterRoles["edit"] = grant.ClusterRole{Exists: true, Bindable: true, Excess: "escalate on clusterroles"}
 	}
@@ -362,7 +362,7 @@ func TestTheOldestHoldsTheHome(t *testing.T) {
 		"of equal age": {[]accountsv1.Organization{org("b", time.Hour), org("a", time.Hour)}, "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := HomeHolder(c.orgs); got != c.want {
+			if got := NamespaceOwner(c.orgs); got != c.want {
 				t.Errorf("%q holds it, not %q", got, c.want)
 			}
 		})
@@ -371,7 +371,7 @@ func TestTheOldestHoldsTheHome(t *testing.T) {
 
 func TestAMessageNamesAFewAndCountsTheRest(t *testing.T) {
 	names := []string{"l", "k", "j", "i", "h", "g", "f", "e", "d", "c", "b", "a", "a"}
-	if got, want := list(names), "a, b, c, d, e, f, g, h, i, j and 2 more"; got != want {
+	if got, want := joinNames(names), "a, b, c, d, e, f, g, h, i, j and 2 more"; got != want {
 		t.Errorf("%q, not %q", got, want)
 	}
 }

@@ -39,17 +39,17 @@ func Owners(org *accountsv1.Organization, people []Person) []accountsv1.OwnerSta
 		return nil
 	}
 	var last, staying, unseen, joining []accountsv1.OwnerStatus
-	for _, p := range inTurn(org, people) {
+	for _, p := range inListOrder(org, people) {
 		m := p.Membership
 		listed, isListed := org.Owner(m.Name)
 		switch stays := owns(org, p); {
-		case stays && isListed && seen(m):
+		case stays && isListed && isReconciled(m):
 			staying = append(staying, entry(m))
 		case stays && isListed:
 			unseen = append(unseen, entry(m))
-		case stays && seen(m):
+		case stays && isReconciled(m):
 			joining = append(joining, entry(m))
-		case isListed && org.Owns(listed.Role) && len(last)+len(unseen) == 0:
+		case isListed && org.IsOwnerRole(listed.Role) && len(last)+len(unseen) == 0:
 			last = append(last, listed)
 		}
 	}
@@ -71,16 +71,16 @@ func entry(m *accountsv1.Membership) accountsv1.OwnerStatus {
 	return accountsv1.OwnerStatus{Name: accountsv1.CatalogueName(m.Name), Role: m.Spec.Role}
 }
 
-// seen reports whether the present generation of the Membership was reconciled. Before
+// isReconciled reports whether the present generation of the Membership was reconciled. Before
 // that, the Membership may be losing access because of an earlier manifest.
-func seen(m *accountsv1.Membership) bool {
+func isReconciled(m *accountsv1.Membership) bool {
 	observed := m.Status.ObservedGeneration
 	return observed != nil && *observed == m.Generation
 }
 
-// inTurn sorts people whose access is in force first, and among them the listed owners
+// inListOrder sorts people whose access is in force first, and among them the listed owners
 // first, in the order of the list.
-func inTurn(org *accountsv1.Organization, people []Person) []Person {
+func inListOrder(org *accountsv1.Organization, people []Person) []Person {
 	place := func(p Person) int {
 		i := slices.IndexFunc(org.Status.Owners, func(o accountsv1.OwnerStatus) bool { return string(o.Name) == p.Membership.Name })
 		if i < 0 {

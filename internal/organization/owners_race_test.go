@@ -10,7 +10,7 @@ import (
 )
 
 // watch takes steps, and lets something happen before some of them.
-func watch(t *testing.T, seed uint64, town *town, steps int, happen func(step int)) {
+func watch(t *testing.T, seed uint64, town *simulatedCluster, steps int, happen func(step int)) {
 	t.Helper()
 	for step := range steps {
 		happen(step)
@@ -87,7 +87,7 @@ func rounds(t *testing.T, round func(t *testing.T, seed uint64, first, second ch
 
 // A new owner who is removed while joining may already have lost access before the list
 // contains the name.
-func TestWhoeverGoesWhileJoiningDoesNotStandForTheLastOwner(t *testing.T) {
+func TestJoiningOwnerDoesNotReplaceTheLastOwner(t *testing.T) {
 	rounds(t, func(t *testing.T, seed uint64, first, second change) {
 		t.Helper()
 		town := newTown(seed, 1)
@@ -107,7 +107,7 @@ func TestWhoeverGoesWhileJoiningDoesNotStandForTheLastOwner(t *testing.T) {
 }
 
 // A returning owner can still lose the earlier access for a moment.
-func TestWhoeverComesBackDoesNotStandForTheLastOwnerTooEarly(t *testing.T) {
+func TestReturningOwnerDoesNotReplaceTheLastOwnerTooEarly(t *testing.T) {
 	rounds(t, func(t *testing.T, seed uint64, removal, _ change) {
 		t.Helper()
 		town := newTown(seed, 2)
@@ -125,7 +125,7 @@ func TestWhoeverComesBackDoesNotStandForTheLastOwnerTooEarly(t *testing.T) {
 
 // finish releases one owner, if the list does not contain the name. Then it carries out
 // the pending decision about another.
-func finish(t *testing.T, town *town, first, second string) {
+func finish(t *testing.T, town *simulatedCluster, first, second string) {
 	t.Helper()
 	steps := []func(){
 		func() { town.finish(&town.people[first].clerk.step, func() { town.file(first) }) },

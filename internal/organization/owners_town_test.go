@@ -26,50 +26,50 @@ import (
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// town is an Organization with its people and their reconcilers. Each reconciler reads
+// simulatedCluster is an Organization with its people and their reconcilers. Each reconciler reads
 // and writes in steps, so what it has read can be stale when it writes. A write based
 // on stale data is a conflict.
-type town struct {
+type simulatedCluster struct {
 	rand     *rand.Rand
 	org      *accountsv1.Organization
-	people   map[string]*citizen
-	mayors   []*mayor
+	people   map[string]*simulatedPerson
+	mayors   []*organizationReconciler
 	version  int
 	steps    []func() // of the reconcilers that are not paused
 	happened []string
 }
 
-// citizen is a person with an Account, and the reconcilers of the Membership and of the
+// simulatedPerson is a person with an Account, and the reconcilers of the Membership and of the
 // Account.
-type citizen struct {
+type simulatedPerson struct {
 	membership *accountsv1.Membership // nil: deleted
 	account    *accountsv1.Account
 	bindings   []rbacv1.RoleBinding
-	warden     warden
-	clerk      clerk
+	warden     membershipReconciler
+	clerk      accountReconciler
 }
 
-// mayor reconciles the Organization.
-type mayor struct {
+// organizationReconciler reconciles the Organization.
+type organizationReconciler struct {
 	step   int
 	org    *accountsv1.Organization
 	people []organization.Person
 }
 
-// warden reconciles a Membership.
-type warden struct {
+// membershipReconciler reconciles a Membership.
+type membershipReconciler struct {
 	step  int
 	facts membership.Facts
 	plan  membership.Plan
 }
 
-// clerk reconciles an Account.
-type clerk struct {
+// accountReconciler reconciles an Account.
+type accountReconciler struct {
 	step  int
 	facts account.Facts
 }
 
-func newTown(seed uint64, owners int) *town {
+func newTown(seed uint64, owners int) *simulatedCluster {
 	org := &accountsv1.Organization{
 		ObjectMeta: metav1.ObjectMeta{Name: "acme"},
 		Spec: accountsv1.OrganizationSpec{
@@ -82,7 +82,7 @@ func newTown(seed uint64, owners int) *town {
 			},
 		},
 	}
-	t := &town{rand: rand.New(rand.NewPCG(seed, 5)), org: org, people: map[string]*citizen{}, mayors: []*mayor{{}, {}}}
+	t := &simulatedCluster{rand: rand.New(rand.NewPCG(seed, 5)), org: org, people: map[string]*simulatedPerson{}, mayors: []*organizationReconciler{{}, {}}}
 	t.touch(&t.org.ObjectMeta)
 	for range owners {
 		t.add()
@@ -93,7 +93,7 @@ func newTown(seed uint64, owners int) *town {
 }
 
 // add lets an invited owner join.
-func (t *town) add() {
+func (t *simulatedCluster) add() {
 	// The order of the names does not follow the order of joining.
 	name := fmt.Sprintf("%c-%d", 'a'+rune(t.rand.IntN(26)), len(t.people))
 	m := &accountsv1.Membership{
@@ -108,23 +108,23 @@ func (t *town) add() {
 	}
 	t.touch(&m.ObjectMeta)
 	t.touch(&a.ObjectMeta)
-	t.people[name] = &citizen{membership: m, account: a}
+	t.people[name] = &simulatedPerson{membership: m, account: a}
 }
 
-func (t *town) touch(o *metav1.ObjectMeta) {
+func (t *simulatedCluster) touch(o *metav1.ObjectMeta) {
 	t.version++
 	o.ResourceVersion = strconv.Itoa(t.version)
 }
 
-func (t *town) names() []string { return slices.Sorted(maps.Keys(t.people)) }
+func (t *simulatedCluster) names() []string { return slices.Sorted(maps.Keys(t.people)) }
 
 // other returns the name of another person.
-func (t *town) other(name string) string {
+func (t *simulatedCluster) other(name string) string {
 	return slices.DeleteFunc(t.names(), func(other string) bool { return other == name })[0]
 }
 
 // owned reports whether any person has the access of an owner.
-func (t *town) owned() bool {
+func (t *simulatedCluster) owned() bool {
 	for _, c := range t.people {
 		if c.owns() {
 			return true
@@ -133,18 +133,18 @@ func (t *town) owned() bool {
 	return false
 }
 
-func (c *citizen) owns() bool {
+func (c *simulatedPerson) owns() bool {
 	return slices.ContainsFunc(c.bindings, func(b rbacv1.RoleBinding) bool { return b.RoleRef.Name == "owner" })
 }
 
 // change is a change that a user makes to a Membership.
 type change struct {
 	name string
-	do   func(t *town, c *citizen)
+	do   func(t *simulatedCluster, c *simulatedPerson)
 }
 
-func edit(how func(*accountsv1.MembershipSpec)) func(*town, *citizen) {
-	return func(t *town, c *citizen) {
+func edit(how func(*accountsv1.MembershipSpec)) func(*simulatedCluster, *simulatedPerson) {
+	return func(t *simulatedCluster, c *simulatedPerson) {
 		how(&c.membership.Spec)
 		c.membership.Generation++
 		t.touch(&c.membership.ObjectMeta)
@@ -157,7 +157,7 @@ var (
 )
 
 var removals = []change{
-	{"delete", func(t *town, c *citizen) {
+	{"delete", func(t *simulatedCluster, c *simulatedPerson) {
 		if c.membership.DeletionTimestamp == nil {
 			c.membership.DeletionTimestamp = &metav1.Time{Time: noon}
 			c.membership.Generation++
@@ -169,7 +169,7 @@ var removals = []change{
 		s.Permissions = []accountsv1.PermissionOverride{{Effect: accountsv1.EffectDeny, Permission: "own", Resources: []accountsv1.CatalogueName{"home"}}}
 	})},
 	suspend,
-	{"leave", func(t *town, c *citizen) {
+	{"leave", func(t *simulatedCluster, c *simulatedPerson) {
 		c.account.Status.Leaving = []accountsv1.MembershipReference{{Namespace: "acme", Name: accountsv1.CatalogueName(c.membership.Name)}}
 		t.touch(&c.account.ObjectMeta)
 	}},
@@ -183,7 +183,7 @@ var others = []change{
 }
 
 // ask makes one change to a Membership that still exists.
-func (t *town) ask(name string, changes []change) {
+func (t *simulatedCluster) ask(name string, changes []change) {
 	if c := t.people[name]; c.membership != nil {
 		asked := changes[t.rand.IntN(len(changes))]
 		asked.do(t, c)
@@ -193,7 +193,7 @@ func (t *town) ask(name string, changes []change) {
 
 // work is one step of one reconciler. From time to time the others pause, some of them
 // between reading and writing.
-func (t *town) work() {
+func (t *simulatedCluster) work() {
 	if t.steps == nil || t.rand.IntN(12) == 0 {
 		t.steps = nil
 		for _, m := range t.mayors {
@@ -209,7 +209,7 @@ func (t *town) work() {
 }
 
 // govern is one step of a reconciler of the Organization.
-func (t *town) govern(m *mayor) {
+func (t *simulatedCluster) govern(m *organizationReconciler) {
 	switch m.step {
 	case 0:
 		m.org, m.people = t.org.DeepCopy(), nil
@@ -222,7 +222,7 @@ func (t *town) govern(m *mayor) {
 	case 2:
 		m.people = slices.DeleteFunc(m.people, func(p organization.Person) bool {
 			name := types.NamespacedName{Namespace: "acme", Name: p.Membership.Name}
-			return !membership.Holds(t.people[name.Name].account, name, p.Membership.Spec.Email)
+			return !membership.IsHeldBy(t.people[name.Name].account, name, p.Membership.Spec.Email)
 		})
 		for i, p := range m.people {
 			m.people[i].Leaving = len(t.people[p.Membership.Name].account.Status.Leaving) > 0
@@ -239,7 +239,7 @@ func (t *town) govern(m *mayor) {
 }
 
 // look is one step of the reconciler of a Membership.
-func (t *town) look(name string) {
+func (t *simulatedCluster) look(name string) {
 	c := t.people[name]
 	w := &c.warden
 	switch w.step {
@@ -251,7 +251,7 @@ func (t *town) look(name string) {
 			Namespaces:   []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}},
 			ClusterRoles: map[string]grant.ClusterRole{"owner": {Exists: true, Bindable: true}, "view": {Exists: true, Bindable: true}},
 		}}
-		if !membership.Holds(w.facts.Account, types.NamespacedName{Namespace: "acme", Name: name}, c.membership.Spec.Email) {
+		if !membership.IsHeldBy(w.facts.Account, types.NamespacedName{Namespace: "acme", Name: name}, c.membership.Spec.Email) {
 			w.facts.Account = nil
 		}
 	case 1:
@@ -286,7 +286,7 @@ func (t *town) look(name string) {
 }
 
 // file is one step of the reconciler of an Account.
-func (t *town) file(name string) {
+func (t *simulatedCluster) file(name string) {
 	c := t.people[name]
 	key := types.NamespacedName{Namespace: "acme", Name: name}
 	switch c.clerk.step {
@@ -298,11 +298,11 @@ func (t *town) file(name string) {
 			break
 		}
 		if c.membership.DeletionTimestamp != nil {
-			c.clerk.facts.Going = []types.NamespacedName{key}
+			c.clerk.facts.Leaving = []types.NamespacedName{key}
 		}
 	case 2:
 		if _, listed := t.org.Owner(name); listed {
-			c.clerk.facts.Going, c.clerk.facts.Retained = nil, []types.NamespacedName{key}
+			c.clerk.facts.Leaving, c.clerk.facts.Retained = nil, []types.NamespacedName{key}
 		}
 	case 3:
 		if seen := c.clerk.facts.Account; seen != nil && seen.ResourceVersion == c.account.ResourceVersion {
@@ -318,7 +318,7 @@ func (t *town) file(name string) {
 
 // settle lets every reconciler finish, and reconcile again until everything is as it
 // should be.
-func (t *town) settle() {
+func (t *simulatedCluster) settle() {
 	for quiet := 0; quiet < 3; quiet++ { // the pending write, then what follows
 		before := t.version
 		for _, m := range t.mayors {
@@ -335,21 +335,21 @@ func (t *town) settle() {
 	}
 }
 
-func (t *town) finish(step *int, do func()) {
+func (t *simulatedCluster) finish(step *int, do func()) {
 	for do(); *step != 0; {
 		do()
 	}
 }
 
 // wants reports whether the person is an owner and is to stay one.
-func (c *citizen) wants() bool {
+func (c *simulatedPerson) wants() bool {
 	m := c.membership
 	return m != nil && m.DeletionTimestamp == nil && m.Spec.Role == "owner" && m.Spec.State != accountsv1.MembershipSwitchSuspended &&
 		len(m.Spec.Permissions) == 0 && len(c.account.Status.Leaving) == 0
 }
 
 // inTheEnd returns what is wrong once nothing happens any more.
-func (t *town) inTheEnd() string {
+func (t *simulatedCluster) inTheEnd() string {
 	t.settle()
 	var wanted, have []string
 	for _, name := range t.names() {

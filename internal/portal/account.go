@@ -166,7 +166,7 @@ func (p *portal) endSessions(v membersVisit) {
 	case err != nil:
 		p.failed(v.w, v.r, v.lang, "end sessions", err, unavailable)
 	case which == allSessions || which == v.Session.Hash:
-		p.forget(v.w)
+		p.clearSession(v.w)
 		p.redirect(v.w, v.r, "/sign-in?lang="+v.lang.String()+"&"+paramDone+"="+doneSignedOut)
 	default:
 		p.toAccount(v, doneSession)

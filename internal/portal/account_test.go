@@ -43,7 +43,7 @@ func aResident(t *testing.T, role accountsv1.CatalogueName, more []client.Object
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := account.Credentials{Password: "hash of " + good, Settled: "22222222-2222-4222-8222-222222222222", Sessions: []session.Session{own}}
+	c := account.Credentials{Password: "hash of " + validPassword, FinalInvitation: "22222222-2222-4222-8222-222222222222", Sessions: []session.Session{own}}
 	for _, change := range changes {
 		change(&c)
 	}
@@ -119,7 +119,7 @@ func goesTo(t *testing.T, got *httptest.ResponseRecorder, want string) {
 	}
 }
 
-func TestTheAccountPageSaysWhoSomebodyIsAndWhatTheyCanDo(t *testing.T) {
+func TestTheAccountPageShowsIdentityAndPermissions(t *testing.T) {
 	r := aResident(t, "developer", nil, anotherSession, func(c *account.Credentials) {
 		c.Sessions[1].Browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 	})
@@ -129,7 +129,7 @@ func TestTheAccountPageSaysWhoSomebodyIsAndWhatTheyCanDo(t *testing.T) {
 		`Since <time datetime="2026-05-04T09:00:00Z">`, `Last used <time datetime="2026-05-04T10:00:00Z">`, "Sign out everywhere", "Leave Acme Rocket Works")
 }
 
-func TestNobodySeesTheAccountPagesWithoutASession(t *testing.T) {
+func TestAccountPagesNeedASession(t *testing.T) {
 	r := aResident(t, "developer", nil, func(c *account.Credentials) { c.Sessions[0].Stage = session.StagePassword })
 	for _, path := range []string{"/account", "/account/password", "/account/leave?membership=" + storetest.Home + "/ada", "/account/sessions"} {
 		goesTo(t, r.get(path), "/sign-in?lang=en")
@@ -137,14 +137,14 @@ func TestNobodySeesTheAccountPagesWithoutASession(t *testing.T) {
 	}
 	before := r.Secret(r.name).ResourceVersion
 	for _, path := range []string{"/account/password", "/account/leave", "/account/sessions"} {
-		r.send(path, "session", "all", "membership", storetest.Home+"/ada", "current-password", good, "new-password", "other velvet pickle tram", "new-password-again", "other velvet pickle tram")
+		r.send(path, "session", "all", "membership", storetest.Home+"/ada", "current-password", validPassword, "new-password", "other velvet pickle tram", "new-password-again", "other velvet pickle tram")
 	}
 	if r.Secret(r.name).ResourceVersion != before || len(r.account().Status.Leaving) != 0 {
 		t.Error("a visitor without a session changed the account")
 	}
 }
 
-func TestASessionIsEndedByItsPerson(t *testing.T) {
+func TestAUserEndsASession(t *testing.T) {
 	r := aResident(t, "developer", nil, anotherSession)
 	goesTo(t, r.send("/account/sessions", "session", r.credentials().Sessions[1].Hash), "/account?lang=en&done=session")
 	if left := r.credentials().Sessions; len(left) != 1 || left[0].Browser != "Firefox" {
@@ -164,7 +164,7 @@ func TestAPasswordIsChanged(t *testing.T) {
 	r := aResident(t, "developer", nil, anotherSession)
 	old := r.cookie
 	expect(t, r.open("/account/password"), 200, "Current password", "Repeat new password", `minlength="15" data-missing-one="1 more character"`, `data-show="Show"`)
-	goesTo(t, r.send("/account/password", "current-password", good, "new-password", another, "new-password-again", another), "/account?lang=en&done=password")
+	goesTo(t, r.send("/account/password", "current-password", validPassword, "new-password", another, "new-password-again", another), "/account?lang=en&done=password")
 	c, a := r.credentials(), r.account()
 	if c.Password != "hash of "+another || !c.PasswordTime.Equal(storetest.Start) || c.ShortPassword || len(c.Sessions) != 1 {
 		t.Errorf("credentials: %+v", c)
@@ -181,18 +181,18 @@ func TestAPasswordIsNotChanged(t *testing.T) {
 	for name, c := range map[string]struct{ current, chosen, again, says string }{
 		"nothing is typed":                      {"", "", "", "Current password"},
 		"the current password is wrong":         {"something else entirely", another, another, "That is not your current password"},
-		"the new password is short":             {good, "quartz", "quartz", "15 characters"},
-		"the new password is built from a name": {good, "ada-example-ada-example", "ada-example-ada-example", "New password"},
-		"the two new passwords differ":          {good, another, another + "x", "Repeat new password"},
+		"the new password is short":             {validPassword, "quartz", "quartz", "15 characters"},
+		"the new password is built from a name": {validPassword, "ada-example-ada-example", "ada-example-ada-example", "New password"},
+		"the two new passwords differ":          {validPassword, another, another + "x", "Repeat new password"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := aResident(t, "developer", nil, anotherSession)
 			got := r.send("/account/password", "current-password", c.current, "new-password", c.chosen, "new-password-again", c.again)
 			expect(t, got, 422, c.says)
-			if left := r.credentials(); left.Password != "hash of "+good || len(left.Sessions) != 2 {
+			if left := r.credentials(); left.Password != "hash of "+validPassword || len(left.Sessions) != 2 {
 				t.Errorf("credentials: %+v", left)
 			}
-			for _, secret := range []string{another, good, "quartz\""} {
+			for _, secret := range []string{another, validPassword, "quartz\""} {
 				if strings.Contains(got.Body.String(), secret) {
 					t.Error("the page repeats a password")
 				}
@@ -206,15 +206,15 @@ func TestWrongCurrentPasswordsLockTheAccountAndEndItsSessions(t *testing.T) {
 	for range 5 {
 		expect(t, r.send("/account/password", "current-password", "wrong", "new-password", another, "new-password-again", another), 422)
 	}
-	goesTo(t, r.send("/account/password", "current-password", good, "new-password", another, "new-password-again", another), "/sign-in?lang=en")
-	if r.credentials().Password != "hash of "+good {
+	goesTo(t, r.send("/account/password", "current-password", validPassword, "new-password", another, "new-password-again", another), "/sign-in?lang=en")
+	if r.credentials().Password != "hash of "+validPassword {
 		t.Error("the password of a locked account changed")
 	}
 }
 
 func TestAShortPasswordNeedsASecondFactor(t *testing.T) {
 	const short = "qz7-Lmuf!eK"
-	change := []string{"current-password", good, "new-password", short, "new-password-again", short}
+	change := []string{"current-password", validPassword, "new-password", short, "new-password-again", short}
 	expect(t, aResident(t, "developer", nil).send("/account/password", change...), 422, "15")
 	r := aResident(t, "developer", nil, func(c *account.Credentials) { c.TOTP.Secret = "ABC" })
 	goesTo(t, r.send("/account/password", change...), "/account?lang=en&done=password")
@@ -223,7 +223,7 @@ func TestAShortPasswordNeedsASecondFactor(t *testing.T) {
 	}
 }
 
-func TestSomebodyLeaves(t *testing.T) {
+func TestAMemberLeaves(t *testing.T) {
 	r := aResident(t, "developer", nil)
 	expect(t, r.open("/account/leave?membership="+storetest.Home+"/ada"), 200, "Leave Acme Rocket Works?", "Developer")
 	for range 2 {
@@ -235,7 +235,7 @@ func TestSomebodyLeaves(t *testing.T) {
 	expect(t, r.open("/account?done=left"), 200, "You are leaving this organization")
 }
 
-func TestNobodyLeavesForSomebodyElse(t *testing.T) {
+func TestAMemberCannotLeaveForAnother(t *testing.T) {
 	r := aResident(t, "developer", []client.Object{membershipOf("eve", "developer")})
 	for _, key := range []string{storetest.Home + "/eve", storetest.Home + "/none", "", "ada", "../ada"} {
 		goesTo(t, r.open("/account/leave?membership="+url.QueryEscape(key)), "/account?lang=en")
@@ -257,7 +257,7 @@ func (h meddlingHasher) Hash(ctx context.Context, password string) (string, erro
 	return h.PlainHasher.Hash(ctx, password)
 }
 
-func TestAShortPasswordIsNotLeftAlone(t *testing.T) {
+func TestAShortPasswordIsRefusedOnceTheSecondFactorIsRemoved(t *testing.T) {
 	const short = "qz7-Lmuf!eK"
 	r := aResident(t, "developer", nil, func(c *account.Credentials) { c.TOTP.Secret = "ABC" })
 	r.config.Hasher = meddlingHasher{meddle: func() {
@@ -267,8 +267,8 @@ func TestAShortPasswordIsNotLeftAlone(t *testing.T) {
 		r.Must(r.Client.Update(t.Context(), secret))
 	}}
 	r.build()
-	expect(t, r.send("/account/password", "current-password", good, "new-password", short, "new-password-again", short), 422, "15 characters")
-	if got := r.credentials().Password; got != "hash of "+good {
+	expect(t, r.send("/account/password", "current-password", validPassword, "new-password", short, "new-password-again", short), 422, "15 characters")
+	if got := r.credentials().Password; got != "hash of "+validPassword {
 		t.Errorf("the stored password is %q", got)
 	}
 }

@@ -49,7 +49,7 @@ func owned(name, email, password string) []client.Object {
 			ObjectMeta: metav1.ObjectMeta{Namespace: storetest.System, Name: account.SecretName(name)},
 			Data: map[string][]byte{
 				account.PasswordKey: []byte("hash of " + password), account.UIDKey: []byte("from before the restore"),
-				account.SettledKey: []byte("another's"),
+				account.FinalInvitationKey: []byte("another's"),
 			},
 		},
 	}
@@ -68,12 +68,12 @@ func all(lists ...[]client.Object) []client.Object {
 // and the cookie of their browser.
 func guest(t *testing.T, name, email string, changes ...func(*account.Credentials)) ([]client.Object, *http.Cookie) {
 	t.Helper()
-	objects := owned(name, email, good)
+	objects := owned(name, email, validPassword)
 	s, token, err := session.New(rand.New(rand.NewSource(1)), session.StageSignedIn, "", storetest.Start)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := account.Credentials{Password: "hash of " + good, Settled: "another's", Sessions: []session.Session{s}}
+	c := account.Credentials{Password: "hash of " + validPassword, FinalInvitation: "another's", Sessions: []session.Session{s}}
 	for _, change := range changes {
 		change(&c)
 	}
@@ -308,10 +308,10 @@ func TestGuessesInEveryOrder(t *testing.T) {
 	}
 }
 
-// TestOfFiftyWrongPasswordsFiveAreLookedAt checks that the link is no way around
+// TestFiveOfFiftyWrongPasswordsAreChecked checks that the link is no way around
 // the lock of the account.
-func TestOfFiftyWrongPasswordsFiveAreLookedAt(t *testing.T) {
-	w := aWorldWithoutPages(t, owned("john", "jane.doe@example.com", good)...)
+func TestFiveOfFiftyWrongPasswordsAreChecked(t *testing.T) {
+	w := aWorldWithoutPages(t, owned("john", "jane.doe@example.com", validPassword)...)
 	counted := &hashes{}
 	w.config.Hasher = counted
 	w.build()
@@ -334,19 +334,19 @@ func TestOfFiftyWrongPasswordsFiveAreLookedAt(t *testing.T) {
 	}
 	// Now even the correct password is not checked. The link is not charged for any
 	// of it.
-	got := w.post(w.Link()+"/sign-in", signInForm("john", good))
+	got := w.post(w.Link()+"/sign-in", signInForm("john", validPassword))
 	expect(t, got, 422, wrongSignIn)
 	if answers[got.Body.String()] != 50 || counted.somebodys.Load() != 5 || w.Invitation().Status.Guesses != 0 {
 		t.Errorf("the answer to the correct password differs, or the password was checked, or the link was charged")
 	}
 	w.Clock.Step(15 * time.Minute)
-	expect(t, w.post(w.Link()+"/sign-in", signInForm("john", good)), 200, "You are signed in as")
+	expect(t, w.post(w.Link()+"/sign-in", signInForm("john", validPassword)), 200, "You are signed in as")
 }
 
 // posts returns the forms of all possible answers to a link.
 func posts() map[string]url.Values {
 	return map[string]url.Values{
-		"": filled(), "/sign-in": signInForm("jane", good), "/address": other("janet@example.net"), "/decline": declineForm("because"),
+		"": filled(), "/sign-in": signInForm("jane", validPassword), "/address": other("janet@example.net"), "/decline": declineForm("because"),
 		"/code": {fieldSignInCode: {"123456"}}, "/accept": {"none": {""}}, "/sign-out": {"none": {""}},
 	}
 }
@@ -363,7 +363,7 @@ func TestEveryFormIsGuarded(t *testing.T) {
 		t.Run("form"+step, func(t *testing.T) {
 			w := aWorldWithoutPages(t)
 			w.AnyAddress()
-			w.config.Writer = nobodyWrites{t}
+			w.config.Writer = failOnWrite{t}
 			w.build()
 			name := slices.Sorted(maps.Keys(form))[0]
 			for want, got := range map[int]*httptest.ResponseRecorder{
@@ -389,7 +389,7 @@ func TestEveryFormIsGuarded(t *testing.T) {
 }
 
 func TestNoAnswerIsLogged(t *testing.T) {
-	w := aWorld(t, owned("jane", "john@example.org", good)...)
+	w := aWorld(t, owned("jane", "john@example.org", validPassword)...)
 	w.AnyAddress()
 	w.post(w.Link()+"/sign-in", signInForm("janice", "typed wrong"))
 	w.post(w.Link()+"/sign-in", signInForm("john@example.org", "typed wrong"))
@@ -408,7 +408,7 @@ func TestNoAnswerIsLogged(t *testing.T) {
 	w.post(w.Link(), withCode(code))
 	w.post(w.Link()+"/decline", declineForm("because"))
 	for _, secret := range []string{
-		strings.TrimPrefix(w.Link(), "/invitation/"), good, "typed wrong", "jane", "janice", "example", "because", code, "1234", storetest.JaneUID,
+		strings.TrimPrefix(w.Link(), "/invitation/"), validPassword, "typed wrong", "jane", "janice", "example", "because", code, "1234", storetest.JaneUID,
 	} {
 		if strings.Contains(w.logs.String(), secret) {
 			t.Errorf("%q is in the log:\n%s", secret, w.logs)
@@ -434,7 +434,7 @@ func TestEveryAnswerOfALinkThatIsFullOrSuperseded(t *testing.T) {
 		"superseded": {(*world).Renew, 410, "A newer link has replaced this one"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := aWorld(t, owned("jane", "jane.doe@example.com", good)...)
+			w := aWorld(t, owned("jane", "jane.doe@example.com", validPassword)...)
 			link := w.Link()
 			tc.change(w)
 			for step, form := range posts() {
@@ -459,7 +459,7 @@ func TestOfAHundredPostsOfOneLinkOneWins(t *testing.T) {
 	)
 	for i := range 100 {
 		group.Go(func() {
-			password := good + strings.Repeat("z", i)
+			password := validPassword + strings.Repeat("z", i)
 			form := but(fieldPassword, password)
 			form.Set(fieldAgain, password)
 			got := w.post(w.Link(), form)

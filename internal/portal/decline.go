@@ -24,7 +24,7 @@ func (d declinePage) Problem(field string) string { return textOf(d.Problems, fi
 
 // showDecline answers a GET. It changes nothing.
 func (p *portal) showDecline(v visit) {
-	if seen, open := p.arrive(v, p.store.Look); open {
+	if seen, open := p.findOpenLink(v, p.store.InspectCached); open {
 		p.showDeclineForm(v, http.StatusOK, seen, form{})
 	}
 }
@@ -60,7 +60,7 @@ func (p *portal) decline(v visit) {
 		setRetryAfter(v.w, retryLater)
 		p.showDeclineForm(v, http.StatusServiceUnavailable, seen, f, problem{Text: lang.Text(declining.text, nil)})
 	case result == store.NotOpen:
-		p.closed(v, now)
+		p.showClosed(v, now)
 	default:
 		p.message(v.w, v.r, lang, http.StatusOK, message{
 			"decline-done", []string{"told", "again"}, map[string]string{"Organization": organizationTitle(now), "Inviter": inviter(now)},

@@ -22,7 +22,7 @@ import (
 
 func TestThePageToDecline(t *testing.T) {
 	w := aWorld(t)
-	w.config.Writer = nobodyWrites{t}
+	w.config.Writer = failOnWrite{t}
 	w.build()
 	expect(t, w.get(w.Link()), 200, `<a href="`+w.Link()+`/decline?lang=en">Decline this invitation</a>`)
 	expect(t, w.get(w.Link()+"/decline"), 200,
@@ -50,7 +50,7 @@ func TestAnInvitationIsDeclined(t *testing.T) {
 	}
 	for _, got := range []*httptest.ResponseRecorder{
 		w.get(w.Link()), w.get(w.Link() + "/decline"), w.post(w.Link()+"/decline", form), w.post(w.Link(), filled()),
-		w.post(w.Link()+"/sign-in", signInForm("john", good)), w.post(w.Link()+"/address", url.Values{fieldEmail: {"a@example.net"}}),
+		w.post(w.Link()+"/sign-in", signInForm("john", validPassword)), w.post(w.Link()+"/address", url.Values{fieldEmail: {"a@example.net"}}),
 	} {
 		expect(t, got, 410, "This invitation has been declined", "ask Mara Voss to invite you again", "!moved on")
 	}
@@ -73,7 +73,7 @@ func TestDecliningNeedsThePersonsTick(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t)
-			w.config.Writer = nobodyWrites{t}
+			w.config.Writer = failOnWrite{t}
 			w.build()
 			got := w.post(w.Link()+"/decline", tc.form)
 			expect(t, got, 422, append(tc.texts, `role="alert"`, "<title>Please check: Decline the invitation</title>")...)

@@ -81,8 +81,8 @@ func enrolmentOf(s store.LinkView, browser []byte) (enrolment, error) {
 	}, nil
 }
 
-// enrolling returns the number in the cookie of the request, or nil.
-func (p *portal) enrolling(r *http.Request) []byte {
+// enrolmentNumber returns the number in the cookie of the request, or nil.
+func (p *portal) enrolmentNumber(r *http.Request) []byte {
 	cookie, err := r.Cookie(p.cookieName(enrolmentCookie))
 	if err != nil {
 		return nil
@@ -114,7 +114,7 @@ func (p *portal) offerEnrolment(v visit, lang language.Tag, seen store.LinkView,
 	if !seen.FactorRequired() {
 		return enrolView{}, nil
 	}
-	browser := p.enrolling(v.r)
+	browser := p.enrolmentNumber(v.r)
 	if browser == nil {
 		browser = make([]byte, enrolmentSize)
 		if _, err := io.ReadFull(p.random, browser); err != nil {
@@ -196,7 +196,7 @@ func (p *portal) enrol(r *http.Request, lang language.Tag, seen store.LinkView, 
 	wrong := func(id string) {
 		problems = append(problems, problem{fieldAppCode, lang.Text(id, nil)})
 	}
-	browser := p.enrolling(r)
+	browser := p.enrolmentNumber(r)
 	switch {
 	case f.appCode == "" && f.passkey == "":
 		wrong("portal.invitation.factor-missing")

@@ -32,8 +32,8 @@ import (
 	"github.com/usher-dev/usher/internal/secondfactor"
 )
 
-// brief is a password that is valid with a second factor.
-const brief = "tram-velvet9"
+// shortPassword is a password that is valid with a second factor.
+const shortPassword = "tram-velvet9"
 
 // aStrictWorld is a world in which Acme requires a second factor.
 func aStrictWorld(t *testing.T, objects ...client.Object) *world {
@@ -46,8 +46,8 @@ func aStrictWorld(t *testing.T, objects ...client.Object) *world {
 // filledWithApp returns a valid form with the code of an authenticator app.
 func filledWithApp(code string) url.Values {
 	f := filled()
-	f.Set(fieldPassword, brief)
-	f.Set(fieldAgain, brief)
+	f.Set(fieldPassword, shortPassword)
+	f.Set(fieldAgain, shortPassword)
 	f.Set(fieldAppCode, code)
 	return f
 }
@@ -60,7 +60,7 @@ func filledWithKey(answer string) url.Values {
 }
 
 // scanned returns the secret that the page shows to a browser.
-func (a *agent) scanned() string {
+func (a *cookieBrowser) scanned() string {
 	a.T.Helper()
 	return shownSecret(a.T, a.visit(a.Link()))
 }
@@ -96,14 +96,14 @@ func TestASecondFactorIsSetUpWithTheAccount(t *testing.T) {
 	code := codeAt(t, secret, storetest.Start)
 	done := b.fill(w.Link(), filledWithApp(code[:3]+" "+code[3:]))
 	expect(t, done, 200, "Your account is ready", "<code>jane-doe</code>", "Your recovery codes", "Print them", `<a class="button" href="/sign-in?lang=en">Sign in</a>`,
-		"!"+secret, "!"+code, "!"+brief, "!You can close this page")
+		"!"+secret, "!"+code, "!"+shortPassword, "!You can close this page")
 	codes := shownCodes(done)
-	c := w.Kept("jane-doe")
+	c := w.Credentials("jane-doe")
 	wantApp := account.TOTP{Secret: secret, LastStep: storetest.Start.Unix() / 30, AddedTime: storetest.Start}
 	if diff := cmp.Diff(wantApp, c.TOTP); diff != "" {
 		t.Errorf("app (-want +got):\n%s", diff)
 	}
-	if c.Password != "hash of "+brief || !c.ShortPassword || len(c.Passkeys) != 0 || len(c.RecoveryCodes) != 10 || len(codes) != 10 || c.Settled != storetest.JaneUID {
+	if c.Password != "hash of "+shortPassword || !c.ShortPassword || len(c.Passkeys) != 0 || len(c.RecoveryCodes) != 10 || len(codes) != 10 || c.FinalInvitation != storetest.JaneUID {
 		t.Errorf("stored %+v, and %d codes were shown", c, len(codes))
 	}
 	left := c.RecoveryCodes
@@ -128,7 +128,7 @@ func isOnly(s accountsv1.AccountStatus) bool {
 	return cmp.Equal(s, accountsv1.AccountStatus{})
 }
 
-func TestWhereNoSecondFactorIsWantedTheFormIsAsItWas(t *testing.T) {
+func TestTheFormHasNoSecondFactorUnlessRequired(t *testing.T) {
 	w := aWorld(t)
 	w.Organization(func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorOptional })
 	page := w.get(w.Link())
@@ -141,7 +141,7 @@ func TestWhereNoSecondFactorIsWantedTheFormIsAsItWas(t *testing.T) {
 	form.Set(fieldAppCode, "123456")
 	form.Set(fieldPasskeyAnswer, "{}")
 	expect(t, w.post(w.Link(), form), 200, "Your account is ready", "!recovery", `<a class="button" href="/sign-in?lang=en">Sign in</a>`)
-	if c := w.Kept("jane-doe"); c.HasSecondFactor() || c.ShortPassword || len(c.RecoveryCodes) != 0 || w.Account("jane-doe").Status.TwoFactor != "" {
+	if c := w.Credentials("jane-doe"); c.HasSecondFactor() || c.ShortPassword || len(c.RecoveryCodes) != 0 || w.Account("jane-doe").Status.TwoFactor != "" {
 		t.Errorf("stored %+v", c)
 	}
 }
@@ -153,52 +153,54 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 		anew    = "Your browser didn't keep the data for the QR code. Allow cookies"
 		refused = "The passkey wasn't accepted"
 	)
-	code := func(b *agent, at time.Time) string { return codeAt(b.T, shownSecret(b.T, b.visit(b.Link())), at) }
+	code := func(b *cookieBrowser, at time.Time) string {
+		return codeAt(b.T, shownSecret(b.T, b.visit(b.Link())), at)
+	}
 	for name, tc := range map[string]struct {
-		form func(b *agent) url.Values
+		form func(b *cookieBrowser) url.Values
 		text string
 		// The page shows another secret than before.
 		anew bool
 	}{
-		"none":                       {func(*agent) url.Values { return filledWithApp("") }, missing, false},
-		"only spaces":                {func(*agent) url.Values { return filledWithApp("  ") }, missing, false},
-		"a wrong code":               {func(b *agent) url.Values { return filledWithApp(otherDigits(code(b, storetest.Start))) }, wrong, false},
-		"a code from a minute ago":   {func(b *agent) url.Values { return filledWithApp(code(b, storetest.Start.Add(-time.Minute))) }, wrong, false},
-		"a code from a minute ahead": {func(b *agent) url.Values { return filledWithApp(code(b, storetest.Start.Add(time.Minute))) }, wrong, false},
-		"the code of another app":    {func(b *agent) url.Values { return filledWithApp(codeAt(b.T, appSecret, storetest.Start)) }, wrong, false},
-		"another browser's code": {func(b *agent) url.Values {
+		"none":                       {func(*cookieBrowser) url.Values { return filledWithApp("") }, missing, false},
+		"only spaces":                {func(*cookieBrowser) url.Values { return filledWithApp("  ") }, missing, false},
+		"a wrong code":               {func(b *cookieBrowser) url.Values { return filledWithApp(otherDigits(code(b, storetest.Start))) }, wrong, false},
+		"a code from a minute ago":   {func(b *cookieBrowser) url.Values { return filledWithApp(code(b, storetest.Start.Add(-time.Minute))) }, wrong, false},
+		"a code from a minute ahead": {func(b *cookieBrowser) url.Values { return filledWithApp(code(b, storetest.Start.Add(time.Minute))) }, wrong, false},
+		"the code of another app":    {func(b *cookieBrowser) url.Values { return filledWithApp(codeAt(b.T, appSecret, storetest.Start)) }, wrong, false},
+		"another browser's code": {func(b *cookieBrowser) url.Values {
 			return filledWithApp(codeAt(b.T, b.world.agent().scanned(), storetest.Start))
 		}, wrong, false},
-		"an empty answer of an authenticator": {func(*agent) url.Values { return filledWithKey("{}") }, refused, false},
-		"another browser's passkey": {func(b *agent) url.Values {
+		"an empty answer of an authenticator": {func(*cookieBrowser) url.Values { return filledWithKey("{}") }, refused, false},
+		"another browser's passkey": {func(b *cookieBrowser) url.Values {
 			return filledWithKey(aKey(b.T).made(passkeyOptions(b.T, b.world.agent().visit(b.Link()))))
 		}, refused, false},
-		"a passkey of another site": {func(b *agent) url.Values {
+		"a passkey of another site": {func(b *cookieBrowser) url.Values {
 			k := aKey(b.T)
 			k.rp.Origin = "https://usher.example.net"
 			return filledWithKey(k.made(passkeyOptions(b.T, b.visit(b.Link()))))
 		}, refused, false},
-		"a correct code and an invalid passkey": {func(b *agent) url.Values {
+		"a correct code and an invalid passkey": {func(b *cookieBrowser) url.Values {
 			f := filledWithApp(code(b, storetest.Start))
 			f.Set(fieldPasskeyAnswer, "{}")
 			return f
 		}, refused, false},
-		"a passkey and a wrong code": {func(b *agent) url.Values {
+		"a passkey and a wrong code": {func(b *cookieBrowser) url.Values {
 			f := filledWithKey(aKey(b.T).made(passkeyOptions(b.T, b.visit(b.Link()))))
 			f.Set(fieldAppCode, "000000")
 			return f
 		}, wrong, false},
-		"a browser that stores no cookies": {func(b *agent) url.Values {
+		"a browser that stores no cookies": {func(b *cookieBrowser) url.Values {
 			f := filledWithApp(code(b, storetest.Start))
 			clear(b.jar)
 			return f
 		}, anew, true},
-		"a cookie that is too short": {func(b *agent) url.Values {
+		"a cookie that is too short": {func(b *cookieBrowser) url.Values {
 			f := filledWithApp(code(b, storetest.Start))
 			b.jar[hostPrefix+enrolmentCookie].Value = "AAAA"
 			return f
 		}, anew, true},
-		"a cookie that cannot be decoded": {func(b *agent) url.Values {
+		"a cookie that cannot be decoded": {func(b *cookieBrowser) url.Values {
 			f := filledWithApp(code(b, storetest.Start))
 			b.jar[hostPrefix+enrolmentCookie].Value = strings.Repeat("=", 43)
 			return f
@@ -209,10 +211,10 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 			b := w.agent()
 			secret := b.scanned()
 			form := tc.form(b)
-			w.config.Writer = nobodyWrites{t}
+			w.config.Writer = failOnWrite{t}
 			b.handler = w.build().handler
 			got := b.fill(w.Link(), form)
-			expect(t, got, 422, tc.text, `href="#app-code"`, `id="app-code-problem"`, `value="jane-doe"`, "!"+brief, "!recovery")
+			expect(t, got, 422, tc.text, `href="#app-code"`, `id="app-code-problem"`, `value="jane-doe"`, "!"+shortPassword, "!recovery")
 			if again := shownSecret(t, got) != secret; again != tc.anew {
 				t.Errorf("shows another secret: %t", again)
 			}
@@ -223,7 +225,7 @@ func TestWithoutASecondFactorThereIsNoAccount(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongOtherwiseIsSaidWithTheSecondFactor(t *testing.T) {
+func TestOtherProblemsAreShownWithTheSecondFactor(t *testing.T) {
 	w := aStrictWorld(t)
 	form := filledWithApp("")
 	form.Set(fieldAgain, "x")
@@ -295,9 +297,9 @@ func secretBytes(t *testing.T, secret string) []byte {
 	return raw
 }
 
-// TestTheSecretOfAnAppIsNowhereElse checks that no object contains the secret
+// TestTheSecretOfAnAppIsStoredOnlyInTheCredentials checks that no object contains the secret
 // before the account exists. No log and no header ever contains it.
-func TestTheSecretOfAnAppIsNowhereElse(t *testing.T) {
+func TestTheSecretOfAnAppIsStoredOnlyInTheCredentials(t *testing.T) {
 	w := aStrictWorld(t)
 	b := w.agent()
 	page := b.visit(w.Link())
@@ -318,7 +320,7 @@ func TestTheSecretOfAnAppIsNowhereElse(t *testing.T) {
 	if all := w.everything(); strings.Contains(all, number) || strings.Count(all, secret) != 1 {
 		t.Error("the secret is not in the credentials, or also somewhere else")
 	}
-	for _, text := range append(shownCodes(done), secret, number, codeAt(t, secret, storetest.Start), brief) {
+	for _, text := range append(shownCodes(done), secret, number, codeAt(t, secret, storetest.Start), shortPassword) {
 		if strings.Contains(w.logs.String(), text) {
 			t.Errorf("%q is in the log", text)
 		}
@@ -348,16 +350,16 @@ func (w *world) everything() string {
 	return string(text)
 }
 
-// TestLookingKeepsNothing checks that a GET stores nothing, because mail scanners
+// TestAGetStoresNothing checks that a GET stores nothing, because mail scanners
 // follow links.
-func TestLookingKeepsNothing(t *testing.T) {
+func TestAGetStoresNothing(t *testing.T) {
 	times := 1000
 	if testing.Short() {
 		times = 50
 	}
 	w := aStrictWorld(t)
 	before := w.everything()
-	w.config.Writer = nobodyWrites{t}
+	w.config.Writer = failOnWrite{t}
 	w.build()
 	numbers := map[string]bool{}
 	for range times {
@@ -372,20 +374,20 @@ func TestLookingKeepsNothing(t *testing.T) {
 	}
 }
 
-func TestTheCodeOfAnAcceptanceSignsNobodyIn(t *testing.T) {
+func TestTheCodeOfAnAcceptanceCannotSignIn(t *testing.T) {
 	w := aStrictWorld(t)
 	b := w.agent()
 	secret := b.scanned()
 	code := codeAt(t, secret, storetest.Start)
 	expect(t, b.fill(w.Link(), filledWithApp(code)), 200)
 	w.takeUpAccount("jane-doe")
-	b.fill("/sign-in?lang=en", signInForm("jane-doe", brief))
+	b.fill("/sign-in?lang=en", signInForm("jane-doe", shortPassword))
 	expect(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {code}}), 422, "was already used")
 	w.Clock.Step(30 * time.Second)
 	expectTo(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {codeAt(t, secret, w.Clock.Now())}}), "/account?lang=en")
 }
 
-// takeUpAccount records the result of an acceptance, as the controller does.
+// recordAcceptance records the result of an acceptance, as the controller does.
 func (w *world) takeUpAccount(name string) {
 	w.T.Helper()
 	a := w.Account(name)
@@ -393,9 +395,9 @@ func (w *world) takeUpAccount(name string) {
 	w.Must(w.Client.Update(context.Background(), a))
 }
 
-// TestOfManyWhoSetUpASecondFactorTheWinnersIsStored also checks that the stored
+// TestTheWinnersSecondFactorIsStored also checks that the stored
 // recovery codes are those shown to the winner.
-func TestOfManyWhoSetUpASecondFactorTheWinnersIsStored(t *testing.T) {
+func TestTheWinnersSecondFactorIsStored(t *testing.T) {
 	const many = 20
 	w := aStrictWorld(t)
 	var (
@@ -427,7 +429,7 @@ func TestOfManyWhoSetUpASecondFactorTheWinnersIsStored(t *testing.T) {
 	if winner < 0 {
 		t.Fatal("no request created the account")
 	}
-	c := w.Kept("jane-doe")
+	c := w.Credentials("jane-doe")
 	if _, right := secondfactor.UseRecoveryCode(c.RecoveryCodes, shownCodes(answers[winner])[9]); c.TOTP.Secret != secrets[winner] || !right {
 		t.Error("the second factor of another request is stored")
 	}
@@ -462,7 +464,7 @@ func TestAPasskeyIsSetUpWithTheAccount(t *testing.T) {
 	w.Clock.Step(10 * time.Minute)
 	done := b.fill(w.Link(), filledWithKey(answer))
 	expect(t, done, 200, "Your account is ready", "Your recovery codes")
-	c := w.Kept("jane-doe.acme")
+	c := w.Credentials("jane-doe.acme")
 	if len(c.Passkeys) != 1 || c.Passkeys[0].ID != k.id() || c.Passkeys[0].Name != "Passkey 1" || c.TOTP.Secret != "" || len(c.RecoveryCodes) != 10 || !c.ShortPassword {
 		t.Fatalf("stored %+v", c)
 	}
@@ -484,19 +486,19 @@ func TestAnAppAndAPasskeyAreSetUpTogether(t *testing.T) {
 	form := filledWithKey(aKey(t).made(passkeyOptions(t, page)))
 	form.Set(fieldAppCode, codeAt(t, shownSecret(t, page), storetest.Start))
 	expect(t, b.fill(w.Link(), form), 200, "Your recovery codes")
-	if c := w.Kept("jane-doe"); len(c.Passkeys) != 1 || c.TOTP.Secret == "" {
+	if c := w.Credentials("jane-doe"); len(c.Passkeys) != 1 || c.TOTP.Secret == "" {
 		t.Errorf("stored %+v", c)
 	}
 }
 
-func TestAPasskeyThatIsNotGoodIsNotKeptOnThePage(t *testing.T) {
+func TestAnInvalidPasskeyIsNotKeptOnThePage(t *testing.T) {
 	w := aStrictWorld(t)
 	form := filledWithKey(`{"id":"x"}`)
 	form.Set(fieldAgain, "x")
 	expect(t, w.agent().fill(w.Link(), form), 422, `name="passkey-answer" value=""`, "!passkey is ready. You don't need an app now.</p>")
 }
 
-func TestWhereBrowsersMakeNoPasskeysNoneIsOffered(t *testing.T) {
+func TestNoPasskeyIsOfferedForAnIPAddress(t *testing.T) {
 	w := aStrictWorld(t)
 	w.config.BaseURL = &url.URL{Scheme: "https", Host: "192.0.2.7"}
 	b := w.build().agent()
@@ -518,7 +520,7 @@ func TestWithoutHTTPSTheCookiesHaveNoPrefix(t *testing.T) {
 	expect(t, b.fill(w.Link(), filledWithApp(codeAt(t, secret, storetest.Start))), 200)
 }
 
-func TestASecondFactorThatIsWantedMeanwhile(t *testing.T) {
+func TestASecondFactorThatBecomesRequired(t *testing.T) {
 	w := aWorld(t)
 	b := w.agent()
 	b.visit(w.Link())

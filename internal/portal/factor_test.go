@@ -39,27 +39,27 @@ func factorRequests(t *testing.T) []*http.Request {
 			all = append(all, newRequest(http.MethodGet, path, nil))
 		}
 		if at.post != nil {
-			all = append(all, formRequest(path, url.Values{fieldCurrentPassword: {good}, fieldCode: {codeAt(t, appSecret, storetest.Start)}}.Encode()))
+			all = append(all, formRequest(path, url.Values{fieldCurrentPassword: {validPassword}, fieldCode: {codeAt(t, appSecret, storetest.Start)}}.Encode()))
 		}
 	}
 	return all
 }
 
-func TestNobodyWhoIsNotSignedInReachesSecondFactors(t *testing.T) {
+func TestSecondFactorsNeedASignedInSession(t *testing.T) {
 	for _, c := range []struct {
 		who   string
-		agent func(w *world) *agent
+		agent func(w *world) *cookieBrowser
 		to    string
 	}{
 		{"a visitor without a session", (*world).agent, "/sign-in?lang=en"},
-		{"a person with only a password", func(w *world) *agent {
+		{"a person with only a password", func(w *world) *cookieBrowser {
 			return w.seated(mara, session.StagePassword, time.Minute)
 		}, "/sign-in/code?lang=en"},
-		{"a person whose session has expired", func(w *world) *agent {
+		{"a person whose session has expired", func(w *world) *cookieBrowser {
 			return w.seated(mara, session.StageSignedIn, session.Absolute)
 		}, "/sign-in?lang=en"},
 	} {
-		w := aKeepersWorld(t, hasApp)
+		w := worldWithMaraAndOtto(t, hasApp)
 		a := c.agent(w)
 		before := w.Secret(mara).ResourceVersion
 		for _, r := range factorRequests(t) {
@@ -77,10 +77,10 @@ func TestNobodyWhoIsNotSignedInReachesSecondFactors(t *testing.T) {
 	}
 }
 
-func TestWhoSignedInLongAgoTypesThePasswordToChangeAnything(t *testing.T) {
+func TestChangesNeedThePasswordLongAfterSignIn(t *testing.T) {
 	for _, path := range []string{"/app", "/app/remove", "/passkey/options", "/passkey/remove", "/recovery-codes"} {
 		t.Run(path, func(t *testing.T) {
-			w := aKeepersWorld(t, hasApp, hasPasskey)
+			w := worldWithMaraAndOtto(t, hasApp, hasPasskey)
 			a := w.seated(mara, session.StageSignedIn, session.Fresh)
 			before := w.Secret(mara).ResourceVersion
 			type outcome struct {
@@ -100,48 +100,48 @@ func TestWhoSignedInLongAgoTypesThePasswordToChangeAnything(t *testing.T) {
 			}
 			try("", "Enter your current password", outcome{false, 0})
 			try("wrong", "not your current password", outcome{false, 1})
-			try(good, "", outcome{true, 0})
+			try(validPassword, "", outcome{true, 0})
 		})
 	}
 }
 
-func TestAPasswordIsTriedAsOftenAsAtTheDoor(t *testing.T) {
-	w := aKeepersWorld(t, hasApp)
+func TestConfirmationsCountLikeSignIns(t *testing.T) {
+	w := worldWithMaraAndOtto(t, hasApp)
 	a := w.seated(mara, session.StageSignedIn, session.Fresh)
 	for range 5 {
 		a.fill(pathFactors+"/app/remove", url.Values{fieldCurrentPassword: {"wrong"}})
 	}
-	got := a.fill(pathFactors+"/app/remove", url.Values{fieldCurrentPassword: {good}})
+	got := a.fill(pathFactors+"/app/remove", url.Values{fieldCurrentPassword: {validPassword}})
 	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/sign-in?lang=en" {
 		t.Errorf("after five wrong passwords: %d %s", got.Code, got.Header().Get("Location"))
 	}
-	if w.Kept(mara).TOTP.Secret != appSecret {
+	if w.Credentials(mara).TOTP.Secret != appSecret {
 		t.Error("the app was removed")
 	}
 }
 
 // factorChanges are all changes of a second factor, made by a person with an app
 // and a passkey.
-var factorChanges = map[string]func(a *agent) *httptest.ResponseRecorder{
-	"an app": func(a *agent) *httptest.ResponseRecorder {
+var factorChanges = map[string]func(a *cookieBrowser) *httptest.ResponseRecorder{
+	"an app": func(a *cookieBrowser) *httptest.ResponseRecorder {
 		a.fill(pathFactors+"/app", nil)
 		secret := shownSecret(a.T, a.visit(pathFactors+"/app"))
 		return a.fill(pathFactors+"/app/confirm", url.Values{fieldCode: {codeAt(a.T, secret, a.Clock.Now())}})
 	},
-	"no app": func(a *agent) *httptest.ResponseRecorder { return a.fill(pathFactors+"/app/remove", nil) },
-	"a passkey": func(a *agent) *httptest.ResponseRecorder {
+	"no app": func(a *cookieBrowser) *httptest.ResponseRecorder { return a.fill(pathFactors+"/app/remove", nil) },
+	"a passkey": func(a *cookieBrowser) *httptest.ResponseRecorder {
 		return a.enroll(aKey(a.T), "Laptop")
 	},
-	"no passkey": func(a *agent) *httptest.ResponseRecorder {
+	"no passkey": func(a *cookieBrowser) *httptest.ResponseRecorder {
 		return a.fill(pathFactors+"/passkey/remove", url.Values{fieldPasskey: {"x"}})
 	},
-	"recovery codes": func(a *agent) *httptest.ResponseRecorder { return a.fill(pathFactors+"/recovery-codes", nil) },
+	"recovery codes": func(a *cookieBrowser) *httptest.ResponseRecorder { return a.fill(pathFactors+"/recovery-codes", nil) },
 }
 
 func TestEveryChangeEndsOtherSessionsAndRenewsThisOne(t *testing.T) {
 	for name, change := range factorChanges {
 		t.Run(name, func(t *testing.T) {
-			w := aKeepersWorld(t, hasApp, hasPasskey)
+			w := worldWithMaraAndOtto(t, hasApp, hasPasskey)
 			a, other := w.signedInAs(mara), w.signedInAs(mara)
 			halfway := w.seated(mara, session.StagePassword, time.Minute)
 			stolen := a.copy()
@@ -152,7 +152,7 @@ func TestEveryChangeEndsOtherSessionsAndRenewsThisOne(t *testing.T) {
 			if !a.isIn(mara) {
 				t.Error("the browser that made the change is not signed in any more")
 			}
-			for who, gone := range map[string]*agent{"another browser": other, "the same cookie as before": stolen} {
+			for who, gone := range map[string]*cookieBrowser{"another browser": other, "the same cookie as before": stolen} {
 				if gone.isIn(mara) {
 					t.Errorf("%s is still signed in", who)
 				}
@@ -160,7 +160,7 @@ func TestEveryChangeEndsOtherSessionsAndRenewsThisOne(t *testing.T) {
 			if got := halfway.visit("/sign-in/code"); got.Code == http.StatusOK {
 				t.Error("a session that waits for the second factor is still alive")
 			}
-			sessions := w.Kept(mara).Sessions
+			sessions := w.Credentials(mara).Sessions
 			if len(sessions) != 1 || !sessions[0].StartTime.Equal(storetest.Start.Add(-time.Minute)) {
 				t.Errorf("want a single session with its old start time: %+v", sessions)
 			}
@@ -168,13 +168,13 @@ func TestEveryChangeEndsOtherSessionsAndRenewsThisOne(t *testing.T) {
 	}
 }
 
-func TestTheControllerIsToldOfChangedSecondFactors(t *testing.T) {
+func TestChangedSecondFactorsAreInTheStatus(t *testing.T) {
 	for name, change := range factorChanges {
 		t.Run(name, func(t *testing.T) {
-			w := aKeepersWorld(t, hasApp, hasPasskey)
+			w := worldWithMaraAndOtto(t, hasApp, hasPasskey)
 			change(w.signedInAs(mara))
 
-			at := w.Kept(mara).SecondFactorTime
+			at := w.Credentials(mara).SecondFactorTime
 			status := w.Account(mara).Status
 			told := status.SecondFactorTime
 			if name == "recovery codes" { // which are not a second factor
@@ -193,20 +193,20 @@ func TestTheControllerIsToldOfChangedSecondFactors(t *testing.T) {
 
 func TestAChangeForASessionThatHasEndedMeanwhileIsNotMade(t *testing.T) {
 	changes := maps.Clone(factorChanges)
-	changes["the password"] = func(a *agent) *httptest.ResponseRecorder {
+	changes["the password"] = func(a *cookieBrowser) *httptest.ResponseRecorder {
 		return a.fill("/account/password", toAnother())
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
-			w := aKeepersWorld(t, hasApp, hasPasskey)
+			w := worldWithMaraAndOtto(t, hasApp, hasPasskey)
 			a := w.signedInAs(mara)
 			var before account.Credentials
 			ended := false
 			w.config.Writer = &storetest.Tapped{Client: w.Client, Before: func(call string) error {
-				if call == "update secret" && !ended && w.Kept(mara).Sessions[0].Pending == nil == (name != "an app" && name != "a passkey") {
+				if call == "update secret" && !ended && w.Credentials(mara).Sessions[0].Pending == nil == (name != "an app" && name != "a passkey") {
 					ended = true
 					w.Change(mara, func(c *account.Credentials) { c.Sessions = nil })
-					before = w.Kept(mara)
+					before = w.Credentials(mara)
 				}
 				return nil
 			}}
@@ -217,7 +217,7 @@ func TestAChangeForASessionThatHasEndedMeanwhileIsNotMade(t *testing.T) {
 			if got.Header().Get("Location") != "/sign-in?lang=en" {
 				t.Errorf("%d %q\n%s", got.Code, got.Header().Get("Location"), got.Body)
 			}
-			if !ended || string(encode(t, w.Kept(mara))) != string(encode(t, before)) {
+			if !ended || string(encode(t, w.Credentials(mara))) != string(encode(t, before)) {
 				t.Error("an object changed")
 			}
 		})
@@ -233,7 +233,7 @@ func TestTheLastSecondFactorStaysWhereItIsNeeded(t *testing.T) {
 		name    string
 		has     []func(*accountsv1.Account, *account.Credentials)
 		member  bool
-		removes func(a *agent) *httptest.ResponseRecorder
+		removes func(a *cookieBrowser) *httptest.ResponseRecorder
 		says    string
 	}{
 		{"an app, for a short password", []func(*accountsv1.Account, *account.Credentials){hasApp, short}, false, removeApp, "at least 15 characters"},
@@ -242,42 +242,42 @@ func TestTheLastSecondFactorStaysWhereItIsNeeded(t *testing.T) {
 		{"a passkey, for an organization", []func(*accountsv1.Account, *account.Credentials){hasPasskey}, true, removePasskey, "Bolt Works requires"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := aKeepersWorld(t, c.has...)
+			w := worldWithMaraAndOtto(t, c.has...)
 			if c.member {
 				w.belong(required)
 			}
 			a := w.signedInAs(mara)
-			before := w.Kept(mara)
+			before := w.Credentials(mara)
 			got := c.removes(a)
 			if got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), c.says) {
 				t.Errorf("%d\n%s", got.Code, got.Body)
 			}
-			if string(encode(t, w.Kept(mara))) != string(encode(t, before)) || !a.isIn(mara) {
+			if string(encode(t, w.Credentials(mara))) != string(encode(t, before)) || !a.isIn(mara) {
 				t.Error("an object changed")
 			}
 		})
 	}
 	t.Run("not the last one, which can be removed", func(t *testing.T) {
-		w := aKeepersWorld(t, hasApp, hasPasskey, short)
+		w := worldWithMaraAndOtto(t, hasApp, hasPasskey, short)
 		w.belong(required)
 		a := w.signedInAs(mara)
-		if got := removeApp(a); got.Code != http.StatusSeeOther || w.Kept(mara).TOTP.Secret != "" {
+		if got := removeApp(a); got.Code != http.StatusSeeOther || w.Credentials(mara).TOTP.Secret != "" {
 			t.Errorf("%d\n%s", got.Code, got.Body)
 		}
-		if got := removePasskey(a); got.Code != http.StatusUnprocessableEntity || len(w.Kept(mara).Passkeys) != 1 {
+		if got := removePasskey(a); got.Code != http.StatusUnprocessableEntity || len(w.Credentials(mara).Passkeys) != 1 {
 			t.Errorf("the last one: %d", got.Code)
 		}
 	})
 }
 
 func TestRecoveryCodesGoWithTheLastSecondFactor(t *testing.T) {
-	w := aKeepersWorld(t, hasApp, func(_ *accountsv1.Account, c *account.Credentials) { c.RecoveryCodes = []string{"hash"} })
+	w := worldWithMaraAndOtto(t, hasApp, func(_ *accountsv1.Account, c *account.Credentials) { c.RecoveryCodes = []string{"hash"} })
 	a := w.signedInAs(mara)
 	if got := factorChanges["no app"](a); got.Header().Get("Location") != "/account/second-factor?lang=en&done=app-removed" {
 		t.Fatalf("%d\n%s", got.Code, got.Body)
 	}
 	expect(t, a.visit("/account/second-factor?done=app-removed"), http.StatusOK, "The app was removed", "!Recovery codes")
-	if c := w.Kept(mara); len(c.RecoveryCodes) != 0 || c.TOTP != (account.TOTP{}) {
+	if c := w.Credentials(mara); len(c.RecoveryCodes) != 0 || c.TOTP != (account.TOTP{}) {
 		t.Errorf("left: %+v", c)
 	}
 	if got := w.Account(mara).Status.TwoFactor; got != accountsv1.TwoFactorNotEnrolled {
@@ -299,7 +299,7 @@ func (w *world) belong(org *accountsv1.Organization, conditions ...metav1.Condit
 	}))
 }
 
-func TestThePageSaysWhoWantsASecondFactorAndUntilWhen(t *testing.T) {
+func TestThePageShowsWhichOrganizationsRequireASecondFactor(t *testing.T) {
 	required := storetest.Acme()
 	required.Name, required.Spec.DisplayName, required.Spec.SignIn.TwoFactor = "bolt", "Bolt Works", accountsv1.TwoFactorRequired
 	soon := required.DeepCopy()
@@ -321,7 +321,7 @@ func TestThePageSaysWhoWantsASecondFactorAndUntilWhen(t *testing.T) {
 		{"afterwards", required, []metav1.Condition{missing(accountsv1.ReasonTwoFactorRequired)}, "You have no access there until you set it up"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := aKeepersWorld(t)
+			w := worldWithMaraAndOtto(t)
 			w.belong(c.org, c.conditions...)
 			a := w.signedInAs(mara)
 			expect(t, a.visit("/account/second-factor"), http.StatusOK, "A second factor is required", c.says)
@@ -330,7 +330,7 @@ func TestThePageSaysWhoWantsASecondFactorAndUntilWhen(t *testing.T) {
 		})
 	}
 	t.Run("not if no organization requires it", func(t *testing.T) {
-		w := aKeepersWorld(t)
+		w := worldWithMaraAndOtto(t)
 		optional := required.DeepCopy()
 		optional.Spec.SignIn.TwoFactor = accountsv1.TwoFactorOptional
 		w.belong(optional)
@@ -339,7 +339,7 @@ func TestThePageSaysWhoWantsASecondFactorAndUntilWhen(t *testing.T) {
 }
 
 func TestPasskeysAreNotOfferedWhereBrowsersMakeNone(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	var err error
 	w.config.BaseURL, err = url.Parse("https://192.0.2.7:8443/people")
 	w.Must(err)

@@ -122,7 +122,7 @@ func (p *portal) confirmApp(v membersVisit) {
 	switch {
 	case right:
 		codes, err := p.changeFactors(v, p.withApp(app))
-		p.changed(v, formApp, doneApp, codes, err)
+		p.answerChange(v, formApp, doneApp, codes, err)
 	case open.Tries < store.AppTries:
 		p.showAppForm(v, http.StatusUnprocessableEntity, open, problem{fieldCode, v.lang.Text("portal.factor.code-wrong", nil)})
 	default:
@@ -171,5 +171,5 @@ func (p *portal) removeApp(v membersVisit) {
 		withoutFactor(c, now)
 		return nil, nil
 	})
-	p.changed(v, formAppRemoval, doneAppRemoved, codes, err)
+	p.answerChange(v, formAppRemoval, doneAppRemoved, codes, err)
 }

@@ -22,7 +22,7 @@ import (
 )
 
 // begin begins the setup of an app and returns its secret.
-func (a *agent) begin() string {
+func (a *cookieBrowser) begin() string {
 	a.T.Helper()
 	got := a.fill(pathFactors+"/app", nil)
 	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != pathFactors+"/app?lang=en" {
@@ -32,20 +32,20 @@ func (a *agent) begin() string {
 }
 
 // confirm types a code for the app in setup.
-func (a *agent) confirm(code string) *httptest.ResponseRecorder {
+func (a *cookieBrowser) confirm(code string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.fill(pathFactors+"/app/confirm", url.Values{fieldCode: {code}})
 }
 
 func TestAnAppIsSetUpWithItsFirstCode(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	a := w.signedInAs(mara)
 	secret := a.begin()
 
 	page := a.visit(pathFactors + "/app")
 	expect(t, page, http.StatusOK, `<svg class="qr" role="img" aria-label="QR code`, `viewBox="-4 -4 `, `fill="#fff"`,
 		`href="otpauth://totp/usher.example.com:mara-voss?secret=`+secret+`&issuer=usher.example.com`, secondfactor.Spaced(secret))
-	if w.Kept(mara).HasSecondFactor() {
+	if w.Credentials(mara).HasSecondFactor() {
 		t.Fatal("an unconfirmed app counts as a second factor")
 	}
 	code := codeAt(t, secret, w.Clock.Now())
@@ -55,7 +55,7 @@ func TestAnAppIsSetUpWithItsFirstCode(t *testing.T) {
 	if got.Code != http.StatusOK || len(codes) != 10 {
 		t.Fatalf("%d, with %d recovery codes\n%s", got.Code, len(codes), got.Body)
 	}
-	c := w.Kept(mara)
+	c := w.Credentials(mara)
 	want := account.TOTP{Secret: secret, LastStep: storetest.Start.Unix() / 30, AddedTime: storetest.Start}
 	if c.TOTP != want {
 		t.Errorf("stored %+v, want %+v", c.TOTP, want)
@@ -75,8 +75,8 @@ func TestAnAppIsSetUpWithItsFirstCode(t *testing.T) {
 	}
 }
 
-func TestTheCodeThatSetAnAppUpSignsNobodyIn(t *testing.T) {
-	w := aKeepersWorld(t)
+func TestTheCodeThatSetUpAnAppCannotSignIn(t *testing.T) {
+	w := worldWithMaraAndOtto(t)
 	a := w.signedInAs(mara)
 	secret := a.begin()
 	code := codeAt(t, secret, w.Clock.Now())
@@ -93,24 +93,24 @@ func TestTheCodeThatSetAnAppUpSignsNobodyIn(t *testing.T) {
 }
 
 func TestAnAppStaysUntilAnotherIsConfirmed(t *testing.T) {
-	w := aKeepersWorld(t, hasApp, func(_ *accountsv1.Account, c *account.Credentials) { c.RecoveryCodes = []string{"kept"} })
+	w := worldWithMaraAndOtto(t, hasApp, func(_ *accountsv1.Account, c *account.Credentials) { c.RecoveryCodes = []string{"kept"} })
 	a := w.signedInAs(mara)
 	secret := a.begin()
 	a.confirm("000000")
-	if got := w.Kept(mara).TOTP.Secret; got != appSecret {
+	if got := w.Credentials(mara).TOTP.Secret; got != appSecret {
 		t.Fatal("the app was replaced before the new one was confirmed")
 	}
 	got := a.confirm(codeAt(t, secret, w.Clock.Now()))
 	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != pathFactors+"?lang=en&done=app" {
 		t.Errorf("%d %s", got.Code, got.Header().Get("Location"))
 	}
-	if c := w.Kept(mara); c.TOTP.Secret != secret || !slices.Equal(c.RecoveryCodes, []string{"kept"}) {
+	if c := w.Credentials(mara); c.TOTP.Secret != secret || !slices.Equal(c.RecoveryCodes, []string{"kept"}) {
 		t.Errorf("stored %+v", c)
 	}
 }
 
 func TestFiveWrongCodesEndAnApp(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	a := w.signedInAs(mara)
 	secret := a.begin()
 	for i := range store.AppTries {
@@ -119,7 +119,7 @@ func TestFiveWrongCodesEndAnApp(t *testing.T) {
 			t.Errorf("wrong code %d: %d\n%s", i+1, got.Code, got.Body)
 		}
 	}
-	if got := a.confirm(codeAt(t, secret, w.Clock.Now())); got.Code != http.StatusUnprocessableEntity || w.Kept(mara).HasSecondFactor() {
+	if got := a.confirm(codeAt(t, secret, w.Clock.Now())); got.Code != http.StatusUnprocessableEntity || w.Credentials(mara).HasSecondFactor() {
 		t.Errorf("the correct code afterwards: %d", got.Code)
 	}
 	if again := a.begin(); again == secret {
@@ -127,8 +127,8 @@ func TestFiveWrongCodesEndAnApp(t *testing.T) {
 	}
 }
 
-func TestNothingTypedIsNoTry(t *testing.T) {
-	w := aKeepersWorld(t)
+func TestAnEmptyCodeIsNotCounted(t *testing.T) {
+	w := worldWithMaraAndOtto(t)
 	a := w.signedInAs(mara)
 	secret := a.begin()
 	for range 2 * store.AppTries {
@@ -140,31 +140,31 @@ func TestNothingTypedIsNoTry(t *testing.T) {
 }
 
 func TestAnAppIsNotConfirmed(t *testing.T) {
-	for name, confirm := range map[string]func(a *agent, code func() string) *httptest.ResponseRecorder{
-		"too late": func(a *agent, code func() string) *httptest.ResponseRecorder {
+	for name, confirm := range map[string]func(a *cookieBrowser, code func() string) *httptest.ResponseRecorder{
+		"too late": func(a *cookieBrowser, code func() string) *httptest.ResponseRecorder {
 			a.Clock.Step(10 * time.Minute)
 			return a.confirm(code())
 		},
-		"in another session": func(a *agent, code func() string) *httptest.ResponseRecorder {
+		"in another session": func(a *cookieBrowser, code func() string) *httptest.ResponseRecorder {
 			return a.signedInAs(mara).confirm(code())
 		},
-		"in the session of another person": func(a *agent, code func() string) *httptest.ResponseRecorder {
+		"in the session of another person": func(a *cookieBrowser, code func() string) *httptest.ResponseRecorder {
 			return a.signedInAs(otto).confirm(code())
 		},
-		"after the setup was begun again": func(a *agent, code func() string) *httptest.ResponseRecorder {
+		"after the setup was begun again": func(a *cookieBrowser, code func() string) *httptest.ResponseRecorder {
 			a.fill(pathFactors+"/app", nil)
 			return a.confirm(code())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := aKeepersWorld(t)
+			w := worldWithMaraAndOtto(t)
 			a := w.signedInAs(mara)
 			secret := a.begin()
 			got := confirm(a, func() string { return codeAt(t, secret, w.Clock.Now()) })
 			if got.Code != http.StatusUnprocessableEntity {
 				t.Errorf("%d\n%s", got.Code, got.Body)
 			}
-			if w.Kept(mara).HasSecondFactor() || w.Kept(otto).HasSecondFactor() || !a.isIn(mara) {
+			if w.Credentials(mara).HasSecondFactor() || w.Credentials(otto).HasSecondFactor() || !a.isIn(mara) {
 				t.Error("an object changed")
 			}
 		})
@@ -172,7 +172,7 @@ func TestAnAppIsNotConfirmed(t *testing.T) {
 }
 
 func TestOneOfManyConfirmationsCounts(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	a := w.signedInAs(mara)
 	secret := a.begin()
 	answers := inParallel(w.portals(3), func(handler http.Handler) *httptest.ResponseRecorder {
@@ -188,22 +188,22 @@ func TestOneOfManyConfirmationsCounts(t *testing.T) {
 			t.Errorf("%d\n%s", got.Code, got.Body)
 		}
 	}
-	if len(shown) != 10 || len(w.Kept(mara).Sessions) != 1 {
-		t.Errorf("%d recovery codes were shown, with %d sessions", len(shown), len(w.Kept(mara).Sessions))
+	if len(shown) != 10 || len(w.Credentials(mara).Sessions) != 1 {
+		t.Errorf("%d recovery codes were shown, with %d sessions", len(shown), len(w.Credentials(mara).Sessions))
 	}
-	if _, good := secondfactor.UseRecoveryCode(w.Kept(mara).RecoveryCodes, shown[0]); !good {
+	if _, good := secondfactor.UseRecoveryCode(w.Credentials(mara).RecoveryCodes, shown[0]); !good {
 		t.Error("the codes that were shown are not the stored ones")
 	}
 }
 
 func TestACodeSignsInOnceAtAnyNumberOfPortals(t *testing.T) {
-	w := aKeepersWorld(t, hasApp)
+	w := worldWithMaraAndOtto(t, hasApp)
 	code := codeAt(t, appSecret, w.Clock.Now())
-	agents := []*agent{}
+	agents := []*cookieBrowser{}
 	for range 3 {
 		agents = append(agents, w.seated(mara, session.StagePassword, 0))
 	}
-	handlers, next := w.portals(3), make(chan *agent, 3)
+	handlers, next := w.portals(3), make(chan *cookieBrowser, 3)
 	for i, a := range agents {
 		a.handler = handlers[i]
 		next <- a
@@ -234,14 +234,14 @@ func inParallel(handlers []http.Handler, do func(handler http.Handler) *httptest
 }
 
 func TestNewRecoveryCodesReplaceTheOldAndAreShownOnce(t *testing.T) {
-	w := aKeepersWorld(t, hasApp)
+	w := worldWithMaraAndOtto(t, hasApp)
 	a := w.signedInAs(mara)
 	first := shownCodes(a.fill(pathFactors+"/recovery-codes", nil))
 	second := shownCodes(a.fill(pathFactors+"/recovery-codes", nil))
 	if len(first) != 10 || len(second) != 10 {
 		t.Fatalf("%d and %d codes", len(first), len(second))
 	}
-	kept := w.Kept(mara).RecoveryCodes
+	kept := w.Credentials(mara).RecoveryCodes
 	for i := range first {
 		if _, good := secondfactor.UseRecoveryCode(kept, first[i]); good {
 			t.Errorf("the old code %s still works", first[i])
@@ -256,22 +256,22 @@ func TestNewRecoveryCodesReplaceTheOldAndAreShownOnce(t *testing.T) {
 		}
 	}
 	none := w.signedInAs(otto)
-	if got := none.fill(pathFactors+"/recovery-codes", nil); got.Code != http.StatusSeeOther || len(w.Kept(otto).RecoveryCodes) > 0 || !none.isIn(otto) {
+	if got := none.fill(pathFactors+"/recovery-codes", nil); got.Code != http.StatusSeeOther || len(w.Credentials(otto).RecoveryCodes) > 0 || !none.isIn(otto) {
 		t.Errorf("without a second factor: %d\n%s", got.Code, got.Body)
 	}
 }
 
 func TestNothingSecretIsLogged(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	a, k := w.signedInAs(mara), aKey(t)
 	secret := a.begin()
 	code := codeAt(t, secret, w.Clock.Now())
 	secrets := append(shownCodes(a.confirm(code)), secret, code)
-	made := k.made(a.options(url.Values{fieldCurrentPassword: {good}}))
+	made := k.made(a.options(url.Values{fieldCurrentPassword: {validPassword}}))
 	a.add(made, "Laptop")
 	options := a.challenged()
 	signed := k.signed(options)
-	secrets = append(secrets, made, signed, k.id(), a.jar[hostPrefix+challengeCookie].Value, good)
+	secrets = append(secrets, made, signed, k.id(), a.jar[hostPrefix+challengeCookie].Value, validPassword)
 	a.enterWith(signed)
 	secrets = append(secrets, a.jar[hostPrefix+sessionCookie].Value, base64Challenge(t, options))
 

@@ -79,7 +79,7 @@ func (p *portal) changeFactors(v membersVisit, change store.FactorChange) ([]str
 	if err != nil {
 		return nil, err
 	}
-	p.keep(v.w, v.Account.Name, token)
+	p.keepSession(v.w, v.Account.Name, token)
 	if err := p.store.SyncStatus(ctx, v.Member, v.lang); err != nil {
 		// The change is done anyway. The next sign-in updates the status.
 		p.log.Error(errKind(err), "Failed to record a change of a second factor")
@@ -87,8 +87,8 @@ func (p *portal) changeFactors(v membersVisit, change store.FactorChange) ([]str
 	return codes, nil
 }
 
-// stays says why the last second factor cannot be removed.
-func stays(lang language.Tag, m *store.Member) problem {
+// removalRefused says why the last second factor cannot be removed.
+func removalRefused(lang language.Tag, m *store.Member) problem {
 	for _, b := range m.Belongings {
 		if wantsSecondFactor(b) {
 			return problem{Text: lang.Text("portal.factor.stays", map[string]string{"Organization": string(b.Organization.Title())})}
@@ -119,7 +119,7 @@ func (p *portal) renewRecoveryCodes(v membersVisit) {
 		c.RecoveryCodes = nil
 		return p.withRecoveryCodes(c)
 	})
-	p.changed(v, formRecoveryCodes, doneRecoveryCodes, codes, err)
+	p.answerChange(v, formRecoveryCodes, doneRecoveryCodes, codes, err)
 }
 
 // withoutFactor updates c after a removal. Recovery codes replace a second
@@ -138,15 +138,15 @@ type recoveryCodesPage struct {
 	Done, Base string
 }
 
-// changed answers a form after its change was made or refused.
-func (p *portal) changed(v membersVisit, form, done string, codes []string, err error) {
+// answerChange answers a form after its change was made or refused.
+func (p *portal) answerChange(v membersVisit, form, done string, codes []string, err error) {
 	switch {
 	case errors.Is(err, errMissing):
 		p.toFactors(v, "")
 	case passkeyProblem(v.lang, err) != "":
 		p.showFactorsWith(v, http.StatusUnprocessableEntity, form, problem{Text: passkeyProblem(v.lang, err)})
-	case errors.Is(err, store.ErrStays):
-		p.showFactorsWith(v, http.StatusUnprocessableEntity, form, stays(v.lang, v.Member))
+	case errors.Is(err, store.ErrLastFactor):
+		p.showFactorsWith(v, http.StatusUnprocessableEntity, form, removalRefused(v.lang, v.Member))
 	case err != nil:
 		p.changeFailed(v, "change a second factor", err)
 	case len(codes) > 0:

@@ -42,8 +42,8 @@ const (
 	theirURL = "https://usher.example.com"
 )
 
-// keeper returns the objects of a person with an account, changed for the test.
-func keeper(t *testing.T, name, uid string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
+// accountOf returns the objects of a person with an account, changed for the test.
+func accountOf(t *testing.T, name, uid string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
 	a := &accountsv1.Account{
 		ObjectMeta: metav1.ObjectMeta{
@@ -55,7 +55,7 @@ func keeper(t *testing.T, name, uid string, changes ...func(*accountsv1.Account,
 			InvitationRef: accountsv1.InvitationReference{Namespace: storetest.Home, Name: accountsv1.CatalogueName(name), UID: uid},
 		},
 	}
-	c := &account.Credentials{Password: "hash of " + good, Settled: uid}
+	c := &account.Credentials{Password: "hash of " + validPassword, FinalInvitation: uid}
 	for _, change := range changes {
 		change(a, c)
 	}
@@ -66,10 +66,10 @@ func keeper(t *testing.T, name, uid string, changes ...func(*accountsv1.Account,
 	return []client.Object{a, secret}
 }
 
-// aKeepersWorld contains Mara and Otto. The changes apply to Mara.
-func aKeepersWorld(t *testing.T, changes ...func(*accountsv1.Account, *account.Credentials)) *world {
+// worldWithMaraAndOtto contains Mara and Otto. The changes apply to Mara.
+func worldWithMaraAndOtto(t *testing.T, changes ...func(*accountsv1.Account, *account.Credentials)) *world {
 	t.Helper()
-	w := aWorldWithoutPages(t, append(keeper(t, mara, maraUID, changes...), keeper(t, otto, ottoUID)...)...)
+	w := aWorldWithoutPages(t, append(accountOf(t, mara, maraUID, changes...), accountOf(t, otto, ottoUID)...)...)
 	w.config.Pause = func(context.Context, time.Duration) {}
 	return w.build()
 }
@@ -86,17 +86,19 @@ func (w *world) portals(n int) []http.Handler {
 	return all
 }
 
-// agent is a browser with all its cookies.
-type agent struct {
+// cookieBrowser is a browser with all its cookies.
+type cookieBrowser struct {
 	*world
 	handler http.Handler
 	jar     map[string]*http.Cookie
 }
 
-func (w *world) agent() *agent { return &agent{w, w.handler, map[string]*http.Cookie{}} }
+func (w *world) agent() *cookieBrowser {
+	return &cookieBrowser{w, w.handler, map[string]*http.Cookie{}}
+}
 
 // seated returns the browser of a person who reached a stage that long ago.
-func (w *world) seated(name string, stage session.Stage, ago time.Duration) *agent {
+func (w *world) seated(name string, stage session.Stage, ago time.Duration) *cookieBrowser {
 	w.T.Helper()
 	s, token, err := session.New(rand.Reader, stage, "Firefox", w.Clock.Now().Add(-ago))
 	w.Must(err)
@@ -108,16 +110,16 @@ func (w *world) seated(name string, stage session.Stage, ago time.Duration) *age
 }
 
 // signedInAs returns the browser of a person who has just signed in.
-func (w *world) signedInAs(name string) *agent {
+func (w *world) signedInAs(name string) *cookieBrowser {
 	return w.seated(name, session.StageSignedIn, time.Minute)
 }
 
 // copy returns another browser with the same cookies.
-func (a *agent) copy() *agent {
-	return &agent{a.world, a.handler, maps.Clone(a.jar)}
+func (a *cookieBrowser) copy() *cookieBrowser {
+	return &cookieBrowser{a.world, a.handler, maps.Clone(a.jar)}
 }
 
-func (a *agent) send(r *http.Request) *httptest.ResponseRecorder {
+func (a *cookieBrowser) send(r *http.Request) *httptest.ResponseRecorder {
 	a.T.Helper()
 	for _, c := range a.jar {
 		r.AddCookie(c)
@@ -134,17 +136,17 @@ func (a *agent) send(r *http.Request) *httptest.ResponseRecorder {
 	return recorder
 }
 
-func (a *agent) visit(target string) *httptest.ResponseRecorder {
+func (a *cookieBrowser) visit(target string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.send(newRequest(http.MethodGet, target, nil))
 }
 
-func (a *agent) fill(target string, fields url.Values) *httptest.ResponseRecorder {
+func (a *cookieBrowser) fill(target string, fields url.Values) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.send(formRequest(target, fields.Encode()))
 }
 
-func (a *agent) script(target, body string) *httptest.ResponseRecorder {
+func (a *cookieBrowser) script(target, body string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	r := newRequest(http.MethodPost, target, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
@@ -153,7 +155,7 @@ func (a *agent) script(target, body string) *httptest.ResponseRecorder {
 }
 
 // isIn reports whether the browser is signed in to that account.
-func (a *agent) isIn(name string) bool {
+func (a *cookieBrowser) isIn(name string) bool {
 	a.T.Helper()
 	page := a.visit("/account/second-factor")
 	return page.Code == http.StatusOK && strings.Contains(page.Body.String(), name)
@@ -330,19 +332,19 @@ func unbase64(t *testing.T, text any) []byte {
 
 // options returns the options for a new passkey that the browser of a signed-in
 // person gets.
-func (a *agent) options(fields url.Values) *httptest.ResponseRecorder {
+func (a *cookieBrowser) options(fields url.Values) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.fill("/account/second-factor/passkey/options", fields)
 }
 
 // add sends the form with a new passkey.
-func (a *agent) add(answer, name string) *httptest.ResponseRecorder {
+func (a *cookieBrowser) add(answer, name string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.fill("/account/second-factor/passkey", url.Values{fieldPasskeyAnswer: {answer}, fieldPasskeyName: {name}})
 }
 
 // enroll adds the passkey, which must work.
-func (a *agent) enroll(k *key, name string) *httptest.ResponseRecorder {
+func (a *cookieBrowser) enroll(k *key, name string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	got := a.add(k.made(a.options(url.Values{fieldPasskeyName: {name}})), name)
 	if got.Code != http.StatusOK && got.Code != http.StatusSeeOther {
@@ -352,13 +354,13 @@ func (a *agent) enroll(k *key, name string) *httptest.ResponseRecorder {
 }
 
 // challenged returns the options that a browser gets before it signs in.
-func (a *agent) challenged() *httptest.ResponseRecorder {
+func (a *cookieBrowser) challenged() *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.script("/sign-in/passkey/options", "{}")
 }
 
 // enterWith signs in with the signed answer of a passkey.
-func (a *agent) enterWith(answer string) *httptest.ResponseRecorder {
+func (a *cookieBrowser) enterWith(answer string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.script("/sign-in/passkey", answer)
 }

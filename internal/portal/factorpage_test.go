@@ -99,10 +99,10 @@ func TestEveryPageAboutSecondFactorsIsThereInEveryLanguage(t *testing.T) {
 	}
 	same := append(slices.Clone(names), mara, otto, "Yubi 5")
 	for name, visit := range factorPages {
-		english := visit(aKeepersWorld(t, has), "?lang=en")
+		english := visit(worldWithMaraAndOtto(t, has), "?lang=en")
 		for _, tag := range language.All() {
 			t.Run(name+" in "+tag.Name(), func(t *testing.T) {
-				got := visit(aKeepersWorld(t, has), "?lang="+tag.String())
+				got := visit(worldWithMaraAndOtto(t, has), "?lang="+tag.String())
 				expect(t, got, english.Code, `<html lang="`+tag.String()+`">`, "!portal.", "!no value", "!ZgotmplZ")
 				for _, text := range textsOf(t, got) {
 					known := slices.Contains(same, text) || slices.Contains(sameInEnglish[tag], text) || len(shownCodes(got)) > 0 && strings.Count(text, "-") == 5

@@ -21,8 +21,8 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// good is a valid password.
-const good = "velvet-anchor pickle tram"
+// validPassword is a valid password.
+const validPassword = "velvet-anchor pickle tram"
 
 // world is a portal and the objects behind it.
 type world struct {
@@ -115,7 +115,7 @@ func formRequest(target, body string) *http.Request {
 func filled() url.Values {
 	return url.Values{
 		fieldUserName: {"jane-doe"}, fieldGivenName: {"Jane"}, fieldFamilyName: {"Doe"},
-		fieldPassword: {good}, fieldAgain: {good},
+		fieldPassword: {validPassword}, fieldAgain: {validPassword},
 	}
 }
 
@@ -147,20 +147,20 @@ func (failing) Update(context.Context, client.Object, ...client.UpdateOption) er
 
 func (failing) Status() client.SubResourceWriter { return nil }
 
-// nobodyWrites fails the test on any write.
-type nobodyWrites struct{ t *testing.T }
+// failOnWrite fails the test on any write.
+type failOnWrite struct{ t *testing.T }
 
-func (n nobodyWrites) Create(context.Context, client.Object, ...client.CreateOption) error {
+func (n failOnWrite) Create(context.Context, client.Object, ...client.CreateOption) error {
 	n.t.Error("creates")
 	return storetest.ErrDown
 }
 
-func (n nobodyWrites) Update(context.Context, client.Object, ...client.UpdateOption) error {
+func (n failOnWrite) Update(context.Context, client.Object, ...client.UpdateOption) error {
 	n.t.Error("updates")
 	return storetest.ErrDown
 }
 
-func (n nobodyWrites) Status() client.SubResourceWriter {
+func (n failOnWrite) Status() client.SubResourceWriter {
 	n.t.Error("updates a status")
 	return nil
 }

@@ -96,7 +96,7 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) boo
 		w.Header().Set("Allow", allowed(route))
 		p.message(w, r, languageOf(r, store.LinkView{}), http.StatusMethodNotAllowed, wrongMethod)
 		return true
-	case p.fromElsewhere(r, route):
+	case p.isCrossOrigin(r, route):
 		p.message(w, r, languageOf(r, store.LinkView{}), http.StatusForbidden, crossOrigin)
 		return true
 	}
@@ -110,14 +110,14 @@ func allowed(route route) string {
 	return "GET, HEAD, POST"
 }
 
-// fromElsewhere reports whether a page of another site sent a form.
+// isCrossOrigin reports whether a page of another site sent a form.
 //
 // Pages with a link in their address have Referrer-Policy no-referrer. Because of
 // that, browsers name the origin of every form as "null". This does not matter if
 // the browser also sends Sec-Fetch-Site. Over plain http, which only a demo or a
 // lab uses, browsers omit that header. In that case the portal accepts the form:
 // other sites cannot send it because they do not know the link.
-func (p *portal) fromElsewhere(r *http.Request, at route) bool {
+func (p *portal) isCrossOrigin(r *http.Request, at route) bool {
 	if at.secret && !p.https && r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "null" {
 		return false
 	}

@@ -133,10 +133,10 @@ func TestHeadIsAGetWithoutABody(t *testing.T) {
 
 func TestReadingNeverWrites(t *testing.T) {
 	w := aWorld(t)
-	w.config.Writer = nobodyWrites{t: t}
+	w.config.Writer = failOnWrite{t: t}
 	w.build()
 	before := w.Invitation().ResourceVersion
-	for _, path := range []string{w.Link(), w.Link() + "?user-name=jane", w.Link() + "/user-name?value=jane", w.Link() + "?user-name=jane&password=" + url.QueryEscape(good)} {
+	for _, path := range []string{w.Link(), w.Link() + "?user-name=jane", w.Link() + "/user-name?value=jane", w.Link() + "?user-name=jane&password=" + url.QueryEscape(validPassword)} {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
 			w.do(newRequest(method, path, nil))
 		}
@@ -168,7 +168,7 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 	}
 }
 
-func TestFormsFromElsewhereAreRefused(t *testing.T) {
+func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 	for name, tc := range map[string]struct {
 		base    string
 		headers map[string]string
@@ -227,7 +227,7 @@ func TestTheBodyOfAPostIsJudgedBeforeItIsRead(t *testing.T) {
 		"no type":                             {filled().Encode(), "-", 415},
 		"a broken type":                       {filled().Encode(), ";;", 415},
 		"a field twice":                       {filled().Encode() + "&user-name=john", "", 400},
-		"a field twice with the same value":   {filled().Encode() + "&password=" + url.QueryEscape(good), "", 400},
+		"a field twice with the same value":   {filled().Encode() + "&password=" + url.QueryEscape(validPassword), "", 400},
 		"another field twice":                 {filled().Encode() + "&email=a&email=b", "", 400},
 		"an array":                            {filled().Encode() + "&user-name%5B%5D=john", "", 400},
 		"bad escapes":                         {filled().Encode() + "&x=%zz", "", 400},
@@ -245,7 +245,7 @@ func TestTheBodyOfAPostIsJudgedBeforeItIsRead(t *testing.T) {
 			default:
 				r.Header.Set("Content-Type", tc.contentType)
 			}
-			expect(t, w.do(r), tc.want, "!"+good)
+			expect(t, w.do(r), tc.want, "!"+validPassword)
 			if made := w.Account("jane-doe") != nil; made != (tc.want == 200) {
 				t.Errorf("an account was created: %t", made)
 			}
@@ -320,7 +320,7 @@ func TestNothingThatIsSecretIsLogged(t *testing.T) {
 	w.Update(func(inv *accountsv1.Invitation) { inv.Status.Acceptance = accountsv1.Acceptance{} })
 	w.build()
 	expect(t, w.post(link, but(fieldUserName, "john")), 503, "submit the form again", `value="john"`)
-	for _, secret := range []string{link, strings.TrimPrefix(link, "/invitation/"), good, "jane", "Jane", "Typed", "taken-name", "john", "example.com", storetest.JaneUID, "127.0.0.1", "192.0.2.1"} {
+	for _, secret := range []string{link, strings.TrimPrefix(link, "/invitation/"), validPassword, "jane", "Jane", "Typed", "taken-name", "john", "example.com", storetest.JaneUID, "127.0.0.1", "192.0.2.1"} {
 		if strings.Contains(w.logs.String(), secret) {
 			t.Errorf("%q is in the log:\n%s", secret, w.logs)
 		}

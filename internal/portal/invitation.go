@@ -27,17 +27,17 @@ type visit struct {
 	r *http.Request
 	// path is the address of the invitation's page. link is its last part.
 	path, link string
-	// at is the session that signIn or signInCode found. nil means that guest looks
+	// at is the session that signInOnInvitation or signInCodeOnInvitation found. nil means that guest looks
 	// it up.
 	at *store.SignedIn
 }
 
-// arrive finds the Invitation of a link. If the link is not open, it answers the
+// findOpenLink finds the Invitation of a link. If the link is not open, it answers the
 // request and returns false.
-func (p *portal) arrive(v visit, see func(context.Context, invitation.Link) (store.LinkView, error)) (store.LinkView, bool) {
+func (p *portal) findOpenLink(v visit, see func(context.Context, invitation.Link) (store.LinkView, error)) (store.LinkView, bool) {
 	link, err := invitation.ParseLink(v.link)
 	if err != nil {
-		p.closed(v, store.LinkView{})
+		p.showClosed(v, store.LinkView{})
 		return store.LinkView{}, false
 	}
 	seen, err := see(v.r.Context(), link)
@@ -45,8 +45,8 @@ func (p *portal) arrive(v visit, see func(context.Context, invitation.Link) (sto
 		p.failed(v.w, v.r, languageOf(v.r, seen), "read an invitation", err, unavailable)
 		return store.LinkView{}, false
 	}
-	if seen.Standing != invitation.Open {
-		p.closed(v, seen)
+	if seen.Status != invitation.LinkOpen {
+		p.showClosed(v, seen)
 		return store.LinkView{}, false
 	}
 	return seen, true
@@ -56,7 +56,7 @@ func (p *portal) arrive(v visit, see func(context.Context, invitation.Link) (sto
 // the link is not open or the form is invalid, it answers the request and returns
 // false.
 func (p *portal) receive(v visit) (store.LinkView, form, bool) {
-	seen, open := p.arrive(v, p.store.Inspect)
+	seen, open := p.findOpenLink(v, p.store.Inspect)
 	if !open {
 		return store.LinkView{}, form{}, false
 	}
@@ -68,17 +68,17 @@ func (p *portal) receive(v visit) (store.LinkView, form, bool) {
 	return seen, f, true
 }
 
-// closed answers a request for a link that cannot be used.
-func (p *portal) closed(v visit, seen store.LinkView) {
+// showClosed answers a request for a link that cannot be used.
+func (p *portal) showClosed(v visit, seen store.LinkView) {
 	lang := languageOf(v.r, seen)
-	status, text := standingMessage(lang, seen)
+	status, text := linkStatusMessage(lang, seen)
 	p.message(v.w, v.r, lang, status, text)
 }
 
 // showInvitation answers a GET. It changes nothing, because mail scanners follow
 // links.
 func (p *portal) showInvitation(v visit) {
-	seen, open := p.arrive(v, p.store.Look)
+	seen, open := p.findOpenLink(v, p.store.InspectCached)
 	if !open {
 		return
 	}
@@ -93,7 +93,7 @@ func (p *portal) showInvitation(v visit) {
 // showForm shows the page of an invitation: the offer and every way to answer it.
 func (p *portal) showForm(v visit, status int, seen store.LinkView, f form, problems ...problem) {
 	lang := languageOf(v.r, seen)
-	at, err := p.guest(v)
+	at, err := p.signedInAccount(v)
 	if err != nil {
 		p.failed(v.w, v.r, lang, "find a session", err, unavailable)
 		return
@@ -118,12 +118,12 @@ func (p *portal) showForm(v visit, status int, seen store.LinkView, f form, prob
 		p.failed(v.w, v.r, lang, "offer a second factor", err, unavailable)
 		return
 	}
-	guest := viewGuest(lang, seen, at)
+	signedIn := viewSignedIn(lang, seen, at)
 	page := invitationPage{
-		offerView: viewOf(seen), Form: f, Proposals: proposals, Problems: onThePage(problems, guest),
+		offerView: viewOf(seen), Form: f, Proposals: proposals, Problems: onThePage(problems, signedIn),
 		MinLength: account.LeastLength(enrol.Required),
 		Path:      v.path, Base: p.base, Qualifier: seen.Qualifier(), Other: other,
-		Guest: guest, Enrol: enrol,
+		SignedIn: signedIn, Enrol: enrol,
 	}
 	if expires := seen.Invitation.Status.ExpirationTime; expires != nil {
 		page.Expires = &expires.Time
@@ -137,9 +137,9 @@ func (p *portal) showForm(v visit, status int, seen store.LinkView, f form, prob
 
 // onThePage clears the field of a problem if the field is not on the page. Which
 // fields are there depends on whether the visitor is signed in.
-func onThePage(problems []problem, guest guestView) []problem {
+func onThePage(problems []problem, signedIn signedInView) []problem {
 	there := map[string]bool{
-		fieldSignInName: guest.UserName == "", fieldSignInPassword: guest.UserName == "", fieldSignInCode: guest.Halfway,
+		fieldSignInName: signedIn.UserName == "", fieldSignInPassword: signedIn.UserName == "", fieldSignInCode: signedIn.AwaitsFactor,
 	}
 	shown := slices.Clone(problems)
 	for i, p := range shown {
@@ -278,7 +278,7 @@ func (p *portal) accept(v visit, seen store.LinkView, f form, email accountsv1.E
 	case result == store.FactorMissing:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{fieldAppCode, lang.Text("portal.invitation.factor-missing", nil)})
 	case result != store.Done:
-		p.closed(v, now)
+		p.showClosed(v, now)
 	default:
 		p.welcome(v, seen, string(now.Invitation.Status.Acceptance.AccountRef.Name), email, donePage{Codes: factor.codes})
 	}
@@ -336,16 +336,16 @@ func (p *portal) checkUserName(v visit) {
 	link, err := invitation.ParseLink(v.link)
 	seen := store.LinkView{}
 	if err == nil {
-		seen, err = p.store.Look(v.r.Context(), link)
+		seen, err = p.store.InspectCached(v.r.Context(), link)
 	}
 	lang := languageOf(v.r, seen)
-	if err != nil || seen.Standing != invitation.Open {
-		p.tell(v, http.StatusNotFound, userNameAnswer{"invalid", lang.Text("portal.user-name.closed", nil)})
+	if err != nil || seen.Status != invitation.LinkOpen {
+		p.answerUserNameCheck(v, http.StatusNotFound, userNameAnswer{"invalid", lang.Text("portal.user-name.closed", nil)})
 		return
 	}
 	name := form{UserName: v.r.URL.Query().Get("value")}.userName()
 	if text := userNameProblem(lang, name, seen.Qualifier()); text != "" {
-		p.tell(v, http.StatusOK, userNameAnswer{"invalid", text})
+		p.answerUserNameCheck(v, http.StatusOK, userNameAnswer{"invalid", text})
 		return
 	}
 	email := seen.Invitation.Spec.Email
@@ -356,14 +356,14 @@ func (p *portal) checkUserName(v visit) {
 	case err != nil:
 		p.failed(v.w, v.r, lang, "check a user name", err, unavailable)
 	case taken:
-		p.tell(v, http.StatusOK, userNameAnswer{"taken", nameIsTaken(lang).Text})
+		p.answerUserNameCheck(v, http.StatusOK, userNameAnswer{"taken", nameIsTaken(lang).Text})
 	default:
 		shown := username.Show(username.Join(name, seen.Qualifier()))
-		p.tell(v, http.StatusOK, userNameAnswer{"free", lang.Text("portal.user-name.free", map[string]string{"UserName": shown})})
+		p.answerUserNameCheck(v, http.StatusOK, userNameAnswer{"free", lang.Text("portal.user-name.free", map[string]string{"UserName": shown})})
 	}
 }
 
-func (p *portal) tell(v visit, status int, answer userNameAnswer) {
+func (p *portal) answerUserNameCheck(v visit, status int, answer userNameAnswer) {
 	body, err := json.Marshal(answer)
 	if err != nil {
 		panic("the answer about a user name cannot be encoded")

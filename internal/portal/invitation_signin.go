@@ -20,22 +20,22 @@ import (
 // invitation. The name differs because that page has another field called code.
 const fieldSignInCode = "sign-in-code"
 
-// guestView is the state of the signed-in account on the page of an invitation.
+// signedInView is the state of the signed-in account on the page of an invitation.
 // The zero value means that the visitor is not signed in.
-type guestView struct {
+type signedInView struct {
 	UserName string
-	// Halfway means that the second factor is still missing. App and Passkeys say
+	// AwaitsFactor means that the second factor is still missing. App and Passkeys say
 	// which factors exist.
-	Halfway, App, Passkeys bool
+	AwaitsFactor, App, Passkeys bool
 	// Obstacle is the text that says why the account cannot accept, or "" if it can.
 	Obstacle string
 	// NeedsFactor means that only a second factor is missing.
 	NeedsFactor bool
 }
 
-// guest returns the session of a visitor on the page of an invitation, at any
+// signedInAccount returns the session of a visitor on the page of an invitation, at any
 // stage, or nil if there is none.
-func (p *portal) guest(v visit) (*store.SignedIn, error) {
+func (p *portal) signedInAccount(v visit) (*store.SignedIn, error) {
 	if v.at != nil {
 		return v.at, nil
 	}
@@ -47,21 +47,21 @@ func (p *portal) guest(v visit) (*store.SignedIn, error) {
 	return at, nil
 }
 
-func viewGuest(lang language.Tag, seen store.LinkView, at *store.SignedIn) guestView {
+func viewSignedIn(lang language.Tag, seen store.LinkView, at *store.SignedIn) signedInView {
 	if at == nil {
-		return guestView{}
+		return signedInView{}
 	}
-	view := guestView{UserName: username.Show(at.Account.Name)}
+	view := signedInView{UserName: username.Show(at.Account.Name)}
 	if !at.IsIn() {
-		view.Halfway, view.App, view.Passkeys = true, at.Credentials.TOTP.Secret != "", len(at.Credentials.Passkeys) > 0
+		view.AwaitsFactor, view.App, view.Passkeys = true, at.Credentials.TOTP.Secret != "", len(at.Credentials.Passkeys) > 0
 		return view
 	}
 	switch seen.Refuses(at.Member) {
 	case store.AddressRefused:
 		view.Obstacle = otherAccount(lang, seen)
-	case store.CompanyRefused:
+	case store.LegalEntityRefused:
 		view.Obstacle = lang.Text("portal.sign-in.other-company", map[string]string{
-			"Organization": organizationTitle(seen), "Theirs": titles(at.Member),
+			"Organization": organizationTitle(seen), "Theirs": organizationTitles(at.Member),
 		})
 	case store.FactorMissing:
 		view.NeedsFactor = true
@@ -71,8 +71,8 @@ func viewGuest(lang language.Tag, seen store.LinkView, at *store.SignedIn) guest
 	return view
 }
 
-// titles returns the titles of the member's Organizations, separated by commas.
-func titles(m *store.Member) string {
+// organizationTitles returns the titles of the member's Organizations, separated by commas.
+func organizationTitles(m *store.Member) string {
 	var all []string
 	for _, o := range m.Organizations() {
 		all = append(all, string(o.Title()))
@@ -96,10 +96,10 @@ var (
 	accepting = task{"accept with an account", "portal.sign-in.accept-not-finished"}
 )
 
-// signIn answers the sign-in form on the page of an invitation. It works like the
-// sign-in page. The link stays out of every header, because signIn answers with
+// signInOnInvitation answers the sign-in form on the page of an invitation. It works like the
+// sign-in page. The link stays out of every header, because signInOnInvitation answers with
 // the page itself instead of a redirect.
-func (p *portal) signIn(v visit) {
+func (p *portal) signInOnInvitation(v visit) {
 	seen, f, open := p.receive(v)
 	if !open {
 		return
@@ -111,24 +111,24 @@ func (p *portal) signIn(v visit) {
 		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problems...)
 		return
 	}
-	ctx, cancel := context.WithTimeout(v.r.Context(), enterTimeout)
+	ctx, cancel := context.WithTimeout(v.r.Context(), signInFormTimeout)
 	defer cancel()
-	m, stage, err := p.letIn(v.w, v.r.WithContext(ctx), f, lang)
+	m, stage, err := p.authenticate(v.w, v.r.WithContext(ctx), f, lang)
 	switch {
 	case err == nil && m != nil:
 		v.at = &store.SignedIn{Member: m, Session: session.Session{Stage: stage}}
 		p.showForm(v, http.StatusOK, seen, form{fresh: true})
 	case err == nil, errors.Is(err, store.ErrGone):
-		p.evenOut(v.r, start)
+		p.waitForInterval(v.r, start)
 		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, lang.Text("portal.problem.sign-in-wrong", nil)})
 	default:
-		p.evenOut(v.r, start)
+		p.waitForInterval(v.r, start)
 		p.tryAgain(v, seen, f, signingIn, err)
 	}
 }
 
-// signInCode answers the form with the second factor or a recovery code.
-func (p *portal) signInCode(v visit) {
+// signInCodeOnInvitation answers the form with the second factor or a recovery code.
+func (p *portal) signInCodeOnInvitation(v visit) {
 	seen, f, open := p.receive(v)
 	if !open {
 		return
@@ -136,7 +136,7 @@ func (p *portal) signInCode(v visit) {
 	start := p.clock.Now()
 	f.fresh = true
 	lang := languageOf(v.r, seen)
-	at, err := p.guest(v)
+	at, err := p.signedInAccount(v)
 	switch {
 	case err != nil:
 		p.tryAgain(v, seen, f, signingIn, err)
@@ -157,23 +157,23 @@ func (p *portal) signInCode(v visit) {
 		v.at = &store.SignedIn{Member: at.Member, Session: session.Session{Stage: session.StageSignedIn}}
 		p.showForm(v, http.StatusOK, seen, f)
 	case err == nil, errors.Is(err, store.ErrGone):
-		p.evenOut(v.r, start)
+		p.waitForInterval(v.r, start)
 		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInCode, lang.Text("portal.enter.code-wrong", nil)})
 	default:
-		p.evenOut(v.r, start)
+		p.waitForInterval(v.r, start)
 		p.tryAgain(v, seen, f, signingIn, err)
 	}
 }
 
-// acceptAsGuest answers the button that accepts with the signed-in account.
+// acceptSignedIn answers the button that accepts with the signed-in account.
 // Nothing is written to the Invitation before this.
-func (p *portal) acceptAsGuest(v visit) {
+func (p *portal) acceptSignedIn(v visit) {
 	seen, f, open := p.receive(v)
 	if !open {
 		return
 	}
 	f.fresh = true
-	at, err := p.guest(v)
+	at, err := p.signedInAccount(v)
 	switch {
 	case err != nil:
 		p.tryAgain(v, seen, f, accepting, err)
@@ -189,7 +189,7 @@ func (p *portal) acceptAsGuest(v visit) {
 	case err != nil:
 		p.tryAgain(v, seen, f, accepting, err)
 	case result == store.NotOpen:
-		p.closed(v, now)
+		p.showClosed(v, now)
 	case result != store.Done && result != store.Found:
 		// The page gives the reason in place of the button.
 		p.showForm(v, http.StatusUnprocessableEntity, now, f)
@@ -210,6 +210,6 @@ func (p *portal) signOutHere(v visit) {
 		p.tryAgain(v, seen, f, signingIn, err)
 		return
 	}
-	p.forget(v.w)
+	p.clearSession(v.w)
 	p.showForm(v, http.StatusOK, seen, f)
 }

@@ -37,7 +37,7 @@ const (
 )
 
 // carrying returns a browser with these cookies.
-func (w *world) carrying(cookies ...*http.Cookie) *agent {
+func (w *world) carrying(cookies ...*http.Cookie) *cookieBrowser {
 	a := w.agent()
 	for _, c := range cookies {
 		a.jar[c.Name] = c
@@ -45,14 +45,14 @@ func (w *world) carrying(cookies ...*http.Cookie) *agent {
 	return a
 }
 
-// signIn signs in on the page of the invitation.
-func (a *agent) signIn(name string) *httptest.ResponseRecorder {
+// signInOnInvitation signs in on the page of the invitation.
+func (a *cookieBrowser) signIn(name string) *httptest.ResponseRecorder {
 	a.T.Helper()
-	return a.fill(a.Link()+"/sign-in", signInForm(name, good))
+	return a.fill(a.Link()+"/sign-in", signInForm(name, validPassword))
 }
 
 // accept sends the button that accepts with the signed-in account.
-func (a *agent) accept() *httptest.ResponseRecorder {
+func (a *cookieBrowser) accept() *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.fill(a.Link()+"/accept", nil)
 }
@@ -77,11 +77,11 @@ func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
 		"an address in other letter case": " Jane.Doe@EXAMPLE.com ",
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := aWorld(t, owned("jane", "jane.doe@example.com", good)...)
+			w := aWorld(t, owned("jane", "jane.doe@example.com", validPassword)...)
 			before, b := w.Invitation(), w.agent()
 			signedIn := b.signIn(typed)
 			expect(t, signedIn, 200, "You are signed in as <strong>jane</strong>", acceptButton,
-				`action="`+w.Link()+`/accept?lang=en"`, `action="`+w.Link()+`/sign-out?lang=en"`, "Or create a new account</h2>", "!"+signInFields, "!"+good)
+				`action="`+w.Link()+`/accept?lang=en"`, `action="`+w.Link()+`/sign-out?lang=en"`, "Or create a new account</h2>", "!"+signInFields, "!"+validPassword)
 			if signedIn.Header().Get("Location") != "" || b.jar[hostPrefix+sessionCookie] == nil {
 				t.Errorf("headers: %v", signedIn.Header())
 			}
@@ -116,7 +116,7 @@ func TestAnInvitationIsAcceptedWithAnAccount(t *testing.T) {
 }
 
 func TestASignInWithAQualifier(t *testing.T) {
-	w := aWorld(t, owned("jane.globex", "jane.doe@example.com", good)...)
+	w := aWorld(t, owned("jane.globex", "jane.doe@example.com", validPassword)...)
 	b := w.agent()
 	expect(t, b.signIn("jane.globex"), 422, wrongSignIn)
 	expect(t, b.signIn("jane"), 422, wrongSignIn)
@@ -152,9 +152,9 @@ func TestASecondFactorIsAskedForOnThePageOfTheInvitation(t *testing.T) {
 	expect(t, b.accept(), 200, "You're in")
 }
 
-// TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew is about a second factor
+// TestARemovedSecondFactorMeansSigningInAgain is about a second factor
 // that was removed after the password was given.
-func TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew(t *testing.T) {
+func TestARemovedSecondFactorMeansSigningInAgain(t *testing.T) {
 	w := aWorld(t)
 	b := w.halfwayHere()
 	expect(t, b.visit(w.Link()), 200, `name="sign-in-code"`)
@@ -164,7 +164,7 @@ func TestWhoeverIsHalfwayWithoutASecondFactorSignsInAnew(t *testing.T) {
 	expect(t, b.signIn("jane"), 200, acceptButton)
 }
 
-func TestWhoeverSignsOutIsStillAtTheInvitation(t *testing.T) {
+func TestSigningOutStaysOnTheInvitationPage(t *testing.T) {
 	jane, cookie := guest(t, "jane", "jane.doe@example.com")
 	w := aWorld(t, jane...)
 	b := w.carrying(cookie)
@@ -177,11 +177,11 @@ func TestWhoeverSignsOutIsStillAtTheInvitation(t *testing.T) {
 	expect(t, w.carrying(cookie).visit(w.Link()), 200, "!"+acceptButton)
 }
 
-// TestWhoCannotSignIn checks that every refused sign-in gets the same answer,
+// TestEveryRefusedSignInGetsTheSameAnswer checks that every refused sign-in gets the same answer,
 // byte for byte, after the same number of hashes.
-func TestWhoCannotSignIn(t *testing.T) {
+func TestEveryRefusedSignInGetsTheSameAnswer(t *testing.T) {
 	unsettled := func(objects []client.Object) []client.Object {
-		delete(objects[1].(*corev1.Secret).Data, account.SettledKey)
+		delete(objects[1].(*corev1.Secret).Data, account.FinalInvitationKey)
 		return objects
 	}
 	half := func(objects []client.Object) []client.Object {
@@ -189,7 +189,7 @@ func TestWhoCannotSignIn(t *testing.T) {
 		return objects
 	}
 	change := func(change func(*accountsv1.Account)) []client.Object {
-		objects := owned("zora", "jane.doe@example.com", good)
+		objects := owned("zora", "jane.doe@example.com", validPassword)
 		change(objects[0].(*accountsv1.Account))
 		return objects
 	}
@@ -199,25 +199,25 @@ func TestWhoCannotSignIn(t *testing.T) {
 	const address = "jane.doe@example.com"
 	answers := map[string]string{}
 	for typed, want := range map[string]int32{"zora": 1, address: store.HashesPerAddress} {
-		got := aWorld(t).post(aWorld(t).Link()+"/sign-in", signInForm(typed, good))
-		expect(t, got, 422, wrongSignIn, `id="sign-in-name-problem"`, `href="#sign-in-name"`, `value="Jane"`, "!"+good, "!for jane.doe@example.com;")
+		got := aWorld(t).post(aWorld(t).Link()+"/sign-in", signInForm(typed, validPassword))
+		expect(t, got, 422, wrongSignIn, `id="sign-in-name-problem"`, `href="#sign-in-name"`, `value="Jane"`, "!"+validPassword, "!for jane.doe@example.com;")
 		answers[typed] = got.Body.String()
 		for name, tc := range map[string]struct {
 			objects  []client.Object
 			password string
 		}{
-			"another password":                                {owned("zora", address, good), good + "x"},
-			"another's password":                              {all(owned("zora", address, "hers"), owned("john", "john@example.org", good)), good},
-			"a half-made account":                             {half(owned("zora", address, good)), good},
-			"a half-made account without settled credentials": {unsettled(half(owned("zora", address, good))), good},
-			"a password that is not settled":                  {unsettled(owned("zora", address, good)), good},
-			"an account without a password":                   {owned("zora", address, good)[:1], good},
-			"a password without an account":                   {owned("zora", address, good)[1:], good},
-			"an account that is being deleted":                {all(owned("zora", address, good)[1:], []client.Object{storetest.Going(storetest.Recorded(storetest.MadeFor("x", "zora")))}), good},
-			"an account that is disabled":                     {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), good},
+			"another password":                                {owned("zora", address, validPassword), validPassword + "x"},
+			"another's password":                              {all(owned("zora", address, "hers"), owned("john", "john@example.org", validPassword)), validPassword},
+			"a half-made account":                             {half(owned("zora", address, validPassword)), validPassword},
+			"a half-made account without settled credentials": {unsettled(half(owned("zora", address, validPassword))), validPassword},
+			"a password that is not settled":                  {unsettled(owned("zora", address, validPassword)), validPassword},
+			"an account without a password":                   {owned("zora", address, validPassword)[:1], validPassword},
+			"a password without an account":                   {owned("zora", address, validPassword)[1:], validPassword},
+			"an account that is being deleted":                {all(owned("zora", address, validPassword)[1:], []client.Object{storetest.Deleting(storetest.Recorded(storetest.MadeFor("x", "zora")))}), validPassword},
+			"an account that is disabled":                     {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), validPassword},
 			"an account that is locked": {change(func(a *accountsv1.Account) {
 				a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now}
-			}), good},
+			}), validPassword},
 		} {
 			t.Run(name+" as "+typed, func(t *testing.T) {
 				w := aWorldWithoutPages(t, tc.objects...)
@@ -240,7 +240,7 @@ func TestWhoCannotSignIn(t *testing.T) {
 		w := aWorldWithoutPages(t)
 		counted := &hashes{}
 		w.config.Hasher = counted
-		expect(t, w.build().post(w.Link()+"/sign-in", signInForm(typed, good)), 422, wrongSignIn)
+		expect(t, w.build().post(w.Link()+"/sign-in", signInForm(typed, validPassword)), 422, wrongSignIn)
 		if counted.verified.Load() != want {
 			t.Errorf("%s: %d hashes, want %d", typed, counted.verified.Load(), want)
 		}
@@ -255,21 +255,21 @@ func TestAnAnswerIsHeldBack(t *testing.T) {
 	var paused []time.Duration
 	w.config.Pause = func(_ context.Context, d time.Duration) { paused = append(paused, d) }
 	b := w.build().agent()
-	b.fill(w.Link()+"/sign-in", signInForm("nobody", good))
+	b.fill(w.Link()+"/sign-in", signInForm("nobody", validPassword))
 	b.fill(w.Link()+"/sign-in", signInForm("jane", "wrong"))
 	b.signIn("jane")
 	b.fill(w.Link()+"/code", url.Values{fieldSignInCode: {"000000"}})
-	if want := []time.Duration{evenly, evenly, evenly}; !slices.Equal(paused, want) {
+	if want := []time.Duration{answerInterval, answerInterval, answerInterval}; !slices.Equal(paused, want) {
 		t.Errorf("held back for %v, want %v", paused, want)
 	}
 }
 
-// TestAnAnswerTakesAsManyReadsForNobody checks that the number of reads depends
+// TestAnUnknownNameTakesTheSameReads checks that the number of reads depends
 // only on what was typed.
-func TestAnAnswerTakesAsManyReadsForNobody(t *testing.T) {
+func TestAnUnknownNameTakesTheSameReads(t *testing.T) {
 	for _, typed := range []string{"jane", "jane.doe@example.com"} {
 		var reads []int
-		for _, objects := range [][]client.Object{nil, owned("jane", "jane.doe@example.com", good), all(owned("jane", "jane.doe@example.com", "a"), owned("jd", "jane.doe@example.com", "b"))} {
+		for _, objects := range [][]client.Object{nil, owned("jane", "jane.doe@example.com", validPassword), all(owned("jane", "jane.doe@example.com", "a"), owned("jd", "jane.doe@example.com", "b"))} {
 			w, calls := aWorldWithoutPages(t, objects...), 0
 			var got reply
 			tap := &storetest.Tapped{Before: func(call string) error {
@@ -290,15 +290,15 @@ func TestAnAnswerTakesAsManyReadsForNobody(t *testing.T) {
 
 func TestWhatIsMissingIsNotCounted(t *testing.T) {
 	w := aWorld(t)
-	w.config.Writer = nobodyWrites{t}
+	w.config.Writer = failOnWrite{t}
 	w.build()
 	expect(t, w.post(w.Link()+"/sign-in", url.Values{}), 422, "Enter your user name", "Enter the password", `href="#sign-in-password"`)
-	expect(t, w.post(w.Link()+"/sign-in", signInForm(" ", good)), 422, "Enter your user name", "!Enter the password of")
+	expect(t, w.post(w.Link()+"/sign-in", signInForm(" ", validPassword)), 422, "Enter your user name", "!Enter the password of")
 	expect(t, w.post(w.Link()+"/sign-in", signInForm("jane", "")), 422, `value="jane"`, "!Enter your user name or", "Enter the password")
 }
 
 func TestOnlyARightPasswordLearnsThatTheAddressIsAnother(t *testing.T) {
-	w := aWorld(t, owned("john", "john@example.org", good)...)
+	w := aWorld(t, owned("john", "john@example.org", validPassword)...)
 	b := w.agent()
 	expect(t, b.fill(w.Link()+"/sign-in", signInForm("john", "wrong")), 422, wrongSignIn, "!your account has a different address")
 	for _, page := range []*httptest.ResponseRecorder{b.signIn("john"), b.signIn("john@example.org"), b.visit(w.Link())} {
@@ -408,7 +408,7 @@ func TestASecondFactorIsNeededToAccept(t *testing.T) {
 	expect(t, b.accept(), 200, "You're in")
 }
 
-func TestWhoIsDisabledIsNotSignedInAnyMore(t *testing.T) {
+func TestADisabledAccountIsSignedOut(t *testing.T) {
 	jane, cookie := guest(t, "jane", "jane.doe@example.com")
 	w := aWorld(t, jane...)
 	disabled := w.Account("jane")
@@ -437,11 +437,11 @@ func TestOfSeveralAccountsOfOneAddress(t *testing.T) {
 		objects []client.Object
 		want    string
 	}{
-		"the one with the typed password":           {all(aged(9, owned("a", address, "another")), aged(1, owned("b", address, good))), "b"},
-		"the oldest with the typed password":        {all(aged(1, owned("a", address, good)), aged(9, owned("b", address, good)), aged(5, owned("c", address, good))), "b"},
-		"the first by name if they are equally old": {all(aged(1, owned("b", address, good)), aged(1, owned("a", address, good))), "a"},
-		"the fifth": {all(others(4), aged(1, owned("b", address, good))), "b"},
-		"not the sixth, because five hashes are the limit": {all(others(5), aged(1, owned("b", address, good))), ""},
+		"the one with the typed password":           {all(aged(9, owned("a", address, "another")), aged(1, owned("b", address, validPassword))), "b"},
+		"the oldest with the typed password":        {all(aged(1, owned("a", address, validPassword)), aged(9, owned("b", address, validPassword)), aged(5, owned("c", address, validPassword))), "b"},
+		"the first by name if they are equally old": {all(aged(1, owned("b", address, validPassword)), aged(1, owned("a", address, validPassword))), "a"},
+		"the fifth": {all(others(4), aged(1, owned("b", address, validPassword))), "b"},
+		"not the sixth, because five hashes are the limit": {all(others(5), aged(1, owned("b", address, validPassword))), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorldWithoutPages(t, tc.objects...)
@@ -460,7 +460,7 @@ func TestOfSeveralAccountsOfOneAddress(t *testing.T) {
 	}
 }
 
-func TestALinkWhoseTriesAreSpentMakesAccountsStill(t *testing.T) {
+func TestALinkWithoutGuessesStillCreatesAccounts(t *testing.T) {
 	w := aWorld(t)
 	w.AnyAddress()
 	w.asked()
@@ -525,10 +525,10 @@ func TestASignInThatCannotBeFinished(t *testing.T) {
 		"no session can be started":     {storetest.Refuse("update secret", storetest.ErrDown), 503, again},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := aWorldWithoutPages(t, owned("jane", "jane.doe@example.com", good)...)
+			w := aWorldWithoutPages(t, owned("jane", "jane.doe@example.com", validPassword)...)
 			var got reply
-			w.send(sharedPages(w), tc.tap(w.World), w.Link()+"/sign-in", signInForm("jane", good), &got)()
-			expect(t, got.ResponseRecorder, tc.status, tc.text, `value="jane"`, "!"+good, "!"+acceptButton)
+			w.send(sharedPages(w), tc.tap(w.World), w.Link()+"/sign-in", signInForm("jane", validPassword), &got)()
+			expect(t, got.ResponseRecorder, tc.status, tc.text, `value="jane"`, "!"+validPassword, "!"+acceptButton)
 			if len(got.Result().Cookies()) != 0 {
 				t.Error("sets a cookie")
 			}
@@ -542,7 +542,7 @@ func TestNoOtherSiteAccepts(t *testing.T) {
 	jane, cookie := guest(t, "jane", "jane.doe@example.com")
 	w := aWorld(t, jane...)
 	for _, step := range []string{"/accept", "/sign-in", "/code", "/sign-out"} {
-		r := formRequest(w.Link()+step, signInForm("jane", good).Encode())
+		r := formRequest(w.Link()+step, signInForm("jane", validPassword).Encode())
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		expect(t, w.carrying(cookie).send(r), 403, "This form came from another site")
 	}
@@ -556,8 +556,8 @@ func TestNoOtherSiteAccepts(t *testing.T) {
 	}
 }
 
-func TestWhoHasAnAccountIsToldToSignIn(t *testing.T) {
-	w := aWorld(t, owned("jane", "Jane.Doe@example.com", good)...)
+func TestAnExistingAccountMustSignIn(t *testing.T) {
+	w := aWorld(t, owned("jane", "Jane.Doe@example.com", validPassword)...)
 	expect(t, w.post(w.Link(), filled()), 422, "There is already an account with jane.doe@example.com", `href="#sign-in-name"`)
 	if w.Account("jane-doe") != nil {
 		t.Error("a second account with the same address was created")
@@ -567,8 +567,8 @@ func TestWhoHasAnAccountIsToldToSignIn(t *testing.T) {
 	b.signIn("jane")
 	expect(t, b.fill(w.Link(), filled()), 422, "There is already an account with jane.doe@example.com", `!href="#sign-in-name"`, acceptButton)
 	for name, other := range map[string][]client.Object{
-		"a half-made account": {storetest.MadeFor("another's", "jane")}, "an account that is being deleted": {storetest.Going(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
-		"an account with another address": owned("jane", "jane@example.com", good),
+		"a half-made account": {storetest.MadeFor("another's", "jane")}, "an account that is being deleted": {storetest.Deleting(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
+		"an account with another address": owned("jane", "jane@example.com", validPassword),
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld(t, other...)

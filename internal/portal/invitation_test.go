@@ -174,7 +174,7 @@ func TestThePageWithoutAnInviterAndWithAMembership(t *testing.T) {
 	})
 	w.Update(func(inv *accountsv1.Invitation) {
 		inv.Spec.InvitedBy, inv.Spec.GivenName, inv.Spec.FamilyName, inv.Spec.Role = "", "", "", "guest"
-		inv.Annotations = map[string]string{accountsv1.MadeForMembershipAnnotation: inv.Name}
+		inv.Annotations = map[string]string{accountsv1.CreatedForMembershipAnnotation: inv.Name}
 	})
 	expect(t, w.get(w.Link()), 200,
 		"<strong>Acme Rocket Works</strong> has invited you to join as <strong>Developer</strong>",
@@ -196,7 +196,7 @@ func TestAnInvitationIsAccepted(t *testing.T) {
 	w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
 	expect(t, w.post(w.Link(), form), 200,
 		"<title>Your account is ready</title>", "<code>jane-doe</code>", "<code>usher:jane-doe</code>",
-		"Acme Rocket Works", "Deploy applications", "jane.doe@example.com", "!mallory", "!"+good)
+		"Acme Rocket Works", "Deploy applications", "jane.doe@example.com", "!mallory", "!"+validPassword)
 
 	made := w.Account("jane-doe")
 	want := accountsv1.AccountSpec{
@@ -221,7 +221,7 @@ func TestAnInvitationIsAccepted(t *testing.T) {
 		},
 		Type: "accounts.usher.dev/password",
 		Data: map[string][]byte{
-			"password": []byte("hash of " + good), "account-uid": []byte(made.UID), "settled-invitation": []byte(storetest.JaneUID),
+			"password": []byte("hash of " + validPassword), "account-uid": []byte(made.UID), "settled-invitation": []byte(storetest.JaneUID),
 			"credentials": []byte(`{"passwordTime":"2026-05-04T10:00:01.5Z"}`),
 		},
 	}
@@ -260,7 +260,7 @@ func TestWhatIsWrongIsSaidBesideTheField(t *testing.T) {
 		"no password":           {but(fieldPassword, ""), fieldPassword, "Choose a password"},
 		"a short password":      {but(fieldPassword, "short"), fieldPassword, "at least 15"},
 		"an easy password":      {but(fieldPassword, "jane-doe-acme-2026"), fieldPassword, "Too easy to guess"},
-		"two different":         {but(fieldAgain, good+"x"), fieldAgain, "don't match"},
+		"two different":         {but(fieldAgain, validPassword+"x"), fieldAgain, "don't match"},
 		"a password typed once": {but(fieldAgain, ""), fieldAgain, "don't match"},
 		"an endless user name":  {but(fieldUserName, strings.Repeat("a", 64)), fieldUserName, "Use at most 63 characters"},
 		"an empty form":         {url.Values{}, fieldPassword, "Choose a password"},
@@ -271,7 +271,7 @@ func TestWhatIsWrongIsSaidBesideTheField(t *testing.T) {
 			got := w.post(w.Link(), tc.form)
 			expect(t, got, 422, tc.text, `role="alert"`, `autofocus`, `href="#`+tc.field+`"`,
 				`id="`+tc.field+`-problem"`, tc.field+`-problem" aria-invalid="true"`,
-				"<title>Please check: Join Acme Rocket Works</title>", "never sent back to this page", "!"+good, "!jane-doe-acme-2026")
+				"<title>Please check: Join Acme Rocket Works</title>", "never sent back to this page", "!"+validPassword, "!jane-doe-acme-2026")
 			if w.Account("jane-doe") != nil {
 				t.Error("an invalid form created an account")
 			}
@@ -321,8 +321,8 @@ func TestAHalfMadeAccountIsProposedFirst(t *testing.T) {
 	expect(t, w.post(w.Link(), but(fieldUserName, "zz-top")), 200, "usher:zz-top")
 }
 
-func TestAnAccountThatBelongsToSomebodyIsNotProposed(t *testing.T) {
-	w := aWorld(t, storetest.Recorded(storetest.MadeFor(storetest.JaneUID, "jane-doe")), storetest.Going(storetest.MadeFor(storetest.JaneUID, "jane")))
+func TestAnAccountWithAnOwnerIsNotProposed(t *testing.T) {
+	w := aWorld(t, storetest.Recorded(storetest.MadeFor(storetest.JaneUID, "jane-doe")), storetest.Deleting(storetest.MadeFor(storetest.JaneUID, "jane")))
 	expect(t, w.get(w.Link()), 200, `value="jdoe" autocomplete="username"`, `!data-user-name="jane-doe"`, `!data-user-name="jane"`)
 	expect(t, w.post(w.Link(), filled()), 422, "This user name, or one that looks like it, is already taken")
 }
@@ -368,7 +368,7 @@ func TestABusyPortalAsksForPatience(t *testing.T) {
 	w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
 	w.build()
 	got := w.post(w.Link(), filled())
-	expect(t, got, 503, "Many people", `value="jane-doe"`, "!"+good)
+	expect(t, got, 503, "Many people", `value="jane-doe"`, "!"+validPassword)
 	if got.Header().Get("Retry-After") == "" {
 		t.Error("no Retry-After header")
 	}
@@ -407,7 +407,7 @@ func TestAPostIsJudgedByWhatIsTrueNow(t *testing.T) {
 	}
 }
 
-func TestABrokenKeyringIsNoOnesFaultAtTheKeyboard(t *testing.T) {
+func TestABrokenKeyringIsReportedAsUnavailable(t *testing.T) {
 	w := aWorld(t)
 	w.config.Keys = brokenKeys
 	w.build()

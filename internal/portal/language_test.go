@@ -156,7 +156,7 @@ func TestTheSwitchKeepsThePage(t *testing.T) {
 func TestNothingButLanguageAndUserNameGoesIntoTheLinksOfAPage(t *testing.T) {
 	w := aWorld(t)
 	for query, unwanted := range map[string]string{
-		"password=" + url.QueryEscape(good):           "velvet",
+		"password=" + url.QueryEscape(validPassword):  "velvet",
 		"user-name=%22%3E%3Cscript%3E":                "script%3E",
 		"user-name=Jane%20Doe":                        "Jane+Doe",
 		"next=https%3A%2F%2Fevil.example":             "evil.example",
@@ -229,7 +229,7 @@ func TestCheckingAUserNameInAnotherLanguage(t *testing.T) {
 	}
 }
 
-func TestEverythingThatCanBeWrongIsSaidInEveryLanguage(t *testing.T) {
+func TestEveryProblemHasATextInEveryLanguage(t *testing.T) {
 	weaknesses := []account.Weakness{
 		account.WeakEmpty, account.WeakShort, account.WeakLong, account.WeakPersonal, account.WeakCommon, account.WeakKeyboard,
 		account.WeakSequence, account.WeakSame, account.WeakRepeated, account.WeakDate, account.WeakSimple,

@@ -46,7 +46,7 @@ func TestLimiter(t *testing.T) {
 	expectWait(jane, false, 500*time.Millisecond)
 }
 
-func TestLimiterForgetsWhoeverWasSilentForLongest(t *testing.T) {
+func TestLimiterForgetsTheLeastRecentClient(t *testing.T) {
 	l := newLimiter(Limits{Requests: 1, RequestsBurst: 1, Posts: 1, PostsBurst: 1, Clients: 100}, clocktesting.NewFakeClock(storetest.Start))
 	for i := range 10_000 {
 		l.admit(netip.MustParseAddr(fmt.Sprintf("10.1.%d.%d", i/250, i%250)), false)

@@ -36,31 +36,31 @@ var (
 	broken          = message{page: "broken", lines: []string{"open"}}
 )
 
-// standingMessage returns the status and the message for a client whose link is
+// linkStatusMessage returns the status and the message for a client whose link is
 // not open.
-func standingMessage(lang language.Tag, seen store.LinkView) (int, message) {
-	if seen.Standing == invitation.Unknown {
+func linkStatusMessage(lang language.Tag, seen store.LinkView) (int, message) {
+	if seen.Status == invitation.LinkUnknown {
 		return http.StatusNotFound, unknownLink
 	}
 	data := map[string]string{"Organization": organizationTitle(seen), "Inviter": inviter(seen)}
-	switch seen.Standing {
-	case invitation.Used:
+	switch seen.Status {
+	case invitation.LinkUsed:
 		return http.StatusGone, message{"used", []string{"you", "other"}, data}
-	case invitation.Declined:
+	case invitation.LinkDeclined:
 		return http.StatusGone, message{"declined", []string{"you", "ask"}, data}
-	case invitation.Expired:
+	case invitation.LinkExpired:
 		lines := []string{"ask"}
 		if expires := seen.Invitation.Status.ExpirationTime; expires != nil {
 			data["Until"], lines = lang.Date(expires.Time), []string{"until", "ask"}
 		}
 		return http.StatusGone, message{"expired", lines, data}
-	case invitation.Superseded:
+	case invitation.LinkSuperseded:
 		return http.StatusGone, message{"superseded", []string{"newest", "ask"}, data}
-	case invitation.Full:
+	case invitation.LinkSeatless:
 		return http.StatusConflict, message{"full", []string{"wait", "ask"}, data}
-	case invitation.Withdrawn:
+	case invitation.LinkWithdrawn:
 		return http.StatusGone, message{"withdrawn", []string{"why", "ask"}, data}
-	case invitation.Unknown, invitation.Open: // callers do not ask about an open link
+	case invitation.LinkUnknown, invitation.LinkOpen: // callers do not ask about an open link
 	}
 	return http.StatusNotFound, unknownLink
 }

@@ -65,7 +65,7 @@ func (p *portal) askForCode(v visit) {
 	case err != nil:
 		p.tryAgain(v, seen, f, sendingCode, err)
 	case result == store.NotOpen:
-		p.closed(v, now)
+		p.showClosed(v, now)
 	case result == store.AddressRefused:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, refusedAddress(lang, now))
 	case result == store.GuessesSpent || result == store.CodesSpent:
@@ -127,9 +127,9 @@ func (p *portal) codeAwaited(lang language.Tag, seen store.LinkView, f form) (ac
 	return other.Email, problem{}
 }
 
-// count counts a guess before the code is checked. If the guess cannot be counted
+// countGuess counts a guess before the code is checked. If the guess cannot be counted
 // any more, it answers the request and returns false.
-func (p *portal) count(v visit, seen store.LinkView, f form) (store.LinkView, bool) {
+func (p *portal) countGuess(v visit, seen store.LinkView, f form) (store.LinkView, bool) {
 	now, result, err := p.store.Save(v.r.Context(), seen, store.Guessed())
 	switch {
 	case err != nil:
@@ -142,7 +142,7 @@ func (p *portal) count(v visit, seen store.LinkView, f form) (store.LinkView, bo
 			}),
 		})
 	case result == store.NotOpen:
-		p.closed(v, now)
+		p.showClosed(v, now)
 	default:
 		return now, true
 	}
@@ -152,7 +152,7 @@ func (p *portal) count(v visit, seen store.LinkView, f form) (store.LinkView, bo
 // confirmAddress counts and then checks a code. It returns the other address that
 // the code confirms. On failure it answers the request and returns false.
 func (p *portal) confirmAddress(v visit, seen store.LinkView, f form) (accountsv1.EmailAddress, bool) {
-	now, counted := p.count(v, seen, f)
+	now, counted := p.countGuess(v, seen, f)
 	if !counted {
 		return "", false
 	}

@@ -139,7 +139,7 @@ func TestCodesThatConfirmNothing(t *testing.T) {
 			if tc.change != nil {
 				tc.change(w)
 			}
-			texts := []string{tc.text, "!" + code, "!" + good}
+			texts := []string{tc.text, "!" + code, "!" + validPassword}
 			if tc.field != "" {
 				texts = append(texts, `href="#`+tc.field+`"`)
 			}
@@ -217,7 +217,7 @@ func TestAddressesThatNoCodeIsMailedTo(t *testing.T) {
 	}
 }
 
-func TestWhereOnlyTheInvitedAddressWillDoNoOtherIsOffered(t *testing.T) {
+func TestAStrictInvitationOffersNoOtherAddress(t *testing.T) {
 	w := aWorld(t)
 	w.asked()
 	for _, page := range []*httptest.ResponseRecorder{w.get(w.Link()), w.get(w.Link() + "/address")} {
@@ -240,7 +240,7 @@ func TestTheOrganizationCanLetAnyAddressDo(t *testing.T) {
 	expect(t, w.get(w.Link()), 200, "!Use another email address")
 }
 
-func TestWhoAskedForACodeMayUseTheInvitedAddressAllTheSame(t *testing.T) {
+func TestTheInvitedAddressWorksAfterACodeWasRequested(t *testing.T) {
 	w := aWorld(t)
 	w.AnyAddress()
 	w.asked()
@@ -258,7 +258,7 @@ func TestWhoAskedForACodeMayUseTheInvitedAddressAllTheSame(t *testing.T) {
 // TestOnlyWhoKnowsTheCodeLearnsOfAnAccount is needed because everyone with the
 // link can type any address.
 func TestOnlyWhoKnowsTheCodeLearnsOfAnAccount(t *testing.T) {
-	w := aWorld(t, owned("john", "john@example.org", good)...)
+	w := aWorld(t, owned("john", "john@example.org", validPassword)...)
 	w.AnyAddress()
 	expect(t, w.post(w.Link()+"/address", other("john@example.org")), 200, "We're emailing a code of 8 digits to john@example.org", "!There is already an account")
 	code := w.code()
@@ -286,7 +286,7 @@ func TestAHalfMadeAccountKeepsItsAddress(t *testing.T) {
 	}
 }
 
-func TestAHalfMadeAccountOfAnotherAddressIsNotTakenUpWithoutACode(t *testing.T) {
+func TestAHalfMadeAccountWithAnotherAddressNeedsACode(t *testing.T) {
 	begun := storetest.MadeFor(storetest.JaneUID, "jane-doe")
 	begun.Spec.Email = "janet@example.net"
 	w := aWorld(t, begun)

@@ -20,7 +20,7 @@ import (
 )
 
 func TestAPasskeyIsAskedForSoThatItVerifiesItsPerson(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	a, k := w.signedInAs(mara), aKey(t)
 	a.enroll(k, "Phone")
 	var got struct {
@@ -63,13 +63,13 @@ func TestANewPasskeyIsKeptWithItsName(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := aKeepersWorld(t)
+			w := worldWithMaraAndOtto(t)
 			a, k := w.signedInAs(mara), aKey(t)
 			got := a.add(answer(k, a.options(nil)), " Ma clé ")
 			if got.Code != http.StatusOK || len(shownCodes(got)) != 10 {
 				t.Fatalf("%d, with %d recovery codes\n%s", got.Code, len(shownCodes(got)), got.Body)
 			}
-			kept := w.Kept(mara).Passkeys[0]
+			kept := w.Credentials(mara).Passkeys[0]
 			if want := (account.Passkey{ID: k.id(), Name: "Ma clé", AddedTime: storetest.Start, Record: kept.Record}); !reflect.DeepEqual(kept, want) {
 				t.Errorf("stored %+v", kept)
 			}
@@ -86,86 +86,86 @@ func TestANewPasskeyIsKeptWithItsName(t *testing.T) {
 }
 
 func TestAPasskeyWithoutANameHasANumber(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	a := w.signedInAs(mara)
 	a.enroll(aKey(t), "")
 	if second := a.enroll(aKey(t), ""); second.Code != http.StatusSeeOther || second.Header().Get("Location") != pathFactors+"?lang=en&done=passkey" {
 		t.Errorf("the second passkey: %d %s", second.Code, second.Header().Get("Location"))
 	}
-	kept := w.Kept(mara).Passkeys
+	kept := w.Credentials(mara).Passkeys
 	if len(kept) != 2 || kept[0].Name != "Passkey 1" || kept[1].Name != "Passkey 2" {
 		t.Errorf("stored %+v", kept)
 	}
 }
 
 // unmade are answers for a new passkey that must be refused.
-var unmade = map[string]func(a *agent, k *key, options *httptest.ResponseRecorder) string{
-	"from another origin": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+var unmade = map[string]func(a *cookieBrowser, k *key, options *httptest.ResponseRecorder) string{
+	"from another origin": func(_ *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		k.rp.Origin = "https://usher.example.net"
 		return k.made(options)
 	},
-	"from a subdomain": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"from a subdomain": func(_ *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		k.rp.Origin = "https://sub.usher.example.com"
 		return k.made(options)
 	},
-	"from another port": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"from another port": func(_ *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		k.rp.Origin = theirURL + ":8443"
 		return k.made(options)
 	},
-	"without TLS": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"without TLS": func(_ *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		k.rp.Origin = "http://usher.example.com"
 		return k.made(options)
 	},
-	"for another site": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"for another site": func(_ *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		k.rp.ID = "example.com"
 		return k.made(options)
 	},
-	"for the challenge of another session": func(a *agent, k *key, _ *httptest.ResponseRecorder) string {
+	"for the challenge of another session": func(a *cookieBrowser, k *key, _ *httptest.ResponseRecorder) string {
 		return k.made(a.signedInAs(mara).options(nil))
 	},
-	"for the challenge of another person": func(a *agent, k *key, _ *httptest.ResponseRecorder) string {
+	"for the challenge of another person": func(a *cookieBrowser, k *key, _ *httptest.ResponseRecorder) string {
 		return k.made(a.signedInAs(otto).options(nil))
 	},
-	"for a challenge to sign in": func(a *agent, k *key, _ *httptest.ResponseRecorder) string {
+	"for a challenge to sign in": func(a *cookieBrowser, k *key, _ *httptest.ResponseRecorder) string {
 		challenge := base64Challenge(a.T, a.challenged())
 		return k.madeWith(a.options(nil), func(clientData map[string]any) { clientData["challenge"] = challenge })
 	},
-	"too late": func(a *agent, k *key, options *httptest.ResponseRecorder) string {
+	"too late": func(a *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		a.Clock.Step(passkeyTime)
 		return k.made(options)
 	},
-	"without user verification": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"without user verification": func(_ *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		k.auth.Options.UserNotVerified = true
 		return k.made(options)
 	},
-	"without user presence": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"without user presence": func(_ *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		k.auth.Options.UserNotPresent = true
 		return k.made(options)
 	},
-	"with the type of a sign-in": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"with the type of a sign-in": func(_ *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		return k.madeWith(options, func(clientData map[string]any) { clientData["type"] = "webauthn.get" })
 	},
-	"in a frame of another site": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"in a frame of another site": func(_ *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		return k.madeWith(options, func(clientData map[string]any) { clientData["crossOrigin"] = true })
 	},
-	"tampered with": func(_ *agent, k *key, options *httptest.ResponseRecorder) string {
+	"tampered with": func(_ *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		return strings.Replace(k.made(options), `"clientDataJSON":"ey`, `"clientDataJSON":"eZ`, 1)
 	},
-	"that is not JSON":   func(*agent, *key, *httptest.ResponseRecorder) string { return "{" },
-	"that is empty":      func(*agent, *key, *httptest.ResponseRecorder) string { return "" },
-	"that is a list":     func(*agent, *key, *httptest.ResponseRecorder) string { return "[]" },
-	"with trailing data": func(_ *agent, k *key, o *httptest.ResponseRecorder) string { return k.made(o) + "{}" },
-	"that is deeply nested": func(*agent, *key, *httptest.ResponseRecorder) string {
+	"that is not JSON":   func(*cookieBrowser, *key, *httptest.ResponseRecorder) string { return "{" },
+	"that is empty":      func(*cookieBrowser, *key, *httptest.ResponseRecorder) string { return "" },
+	"that is a list":     func(*cookieBrowser, *key, *httptest.ResponseRecorder) string { return "[]" },
+	"with trailing data": func(_ *cookieBrowser, k *key, o *httptest.ResponseRecorder) string { return k.made(o) + "{}" },
+	"that is deeply nested": func(*cookieBrowser, *key, *httptest.ResponseRecorder) string {
 		return strings.Repeat("[", 5000)
 	},
-	"that exists already": func(a *agent, k *key, options *httptest.ResponseRecorder) string {
+	"that exists already": func(a *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		made := k.made(options)
 		a.Change(mara, func(c *account.Credentials) {
 			c.Passkeys = []account.Passkey{{ID: k.id(), Name: "Here", Record: json.RawMessage(`{}`)}}
 		})
 		return made
 	},
-	"that is one too many": func(a *agent, k *key, options *httptest.ResponseRecorder) string {
+	"that is one too many": func(a *cookieBrowser, k *key, options *httptest.ResponseRecorder) string {
 		made := k.made(options)
 		a.Change(mara, func(c *account.Credentials) {
 			c.Passkeys = make([]account.Passkey, mostPasskeys)
@@ -180,19 +180,19 @@ var unmade = map[string]func(a *agent, k *key, options *httptest.ResponseRecorde
 func TestAPasskeyIsNotAdded(t *testing.T) {
 	for name, forge := range unmade {
 		t.Run(name, func(t *testing.T) {
-			w := aKeepersWorld(t)
+			w := worldWithMaraAndOtto(t)
 			a, k := w.signedInAs(mara), aKey(t)
 			options := a.options(nil)
 			genuine := k.madeWith(options, func(map[string]any) {})
 			forged := forge(a, k, options)
-			before := w.Kept(mara)
+			before := w.Credentials(mara)
 
 			got := a.add(forged, "Phone")
 
 			if got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "passkey") {
 				t.Errorf("%d\n%s", got.Code, got.Body)
 			}
-			after := w.Kept(mara)
+			after := w.Credentials(mara)
 			for i := range before.Sessions {
 				before.Sessions[i].Pending, after.Sessions[i].Pending = nil, nil
 				before.Sessions[i].SeenTime = after.Sessions[i].SeenTime
@@ -200,7 +200,7 @@ func TestAPasskeyIsNotAdded(t *testing.T) {
 			if string(encode(t, before)) != string(encode(t, after)) || !a.isIn(mara) {
 				t.Errorf("the stored data changed: %s, was %s", encode(t, after), encode(t, before))
 			}
-			if len(w.Kept(otto).Passkeys) > 0 {
+			if len(w.Credentials(otto).Passkeys) > 0 {
 				t.Error("another person has a passkey now")
 			}
 			if got := a.add(genuine, "Phone"); got.Code != http.StatusUnprocessableEntity {
@@ -211,7 +211,7 @@ func TestAPasskeyIsNotAdded(t *testing.T) {
 }
 
 func TestAPasskeyIsAddedOnce(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	a, k := w.signedInAs(mara), aKey(t)
 	made := k.made(a.options(nil))
 	answers := inParallel(w.portals(3), func(handler http.Handler) *httptest.ResponseRecorder {
@@ -225,13 +225,13 @@ func TestAPasskeyIsAddedOnce(t *testing.T) {
 			added++
 		}
 	}
-	if kept := w.Kept(mara); added != 1 || len(kept.Passkeys) != 1 || len(kept.Sessions) != 1 {
+	if kept := w.Credentials(mara); added != 1 || len(kept.Passkeys) != 1 || len(kept.Sessions) != 1 {
 		t.Errorf("%d answers confirmed the passkey; stored %+v", added, kept)
 	}
 }
 
 func TestTheFormOfAPasskeyIsCheckedBeforeAnAuthenticatorIsAsked(t *testing.T) {
-	w := aKeepersWorld(t, hasPasskey)
+	w := worldWithMaraAndOtto(t, hasPasskey)
 	a := w.signedInAs(mara)
 	for name, want := range map[string]string{
 		strings.Repeat("x", 101): "Use at most 100 characters",
@@ -246,22 +246,22 @@ func TestTheFormOfAPasskeyIsCheckedBeforeAnAuthenticatorIsAsked(t *testing.T) {
 	if got := a.options(nil); got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "reached the maximum number of passkeys") {
 		t.Errorf("too many: %d\n%s", got.Code, got.Body)
 	}
-	if w.Kept(mara).Sessions[0].Pending != nil {
+	if w.Credentials(mara).Sessions[0].Pending != nil {
 		t.Error("a passkey is pending")
 	}
 }
 
 func TestAFormThatIsTooLargeAddsNoPasskey(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	a := w.signedInAs(mara)
 	a.options(nil)
-	if got := a.add(strings.Repeat("x", maxBody), ""); got.Code != http.StatusRequestEntityTooLarge || w.Kept(mara).HasSecondFactor() {
+	if got := a.add(strings.Repeat("x", maxBody), ""); got.Code != http.StatusRequestEntityTooLarge || w.Credentials(mara).HasSecondFactor() {
 		t.Errorf("%d", got.Code)
 	}
 }
 
 func TestAPasskeyIsRemoved(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	a, phone, laptop := w.signedInAs(mara), aKey(t), aKey(t)
 	a.enroll(phone, "Phone")
 	a.enroll(laptop, "Laptop")
@@ -277,7 +277,7 @@ func TestAPasskeyIsRemoved(t *testing.T) {
 	if got := b.enterWith(laptop.signed(b.challenged())); got.Code != http.StatusOK {
 		t.Errorf("the other passkey does not sign in: %d", got.Code)
 	}
-	if got := a.fill(pathFactors+"/passkey/remove", url.Values{fieldPasskey: {"nothing"}}); got.Code != http.StatusSeeOther || len(w.Kept(mara).Passkeys) != 1 {
+	if got := a.fill(pathFactors+"/passkey/remove", url.Values{fieldPasskey: {"nothing"}}); got.Code != http.StatusSeeOther || len(w.Credentials(mara).Passkeys) != 1 {
 		t.Errorf("a passkey that does not exist: %d", got.Code)
 	}
 }

@@ -94,7 +94,7 @@ func (p *portal) addPasskey(v membersVisit) {
 	}
 	open, err := p.takePendingPasskey(v)
 	if err != nil {
-		p.changed(v, formPasskey, "", nil, err)
+		p.answerChange(v, formPasskey, "", nil, err)
 		return
 	}
 	if text := nameProblem(v.lang, values.Get(fieldPasskeyName)); text != "" {
@@ -104,7 +104,7 @@ func (p *portal) addPasskey(v membersVisit) {
 	name := cmp.Or(cleanName(values.Get(fieldPasskeyName)), defaultName(v.lang, v.Credentials.Passkeys))
 	made, err := p.finishNewPasskey(ownerOf(v.Account, v.Credentials), open, []byte(values.Get(fieldPasskeyAnswer)), name, p.clock.Now().UTC())
 	if err != nil {
-		p.changed(v, formPasskey, "", nil, err)
+		p.answerChange(v, formPasskey, "", nil, err)
 		return
 	}
 	codes, err := p.changeFactors(v, func(c *account.Credentials, _ store.Pending, now time.Time) (codes []string, err error) {
@@ -114,7 +114,7 @@ func (p *portal) addPasskey(v membersVisit) {
 		c.SecondFactorTime = now
 		return p.withRecoveryCodes(c)
 	})
-	p.changed(v, formPasskey, donePasskey, codes, err)
+	p.answerChange(v, formPasskey, donePasskey, codes, err)
 }
 
 // takePendingPasskey removes and returns the pending passkey of this session. It
@@ -151,7 +151,7 @@ func (p *portal) removePasskey(v membersVisit) {
 		withoutFactor(c, now)
 		return nil, nil
 	})
-	p.changed(v, formPasskeyRemoval, donePasskeyRemoved, codes, err)
+	p.answerChange(v, formPasskeyRemoval, donePasskeyRemoved, codes, err)
 }
 
 // passkeyProblem returns the text that says why a passkey was not added, or ""

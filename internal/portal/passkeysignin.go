@@ -126,7 +126,7 @@ func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
 	m, token, err := p.openWithPasskey(w, r)
 	switch {
 	case errors.Is(err, errRefused), errors.Is(err, store.ErrGone):
-		p.evenOut(r, start)
+		p.waitForInterval(r, start)
 		answerPasskey(w, r, http.StatusUnprocessableEntity, passkeyAnswer{Problem: lang.Text("portal.factor.sign-in-refused", nil)})
 		return
 	case err != nil:
@@ -136,7 +136,7 @@ func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
 	if err := p.leaveAccount(r, m.Account.Name); err != nil {
 		p.log.Error(errKind(err), "Failed to end the session of another account")
 	}
-	p.keep(w, m.Account.Name, token)
+	p.keepSession(w, m.Account.Name, token)
 	p.setCookie(w, challengeCookie, "", -1, http.SameSiteStrictMode)
 	if err := p.store.SyncStatus(context.WithoutCancel(r.Context()), m, lang); err != nil {
 		// The person is signed in anyway. The next sign-in updates the status.
@@ -153,7 +153,7 @@ func (p *portal) openWithPasskey(w http.ResponseWriter, r *http.Request) (*store
 	if err != nil {
 		return nil, "", err
 	}
-	asked, err := p.asked(r)
+	asked, err := p.challengeOf(r)
 	if err != nil {
 		return nil, "", err
 	}
@@ -186,9 +186,9 @@ func (p *portal) openWithPasskey(w http.ResponseWriter, r *http.Request) (*store
 	return m, token, err
 }
 
-// asked returns the challenge in the cookie of this browser. It fails with
+// challengeOf returns the challenge in the cookie of this browser. It fails with
 // errRefused.
-func (p *portal) asked(r *http.Request) (challenge, error) {
+func (p *portal) challengeOf(r *http.Request) (challenge, error) {
 	cookie, err := r.Cookie(p.cookieName(challengeCookie))
 	if err != nil {
 		return challenge{}, errRefused

@@ -20,7 +20,7 @@ import (
 )
 
 func TestAPasskeyOutlivesARestore(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	a, k := w.signedInAs(mara), aKey(t)
 	a.enroll(k, "Phone")
 	w.restore(mara)
@@ -44,7 +44,7 @@ func (w *world) restore(name string) {
 }
 
 func TestAPasskeySignsInWithoutAnythingElse(t *testing.T) {
-	w := aKeepersWorld(t, hasApp)
+	w := worldWithMaraAndOtto(t, hasApp)
 	k := aKey(t)
 	w.signedInAs(mara).enroll(k, "Phone")
 	w.Clock.Step(time.Hour)
@@ -75,7 +75,7 @@ func TestAPasskeySignsInWithoutAnythingElse(t *testing.T) {
 	if b.jar[hostPrefix+challengeCookie] != nil {
 		t.Error("the challenge is stored")
 	}
-	kept := w.Kept(mara)
+	kept := w.Credentials(mara)
 	if !kept.Passkeys[0].UsedTime.Equal(storetest.Start.Add(time.Hour)) || len(kept.UsedChallenges) != 1 {
 		t.Errorf("stored %+v", kept)
 	}
@@ -90,13 +90,13 @@ func TestAPasskeySignsInWithoutAnythingElse(t *testing.T) {
 	if !c.isIn(mara) || w.Account(mara).ResourceVersion != at {
 		t.Error("the status was written without need")
 	}
-	if used := w.Kept(mara).UsedChallenges; len(used) != 1 {
+	if used := w.Credentials(mara).UsedChallenges; len(used) != 1 {
 		t.Errorf("an expired challenge is still stored: %+v", used)
 	}
 }
 
-func TestAPlainFormSignsNobodyIn(t *testing.T) {
-	w := aKeepersWorld(t)
+func TestAPlainFormCannotSignInWithAPasskey(t *testing.T) {
+	w := worldWithMaraAndOtto(t)
 	k := aKey(t)
 	w.signedInAs(mara).enroll(k, "Phone")
 	a := w.agent()
@@ -118,7 +118,7 @@ func TestRefusalsTakeAsLong(t *testing.T) {
 		},
 		"none": func(*key, *httptest.ResponseRecorder) string { return "" },
 	} {
-		w := aKeepersWorld(t)
+		w := worldWithMaraAndOtto(t)
 		k := aKey(t)
 		w.signedInAs(mara).enroll(k, "Phone")
 		var waited []time.Duration
@@ -127,14 +127,14 @@ func TestRefusalsTakeAsLong(t *testing.T) {
 		a := w.agent()
 		options := a.challenged()
 		a.enterWith(forge(k, options))
-		if !slices.Equal(waited, []time.Duration{evenly}) {
+		if !slices.Equal(waited, []time.Duration{answerInterval}) {
 			t.Errorf("%s: waited %v", name, waited)
 		}
 	}
 }
 
 func TestAChallengeIsAnsweredOnce(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	k := aKey(t) // its counter stays 0, like that of a passkey on several devices
 	w.signedInAs(mara).enroll(k, "Phone")
 	a := w.agent()
@@ -153,7 +153,7 @@ func TestAChallengeIsAnsweredOnce(t *testing.T) {
 			t.Errorf("%d %s", got.Code, got.Body)
 		}
 	}
-	if sessions := w.Kept(mara).Sessions; in != 1 || len(sessions) != 2 { // including the session that added it
+	if sessions := w.Credentials(mara).Sessions; in != 1 || len(sessions) != 2 { // including the session that added it
 		t.Errorf("one answer signed in %d times, with %d sessions", in, len(sessions))
 	}
 	w.Clock.Step(passkeyTime - time.Second)
@@ -165,7 +165,7 @@ func TestAChallengeIsAnsweredOnce(t *testing.T) {
 }
 
 func TestTheCounterOfAPasskeyIsKept(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	k := aKey(t)
 	w.signedInAs(mara).enroll(k, "Phone")
 	for _, count := range []uint32{3, 9} {
@@ -173,7 +173,7 @@ func TestTheCounterOfAPasskeyIsKept(t *testing.T) {
 		a := w.agent()
 		a.enterWith(k.signed(a.challenged()))
 		var record webauthn.Credential
-		decode(t, string(w.Kept(mara).Passkeys[0].Record), &record)
+		decode(t, string(w.Credentials(mara).Passkeys[0].Record), &record)
 		if !a.isIn(mara) || record.Authenticator.SignCount != count {
 			t.Errorf("stored %d, want %d", record.Authenticator.SignCount, count)
 		}
@@ -181,7 +181,7 @@ func TestTheCounterOfAPasskeyIsKept(t *testing.T) {
 }
 
 func TestAPasskeySignsInToAnAccountThatIsLocked(t *testing.T) {
-	w := aKeepersWorld(t)
+	w := worldWithMaraAndOtto(t)
 	k := aKey(t)
 	w.signedInAs(mara).enroll(k, "Phone")
 	for range 5 {
@@ -202,7 +202,7 @@ func TestAPasskeySignsInToAnAccountThatIsLocked(t *testing.T) {
 }
 
 func TestAPasskeyIsTheSecondFactorOfItsOwnAccountAlone(t *testing.T) {
-	w := aKeepersWorld(t, hasApp)
+	w := worldWithMaraAndOtto(t, hasApp)
 	k, other := aKey(t), aKey(t)
 	w.signedInAs(mara).enroll(k, "Phone")
 	w.signedInAs(otto).enroll(other, "Phone")
@@ -222,8 +222,8 @@ func TestAPasskeyIsTheSecondFactorOfItsOwnAccountAlone(t *testing.T) {
 	}
 }
 
-func TestSigningInAsSomebodyElseEndsTheSessionOfTheBrowser(t *testing.T) {
-	w := aKeepersWorld(t)
+func TestSigningInToAnotherAccountEndsTheSession(t *testing.T) {
+	w := worldWithMaraAndOtto(t)
 	k := aKey(t)
 	w.signedInAs(mara).enroll(k, "Phone")
 	a := w.signedInAs(otto)
@@ -234,8 +234,8 @@ func TestSigningInAsSomebodyElseEndsTheSessionOfTheBrowser(t *testing.T) {
 	}
 }
 
-func TestWhatFailsBehindIsNoRefusal(t *testing.T) {
-	w := aKeepersWorld(t)
+func TestABackendFailureIsNotARefusal(t *testing.T) {
+	w := worldWithMaraAndOtto(t)
 	k := aKey(t)
 	w.signedInAs(mara).enroll(k, "Phone")
 	a := w.agent()

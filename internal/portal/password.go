@@ -100,7 +100,7 @@ func (p *portal) replacePassword(v membersVisit, typed newPassword) (bool, error
 	if err != nil {
 		return false, err
 	}
-	p.keep(v.w, v.Account.Name, token)
+	p.keepSession(v.w, v.Account.Name, token)
 	p.notePassword(ctx, v.Member, v.lang, func(s *accountsv1.SignIn, limits account.Limits) {
 		account.SignedIn(s, account.FactorPassword, limits)
 	})

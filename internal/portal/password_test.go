@@ -20,7 +20,7 @@ import (
 
 // toAnother returns a form that changes the good password to another.
 func toAnother() url.Values {
-	return url.Values{fieldCurrentPassword: {good}, fieldNewPassword: {another}, fieldNewPasswordAgain: {another}}
+	return url.Values{fieldCurrentPassword: {validPassword}, fieldNewPassword: {another}, fieldNewPasswordAgain: {another}}
 }
 
 // TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead has links that were
@@ -37,9 +37,9 @@ func TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead(t *testing.T) {
 		"while the password is compared": {meanwhile: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := worlds(t)(t, forgetter(t, "jane")...)
+			w := worlds(t)(t, acmeMember(t, "jane")...)
 			b := w.browser()
-			b.signIn("jane", good)
+			b.signIn("jane", validPassword)
 			if tc.before {
 				ask(w)
 			}
@@ -59,10 +59,10 @@ func TestAChangeOfThePasswordKillsLinksOfClocksThatAreAhead(t *testing.T) {
 	}
 }
 
-func TestAPasswordThatIsHashedAnewMeanwhileCanBeChangedAgain(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
+func TestARehashedPasswordCanBeChangedAgain(t *testing.T) {
+	w := worldWith(t, personWithPassword(t, "jane")...)
 	b := w.browser()
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	w.config.Hasher = watched{storetest.PlainHasher{}, func(string) {
 		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "renewed hash" })
 	}}
@@ -74,9 +74,9 @@ func TestAPasswordThatIsHashedAnewMeanwhileCanBeChangedAgain(t *testing.T) {
 }
 
 func TestAPasswordIsChangedWhereItCannotBeNoted(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
+	w := worldWith(t, personWithPassword(t, "jane")...)
 	b := w.browser()
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	writes := 0
 	w.interfere(interceptor.Funcs{
 		SubResourceUpdate: func(ctx context.Context, c client.Client, name string, obj client.Object, opts ...client.SubResourceUpdateOption) error {

@@ -102,7 +102,7 @@ func New(cfg Config) (http.Handler, error) {
 
 // routes returns the routes whose addresses contain no link.
 func (p *portal) routes() map[string]route {
-	all := p.enterRoutes()
+	all := p.signInRoutes()
 	maps.Copy(all, p.accountRoutes())
 	maps.Copy(all, p.resetRoutes())
 	maps.Copy(all, p.factorRoutes())
@@ -165,9 +165,9 @@ func (p *portal) steps() map[string]step {
 	return map[string]step{
 		"":          {"/invitation/{link}", p.showInvitation, p.acceptInvitation},
 		"user-name": {"/invitation/{link}/user-name", p.checkUserName, nil},
-		"sign-in":   {"/invitation/{link}/sign-in", p.showInvitation, p.signIn},
-		"code":      {"/invitation/{link}/code", p.showInvitation, p.signInCode},
-		"accept":    {"/invitation/{link}/accept", p.showInvitation, p.acceptAsGuest},
+		"sign-in":   {"/invitation/{link}/sign-in", p.showInvitation, p.signInOnInvitation},
+		"code":      {"/invitation/{link}/code", p.showInvitation, p.signInCodeOnInvitation},
+		"accept":    {"/invitation/{link}/accept", p.showInvitation, p.acceptSignedIn},
 		"sign-out":  {"/invitation/{link}/sign-out", p.showInvitation, p.signOutHere},
 		"address":   {"/invitation/{link}/address", p.showInvitation, p.askForCode},
 		"decline":   {"/invitation/{link}/decline", p.showDecline, p.decline},

@@ -73,7 +73,7 @@ func (p *portal) openReset(v resetVisit) (account.ResetLink, store.ResetView, bo
 	switch {
 	case err != nil:
 		p.failed(v.w, v.r, v.lang, "read a link for a new password", err, resetUnavailable)
-	case seen.Standing != account.ResetOpen:
+	case seen.Status != account.ResetLinkOpen:
 		p.resetClosed(v, seen)
 	default:
 		return link, seen, true
@@ -83,21 +83,21 @@ func (p *portal) openReset(v resetVisit) (account.ResetLink, store.ResetView, bo
 
 // resetClosed answers a request for a link that cannot be used.
 func (p *portal) resetClosed(v resetVisit, seen store.ResetView) {
-	status, text, ways := http.StatusNotFound, resetUnknown, []way{p.toReset(v.lang)}
-	switch seen.Standing {
-	case account.ResetUsed:
+	status, text, ways := http.StatusNotFound, resetUnknown, []nextStep{p.toReset(v.lang)}
+	switch seen.Status {
+	case account.ResetLinkUsed:
 		status, text, ways = http.StatusGone, resetUsed, append(ways, p.toSignIn(v.lang))
-	case account.ResetSuperseded:
+	case account.ResetLinkSuperseded:
 		status, text = http.StatusGone, resetSuperseded
-	case account.ResetExpired:
+	case account.ResetLinkExpired:
 		status, text = http.StatusGone, resetExpired
-	case account.ResetUnknown, account.ResetOpen: // callers do not ask about an open link
+	case account.ResetLinkUnknown, account.ResetLinkOpen: // callers do not ask about an open link
 	}
-	p.showWays(v.w, v.r, v.lang, status, text, helps(seen), ways...)
+	p.showNextSteps(v.w, v.r, v.lang, status, text, supportContacts(seen), ways...)
 }
 
-// helps returns the support contacts of the Account's Organizations.
-func helps(s store.ResetView) []help {
+// supportContacts returns the support contacts of the Account's Organizations.
+func supportContacts(s store.ResetView) []help {
 	if s.Member == nil {
 		return nil
 	}
@@ -169,7 +169,7 @@ func (p *portal) reset(v resetVisit) {
 		if now.Member.Credentials.HasSecondFactor() {
 			done.lines = append(done.lines, "factor")
 		}
-		p.showWays(v.w, v.r, v.lang, http.StatusOK, done, nil, p.toSignIn(v.lang))
+		p.showNextSteps(v.w, v.r, v.lang, http.StatusOK, done, nil, p.toSignIn(v.lang))
 	}
 }
 

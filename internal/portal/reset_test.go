@@ -27,7 +27,7 @@ import (
 // TestAForgottenPassword tests the whole way. Jane is signed in on a browser, has
 // a second factor and has locked herself out.
 func TestAForgottenPassword(t *testing.T) {
-	w := anEntrance(t, forgetter(t, "jane", withTOTP)...)
+	w := worldWith(t, acmeMember(t, "jane", withTOTP)...)
 	elsewhere := w.browser()
 	w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
 		s, token, err := session.New(strings.NewReader(strings.Repeat("s", 32)), session.StageSignedIn, "Firefox", storetest.Start)
@@ -51,7 +51,7 @@ func TestAForgottenPassword(t *testing.T) {
 	path := w.resetPath("jane", w.Account("jane").Status.ResetTimes[0].Time)
 	expect(t, browser.visit(path+"?lang=en"), 200, "Choose a new password", "jane", `minlength="8" data-missing-one="1 more character"`, `data-show="Show"`,
 		`name="user-name" value="jane" autocomplete="username" hidden`, `autocomplete="new-password"`, "Your second factor stays")
-	got := browser.fill(path+"?lang=de", newPasswords(other25))
+	got := browser.fill(path+"?lang=de", newPasswords(otherPassword))
 	expect(t, got, 200, "Ihr Passwort wurde geändert", "Alle Sitzungen wurden beendet", "Dafür brauchen Sie weiterhin Ihren zweiten Faktor", `href="/sign-in?lang=de"`)
 	if browser.cookie != nil || len(got.Result().Cookies()) != 0 {
 		t.Error("a reset signs in")
@@ -59,7 +59,7 @@ func TestAForgottenPassword(t *testing.T) {
 	expectTo(t, elsewhere.visit("/account?lang=en"), "/sign-in?lang=en")
 
 	want := before
-	want.Password, want.PasswordTime, want.Sessions = "hash of "+other25, w.Clock.Now(), nil
+	want.Password, want.PasswordTime, want.Sessions = "hash of "+otherPassword, w.Clock.Now(), nil
 	if diff := cmp.Diff(want, w.credentials("jane")); diff != "" {
 		t.Errorf("credentials (-want +got):\n%s", diff)
 	}
@@ -77,8 +77,8 @@ func TestAForgottenPassword(t *testing.T) {
 	}
 	expect(t, browser.visit(path), 410)
 	// The old password no longer works, and the new one alone does not sign in.
-	expect(t, w.browser().signIn("jane", good), 422)
-	expectTo(t, browser.signIn("jane", other25), "/sign-in/code?lang=en")
+	expect(t, w.browser().signIn("jane", validPassword), 422)
+	expectTo(t, browser.signIn("jane", otherPassword), "/sign-in/code?lang=en")
 }
 
 func TestWhatALinkIsGoodFor(t *testing.T) {
@@ -122,7 +122,7 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, janes(t, tc.changes...)...)
-			w.Must(w.Client.Create(context.Background(), forgetter(t, "john")[1]))
+			w.Must(w.Client.Create(context.Background(), acmeMember(t, "john")[1]))
 			w.Organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
 			w.Clock.Step(tc.later)
 			path := w.resetPath("jane", storetest.Start)
@@ -132,10 +132,10 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 			before := w.Secret("jane")
 			expect(t, w.get(path+"?lang=en"), tc.status, tc.text)
 			if tc.status == 200 {
-				expect(t, w.post(path, newPasswords(other25)), 200, "Your password has been changed")
+				expect(t, w.post(path, newPasswords(otherPassword)), 200, "Your password has been changed")
 				return
 			}
-			for _, got := range []*httptest.ResponseRecorder{w.get(path), w.post(path, newPasswords(other25))} {
+			for _, got := range []*httptest.ResponseRecorder{w.get(path), w.post(path, newPasswords(otherPassword))} {
 				expect(t, got, tc.status, tc.text, `href="/reset?lang=en"`)
 				if told := strings.Contains(got.Body.String(), "help@acme.example"); told != (tc.status == 410) {
 					t.Errorf("the support contact is shown: %t", told)
@@ -149,7 +149,7 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 }
 
 func TestNoBitOfAResetLinkCanBeChanged(t *testing.T) {
-	w := aReset(t)
+	w := worldWithResetLink(t)
 	text := strings.TrimPrefix(w.resetPath("jane", storetest.Start), "/reset/")
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	w.Must(err)
@@ -158,7 +158,7 @@ func TestNoBitOfAResetLinkCanBeChanged(t *testing.T) {
 		raw[bit/8] ^= 1 << (bit % 8)
 		forged := "/reset/" + base64.RawURLEncoding.EncodeToString(raw)
 		expect(t, w.get(forged), 404, "We don't recognize this link", "!jane")
-		expect(t, w.post(forged, newPasswords(other25)), 404, "!jane")
+		expect(t, w.post(forged, newPasswords(otherPassword)), 404, "!jane")
 		raw[bit/8] ^= 1 << (bit % 8)
 	}
 	if w.Secret("jane").ResourceVersion != before {
@@ -168,8 +168,8 @@ func TestNoBitOfAResetLinkCanBeChanged(t *testing.T) {
 }
 
 func TestLookingAtAResetLinkChangesNothing(t *testing.T) {
-	w := aReset(t, withTOTP)
-	w.config.Writer = nobodyWrites{t}
+	w := worldWithResetLink(t, withTOTP)
+	w.config.Writer = failOnWrite{t}
 	w.build()
 	path := w.resetPath("jane", storetest.Start)
 	for i := range 1000 {
@@ -180,27 +180,27 @@ func TestLookingAtAResetLinkChangesNothing(t *testing.T) {
 	}
 	w.config.Writer = w.Client
 	w.build()
-	expect(t, w.post(path, newPasswords(other25)), 200)
+	expect(t, w.post(path, newPasswords(otherPassword)), 200)
 }
 
-func TestWhoeverHasNoFinalPasswordComesBackByAReset(t *testing.T) {
+func TestAnUnsettledPasswordCanBeReset(t *testing.T) {
 	next := worlds(t)
 	for name, objects := range map[string][]client.Object{
-		"the password was never settled":      forgetter(t, "jane", unsettled, askedAt(storetest.Start)),
-		"with a second factor, never settled": forgetter(t, "jane", unsettled, withTOTP, askedAt(storetest.Start)),
-		"there is no Secret":                  forgetter(t, "jane", askedAt(storetest.Start))[:1],
+		"the password was never settled":      acmeMember(t, "jane", unsettled, askedAt(storetest.Start)),
+		"with a second factor, never settled": acmeMember(t, "jane", unsettled, withTOTP, askedAt(storetest.Start)),
+		"there is no Secret":                  acmeMember(t, "jane", askedAt(storetest.Start))[:1],
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, objects...)
 			secondFactor := strings.Contains(name, "second factor")
-			expect(t, w.browser().signIn("jane", good), 422)
-			expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password has been changed")
+			expect(t, w.browser().signIn("jane", validPassword), 422)
+			expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(otherPassword)), 200, "Your password has been changed")
 			c := w.credentials("jane")
-			if c.Settled != "another's" || c.UID != uidOf("jane") || c.Password != "hash of "+other25 || c.HasSecondFactor() != secondFactor {
-				t.Errorf("credentials: settled through %q, UID %q, second factor %t", c.Settled, c.UID, c.HasSecondFactor())
+			if c.FinalInvitation != "another's" || c.UID != uidOf("jane") || c.Password != "hash of "+otherPassword || c.HasSecondFactor() != secondFactor {
+				t.Errorf("credentials: settled through %q, UID %q, second factor %t", c.FinalInvitation, c.UID, c.HasSecondFactor())
 			}
 			page := map[bool]string{false: "/account?lang=en", true: "/sign-in/code?lang=en"}[secondFactor]
-			expectTo(t, w.browser().signIn("jane", other25), page)
+			expectTo(t, w.browser().signIn("jane", otherPassword), page)
 		})
 	}
 }
@@ -215,8 +215,8 @@ func TestANewPasswordThatCannotBeTaken(t *testing.T) {
 		"nothing":                             {nil, url.Values{}, []string{`<a href="#new-password">`, "Choose a password with at least 15 characters"}},
 		"too short without a second factor":   {nil, newPasswords("velvet anchor"), []string{"Add 2 more", "at least 15"}},
 		"too short even with a second factor": {with(withTOTP), newPasswords("pickle7"), []string{"Add 1 more", "at least 8"}},
-		"two that differ":                     {nil, newPasswords(other25, good), []string{`<a href="#new-password-again">`, "The two passwords don't match"}},
-		"the second is missing":               {nil, newPasswords(other25, ""), []string{"The two passwords don't match"}},
+		"two that differ":                     {nil, newPasswords(otherPassword, validPassword), []string{`<a href="#new-password-again">`, "The two passwords don't match"}},
+		"the second is missing":               {nil, newPasswords(otherPassword, ""), []string{"The two passwords don't match"}},
 		"of the own user name":                {nil, newPasswords("jane jane.doe jane"), []string{"it is based on your name"}},
 		"of the organization":                 {nil, newPasswords("AcmeRocketWorksAcme"), []string{"it is based on your name"}},
 		"of common words":                     {nil, newPasswords("passwordpassword"), []string{"Too easy to guess"}},
@@ -234,19 +234,19 @@ func TestANewPasswordThatCannotBeTaken(t *testing.T) {
 				t.Error("the credentials were written")
 			}
 			// The link still works.
-			expect(t, w.post(path, newPasswords(other25)), 200)
+			expect(t, w.post(path, newPasswords(otherPassword)), 200)
 		})
 	}
 }
 
 func TestAShortPasswordIsEnoughBesideASecondFactor(t *testing.T) {
-	w := aReset(t, withTOTP)
+	w := worldWithResetLink(t, withTOTP)
 	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords("qvx7 melon")), 200)
 	if c := w.credentials("jane"); !c.ShortPassword {
 		t.Error("the short password is not recorded as short")
 	}
-	w = aReset(t, func(_ *accountsv1.Account, c *account.Credentials) { c.ShortPassword = true })
-	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200)
+	w = worldWithResetLink(t, func(_ *accountsv1.Account, c *account.Credentials) { c.ShortPassword = true })
+	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(otherPassword)), 200)
 	if c := w.credentials("jane"); c.ShortPassword {
 		t.Error("a long password is recorded as short")
 	}
@@ -255,11 +255,11 @@ func TestAShortPasswordIsEnoughBesideASecondFactor(t *testing.T) {
 // TestCredentialsThatCannotBeReadAreNotReplaced protects a second factor that can
 // be among the credentials.
 func TestCredentialsThatCannotBeReadAreNotReplaced(t *testing.T) {
-	w := anEntrance(t, garbled(t, forgetter(t, "jane", askedAt(storetest.Start)))...)
+	w := worldWith(t, withDamagedSecret(t, acmeMember(t, "jane", askedAt(storetest.Start)))...)
 	before := w.Secret("jane").Data
 	path := w.resetPath("jane", storetest.Start)
 	expect(t, w.get(path), 503, "A service behind this page isn't responding")
-	expect(t, w.post(path, newPasswords(other25)), 503)
+	expect(t, w.post(path, newPasswords(otherPassword)), 503)
 	if diff := cmp.Diff(before, w.Secret("jane").Data); diff != "" {
 		t.Errorf("credentials:\n%s", diff)
 	}

@@ -24,12 +24,12 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// forgetter returns an entrant who belongs to Acme. Its Account has a UID that a
+// acmeMember returns an entrant who belongs to Acme. Its Account has a UID that a
 // link can be made for.
-func forgetter(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
+func acmeMember(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
 	withUID := func(a *accountsv1.Account, _ *account.Credentials) { a.UID = types.UID(uidOf(name)) }
-	objects := entrant(t, name, slices.Insert(changes, 0, withUID)...)
+	objects := personWithPassword(t, name, slices.Insert(changes, 0, withUID)...)
 	return append(objects, &accountsv1.Membership{
 		ObjectMeta: metav1.ObjectMeta{Namespace: storetest.Home, Name: name},
 		Spec: accountsv1.MembershipSpec{
@@ -67,7 +67,7 @@ func lockedNow(a *accountsv1.Account, _ *account.Credentials) {
 
 func neverTakenUp(a *accountsv1.Account, c *account.Credentials) {
 	delete(a.Annotations, accountsv1.MembershipsAnnotation)
-	c.Settled = ""
+	c.FinalInvitation = ""
 }
 
 func onItsWay(a *accountsv1.Account, _ *account.Credentials) {
@@ -80,11 +80,11 @@ func resetRequest(typed string) url.Values { return url.Values{fieldSignInName: 
 func namesRequest(typed string) url.Values { return url.Values{fieldAddress: {typed}} }
 
 // worlds returns a function that creates one world after another, like
-// anEntrance. All share the same pages, which take long to parse. A new world
+// worldWith. All share the same pages, which take long to parse. A new world
 // replaces the one before.
 func worlds(t *testing.T) func(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
-	w := anEntrance(t)
+	w := worldWith(t)
 	behind := &replaceable{w.Client}
 	w.config.Reader, w.config.Live, w.config.Writer = behind, behind, behind
 	w.build()
@@ -141,8 +141,8 @@ func (w *world) resetTimes(name string) []string {
 	return times(w.Account(name).Status.ResetTimes)
 }
 
-// garbled damages the Secret among the objects.
-func garbled(t *testing.T, objects []client.Object) []client.Object {
+// withDamagedSecret damages the Secret among the objects.
+func withDamagedSecret(t *testing.T, objects []client.Object) []client.Object {
 	t.Helper()
 	for _, each := range objects {
 		if secret, ok := each.(*corev1.Secret); ok {
@@ -154,8 +154,8 @@ func garbled(t *testing.T, objects []client.Object) []client.Object {
 	return nil
 }
 
-// other25 is another valid password, of 25 characters.
-const other25 = "copper-lantern hazel moss"
+// otherPassword is another valid password, of 25 characters.
+const otherPassword = "copper-lantern hazel moss"
 
 // newPasswords returns a form with a new password, typed twice. again replaces
 // the second one.
@@ -186,11 +186,11 @@ func withTOTP(_ *accountsv1.Account, c *account.Credentials) {
 // unsettled gives credentials the state in which the portal died before it had
 // settled them, while the controller continued.
 func unsettled(_ *accountsv1.Account, c *account.Credentials) {
-	c.Settled, c.PasswordTime = "", time.Time{}
+	c.FinalInvitation, c.PasswordTime = "", time.Time{}
 }
 
-// aReset is a world in which Jane requested a link just now.
-func aReset(t *testing.T, changes ...func(*accountsv1.Account, *account.Credentials)) *world {
+// worldWithResetLink is a world in which Jane requested a link just now.
+func worldWithResetLink(t *testing.T, changes ...func(*accountsv1.Account, *account.Credentials)) *world {
 	t.Helper()
 	return worlds(t)(t, janes(t, changes...)...)
 }
@@ -199,7 +199,7 @@ func aReset(t *testing.T, changes ...func(*accountsv1.Account, *account.Credenti
 // link just now.
 func janes(t *testing.T, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
-	return forgetter(t, "jane", append(slices.Clone(changes), askedAt(storetest.Start))...)
+	return acmeMember(t, "jane", append(slices.Clone(changes), askedAt(storetest.Start))...)
 }
 
 func with(changes ...func(*accountsv1.Account, *account.Credentials)) []func(*accountsv1.Account, *account.Credentials) {

@@ -12,12 +12,12 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// TestAnOwnerComesBackWhoeverLocksThemOut has an attacker keep the last owner
+// TestALockedOutOwnerRecoversByReset has an attacker keep the last owner
 // locked for a day and use up the mails that can be requested in the owner's
 // name. Once per hour the owner also requests a link, and opens the newest link
 // that was mailed.
-func TestAnOwnerComesBackWhoeverLocksThemOut(t *testing.T) {
-	w := anEntrance(t, forgetter(t, "jane")...)
+func TestALockedOutOwnerRecoversByReset(t *testing.T) {
+	w := worldWith(t, acmeMember(t, "jane")...)
 	w.Organization(func(o *accountsv1.Organization) {
 		o.Spec.Roles = []accountsv1.Role{{Name: "developer", Standing: accountsv1.StandingOwner}}
 	})
@@ -34,7 +34,7 @@ func TestAnOwnerComesBackWhoeverLocksThemOut(t *testing.T) {
 	for hour := range 24 {
 		w.Clock.SetTime(storetest.Start.Add(time.Duration(hour) * time.Hour))
 		keepOut()
-		expect(t, w.browser().signIn("jane", good), 422, refused)
+		expect(t, w.browser().signIn("jane", validPassword), 422, refused)
 		expect(t, w.post("/reset", resetRequest("jane")), 200)
 		newest := w.Account("jane").Status.ResetTimes[0]
 		expect(t, w.get(w.resetPath("jane", newest.Time)), 200, "Choose a new password")
@@ -48,9 +48,9 @@ func TestAnOwnerComesBackWhoeverLocksThemOut(t *testing.T) {
 
 	used := w.Account("jane").Status.ResetTimes[0].Time
 	path := w.resetPath("jane", used)
-	expect(t, w.post(path, newPasswords(other25)), 200, "Your password has been changed")
+	expect(t, w.post(path, newPasswords(otherPassword)), 200, "Your password has been changed")
 	b := w.browser()
-	if expectTo(t, b.signIn("jane", other25), "/account?lang=en"); !b.isIn() {
+	if expectTo(t, b.signIn("jane", otherPassword), "/account?lang=en"); !b.isIn() {
 		t.Error("the owner is still locked out")
 	}
 

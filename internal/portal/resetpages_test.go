@@ -20,8 +20,8 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-func TestTheFormsForWhoeverForgot(t *testing.T) {
-	w := anEntrance(t, forgetter(t, "jane")...)
+func TestTheFormsForForgottenCredentials(t *testing.T) {
+	w := worldWith(t, acmeMember(t, "jane")...)
 	w.Organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
 	expect(t, w.get("/reset?organization=acme&lang=en&sign-in-name=jane"), 200,
 		"User name or email address", `action="/reset?lang=en&organization=acme"`, `value=""`, `autocomplete="username"`,
@@ -41,7 +41,7 @@ func TestTheFormsForWhoeverForgot(t *testing.T) {
 }
 
 func TestWhatCannotBeLookedForIsSaidBesideTheField(t *testing.T) {
-	w := anEntrance(t, forgetter(t, "jane")...)
+	w := worldWith(t, acmeMember(t, "jane")...)
 	for _, typed := range []string{"", "   ", "\t"} {
 		expect(t, w.post("/reset", resetRequest(typed)), 422,
 			`<a href="#sign-in-name">`, `aria-invalid="true"`, "Enter your user name or email address.", "<title>Please check: Forgot your password?")
@@ -81,22 +81,22 @@ var resetPages = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.post(w.resetPath("jane", storetest.Start)+query, url.Values{})
 	},
 	"two passwords that differ": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.resetPath("jane", storetest.Start)+query, newPasswords(other25, good))
+		return w.post(w.resetPath("jane", storetest.Start)+query, newPasswords(otherPassword, validPassword))
 	},
 	"the portal is busy": func(w *world, query string) *httptest.ResponseRecorder {
 		w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
-		return w.build().post(w.resetPath("jane", storetest.Start)+query, newPasswords(other25))
+		return w.build().post(w.resetPath("jane", storetest.Start)+query, newPasswords(otherPassword))
 	},
 	"a write fails at the end": func(w *world, query string) *httptest.ResponseRecorder {
 		w.meddle(interceptor.Funcs{Update: down.Update})
-		return w.post(w.resetPath("jane", storetest.Start)+query, newPasswords(other25))
+		return w.post(w.resetPath("jane", storetest.Start)+query, newPasswords(otherPassword))
 	},
 	"the password is changed": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.resetPath("jane", storetest.Start)+query, newPasswords(other25))
+		return w.post(w.resetPath("jane", storetest.Start)+query, newPasswords(otherPassword))
 	},
 	"an unknown link": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/reset/abc" + query) },
 	"used": func(w *world, query string) *httptest.ResponseRecorder {
-		w.post(w.resetPath("jane", storetest.Start), newPasswords(other25))
+		w.post(w.resetPath("jane", storetest.Start), newPasswords(otherPassword))
 		return w.get(w.resetPath("jane", storetest.Start) + query)
 	},
 	"expired": func(w *world, query string) *httptest.ResponseRecorder {
@@ -108,7 +108,7 @@ var resetPages = map[string]func(w *world, query string) *httptest.ResponseRecor
 	},
 }
 
-func TestEveryPageForWhoeverForgotIsThereInEveryLanguage(t *testing.T) {
+func TestEveryResetPageExistsInEveryLanguage(t *testing.T) {
 	known := []string{"Usher", "usher.example.com", "jane", "✓", ".", ":", "English", "Italiano", "Français", "Deutsch", "Español", "Português"}
 	withFactor := func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.Secret = "JBSWY3DPEHPK3PXP" }
 	next := worlds(t)
@@ -131,18 +131,18 @@ func TestEveryPageForWhoeverForgotIsThereInEveryLanguage(t *testing.T) {
 	}
 }
 
-func TestFormsForWhoeverForgotAreGuarded(t *testing.T) {
+func TestResetFormsAreGuarded(t *testing.T) {
 	for name, tc := range map[string]struct {
 		path func(w *world) string
 		form url.Values
 	}{
 		"requests a link":        {func(*world) string { return "/reset" }, resetRequest("jane")},
 		"requests user names":    {func(*world) string { return "/user-names" }, namesRequest("jane.doe@example.com")},
-		"chooses a new password": {func(w *world) string { return w.resetPath("jane", storetest.Start) }, newPasswords(other25)},
+		"chooses a new password": {func(w *world) string { return w.resetPath("jane", storetest.Start) }, newPasswords(otherPassword)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := aReset(t)
-			w.config.Writer = nobodyWrites{t}
+			w := worldWithResetLink(t)
+			w.config.Writer = failOnWrite{t}
 			w.build()
 			path, body, field := tc.path(w), tc.form.Encode(), ""
 			for field = range tc.form {
@@ -177,7 +177,7 @@ func TestFormsForWhoeverForgotAreGuarded(t *testing.T) {
 // a form. On a page whose address is secret they name no origin. Other sites
 // still cannot send the form, because they do not know the link.
 func TestTheOriginOfAFormWithoutHTTPS(t *testing.T) {
-	w := aReset(t)
+	w := worldWithResetLink(t)
 	base, err := url.Parse("http://usher.example.com")
 	w.Must(err)
 	w.config.BaseURL = base
@@ -190,24 +190,24 @@ func TestTheOriginOfAFormWithoutHTTPS(t *testing.T) {
 	}
 	expect(t, sent("/reset", resetRequest("jane")), 403)
 	expect(t, sent("/user-names", namesRequest("jane.doe@example.com")), 403)
-	expect(t, sent(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password has been changed")
+	expect(t, sent(w.resetPath("jane", storetest.Start), newPasswords(otherPassword)), 200, "Your password has been changed")
 }
 
 func TestNothingOfAResetIsLogged(t *testing.T) {
-	w := aReset(t, withTOTP, lockedNow)
+	w := worldWithResetLink(t, withTOTP, lockedNow)
 	w.Clock.Step(time.Minute)
 	w.post("/reset", resetRequest("jane"))
 	w.post("/reset", resetRequest("another person"))
 	w.post("/user-names", namesRequest("jane.doe@example.com"))
 	path := w.resetPath("jane", w.Clock.Now())
 	w.get(path)
-	w.post(path, newPasswords(other25, good))
-	w.post(path, newPasswords(other25))
-	w.post(path, newPasswords(other25))
+	w.post(path, newPasswords(otherPassword, validPassword))
+	w.post(path, newPasswords(otherPassword))
+	w.post(path, newPasswords(otherPassword))
 	w.get(w.resetPath("jane", storetest.Start))
 	w.get("/reset/abcdef")
 	for _, secret := range []string{
-		strings.TrimPrefix(path, "/reset/"), "abcdef", other25, good, "jane", "another person", "example.com\"", uidOf("jane"), "JBSWY3DPEHPK3PXP",
+		strings.TrimPrefix(path, "/reset/"), "abcdef", otherPassword, validPassword, "jane", "another person", "example.com\"", uidOf("jane"), "JBSWY3DPEHPK3PXP",
 	} {
 		if strings.Contains(w.logs.String(), secret) {
 			t.Errorf("%q is in the log:\n%s", secret, w.logs)
@@ -219,7 +219,7 @@ func TestNothingOfAResetIsLogged(t *testing.T) {
 }
 
 func TestResetsBelowAPath(t *testing.T) {
-	w := aReset(t)
+	w := worldWithResetLink(t)
 	base, err := url.Parse("https://example.com/usher/")
 	w.Must(err)
 	w.config.BaseURL = base
@@ -228,6 +228,6 @@ func TestResetsBelowAPath(t *testing.T) {
 	expect(t, w.get("/usher/reset?lang=en"), 200, `action="/usher/reset?lang=en"`, `href="/usher/sign-in?lang=en"`)
 	expect(t, w.get("/usher/reset/abc?lang=en"), 404, `href="/usher/reset?lang=en"`)
 	expect(t, w.get(path+"?lang=en"), 200, `action="`+path+`?lang=en"`)
-	expect(t, w.post(path+"?lang=en", newPasswords(other25)), 200, `href="/usher/sign-in?lang=en"`)
+	expect(t, w.post(path+"?lang=en", newPasswords(otherPassword)), 200, `href="/usher/sign-in?lang=en"`)
 	expect(t, w.get(strings.TrimPrefix(path, "/usher")), 404, "There's nothing here")
 }

@@ -261,9 +261,9 @@ type poison struct {
 
 func aPoison(t *testing.T) *poison {
 	t.Helper()
-	p := &poison{world: anEntrance(t), before: map[string]accountsv1.AccountStatus{}}
+	p := &poison{world: worldWith(t), before: map[string]accountsv1.AccountStatus{}}
 	for name, email := range victims {
-		for _, obj := range forgetter(t, name, withAddress(email), askedAt()) {
+		for _, obj := range acmeMember(t, name, withAddress(email), askedAt()) {
 			p.Must(p.Client.Create(context.Background(), obj))
 		}
 		p.before[name] = p.Account(name).Status
@@ -400,7 +400,7 @@ func TestNothingLeadsTheFormOfALinkAstray(t *testing.T) {
 			path := w.resetPath("jane", storetest.Start)
 			load.target = strings.ReplaceAll(load.target, "/reset/LINK", path)
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPost} {
-				load.body = newPasswords(other25).Encode()
+				load.body = newPasswords(otherPassword).Encode()
 				got, want := w.do(load.asRequest(t, method, path, "")), load.statusOf(method)
 				staysHere(t, got)
 				if got.Code != want {

@@ -25,7 +25,7 @@ import (
 )
 
 func TestOfAHundredNewPasswordsOneCounts(t *testing.T) {
-	w := aReset(t)
+	w := worldWithResetLink(t)
 	handlers, path := w.portals(3), w.resetPath("jane", storetest.Start)
 	var (
 		mu      sync.Mutex
@@ -35,7 +35,7 @@ func TestOfAHundredNewPasswordsOneCounts(t *testing.T) {
 	)
 	for i := range 100 {
 		group.Go(func() {
-			typed := fmt.Sprintf("%s %d", other25, i)
+			typed := fmt.Sprintf("%s %d", otherPassword, i)
 			got := httptest.NewRecorder()
 			handlers[i%3].ServeHTTP(got, formRequest(path, newPasswords(typed).Encode()))
 			mu.Lock()
@@ -71,7 +71,7 @@ func TestResetsInEveryOrder(t *testing.T) {
 	}
 	for seed := range seeds {
 		s := &storetest.Turnstile{Random: rand.New(rand.NewSource(int64(seed))), Faulty: seed%2 == 1}
-		objects := forgetter(t, "jane", starts[seed/2%2], askedAt(storetest.Start))
+		objects := acmeMember(t, "jane", starts[seed/2%2], askedAt(storetest.Start))
 		if seed%3 == 0 { // without a Secret
 			objects = objects[:1]
 		}
@@ -83,7 +83,7 @@ func TestResetsInEveryOrder(t *testing.T) {
 		for i := range answers {
 			requests = append(requests, func() {
 				seen, counts, err := w.Through(s.Tap(i)).ResetPassword(t.Context(), link, store.ChosenPassword{Hash: hashOf(i)})
-				answers[i] = resetAnswer{true, counts, seen.Standing, err}
+				answers[i] = resetAnswer{true, counts, seen.Status, err}
 			})
 		}
 		s.Run(requests)
@@ -101,7 +101,7 @@ func TestResetsInEveryOrder(t *testing.T) {
 // if the process died.
 type resetAnswer struct {
 	told, counts bool
-	standing     account.ResetStanding
+	standing     account.ResetLinkStatus
 	err          error
 }
 
@@ -116,7 +116,7 @@ func verifyResets(answers []resetAnswer, stored string, faulty bool) string {
 			won++
 		case a.told && a.err == nil && stored == hashOf(i):
 			return fmt.Sprintf("request %d was told that its password does not count, but it does", i)
-		case !faulty && (!a.told || a.err != nil || a.standing != account.ResetUsed):
+		case !faulty && (!a.told || a.err != nil || a.standing != account.ResetLinkUsed):
 			return fmt.Sprintf("request %d failed without an injected fault", i)
 		}
 	}
@@ -129,13 +129,13 @@ func verifyResets(answers []resetAnswer, stored string, faulty bool) string {
 // TestAShortPasswordIsNotEnoughOnceTheSecondFactorIsGone removes the second
 // factor between the read and the write.
 func TestAShortPasswordIsNotEnoughOnceTheSecondFactorIsGone(t *testing.T) {
-	w := aReset(t, withTOTP)
+	w := worldWithResetLink(t, withTOTP)
 	w.beforeWriting(func() {
 		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP = account.TOTP{} })
 	}, nil)
 	path := w.resetPath("jane", storetest.Start)
 	expect(t, w.post(path, newPasswords("qvx7 melon")), 422, "at least 15")
-	if c := w.credentials("jane"); c.Password != "hash of "+good {
+	if c := w.credentials("jane"); c.Password != "hash of "+validPassword {
 		t.Errorf("stored %q", c.Password)
 	}
 }
@@ -151,13 +151,13 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 	}{
 		"a session is used": {func(w *world) {
 			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.LastStep = 9 })
-		}, nil, 200, "Your password has been changed", other25},
-		"the write fails once": {nothing, errors.New("jane is down"), 503, "Please submit the form again", good},
+		}, nil, 200, "Your password has been changed", otherPassword},
+		"the write fails once": {nothing, errors.New("jane is down"), 503, "Please submit the form again", validPassword},
 		"the answer is lost": {func(w *world) {
 			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
-				c.Password, c.PasswordTime = "hash of "+other25, w.Clock.Now()
+				c.Password, c.PasswordTime = "hash of "+otherPassword, w.Clock.Now()
 			})
-		}, storetest.ErrDown, 200, "Your password has been changed", other25},
+		}, storetest.ErrDown, 200, "Your password has been changed", otherPassword},
 		"another password is faster": {func(w *world) {
 			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
 				c.Password, c.PasswordTime = "hash of another", w.Clock.Now()
@@ -168,26 +168,26 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
 				a.Status.ResetTimes = []metav1.Time{metav1.NewTime(w.Clock.Now()), metav1.NewTime(storetest.Start)}
 			})
-		}, nil, 410, "A newer link has replaced this one", good},
-		"the Account is disabled": {func(w *world) { w.alterJane(switchedOff) }, nil, 404, "We don't recognize this link", good},
+		}, nil, 410, "A newer link has replaced this one", validPassword},
+		"the Account is disabled": {func(w *world) { w.alterJane(switchedOff) }, nil, 404, "We don't recognize this link", validPassword},
 		"the hour ends": {func(w *world) {
 			w.Clock.Step(time.Hour)
 			w.alterJane(func(*accountsv1.Account, *account.Credentials) {})
-		}, nil, 410, "This link has expired", good},
+		}, nil, 410, "This link has expired", validPassword},
 		"the credentials are restored": {func(w *world) {
 			secret := w.Secret("jane")
 			w.Must(w.Client.Delete(context.Background(), secret))
 			secret.ResourceVersion = ""
 			w.Must(w.Client.Create(context.Background(), secret))
-		}, nil, 200, "Your password has been changed", other25},
+		}, nil, 200, "Your password has been changed", otherPassword},
 		"the Secret is deleted": {func(w *world) {
 			w.Must(w.Client.Delete(context.Background(), w.Secret("jane")))
-		}, nil, 200, "Your password has been changed", other25},
+		}, nil, 200, "Your password has been changed", otherPassword},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, janes(t)...)
 			w.beforeWriting(func() { tc.meanwhile(w) }, tc.failure)
-			got := w.post(w.resetPath("jane", storetest.Start), newPasswords(other25))
+			got := w.post(w.resetPath("jane", storetest.Start), newPasswords(otherPassword))
 			expect(t, got, tc.status, tc.text)
 			if (got.Header().Get("Retry-After") != "") != (tc.status == 503) {
 				t.Errorf("headers: %v", got.Header())
@@ -211,11 +211,11 @@ func TestClocksThatDiffer(t *testing.T) {
 		"of the old password": with(askedAt(ahead), func(_ *accountsv1.Account, c *account.Credentials) { c.PasswordTime = ahead.Add(-time.Nanosecond) }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := next(t, forgetter(t, "jane", changes...)...)
+			w := next(t, acmeMember(t, "jane", changes...)...)
 			path, before := w.resetPath("jane", ahead), w.credentials("jane").PasswordTime
-			expect(t, w.post(path, newPasswords(other25)), 200)
-			expect(t, w.post(path, newPasswords(good)), 410, "A password has been chosen since")
-			if c := w.credentials("jane"); c.Password != "hash of "+other25 || c.PasswordTime.Before(before) {
+			expect(t, w.post(path, newPasswords(otherPassword)), 200)
+			expect(t, w.post(path, newPasswords(validPassword)), 410, "A password has been chosen since")
+			if c := w.credentials("jane"); c.Password != "hash of "+otherPassword || c.PasswordTime.Before(before) {
 				t.Errorf("password %q of %v, after one of %v", c.Password, c.PasswordTime, before)
 			}
 		})
@@ -223,24 +223,24 @@ func TestClocksThatDiffer(t *testing.T) {
 }
 
 func TestAPasswordThatCannotBeHashedIsNotLost(t *testing.T) {
-	w := aReset(t)
+	w := worldWithResetLink(t)
 	w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
 	w.build()
 	path := w.resetPath("jane", storetest.Start)
-	got := w.post(path, newPasswords(other25))
+	got := w.post(path, newPasswords(otherPassword))
 	expect(t, got, 503, "Wait a few seconds, then submit the form again")
 	if got.Header().Get("Retry-After") == "" {
 		t.Error("no Retry-After header")
 	}
 	w.config.Hasher = storetest.PlainHasher{}
 	w.build()
-	expect(t, w.post(path, newPasswords(other25)), 200)
+	expect(t, w.post(path, newPasswords(otherPassword)), 200)
 }
 
 // TestWhereTheLockCannotBeOpenedThePasswordCounts fails every write of a status.
 // Another link can open the lock.
 func TestWhereTheLockCannotBeOpenedThePasswordCounts(t *testing.T) {
-	w := aReset(t, lockedNow)
+	w := worldWithResetLink(t, lockedNow)
 	tries := 0
 	w.meddle(interceptor.Funcs{
 		SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
@@ -248,16 +248,16 @@ func TestWhereTheLockCannotBeOpenedThePasswordCounts(t *testing.T) {
 			return errors.New("jane is locked")
 		},
 	})
-	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(other25)), 200, "Your password has been changed")
+	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(otherPassword)), 200, "Your password has been changed")
 	if logs := w.logs.String(); tries != 3 || !strings.Contains(logs, "Failed to record a password change") || strings.Contains(logs, "jane") {
 		t.Errorf("%d attempts; log:\n%s", tries, logs)
 	}
 	w.meddle(interceptor.Funcs{})
-	expect(t, w.browser().signIn("jane", other25), 422)
+	expect(t, w.browser().signIn("jane", otherPassword), 422)
 	w.Clock.Step(time.Minute)
 	w.post("/reset", resetRequest("jane"))
-	w.post(w.resetPath("jane", w.Clock.Now()), newPasswords(good))
-	expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
+	w.post(w.resetPath("jane", w.Clock.Now()), newPasswords(validPassword))
+	expectTo(t, w.browser().signIn("jane", validPassword), "/account?lang=en")
 }
 
 func hashOf(request int) string { return fmt.Sprintf("hash %d", request) }

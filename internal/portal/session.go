@@ -65,13 +65,13 @@ func plausible(name string) bool {
 	}) && name[0] != '.' && name[len(name)-1] != '.'
 }
 
-// keep stores the token of a session in a cookie.
-func (p *portal) keep(w http.ResponseWriter, name, token string) {
+// keepSession stores the token of a session in a cookie.
+func (p *portal) keepSession(w http.ResponseWriter, name, token string) {
 	p.setCookie(w, sessionCookie, token+"."+name, int(session.Absolute.Seconds()), http.SameSiteLaxMode)
 }
 
-// forget removes the session cookie from the browser.
-func (p *portal) forget(w http.ResponseWriter) {
+// clearSession removes the session cookie from the browser.
+func (p *portal) clearSession(w http.ResponseWriter) {
 	p.setCookie(w, sessionCookie, "", -1, http.SameSiteLaxMode)
 }
 
@@ -88,14 +88,14 @@ func browserOf(r *http.Request) string {
 	return string(runes[:min(len(runes), maxBrowser)])
 }
 
-// evenly is the interval of answers whose timing could reveal which accounts
+// answerInterval is the interval of answers whose timing could reveal which accounts
 // exist.
-const evenly = 500 * time.Millisecond
+const answerInterval = 500 * time.Millisecond
 
-// evenOut waits until a multiple of evenly has passed since start. An answer that
+// waitForInterval waits until a multiple of evenly has passed since start. An answer that
 // took a little longer then comes no later than any other.
-func (p *portal) evenOut(r *http.Request, start time.Time) {
-	p.pause(r.Context(), evenly-p.clock.Since(start)%evenly)
+func (p *portal) waitForInterval(r *http.Request, start time.Time) {
+	p.pause(r.Context(), answerInterval-p.clock.Since(start)%answerInterval)
 }
 
 // redirect sends the browser to another page of the portal with a GET. It is only

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/wording/language"
 )
 
-const pageEnter = "enter.html"
+const pageSignIn = "signin.html"
 
 // paramOrganization is the query parameter with the name of the Organization that
 // a person comes from. The page uses it only to show a support contact.
@@ -25,21 +25,21 @@ const paramOrganization = "organization"
 // doneSignedOut is the value of paramDone after a session was ended.
 const doneSignedOut = "signed-out"
 
-// enterTimeout limits the work on one sign-in form. An address can belong to
+// signInFormTimeout limits the work on one sign-in form. An address can belong to
 // several Accounts, each of which can take some seconds.
-const enterTimeout = 30 * time.Second
+const signInFormTimeout = 30 * time.Second
 
-func (p *portal) enterRoutes() map[string]route {
+func (p *portal) signInRoutes() map[string]route {
 	return map[string]route{
 		"/":             {get: p.showHome},
-		"/sign-in":      {get: p.showEnter, post: p.enter},
-		"/sign-in/code": {get: p.showCode, post: p.enterWithCode},
+		"/sign-in":      {get: p.showSignIn, post: p.answerSignIn},
+		"/sign-in/code": {get: p.showCode, post: p.answerSignInCode},
 		"/sign-out":     {get: p.showHome, post: p.signOut},
 	}
 }
 
-// enterPage is the sign-in form.
-type enterPage struct {
+// signInPage is the sign-in form.
+type signInPage struct {
 	Form     form
 	Problems []problem
 	// Wrong means that the sign-in failed.
@@ -55,7 +55,7 @@ type enterPage struct {
 }
 
 // Problem returns the text of a field's problem, or "".
-func (e enterPage) Problem(field string) string { return textOf(e.Problems, field) }
+func (e signInPage) Problem(field string) string { return textOf(e.Problems, field) }
 
 // help is the support contact of an Organization.
 type help struct{ Organization, Contact string }
@@ -91,7 +91,7 @@ func (p *portal) showHome(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (p *portal) showEnter(w http.ResponseWriter, r *http.Request) {
+func (p *portal) showSignIn(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
 	switch at, err := p.visitor(r); {
 	case err != nil:
@@ -99,11 +99,11 @@ func (p *portal) showEnter(w http.ResponseWriter, r *http.Request) {
 	case at.IsIn():
 		p.redirect(w, r, "/account?lang="+lang.String())
 	default:
-		p.showEnterForm(w, r, lang, http.StatusOK, enterPage{SignedOut: r.URL.Query().Get(paramDone) == doneSignedOut})
+		p.showSignInForm(w, r, lang, http.StatusOK, signInPage{SignedOut: r.URL.Query().Get(paramDone) == doneSignedOut})
 	}
 }
 
-func (p *portal) showEnterForm(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, page enterPage) {
+func (p *portal) showSignInForm(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, page signInPage) {
 	page.Base, page.Help = p.base, p.helpOf(r)
 	query := url.Values{paramLanguage: {lang.String()}}
 	if page.Help != nil {
@@ -116,12 +116,12 @@ func (p *portal) showEnterForm(w http.ResponseWriter, r *http.Request, lang lang
 	if page.Wrong || len(page.Problems) > 0 {
 		title = lang.Text("portal.invitation.check", map[string]string{"Title": title})
 	}
-	p.render(w, r, lang, status, pageEnter, title, page)
+	p.render(w, r, lang, status, pageSignIn, title, page)
 }
 
-// enter answers the sign-in form. A failed sign-in gets the same page after the
+// answerSignIn answers the sign-in form. A failed sign-in gets the same page after the
 // same time, for every cause.
-func (p *portal) enter(w http.ResponseWriter, r *http.Request) {
+func (p *portal) answerSignIn(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
 	f, status, refusal := readForm(w, r)
 	if status != 0 {
@@ -132,42 +132,42 @@ func (p *portal) enter(w http.ResponseWriter, r *http.Request) {
 	// slowly to choose how much of a step is left, and so measure what takes longer.
 	start := p.clock.Now()
 	if problems := f.signInProblems(lang); len(problems) > 0 {
-		p.showEnterForm(w, r, lang, http.StatusUnprocessableEntity, enterPage{Form: f, Problems: problems})
+		p.showSignInForm(w, r, lang, http.StatusUnprocessableEntity, signInPage{Form: f, Problems: problems})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), enterTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), signInFormTimeout)
 	defer cancel()
-	m, stage, err := p.letIn(w, r.WithContext(ctx), f, lang)
+	m, stage, err := p.authenticate(w, r.WithContext(ctx), f, lang)
 	switch {
 	case err == nil && m != nil:
 		p.redirect(w, r, pageAfter(m, stage)+"?lang="+lang.String())
 	case err == nil:
-		p.evenOut(r, start)
-		p.showEnterForm(w, r, lang, http.StatusUnprocessableEntity, enterPage{Form: f, Wrong: true})
+		p.waitForInterval(r, start)
+		p.showSignInForm(w, r, lang, http.StatusUnprocessableEntity, signInPage{Form: f, Wrong: true})
 	default:
-		problems := []problem{p.letDown(w, r, lang, "sign in", err)}
-		p.evenOut(r, start)
-		p.showEnterForm(w, r, lang, http.StatusServiceUnavailable, enterPage{Form: f, Problems: problems})
+		problems := []problem{p.logAndDescribe(w, r, lang, "sign in", err)}
+		p.waitForInterval(r, start)
+		p.showSignInForm(w, r, lang, http.StatusServiceUnavailable, signInPage{Form: f, Problems: problems})
 	}
 }
 
-// letIn begins the session of the Account with the typed password, and returns
+// authenticate begins the session of the Account with the typed password, and returns
 // the stage of the session. It returns nil if no Account matches. If several
-// Accounts share the address and the password, the oldest wins. letIn stops at
+// Accounts share the address and the password, the oldest wins. authenticate stops at
 // the first correct password, so that a sign-in counts against as few Accounts as
 // possible.
 //
-// letIn fails if passwords cannot be checked for any name. If only the password
+// authenticate fails if passwords cannot be checked for any name. If only the password
 // of one Account cannot be checked, a failure would reveal that this Account
 // exists. So that error is only logged.
-func (p *portal) letIn(w http.ResponseWriter, r *http.Request, f form, lang language.Tag) (*store.Member, session.Stage, error) {
+func (p *portal) authenticate(w http.ResponseWriter, r *http.Request, f form, lang language.Tag) (*store.Member, session.Stage, error) {
 	candidates, err := p.store.Candidates(r.Context(), f.SignInName)
 	if err != nil {
 		return nil, "", err
 	}
 	for _, m := range candidates {
 		right, err := p.store.TryPassword(r.Context(), m, f.signInPassword)
-		if _, hidden := errors.AsType[store.NotLookedAtError](err); hidden {
+		if _, hidden := errors.AsType[store.NotComparedError](err); hidden {
 			p.log.Error(errKind(err), "Failed to check a password")
 			continue
 		}
@@ -232,13 +232,13 @@ func (p *portal) signOut(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, lang, "sign out", err, unavailable)
 		return
 	}
-	p.forget(w)
+	p.clearSession(w)
 	p.redirect(w, r, "/sign-in?lang="+lang.String()+"&"+paramDone+"="+doneSignedOut)
 }
 
-// letDown logs a failure behind the portal, and returns the problem that the form
+// logAndDescribe logs a failure behind the portal, and returns the problem that the form
 // shows. It does not reveal whether the typed credentials are correct.
-func (p *portal) letDown(w http.ResponseWriter, r *http.Request, lang language.Tag, doing string, err error) problem {
+func (p *portal) logAndDescribe(w http.ResponseWriter, r *http.Request, lang language.Tag, doing string, err error) problem {
 	if r.Context().Err() == nil {
 		p.log.Error(errKind(err), "Failed to answer a request", "doing", doing)
 	}

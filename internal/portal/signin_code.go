@@ -28,9 +28,9 @@ type codePage struct {
 // Problem returns the text of a field's problem, or "".
 func (c codePage) Problem(field string) string { return textOf(c.Problems, field) }
 
-// halfway returns the session of a person who has given only the password. If
+// awaitingFactor returns the session of a person who has given only the password. If
 // there is no such session, it answers the request and returns nil.
-func (p *portal) halfway(w http.ResponseWriter, r *http.Request, lang language.Tag) *store.SignedIn {
+func (p *portal) awaitingFactor(w http.ResponseWriter, r *http.Request, lang language.Tag) *store.SignedIn {
 	at, err := p.visitor(r)
 	switch {
 	case err != nil:
@@ -48,7 +48,7 @@ func (p *portal) halfway(w http.ResponseWriter, r *http.Request, lang language.T
 
 func (p *portal) showCode(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
-	if at := p.halfway(w, r, lang); at != nil {
+	if at := p.awaitingFactor(w, r, lang); at != nil {
 		p.showCodeForm(w, r, lang, http.StatusOK, at)
 	}
 }
@@ -64,11 +64,11 @@ func (p *portal) showCodeForm(w http.ResponseWriter, r *http.Request, lang langu
 	})
 }
 
-// enterWithCode answers the form with the code of the second factor or a recovery
+// answerSignInCode answers the form with the code of the second factor or a recovery
 // code. A locked Account gets the same answer as a wrong code.
-func (p *portal) enterWithCode(w http.ResponseWriter, r *http.Request) {
+func (p *portal) answerSignInCode(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
-	at := p.halfway(w, r, lang)
+	at := p.awaitingFactor(w, r, lang)
 	if at == nil {
 		return
 	}
@@ -90,11 +90,11 @@ func (p *portal) enterWithCode(w http.ResponseWriter, r *http.Request) {
 	case err == nil && right:
 		p.redirect(w, r, "/account?lang="+lang.String())
 	case err == nil, errors.Is(err, store.ErrGone):
-		p.evenOut(r, start)
+		p.waitForInterval(r, start)
 		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, problem{fieldCode, lang.Text("portal.enter.code-wrong", nil)})
 	default:
-		failure := p.letDown(w, r, lang, "sign in with a second factor", err)
-		p.evenOut(r, start)
+		failure := p.logAndDescribe(w, r, lang, "sign in with a second factor", err)
+		p.waitForInterval(r, start)
 		p.showCodeForm(w, r, lang, http.StatusServiceUnavailable, at, failure)
 	}
 }

@@ -61,18 +61,18 @@ func anApp(t *testing.T) (w *world, secret string, recovery []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return anEntrance(t, entrant(t, "jane", withApp(secret, hashes...))...), secret, recovery
+	return worldWith(t, personWithPassword(t, "jane", withApp(secret, hashes...))...), secret, recovery
 }
 
 // halfway returns a browser that has given the password of jane-doe. She has a
 // passkey, and with a secret also an app.
 func (w *world) halfway(secret string) *browser {
 	w.T.Helper()
-	for _, obj := range entrant(w.T, "jane-doe", withApp(secret), withPasskey) {
+	for _, obj := range personWithPassword(w.T, "jane-doe", withApp(secret), withPasskey) {
 		w.Must(w.Client.Create(context.Background(), obj))
 	}
 	b := w.atOnce().browser()
-	b.signIn("jane-doe", good)
+	b.signIn("jane-doe", validPassword)
 	return b
 }
 
@@ -91,7 +91,7 @@ func wrongFor(right string) string {
 func TestTheSecondFactorIsAskedForAfterThePassword(t *testing.T) {
 	w, secret, _ := anApp(t)
 	b := w.browser()
-	expectTo(t, b.signIn("jane", good), codePath)
+	expectTo(t, b.signIn("jane", validPassword), codePath)
 	halfway := *b
 	// The password alone allows nothing.
 	if b.isIn() {
@@ -123,30 +123,30 @@ func TestThePageForTheSecondFactorIsForThoseAlone(t *testing.T) {
 	b := w.browser()
 	expectTo(t, b.visit(codePath), "/sign-in?lang=en")
 	expectTo(t, b.code(w.appCode(secret)), "/sign-in?lang=en")
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	w.Clock.Step(session.Halfway - time.Second)
 	expect(t, b.visit(codePath), 200)
 	w.Clock.Step(time.Second)
 	expectTo(t, b.visit(codePath), "/sign-in?lang=en")
 	expectTo(t, b.code(w.appCode(secret)), "/sign-in?lang=en")
 	// A person who gives up is signed out.
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	left := *b
 	expectTo(t, b.fill("/sign-out?lang=en", nil), "/sign-in?lang=en&done=signed-out")
 	expectTo(t, left.code(w.appCode(secret)), "/sign-in?lang=en")
 	// Without a second factor, the person signs in with the password alone.
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	w.alterJane(withApp(""))
 	expectTo(t, b.visit(codePath), "/sign-in?lang=en")
-	expectTo(t, b.signIn("jane", good), "/account?lang=en")
+	expectTo(t, b.signIn("jane", validPassword), "/account?lang=en")
 }
 
 func TestACodeWorksOnceAtAnyPortal(t *testing.T) {
 	w, secret, _ := anApp(t)
 	here, there := w.browser(), w.browser()
 	there.handler = w.build().handler
-	here.signIn("jane", good)
-	there.signIn("jane", good)
+	here.signIn("jane", validPassword)
+	there.signIn("jane", validPassword)
 	code := w.appCode(secret)
 	expectTo(t, here.code(code), "/account?lang=en")
 	expect(t, there.code(code), 422, wrongCode)
@@ -159,12 +159,12 @@ func TestARecoveryCodeWorksOnce(t *testing.T) {
 	w, _, recovery := anApp(t)
 	b := w.browser()
 	for i, code := range recovery[:2] {
-		b.signIn("jane", good)
+		b.signIn("jane", validPassword)
 		expectTo(t, b.code(code), "/account?lang=en&done=recovery-code")
 		if left := len(w.credentials("jane").RecoveryCodes); !b.isIn() || left != len(recovery)-1-i {
 			t.Errorf("signed in: %t, with %d codes left", b.isIn(), left)
 		}
-		b.signIn("jane", good)
+		b.signIn("jane", validPassword)
 		expect(t, b.code(code), 422, wrongCode)
 	}
 }
@@ -173,12 +173,12 @@ func TestCodesHaveALimitOfTheirOwn(t *testing.T) {
 	w, secret, recovery := anApp(t)
 	b := w.browser()
 	w.guess(4)
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	wrong := wrongFor(w.appCode(secret))
 	last := b.code(wrong)
 	for range 3 {
 		// The correct password gives no new attempts for codes.
-		expectTo(t, b.signIn("jane", good), codePath)
+		expectTo(t, b.signIn("jane", validPassword), codePath)
 		expectSame(t, b.code(wrong), last)
 	}
 	inFlight := *b
@@ -187,19 +187,19 @@ func TestCodesHaveALimitOfTheirOwn(t *testing.T) {
 	// another.
 	expectTo(t, inFlight.code(w.appCode(secret)), "/sign-in?lang=en")
 	expectTo(t, inFlight.code(recovery[0]), "/sign-in?lang=en")
-	expect(t, b.signIn("jane", good), 422, refused)
+	expect(t, b.signIn("jane", validPassword), 422, refused)
 	if s := w.Account("jane").Status.SignIn; s.CodeFailures != 5 || len(w.credentials("jane").RecoveryCodes) != 10 {
 		t.Errorf("%+v, %d recovery codes", s, len(w.credentials("jane").RecoveryCodes))
 	}
 	w.Clock.Step(15 * time.Minute)
-	expectTo(t, b.signIn("jane", good), codePath)
+	expectTo(t, b.signIn("jane", validPassword), codePath)
 	expectTo(t, b.code(w.appCode(secret)), "/account?lang=en")
 }
 
 func TestTheLastCodeThatMayBeTriedCanBeRight(t *testing.T) {
 	w, secret, _ := anApp(t)
 	b := w.browser()
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	for range 4 {
 		expect(t, b.code(wrongFor(w.appCode(secret))), 422, wrongCode)
 	}
@@ -247,7 +247,7 @@ func TestARightCodeThatComesTooLateReadsLikeAWrongOne(t *testing.T) {
 			t.Run(name+" before the code is "+before, func(t *testing.T) {
 				w, secret, _ := anApp(t)
 				b := w.browser()
-				b.signIn("jane", good)
+				b.signIn("jane", validPassword)
 				want := b.code(wrongFor(w.appCode(secret)))
 				expect(t, want, 422, wrongCode)
 				meanwhile, funcs := once(func() { tc.meanwhile(w) }), interceptor.Funcs{}
@@ -277,19 +277,19 @@ func TestWhoHasAPasskeyAloneIsAskedForIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := anEntrance(t, entrant(t, "jane", withApp("", hashes...), withPasskey)...)
+	w := worldWith(t, personWithPassword(t, "jane", withApp("", hashes...), withPasskey)...)
 	b := w.browser()
-	expectTo(t, b.signIn("jane", good), codePath)
+	expectTo(t, b.signIn("jane", validPassword), codePath)
 	expect(t, b.visit(codePath), 200, "Continue with your passkey.", "one of your recovery codes", `id="passkey-sign-in"`, "!Enter the code your authenticator app shows")
 	expect(t, b.code("000000"), 422, wrongCode)
-	both := anEntrance(t).halfway("AAAA").visit(codePath)
+	both := worldWith(t).halfway("AAAA").visit(codePath)
 	expect(t, both, 200, "!Continue with your passkey.", `id="passkey-sign-in"`, "Enter the code your authenticator app shows")
 }
 
 func TestWhenTheCodeCannotBeLookedAtItIsNotUsedUp(t *testing.T) {
 	w, secret, _ := anApp(t)
 	b := w.browser()
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	w.interfere(interceptor.Funcs{Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error {
 		return storetest.ErrDown
 	}})
@@ -305,7 +305,7 @@ func TestAnswersAboutCodesAreHeldBack(t *testing.T) {
 	paused := 0
 	w.config.Pause = func(context.Context, time.Duration) { paused++ }
 	b := w.build().browser()
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	b.code(wrongFor(w.appCode(secret)))
 	if paused != 1 {
 		t.Errorf("%d pauses", paused)

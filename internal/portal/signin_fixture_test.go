@@ -24,9 +24,9 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// entrant returns the objects of a person who can sign in, with the password good
+// personWithPassword returns the objects of a person who can sign in, with the password good
 // and the address jane.doe@example.com.
-func entrant(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
+func personWithPassword(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
 	a := &accountsv1.Account{
 		ObjectMeta: metav1.ObjectMeta{
@@ -38,7 +38,7 @@ func entrant(t *testing.T, name string, changes ...func(*accountsv1.Account, *ac
 			InvitationRef: accountsv1.InvitationReference{Namespace: storetest.Home, Name: accountsv1.CatalogueName(name), UID: "another's"},
 		},
 	}
-	c := &account.Credentials{Password: "hash of " + good, Settled: "another's", PasswordTime: storetest.Start.Add(-time.Hour)}
+	c := &account.Credentials{Password: "hash of " + validPassword, FinalInvitation: "another's", PasswordTime: storetest.Start.Add(-time.Hour)}
 	for _, change := range changes {
 		change(a, c)
 	}
@@ -61,8 +61,8 @@ func belongs(name string, org *accountsv1.Organization) []client.Object {
 	}}
 }
 
-// anEntrance is a world with these objects, whose answers are not held back.
-func anEntrance(t *testing.T, objects ...client.Object) *world {
+// worldWith is a world with these objects, whose answers are not held back.
+func worldWith(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	return aWorldWithoutPages(t, objects...).atOnce()
 }
@@ -110,7 +110,7 @@ func (b *browser) fill(target string, fields url.Values) *httptest.ResponseRecor
 	return b.send(formRequest(target, fields.Encode()))
 }
 
-// signIn signs in on the sign-in page.
+// signInOnInvitation signs in on the sign-in page.
 func (b *browser) signIn(name, password string) *httptest.ResponseRecorder {
 	b.T.Helper()
 	return b.fill("/sign-in?lang=en", signInForm(name, password))

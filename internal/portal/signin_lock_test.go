@@ -33,7 +33,7 @@ func (w *world) guess(times int) {
 }
 
 func TestTheLock(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
+	w := worldWith(t, personWithPassword(t, "jane")...)
 	looked := 0
 	w.config.Hasher = watched{storetest.PlainHasher{}, func(hash string) {
 		if hash != "" {
@@ -47,10 +47,10 @@ func TestTheLock(t *testing.T) {
 		// The correct password gets the same answer as a wrong one, and is not
 		// checked.
 		looked = 0
-		expectSame(t, w.browser().signIn("jane", good), unlocked)
+		expectSame(t, w.browser().signIn("jane", validPassword), unlocked)
 		w.Clock.Step(minutes*time.Minute - time.Second)
 		before := w.Account("jane").ResourceVersion
-		expectSame(t, w.browser().signIn("jane", good), unlocked)
+		expectSame(t, w.browser().signIn("jane", validPassword), unlocked)
 		if looked != 0 || w.Account("jane").ResourceVersion != before {
 			t.Errorf("lock %d: %d passwords were checked", lock, looked)
 		}
@@ -59,48 +59,50 @@ func TestTheLock(t *testing.T) {
 	}
 	w.Clock.Step(2 * time.Hour)
 	b := w.browser()
-	expectTo(t, b.signIn("jane", good), "/account?lang=en")
+	expectTo(t, b.signIn("jane", validPassword), "/account?lang=en")
 	if s := w.Account("jane").Status.SignIn; !b.isIn() || s.Failures != 0 || s.Locks != 0 || s.FailureTime != nil {
 		t.Errorf("after the correct password: %+v", s)
 	}
 }
 
-// TestACrowdAtTheDoorLocksNobodyOut tries the correct password ten times. Each
+// TestABusyPortalLocksNoAccount tries the correct password ten times. Each
 // time it is refused because there is no capacity to check it.
-func TestACrowdAtTheDoorLocksNobodyOut(t *testing.T) {
-	confirm := url.Values{fieldCurrentPassword: {good}}
+func TestABusyPortalLocksNoAccount(t *testing.T) {
+	confirm := url.Values{fieldCurrentPassword: {validPassword}}
 	for name, tc := range map[string]struct {
 		hasher store.Hasher
-		send   func(a *agent) *httptest.ResponseRecorder
+		send   func(a *cookieBrowser) *httptest.ResponseRecorder
 		to     string
 	}{
 		"a sign-in": {
 			storetest.PlainHasher{Err: account.ErrBusy},
-			func(a *agent) *httptest.ResponseRecorder { return a.fill("/sign-in?lang=en", signInForm(mara, good)) },
+			func(a *cookieBrowser) *httptest.ResponseRecorder {
+				return a.fill("/sign-in?lang=en", signInForm(mara, validPassword))
+			},
 			"/account?lang=en",
 		},
 		"a change of the password": {
 			storetest.PlainHasher{Err: account.ErrBusy},
-			func(a *agent) *httptest.ResponseRecorder {
+			func(a *cookieBrowser) *httptest.ResponseRecorder {
 				return a.fill("/account/password", toAnother())
 			},
 			"/account?lang=en&done=password",
 		},
 		"a new password that cannot be hashed": {
 			fullHasher{},
-			func(a *agent) *httptest.ResponseRecorder {
+			func(a *cookieBrowser) *httptest.ResponseRecorder {
 				return a.fill("/account/password", toAnother())
 			},
 			"/account?lang=en&done=password",
 		},
 		"a confirmation of a change of second factors": {
 			storetest.PlainHasher{Err: account.ErrBusy},
-			func(a *agent) *httptest.ResponseRecorder { return a.fill(pathFactors+"/app", confirm) },
+			func(a *cookieBrowser) *httptest.ResponseRecorder { return a.fill(pathFactors+"/app", confirm) },
 			pathFactors + "/app?lang=en",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := aKeepersWorld(t)
+			w := worldWithMaraAndOtto(t)
 			a := w.seated(mara, session.StageSignedIn, session.Fresh)
 			w.config.Hasher = tc.hasher
 			a.handler = w.portals(1)[0]
@@ -117,14 +119,14 @@ func TestACrowdAtTheDoorLocksNobodyOut(t *testing.T) {
 }
 
 func TestTheRightPasswordForgetsTheWrongOnes(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
+	w := worldWith(t, personWithPassword(t, "jane")...)
 	there := w.browser()
-	there.signIn("jane", good)
+	there.signIn("jane", validPassword)
 	w.Clock.Step(time.Minute)
 	for range 3 {
 		w.guess(4)
 		b := w.browser()
-		expectTo(t, b.signIn("jane", good), "/account?lang=en")
+		expectTo(t, b.signIn("jane", validPassword), "/account?lang=en")
 		if !b.isIn() {
 			t.Error("the fifth attempt is correct but does not sign in")
 		}
@@ -146,25 +148,25 @@ func TestTheStrictestOrganizationSaysWhenAnAccountIsLocked(t *testing.T) {
 		"of one for another address": {"strict-people/jane=john@example.org,lenient-people/jane", 7},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := anEntrance(t, all(belongs("jane", strict), belongs("jane", lenient), entrant(t, "jane", func(a *accountsv1.Account, _ *account.Credentials) {
+			w := worldWith(t, all(belongs("jane", strict), belongs("jane", lenient), personWithPassword(t, "jane", func(a *accountsv1.Account, _ *account.Credentials) {
 				a.Annotations[accountsv1.MembershipsAnnotation] = tc.record
 			}))...)
 			w.guess(tc.most - 1)
-			expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
+			expectTo(t, w.browser().signIn("jane", validPassword), "/account?lang=en")
 			w.guess(tc.most)
-			expect(t, w.browser().signIn("jane", good), 422, refused)
+			expect(t, w.browser().signIn("jane", validPassword), 422, refused)
 			w.Clock.Step(15 * time.Minute)
-			expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
+			expectTo(t, w.browser().signIn("jane", validPassword), "/account?lang=en")
 		})
 	}
 }
 
-// TestOfManyGuessesAtManyPortalsFiveAreLookedAt guesses at two portals, and at a
+// TestFiveGuessesAreCheckedAcrossPortals guesses at two portals, and at a
 // third one that starts in the middle, all at once.
-func TestOfManyGuessesAtManyPortalsFiveAreLookedAt(t *testing.T) {
+func TestFiveGuessesAreCheckedAcrossPortals(t *testing.T) {
 	const guesses = 200
 	var looked, total, written atomic.Int32
-	w := aWorldWithoutPages(t, entrant(t, "jane")...)
+	w := aWorldWithoutPages(t, personWithPassword(t, "jane")...)
 	w.config.Pause = func(context.Context, time.Duration) {}
 	w.config.Hasher = watched{storetest.PlainHasher{}, func(hash string) {
 		total.Add(1)
@@ -198,10 +200,10 @@ func TestOfManyGuessesAtManyPortalsFiveAreLookedAt(t *testing.T) {
 	if looked.Load() != 5 || total.Load() != guesses || written.Load() > 6 {
 		t.Errorf("%d of %d passwords were checked, and the status was written %d times", looked.Load(), total.Load(), written.Load())
 	}
-	expect(t, w.browser().signIn("jane", good), 422, refused)
+	expect(t, w.browser().signIn("jane", validPassword), 422, refused)
 	if looked.Load() != 5 {
 		t.Error("the correct password was checked during the lock")
 	}
 	w.Clock.Step(15 * time.Minute)
-	expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
+	expectTo(t, w.browser().signIn("jane", validPassword), "/account?lang=en")
 }

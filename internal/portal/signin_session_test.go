@@ -21,12 +21,12 @@ import (
 )
 
 func TestSigningInGivesAnotherCookieAndTheOldOneIsDead(t *testing.T) {
-	w := anEntrance(t, all(entrant(t, "jane"), entrant(t, "john"))...)
+	w := worldWith(t, all(personWithPassword(t, "jane"), personWithPassword(t, "john"))...)
 	b := w.browser()
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	for _, next := range []string{"jane", "john"} {
 		old := *b
-		expectTo(t, b.signIn(next, good), "/account?lang=en")
+		expectTo(t, b.signIn(next, validPassword), "/account?lang=en")
 		switch {
 		case b.cookie.Value == old.cookie.Value:
 			t.Errorf("%s got the earlier cookie", next)
@@ -41,10 +41,10 @@ func TestSigningInGivesAnotherCookieAndTheOldOneIsDead(t *testing.T) {
 	}
 }
 
-func TestACookieThatSomebodyPlantsIsNeverAdopted(t *testing.T) {
-	w := anEntrance(t, all(entrant(t, "jane"), entrant(t, "mallory"))...)
+func TestAPlantedCookieIsNeverAdopted(t *testing.T) {
+	w := worldWith(t, all(personWithPassword(t, "jane"), personWithPassword(t, "mallory"))...)
 	mallory := w.browser()
-	mallory.signIn("mallory", good)
+	mallory.signIn("mallory", validPassword)
 	token, _, _ := strings.Cut(mallory.cookie.Value, ".")
 	for name, planted := range map[string]string{
 		"an invented token":                    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.jane",
@@ -62,7 +62,7 @@ func TestACookieThatSomebodyPlantsIsNeverAdopted(t *testing.T) {
 			if strings.HasSuffix(planted, ".jane") && b.isIn() {
 				t.Error("it signs in before the victim does")
 			}
-			expectTo(t, b.signIn("jane", good), "/account?lang=en")
+			expectTo(t, b.signIn("jane", validPassword), "/account?lang=en")
 			attacker := w.browser()
 			attacker.cookie = &http.Cookie{Name: hostPrefix + sessionCookie, Value: planted}
 			if b.cookie.Value == planted || attacker.isIn() {
@@ -77,12 +77,12 @@ func TestWhatTheCookieIsLike(t *testing.T) {
 		"https://usher.example.com": "__Host-usher-session=; Path=/; Max-Age=43200; HttpOnly; Secure; SameSite=Lax",
 		"http://localhost:8080":     "usher-session=; Path=/; Max-Age=43200; HttpOnly; SameSite=Lax",
 	} {
-		w := aWorldWithoutPages(t, entrant(t, "jane")...)
+		w := aWorldWithoutPages(t, personWithPassword(t, "jane")...)
 		var err error
 		w.config.BaseURL, err = url.Parse(base)
 		w.Must(err)
 		b := w.build().browser()
-		got := b.signIn("jane", good).Header().Get("Set-Cookie")
+		got := b.signIn("jane", validPassword).Header().Get("Set-Cookie")
 		if value := b.cookie.Value; strings.Replace(got, value, "", 1) != want || len(value) < 43 {
 			t.Errorf("%s sets %q", base, got)
 		}
@@ -110,9 +110,9 @@ func TestHowLongASessionLasts(t *testing.T) {
 		"a little less than twelve hours":           {every: 10 * time.Minute, times: 71, then: 10*time.Minute - time.Second, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := anEntrance(t, entrant(t, "jane")...)
+			w := worldWith(t, personWithPassword(t, "jane")...)
 			b := w.browser()
-			b.signIn("jane", good)
+			b.signIn("jane", validPassword)
 			for range tc.times {
 				w.Clock.Step(tc.every)
 				if !b.isIn() {
@@ -128,12 +128,12 @@ func TestHowLongASessionLasts(t *testing.T) {
 }
 
 func TestAnAccountHasTwentySessionsAtMost(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
+	w := worldWith(t, personWithPassword(t, "jane")...)
 	var browsers []*browser
 	for range session.Most + 2 {
 		w.Clock.Step(time.Second)
 		browsers = append(browsers, w.browser())
-		browsers[len(browsers)-1].signIn("jane", good)
+		browsers[len(browsers)-1].signIn("jane", validPassword)
 	}
 	for i, b := range browsers {
 		if b.isIn() != (i >= 2) {
@@ -143,10 +143,10 @@ func TestAnAccountHasTwentySessionsAtMost(t *testing.T) {
 }
 
 func TestSigningOut(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
+	w := worldWith(t, personWithPassword(t, "jane")...)
 	here, there := w.browser(), w.browser()
-	here.signIn("jane", good)
-	there.signIn("jane", good)
+	here.signIn("jane", validPassword)
+	there.signIn("jane", validPassword)
 	copied := *here
 	expectTo(t, here.fill("/sign-out?lang=de", nil), "/sign-in?lang=de&done=signed-out")
 	if here.cookie != nil || copied.isIn() || !there.isIn() {
@@ -171,10 +171,10 @@ func TestSigningOut(t *testing.T) {
 	}
 }
 
-func TestWhoeverCannotBeSignedOutIsNotToldSo(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
+func TestAFailedSignOutIsReported(t *testing.T) {
+	w := worldWith(t, personWithPassword(t, "jane")...)
 	b := w.browser()
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	w.interfere(interceptor.Funcs{Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error {
 		return storetest.ErrDown
 	}})
@@ -186,9 +186,9 @@ func TestWhoeverCannotBeSignedOutIsNotToldSo(t *testing.T) {
 }
 
 func TestARestoredAccountKeepsItsPasswordAndNoSession(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
+	w := worldWith(t, personWithPassword(t, "jane")...)
 	b := w.browser()
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	restored := w.Account("jane")
 	w.Must(w.Client.Delete(context.Background(), w.Account("jane")))
 	restored.ResourceVersion = ""
@@ -196,7 +196,7 @@ func TestARestoredAccountKeepsItsPasswordAndNoSession(t *testing.T) {
 	if b.isIn() {
 		t.Error("a session from before the restore still works")
 	}
-	expectTo(t, b.signIn("jane", good), "/account?lang=en")
+	expectTo(t, b.signIn("jane", validPassword), "/account?lang=en")
 	if !b.isIn() || len(w.credentials("jane").Sessions) != 1 || w.credentials("jane").UID != string(w.Account("jane").UID) {
 		t.Errorf("credentials %+v", w.credentials("jane"))
 	}
@@ -215,9 +215,9 @@ func TestASessionEndsWithTheAccount(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := anEntrance(t, entrant(t, "jane")...)
+			w := worldWith(t, personWithPassword(t, "jane")...)
 			b := w.browser()
-			b.signIn("jane", good)
+			b.signIn("jane", validPassword)
 			w.Clock.Step(time.Minute)
 			change(w)
 			if b.isIn() {

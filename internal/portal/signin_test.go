@@ -26,7 +26,7 @@ import (
 )
 
 func TestWhatOneCanSignInWith(t *testing.T) {
-	objects := all(entrant(t, "jane"), entrant(t, "john.acme", func(a *accountsv1.Account, _ *account.Credentials) {
+	objects := all(personWithPassword(t, "jane"), personWithPassword(t, "john.acme", func(a *accountsv1.Account, _ *account.Credentials) {
 		a.Spec.Email = "john@example.org"
 	}))
 	for typed, name := range map[string]string{
@@ -34,9 +34,9 @@ func TestWhatOneCanSignInWith(t *testing.T) {
 		"jane.doe@example.com": "jane", "JANE.DOE@EXAMPLE.COM": "jane", " john@Example.org ": "john.acme",
 	} {
 		t.Run(typed, func(t *testing.T) {
-			b := anEntrance(t, objects...).browser()
+			b := worldWith(t, objects...).browser()
 			b.agent = "Testing/1.0"
-			expectTo(t, b.signIn(typed, good), "/account?lang=en")
+			expectTo(t, b.signIn(typed, validPassword), "/account?lang=en")
 			if !b.isIn() {
 				t.Error("the browser is not signed in")
 			}
@@ -53,8 +53,8 @@ func TestWhatOneCanSignInWith(t *testing.T) {
 
 func TestWhatOneCannotSignInWith(t *testing.T) {
 	for _, typed := range []string{"john.acme", "john", "jane/acme", "john/acme/", "-", "jane.doe@example.co", "../jane", "jane\x00", "john@example.org/acme"} {
-		w := anEntrance(t, all(entrant(t, "jane"), entrant(t, "john.acme"))...)
-		expect(t, w.browser().signIn(typed, good), 422, refused)
+		w := worldWith(t, all(personWithPassword(t, "jane"), personWithPassword(t, "john.acme"))...)
+		expect(t, w.browser().signIn(typed, validPassword), 422, refused)
 	}
 }
 
@@ -69,23 +69,23 @@ func TestOfSeveralAccountsWithOneAddressTheOldestIsTaken(t *testing.T) {
 		counted map[string]int32
 	}{
 		"with one password": {
-			objects: all(entrant(t, "ann", younger), entrant(t, "zoe")),
+			objects: all(personWithPassword(t, "ann", younger), personWithPassword(t, "zoe")),
 			want:    "zoe", counted: map[string]int32{"ann": 0, "zoe": 0},
 		},
 		"with the password of one": {
-			objects: all(entrant(t, "ann", younger), entrant(t, "zoe", other)),
+			objects: all(personWithPassword(t, "ann", younger), personWithPassword(t, "zoe", other)),
 			want:    "ann", counted: map[string]int32{"ann": 0, "zoe": 1},
 		},
 		"with one disabled": {
-			objects: all(entrant(t, "ann", younger), entrant(t, "zoe", func(a *accountsv1.Account, _ *account.Credentials) {
+			objects: all(personWithPassword(t, "ann", younger), personWithPassword(t, "zoe", func(a *accountsv1.Account, _ *account.Credentials) {
 				a.Spec.State = accountsv1.AccountSwitchDisabled
 			})),
 			want: "ann", counted: map[string]int32{"ann": 0, "zoe": 0},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := anEntrance(t, tc.objects...)
-			expectTo(t, w.browser().signIn("jane.doe@example.com", good), "/account?lang=en")
+			w := worldWith(t, tc.objects...)
+			expectTo(t, w.browser().signIn("jane.doe@example.com", validPassword), "/account?lang=en")
 			for _, name := range []string{"ann", "zoe"} {
 				if in := len(w.credentials(name).Sessions) == 1; in != (name == tc.want) {
 					t.Errorf("%s is signed in: %t", name, in)
@@ -99,7 +99,7 @@ func TestOfSeveralAccountsWithOneAddressTheOldestIsTaken(t *testing.T) {
 }
 
 func TestEveryAccountOfAnAddressIsCounted(t *testing.T) {
-	w := anEntrance(t, all(entrant(t, "ann"), entrant(t, "zoe"))...)
+	w := worldWith(t, all(personWithPassword(t, "ann"), personWithPassword(t, "zoe"))...)
 	expect(t, w.browser().signIn("jane.doe@example.com", "wrong"), 422, refused)
 	for _, name := range []string{"ann", "zoe"} {
 		if counted := w.Account(name).Status.SignIn.Failures; counted != 1 {
@@ -117,7 +117,9 @@ func strangers(t *testing.T) map[string]*world {
 		creds = account.Credentials
 	)
 	now := metav1.NewTime(storetest.Start)
-	jane := func(change func(*acct, *creds)) *world { return aWorldWithoutPages(t, entrant(t, "jane", change)...) }
+	jane := func(change func(*acct, *creds)) *world {
+		return aWorldWithoutPages(t, personWithPassword(t, "jane", change)...)
+	}
 	all := map[string]*world{
 		"there is no account":                 aWorldWithoutPages(t),
 		"the account has another password":    jane(func(_ *acct, c *creds) { c.Password = "hash of another" }),
@@ -125,10 +127,10 @@ func strangers(t *testing.T) map[string]*world {
 		"the account is locked":               jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now} }),
 		"wrong codes have locked the account": jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{CodeFailures: 5, FailureTime: &now} }),
 		"the account is half-made":            jane(func(a *acct, _ *creds) { a.Annotations = nil }),
-		"the password is not settled":         jane(func(_ *acct, c *creds) { c.Settled = "" }),
+		"the password is not settled":         jane(func(_ *acct, c *creds) { c.FinalInvitation = "" }),
 		"there is no password":                jane(func(_ *acct, c *creds) { c.Password = "" }),
 		"the account is being deleted":        jane(func(a *acct, _ *creds) { a.DeletionTimestamp, a.Finalizers = &now, []string{"example.com/keep"} }),
-		"the account has no secret":           aWorldWithoutPages(t, entrant(t, "jane")[:1]...),
+		"the account has no secret":           aWorldWithoutPages(t, personWithPassword(t, "jane")[:1]...),
 		"the credentials are damaged":         jane(func(*acct, *creds) {}),
 	}
 	damaged := all["the credentials are damaged"]
@@ -164,19 +166,19 @@ func strangers(t *testing.T) map[string]*world {
 	return all
 }
 
-func TestWhoeverIsNotLetInReadsTheSame(t *testing.T) {
+func TestEveryFailedSignInGetsTheSamePage(t *testing.T) {
 	for typed, passwords := range map[string]int{"jane": 1, "jane.doe@example.com": store.HashesPerAddress} {
-		unknown := anEntrance(t).browser().signIn(typed, good)
+		unknown := worldWith(t).browser().signIn(typed, validPassword)
 		expect(t, unknown, 422, refused, "After several failed attempts, an account is temporarily locked.",
-			"You can confirm your e-mail address and choose a new password.", `href="/reset?lang=en"`, `value="`+typed+`"`, "!"+good)
+			"You can confirm your e-mail address and choose a new password.", `href="/reset?lang=en"`, `value="`+typed+`"`, "!"+validPassword)
 		for name, w := range strangers(t) {
 			t.Run(name+", as "+typed, func(t *testing.T) {
 				looked, paused := 0, []time.Duration{}
 				w.config.Hasher = watched{w.config.Hasher, func(string) { looked++ }}
 				w.config.Pause = func(_ context.Context, d time.Duration) { paused = append(paused, d) }
-				got := w.build().browser().signIn(typed, good)
+				got := w.build().browser().signIn(typed, validPassword)
 				expectSame(t, got, unknown)
-				if looked != passwords || !slices.Equal(paused, []time.Duration{evenly}) {
+				if looked != passwords || !slices.Equal(paused, []time.Duration{answerInterval}) {
 					t.Errorf("%d hashes, pauses %s", looked, paused)
 				}
 			})
@@ -185,16 +187,16 @@ func TestWhoeverIsNotLetInReadsTheSame(t *testing.T) {
 }
 
 func TestWhatIsMissingIsSaidAndNotCounted(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
-	w.config.Writer = nobodyWrites{t: t}
+	w := worldWith(t, personWithPassword(t, "jane")...)
+	w.config.Writer = failOnWrite{t: t}
 	w.config.Hasher = watched{storetest.PlainHasher{}, func(string) { t.Error("a password was checked") }}
 	w.build()
 	expect(t, w.browser().signIn(" ", ""), 422, "Enter your user name or email address.", "Enter the password of your account.", "!"+refused)
 	expect(t, w.browser().signIn("jane", ""), 422, "Enter the password of your account.", `value="jane"`)
-	expect(t, w.browser().fill("/sign-in?sign-in-name=jane&sign-in-password="+url.QueryEscape(good), nil), 422, "Enter your user name")
+	expect(t, w.browser().fill("/sign-in?sign-in-name=jane&sign-in-password="+url.QueryEscape(validPassword), nil), 422, "Enter your user name")
 }
 
-func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
+func TestABackendFailureRevealsNoAccount(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*world)
 		text   string
@@ -203,27 +205,27 @@ func TestWhenSomethingBehindFailsNobodyIsToldWho(t *testing.T) {
 		"nothing can be read":       {func(w *world) { w.config.Live = unreadableReader{} }, "We couldn't finish just now."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, paused := aWorldWithoutPages(t, entrant(t, "jane")...), 0
+			w, paused := aWorldWithoutPages(t, personWithPassword(t, "jane")...), 0
 			w.config.Pause = func(context.Context, time.Duration) { paused++ }
 			tc.change(w)
 			w.build()
-			known := w.browser().signIn("jane", good)
-			expect(t, known, 503, tc.text, `value="jane"`, "!"+good, "!"+refused)
+			known := w.browser().signIn("jane", validPassword)
+			expect(t, known, 503, tc.text, `value="jane"`, "!"+validPassword, "!"+refused)
 			if known.Header().Get("Retry-After") == "" || paused != 1 || len(known.Result().Cookies()) > 0 {
 				t.Errorf("headers %v, %d pauses", known.Header(), paused)
 			}
 			unknown := aWorldWithoutPages(t)
 			unknown.config.Pause = w.config.Pause
 			tc.change(unknown)
-			expectSame(t, known, unknown.build().browser().signIn("jane", good))
+			expectSame(t, known, unknown.build().browser().signIn("jane", validPassword))
 		})
 	}
 }
 
-// TestWhatFailsForOneAccountAloneTellsNobodyThatItExists signs in as jane and as
+// TestAFailureOfOneAccountDoesNotRevealIt signs in as jane and as
 // an unknown user in both orders, because an answer must not depend on the one
 // before it either.
-func TestWhatFailsForOneAccountAloneTellsNobodyThatItExists(t *testing.T) {
+func TestAFailureOfOneAccountDoesNotRevealIt(t *testing.T) {
 	noStatus := interceptor.Funcs{SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
 		return apierrors.NewInternalError(storetest.ErrDown)
 	}}
@@ -233,10 +235,10 @@ func TestWhatFailsForOneAccountAloneTellsNobodyThatItExists(t *testing.T) {
 		log   string
 	}{
 		"the API server accepts reads but no writes": {func() *world {
-			return anEntrance(t, entrant(t, "jane")...).interfere(noStatus)
+			return worldWith(t, personWithPassword(t, "jane")...).interfere(noStatus)
 		}, "API server returned InternalError"},
 		"her hash is damaged": {func() *world {
-			w := anEntrance(t, entrant(t, "jane", damaged)...)
+			w := worldWith(t, personWithPassword(t, "jane", damaged)...)
 			w.config.Hasher = account.NewHasher(1, time.Minute)
 			return w.build()
 		}, "a stored password cannot be read"},
@@ -246,9 +248,9 @@ func TestWhatFailsForOneAccountAloneTellsNobodyThatItExists(t *testing.T) {
 				w := tc.world()
 				nobody := strings.Replace(typed, "jane", "zoe", 1)
 				for _, asked := range []string{typed, nobody, typed} {
-					got := w.browser().signIn(asked, good)
+					got := w.browser().signIn(asked, validPassword)
 					expect(t, got, 422, refused)
-					want := anEntrance(t).browser().signIn(asked, good)
+					want := worldWith(t).browser().signIn(asked, validPassword)
 					expectSame(t, got, want)
 				}
 				if sessions := w.credentials("jane").Sessions; len(sessions) > 0 {
@@ -264,7 +266,7 @@ func TestWhatFailsForOneAccountAloneTellsNobodyThatItExists(t *testing.T) {
 
 func TestWhereTheFailuresCannotBeForgottenTheSessionHasBegun(t *testing.T) {
 	writes := 0
-	w := anEntrance(t, entrant(t, "jane")...).interfere(interceptor.Funcs{
+	w := worldWith(t, personWithPassword(t, "jane")...).interfere(interceptor.Funcs{
 		SubResourceUpdate: func(ctx context.Context, c client.Client, name string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
 			if writes++; writes == 2 {
 				return storetest.ErrDown
@@ -273,22 +275,22 @@ func TestWhereTheFailuresCannotBeForgottenTheSessionHasBegun(t *testing.T) {
 		},
 	})
 	b := w.browser()
-	expect(t, b.signIn("jane", good), 503, "We couldn't finish just now.")
+	expect(t, b.signIn("jane", validPassword), 503, "We couldn't finish just now.")
 	if !b.isIn() {
 		t.Error("the browser is not signed in")
 	}
-	expectTo(t, b.signIn("jane", good), "/account?lang=en")
+	expectTo(t, b.signIn("jane", validPassword), "/account?lang=en")
 	if sessions, s := w.credentials("jane").Sessions, w.Account("jane").Status.SignIn; len(sessions) != 1 || s.Failures != 0 {
 		t.Errorf("%d sessions, %+v", len(sessions), s)
 	}
 }
 
 func TestWhereTheFrontDoorLeads(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
+	w := worldWith(t, personWithPassword(t, "jane")...)
 	b := w.browser()
 	expectTo(t, b.visit("/?lang=de"), "/sign-in?lang=de")
 	expect(t, b.visit("/sign-in"), 200, "Sign in", `autocomplete="username"`, `autocomplete="current-password"`, `href="/reset?lang=en"`, `href="/user-names?lang=en"`)
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	for _, page := range []string{"/", "/sign-in", "/sign-in/code"} {
 		expectTo(t, b.visit(page+"?lang=fr"), "/account?lang=fr")
 	}
@@ -301,16 +303,16 @@ func TestWhereTheFrontDoorLeads(t *testing.T) {
 	}
 }
 
-func TestWhoNeedsASecondFactorIsLedToIt(t *testing.T) {
+func TestAMissingSecondFactorLeadsToItsPage(t *testing.T) {
 	org := storetest.Acme()
 	org.Spec.SignIn.TwoFactor = accountsv1.TwoFactorRequired
 	org.Name = "strict"
-	w := anEntrance(t, all(entrant(t, "jane"), belongs("jane", org))...)
-	expectTo(t, w.browser().signIn("jane", good), "/account/second-factor?lang=en")
+	w := worldWith(t, all(personWithPassword(t, "jane"), belongs("jane", org))...)
+	expectTo(t, w.browser().signIn("jane", validPassword), "/account/second-factor?lang=en")
 }
 
-func TestThePageToSignInNamesWhomToAsk(t *testing.T) {
-	w := anEntrance(t)
+func TestTheSignInPageShowsTheSupportContact(t *testing.T) {
+	w := worldWith(t)
 	const help = "Need help? Contact Acme Rocket Works: support@acme.example"
 	expect(t, w.get("/sign-in?organization=acme"), 200, "!Need help?")
 	w.Organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "support@acme.example" })
@@ -319,7 +321,7 @@ func TestThePageToSignInNamesWhomToAsk(t *testing.T) {
 	for _, l := range switchOf(t, "/sign-in?organization=acme", page) {
 		expect(t, w.get(l.Address), 200, `<html lang="`+l.Lang+`">`, "Acme Rocket Works", "support@acme.example")
 	}
-	expect(t, w.post("/sign-in?lang=en&organization=acme", signInForm("jane", good)), 422, refused, help)
+	expect(t, w.post("/sign-in?lang=en&organization=acme", signInForm("jane", validPassword)), 422, refused, help)
 	expect(t, w.get("/sign-in?organization=globex"), 200, "!Need help?", `action="/sign-in?lang=en"`)
 	w.interfere(interceptor.Funcs{Get: func(_ context.Context, _ client.WithWatch, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
 		t.Errorf("the API server was asked for %q", key.Name)
@@ -330,12 +332,12 @@ func TestThePageToSignInNamesWhomToAsk(t *testing.T) {
 	}
 }
 
-func TestAPasswordWithAWeakHashIsHashedAnew(t *testing.T) {
-	weak, err := argon2id.CreateHash(good, &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+func TestAWeakHashIsRenewed(t *testing.T) {
+	weak, err := argon2id.CreateHash(validPassword, &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := anEntrance(t, entrant(t, "jane", func(_ *accountsv1.Account, c *account.Credentials) { c.Password = weak })...)
+	w := worldWith(t, personWithPassword(t, "jane", func(_ *accountsv1.Account, c *account.Credentials) { c.Password = weak })...)
 	w.config.Hasher = account.NewHasher(1, time.Minute)
 	w.build()
 	expect(t, w.browser().signIn("jane", "wrong"), 422, refused)
@@ -343,19 +345,19 @@ func TestAPasswordWithAWeakHashIsHashedAnew(t *testing.T) {
 		t.Error("a wrong password changed the hash")
 	}
 	for range 2 {
-		expectTo(t, w.browser().signIn("jane", good), "/account?lang=en")
+		expectTo(t, w.browser().signIn("jane", validPassword), "/account?lang=en")
 	}
 	if now := w.credentials("jane"); account.Outdated(now.Password) || !now.PasswordTime.Equal(storetest.Start.Add(-time.Hour)) {
 		t.Errorf("%s of %s", now.Password, now.PasswordTime)
 	}
 }
 
-func TestWhereThereIsNoRoomToHashAnewTheRightPasswordLetsIn(t *testing.T) {
-	w := anEntrance(t, entrant(t, "jane")...)
+func TestACorrectPasswordSignsInIfItsHashCannotBeRenewed(t *testing.T) {
+	w := worldWith(t, personWithPassword(t, "jane")...)
 	w.config.Hasher = fullHasher{}
 	b := w.build().browser()
-	expectTo(t, b.signIn("jane", good), "/account?lang=en")
-	if !b.isIn() || w.credentials("jane").Password != "hash of "+good {
+	expectTo(t, b.signIn("jane", validPassword), "/account?lang=en")
+	if !b.isIn() || w.credentials("jane").Password != "hash of "+validPassword {
 		t.Errorf("signed in: %t, stored password %q", b.isIn(), w.credentials("jane").Password)
 	}
 }
@@ -365,16 +367,16 @@ func TestNothingThatSignsInIsLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := anEntrance(t, entrant(t, "jane", withApp(secret))...)
+	w := worldWith(t, personWithPassword(t, "jane", withApp(secret))...)
 	b := w.browser()
 	b.signIn("jane", "typed wrong")
-	b.signIn("jane", good)
+	b.signIn("jane", validPassword)
 	halfway := b.cookie.Value
 	b.code("123456")
 	b.code(w.appCode(secret))
 	w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
-	w.build().browser().signIn("jane.doe@example.com", good)
-	texts := []string{"typed wrong", good, "jane", "123456", secret, halfway, b.cookie.Value, w.credentials("jane").Sessions[0].Hash}
+	w.build().browser().signIn("jane.doe@example.com", validPassword)
+	texts := []string{"typed wrong", validPassword, "jane", "123456", secret, halfway, b.cookie.Value, w.credentials("jane").Sessions[0].Hash}
 	for _, text := range texts {
 		if strings.Contains(w.logs.String(), text) {
 			t.Errorf("%q is in the log:\n%s", text, w.logs)

@@ -80,7 +80,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.post(w.Link()+"/sign-in"+query, url.Values{})
 	},
 	"signing in with an unknown name": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.post(w.Link()+"/sign-in"+query, url.Values{fieldSignInName: {"john"}, fieldSignInPassword: {good}})
+		return w.post(w.Link()+"/sign-in"+query, url.Values{fieldSignInName: {"john"}, fieldSignInPassword: {validPassword}})
 	},
 	"signed in at the invitation": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.resident("jane.doe@example.com").visit(w.Link() + query)
@@ -172,11 +172,11 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.resident("jane.doe@example.com").visit("/account/password" + query)
 	},
 	"the password form with everything wrong": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.resident("jane.doe@example.com").fill("/account/password"+query, url.Values{fieldNewPassword: {good}})
+		return w.resident("jane.doe@example.com").fill("/account/password"+query, url.Values{fieldNewPassword: {validPassword}})
 	},
 	"the current password is wrong": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.resident("jane.doe@example.com").fill("/account/password"+query, url.Values{
-			fieldCurrentPassword: {"wrong"}, fieldNewPassword: {good + "!"}, fieldNewPasswordAgain: {good + "!"},
+			fieldCurrentPassword: {"wrong"}, fieldNewPassword: {validPassword + "!"}, fieldNewPasswordAgain: {validPassword + "!"},
 		})
 	},
 	"about to leave": func(w *world, query string) *httptest.ResponseRecorder {
@@ -245,15 +245,15 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.post("/sign-in"+query, nil)
 	},
 	"a failed sign-in": func(w *world, query string) *httptest.ResponseRecorder {
-		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", good))
+		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", validPassword))
 	},
 	"too many people are signing in": func(w *world, query string) *httptest.ResponseRecorder {
 		w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy}
-		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", good))
+		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", validPassword))
 	},
 	"signing in fails": func(w *world, query string) *httptest.ResponseRecorder {
 		w.config.Live = unreadableReader{}
-		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", good))
+		return w.atOnce().post("/sign-in"+query, signInForm("jane-doe", validPassword))
 	},
 	"the second factor": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.halfway("AAAA").visit("/sign-in/code" + query)
@@ -298,15 +298,15 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 }
 
 // resident returns the browser of a signed-in person in an existing world.
-func (w *world) resident(email string) *agent {
-	for _, o := range owned("jane", email, good) {
+func (w *world) resident(email string) *cookieBrowser {
+	for _, o := range owned("jane", email, validPassword) {
 		w.Must(w.Client.Create(context.Background(), o))
 	}
 	return w.signedInAs("jane")
 }
 
 // halfwayHere is the same for a person whose second factor is still missing.
-func (w *world) halfwayHere() *agent {
+func (w *world) halfwayHere() *cookieBrowser {
 	w.resident("jane.doe@example.com")
 	w.Change("jane", func(c *account.Credentials) {
 		c.TOTP.Secret, c.Passkeys = appSecret, []account.Passkey{{ID: "x", Name: "x", Record: []byte("{}")}}
@@ -334,7 +334,7 @@ var sameInEnglish = map[language.Tag][]string{
 	"de": {"In Kubernetes", "Code"},
 }
 
-func TestEveryPageIsThereInEveryLanguage(t *testing.T) {
+func TestEveryPageExistsInEveryLanguage(t *testing.T) {
 	for name, visit := range situations {
 		english := visit(aWorld(t), "?lang=en")
 		status := english.Code
@@ -356,8 +356,8 @@ func TestEveryPageIsThereInEveryLanguage(t *testing.T) {
 	}
 }
 
-// spoken are the attributes that contain text for people.
-var spoken = []string{
+// textAttributes are the attributes that contain text for people.
+var textAttributes = []string{
 	"aria-label", "data-missing-one", "data-missing", "data-enough", "data-show", "data-hide", "data-show-label", "data-busy",
 	"data-ready", "data-failed", "data-cancelled", "data-known",
 }
@@ -375,7 +375,7 @@ func textsOf(t *testing.T, page *httptest.ResponseRecorder) []string {
 			texts = append(texts, text)
 		}
 		for _, a := range node.Attr {
-			if slices.Contains(spoken, a.Key) {
+			if slices.Contains(textAttributes, a.Key) {
 				texts = append(texts, a.Val)
 			}
 		}
@@ -388,15 +388,15 @@ func isProposal(element *html.Node) bool {
 	return slices.ContainsFunc(element.Attr, func(a html.Attribute) bool { return a.Key == "data-user-name" })
 }
 
-// saidOnce are the pages that a browser cannot request again.
-var saidOnce = []string{
+// shownOnce are the pages that a browser cannot request again.
+var shownOnce = []string{
 	"the account is ready", "the account is ready, with recovery codes", "accepted with an account", "the invitation is declined",
 }
 
 func TestTheSwitchIsOnEveryPageThatCanBeAskedForAgain(t *testing.T) {
 	for name, visit := range situations {
 		links := switchLink.FindAllString(visit(aWorld(t), "").Body.String(), -1)
-		if want := !slices.Contains(saidOnce, name); (len(links) == len(language.All())) != want {
+		if want := !slices.Contains(shownOnce, name); (len(links) == len(language.All())) != want {
 			t.Errorf("%s: %d links", name, len(links))
 		}
 	}
@@ -411,7 +411,7 @@ func TestEverySentenceThatPagesSayIsInTheCatalogue(t *testing.T) {
 	}
 }
 
-func TestEverySentenceOfTheCatalogueIsSaidSomewhere(t *testing.T) {
+func TestEverySentenceOfTheCatalogueIsUsed(t *testing.T) {
 	text := sources(t)
 	quoted := func(word string) bool { return strings.Contains(text, `"`+word+`"`) }
 	for _, id := range sentences(t) {
@@ -421,7 +421,7 @@ func TestEverySentenceOfTheCatalogueIsSaidSomewhere(t *testing.T) {
 		case page == "field" && quoted(last):
 		case page == "problem" && (strings.HasPrefix(last, "password-") || strings.HasPrefix(last, "user-name-")):
 			// Built from the names of reasons: see
-			// TestEverythingThatCanBeWrongIsSaidInEveryLanguage.
+			// TestEveryProblemHasATextInEveryLanguage.
 		case quoted(page) && (last == "title" || quoted(last)):
 			// A sentence of a message.
 		default:

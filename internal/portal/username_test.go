@@ -74,7 +74,7 @@ func TestAUserNameThatIsKeptForTheSystem(t *testing.T) {
 	}
 }
 
-func TestAHalfMadeAccountIsGoneOnWithByItsChosenPart(t *testing.T) {
+func TestAHalfMadeAccountContinuesWithItsQualifiedName(t *testing.T) {
 	w := aWorld(t, storetest.MadeFor(storetest.JaneUID, "zz-top.acme"), storetest.MadeFor(storetest.JaneUID, "aa-top"))
 	w.qualified()
 	expect(t, w.get(w.Link()), 200, `value="zz-top" autocomplete="username"`, `data-user-name="zz-top"`, "!aa-top")

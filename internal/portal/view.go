@@ -23,7 +23,7 @@ type invitationPage struct {
 	// at. Qualifier is the suffix of user names.
 	Path, Base, Qualifier string
 	Other                 otherView
-	Guest                 guestView
+	SignedIn              signedInView
 	Enrol                 enrolView
 }
 

@@ -107,7 +107,7 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 		Mailer: smtp, From: from, Settings: settings, Texter: texter,
 		Chatter: chat.New(chat.Config{AllowLoopback: o.ChatOnThisMachine}),
 		Secrets: mgr.GetClient(),
-		Keys:    linkKeys(mgr.GetClient(), namespace), PortalURL: portalURL, Holder: holder(), Deadline: email.SendDeadline,
+		Keys:    linkKeys(mgr.GetClient(), namespace), PortalURL: portalURL, ClaimOwner: claimOwner(), Deadline: email.SendDeadline,
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Clock: clock.RealClock{}, Notifier: messages, Namespace: namespace, Workers: o.Workers,
@@ -224,8 +224,8 @@ func parsePortalURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// holder returns a name for this run of the process. Each run has a different name.
-func holder() string {
+// claimOwner returns a name for this run of the process. Each run has a different name.
+func claimOwner() string {
 	run := make([]byte, 4)
 	_, _ = rand.Read(run) // never fails (crypto/rand)
 	host, err := os.Hostname()

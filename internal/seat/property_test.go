@@ -105,7 +105,7 @@ func TestSeatsAreGivenOutByTheRules(t *testing.T) {
 // they were sent or are members.
 func whoWasIn(claims []claim, before accountsv1.SeatsStatus) (names []string) {
 	for _, c := range claims {
-		if was := slices.ContainsFunc(before.Holders, c.follows); was || before.Taken == nil && c.settled {
+		if was := slices.ContainsFunc(before.Holders, c.continues); was || before.Taken == nil && c.hasPriority {
 			names = append(names, string(c.Name))
 		}
 	}

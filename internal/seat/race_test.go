@@ -171,17 +171,17 @@ func (h *house) facts(name string, org *accountsv1.Organization) invitation.Fact
 	account := h.accounts[name]
 	f := invitation.Facts{
 		Offer: invitation.Offer{Invitation: inv, Organization: org, Membership: h.memberships[name], TakenUp: h.holds(name)},
-		Now:   h.now, Accepter: account, Media: notifier.Media(), Holder: "usher", SendDeadline: time.Minute, NewestKey: 1, MailDomain: "example.com", Sender: "usher@example.com",
+		Now:   h.now, Accepter: account, Media: notifier.Media(), ClaimOwner: "usher", SendDeadline: time.Minute, NewestKey: 1, MailDomain: "example.com", Sender: "usher@example.com",
 	}
 	if _, stands := inv.Labels["rival"]; stands {
-		f.Rival = invitation.Rival{Reason: accountsv1.ReasonAddressIsMember, Name: "zoe"}
+		f.AddressConflict = invitation.AddressConflict{Reason: accountsv1.ReasonAddressIsMember, Name: "zoe"}
 	}
 	return f
 }
 
 func (h *house) holds(name string) bool {
 	a, m := h.accounts[name], h.memberships[name]
-	return a != nil && m != nil && membership.Holds(a, types.NamespacedName{Namespace: "acme", Name: name}, m.Spec.Email)
+	return a != nil && m != nil && membership.IsHeldBy(a, types.NamespacedName{Namespace: "acme", Name: name}, m.Spec.Email)
 }
 
 // accept lets the person accept, if the portal allows it. The portal sees the current
@@ -196,7 +196,7 @@ func (h *house) accept(name string) {
 		return // nothing was sent
 	}
 	link, err := invitation.ParseLink(text)
-	if err != nil || h.facts(name, h.live()).Check(link, h.keys, h.now) != invitation.Open {
+	if err != nil || h.facts(name, h.live()).Check(link, h.keys, h.now) != invitation.LinkOpen {
 		return
 	}
 	a := holding(name)
@@ -225,7 +225,7 @@ func (h *house) check(t *rapid.T) {
 	for _, name := range names {
 		inv := h.invitations[name]
 		comesIn := inv != nil && inv.Status.Acceptance.Given() && !invitation.IsHistory(inv) && h.accounts[name] != nil &&
-			(h.memberships[name] != nil || !invitation.MadeForMembership(inv))
+			(h.memberships[name] != nil || !invitation.IsManagedByMembership(inv))
 		if (comesIn || h.holds(name)) && !h.stalled[name] && !slices.Contains(holders(list), name) {
 			t.Fatalf("%s became a member without a seat: %v", name, shown(list))
 		}

@@ -38,10 +38,10 @@ type People struct {
 // claim is an Invitation or a Membership that has a seat or wants one.
 type claim struct {
 	accountsv1.SeatHolder
-	// settled reports that the Invitation was sent before, or that an Account holds the
+	// hasPriority reports that the Invitation was sent before, or that an Account holds the
 	// Membership.
-	settled bool
-	since   time.Time
+	hasPriority bool
+	since       time.Time
 }
 
 // Assign returns the list of seats. Holders that still need their seat keep it. The
@@ -56,9 +56,9 @@ func Assign(org *accountsv1.Organization, people People) accountsv1.SeatsStatus 
 	claims := claimsOf(org, people)
 	var holders []accountsv1.SeatHolder
 	waiting := slices.DeleteFunc(claims, func(c claim) bool {
-		keeps := c.settled
+		keeps := c.hasPriority
 		if before.Taken != nil {
-			keeps = slices.ContainsFunc(before.Holders, c.follows)
+			keeps = slices.ContainsFunc(before.Holders, c.continues)
 		}
 		if keeps {
 			holders = append(holders, c.SeatHolder)
@@ -96,9 +96,9 @@ func Changed(before, after accountsv1.SeatsStatus) []string {
 	return slices.Compact(names)
 }
 
-// follows reports whether a claim continues a given seat: that of the same Invitation,
+// continues reports whether a claim continues a given seat: that of the same Invitation,
 // or that of the Invitation from which the Membership resulted.
-func (c claim) follows(h accountsv1.SeatHolder) bool {
+func (c claim) continues(h accountsv1.SeatHolder) bool {
 	return c.Name == h.Name && (c.InvitationUID == h.InvitationUID || c.InvitationUID == "" || h.InvitationUID == "")
 }
 
@@ -107,21 +107,21 @@ func claimsOf(org *accountsv1.Organization, people People) []claim {
 	memberships := map[string]*accountsv1.Membership{}
 	for i := range people.Memberships {
 		m := &people.Memberships[i]
-		if belongs(m.Spec.OrganizationRef, m.Namespace, org) && m.DeletionTimestamp == nil {
+		if isIn(m.Spec.OrganizationRef, m.Namespace, org) && m.DeletionTimestamp == nil {
 			memberships[m.Name] = m
 		}
 	}
-	held := heldIn(people.Accounts)
+	held := isHeldByAny(people.Accounts)
 	var claims []claim
 	answered, invited := map[string]bool{}, map[string]bool{}
 	for i := range people.Invitations {
 		inv := &people.Invitations[i]
 		m := memberships[inv.Name]
 		switch {
-		case !belongs(inv.Spec.OrganizationRef, inv.Namespace, org) || inv.DeletionTimestamp != nil:
+		case !isIn(inv.Spec.OrganizationRef, inv.Namespace, org) || inv.DeletionTimestamp != nil:
 		case invitation.IsHistory(inv):
 			answered[inv.Name] = true
-		case m != nil && held(m) || m == nil && invitation.MadeForMembership(inv):
+		case m != nil && held(m) || m == nil && invitation.IsManagedByMembership(inv):
 		default:
 			if c, wanted := ofInvitation(org, inv, m); wanted {
 				claims = append(claims, c)
@@ -143,8 +143,8 @@ func claimsOf(org *accountsv1.Organization, people People) []claim {
 
 func ofMembership(m *accountsv1.Membership) claim {
 	return claim{
-		SeatHolder: accountsv1.SeatHolder{Name: accountsv1.CatalogueName(m.Name)},
-		settled:    true, since: m.CreationTimestamp.Time,
+		SeatHolder:  accountsv1.SeatHolder{Name: accountsv1.CatalogueName(m.Name)},
+		hasPriority: true, since: m.CreationTimestamp.Time,
 	}
 }
 
@@ -155,14 +155,14 @@ func ofInvitation(org *accountsv1.Organization, inv *accountsv1.Invitation, m *a
 		return claim{}, false
 	}
 	return claim{
-		SeatHolder: accountsv1.SeatHolder{Name: accountsv1.CatalogueName(inv.Name), InvitationUID: string(inv.UID), Attempt: attempt},
-		settled:    inv.Status.Attempt.Begun(), since: inv.CreationTimestamp.Time,
+		SeatHolder:  accountsv1.SeatHolder{Name: accountsv1.CatalogueName(inv.Name), InvitationUID: string(inv.UID), Attempt: attempt},
+		hasPriority: inv.Status.Attempt.Begun(), since: inv.CreationTimestamp.Time,
 	}, true
 }
 
-// heldIn returns a function that reports whether one of the Accounts holds a
+// isHeldByAny returns a function that reports whether one of the Accounts holds a
 // Membership.
-func heldIn(accounts []accountsv1.Account) func(*accountsv1.Membership) bool {
+func isHeldByAny(accounts []accountsv1.Account) func(*accountsv1.Membership) bool {
 	holders := map[types.NamespacedName][]*accountsv1.Account{}
 	for i := range accounts {
 		for _, h := range membership.ParseRecord(accounts[i].Annotations[accountsv1.MembershipsAnnotation]) {
@@ -172,11 +172,11 @@ func heldIn(accounts []accountsv1.Account) func(*accountsv1.Membership) bool {
 	return func(m *accountsv1.Membership) bool {
 		key := types.NamespacedName{Namespace: m.Namespace, Name: m.Name}
 		return slices.ContainsFunc(holders[key], func(a *accountsv1.Account) bool {
-			return a.DeletionTimestamp == nil && membership.Holds(a, key, m.Spec.Email)
+			return a.DeletionTimestamp == nil && membership.IsHeldBy(a, key, m.Spec.Email)
 		})
 	}
 }
 
-func belongs(ref accountsv1.OrganizationReference, namespace string, org *accountsv1.Organization) bool {
+func isIn(ref accountsv1.OrganizationReference, namespace string, org *accountsv1.Organization) bool {
 	return string(ref.Name) == org.Name && namespace == string(org.Spec.Namespace)
 }

@@ -37,7 +37,7 @@ func Reserved(name string) bool {
 // Keepers are in the languages that Usher supports, without marks, as in user names. They
 // count in every spelling that looks like them: with digits for letters, with dashes
 // anywhere, with a number after them, with fillers around them, and several together.
-var keepers = spellings(`
+var reservedWords = spellings(`
 	admin admins administrator administrators administration sysadm sysadmin sysop superadmin superuser
 	root system operator moderator owner owners founder kubeadmin clusteradmin clusteroperator
 	support helpdesk servicedesk security privacy billing verification
@@ -86,7 +86,7 @@ func isNumber(word string) bool { return strings.Trim(word, "0123456789") == "" 
 // last digits may stand in for letters: r00t, roo7.
 func isKeeper(word string) bool {
 	for {
-		if keepers[letters(word)] {
+		if reservedWords[letters(word)] {
 			return true
 		}
 		if word == "" || word[len(word)-1] < '0' || word[len(word)-1] > '9' {

@@ -11,7 +11,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/membership"
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -107,7 +107,7 @@ func PermissionLines(o invitation.Offer) []string {
 	const longest = 250
 	var lines []string
 	for _, a := range membership.Abilities(o) {
-		lines = append(lines, quote.Shorten(a.Permission+": "+a.Places(), longest))
+		lines = append(lines, sanitize.Shorten(a.Permission+": "+a.Places(), longest))
 	}
 	return lines
 }

@@ -150,7 +150,7 @@ func (d UserNamesData) letter(tag language.Tag) (template.Message, error) {
 	for _, name := range d.UserNames {
 		names = append(names, c.userName("list of user names", name))
 	}
-	c.that(len(names) > 0, "list of user names", "is missing")
+	c.require(len(names) > 0, "list of user names", "is missing")
 	values := map[string]string{
 		"Address":        c.address("address of the user names", d.Address),
 		"UserNames":      strings.Join(names, "\n"),

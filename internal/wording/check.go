@@ -14,7 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 	"github.com/usher-dev/usher/internal/wording/input"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -47,7 +47,7 @@ var addressLike = []*regexp.Regexp{
 	regexp.MustCompile(`(\d[.])(\d+[.]\d+[.]\d)`),
 }
 
-// checks checks the fields of a message one after the other and keeps the first error.
+// checks validates the fields of a message one after the other and keeps the first error.
 type checks struct{ err error }
 
 func (c *checks) keep(s string, err error) string {
@@ -64,20 +64,20 @@ func (c *checks) name(field, s string) string { return c.keep(checkName(field, s
 // pretend to be people, and no person's name needs a dot inside.
 func (c *checks) person(field, s string) string {
 	s = c.keep(checkName(field, s, false))
-	return apart(s)
+	return breakAddresses(s)
 }
 
 // userName checks the name that a person signs in with. It must be shown unchanged, and must not look
 // like a link.
 func (c *checks) userName(field, s string) string {
 	s = c.name(field, s)
-	c.that(apart(s) == s, field, "contains a web address")
+	c.require(breakAddresses(s) == s, field, "contains a web address")
 	return s
 }
 
 // date returns a time in the notation of the language.
 func (c *checks) date(tag language.Tag, field string, at time.Time) string {
-	c.that(!at.IsZero(), field, "is missing")
+	c.require(!at.IsZero(), field, "is missing")
 	return tag.Date(at)
 }
 
@@ -93,8 +93,8 @@ func (c *checks) address(field, s string) string {
 // message checks a text by a person with rights in the organization.
 func (c *checks) message(field, s string) string { return c.keep(checkMessage(field, s)) }
 
-// that refuses a field unless ok.
-func (c *checks) that(ok bool, field, reason string) {
+// require refuses a field unless ok.
+func (c *checks) require(ok bool, field, reason string) {
 	if !ok {
 		c.keep("", input.Invalid(field, reason))
 	}
@@ -111,7 +111,7 @@ func checkName(field, s string, required bool) (string, error) {
 		return "", input.Invalid(field, "is missing")
 	case strings.Contains(lower, "://") || strings.Contains(lower, "www."):
 		return "", input.Invalid(field, "contains a web address")
-	case strings.ContainsFunc(s, turnsLetters):
+	case strings.ContainsFunc(s, reversesText):
 		return "", input.Invalid(field, "contains a character that reverses the order of letters")
 	}
 	return s, nil
@@ -130,14 +130,14 @@ func checkMessage(field, s string) (string, error) {
 	switch {
 	case !utf8.ValidString(s):
 		return "", input.Invalid(field, "is not valid UTF-8")
-	case strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && input.BreaksLine(r) || turnsLetters(r) }):
+	case strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && input.BreaksLine(r) || reversesText(r) }):
 		return "", input.Invalid(field, "contains a control character other than a line break")
 	case utf8.RuneCountInString(s) > maxQuote:
 		return "", input.Invalid(field, fmt.Sprintf("is longer than %d characters", maxQuote))
 	case holdsWebAddress(s):
 		return "", input.Invalid(field, "contains a web address (put a space after a full stop)")
 	}
-	return paragraphs(apart(s)), nil
+	return paragraphs(breakAddresses(s)), nil
 }
 
 // quotable makes any text by a stranger fit for a message, because a notice must not fail because of
@@ -147,32 +147,32 @@ func quotable(s string) string {
 	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n").Replace(strings.ToValidUTF8(s, ""))
 	s = strings.Map(func(r rune) rune {
 		switch {
-		case turnsLetters(r):
+		case reversesText(r):
 			return -1
 		case r != '\n' && unicode.IsControl(r):
 			return ' '
 		}
 		return r
 	}, s)
-	return paragraphs(apart(quote.Shorten(s, maxQuote)))
+	return paragraphs(breakAddresses(sanitize.Shorten(s, maxQuote)))
 }
 
 // contact makes any support contact fit for a message: a mail about a password must not wait until an
 // admin corrects a telephone number. A mail address stays unchanged. A string that looks like another
 // address gets a space inside.
 func contact(s string) string {
-	words := strings.Fields(quote.Line(s))
+	words := strings.Fields(sanitize.SingleLine(s))
 	for i, word := range words {
 		if !mailAddress.MatchString(word) {
-			words[i] = apart(word)
+			words[i] = breakAddresses(word)
 		}
 	}
-	return quote.Shorten(strings.Join(words, " "), input.MaxLine)
+	return sanitize.Shorten(strings.Join(words, " "), input.MaxLine)
 }
 
-// apart puts a space into every string that programs could take for a web address. It changes nothing
+// breakAddresses puts a space into every string that programs could take for a web address. It changes nothing
 // else.
-func apart(s string) string {
+func breakAddresses(s string) string {
 	for _, pattern := range addressLike {
 		// Labels of a host name share letters, so one pass does not find them all.
 		for pattern.MatchString(s) {
@@ -194,8 +194,8 @@ func paragraphs(s string) string {
 	return strings.Join(out, "\n")
 }
 
-// turnsLetters reports whether a character reverses the order of letters up to the end of the line.
+// reversesText reports whether a character reverses the order of letters up to the end of the line.
 // With such a character, a text reads differently from what it is (Unicode Standard Annex 9).
-func turnsLetters(r rune) bool {
+func reversesText(r rune) bool {
 	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }

@@ -43,7 +43,7 @@ func (d CodeData) letter(tag language.Tag) (template.Message, error) {
 		"Code":         d.Code,
 		"Minutes":      strconv.Itoa(d.Minutes),
 	}
-	c.that(codeForm.MatchString(d.Code), "code", "must be groups of letters and digits, such as 1234 5678")
-	c.that(d.Minutes > 0, "validity of the code", "must be one minute or more")
+	c.require(codeForm.MatchString(d.Code), "code", "must be groups of letters and digits, such as 1234 5678")
+	c.require(d.Minutes > 0, "validity of the code", "must be one minute or more")
 	return template.Message{Kind: "code", Tag: tag, Values: values, Count: d.Minutes}, c.err
 }

@@ -53,7 +53,7 @@ func (p person) settle(ctx context.Context) *accountsv1.Account {
 		},
 	}
 	create(ctx, a)
-	p.credentials.Settled = uid
+	p.credentials.FinalInvitation = uid
 	p.credentials.UID = string(a.UID)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: account.SecretName(p.name)}}
 	Expect(p.credentials.WriteTo(secret, a)).To(Succeed())

@@ -70,7 +70,7 @@ func missing(ctx context.Context, clients kubernetes.Interface) ([]string, error
 		return nil, err
 	}
 	have.Policies, have.Bindings = policies.Items, bindings.Items
-	return guard.Look(want, have, policy.Assign, time.Now()).Missing, nil
+	return guard.Observe(want, have, policy.AssignPolicyName, time.Now()).Missing, nil
 }
 
 func as(ctx context.Context, namespace, account string) kubernetes.Interface {

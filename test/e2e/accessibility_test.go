@@ -33,7 +33,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 	look := func(p *page, template string) {
 		GinkgoHelper()
 		seen[template] = true
-		p.suitsEverybody()
+		p.expectAccessible()
 	}
 
 	It("the page of an invitation, and those that follow", Label("C7"), func(ctx SpecContext) {
@@ -48,13 +48,13 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		browser.fill("sign-in-name", "unknown")
 		browser.fill("sign-in-password", newPassword())
 		browser.click(signIn)
-		Expect(browser.beside("sign-in-name-problem")).NotTo(BeEmpty())
+		Expect(browser.textOf("sign-in-name-problem")).NotTo(BeEmpty())
 		look(browser, "invitation")
 
 		browser.tick("#other-address summary")
 		browser.fill("email", "unknown")
 		browser.click(mailCode)
-		Expect(browser.beside("email-problem")).NotTo(BeEmpty())
+		Expect(browser.textOf("email-problem")).NotTo(BeEmpty())
 		look(browser, "invitation")
 		browser.fill("email", acme.email("home"))
 		browser.click(mailCode)
@@ -62,13 +62,13 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		browser.fill("code", wrong(codeIn(acme.mail("home", codeMailed))))
 		browser.fillIn(acme.unique("jane"), newPassword())
 		browser.submit()
-		Expect(browser.beside("code-problem")).NotTo(BeEmpty())
+		Expect(browser.textOf("code-problem")).NotTo(BeEmpty())
 		look(browser, "invitation")
 
 		browser.click(toDecline)
 		look(browser, "decline")
 		browser.submit()
-		Expect(browser.beside("decline-problem")).NotTo(BeEmpty())
+		Expect(browser.textOf("decline-problem")).NotTo(BeEmpty())
 		look(browser, "decline")
 		browser.open(link)
 		browser.tick("input[name=address-choice][value=invited]")
@@ -90,7 +90,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		browser.open(at("/sign-in"))
 		look(browser, "enter")
 		browser.submit()
-		Expect(browser.beside("sign-in-name-problem")).NotTo(BeEmpty())
+		Expect(browser.textOf("sign-in-name-problem")).NotTo(BeEmpty())
 		look(browser, "enter")
 		browser.signIn(acme.unique("jane"), newPassword())
 		look(browser, "enter")
@@ -99,7 +99,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 			browser.open(at(path))
 			look(browser, template)
 			browser.submit()
-			Expect(browser.beside("problems")).NotTo(BeEmpty())
+			Expect(browser.textOf("problems")).NotTo(BeEmpty())
 			look(browser, template)
 			browser.do(chromedp.Focus(chromedp.CSS("main input")))
 			browser.press(acme.email("jane"))
@@ -113,7 +113,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		browser.open(link)
 		look(browser, "resetform")
 		browser.submit()
-		Expect(browser.beside("new-password-problem")).NotTo(BeEmpty())
+		Expect(browser.textOf("new-password-problem")).NotTo(BeEmpty())
 		look(browser, "resetform")
 		chosen := newPassword()
 		browser.fill("new-password", chosen)
@@ -134,7 +134,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		phone, password := browser.scan(), newPassword()
 		browser.fillIn(jane, password)
 		browser.submit()
-		Expect(browser.beside("app-code-problem")).NotTo(BeEmpty())
+		Expect(browser.textOf("app-code-problem")).NotTo(BeEmpty())
 		look(browser, "invitation")
 		browser.fillIn(jane, password)
 		browser.fill("app-code", phone.code())
@@ -145,7 +145,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		browser.signIn(jane, password)
 		look(browser, "code")
 		browser.submit()
-		Expect(browser.beside("code-problem")).NotTo(BeEmpty())
+		Expect(browser.textOf("code-problem")).NotTo(BeEmpty())
 		look(browser, "code")
 		browser.fill("code", phone.nextCode())
 		browser.click(sendCode)
@@ -155,7 +155,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		browser.click("form[action*='/second-factor/app'] button[type=submit]")
 		look(browser, "secondfactorapp")
 		browser.submit()
-		Expect(browser.beside("code-problem")).NotTo(BeEmpty())
+		Expect(browser.textOf("code-problem")).NotTo(BeEmpty())
 		look(browser, "secondfactorapp")
 
 		browser.open(usher.url + "/account/second-factor")
@@ -173,7 +173,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 			browser.tick("details:has(form[action*='" + form + "']) summary")
 			look(browser, "secondfactor")
 			browser.click("form[action*='" + form + "'] button[type=submit]")
-			Expect(browser.beside("current-password-problem")).NotTo(BeEmpty())
+			Expect(browser.textOf("current-password-problem")).NotTo(BeEmpty())
 			look(browser, "secondfactor")
 		}
 	})
@@ -196,7 +196,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		browser.click("main a[href*='/account/password']")
 		look(browser, "password")
 		browser.submit()
-		Expect(browser.beside("current-password-problem")).NotTo(BeEmpty())
+		Expect(browser.textOf("current-password-problem")).NotTo(BeEmpty())
 		look(browser, "password")
 
 		By("being asked to set up a second factor")
@@ -238,7 +238,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		Expect(browser.text()).To(ContainSubstring(nextStep))
 		look(browser, "invitation")
 		browser.click("form[action*='/code'] button[type=submit]")
-		Expect(browser.beside("sign-in-code-problem")).NotTo(BeEmpty())
+		Expect(browser.textOf("sign-in-code-problem")).NotTo(BeEmpty())
 		look(browser, "invitation")
 		browser.click(usePasskey)
 		Expect(browser.text()).To(ContainSubstring("Accept with this account"))
@@ -258,9 +258,9 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 	})
 })
 
-// suitsEverybody fails if anything on the page is a barrier, in light and dark mode,
+// expectAccessible fails if anything on the page is a barrier, in light and dark mode,
 // on a desktop and on a phone.
-func (p *page) suitsEverybody() {
+func (p *page) expectAccessible() {
 	GinkgoHelper()
 	p.do(onDesk(660, 900), inScheme("light"))
 	Expect(p.violations()).To(BeEmpty(), "%s in light", p.path())
@@ -269,7 +269,7 @@ func (p *page) suitsEverybody() {
 	p.do(onPhone(320, 700), inScheme("light"))
 	Expect(p.violations()).To(BeEmpty(), "%s on a phone", p.path())
 	Expect(p.overflow()).To(Equal("0"), p.path())
-	Expect(p.complained()).To(BeEmpty(), p.path())
+	Expect(p.browserErrors()).To(BeEmpty(), p.path())
 	p.do(onDesk(660, 900))
 }
 

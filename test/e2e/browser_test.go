@@ -125,8 +125,8 @@ func (p *page) listen(event any) {
 	}
 }
 
-// complained returns the problems that the browser reported about the page.
-func (p *page) complained() []string {
+// browserErrors returns the problems that the browser reported about the page.
+func (p *page) browserErrors() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.complaints)
@@ -142,11 +142,11 @@ func (p *page) do(actions ...action) {
 // open goes to an address, like a person who clicks on a link in a mail.
 func (p *page) open(address string) {
 	GinkgoHelper()
-	p.leave(chromedp.Navigate(address))
+	p.navigate(chromedp.Navigate(address))
 }
 
-// leave runs actions that load the next page, and keeps its status.
-func (p *page) leave(actions ...action) {
+// navigate runs actions that load the next page, and keeps its status.
+func (p *page) navigate(actions ...action) {
 	GinkgoHelper()
 	ctx, cancel := context.WithTimeout(p.tab, patience)
 	defer cancel()
@@ -161,9 +161,9 @@ func (p *page) text() string {
 	return p.evaluate("document.body.innerText")
 }
 
-// beside returns the text of an element, or "" if the page has no such element. Texts
+// textOf returns the text of an element, or "" if the page has no such element. Texts
 // about a field are in elements such as user-name-problem and user-name-status.
-func (p *page) beside(id string) string {
+func (p *page) textOf(id string) string {
 	GinkgoHelper()
 	return p.evaluate(fmt.Sprintf("document.getElementById(%q)?.innerText ?? ''", id))
 }
@@ -221,7 +221,7 @@ func (p *page) submit() {
 // click clicks on an element that leads to the next page.
 func (p *page) click(selector string) {
 	GinkgoHelper()
-	p.leave(chromedp.Click(chromedp.CSS(selector)))
+	p.navigate(chromedp.Click(chromedp.CSS(selector)))
 }
 
 // tick ticks a checkbox, opens a folded section, or selects one of several options.

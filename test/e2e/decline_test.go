@@ -40,7 +40,7 @@ var _ = Describe("An invited person who does not want to join", func() {
 		browser.fill("reason", reason)
 		browser.submit()
 		Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
-		Expect(browser.beside("decline-problem")).To(ContainSubstring("Tick the box"))
+		Expect(browser.textOf("decline-problem")).To(ContainSubstring("Tick the box"))
 		Expect(browser.value("reason")).To(Equal(reason))
 
 		By("sending the form with the tick")
@@ -48,7 +48,7 @@ var _ = Describe("An invited person who does not want to join", func() {
 		browser.submit()
 		Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
 		Expect(browser.text()).To(And(ContainSubstring("You've declined the invitation"), ContainSubstring("ask Ada Example to invite you again")))
-		Expect(browser.complained()).To(BeEmpty())
+		Expect(browser.browserErrors()).To(BeEmpty())
 
 		By("being shown as Declined, which is not a failure")
 		Eventually(func() []string {
@@ -82,7 +82,7 @@ var _ = Describe("An invited person who does not want to join", func() {
 	It("does not decline through a scanner that sends every form unchanged", Label("A7", "E7"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "addressMatch: AnyAddress")
 		link := acme.invite(ctx, "jane", "developer")
-		acme.settled(ctx, "jane")
+		acme.waitForMailed(ctx, "jane")
 		var before, after accountsv1.Invitation
 		Expect(admin.Get(ctx, acme.key("jane"), &before)).To(Succeed())
 
@@ -94,7 +94,7 @@ var _ = Describe("An invited person who does not want to join", func() {
 			Expect(forms).To(BeNumerically(">", 0))
 			for n := range forms {
 				scanner.open(page)
-				scanner.leave(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.forms[%d].submit()", n)))
+				scanner.navigate(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.forms[%d].submit()", n)))
 				Expect(scanner.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
 			}
 		}
@@ -113,9 +113,9 @@ func (t tenant) decline(ctx context.Context, name, reason string) {
 	Eventually(t.state).WithArguments(ctx, name).Should(Equal(accountsv1.MembershipDeclined))
 }
 
-// settled waits until Usher has recorded everything about a sent Invitation, before
+// waitForMailed waits until Usher has recorded everything about a sent Invitation, before
 // the invited person answers it.
-func (t tenant) settled(ctx context.Context, name string) {
+func (t tenant) waitForMailed(ctx context.Context, name string) {
 	GinkgoHelper()
 	Eventually(kubectl).WithArguments(ctx, "get", "invitation", name, "-n", t.name, "-o", "jsonpath={.status.state} {.metadata.annotations}").
 		Should(And(HavePrefix("Pending"), ContainSubstring(accountsv1.MailedAnnotation)))

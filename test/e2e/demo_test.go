@@ -23,8 +23,8 @@ import (
 	"github.com/onsi/gomega/gexec"
 )
 
-// starting is the time that a demo can need to start on a slow machine.
-const starting = 90 * time.Second
+// startTimeout is the time that a demo can need to start on a slow machine.
+const startTimeout = 90 * time.Second
 
 var _ = Describe("The demo", Ordered, func() {
 	var (
@@ -41,7 +41,7 @@ var _ = Describe("The demo", Ordered, func() {
 		demo.Env = append(os.Environ(), "TMPDIR="+temp, "PORTAL_PORT="+portalPort, "INBOX_PORT="+mailboxPort)
 		session, err := gexec.Start(demo, GinkgoWriter, GinkgoWriter)
 		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(func() { session.Interrupt().Wait(ending) })
+		DeferCleanup(func() { session.Interrupt().Wait(stopTimeout) })
 		return session
 	}
 
@@ -67,7 +67,7 @@ var _ = Describe("The demo", Ordered, func() {
 
 	It("starts everything, prints the next steps, and leaves nothing behind", func(ctx SpecContext) {
 		demo := start()
-		Eventually(demo, starting).Should(gbytes.Say("Ctrl-C ends the demo"))
+		Eventually(demo, startTimeout).Should(gbytes.Say("Ctrl-C ends the demo"))
 		said := string(demo.Out.Contents())
 		Expect(said).To(And(
 			ContainSubstring("http://localhost:"+portalPort),
@@ -113,7 +113,7 @@ var _ = Describe("The demo", Ordered, func() {
 
 		By("starting a second demo beside it")
 		second := start()
-		Eventually(second, starting).Should(gexec.Exit(1))
+		Eventually(second, startTimeout).Should(gexec.Exit(1))
 		complaint := string(second.Err.Contents())
 		Expect(complaint).To(And(ContainSubstring("port "+portalPort), ContainSubstring("PORTAL_PORT=")))
 		Expect(complaint).NotTo(Or(ContainSubstring("goroutine"), ContainSubstring(".go:")))
@@ -121,19 +121,19 @@ var _ = Describe("The demo", Ordered, func() {
 		By("pressing Ctrl-C")
 		Expect(len(processesIn(temp))).To(BeNumerically(">=", 4), "etcd, kube-apiserver, kube-controller-manager, usher")
 		demo.Interrupt()
-		Eventually(demo, ending).Should(gexec.Exit(0))
+		Eventually(demo, stopTimeout).Should(gexec.Exit(0))
 		nothingIsLeft()
 	})
 
 	It("prints the last lines of usher's log when usher dies, and leaves nothing behind", func() {
 		demo := start()
-		Eventually(demo, starting).Should(gbytes.Say("Ctrl-C ends the demo"))
+		Eventually(demo, startTimeout).Should(gbytes.Say("Ctrl-C ends the demo"))
 		for pid, command := range processesIn(temp) {
 			if strings.HasPrefix(command, "bin/usher ") {
 				Expect(syscall.Kill(pid, syscall.SIGKILL)).To(Succeed())
 			}
 		}
-		Eventually(demo, ending).Should(gexec.Exit(1))
+		Eventually(demo, stopTimeout).Should(gexec.Exit(1))
 		Expect(string(demo.Err.Contents())).To(And(
 			ContainSubstring("usher ended unexpectedly. Its last lines:"), ContainSubstring("Starting workers")))
 		nothingIsLeft()
@@ -141,9 +141,9 @@ var _ = Describe("The demo", Ordered, func() {
 
 	It("can be stopped while it starts, and leaves nothing behind", func() {
 		demo := start()
-		Eventually(demo, starting).Should(gbytes.Say("Starting etcd"))
+		Eventually(demo, startTimeout).Should(gbytes.Say("Starting etcd"))
 		demo.Terminate()
-		Eventually(demo, starting).Should(gexec.Exit(0))
+		Eventually(demo, startTimeout).Should(gexec.Exit(0))
 		nothingIsLeft()
 	})
 })

@@ -51,7 +51,7 @@ var _ = Describe("A disabled account", func() {
 			browser.open(usher.url + "/account")
 			Expect(browser.path()).To(Equal("/sign-in"))
 			browser.mustSignIn(jane, password)
-			Expect(browser.complained()).To(BeEmpty())
+			Expect(browser.browserErrors()).To(BeEmpty())
 
 			By("deleting the Membership while its account is disabled")
 			turn(ctx, jane, accountsv1.AccountSwitchDisabled)

@@ -49,7 +49,7 @@ var _ = Describe("A member who has accepted", func() {
 			By("signing out, which neither going back nor a copy of the cookie undoes")
 			browser.click(signOut)
 			Expect(browser.text()).To(ContainSubstring("You are signed out."))
-			browser.leave(chromedp.Evaluate[chromedp.Void]("history.back()"))
+			browser.navigate(chromedp.Evaluate[chromedp.Void]("history.back()"))
 			Expect(browser.path()).To(Equal("/sign-in"))
 			browser.open(usher.url + "/account")
 			Expect(browser.path()).To(Equal("/sign-in"))
@@ -59,7 +59,7 @@ var _ = Describe("A member who has accepted", func() {
 			By("signing in with the address")
 			browser.mustSignIn(acme.email("jane"), password)
 			Expect(browser.text()).To(ContainSubstring("usher:" + jane))
-			Expect(browser.complained()).To(BeEmpty())
+			Expect(browser.browserErrors()).To(BeEmpty())
 		})
 
 	It("reads the same for a wrong password as for an unknown name", Label("B7"), func(ctx SpecContext) {
@@ -78,7 +78,7 @@ var _ = Describe("A member who has accepted", func() {
 		}
 		Expect(read[0]).To(And(ContainSubstring(notLetIn), ContainSubstring("You can confirm your e-mail address and choose a new password.")))
 		Expect(read).To(HaveEach(read[0]))
-		Expect(browser.complained()).To(BeEmpty())
+		Expect(browser.browserErrors()).To(BeEmpty())
 	})
 
 	It("sees their sessions, and signs out everywhere", Label("B7"), func(ctx SpecContext) {
@@ -108,6 +108,6 @@ var _ = Describe("A member who has accepted", func() {
 			Expect(browser.path()).To(Equal("/sign-in"))
 		}
 		Expect(acme.state(ctx, "jane")).To(Equal(accountsv1.MembershipActive))
-		Expect(office.complained()).To(BeEmpty())
+		Expect(office.browserErrors()).To(BeEmpty())
 	})
 })

@@ -37,7 +37,7 @@ var _ = Describe("An organization of another legal entity", func() {
 		By("creating another account, which cannot have the same name")
 		browser.fillIn(jane, newPassword())
 		browser.submit()
-		Expect(browser.beside("user-name-problem")).To(ContainSubstring("This user name, or one that looks like it, is already taken"))
+		Expect(browser.textOf("user-name-problem")).To(ContainSubstring("This user name, or one that looks like it, is already taken"))
 		another := newPassword()
 		browser.fillIn(doe, another)
 		browser.submit()
@@ -56,7 +56,7 @@ var _ = Describe("An organization of another legal entity", func() {
 					ContainSubstring("usher:"+name), ContainSubstring(signsIn.theirs), Not(ContainSubstring(signsIn.other))))
 			}
 		}
-		Expect(browser.complained()).To(BeEmpty())
+		Expect(browser.browserErrors()).To(BeEmpty())
 	})
 })
 

@@ -79,7 +79,7 @@ var _ = Describe("The language", func() {
 			browser.submit()
 			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
 			Expect(browser.language()).To(Equal("es"))
-			Expect(browser.beside("password-problem")).To(ContainSubstring("contraseña"))
+			Expect(browser.textOf("password-problem")).To(ContainSubstring("contraseña"))
 			browser.fillIn(acme.unique("jane"), newPassword())
 			browser.submit()
 			Expect(browser.language()).To(Equal("es"))

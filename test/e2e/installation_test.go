@@ -25,8 +25,8 @@ import (
 	"github.com/usher-dev/usher/hack/cluster/child"
 )
 
-// ending is the time that a process of Usher can need to end.
-const ending = 30 * time.Second
+// stopTimeout is the time that a process of Usher can need to end.
+const stopTimeout = 30 * time.Second
 
 // installation is Usher as a platform team installs it: a controller, and two portals
 // behind one proxy.
@@ -113,7 +113,7 @@ func (i *installation) scaleUp(ctx context.Context) {
 	GinkgoHelper()
 	i.portals = append(i.portals, i.startPortal(ctx))
 	second := i.startControllerWith("--metrics-bind-address", "0")
-	DeferCleanup(second.Stop, ending)
+	DeferCleanup(second.Stop, stopTimeout)
 }
 
 // startProxy starts a proxy that spreads requests over the portals, as an ingress
@@ -150,7 +150,7 @@ func (i *installation) startProxy(ctx context.Context) {
 func (i *installation) stop() error {
 	errs := []error{i.proxy.Close()}
 	for _, process := range append(i.portals, i.controller) {
-		if err := process.Stop(ending); err != nil {
+		if err := process.Stop(stopTimeout); err != nil {
 			errs = append(errs, fmt.Errorf("%w; its last lines:\n%s", err, process.Tail(20)))
 		}
 	}

@@ -45,7 +45,7 @@ var _ = Describe("After an invited person has joined,", func() {
 			Eventually(chat.posts).Should(ContainElement(toChat))
 
 			By("restarting the controller")
-			Expect(usher.controller.Stop(ending)).To(Succeed())
+			Expect(usher.controller.Stop(stopTimeout)).To(Succeed())
 			usher.startController()
 			acme.join(ctx, "june", "observer", acme.unique("june"))
 			acme.mail("june", welcomed)
@@ -62,10 +62,10 @@ var _ = Describe("After an invited person has joined,", func() {
 type chat struct {
 	hook string
 
-	mu    sync.Mutex
-	ill   bool
-	calls int
-	texts []string
+	mu      sync.Mutex
+	failing bool
+	calls   int
+	texts   []string
 }
 
 // hooks are the secret parts of the URLs of all chats.
@@ -90,7 +90,7 @@ func (c *chat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.mu.Unlock()
 	c.calls++
 	switch {
-	case c.ill:
+	case c.failing:
 		http.Error(w, "cannot serve "+r.URL.String(), http.StatusInternalServerError)
 	case err != nil || r.Method != http.MethodPost || r.URL.Path != "/hooks/"+c.hook:
 		http.Error(w, "this is not a notice", http.StatusBadRequest)
@@ -100,11 +100,11 @@ func (c *chat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fallIll makes the chat answer every post with an error that repeats its secret.
-func (c *chat) fallIll() {
+// fail makes the chat answer every post with an error that repeats its secret.
+func (c *chat) fail() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ill = true
+	c.failing = true
 }
 
 // posts returns the posted texts, oldest first.

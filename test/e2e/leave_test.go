@@ -55,7 +55,7 @@ var _ = Describe("A member who leaves an organization", func() {
 		}).Should(And(Not(ContainSubstring("Deploy applications")), ContainSubstring("Look at applications on Production, Staging")))
 		Expect(mayThey(ctx, jane, "list", "pods", other.production())).To(Equal("yes"))
 		Consistently(acme.subjects).WithArguments("jane").Should(HaveExactElements(invited, welcomed, invited, welcomed))
-		Expect(browser.complained()).To(BeEmpty())
+		Expect(browser.browserErrors()).To(BeEmpty())
 	})
 
 	It("cannot be its only owner, even with a forged request", func(ctx SpecContext) {
@@ -81,6 +81,6 @@ var _ = Describe("A member who leaves an organization", func() {
 		}).ShouldNot(ContainSubstring(refusal))
 		browser.submit()
 		Eventually(acme.state).WithArguments(ctx, "ada").Should(Equal(accountsv1.MembershipInactive))
-		Expect(browser.complained()).To(BeEmpty())
+		Expect(browser.browserErrors()).To(BeEmpty())
 	})
 })

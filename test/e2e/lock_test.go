@@ -61,7 +61,7 @@ var _ = Describe("An account under password guessing", func() {
 			Eventually(accountState).WithArguments(ctx, jane).Should(Equal("Active"))
 			Expect(condition(ctx, "Locked", "account", jane)).To(Equal("False NotLocked"))
 			Eventually(acme.subjects).WithArguments("jane").Should(HaveExactElements(invited, welcomed, lockedMailed, resetMailed, passwordMailed))
-			Expect(browser.complained()).To(BeEmpty())
+			Expect(browser.browserErrors()).To(BeEmpty())
 		})
 
 	It("is locked earlier if one of its organizations sets a lower limit", Label("B2"), func(ctx SpecContext) {

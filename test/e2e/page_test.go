@@ -26,13 +26,13 @@ var _ = Describe("The page of an invitation", func() {
 
 		By("choosing a proposal, which is a link")
 		proposal := browser.evaluate("[...document.querySelectorAll('.proposals a')].at(-1).innerText")
-		browser.leave(chromedp.Click(chromedp.CSS(".proposals li:last-child a")))
+		browser.navigate(chromedp.Click(chromedp.CSS(".proposals li:last-child a")))
 		Expect(browser.value("user-name")).To(Equal(proposal))
 
 		By("sending the form half filled in")
 		browser.fill("user-name", acme.unique("jane"))
 		browser.submit()
-		Expect(browser.beside("password-problem")).To(ContainSubstring("at least 15 characters"))
+		Expect(browser.textOf("password-problem")).To(ContainSubstring("at least 15 characters"))
 		Expect(browser.value("user-name")).To(Equal(acme.unique("jane")))
 
 		By("sending the form filled in")
@@ -59,7 +59,7 @@ var _ = Describe("The page of an invitation", func() {
 		browser.press(" ")
 		Expect(browser.evaluate("document.getElementById('password').type")).To(Equal("text"))
 		browser.tabTo("password-again")
-		browser.leave(enter())
+		browser.navigate(enter())
 
 		By("being led to the problem")
 		// The browser sets the focus of a page when it first renders it, which can be
@@ -76,9 +76,9 @@ var _ = Describe("The page of an invitation", func() {
 		browser.press(password)
 		browser.press(kb.Tab)
 		Expect(browser.focused()).To(Equal("Create account"))
-		browser.leave(enter())
+		browser.navigate(enter())
 		Expect(browser.text()).To(ContainSubstring("Your account is ready"))
-		Expect(browser.complained()).To(BeEmpty())
+		Expect(browser.browserErrors()).To(BeEmpty())
 	})
 
 	DescribeTable("fits a phone, and follows the light or dark mode of the system,", Label("E7", "screenshots"),
@@ -90,11 +90,11 @@ var _ = Describe("The page of an invitation", func() {
 				phone := newPage(onPhone(width, 844), inScheme("light"))
 				arrive(phone, acme.invite(ctx, fmt.Sprintf("jane%d", width), "developer"))
 				Expect(phone.overflow()).To(Equal("0"), "at %d pixels", width)
-				Expect(phone.complained()).To(BeEmpty())
+				Expect(phone.browserErrors()).To(BeEmpty())
 				pictures["phone"] = phone.pose(onPhone, width)
 				phone.click(send)
 				Expect(phone.overflow()).To(Equal("0"), "with problems, at %d pixels", width)
-				Expect(phone.beside("problems")).NotTo(BeEmpty())
+				Expect(phone.textOf("problems")).NotTo(BeEmpty())
 			}
 			backgrounds := map[string]string{}
 			for _, scheme := range []string{"light", "dark"} {
@@ -139,7 +139,7 @@ func (p *page) pose(screen func(width, height int64) action, width int64) []byte
 	GinkgoHelper()
 	if p.evaluate("String(document.getElementById('user-name') !== null)") == "true" {
 		p.fill("user-name", "jane-doe")
-		Eventually(p.beside).WithArguments("user-name-status").ShouldNot(BeEmpty())
+		Eventually(p.textOf).WithArguments("user-name-status").ShouldNot(BeEmpty())
 	}
 	p.evaluate(`
 		const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

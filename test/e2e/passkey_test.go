@@ -30,8 +30,8 @@ var _ = Describe("A passkey", func() {
 			By("sending the form with another problem, which does not lose the passkey")
 			browser.fill("password-again", newPassword())
 			browser.submit()
-			Expect(browser.beside("password-again-problem")).To(ContainSubstring("The two passwords don't match"))
-			Expect(browser.beside("app-code-problem")).To(BeEmpty())
+			Expect(browser.textOf("password-again-problem")).To(ContainSubstring("The two passwords don't match"))
+			Expect(browser.textOf("app-code-problem")).To(BeEmpty())
 			Expect(browser.text()).To(ContainSubstring("Your passkey is ready."))
 			browser.fillIn(jane, password)
 			browser.submit()
@@ -62,7 +62,7 @@ var _ = Describe("A passkey", func() {
 			browser.click(usePasskey)
 			Expect(browser.path()).To(Equal("/account"))
 			Expect(browser.text()).To(ContainSubstring("usher:" + jane))
-			Expect(browser.complained()).To(BeEmpty())
+			Expect(browser.browserErrors()).To(BeEmpty())
 		})
 
 	It("is added and removed on the account page, and then no longer signs in", Label("A10"), func(ctx SpecContext) {
@@ -87,7 +87,7 @@ var _ = Describe("A passkey", func() {
 		browser.open(usher.url + "/account/second-factor")
 		browser.tick("details:has(form[action*='/passkey/remove']) summary")
 		browser.click("form[action*='/passkey/remove'] button[type=submit]")
-		Expect(browser.beside("passkey-problem")).To(ContainSubstring("Choose the passkey to remove."))
+		Expect(browser.textOf("passkey-problem")).To(ContainSubstring("Choose the passkey to remove."))
 		browser.tick("input[name=passkey]")
 		browser.click("form[action*='/passkey/remove'] button[type=submit]")
 		Expect(browser.text()).To(ContainSubstring("The passkey was removed."))
@@ -96,7 +96,7 @@ var _ = Describe("A passkey", func() {
 		browser.do(chromedp.Click(chromedp.CSS(usePasskey)))
 		Eventually(browser.text).Should(ContainSubstring("This passkey can't be used to sign in right now."))
 		browser.mustSignIn(jane, password)
-		Expect(browser.complained()).To(BeEmpty())
+		Expect(browser.browserErrors()).To(BeEmpty())
 	})
 })
 

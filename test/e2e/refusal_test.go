@@ -119,7 +119,7 @@ var _ = Describe("The portal", func() {
 		acme := newTenant(ctx)
 		link := acme.invite(ctx, "jane", "developer")
 		var before, after accountsv1.Invitation
-		acme.settled(ctx, "jane")
+		acme.waitForMailed(ctx, "jane")
 		Expect(admin.Get(ctx, acme.key("jane"), &before)).To(Succeed())
 
 		inParallel(20, func(int) {

@@ -29,7 +29,7 @@ var _ = Describe("Repeating the same steps", func() {
 		acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		Eventually(acme.bindings).WithArguments(ctx).ShouldNot(BeEmpty())
 		acme.mail("jane", welcomed)
-		acme.settle(ctx)
+		acme.waitForIdle(ctx)
 		before = acme.versions(ctx)
 	})
 
@@ -58,7 +58,7 @@ var _ = Describe("Repeating the same steps", func() {
 		manifests = strings.Replace(manifests, june, june+", annotations: {accounts.usher.dev/resendRequestedAt: '2026-11-21T10:00:00Z'}", 1)
 		apply(ctx, manifests)
 		Eventually(acme.subjects).WithArguments("june").Should(HaveExactElements(invited, invited))
-		acme.settle(ctx)
+		acme.waitForIdle(ctx)
 		before := acme.versions(ctx)
 		for range 3 {
 			for line := range strings.Lines(apply(ctx, manifests)) {
@@ -77,7 +77,7 @@ var _ = Describe("Repeating the same steps", func() {
 				Expect(err).NotTo(HaveOccurred())
 			}
 			sync()
-			acme.settle(ctx)
+			acme.waitForIdle(ctx)
 			before = acme.versions(ctx)
 			sync()
 			nothingHappened(ctx, "later")
@@ -87,7 +87,7 @@ var _ = Describe("Repeating the same steps", func() {
 
 	It("with a controller that was restarted, or that crashed, sends no mail and writes nothing",
 		Label("K1", "K8"), func(ctx SpecContext) {
-			Expect(usher.controller.Stop(ending)).To(Succeed())
+			Expect(usher.controller.Stop(stopTimeout)).To(Succeed())
 			usher.startController()
 			nothingHappened(ctx, "later")
 
@@ -97,8 +97,8 @@ var _ = Describe("Repeating the same steps", func() {
 		})
 })
 
-// settle waits until Usher has finished its work on every object.
-func (t tenant) settle(ctx context.Context) {
+// waitForIdle waits until Usher has finished its work on every object.
+func (t tenant) waitForIdle(ctx context.Context) {
 	GinkgoHelper()
 	last := ""
 	Eventually(func(g Gomega) {

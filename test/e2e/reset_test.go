@@ -47,9 +47,9 @@ var _ = Describe("A member who has forgotten their password", func() {
 		}
 		choose("passwordpassword", "passwordpassword")
 		Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
-		Expect(browser.beside("new-password-problem")).To(ContainSubstring("Too easy to guess"))
+		Expect(browser.textOf("new-password-problem")).To(ContainSubstring("Too easy to guess"))
 		choose(newPassword(), newPassword())
-		Expect(browser.beside("new-password-again-problem")).To(ContainSubstring("The two passwords don't match"))
+		Expect(browser.textOf("new-password-again-problem")).To(ContainSubstring("The two passwords don't match"))
 
 		By("correcting the form")
 		chosen := newPassword()
@@ -73,7 +73,7 @@ var _ = Describe("A member who has forgotten their password", func() {
 		Expect(browser.text()).To(ContainSubstring(notLetIn))
 		browser.mustSignIn(jane, chosen)
 		Eventually(acme.subjects).WithArguments("jane").Should(HaveExactElements(invited, welcomed, resetMailed, passwordMailed))
-		Expect(browser.complained()).To(BeEmpty())
+		Expect(browser.browserErrors()).To(BeEmpty())
 	})
 
 	It("gets a link from an admin, who sees and chooses nothing; the newest link replaces the ones before",
@@ -147,7 +147,7 @@ var _ = Describe("A member who has forgotten their user name", func() {
 
 		browser.fill("address", jane)
 		browser.submit()
-		Expect(browser.beside("address-problem")).To(ContainSubstring("Enter a complete email address"))
+		Expect(browser.textOf("address-problem")).To(ContainSubstring("Enter a complete email address"))
 		browser.fill("address", acme.email("jane"))
 		browser.submit()
 		Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
@@ -156,7 +156,7 @@ var _ = Describe("A member who has forgotten their user name", func() {
 			ContainSubstring("help@acme.example"), Not(ContainSubstring(jane))))
 		Expect(acme.mail("jane", "Your user names").Text).To(And(
 			ContainSubstring("- "+jane), ContainSubstring("- "+doe), ContainSubstring(usher.url+"/sign-in"), ContainSubstring("help@acme.example")))
-		Expect(browser.complained()).To(BeEmpty())
+		Expect(browser.browserErrors()).To(BeEmpty())
 	})
 
 	It("reads the same for an unknown address, which gets no mail", Label("B4"), func(ctx SpecContext) {

@@ -32,7 +32,7 @@ var _ = Describe("No link, code, password or chat URL", func() {
 	It("is in any object, event, log or metric, now or at any time before", Label("K7"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "addressMatch: AnyAddress")
 		chat := acme.startChat(ctx)
-		chat.fallIll()
+		chat.fail()
 		acme.join(ctx, "jane", "developer", acme.unique("jane"))
 		pending := acme.invite(ctx, "june", "observer", "delivery: [Email, Link]")
 

@@ -57,7 +57,7 @@ var _ = Describe("A person who already has an account", func() {
 			By("reading about both on the account page")
 			browser.click("main a[href*='/account']")
 			Expect(browser.text()).To(And(ContainSubstring("Deploy applications on Staging"), ContainSubstring("Look at applications on Production, Staging")))
-			Expect(browser.complained()).To(BeEmpty())
+			Expect(browser.browserErrors()).To(BeEmpty())
 
 			By("losing only the access that belongs to the deleted Membership")
 			kubectl(ctx, "delete", "membership", "jane", "-n", other.name)
@@ -78,7 +78,7 @@ var _ = Describe("A person who already has an account", func() {
 		browser.fillIn(acme.unique("janet"), newPassword())
 		browser.submit()
 		Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
-		Expect(browser.beside("problems")).To(ContainSubstring("There is already an account with " + acme.email("jane") + ". Sign in and accept with it"))
+		Expect(browser.textOf("problems")).To(ContainSubstring("There is already an account with " + acme.email("jane") + ". Sign in and accept with it"))
 		Expect(acme.accounts(ctx, "jane")).To(HaveExactElements(acme.unique("jane")))
 
 		browser.fill("sign-in-name", acme.unique("jane"))
@@ -111,7 +111,7 @@ var _ = Describe("A person who already has an account", func() {
 		browser.fillIn(acme.unique("jane"), newPassword())
 		browser.submit()
 		Expect(browser.text()).To(ContainSubstring("Your account is ready"))
-		Expect(browser.complained()).To(BeEmpty())
+		Expect(browser.browserErrors()).To(BeEmpty())
 	})
 })
 

@@ -62,7 +62,7 @@ var _ = Describe("An invited person", func() {
 			Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
 			Expect(browser.text()).To(And(
 				ContainSubstring("Your account is ready"), ContainSubstring(jane), ContainSubstring("usher:"+jane)))
-			Expect(browser.complained()).To(BeEmpty())
+			Expect(browser.browserErrors()).To(BeEmpty())
 
 			By("being a member")
 			Eventually(func() []string {
@@ -96,11 +96,11 @@ var _ = Describe("An invited person", func() {
 
 			By("seeing the state of the user name while typing")
 			browser.fill("user-name", taken)
-			Eventually(browser.beside).WithArguments("user-name-status").Should(ContainSubstring("This user name, or one that looks like it, is already taken"))
+			Eventually(browser.textOf).WithArguments("user-name-status").Should(ContainSubstring("This user name, or one that looks like it, is already taken"))
 			browser.fill("user-name", "Not A Name!")
-			Eventually(browser.beside).WithArguments("user-name-status").Should(ContainSubstring("letters"))
+			Eventually(browser.textOf).WithArguments("user-name-status").Should(ContainSubstring("letters"))
 			browser.fill("user-name", free)
-			Eventually(browser.beside).WithArguments("user-name-status").Should(Equal(free + " is available."))
+			Eventually(browser.textOf).WithArguments("user-name-status").Should(Equal(free + " is available."))
 
 			By("seeing how much of the password is missing")
 			browser.fill("password", "velvet")
@@ -111,9 +111,9 @@ var _ = Describe("An invited person", func() {
 			browser.fillIn(taken, "passwordpassword")
 			browser.submit()
 			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
-			Expect(browser.beside("user-name-problem")).To(Equal("This user name, or one that looks like it, is already taken. Choose another."))
-			Expect(browser.beside("password-problem")).To(ContainSubstring("Too easy to guess"))
-			Expect(browser.beside("problems")).To(And(ContainSubstring("is already taken"), ContainSubstring("Too easy")))
+			Expect(browser.textOf("user-name-problem")).To(Equal("This user name, or one that looks like it, is already taken. Choose another."))
+			Expect(browser.textOf("password-problem")).To(ContainSubstring("Too easy to guess"))
+			Expect(browser.textOf("problems")).To(And(ContainSubstring("is already taken"), ContainSubstring("Too easy")))
 			Expect(browser.value("user-name")).To(Equal(taken))
 			Expect(browser.value("given-name")).To(Equal("Jané"))
 			Expect(browser.value("password")).To(BeEmpty(), "the page never repeats a password")
@@ -122,13 +122,13 @@ var _ = Describe("An invited person", func() {
 			browser.fillIn(free, newPassword())
 			browser.fill("password-again", newPassword())
 			browser.submit()
-			Expect(browser.beside("password-again-problem")).To(ContainSubstring("two passwords don't match"))
+			Expect(browser.textOf("password-again-problem")).To(ContainSubstring("two passwords don't match"))
 
 			By("correcting the form")
 			browser.fillIn(free, newPassword())
 			browser.submit()
 			Expect(browser.text()).To(ContainSubstring("Your account is ready"))
-			Expect(browser.complained()).To(BeEmpty())
+			Expect(browser.browserErrors()).To(BeEmpty())
 		})
 
 	It("gets only free user names as proposals", Label("A3"), func(ctx SpecContext) {
@@ -152,7 +152,7 @@ var _ = Describe("An invited person", func() {
 		Expect(proposal).NotTo(Equal(first))
 		browser.do(chromedp.Click(chromedp.CSS(".proposals li:last-child button")))
 		Expect(browser.value("user-name")).To(Equal(proposal))
-		Eventually(browser.beside).WithArguments("user-name-status").Should(Equal(proposal + " is available."))
+		Eventually(browser.textOf).WithArguments("user-name-status").Should(Equal(proposal + " is available."))
 	})
 
 	It("reads what to do if the link is incomplete, and learns nothing from it", Label("A7"), func(ctx SpecContext) {

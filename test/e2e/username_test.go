@@ -21,7 +21,7 @@ var _ = Describe("A user name", func() {
 		Expect(browser.evaluate("document.querySelector('.qualifier').innerText")).To(Equal("/acme"))
 		Expect(browser.value("user-name")).To(Equal("jane-doe"))
 		browser.fill("user-name", "jane-doe")
-		Eventually(browser.beside).WithArguments("user-name-status").Should(Equal("jane-doe/acme is available."))
+		Eventually(browser.textOf).WithArguments("user-name-status").Should(Equal("jane-doe/acme is available."))
 
 		browser.fillIn("jane-doe", newPassword())
 		browser.submit()
@@ -50,14 +50,14 @@ var _ = Describe("A user name", func() {
 			g.Expect(browser.proposals()).To(And(Not(BeEmpty()), Not(ContainElement("ivan-petrov"))))
 		}).Should(Succeed())
 		browser.fillIn("ivan-petrov", newPassword())
-		Eventually(browser.beside).WithArguments("user-name-status").Should(ContainSubstring("This user name, or one that looks like it, is already taken"))
+		Eventually(browser.textOf).WithArguments("user-name-status").Should(ContainSubstring("This user name, or one that looks like it, is already taken"))
 		browser.submit()
-		Expect(browser.beside("user-name-problem")).To(ContainSubstring("This user name, or one that looks like it, is already taken. Choose another."))
+		Expect(browser.textOf("user-name-problem")).To(ContainSubstring("This user name, or one that looks like it, is already taken. Choose another."))
 
 		By("typing letters that only look Latin")
 		browser.fillIn(strings.Replace("ivan", "a", "а", 1), newPassword())
 		browser.submit()
-		Expect(browser.beside("user-name-problem")).To(ContainSubstring("The letter а looks like the Latin a, but it isn't"))
+		Expect(browser.textOf("user-name-problem")).To(ContainSubstring("The letter а looks like the Latin a, but it isn't"))
 		Expect(acme.accounts(ctx, "ivan")).To(BeEmpty())
 	})
 
@@ -70,7 +70,7 @@ var _ = Describe("A user name", func() {
 		for _, name := range []string{"admin", "Adm1n", "it-admin", "kube-system"} {
 			browser.fillIn(name, newPassword())
 			browser.submit()
-			Expect(browser.beside("user-name-problem")).To(ContainSubstring("reserved for the system and its administrators"), name)
+			Expect(browser.textOf("user-name-problem")).To(ContainSubstring("reserved for the system and its administrators"), name)
 		}
 		Expect(acme.accounts(ctx, "admin")).To(BeEmpty())
 	})

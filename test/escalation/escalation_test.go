@@ -46,7 +46,7 @@ const fewest = 500
 
 var _ = Describe("Escalation", Ordered, ContinueOnFailure, Label("K6", "C1"), func() {
 	BeforeAll(func(ctx SpecContext) {
-		remember(ctx)
+		recordObjects(ctx)
 		takeBaseline(ctx)
 	})
 

@@ -32,9 +32,9 @@ var rights = []right{
 	{[]*actor{clerk, impostor}, rbacGroup, "rolebindings", home + "," + staging, "delete"},
 }
 
-// holding is an additional right that RBAC gives if only finalizers change.
+// finalizerOnlyRight is an additional right that RBAC gives if only finalizers change.
 // Kubernetes requires no bind verb for such an update.
-var holding = right{[]*actor{clerk, impostor}, rbacGroup, "rolebindings", home + "," + staging, "update,patch"}
+var finalizerOnlyRight = right{[]*actor{clerk, impostor}, rbacGroup, "rolebindings", home + "," + staging, "update,patch"}
 
 // assignable are the roles that an actor may assign, by namespace. A star means all
 // roles and all permissions.
@@ -71,7 +71,7 @@ func (r request) rbacAllows(k8sVerb string) bool {
 	if r.before != nil && r.after != nil && !slices.ContainsFunc(parts, func(part string) bool {
 		return part != "metadata.finalizers" && r.changed(part)
 	}) {
-		has = append(slices.Clone(rights), holding)
+		has = append(slices.Clone(rights), finalizerOnlyRight)
 	}
 	return slices.ContainsFunc(has, func(has right) bool {
 		return slices.Contains(has.who, r.who) && has.group == r.kind.group && isOneOf(resource, split(has.resources)...) &&
@@ -88,11 +88,11 @@ func (r request) policiesAllow() bool {
 	if r.kind != memberships && r.kind != invitations {
 		return true
 	}
-	return !r.touchesRecords() && (!r.handsOut() || r.mayAssign() && !r.ownMembership())
+	return !r.touchesRecords() && (!r.changesAccess() || r.mayAssign() && !r.ownMembership())
 }
 
-// handsOut reports whether the request changes a person's permissions.
-func (r request) handsOut() bool {
+// changesAccess reports whether the request changes a person's permissions.
+func (r request) changesAccess() bool {
 	return r.sub == "status" || r.before == nil || r.after == nil || r.changed("spec") || r.gainsOwner()
 }
 

@@ -23,8 +23,8 @@ var asBefore = map[kind]map[client.ObjectKey]*unstructured.Unstructured{}
 // last, when Usher wants no other changes any more.
 var restored = []kind{clusterroles, organizations, accounts, memberships, invitations, rolebindings}
 
-// remember records all objects in their present state.
-func remember(ctx context.Context) {
+// recordObjects records all objects in their present state.
+func recordObjects(ctx context.Context) {
 	GinkgoHelper()
 	for _, k := range restored {
 		asBefore[k] = present(ctx, k)

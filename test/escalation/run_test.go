@@ -175,9 +175,9 @@ func (r *run) measure(ctx context.Context) []string {
 	return more
 }
 
-// tellAtMost is the number of gains that are reported one by one. If there are more,
+// maxReported is the number of gains that are reported one by one. If there are more,
 // they all have one cause.
-const tellAtMost = 5
+const maxReported = 5
 
 // attribute finds the case of a batch that caused a gain. It runs the accepted cases
 // again, one by one.
@@ -185,7 +185,7 @@ func (r *run) attribute(ctx context.Context, batch, done []trial, more []string)
 	GinkgoHelper()
 	found := false
 	for _, t := range done {
-		if len(r.gains) >= tellAtMost {
+		if len(r.gains) >= maxReported {
 			return
 		}
 		alone := newRun(r.policiesInForce)

@@ -35,8 +35,8 @@ const (
 	singles = 100
 	// bystanders is the number of members with a role that no spec edits.
 	bystanders = 50
-	// hands is the number of requests that are made at a time.
-	hands = 8
+	// parallelRequests is the number of requests that are made at a time.
+	parallelRequests = 8
 )
 
 // labLabel makes a namespace a lab.
@@ -58,7 +58,7 @@ func enrol() {
 	changing = developers[:min(len(developers), singles)]
 }
 
-func everybody() []string { return slices.Concat(developers, observers) }
+func allMembers() []string { return slices.Concat(developers, observers) }
 
 func grants(permission accountsv1.CatalogueName, on ...accountsv1.CatalogueName) accountsv1.Grant {
 	return accountsv1.Grant{Permission: permission, Resources: on}
@@ -143,7 +143,7 @@ func inParallel(members []string, do func(member string)) {
 	GinkgoHelper()
 	queue := make(chan string)
 	var group sync.WaitGroup
-	for range hands {
+	for range parallelRequests {
 		group.Go(func() {
 			defer GinkgoRecover()
 			for member := range queue {

@@ -37,13 +37,13 @@ var _ = Describe("Access in a large Organization", Ordered, ContinueOnFailure, S
 	BeforeAll(func(ctx SpecContext) {
 		began := time.Now()
 		settle(ctx)
-		figure("creation", "%d Memberships and their Accounts in %s", len(everybody())+len(leavers), round(time.Since(began)))
+		figure("creation", "%d Memberships and their Accounts in %s", len(allMembers())+len(leavers), round(time.Since(began)))
 
 		before, began := spent(), time.Now()
 		access.expect(slices.Concat(developers, leavers), edits, audits)
 		access.expect(observers, views, audits)
 		startUsher(ctx)
-		everyone := slices.Concat(everybody(), leavers)
+		everyone := slices.Concat(allMembers(), leavers)
 		access.latencies(ctx, everyone, at(began, everyone)).report("Usher starts")
 		quiet(ctx)
 		figure("Usher starts: all is quiet", "%s", round(time.Since(began)))
@@ -92,11 +92,11 @@ var _ = Describe("Access in a large Organization", Ordered, ContinueOnFailure, S
 			access.expect(developers, append(have, edits)...)
 			access.expect(observers, append(have, views)...)
 			change(ctx)
-			changed := at(time.Now(), everybody())
-			all := access.latencies(ctx, everybody(), changed)
+			changed := at(time.Now(), allMembers())
+			all := access.latencies(ctx, allMembers(), changed)
 			all.report(CurrentSpecReport().LeafNodeText)
 			figure(CurrentSpecReport().LeafNodeText+": rate", "%d RoleBindings a second", peak(ofBindings(asked.since(began))))
-			before.report(CurrentSpecReport().LeafNodeText, len(everybody()))
+			before.report(CurrentSpecReport().LeafNodeText, len(allMembers()))
 			Expect(all.percentile(99)).To(BeNumerically("<=", bound))
 		},
 		Entry("a namespace created", makeLater, "view in "+later, audits),
@@ -138,7 +138,7 @@ var _ = Describe("Access in a large Organization", Ordered, ContinueOnFailure, S
 		access.expect(developers, "edit in "+production, audits)
 		edit(ctx, "developer", grants("deploy", "production"))
 		edited := time.Now()
-		Eventually(told.goesOn).WithContext(ctx).Should(BeTrue(), "some members have the new access, and some do not")
+		Eventually(told.isPartial).WithContext(ctx).Should(BeTrue(), "some members have the new access, and some do not")
 		access.expect(observers, edits, views, audits)
 		changed := changeEach(observers, func(member string) error { return patch(ctx, member, `{"role":"maintainer"}`) })
 		others := access.latencies(ctx, observers, changed)
@@ -159,7 +159,7 @@ var _ = Describe("Access in a large Organization", Ordered, ContinueOnFailure, S
 		Expect(slices.IsSorted(told.updated())).To(BeTrue(), told.String())
 		for _, s := range told.seen() {
 			Expect(saysReady(s)).To(Equal("False RollingOut"))
-			Expect(s.Rollout.Members).To(BeEquivalentTo(len(everybody())))
+			Expect(s.Rollout.Members).To(BeEquivalentTo(len(allMembers())))
 		}
 		Eventually(told.now).Should(Equal("True Reconciled"))
 	})

@@ -46,8 +46,8 @@ func (p *progress) seen() []accountsv1.OrganizationStatus {
 	return slices.DeleteFunc(slices.Clone(p.states), func(s accountsv1.OrganizationStatus) bool { return s.Rollout.Members == 0 })
 }
 
-// goesOn reports whether the rollout has reached some members, but not all.
-func (p *progress) goesOn() bool {
+// isPartial reports whether the rollout has reached some members, but not all.
+func (p *progress) isPartial() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.states) == 0 {

@@ -129,13 +129,13 @@ func (p *Platform) RunControllers(ctx context.Context, rights *rest.Config, o co
 // that does not exist.
 func Notifier(mailer notifier.Mailer, keys invitation.Keyring) *notifier.Notifier {
 	return &notifier.Notifier{
-		Mailer:    mailer,
-		Chatter:   chat.New(chat.Config{AllowLoopback: true}),
-		Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
-		From:      netmail.Address{Name: "Usher", Address: "usher@example.com"},
-		PortalURL: &url.URL{Scheme: "https", Host: "accounts.example.com"},
-		Holder:    Fresh("usher"),
-		Deadline:  email.SendDeadline,
+		Mailer:     mailer,
+		Chatter:    chat.New(chat.Config{AllowLoopback: true}),
+		Keys:       func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		From:       netmail.Address{Name: "Usher", Address: "usher@example.com"},
+		PortalURL:  &url.URL{Scheme: "https", Host: "accounts.example.com"},
+		ClaimOwner: Fresh("usher"),
+		Deadline:   email.SendDeadline,
 	}
 }
 

@@ -78,8 +78,8 @@ func leaving(names ...string) accountChange {
 	}
 }
 
-// doing makes changes to an Account's status and saves it as the portal.
-func doing(ctx context.Context, a *accountsv1.Account, changes ...accountChange) error {
+// saveStatusAsPortal makes changes to an Account's status and saves it as the portal.
+func saveStatusAsPortal(ctx context.Context, a *accountsv1.Account, changes ...accountChange) error {
 	a = a.DeepCopy()
 	for _, change := range changes {
 		change(&a.Status)
@@ -104,15 +104,15 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 	It("covers what its person does, one by one or all at once, also for the first time", func(ctx SpecContext) {
 		var all []accountChange
 		for field, deed := range deeds {
-			Expect(doing(ctx, aTakenUpAccount(ctx), deed)).To(Succeed(), field)
+			Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), deed)).To(Succeed(), field)
 			all = append(all, deed)
 		}
-		Expect(doing(ctx, aTakenUpAccount(ctx), all...)).To(Succeed())
-		first := aTakenUpAccount(ctx, func(s *accountsv1.AccountStatus) {
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), all...)).To(Succeed())
+		first := anAcceptedAccount(ctx, func(s *accountsv1.AccountStatus) {
 			*s = accountsv1.AccountStatus{ObservedGeneration: s.ObservedGeneration}
 		})
-		Expect(doing(ctx, first, append(all, resets(1), userNames(1))...)).To(Succeed())
-		Expect(doing(ctx, aTakenUpAccount(ctx))).To(Succeed(), "nothing")
+		Expect(saveStatusAsPortal(ctx, first, append(all, resets(1), userNames(1))...)).To(Succeed())
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx))).To(Succeed(), "nothing")
 	})
 
 	It("covers no other field of the status, not even one that is added to the API later", func(ctx SpecContext) {
@@ -142,16 +142,16 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 				},
 			},
 		}
-		a := aTakenUpAccount(ctx)
+		a := anAcceptedAccount(ctx)
 		for field := range statusOf("accounts") {
 			if deeds[field] != nil {
 				continue
 			}
 			Expect(changes).To(HaveKey(field), "the policy and this spec must know the field")
 			for _, change := range changes[field] {
-				Expect(doing(ctx, a, change)).To(beForbiddenAs(notThePortals), field)
+				Expect(saveStatusAsPortal(ctx, a, change)).To(beForbiddenAs(notThePortals), field)
 				for deed, do := range deeds {
-					Expect(doing(ctx, a, do, change)).To(beForbiddenAs(notThePortals), "%s with %s", field, deed)
+					Expect(saveStatusAsPortal(ctx, a, do, change)).To(beForbiddenAs(notThePortals), "%s with %s", field, deed)
 				}
 			}
 		}
@@ -159,30 +159,30 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 
 	It("covers only the second factor until the Account has a record of its Memberships", func(ctx SpecContext) {
 		untaken := func(changes ...accountChange) *accountsv1.Account {
-			a := aTakenUpAccount(ctx, changes...)
+			a := anAcceptedAccount(ctx, changes...)
 			a.Annotations = map[string]string{"example.com/note": accountsv1.MembershipsAnnotation}
 			Expect(admin.Update(ctx, a)).To(Succeed())
 			return a
 		}
 		enrolled := deeds["twoFactor"]
-		Expect(doing(ctx, untaken(twoFactor("")), enrolled)).To(Succeed())
-		Expect(doing(ctx, untaken(), enrolled)).To(Succeed())
-		Expect(doing(ctx, untaken(enrolled))).To(Succeed(), "once more")
+		Expect(saveStatusAsPortal(ctx, untaken(twoFactor("")), enrolled)).To(Succeed())
+		Expect(saveStatusAsPortal(ctx, untaken(), enrolled)).To(Succeed())
+		Expect(saveStatusAsPortal(ctx, untaken(enrolled))).To(Succeed(), "once more")
 
-		Expect(doing(ctx, untaken())).To(beForbiddenAs(notTakenUp), "nothing")
-		Expect(doing(ctx, untaken(twoFactor("")), twoFactor(accountsv1.TwoFactorNotEnrolled))).To(beForbiddenAs(notTakenUp))
-		Expect(doing(ctx, untaken(enrolled), twoFactor(accountsv1.TwoFactorNotEnrolled))).To(beForbiddenAs(notTakenUp))
-		Expect(doing(ctx, untaken(enrolled), twoFactor(""))).To(beForbiddenAs(notTakenUp))
+		Expect(saveStatusAsPortal(ctx, untaken())).To(beForbiddenAs(notTakenUp), "nothing")
+		Expect(saveStatusAsPortal(ctx, untaken(twoFactor("")), twoFactor(accountsv1.TwoFactorNotEnrolled))).To(beForbiddenAs(notTakenUp))
+		Expect(saveStatusAsPortal(ctx, untaken(enrolled), twoFactor(accountsv1.TwoFactorNotEnrolled))).To(beForbiddenAs(notTakenUp))
+		Expect(saveStatusAsPortal(ctx, untaken(enrolled), twoFactor(""))).To(beForbiddenAs(notTakenUp))
 		for field, deed := range deeds {
 			if field != "twoFactor" {
-				Expect(doing(ctx, untaken(enrolled), deed)).To(beForbiddenAs(notTakenUp), field)
-				Expect(doing(ctx, untaken(), enrolled, deed)).To(beForbiddenAs(notTakenUp), "%s with twoFactor", field)
+				Expect(saveStatusAsPortal(ctx, untaken(enrolled), deed)).To(beForbiddenAs(notTakenUp), field)
+				Expect(saveStatusAsPortal(ctx, untaken(), enrolled, deed)).To(beForbiddenAs(notTakenUp), "%s with twoFactor", field)
 			}
 		}
-		emptied := aTakenUpAccount(ctx)
+		emptied := anAcceptedAccount(ctx)
 		emptied.Annotations[accountsv1.MembershipsAnnotation] = ""
 		Expect(admin.Update(ctx, emptied)).To(Succeed())
-		Expect(doing(ctx, emptied, deeds["signIn"])).To(Succeed(), "an Account that has left its last Membership still belongs to its person")
+		Expect(saveStatusAsPortal(ctx, emptied, deeds["signIn"])).To(Succeed(), "an Account that has left its last Membership still belongs to its person")
 	})
 
 	It("adds one newer request time, in front of the existing ones", func(ctx SpecContext) {
@@ -216,10 +216,10 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 				if c.right {
 					expected = Succeed()
 				}
-				Expect(doing(ctx, aTakenUpAccount(ctx, set(c.from...)), set(c.to...))).To(expected, "%s from %v to %v", list, c.from, c.to)
+				Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx, set(c.from...)), set(c.to...))).To(expected, "%s from %v to %v", list, c.from, c.to)
 			}
 		}
-		Expect(doing(ctx, aTakenUpAccount(ctx), resets(1, 0), userNames())).To(beForbiddenAs(notInFront))
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), resets(1, 0), userNames())).To(beForbiddenAs(notInFront))
 	})
 
 	It("adds Memberships of the Account that the person leaves, and never removes one", func(ctx SpecContext) {
@@ -244,7 +244,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 			if c.right {
 				expected = Succeed()
 			}
-			Expect(doing(ctx, aTakenUpAccount(ctx, leaving(c.from...)), leaving(c.to...))).To(expected, "from %v to %v", c.from, c.to)
+			Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx, leaving(c.from...)), leaving(c.to...))).To(expected, "from %v to %v", c.from, c.to)
 		}
 	})
 
@@ -260,17 +260,17 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 			},
 			"twoFactor": {twoFactor(""), twoFactor(accountsv1.TwoFactorEnrolled)},
 		} {
-			Expect(doing(ctx, aTakenUpAccount(ctx), changes.away)).To(beForbiddenAs(takenBack), field)
-			Expect(doing(ctx, aTakenUpAccount(ctx), changes.back)).To(Succeed(), "%s as an older Secret has it, after a restore", field)
+			Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), changes.away)).To(beForbiddenAs(takenBack), field)
+			Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), changes.back)).To(Succeed(), "%s as an older Secret has it, after a restore", field)
 		}
 		ends := func(t *metav1.Time) accountChange {
 			return func(s *accountsv1.AccountStatus) { s.SignIn.SessionsEndTime = t }
 		}
-		Expect(doing(ctx, aTakenUpAccount(ctx, ends(nil)), ends(&at))).To(Succeed())
-		Expect(doing(ctx, aTakenUpAccount(ctx), ends(after(1)))).To(Succeed())
-		Expect(doing(ctx, aTakenUpAccount(ctx), ends(nil))).To(beForbiddenAs(takenBack))
-		Expect(doing(ctx, aTakenUpAccount(ctx), ends(after(-1)))).To(beForbiddenAs(takenBack))
-		Expect(doing(ctx, aTakenUpAccount(ctx), signIn(accountsv1.SignIn{}))).To(beForbiddenAs(takenBack))
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx, ends(nil)), ends(&at))).To(Succeed())
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), ends(after(1)))).To(Succeed())
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), ends(nil))).To(beForbiddenAs(takenBack))
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), ends(after(-1)))).To(beForbiddenAs(takenBack))
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), signIn(accountsv1.SignIn{}))).To(beForbiddenAs(takenBack))
 	})
 
 	It("is accepted for a status of maximum size", func(ctx SpecContext) {
@@ -292,24 +292,24 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 			})
 		}
 		Expect(admin.Status().Update(ctx, a)).To(Succeed())
-		Expect(doing(ctx, a, leaving(held...), resets(1))).To(Succeed())
+		Expect(saveStatusAsPortal(ctx, a, leaving(held...), resets(1))).To(Succeed())
 		leaving(held...)(&a.Status)
 		slices.Reverse(held)
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
-		Expect(doing(ctx, a, leaving(held...), signIn(accountsv1.SignIn{Failures: 1, FailureTime: &at}))).To(Succeed())
+		Expect(saveStatusAsPortal(ctx, a, leaving(held...), signIn(accountsv1.SignIn{Failures: 1, FailureTime: &at}))).To(Succeed())
 	})
 
 	It("builds on the last count, also if two portals count at once", func(ctx SpecContext) {
-		a := aTakenUpAccount(ctx)
-		Expect(doing(ctx, a, deeds["signIn"])).To(Succeed())
-		Expect(doing(ctx, a, deeds["signIn"])).To(MatchError(ContainSubstring("the object has been modified")))
+		a := anAcceptedAccount(ctx)
+		Expect(saveStatusAsPortal(ctx, a, deeds["signIn"])).To(Succeed())
+		Expect(saveStatusAsPortal(ctx, a, deeds["signIn"])).To(MatchError(ContainSubstring("the object has been modified")))
 		unconditional := a.DeepCopy()
 		unconditional.ResourceVersion = ""
-		Expect(doing(ctx, unconditional, deeds["signIn"])).To(MatchError(ContainSubstring("must be specified for an update")))
+		Expect(saveStatusAsPortal(ctx, unconditional, deeds["signIn"])).To(MatchError(ContainSubstring("must be specified for an update")))
 	})
 
 	It("covers nothing outside the status", func(ctx SpecContext) {
-		a := aTakenUpAccount(ctx)
+		a := anAcceptedAccount(ctx)
 		more := a.DeepCopy()
 		more.Labels = map[string]string{"team": "red"}
 		more.Finalizers = nil
@@ -317,7 +317,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		more.Annotations[accountsv1.TwoFactorAnnotation] = "Enrolled"
 		more.Spec.State = accountsv1.AccountSwitchDisabled
 		more.Spec.FamilyName = "Roe"
-		Expect(doing(ctx, more, deeds["language"])).To(Succeed(), "the API server drops the other changes")
+		Expect(saveStatusAsPortal(ctx, more, deeds["language"])).To(Succeed(), "the API server drops the other changes")
 		got := &accountsv1.Account{}
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(a), got)).To(Succeed())
 		Expect(got.Status.Language).To(BeEquivalentTo("de"))
@@ -328,7 +328,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 	})
 
 	It("can be written in no other way", func(ctx SpecContext) {
-		a := aTakenUpAccount(ctx)
+		a := anAcceptedAccount(ctx)
 		more := a.DeepCopy()
 		deeds["signIn"](&more.Status)
 		Expect(portal.Status().Patch(ctx, more, client.MergeFrom(a))).To(beForbidden())

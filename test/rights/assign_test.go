@@ -47,10 +47,10 @@ var _ = Describe("Assigning a role", Ordered, Label("K6", "C1"), func() {
 	It("requires the verb assign on that role, for every way to create the object", func(ctx SpecContext) {
 		home, elsewhere := aHome(ctx), aHome(ctx)
 		for _, namespace := range []string{home, elsewhere} {
-			has(ctx, manager, namespace, "usher-people-manager")
+			bind(ctx, manager, namespace, "usher-people-manager")
 		}
-		may(ctx, manager, home, right("assign", "roles", "developer"))
-		may(ctx, manager, elsewhere, rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles"}, Verbs: []string{"assign"}})
+		allowVerbs(ctx, manager, home, right("assign", "roles", "developer"))
+		allowVerbs(ctx, manager, elsewhere, rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles"}, Verbs: []string{"assign"}})
 		person := as(manager)
 		Expect(person.Create(ctx, aMemberOf(home, "developer"))).To(Succeed())
 		Expect(person.Create(ctx, anInvitationTo(home, "developer"))).To(Succeed())
@@ -83,7 +83,7 @@ var _ = Describe("Assigning a role", Ordered, Label("K6", "C1"), func() {
 			"usher-people-manager": beForbiddenAs(notTheRole), "usher-organization-owner": Succeed(),
 		} {
 			home, user := aHome(ctx), "usher:"+clusterRole
-			has(ctx, user, home, clusterRole)
+			bind(ctx, user, home, clusterRole)
 			Expect(as(user).Create(ctx, aMemberOf(home, "developer", overrides(accountsv1.EffectAllow, "deploy")))).To(expected, clusterRole)
 			Expect(as(user).List(ctx, &accountsv1.MembershipList{}, client.InNamespace(home))).To(Succeed(), clusterRole)
 		}
@@ -92,8 +92,8 @@ var _ = Describe("Assigning a role", Ordered, Label("K6", "C1"), func() {
 	It("requires the verb assign for every change of a member's permissions, on the old and the new role", func(ctx SpecContext) {
 		home := aHome(ctx)
 		for user, roles := range map[string][]string{manager: {"viewer"}, "usher:john": {"developer"}, "usher:both": {"developer", "boss"}} {
-			has(ctx, user, home, "usher-people-manager")
-			may(ctx, user, home, right("assign", "roles", roles...))
+			bind(ctx, user, home, "usher-people-manager")
+			allowVerbs(ctx, user, home, right("assign", "roles", roles...))
 		}
 		one, both, neither := as("usher:john"), as("usher:both"), as(manager)
 		before := func(role string) *accountsv1.Membership {
@@ -135,7 +135,7 @@ var _ = Describe("Assigning a role", Ordered, Label("K6", "C1"), func() {
 
 	It("is separate from changing labels, finalizers, or annotations that request nothing", func(ctx SpecContext) {
 		home := aHome(ctx)
-		has(ctx, manager, home, "usher-people-manager")
+		bind(ctx, manager, home, "usher-people-manager")
 		noted := func(o client.Object) {
 			o.SetLabels(map[string]string{"team": "blue"})
 			o.SetAnnotations(map[string]string{"example.com/note": "x"})
@@ -155,8 +155,8 @@ var _ = Describe("Allowing a permission on top of a role", Ordered, Label("K6", 
 	BeforeAll(func(ctx SpecContext) {
 		policiesInForce(ctx)
 		home = aHome(ctx)
-		has(ctx, user, home, "usher-people-manager")
-		may(ctx, user, home, right("assign", "roles", "developer", "viewer"), right("assign", "permissions", "deploy", "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8"))
+		bind(ctx, user, home, "usher-people-manager")
+		allowVerbs(ctx, user, home, right("assign", "roles", "developer", "viewer"), right("assign", "permissions", "deploy", "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8"))
 	})
 
 	It("requires the verb assign on that permission, to create a Membership with it", func(ctx SpecContext) {
@@ -203,7 +203,7 @@ var _ = Describe("Allowing a permission on top of a role", Ordered, Label("K6", 
 		Expect(updating(ctx, as(user), m, overrides(allow, "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"))).To(Succeed())
 
 		const owner = "usher:allowing-all"
-		has(ctx, owner, home, "usher-organization-owner")
+		bind(ctx, owner, home, "usher-organization-owner")
 		m = aMemberOf(home, "developer", largest("a"))
 		Expect(as(owner).Create(ctx, m)).To(Succeed())
 		Expect(updating(ctx, as(owner), m, func(m *accountsv1.Membership) {
@@ -240,7 +240,7 @@ var _ = Describe("Writing which person has accepted a role", Ordered, Label("K6"
 			"usher:status": right("answer", "invitations,memberships"), "usher:status-other": right("assign", "roles", "viewer"),
 			"usher:status-right": right("assign", "roles", "developer"),
 		} {
-			may(ctx, user, home, right("get,update,patch", "memberships,memberships/status"), more)
+			allowVerbs(ctx, user, home, right("get,update,patch", "memberships,memberships/status"), more)
 			expected := beForbiddenAs(notTheRole)
 			if user == "usher:status-right" {
 				expected = Succeed()
@@ -271,7 +271,7 @@ var _ = Describe("Writing which person has accepted a role", Ordered, Label("K6"
 			"usher:answers-status": {right("answer", "invitations/status"), beForbiddenAs(notTheRole)},
 			"usher:assigns-other":  {right("assign", "roles", "viewer"), beForbiddenAs(notTheRole)},
 		} {
-			may(ctx, user, home, right("get,update,patch", "invitations/status"), c.more)
+			allowVerbs(ctx, user, home, right("get,update,patch", "invitations/status"), c.more)
 			changed := inv.DeepCopy()
 			changed.Status.Acceptance = accountsv1.Acceptance{
 				AccountRef: accountsv1.AcceptedAccountReference{Name: "mallory", UID: "1"}, AcceptedTime: &at,
@@ -279,8 +279,8 @@ var _ = Describe("Writing which person has accepted a role", Ordered, Label("K6"
 			Expect(as(user).Status().Update(ctx, changed, client.DryRunAll)).To(c.expected, user)
 		}
 		const answering = "usher:answers-only"
-		has(ctx, answering, home, "usher-people-manager")
-		may(ctx, answering, home, right("answer", "invitations"))
+		bind(ctx, answering, home, "usher-people-manager")
+		allowVerbs(ctx, answering, home, right("answer", "invitations"))
 		Expect(as(answering).Create(ctx, anInvitationTo(home, "developer"))).To(beForbiddenAs(notTheRole), "the verb answer does not allow inviting")
 		Expect(as(answering).Delete(ctx, other)).To(beForbiddenAs(notTheRole), "the verb answer does not allow withdrawing")
 	})
@@ -297,8 +297,8 @@ var _ = Describe("Removing a role", Ordered, Label("K6", "C1"), func() {
 
 	It("by deleting the object requires the verb assign on the role, one by one or all at once", func(ctx SpecContext) {
 		home, user := aHome(ctx), "usher:deleting"
-		has(ctx, user, home, "usher-people-manager")
-		may(ctx, user, home, right("assign", "roles", "developer"), right("deletecollection", "memberships,invitations"))
+		bind(ctx, user, home, "usher-people-manager")
+		allowVerbs(ctx, user, home, right("assign", "roles", "developer"), right("deletecollection", "memberships,invitations"))
 		for _, object := range both(ctx, home, "boss") {
 			Expect(as(user).Delete(ctx, object)).To(beForbiddenAs(notTheRole))
 			Expect(as(user).Delete(ctx, object, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(beForbiddenAs(notTheRole))
@@ -308,8 +308,8 @@ var _ = Describe("Removing a role", Ordered, Label("K6", "C1"), func() {
 			Expect(as(user).Delete(ctx, object)).To(Succeed())
 		}
 		home = aHome(ctx)
-		has(ctx, user, home, "usher-people-manager")
-		may(ctx, user, home, right("assign", "roles", "developer"), right("deletecollection", "memberships,invitations"))
+		bind(ctx, user, home, "usher-people-manager")
+		allowVerbs(ctx, user, home, right("assign", "roles", "developer"), right("deletecollection", "memberships,invitations"))
 		for _, object := range both(ctx, home, "developer") {
 			Expect(as(user).DeleteAllOf(ctx, object, client.InNamespace(home))).To(Succeed())
 			Expect(admin.Get(ctx, client.ObjectKeyFromObject(object), object)).NotTo(Succeed())
@@ -318,19 +318,19 @@ var _ = Describe("Removing a role", Ordered, Label("K6", "C1"), func() {
 
 	It("is allowed for the parts of Kubernetes that delete objects with a namespace or an owner", func(ctx SpecContext) {
 		home := aHome(ctx)
-		may(ctx, controllerManager, home, right("delete", "memberships,invitations"))
+		allowVerbs(ctx, controllerManager, home, right("delete", "memberships,invitations"))
 		for _, part := range []string{namespaceController, garbageCollector, controllerManager} {
 			for _, object := range both(ctx, home, "boss") {
 				Expect(as(part).Delete(ctx, object)).To(Succeed(), part)
 			}
 			Expect(as(part).Create(ctx, aMemberOf(home, "boss"))).To(beForbidden(), part)
 		}
-		may(ctx, controllerManager, home, right("create,update", "memberships"))
+		allowVerbs(ctx, controllerManager, home, right("create,update", "memberships"))
 		Expect(as(controllerManager).Create(ctx, aMemberOf(home, "boss"))).To(beForbiddenAs(notTheRole))
 		Expect(updating(ctx, as(controllerManager), theMemberOf(ctx, home, "boss"), memberChanges["state"])).To(beForbiddenAs(notTheRole))
 		for _, name := range []string{"namespace-controller", "generic-garbage-collector"} {
 			impostor, user := aServiceAccount(ctx, home, name)
-			may(ctx, user, home, right("delete", "memberships,invitations"))
+			allowVerbs(ctx, user, home, right("delete", "memberships,invitations"))
 			for _, object := range both(ctx, home, "boss") {
 				Expect(impostor.Delete(ctx, object)).To(beForbiddenAs(notTheRole), user)
 			}
@@ -339,7 +339,7 @@ var _ = Describe("Removing a role", Ordered, Label("K6", "C1"), func() {
 
 	It("is not possible through the garbage collector with an owner that does not exist", func(ctx SpecContext) {
 		home, user := aHome(ctx), "usher:orphaning"
-		has(ctx, user, home, "usher-people-manager")
+		bind(ctx, user, home, "usher-people-manager")
 		ghost := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "ghost", UID: "ghost"}
 		for _, object := range both(ctx, home, "boss") {
 			Expect(updating(ctx, as(user), object, func(o client.Object) {

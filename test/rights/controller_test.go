@@ -53,7 +53,7 @@ var _ = Describe("The controller", Ordered, func() {
 	})
 
 	It("may process, on an Account, what the portal wrote and what was requested", func(ctx SpecContext) {
-		a := aTakenUpAccount(ctx)
+		a := anAcceptedAccount(ctx)
 		a.Status.SignIn = accountsv1.SignIn{SessionsEndTime: after(1)}
 		a.Status.TwoFactor = ""
 		a.Status.ResetTimes = nil

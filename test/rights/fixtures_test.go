@@ -99,9 +99,9 @@ func anAccount(name string) *accountsv1.Account {
 	}
 }
 
-// aTakenUpAccount returns the Account of a person who has done everything once. It
+// anAcceptedAccount returns the Account of a person who has done everything once. It
 // has two Memberships, one of them for another address.
-func aTakenUpAccount(ctx context.Context, changes ...func(*accountsv1.AccountStatus)) *accountsv1.Account {
+func anAcceptedAccount(ctx context.Context, changes ...func(*accountsv1.AccountStatus)) *accountsv1.Account {
 	GinkgoHelper()
 	a := anAccount("")
 	a.GenerateName = "jane-"

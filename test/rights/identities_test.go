@@ -27,7 +27,7 @@ var _ = Describe("The rights that the policies require", Ordered, Label("K6", "C
 
 		inv := anInvitationTo(home, "developer")
 		inv.Name, inv.GenerateName = m.Name, ""
-		inv.Annotations = map[string]string{accountsv1.MadeForMembershipAnnotation: m.Name}
+		inv.Annotations = map[string]string{accountsv1.CreatedForMembershipAnnotation: m.Name}
 		controls := true
 		inv.OwnerReferences = []metav1.OwnerReference{{
 			APIVersion: accountsv1.GroupVersion.String(), Kind: "Membership", Name: m.Name, UID: m.UID,
@@ -53,7 +53,7 @@ var _ = Describe("The rights that the policies require", Ordered, Label("K6", "C
 		Expect(controller.Status().Update(ctx, org)).To(Succeed())
 		org.Finalizers = nil
 		Expect(controller.Update(ctx, org)).To(Succeed())
-		a := aTakenUpAccount(ctx)
+		a := anAcceptedAccount(ctx)
 		a.Annotations[accountsv1.MembershipsAnnotation], a.Finalizers = home+"/jane", nil
 		Expect(controller.Update(ctx, a)).To(Succeed())
 	})
@@ -79,8 +79,8 @@ var _ = Describe("The rights that the policies require", Ordered, Label("K6", "C
 		home := aHome(ctx)
 		for _, name := range []string{"usher-controller", "usher-portal"} {
 			impostor, user := aServiceAccount(ctx, home, name)
-			has(ctx, user, home, "usher-people-manager")
-			may(ctx, user, home, right("get,update,patch", "memberships/status,invitations/status"), rbacv1.PolicyRule{
+			bind(ctx, user, home, "usher-people-manager")
+			allowVerbs(ctx, user, home, right("get,update,patch", "memberships/status,invitations/status"), rbacv1.PolicyRule{
 				APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, Verbs: []string{"get", "update", "patch"},
 			})
 			Expect(impostor.Create(ctx, aMemberOf(home, "developer"))).To(beForbiddenAs(notTheRole), name)
@@ -96,8 +96,8 @@ var _ = Describe("The rights that the policies require", Ordered, Label("K6", "C
 			guessed(1)(&inv.Status)
 			Expect(impostor.Status().Update(ctx, inv)).To(beForbiddenAs(notTheRole), name)
 			binding := theBindingFor(ctx, aHome(ctx))
-			has(ctx, user, binding.Namespace, "usher-people-manager")
-			may(ctx, user, binding.Namespace, rbacv1.PolicyRule{
+			bind(ctx, user, binding.Namespace, "usher-people-manager")
+			allowVerbs(ctx, user, binding.Namespace, rbacv1.PolicyRule{
 				APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, Verbs: []string{"get", "update", "patch"},
 			})
 			binding.Labels = nil

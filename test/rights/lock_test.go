@@ -51,7 +51,7 @@ var _ = Describe("What the portal counts for the sign-ins of an Account", Ordere
 				if c.right {
 					expected = Succeed()
 				}
-				Expect(doing(ctx, aTakenUpAccount(ctx, to(c.from)), to(c.to), deeds["language"])).To(expected, "%s from %d to %d", name, c.from, c.to)
+				Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx, to(c.from)), to(c.to), deeds["language"])).To(expected, "%s from %d to %d", name, c.from, c.to)
 			}
 		}
 	})
@@ -77,13 +77,13 @@ var _ = Describe("What the portal counts for the sign-ins of an Account", Ordere
 			if c.right {
 				expected = Succeed()
 			}
-			Expect(doing(ctx, aTakenUpAccount(ctx, signIn(c.from)), signIn(c.to))).To(expected, c.name)
+			Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx, signIn(c.from)), signIn(c.to))).To(expected, c.name)
 		}
 	})
 
 	It("is what the rules of the lock return for each attempt", func(ctx SpecContext) {
 		limits, now := account.Limits{MaxFailures: 3}, at
-		a := aTakenUpAccount(ctx, signIn(accountsv1.SignIn{}))
+		a := anAcceptedAccount(ctx, signIn(accountsv1.SignIn{}))
 		saved := func(step string, change func(*accountsv1.SignIn)) {
 			GinkgoHelper()
 			change(&a.Status.SignIn)
@@ -117,7 +117,7 @@ var _ = Describe("What the portal counts for the sign-ins of an Account", Ordere
 		saved("a new password", func(s *accountsv1.SignIn) { account.Open(s, limits) })
 		now = metav1.NewTime(now.Add(time.Hour))
 		saved("the end of all sessions", func(s *accountsv1.SignIn) { account.EndSessions(s, now) })
-		a = aTakenUpAccount(ctx, signIn(accountsv1.SignIn{Failures: 3, FailureTime: &at, Locks: 100}))
+		a = anAcceptedAccount(ctx, signIn(accountsv1.SignIn{Failures: 3, FailureTime: &at, Locks: 100}))
 		now = metav1.NewTime(at.Add(48 * time.Hour))
 		saved("a failed sign-in after a hundred locks", counted(account.FactorPassword))
 	})

@@ -67,8 +67,8 @@ var _ = Describe("The last owner of an Organization", Ordered, Label("D9"), func
 	BeforeAll(func(ctx SpecContext) {
 		policiesInForce(ctx)
 		home = aHome(ctx)
-		has(ctx, other, home, "usher-organization-owner")
-		may(ctx, other, home, right("deletecollection", "memberships"))
+		bind(ctx, other, home, "usher-organization-owner")
+		allowVerbs(ctx, other, home, right("deletecollection", "memberships"))
 	})
 
 	It("cannot be demoted, suspended or removed by other managers", func(ctx SpecContext) {
@@ -116,21 +116,21 @@ var _ = Describe("The last owner of an Organization", Ordered, Label("D9"), func
 		}{
 			"usher:deletes-acme": {"acme", Succeed()}, "usher:deletes-globex": {"globex", beForbiddenAs(theLastOwner)},
 		} {
-			has(ctx, user, home, "usher-organization-owner")
-			may(ctx, user, "", right("delete", "organizations", c.organization))
+			bind(ctx, user, home, "usher-organization-owner")
+			allowVerbs(ctx, user, "", right("delete", "organizations", c.organization))
 			for _, change := range []func(*accountsv1.Membership){demoted, suspended, orphaned} {
 				Expect(updating(ctx, as(user), theMemberOf(ctx, home, "owner", lastOwner()), change)).To(c.expected, user)
 			}
 			Expect(as(user).Delete(ctx, theMemberOf(ctx, home, "owner", lastOwner()))).To(c.expected, user)
 		}
 		const here = "usher:deletes-here"
-		has(ctx, here, home, "usher-organization-owner")
-		may(ctx, here, home, right("delete", "organizations"))
+		bind(ctx, here, home, "usher-organization-owner")
+		allowVerbs(ctx, here, home, right("delete", "organizations"))
 		Expect(as(here).Delete(ctx, theMemberOf(ctx, home, "owner", lastOwner()))).To(beForbiddenAs(theLastOwner), "a right in the namespace only")
 	})
 
 	It("can be deleted with the namespace, and with the owner of the object", func(ctx SpecContext) {
-		may(ctx, controllerManager, home, right("delete,update", "memberships"), right("assign", "roles"))
+		allowVerbs(ctx, controllerManager, home, right("delete,update", "memberships"), right("assign", "roles"))
 		for _, part := range []string{namespaceController, garbageCollector, controllerManager} {
 			Expect(as(part).Delete(ctx, theMemberOf(ctx, home, "owner", lastOwner()))).To(Succeed(), part)
 		}
@@ -148,10 +148,10 @@ var _ = Describe("A person's own Membership", Ordered, Label("D9"), func() {
 		policiesInForce(ctx)
 		home = aHome(ctx)
 		for _, user := range []string{jane, john} {
-			has(ctx, user, home, "usher-organization-owner")
-			may(ctx, user, home, right("deletecollection", "memberships"))
+			bind(ctx, user, home, "usher-organization-owner")
+			allowVerbs(ctx, user, home, right("deletecollection", "memberships"))
 		}
-		may(ctx, jane, "", right("delete", "organizations", "acme"))
+		allowVerbs(ctx, jane, "", right("delete", "organizations", "acme"))
 	})
 
 	It("cannot be changed or removed by that person, even with the right to delete the Organization", func(ctx SpecContext) {

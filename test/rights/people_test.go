@@ -58,16 +58,16 @@ func right(verbs, resources string, names ...string) rbacv1.PolicyRule {
 	}
 }
 
-// may gives a user rights in a namespace or, without one, in all namespaces.
-func may(ctx context.Context, user, namespace string, rules ...rbacv1.PolicyRule) {
+// allowVerbs gives a user rights in a namespace or, without one, in all namespaces.
+func allowVerbs(ctx context.Context, user, namespace string, rules ...rbacv1.PolicyRule) {
 	GinkgoHelper()
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: "made-up-"}, Rules: rules}
 	Expect(admin.Create(ctx, role)).To(Succeed())
-	has(ctx, user, namespace, role.Name)
+	bind(ctx, user, namespace, role.Name)
 }
 
-// has binds a ClusterRole to a user and waits until the binding takes effect.
-func has(ctx context.Context, user, namespace, clusterRole string) {
+// bind binds a ClusterRole to a user and waits until the binding takes effect.
+func bind(ctx context.Context, user, namespace, clusterRole string) {
 	GinkgoHelper()
 	meta := metav1.ObjectMeta{Namespace: namespace, GenerateName: "made-up-"}
 	ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole}

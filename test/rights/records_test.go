@@ -27,7 +27,7 @@ const (
 
 // records are Usher's own annotations.
 var records = []string{
-	accountsv1.MembershipsAnnotation, accountsv1.MailedAnnotation, accountsv1.MadeForMembershipAnnotation,
+	accountsv1.MembershipsAnnotation, accountsv1.MailedAnnotation, accountsv1.CreatedForMembershipAnnotation,
 	accountsv1.FoundersAnnotation, accountsv1.TwoFactorAnnotation,
 }
 
@@ -87,8 +87,8 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 		everything := []rbacv1.PolicyRule{
 			right("get,create,update,patch,delete", "organizations,memberships,invitations,accounts"), right("assign", "roles,permissions"),
 		}
-		may(ctx, writer, "", everything...)
-		may(ctx, keeper, "", append(everything, right("update",
+		allowVerbs(ctx, writer, "", everything...)
+		allowVerbs(ctx, keeper, "", append(everything, right("update",
 			"organizations/finalizers,memberships/finalizers,invitations/finalizers,accounts/finalizers"))...)
 	})
 
@@ -175,15 +175,15 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 		there.Name, there.GenerateName = m.Name, ""
 		Expect(admin.Create(ctx, there)).To(Succeed())
 		Expect(admin.Create(ctx, inv)).To(Succeed())
-		may(ctx, user, "", right("get,update,patch", "memberships,invitations,memberships/status"))
-		may(ctx, user, home, right("update", "memberships/finalizers", m.Name))
+		allowVerbs(ctx, user, "", right("get,update,patch", "memberships,invitations,memberships/status"))
+		allowVerbs(ctx, user, home, right("update", "memberships/finalizers", m.Name))
 		keep := finalized(accountsv1.Finalizer)
 		expectEachWay(ctx, user, m, keep, Succeed(), "the one")
 		expectEachWay(ctx, user, other, keep, beForbiddenAs(theFinalizer), "another")
 		expectEachWay(ctx, user, there, keep, beForbiddenAs(theFinalizer), "elsewhere")
 
 		const ofMemberships = "usher:keeps-memberships"
-		may(ctx, ofMemberships, "", right("get,update,patch", "memberships,invitations"), right("update", "memberships/finalizers"))
+		allowVerbs(ctx, ofMemberships, "", right("get,update,patch", "memberships,invitations"), right("update", "memberships/finalizers"))
 		expectEachWay(ctx, ofMemberships, other, keep, Succeed(), "any Membership")
 		expectEachWay(ctx, ofMemberships, inv, keep, beForbiddenAs(theFinalizer), "another kind")
 	})

@@ -20,8 +20,8 @@ var _ = Describe("Requesting a mail or an unlock", Ordered, Label("K6", "C1"), f
 	BeforeAll(func(ctx SpecContext) {
 		policiesInForce(ctx)
 		home = aHome(ctx)
-		has(ctx, user, home, "usher-people-manager")
-		may(ctx, user, home, right("assign", "roles", "developer"))
+		bind(ctx, user, home, "usher-people-manager")
+		allowVerbs(ctx, user, home, right("assign", "roles", "developer"))
 	})
 
 	requests := []string{accountsv1.ResendAnnotation, accountsv1.ResetAnnotation, accountsv1.UnlockAnnotation}
@@ -58,10 +58,10 @@ var _ = Describe("Requesting a mail or an unlock", Ordered, Label("K6", "C1"), f
 
 	It("is allowed for an owner, but not with rights to assign elsewhere", func(ctx SpecContext) {
 		const owner, elsewhere = "usher:asking-owner", "usher:asking-elsewhere"
-		has(ctx, owner, home, "usher-organization-owner")
-		has(ctx, elsewhere, home, "usher-people-manager")
-		has(ctx, elsewhere, aHome(ctx), "usher-organization-owner")
-		may(ctx, elsewhere, home, rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles"}, Verbs: []string{"assign"}},
+		bind(ctx, owner, home, "usher-organization-owner")
+		bind(ctx, elsewhere, home, "usher-people-manager")
+		bind(ctx, elsewhere, aHome(ctx), "usher-organization-owner")
+		allowVerbs(ctx, elsewhere, home, rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles"}, Verbs: []string{"assign"}},
 			right("assign", "permissions"), right("assign", "roles", "bosses"))
 		for _, object := range objects(ctx, "boss") {
 			for _, key := range requests {

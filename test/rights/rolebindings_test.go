@@ -57,7 +57,7 @@ var _ = Describe("The labels of Usher's RoleBindings", Ordered, Label("K4", "K5"
 		policiesInForce(ctx)
 		home = aHome(ctx)
 		binding = theBindingFor(ctx, home)
-		may(ctx, writer, home, bindings)
+		allowVerbs(ctx, writer, home, bindings)
 	})
 
 	labels := func(change func(map[string]string)) func(client.Object) {
@@ -104,7 +104,7 @@ var _ = Describe("The labels of Usher's RoleBindings", Ordered, Label("K4", "K5"
 
 	It("are safe from finalizers of other clients, which would keep the access after the Membership is deleted", func(ctx SpecContext) {
 		const holder = "usher:holds" // RBAC requires no bind verb for changes of finalizers alone
-		may(ctx, holder, home, rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, Verbs: []string{"get", "update", "patch"}})
+		allowVerbs(ctx, holder, home, rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, Verbs: []string{"get", "update", "patch"}})
 		held := finalized("example.com/hold")
 		for _, user := range []string{holder, writer} {
 			expectEachWay(ctx, user, binding, held, beForbiddenAs(noFinalizer), user)
@@ -142,8 +142,8 @@ var _ = Describe("The labels of Usher's RoleBindings", Ordered, Label("K4", "K5"
 			if c.may {
 				expected, held = Succeed(), Succeed()
 			}
-			may(ctx, user, home, bindings)
-			may(ctx, user, c.namespace, c.rule)
+			allowVerbs(ctx, user, home, bindings)
+			allowVerbs(ctx, user, c.namespace, c.rule)
 			expectEachWay(ctx, user, binding, stripped, expected, user)
 			expectEachWay(ctx, user, binding, finalized("example.com/hold"), held, user)
 			expectEachWay(ctx, user, binding, labels(func(l map[string]string) { l[accountsv1.MembershipNamespaceLabel] = elsewhere }), expected, user)
@@ -202,7 +202,7 @@ var _ = Describe("The RoleBindings that the controller writes", Ordered, Label("
 		changed.Subjects[0].Name = "mallory"
 		Expect(controller.Patch(ctx, changed, client.MergeFrom(b))).To(beForbiddenAs(noneBut))
 
-		may(ctx, controllerUser, home, bindsRoles)
+		allowVerbs(ctx, controllerUser, home, bindsRoles)
 		Expect(controller.Create(ctx, aBinding("view", func(b *rbacv1.RoleBinding) { b.Namespace, b.RoleRef.Kind = home, "Role" }))).To(beForbiddenAs(noRole))
 	})
 
@@ -238,7 +238,7 @@ var _ = Describe("The RoleBindings that the controller writes", Ordered, Label("
 			b.Subjects = []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:authenticated"}}
 			b.RoleRef.Kind, b.Labels, b.Finalizers = "Role", nil, []string{"example.com/hold"}
 		}
-		may(ctx, controllerUser, home, bindsRoles)
+		allowVerbs(ctx, controllerUser, home, bindsRoles)
 		b, another := there(ctx, home, others), there(ctx, home)
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}}
 		Expect(controller.Delete(ctx, b)).To(Succeed())

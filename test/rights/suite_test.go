@@ -82,8 +82,8 @@ func policiesInForce(ctx context.Context) {
 func peopleBreaches(ctx context.Context) map[string]func() error {
 	GinkgoHelper()
 	home, person := aHome(ctx), as(prober)
-	has(ctx, prober, home, "usher-people-manager")
-	may(ctx, prober, home, right("assign", "roles", "probe"),
+	bind(ctx, prober, home, "usher-people-manager")
+	allowVerbs(ctx, prober, home, right("assign", "roles", "probe"),
 		rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, Verbs: []string{"update"}})
 	owner := theMemberOf(ctx, home, "probe", lastOwner())
 	recorded := aMemberOf(home, "probe")

@@ -19,9 +19,9 @@ var _ = Describe("An override that was allowed while the policies were not in fo
 	BeforeAll(func(ctx SpecContext) {
 		policiesInForce(ctx)
 		home = aHome(ctx)
-		has(ctx, owner, home, "usher-organization-owner")
-		has(ctx, user, home, "usher-people-manager")
-		may(ctx, user, home, right("assign", "roles", "developer"), right("assign", "permissions", "deploy"), right("update,patch", "memberships/status"))
+		bind(ctx, owner, home, "usher-organization-owner")
+		bind(ctx, user, home, "usher-people-manager")
+		allowVerbs(ctx, user, home, right("assign", "roles", "developer"), right("assign", "permissions", "deploy"), right("update,patch", "memberships/status"))
 	})
 
 	// written returns a Membership with the status that the controller gave it when

@@ -90,7 +90,7 @@ var _ = Describe("An SMS through Kannel", Label("E6"), Ordered, ContinueOnFailur
 
 	It("is accepted while the network is down, and arrives when it is up again", func(ctx SpecContext) {
 		gateway.smsc.Kill().Wait()
-		gateway.eventually(ctx, "(re-connecting")
+		gateway.waitForStatus(ctx, "(re-connecting")
 		Expect(send(ctx, number, link)).To(Succeed())
 		gateway.startNetwork(ctx)
 		arrives(link)
@@ -214,11 +214,11 @@ func (k *kannel) run(path string, args ...string) *gexec.Session {
 func (k *kannel) start(ctx context.Context) {
 	GinkgoHelper()
 	k.bearerbox = k.run(program("bearerbox", "kannel"), "-v", "2", k.config())
-	k.eventually(ctx, "(connecting")
+	k.waitForStatus(ctx, "(connecting")
 	// A smsbox that starts too early gives up at once.
 	Eventually(func() error { return k.listens(ctx, k.boxes) }).Should(Succeed())
 	k.smsbox = k.run(program("smsbox", "kannel"), "-v", "2", k.config())
-	k.eventually(ctx, "(on-line")
+	k.waitForStatus(ctx, "(on-line")
 	k.startNetwork(ctx)
 }
 
@@ -229,7 +229,7 @@ func (k *kannel) startNetwork(ctx context.Context) {
 	}
 	k.smsc = k.run(program("/usr/lib/kannel/test/fakesmsc", "kannel-extras"),
 		"-H", "127.0.0.1", "-r", strconv.Itoa(k.network), "-m", "0", "1 2 text it sends nothing")
-	k.eventually(ctx, "(online")
+	k.waitForStatus(ctx, "(online")
 }
 
 // stop ends all running programs, each with its children. A smsbox that lost its
@@ -253,8 +253,8 @@ func (k *kannel) listens(ctx context.Context, port int) error {
 	return conn.Close()
 }
 
-// eventually waits for a word in the status.
-func (k *kannel) eventually(ctx context.Context, word string) {
+// waitForStatus waits for a word in the status.
+func (k *kannel) waitForStatus(ctx context.Context, word string) {
 	GinkgoHelper()
 	Eventually(func() string { return k.status(ctx) }).Should(ContainSubstring(word))
 }

@@ -72,14 +72,14 @@ func (p *Process) Stop(patience time.Duration) error {
 		p.Kill()
 		return fmt.Errorf("%s did not end within %s and was killed", p.name, patience)
 	}
-	if p.err != nil && !p.terminated() {
+	if p.err != nil && !p.endedBySIGTERM() {
 		return fmt.Errorf("%s ended: %w", p.name, p.err)
 	}
 	return nil
 }
 
-// terminated reports whether SIGTERM ended the program because the program does not handle it.
-func (p *Process) terminated() bool {
+// endedBySIGTERM reports whether SIGTERM ended the program because the program does not handle it.
+func (p *Process) endedBySIGTERM() bool {
 	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && status.Signal() == syscall.SIGTERM
 }

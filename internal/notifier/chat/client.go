@@ -98,7 +98,7 @@ func (c *Client) Send(ctx context.Context, rawURL, text string) error {
 	// Otherwise net/http would still open a connection that no request waits for.
 	defer c.http.CloseIdleConnections()
 	switch {
-	case errors.Is(err, errGuarded):
+	case errors.Is(err, errBlockedAddress):
 		return &InvalidError{urlField, reasonGuarded}
 	case err != nil && wrote.Load():
 		return &UnknownError{Err: ctx.Err()}
@@ -128,7 +128,7 @@ func (c *Client) compose(rawURL, text string) (post, error) {
 		return post{}, &InvalidError{noticeField, reasonGarbled}
 	}
 	// A proxy would connect to the address, and this process would not see it.
-	if addr, err := netip.ParseAddr(p.url.Hostname()); err == nil && isGuarded(addr, c.allowLoopback) {
+	if addr, err := netip.ParseAddr(p.url.Hostname()); err == nil && isBlocked(addr, c.allowLoopback) {
 		return post{}, &InvalidError{urlField, reasonGuarded}
 	}
 	return p, nil

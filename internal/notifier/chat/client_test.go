@@ -29,7 +29,7 @@ const (
 )
 
 // A stranger is an untrusted chat server.
-type stranger struct {
+type fakeServer struct {
 	*httptest.Server
 
 	mu       sync.Mutex
@@ -43,10 +43,10 @@ type request struct {
 	Close                     bool
 }
 
-// plays starts a server over TLS, and a Client that connects to it for every host name.
-func plays(t *testing.T, answer http.HandlerFunc) (*stranger, *Client) {
+// startServer starts a server over TLS, and a Client that connects to it for every host name.
+func startServer(t *testing.T, answer http.HandlerFunc) (*fakeServer, *Client) {
 	t.Helper()
-	s := &stranger{}
+	s := &fakeServer{}
 	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.record(t, r)
 		answer(w, r)
@@ -74,7 +74,7 @@ func transportOf(t *testing.T, c *Client) *http.Transport {
 	return transport
 }
 
-func (s *stranger) record(t *testing.T, r *http.Request) {
+func (s *fakeServer) record(t *testing.T, r *http.Request) {
 	t.Helper()
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *stranger) record(t *testing.T, r *http.Request) {
 	s.requests = append(s.requests, got)
 }
 
-func (s *stranger) got() []request {
+func (s *fakeServer) got() []request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.requests
@@ -158,7 +158,7 @@ func TestANoticeArrivesOnceAndAsItIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, c := plays(t, answers(http.StatusOK, "1"))
+			s, c := startServer(t, answers(http.StatusOK, "1"))
 			if err := c.Send(t.Context(), goodURLs[name], notice); err != nil {
 				t.Fatal(err)
 			}
@@ -180,7 +180,7 @@ func TestANoticeArrivesOnceAndAsItIs(t *testing.T) {
 // one.
 func TestMatrixKnowsARepeat(t *testing.T) {
 	t.Parallel()
-	s, c := plays(t, answers(http.StatusOK, ""))
+	s, c := startServer(t, answers(http.StatusOK, ""))
 	for _, text := range []string{"Jane Doe has joined", "Jane Doe has joined", "John Roe has joined"} {
 		if err := c.Send(t.Context(), goodURLs["Matrix"], text); err != nil {
 			t.Fatal(err)
@@ -195,7 +195,7 @@ func TestMatrixKnowsARepeat(t *testing.T) {
 func TestWithoutTLSTheNoticeArrivesToo(t *testing.T) {
 	t.Parallel()
 	for _, form := range []string{"mattermost://%s/" + secret + "?disabletls=yes", "matrix://:" + secret + "@%s/?rooms=!room:example.com&disableTLS=yes"} {
-		s := &stranger{}
+		s := &fakeServer{}
 		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { s.record(t, r) }))
 		t.Cleanup(server.Close)
 		err := New(Config{AllowLoopback: true}).Send(t.Context(), fmt.Sprintf(form, server.Listener.Addr()), notice)
@@ -217,7 +217,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		for _, service := range []string{"Mattermost", "Slack", "Teams, a workflow", "Matrix"} {
 			t.Run(fmt.Sprintf("%s answers %d", service, code), func(t *testing.T) {
 				t.Parallel()
-				s, c := plays(t, func(w http.ResponseWriter, r *http.Request) {
+				s, c := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("Location", "https://10.0.0.1/"+reflected)
 					w.Header().Set("Retry-After", "3600")
 					body := reflected
@@ -247,12 +247,12 @@ func TestAConnectorOfTeamsMustConfirm(t *testing.T) {
 		"Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429": "temporary 200",
 		strings.Repeat("1", 1<<20): "temporary 200",
 	} {
-		_, c := plays(t, answers(http.StatusOK, body))
+		_, c := startServer(t, answers(http.StatusOK, body))
 		if got := outcome(t, c.Send(t.Context(), goodURLs["Teams, a connector"], notice)); got != want {
 			t.Errorf("%.80q: got %s, want %s", body, got, want)
 		}
 	}
-	_, c := plays(t, func(w http.ResponseWriter, _ *http.Request) {
+	_, c := startServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1")
 		w.WriteHeader(http.StatusOK)
 	})
@@ -306,7 +306,7 @@ func TestOnlyATextIsSent(t *testing.T) {
 		"one character too many": {strings.Repeat("ü", MaxText+1), "invalid notice"},
 		"the maximum length":     {strings.Repeat("ü", MaxText), "taken"},
 	} {
-		s, client := plays(t, answers(http.StatusOK, ""))
+		s, client := startServer(t, answers(http.StatusOK, ""))
 		if got := outcome(t, client.Send(t.Context(), goodURLs["Mattermost"], c.text)); got != c.want {
 			t.Errorf("%s: got %s, want %s", name, got, c.want)
 		}
@@ -318,7 +318,7 @@ func TestOnlyATextIsSent(t *testing.T) {
 
 func TestAURLThatCheckRefusesIsNotPostedTo(t *testing.T) {
 	t.Parallel()
-	s, c := plays(t, answers(http.StatusOK, ""))
+	s, c := startServer(t, answers(http.StatusOK, ""))
 	for name, raw := range badURLs {
 		if got := outcome(t, c.Send(t.Context(), raw, notice)); got != "invalid chat URL" {
 			t.Errorf("%s: got %s", name, got)

@@ -29,7 +29,7 @@ func TestWithoutAnAnswerTheOutcomeIsUnknown(t *testing.T) {
 		"the answer is not HTTP":           hijacked(reflected + "\r\n\r\n"),
 		"the answer has an endless header": hijacked("HTTP/1.1 200 OK\r\nX: " + strings.Repeat(reflected, 1<<11) + "\r\n\r\n"),
 	} {
-		s, c := plays(t, fail)
+		s, c := startServer(t, fail)
 		if got := outcome(t, c.Send(t.Context(), goodURLs["Mattermost"], notice)); got != "unknown" {
 			t.Errorf("%s: got %s", name, got)
 		}
@@ -53,7 +53,7 @@ func hijacked(answer string) http.HandlerFunc {
 func TestGivingUpEndsASendAtOnce(t *testing.T) {
 	t.Parallel()
 	ctx, giveUp := context.WithCancel(t.Context())
-	_, c := plays(t, func(_ http.ResponseWriter, r *http.Request) {
+	_, c := startServer(t, func(_ http.ResponseWriter, r *http.Request) {
 		giveUp()
 		<-r.Context().Done() // the client is closing the connection, and could still receive an answer
 		panic(http.ErrAbortHandler)
@@ -72,7 +72,7 @@ func TestGivingUpEndsASendAtOnce(t *testing.T) {
 func TestABodyWithoutEndIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	for service, want := range map[string]string{"Mattermost": "taken", "Teams, a connector": "temporary 200"} {
-		_, c := plays(t, func(w http.ResponseWriter, r *http.Request) {
+		_, c := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				_, _ = io.WriteString(w, reflected)
 				_ = http.NewResponseController(w).Flush()

@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// errGuarded is the error of a connection to an address that is not allowed.
-var errGuarded = errors.New("an address that Usher does not post to")
+// errBlockedAddress is the error of a connection to an address that is not allowed.
+var errBlockedAddress = errors.New("an address that Usher does not post to")
 
-// guarded are the addresses that a machine, a link or a cloud uses for itself.
-var guarded = []netip.Prefix{
+// blockedPrefixes are the addresses that a machine, a link or a cloud uses for itself.
+var blockedPrefixes = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),          // this host (RFC 1122, section 3.2.1.3)
 	netip.MustParsePrefix("169.254.0.0/16"),     // link-local (RFC 3927); metadata of most clouds
 	netip.MustParsePrefix("224.0.0.0/4"),        // multicast (RFC 5771)
@@ -30,7 +30,7 @@ var guarded = []netip.Prefix{
 // nat64 addresses hold an IPv4 address in their last four bytes (RFC 6052, section 2.1).
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-func isGuarded(addr netip.Addr, allowLoopback bool) bool {
+func isBlocked(addr netip.Addr, allowLoopback bool) bool {
 	addr = addr.WithZone("").Unmap()
 	if nat64.Contains(addr) {
 		bytes := addr.As16()
@@ -39,7 +39,7 @@ func isGuarded(addr netip.Addr, allowLoopback bool) bool {
 	if addr.IsLoopback() {
 		return !allowLoopback
 	}
-	for _, prefix := range guarded {
+	for _, prefix := range blockedPrefixes {
 		if prefix.Contains(addr) {
 			return true
 		}
@@ -53,8 +53,8 @@ func isGuarded(addr netip.Addr, allowLoopback bool) bool {
 func control(allowLoopback bool) func(network, address string, _ syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
 		target, err := netip.ParseAddrPort(address)
-		if err != nil || isGuarded(target.Addr(), allowLoopback) {
-			return errGuarded
+		if err != nil || isBlocked(target.Addr(), allowLoopback) {
+			return errBlockedAddress
 		}
 		return nil
 	}

@@ -27,7 +27,7 @@ func TestGuardedAddresses(t *testing.T) {
 		"10.96.0.1": false, "172.16.0.1": false, "192.168.1.1": false, "100.64.0.1": false, "fd00::1": false,
 		"203.0.113.1": false, "2001:db8::1": false, "64:ff9b::cb00:7101": false,
 	} {
-		if got := isGuarded(netip.MustParseAddr(addr), false); got != want {
+		if got := isBlocked(netip.MustParseAddr(addr), false); got != want {
 			t.Errorf("%s: got %t", addr, got)
 		}
 	}
@@ -39,7 +39,7 @@ func TestLoopbackIsAllThatCanBeAllowed(t *testing.T) {
 		"127.0.0.1": false, "::1": false, "::ffff:127.0.0.1": false,
 		"169.254.169.254": true, "0.0.0.0": true, "::": true, "fe80::1": true, "ff02::1": true,
 	} {
-		if got := isGuarded(netip.MustParseAddr(addr), true); got != want {
+		if got := isBlocked(netip.MustParseAddr(addr), true); got != want {
 			t.Errorf("%s: got %t", addr, got)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/wneessen/go-mail/smtp"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 // The names of the commands in errors.
@@ -183,11 +183,11 @@ func (s *SMTP) signIn(ctx context.Context, c *conn) error {
 		return outcome(cmdAuth, err)
 	}
 	hidden := []string{base64.StdEncoding.EncodeToString([]byte("\x00" + server.User + "\x00" + password))}
-	text := quote.Mask(quote.Line(r.Msg), min(maskLength, len(hidden[0])), hidden...)
+	text := sanitize.Mask(sanitize.SingleLine(r.Msg), min(maskLength, len(hidden[0])), hidden...)
 	for _, secret := range []string{password, base64.StdEncoding.EncodeToString([]byte(password))} {
-		text = quote.Mask(text, len(secret), secret)
+		text = sanitize.Mask(text, len(secret), secret)
 	}
-	return &TemporaryError{Code: r.Code, Reason: "signing in to the mail server failed: " + reply(r.Code, quote.Shorten(text, maxReplyText))}
+	return &TemporaryError{Code: r.Code, Reason: "signing in to the mail server failed: " + reply(r.Code, sanitize.Shorten(text, maxReplyText))}
 }
 
 // reset clears what the last use left behind, and checks that the server still answers.

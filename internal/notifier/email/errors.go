@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net/textproto"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 const maxReplyText = 200
@@ -88,11 +88,11 @@ func reply(code int, text string) string {
 
 // describe returns stable words for the reason that a connection failed.
 func describe(err error) string {
-	if known := quote.Failure(err); known != "" {
+	if known := sanitize.ConnectionFailure(err); known != "" {
 		return known
 	}
 	if _, garbage := errors.AsType[textproto.ProtocolError](err); garbage {
 		return "it does not speak SMTP on this port"
 	}
-	return quote.Shorten(quote.Line(err.Error()), maxReplyText)
+	return sanitize.Shorten(sanitize.SingleLine(err.Error()), maxReplyText)
 }

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 func TestDescribe(t *testing.T) {
@@ -31,7 +31,7 @@ func TestDescribe(t *testing.T) {
 		"its host name cannot be resolved": op(&net.DNSError{Err: "no such host", Server: "10.0.0.10:53"}),
 		"two lines of it":                  errors.New("two lines\r\n\tof it"),
 	} {
-		if got := describe(err); got != quote.Line(want) {
+		if got := describe(err); got != sanitize.SingleLine(want) {
 			t.Errorf("%v: got %q, want %q", err, got, want)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 const (
@@ -235,7 +235,7 @@ func outcome(command string, err error, secrets ...string) error {
 	if !errors.As(err, &r) {
 		return &TemporaryError{Reason: "the mail server failed at " + command + ": " + describe(err), Err: err}
 	}
-	text := quote.Shorten(quote.Mask(quote.Line(r.Msg), maskLength, secrets...), maxReplyText)
+	text := sanitize.Shorten(sanitize.Mask(sanitize.SingleLine(r.Msg), maskLength, secrets...), maxReplyText)
 	if r.Code/100 == 5 && aboutMessage(command) && !aboutSignIn(r.Code) {
 		return &RefusedError{Command: command, Code: r.Code, Text: text}
 	}

@@ -146,7 +146,7 @@ func (c *Client) Send(ctx context.Context, m Message) error {
 		// The answer can break off within a secret, which would then not be masked.
 		said.text = ""
 	}
-	said.text = secretsOf(c.cfg.Gateway.User, password, m.Text).quote(said.text)
+	said.text = secretsOf(c.cfg.Gateway.User, password, m.Text).sanitize(said.text)
 	return c.outcome(resp.StatusCode, said)
 }
 

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 // The parts of a message that a gateway can refuse.
@@ -94,7 +94,7 @@ func words(code int, text string) string { return strings.TrimSpace(fmt.Sprintf(
 // describe returns stable words for the reason that there was no answer. It does not repeat the texts
 // of the standard library, because they quote what the other side sent.
 func describe(err error) string {
-	if known := quote.Failure(err); known != "" {
+	if known := sanitize.ConnectionFailure(err); known != "" {
 		return known
 	}
 	if strings.Contains(err.Error(), "tls: ") {

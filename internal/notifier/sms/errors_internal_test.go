@@ -54,7 +54,7 @@ func TestQuote(t *testing.T) {
 		"text that is too long":              {strings.Repeat("a", 2001), ""},
 		"long text":                          {strings.Repeat("ä", 201), strings.Repeat("ä", 199) + "…"},
 	} {
-		if got := s.quote(c.in); got != c.want {
+		if got := s.sanitize(c.in); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}

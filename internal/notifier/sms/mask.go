@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 const (
@@ -32,25 +32,25 @@ type secrets struct {
 func secretsOf(user, password, text string) secrets {
 	basic := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 	s := secrets{passwords: []string{basic, base64.StdEncoding.EncodeToString([]byte(password))}}
-	for _, written := range []func(string) string{url.QueryEscape, url.PathEscape, html.EscapeString, quote.Line} {
+	for _, written := range []func(string) string{url.QueryEscape, url.PathEscape, html.EscapeString, sanitize.SingleLine} {
 		s.texts = append(s.texts, written(text))
 		s.passwords = append(s.passwords, written(password))
 	}
 	return s
 }
 
-// quote turns the answer of a gateway into text for a status: one short line without secrets. It
+// sanitize turns the answer of a gateway into text for a status: one short line without secrets. It
 // returns "" if the answer is a page instead of a sentence.
-func (s secrets) quote(answer string) string {
+func (s secrets) sanitize(answer string) string {
 	if len(answer) > maxQuoted {
 		return ""
 	}
-	answer = quote.Line(answer)
+	answer = sanitize.SingleLine(answer)
 	if strings.HasPrefix(answer, "<") || strings.HasPrefix(answer, "{") {
 		return ""
 	}
 	for _, password := range s.passwords {
-		answer = quote.Mask(answer, len(password), password)
+		answer = sanitize.Mask(answer, len(password), password)
 	}
-	return quote.Shorten(quote.Mask(answer, maskLength, s.texts...), maxQuote)
+	return sanitize.Shorten(sanitize.Mask(answer, maskLength, s.texts...), maxQuote)
 }

@@ -58,8 +58,8 @@ const (
 	NamesRefused
 	// AddressRefused means that the invitation cannot be accepted with that address.
 	AddressRefused
-	// CompanyRefused means that the account belongs to another legal entity.
-	CompanyRefused
+	// LegalEntityRefused means that the account belongs to another legal entity.
+	LegalEntityRefused
 	// FactorMissing means that the Organization requires a second factor and there is
 	// none.
 	FactorMissing
@@ -88,7 +88,7 @@ func (s *Store) Accept(ctx context.Context, link invitation.Link, p Registration
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), account.AcceptanceTimeout)
 	defer cancel()
 	a := &acceptance{Store: s, link: link, person: p}
-	for _, step := range []func(context.Context) (Outcome, error){a.name, a.offer, a.enrol, a.record, a.settle} {
+	for _, step := range []func(context.Context) (Outcome, error){a.name, a.offer, a.enrol, a.record, a.finalize} {
 		if o, err := step(ctx); err != nil || o != Continue {
 			return a.seen, o, err
 		}
@@ -101,14 +101,14 @@ func (a *acceptance) made() *Member {
 	return &Member{Account: a.account, Credentials: a.person.Credentials}
 }
 
-// look reads the Invitation again and returns NotOpen unless the link is still open.
-func (a *acceptance) look(ctx context.Context) (Outcome, error) {
+// checkLink reads the Invitation again and returns NotOpen unless the link is still open.
+func (a *acceptance) checkLink(ctx context.Context) (Outcome, error) {
 	seen, err := a.Inspect(ctx, a.link)
 	if err != nil {
 		return Continue, err
 	}
 	a.seen = seen
-	if seen.Standing != invitation.Open {
+	if seen.Status != invitation.LinkOpen {
 		return NotOpen, nil
 	}
 	return Continue, nil
@@ -117,7 +117,7 @@ func (a *acceptance) look(ctx context.Context) (Outcome, error) {
 // name gets the Account of the chosen user name: a new one, or the half-made one of this
 // very link.
 func (a *acceptance) name(ctx context.Context) (Outcome, error) {
-	if o, err := a.look(ctx); err != nil || o != Continue {
+	if o, err := a.checkLink(ctx); err != nil || o != Continue {
 		return o, err
 	}
 	inv := a.seen.Invitation
@@ -158,7 +158,7 @@ func (a *acceptance) name(ctx context.Context) (Outcome, error) {
 		return Continue, ErrContended
 	case madeThrough(existing, inv) && !account.HalfMade(existing):
 		// Another request accepted between the check of the link and now.
-		a.seen.Standing = invitation.Used
+		a.seen.Status = invitation.LinkUsed
 		return NotOpen, nil
 	case !resumable(existing, inv, a.person.Email):
 		return NameTaken, nil
@@ -176,22 +176,22 @@ func (a *acceptance) offer(ctx context.Context) (Outcome, error) {
 		if err != nil {
 			return Continue, err
 		}
-		if o, err := a.look(ctx); err != nil || o != Continue {
+		if o, err := a.checkLink(ctx); err != nil || o != Continue {
 			return o, err
 		}
 		if o := a.seen.Refuses(a.made()); o != Continue {
 			return o, nil
 		}
-		if a.settled(secret) {
+		if a.isFinal(secret) {
 			// The Account accepted before, and the Invitation's status was lost since.
-			a.seen.Standing = invitation.Used
+			a.seen.Status = invitation.LinkUsed
 			return NotOpen, nil
 		}
 		err = a.write(ctx, secret, "")
 		if err == nil {
 			return Continue, nil
 		}
-		if !changedMeanwhile(err) {
+		if !isConflict(err) {
 			return Continue, fmt.Errorf("write the account's secret: %w", err)
 		}
 	}
@@ -210,7 +210,7 @@ func (a *acceptance) enrol(ctx context.Context) (Outcome, error) {
 		if a.account.Status.TwoFactor == accountsv1.TwoFactorEnrolled || !account.HalfMade(a.account) {
 			return Continue, nil
 		}
-		if failure != nil && !changedMeanwhile(failure) {
+		if failure != nil && !isConflict(failure) {
 			break
 		}
 		written := a.account.DeepCopy()
@@ -246,9 +246,9 @@ func (a *acceptance) record(ctx context.Context) (Outcome, error) {
 	return o, nil
 }
 
-// settle makes the credentials final. They must be those of this request. Otherwise this
+// finalize makes the credentials final. They must be those of this request. Otherwise this
 // request has lost.
-func (a *acceptance) settle(ctx context.Context) (Outcome, error) {
+func (a *acceptance) finalize(ctx context.Context) (Outcome, error) {
 	var failure error
 	for range secretTries {
 		var secret *corev1.Secret
@@ -256,12 +256,12 @@ func (a *acceptance) settle(ctx context.Context) (Outcome, error) {
 			continue
 		}
 		own := a.owns(secret) && a.seen.Refuses(a.made()) != FactorMissing
-		settled := a.settled(secret)
+		settled := a.isFinal(secret)
 		if settled && own {
 			return Continue, nil
 		}
 		if settled || !a.recorded && !own {
-			a.seen.Standing = invitation.Used
+			a.seen.Status = invitation.LinkUsed
 			return NotOpen, nil
 		}
 		if failure = a.write(ctx, secret, string(a.seen.Invitation.UID)); failure == nil {
@@ -281,7 +281,7 @@ func (a *acceptance) secret(ctx context.Context) (*corev1.Secret, error) {
 // is unchanged since it was read, or still does not exist.
 func (a *acceptance) write(ctx context.Context, read *corev1.Secret, settled string) error {
 	own := a.person.Credentials
-	own.Settled = settled
+	own.FinalInvitation = settled
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: account.SecretName(a.account.Name)}}
 	if read != nil {
 		secret = read.DeepCopy()
@@ -302,7 +302,7 @@ func (a *acceptance) owns(secret *corev1.Secret) bool {
 		return false
 	}
 	stored := maps.Clone(secret.Data)
-	delete(stored, account.SettledKey)
+	delete(stored, account.FinalInvitationKey)
 	return maps.EqualFunc(own.Data, stored, bytes.Equal)
 }
 
@@ -312,12 +312,12 @@ func (a *acceptance) belongs(secret *corev1.Secret) bool {
 	return secret != nil && string(secret.Data[account.UIDKey]) == string(a.account.UID)
 }
 
-func (a *acceptance) settled(secret *corev1.Secret) bool {
-	return a.belongs(secret) && len(secret.Data[account.SettledKey]) > 0
+func (a *acceptance) isFinal(secret *corev1.Secret) bool {
+	return a.belongs(secret) && len(secret.Data[account.FinalInvitationKey]) > 0
 }
 
-// changedMeanwhile reports whether a write failed because the object changed after it was
+// isConflict reports whether a write failed because the object changed after it was
 // read.
-func changedMeanwhile(err error) bool {
+func isConflict(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
 }

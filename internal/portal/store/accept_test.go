@@ -23,7 +23,7 @@ import (
 func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 	type result struct {
 		outcome  store.Outcome
-		standing invitation.Standing
+		standing invitation.LinkStatus
 		failed   bool
 	}
 	for name, tc := range map[string]struct {
@@ -34,35 +34,35 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		hash string
 	}{
 		"nothing": {
-			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
 		"the name belongs to another person": {
 			objects: []client.Object{storetest.MadeFor("another's", "jane-doe")},
-			want:    result{outcome: store.NameTaken, standing: invitation.Open},
+			want:    result{outcome: store.NameTaken, standing: invitation.LinkOpen},
 		},
 		"a half-made account of this link has the name and a secret": {
 			objects: []client.Object{storetest.MadeFor(storetest.JaneUID, "jane-doe"), storetest.Credential("uid-of-jane-doe", "an earlier one", "")},
-			want:    result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
+			want:    result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
 		"an earlier account of that name has left a settled secret": {
 			objects: []client.Object{storetest.Credential("uid of the earlier", "an earlier one", "its invitation")},
-			want:    result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
+			want:    result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
 		"the account accepted, but its invitation lost its status": {
 			objects: []client.Object{storetest.Recorded(storetest.MadeFor(storetest.JaneUID, "jane-doe")), storetest.Credential("uid-of-jane-doe", "the owner's", storetest.JaneUID)},
-			want:    result{outcome: store.NotOpen, standing: invitation.Used}, hash: "the owner's",
+			want:    result{outcome: store.NotOpen, standing: invitation.LinkUsed}, hash: "the owner's",
 		},
 		"the same, and the record is lost as well": {
 			objects: []client.Object{storetest.MadeFor(storetest.JaneUID, "jane-doe"), storetest.Credential("uid-of-jane-doe", "the owner's", storetest.JaneUID)},
-			want:    result{outcome: store.NotOpen, standing: invitation.Used}, hash: "the owner's",
+			want:    result{outcome: store.NotOpen, standing: invitation.LinkUsed}, hash: "the owner's",
 		},
 		"the half-made account is being deleted": {
-			objects: []client.Object{storetest.Going(storetest.MadeFor(storetest.JaneUID, "jane-doe"))},
-			want:    result{outcome: store.NameTaken, standing: invitation.Open},
+			objects: []client.Object{storetest.Deleting(storetest.MadeFor(storetest.JaneUID, "jane-doe"))},
+			want:    result{outcome: store.NameTaken, standing: invitation.LinkOpen},
 		},
 		"the API server rejects what was typed": {
 			tap:  storetest.Refuse("create account", apierrors.NewInvalid(schema.GroupKind{}, "jane-doe", nil)),
-			want: result{outcome: store.NamesRefused, standing: invitation.Open},
+			want: result{outcome: store.NamesRefused, standing: invitation.LinkOpen},
 		},
 		"the account is deleted while it is read": {
 			objects: []client.Object{storetest.MadeFor("another's", "jane-doe")},
@@ -73,20 +73,20 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
 			}),
-			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
 		"a new link is mailed before the record": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number++ })
 			}),
-			want: result{outcome: store.NotOpen, standing: invitation.Unknown}, hash: "mine",
+			want: result{outcome: store.NotOpen, standing: invitation.LinkUnknown}, hash: "mine",
 		},
 		"the invited person declines before the record": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				now := metav1.NewTime(storetest.Start)
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.Decline = accountsv1.Decline{DeclinedTime: &now} })
 			}),
-			want: result{outcome: store.NotOpen, standing: invitation.Declined}, hash: "mine",
+			want: result{outcome: store.NotOpen, standing: invitation.LinkDeclined}, hash: "mine",
 		},
 		"the maximum number of passwords is tried meanwhile": {
 			tap: func(w *storetest.World) *storetest.Tapped {
@@ -97,19 +97,19 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 					return nil
 				}}
 			},
-			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
 		"another account accepts before the record": {
 			tap:  storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }),
-			want: result{outcome: store.NotOpen, standing: invitation.Used}, hash: "mine",
+			want: result{outcome: store.NotOpen, standing: invitation.LinkUsed}, hash: "mine",
 		},
 		"another account accepts before the hash is stored": {
 			tap:  storetest.DoBefore("get secret", func(w *storetest.World) { w.TakeUp("somebody", "u") }),
-			want: result{outcome: store.NotOpen, standing: invitation.Used},
+			want: result{outcome: store.NotOpen, standing: invitation.LinkUsed},
 		},
 		"the link expires before the record": {
 			tap:  storetest.DoAfter("create secret", func(w *storetest.World) { w.Clock.SetTime(storetest.Start.Add(24 * time.Hour)) }),
-			want: result{outcome: store.NotOpen, standing: invitation.Expired}, hash: "mine",
+			want: result{outcome: store.NotOpen, standing: invitation.LinkExpired}, hash: "mine",
 		},
 		"the invitation changes before every write": {
 			tap:  storetest.Refuse("record invitation", storetest.Conflict("jane")),
@@ -121,11 +121,11 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		},
 		"the record took effect, but its answer was lost": {
 			tap:  storetest.LoseAnswer("record invitation"),
-			want: result{outcome: store.Done, standing: invitation.Used}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.LinkUsed}, hash: "mine",
 		},
 		"the settling took effect, but its answer was lost": {
 			tap:  storetest.LoseAnswer("update secret"),
-			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
 		"the record is refused": {
 			tap:  storetest.Refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", storetest.ErrDown)),
@@ -133,24 +133,24 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		},
 		"another request stored its hash before the settling": {
 			tap:  storetest.DoAfter("record invitation", func(w *storetest.World) { w.Overwrite("jane-doe", "the other's") }),
-			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
 		"another request recorded the same account and stored its hash": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.TakeUp("jane-doe", string(w.Account("jane-doe").UID))
 				w.Overwrite("jane-doe", "the other's")
 			}),
-			want: result{outcome: store.NotOpen, standing: invitation.Used}, hash: "the other's",
+			want: result{outcome: store.NotOpen, standing: invitation.LinkUsed}, hash: "the other's",
 		},
 		"another request recorded the same account and died, and this request's hash is stored": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.TakeUp("jane-doe", string(w.Account("jane-doe").UID))
 			}),
-			want: result{outcome: store.Done, standing: invitation.Used}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.LinkUsed}, hash: "mine",
 		},
 		"the secret is deleted before the settling": {
 			tap:  storetest.DoAfter("record invitation", func(w *storetest.World) { w.Must(w.Client.Delete(t.Context(), w.Secret("jane-doe"))) }),
-			want: result{outcome: store.Done, standing: invitation.Open}, hash: "mine",
+			want: result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 				tap = tc.tap(w)
 			}
 			seen, o, err := w.Through(tap).Accept(t.Context(), w.Parsed(), storetest.Chosen("jane-doe", "mine"))
-			got := result{outcome: o, standing: seen.Standing, failed: err != nil}
+			got := result{outcome: o, standing: seen.Status, failed: err != nil}
 			if tc.want.failed {
 				tc.want.standing = got.standing
 			}
@@ -279,9 +279,9 @@ func checkEnrolled(w *storetest.World, who store.Registration, hash string, in b
 	w.T.Helper()
 	var c account.Credentials
 	if w.Secret("jane-doe") != nil {
-		c = w.Kept("jane-doe")
+		c = w.Credentials("jane-doe")
 	}
-	if isSettled := c.Settled != ""; c.Password != hash || isSettled != in {
+	if isSettled := c.FinalInvitation != ""; c.Password != hash || isSettled != in {
 		w.T.Errorf("stored is %q, want %q; settled: %t", c.Password, hash, isSettled)
 	}
 	if !in {

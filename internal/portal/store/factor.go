@@ -18,8 +18,8 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// ErrStays means that the second factor is the last one and that one is required.
-var ErrStays = errors.New("the last second factor cannot be removed: one is required")
+// ErrLastFactor means that the second factor is the last one and that one is required.
+var ErrLastFactor = errors.New("the last second factor cannot be removed: one is required")
 
 const (
 	// appTime is how long a member may take to set up an authenticator app.
@@ -76,7 +76,7 @@ type FactorChange func(c *account.Credentials, open Pending, now time.Time) (cod
 // ChangeFactors makes a change in one conditional write, on condition that the session is
 // still alive. Every other session ends. This session continues under another token,
 // which ChangeFactors returns with the recovery codes. It fails with ErrGone if the
-// session has ended, with ErrStays, or with the error of change.
+// session has ended, with ErrLastFactor, or with the error of change.
 func (s *Store) ChangeFactors(ctx context.Context, at *SignedIn, from Browser, change FactorChange) (token string, codes []string, err error) {
 	err = s.changeCredentials(ctx, at.Member, func(m *Member, now time.Time) error {
 		current, alive := m.alive(at.Session.Hash, now)
@@ -87,7 +87,7 @@ func (s *Store) ChangeFactors(ctx context.Context, at *SignedIn, from Browser, c
 		if codes, err = change(&m.Credentials, PendingOf(current), now); err != nil {
 			return err
 		}
-		if err := m.removable(); err != nil {
+		if err := m.checkLastFactor(); err != nil {
 			return err
 		}
 		m.Credentials.Sessions = nil
@@ -106,12 +106,12 @@ func (s *Store) ChangeFactors(ctx context.Context, at *SignedIn, from Browser, c
 	return token, codes, nil
 }
 
-// removable refuses credentials without a second factor where one is required.
+// checkLastFactor refuses credentials without a second factor where one is required.
 // ChangeFactors calls it within the write. So if two second factors are removed at the
 // same time, one stays.
-func (m *Member) removable() error {
+func (m *Member) checkLastFactor() error {
 	if !m.Credentials.HasSecondFactor() && (m.Credentials.ShortPassword || m.NeedsSecondFactor()) {
-		return ErrStays
+		return ErrLastFactor
 	}
 	return nil
 }

@@ -15,14 +15,14 @@ import (
 // LinkView is an Invitation as the holder of a link sees it at one moment.
 type LinkView struct {
 	invitation.Offer
-	Link     invitation.Link
-	Standing invitation.Standing
-	Keys     invitation.Keyring
+	Link   invitation.Link
+	Status invitation.LinkStatus
+	Keys   invitation.Keyring
 }
 
 // at returns the same view at another time.
 func (s LinkView) at(now time.Time) LinkView {
-	s.Standing = s.Check(s.Link, s.Keys, now)
+	s.Status = s.Check(s.Link, s.Keys, now)
 	return s
 }
 
@@ -39,7 +39,7 @@ func (s LinkView) Refuses(m *Member) Outcome {
 	case !s.accepts(m.Account.Spec.Email):
 		return AddressRefused
 	case !organization.MayJoin(s.Organization, m.Organizations()):
-		return CompanyRefused
+		return LegalEntityRefused
 	case s.FactorRequired() && !m.Credentials.HasSecondFactor():
 		return FactorMissing
 	}

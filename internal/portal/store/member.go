@@ -62,7 +62,7 @@ func (m *Member) Sessions(now time.Time) []session.Session {
 // first. Their number depends only on what was typed: a nil takes the place of each
 // missing Account.
 func (s *Store) Candidates(ctx context.Context, typed string) ([]*Member, error) {
-	names, err := s.meant(ctx, strings.TrimSpace(typed))
+	names, err := s.accountNamesFor(ctx, strings.TrimSpace(typed))
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (s *Store) MemberOfInvitation(ctx context.Context, invitationUID string) (*
 		return nil, fmt.Errorf("find the account of an invitation: %w", err)
 	}
 	for i := range accounts.Items {
-		if settledAccount(&accounts.Items[i]) {
+		if isUsableAccount(&accounts.Items[i]) {
 			return s.member(ctx, accounts.Items[i].Name)
 		}
 	}
@@ -105,7 +105,7 @@ func (s *Store) member(ctx context.Context, name string) (*Member, error) {
 		return nil, err
 	}
 	secret, err := get[corev1.Secret](ctx, s.Live, client.ObjectKey{Namespace: s.Namespace, Name: account.SecretName(name)})
-	if err != nil || found == nil || !settledAccount(found) || secret == nil {
+	if err != nil || found == nil || !isUsableAccount(found) || secret == nil {
 		return nil, err
 	}
 	credentials, err := account.ReadCredentials(secret)
@@ -114,7 +114,7 @@ func (s *Store) member(ctx context.Context, name string) (*Member, error) {
 		// exists. Opening a reset link puts the problem in the log.
 		return nil, nil
 	}
-	if err != nil || credentials.Settled == "" {
+	if err != nil || credentials.FinalInvitation == "" {
 		return nil, err
 	}
 	if credentials.UID != string(found.UID) {
@@ -134,7 +134,7 @@ func (s *Store) belongings(ctx context.Context, a *accountsv1.Account) ([]accoun
 		if err != nil {
 			return nil, err
 		}
-		if m == nil || m.DeletionTimestamp != nil || !membership.Holds(a, held.NamespacedName, m.Spec.Email) {
+		if m == nil || m.DeletionTimestamp != nil || !membership.IsHeldBy(a, held.NamespacedName, m.Spec.Email) {
 			continue
 		}
 		org, err := get[accountsv1.Organization](ctx, s.Reader, client.ObjectKey{Name: string(m.Spec.OrganizationRef.Name)})
@@ -173,7 +173,7 @@ func (s *Store) change(ctx context.Context, m *Member, write func(m *Member) err
 		switch {
 		case errors.Is(err, ErrUnchanged):
 			return nil
-		case !changedMeanwhile(err):
+		case !isConflict(err):
 			return err
 		}
 		again, err := s.member(ctx, m.Account.Name)

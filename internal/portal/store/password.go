@@ -38,7 +38,7 @@ func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen Chosen
 	*at.Member = *again
 	return s.BeginSession(ctx, at.Member, from, func(m *Member, now time.Time) (session.Stage, error) {
 		switch m.Credentials.ShortPassword = chosen.Short; {
-		case !m.keeps(at.Session) || m.Disabled():
+		case !m.hasSession(at.Session) || m.Disabled():
 			return "", ErrGone // it was ended while the password was being compared
 		case m.Credentials.Password != before:
 			return "", ErrContended // a sign-in hashed the password again

@@ -20,7 +20,7 @@ import (
 type answerOf struct {
 	told     bool
 	outcome  store.Outcome
-	standing invitation.Standing
+	standing invitation.LinkStatus
 	err      error
 }
 
@@ -58,7 +58,7 @@ func TestAcceptanceInEveryOrder(t *testing.T) {
 			}
 			requests = append(requests, func() {
 				seen, o, err := w.Through(s.Tap(i)).Accept(t.Context(), w.Parsed(), who)
-				answers[i] = answerOf{true, o, seen.Standing, err}
+				answers[i] = answerOf{true, o, seen.Status, err}
 			})
 		}
 		s.Run(requests)
@@ -88,7 +88,7 @@ func verifyFactor(w *storetest.World) string {
 		return "accepted with an account whose status reports no second factor"
 	}
 	// The second factor belongs to the same request as the password.
-	c := w.Kept(name)
+	c := w.Credentials(name)
 	if c.TOTP.Secret == "" || strings.TrimPrefix(c.TOTP.Secret, "secret ") != strings.TrimPrefix(c.Password, "hash ") {
 		return fmt.Sprintf("%q and %q are stored", c.Password, c.TOTP.Secret)
 	}
@@ -122,7 +122,7 @@ func verify(w *storetest.World, names []string, answers []answerOf, faulty bool)
 			return fmt.Sprintf("the password of request %d is stored, although it was told that it lost", i)
 		}
 	}
-	if winner >= 0 && (stored != hashOf(winner) || name != names[winner] || len(secret.Data[account.SettledKey]) == 0) {
+	if winner >= 0 && (stored != hashOf(winner) || name != names[winner] || len(secret.Data[account.FinalInvitationKey]) == 0) {
 		return fmt.Sprintf("request %d won, but %q of %s is stored", winner, stored, name)
 	}
 	return ""

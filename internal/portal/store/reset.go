@@ -23,8 +23,8 @@ type ResetView struct {
 	// Member is nil if the link is unknown. The member may have no final password and no
 	// Secret: if the portal died after the acceptance and before it settled the password,
 	// the owner comes back with a reset.
-	Member   *Member
-	Standing account.ResetStanding
+	Member *Member
+	Status account.ResetLinkStatus
 	// at is the moment.
 	at time.Time
 }
@@ -40,11 +40,11 @@ type ChosenPassword struct {
 // that the password is too short without one.
 var ErrTooShort = errors.New("the password is too short to be the only factor")
 
-// Askable returns the Accounts that a user name or an address may mean and that mail can
+// MailRecipients returns the Accounts that a user name or an address may mean and that mail can
 // be requested for, oldest first. It makes the same number of live reads if there are
 // none. It reads no Secret for a request by a stranger.
-func (s *Store) Askable(ctx context.Context, typed string) ([]*accountsv1.Account, error) {
-	names, err := s.meant(ctx, strings.TrimSpace(typed))
+func (s *Store) MailRecipients(ctx context.Context, typed string) ([]*accountsv1.Account, error) {
+	names, err := s.accountNamesFor(ctx, strings.TrimSpace(typed))
 	if err != nil {
 		return nil, err
 	}
@@ -54,17 +54,17 @@ func (s *Store) Askable(ctx context.Context, typed string) ([]*accountsv1.Accoun
 		if err != nil {
 			return nil, err
 		}
-		if isAskable(found) {
+		if canReceiveMail(found) {
 			all = append(all, found)
 		}
 	}
 	return all, nil
 }
 
-// isAskable reports whether mail can be requested for the Account. A locked Account
+// canReceiveMail reports whether mail can be requested for the Account. A locked Account
 // qualifies, because mail is how its owner unlocks it.
-func isAskable(a *accountsv1.Account) bool {
-	return a != nil && settledAccount(a) && !account.Disabled(a)
+func canReceiveMail(a *accountsv1.Account) bool {
+	return a != nil && isUsableAccount(a) && !account.Disabled(a)
 }
 
 // InspectReset finds the Account of a link in the cache; every read after that is live.
@@ -86,7 +86,7 @@ func (s *Store) InspectReset(ctx context.Context, link account.ResetLink) (Reset
 		return ResetView{}, fmt.Errorf("read the link keys: %w", err)
 	}
 	now := s.Clock.Now()
-	if account.CheckReset(link, found, time.Time{}, keys, now) == account.ResetUnknown {
+	if account.CheckReset(link, found, time.Time{}, keys, now) == account.ResetLinkUnknown {
 		return ResetView{}, nil
 	}
 	m, err := s.resetting(ctx, found)
@@ -130,14 +130,14 @@ func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chose
 			return seen, false, err
 		case failure != nil && seen.Member != nil && seen.Member.Credentials.Password == chosen.Hash:
 			return seen, true, nil
-		case seen.Standing != account.ResetOpen:
+		case seen.Status != account.ResetLinkOpen:
 			return seen, false, nil
-		case failure != nil && !changedMeanwhile(failure):
+		case failure != nil && !isConflict(failure):
 			return seen, false, fmt.Errorf("write the account's secret: %w", failure)
 		case chosen.Short && !seen.Member.Credentials.HasSecondFactor():
 			return seen, false, ErrTooShort
 		}
-		seen.Member.take(chosen, seen.at)
+		seen.Member.setPassword(chosen, seen.at)
 		if failure = s.writeCredentials(ctx, seen.Member); failure == nil {
 			return seen, true, nil
 		}
@@ -145,16 +145,16 @@ func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chose
 	return ResetView{}, false, ErrContended
 }
 
-// take puts a new password into the credentials and ends every session. It also settles
+// setPassword puts a new password into the credentials and ends every session. It also settles
 // credentials that no request settled, because the holder of the link has the mailbox
 // that the invitation went to. A second factor stays as it is, settled or not, because no
 // reset bypasses one.
-func (m *Member) take(chosen ChosenPassword, now time.Time) {
+func (m *Member) setPassword(chosen ChosenPassword, now time.Time) {
 	c := &m.Credentials
 	c.Password, c.ShortPassword = chosen.Hash, chosen.Short
 	c.Sessions = nil
-	if c.Settled == "" {
-		c.Settled = m.Account.Spec.InvitationRef.UID
+	if c.FinalInvitation == "" {
+		c.FinalInvitation = m.Account.Spec.InvitationRef.UID
 	}
 	c.PasswordTime = m.passwordTime(now)
 }

@@ -19,18 +19,18 @@ import (
 )
 
 // signInTimeout bounds how long the portal works on one attempt to sign in. It must be
-// well below the time after which an attempt counts as settled (account.Settled).
+// well below the time after which an attempt counts as settled (account.LastAttemptEnded).
 const signInTimeout = 8 * time.Second
 
 // errNotCounted means that the Account is locked, so the attempt was not compared.
 var errNotCounted = errors.New("the account is locked")
 
-// NotLookedAtError means that a password was not compared, for a reason that exists only
+// NotComparedError means that a password was not compared, for a reason that exists only
 // if there is an Account: the attempt could not be counted, or the hash is damaged.
-type NotLookedAtError struct{ error }
+type NotComparedError struct{ error }
 
 // Unwrap returns the reason.
-func (e NotLookedAtError) Unwrap() error { return e.error }
+func (e NotComparedError) Unwrap() error { return e.error }
 
 // TryPassword reports whether the password is the one of m. m is nil if there is no such
 // Account.
@@ -58,7 +58,7 @@ func (s *Store) TryPassword(ctx context.Context, m *Member, password string) (bo
 		return ""
 	})
 	if err = cmp.Or(err, uncounted); err != nil && hadRoom {
-		return false, NotLookedAtError{err}
+		return false, NotComparedError{err}
 	}
 	return right && err == nil, err
 }
@@ -138,14 +138,14 @@ func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Bro
 	if err != nil {
 		return "", "", err
 	}
-	err = s.welcomeBack(ctx, m, lang, func(status *accountsv1.SignIn, limits account.Limits) {
+	err = s.recordSignIn(ctx, m, lang, func(status *accountsv1.SignIn, limits account.Limits) {
 		if stage == session.StageSignedIn {
 			account.SignedIn(status, account.FactorPassword, limits)
 		} else {
 			account.PasswordRight(status)
 		}
 	})
-	return stage, unlessGone(token, err), err
+	return stage, tokenUnlessDeleted(token, err), err
 }
 
 // SignInWithCode turns the session of a member whose password was right into a signed-in
@@ -154,7 +154,7 @@ func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Bro
 func (s *Store) SignInWithCode(ctx context.Context, at *SignedIn, code string, from Browser, lang language.Tag) (string, error) {
 	token := ""
 	right, err := s.tryCode(ctx, at.Member, code, func(m *Member, now time.Time) (err error) {
-		if !m.keeps(at.Session) || m.Disabled() {
+		if !m.hasSession(at.Session) || m.Disabled() {
 			return ErrGone // a password change, or another code, was faster
 		}
 		token, err = m.begin(s.Random, session.StageSignedIn, from, now)
@@ -163,15 +163,15 @@ func (s *Store) SignInWithCode(ctx context.Context, at *SignedIn, code string, f
 	if err != nil || !right {
 		return "", err
 	}
-	err = s.welcomeBack(ctx, at.Member, lang, func(status *accountsv1.SignIn, limits account.Limits) {
+	err = s.recordSignIn(ctx, at.Member, lang, func(status *accountsv1.SignIn, limits account.Limits) {
 		account.SignedIn(status, account.FactorCode, limits)
 	})
-	return unlessGone(token, err), err
+	return tokenUnlessDeleted(token, err), err
 }
 
-// unlessGone returns the token of a session that has begun, despite a later failure,
+// tokenUnlessDeleted returns the token of a session that has begun, despite a later failure,
 // unless the Account was deleted or disabled.
-func unlessGone(token string, failure error) string {
+func tokenUnlessDeleted(token string, failure error) string {
 	if errors.Is(failure, ErrGone) {
 		return ""
 	}
@@ -186,15 +186,15 @@ func (s *Store) ForgetPasswords(ctx context.Context, m *Member) error {
 	})
 }
 
-// welcomeBack records a right attempt. It also restores what the status reports about the
+// recordSignIn records a right attempt. It also restores what the status reports about the
 // credentials, which a restore may have lost.
-func (s *Store) welcomeBack(ctx context.Context, m *Member, lang language.Tag, forget func(status *accountsv1.SignIn, limits account.Limits)) error {
+func (s *Store) recordSignIn(ctx context.Context, m *Member, lang language.Tag, forget func(status *accountsv1.SignIn, limits account.Limits)) error {
 	return s.changeStatus(ctx, m, func(m *Member, _ metav1.Time) error {
 		if m.Disabled() {
 			return ErrGone
 		}
 		forget(&m.Account.Status.SignIn, m.limits())
-		m.note(lang)
+		m.syncStatus(lang)
 		return nil
 	})
 }

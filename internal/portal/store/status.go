@@ -61,7 +61,7 @@ func (s *Store) Save(ctx context.Context, seen LinkView, c Change) (LinkView, Ou
 		if o := c.check(again); o != Continue {
 			return again, o, nil
 		}
-		if !changedMeanwhile(failure) {
+		if !isConflict(failure) {
 			return again, Continue, fmt.Errorf("write the status of an invitation: %w", failure)
 		}
 		seen = again
@@ -70,7 +70,7 @@ func (s *Store) Save(ctx context.Context, seen LinkView, c Change) (LinkView, Ou
 }
 
 func (c Change) check(seen LinkView) Outcome {
-	if seen.Standing != invitation.Open {
+	if seen.Status != invitation.LinkOpen {
 		return NotOpen
 	}
 	return c.obstacle(seen)
@@ -182,11 +182,11 @@ func (s *Store) RequestMail(ctx context.Context, a *accountsv1.Account, note fun
 			return nil
 		}
 		failure := s.saveAccount(ctx, written)
-		if !changedMeanwhile(failure) {
+		if !isConflict(failure) {
 			return failure
 		}
 		again, err := get[accountsv1.Account](ctx, s.Live, client.ObjectKeyFromObject(a))
-		if err != nil || !isAskable(again) || again.UID != a.UID {
+		if err != nil || !canReceiveMail(again) || again.UID != a.UID {
 			return err
 		}
 		a = again
@@ -203,8 +203,8 @@ func (s *Store) saveAccount(ctx context.Context, a *accountsv1.Account) error {
 // second returns a time as the API server keeps it: in UTC, truncated to the second.
 func second(t time.Time) metav1.Time { return metav1.NewTime(t.UTC().Truncate(time.Second)) }
 
-// note brings the status up to date with the credentials.
-func (m *Member) note(lang language.Tag) {
+// syncStatus brings the status up to date with the credentials.
+func (m *Member) syncStatus(lang language.Tag) {
 	status := &m.Account.Status
 	status.Language = accountsv1.Language(lang)
 	status.TwoFactor = m.Credentials.TwoFactor()
@@ -221,7 +221,7 @@ func (m *Member) note(lang language.Tag) {
 // noteNewPassword is note after a password change. It records the time however young the
 // Account is, because its owner gets a mail about the change.
 func (m *Member) noteNewPassword(lang language.Tag) {
-	m.note(lang)
+	m.syncStatus(lang)
 	changed := second(m.Credentials.PasswordTime)
 	m.Account.Status.PasswordTime = &changed
 }
@@ -231,7 +231,7 @@ func (m *Member) noteNewPassword(lang language.Tag) {
 func (s *Store) SyncStatus(ctx context.Context, m *Member, lang language.Tag) error {
 	return s.changeStatus(ctx, m, func(m *Member, _ metav1.Time) error {
 		before := m.Account.Status.DeepCopy()
-		m.note(lang)
+		m.syncStatus(lang)
 		if equality.Semantic.DeepEqual(*before, m.Account.Status) {
 			return ErrUnchanged
 		}

@@ -54,15 +54,15 @@ const (
 	cachePoll = 50 * time.Millisecond
 )
 
-// Look returns the Invitation of a link from the cache, which is good enough for display.
+// InspectCached returns the Invitation of a link from the cache, which is good enough for display.
 // If the cache does not know the link, Look reads it live.
-func (s *Store) Look(ctx context.Context, link invitation.Link) (LinkView, error) {
+func (s *Store) InspectCached(ctx context.Context, link invitation.Link) (LinkView, error) {
 	inv, err := s.find(ctx, link)
 	if err != nil {
 		return LinkView{}, err
 	}
-	seen, err := s.see(ctx, link, inv, s.Reader)
-	if err != nil || inv == nil || seen.Standing != invitation.Unknown {
+	seen, err := s.viewOf(ctx, link, inv, s.Reader)
+	if err != nil || inv == nil || seen.Status != invitation.LinkUnknown {
 		return seen, err
 	}
 	return s.Inspect(ctx, link)
@@ -79,7 +79,7 @@ func (s *Store) Inspect(ctx context.Context, link invitation.Link) (LinkView, er
 	if err != nil {
 		return LinkView{}, err
 	}
-	return s.see(ctx, link, inv, s.Live)
+	return s.viewOf(ctx, link, inv, s.Live)
 }
 
 // find returns the Invitation that a link claims to be for, or nil. A link can arrive
@@ -99,9 +99,9 @@ func (s *Store) find(ctx context.Context, link invitation.Link) (*accountsv1.Inv
 	return &found.Items[0], nil
 }
 
-// see returns the view that a link gives of an Invitation, which may be nil. Unless the
+// viewOf returns the view that a link gives of an Invitation, which may be nil. Unless the
 // link is genuine, see reads nothing more and reveals nothing.
-func (s *Store) see(ctx context.Context, link invitation.Link, inv *accountsv1.Invitation, reader client.Reader) (LinkView, error) {
+func (s *Store) viewOf(ctx context.Context, link invitation.Link, inv *accountsv1.Invitation, reader client.Reader) (LinkView, error) {
 	if inv == nil {
 		return LinkView{}, nil
 	}
@@ -110,7 +110,7 @@ func (s *Store) see(ctx context.Context, link invitation.Link, inv *accountsv1.I
 		return LinkView{}, fmt.Errorf("read the link keys: %w", err)
 	}
 	seen := LinkView{Offer: invitation.Offer{Invitation: inv}, Link: link, Keys: keys}
-	if seen.at(s.Clock.Now()).Standing == invitation.Unknown {
+	if seen.at(s.Clock.Now()).Status == invitation.LinkUnknown {
 		return LinkView{}, nil
 	}
 	if err := s.complete(ctx, &seen.Offer, reader); err != nil {
@@ -139,7 +139,7 @@ func (s *Store) complete(ctx context.Context, offer *invitation.Offer, reader cl
 	if err := s.Reader.List(ctx, &holders, client.MatchingFields{IndexAccountMembership: name.String()}); err != nil {
 		return fmt.Errorf("find the accounts that hold a membership: %w", err)
 	}
-	offer.TakenUp = slices.ContainsFunc(holders.Items, func(a accountsv1.Account) bool { return membership.Holds(&a, name, inv.Spec.Email) })
+	offer.TakenUp = slices.ContainsFunc(holders.Items, func(a accountsv1.Account) bool { return membership.IsHeldBy(&a, name, inv.Spec.Email) })
 	return nil
 }
 
@@ -190,7 +190,7 @@ func (s *Store) HasAccount(ctx context.Context, seen LinkView, email accountsv1.
 		return false, err
 	}
 	for i := range accounts {
-		if !settledAccount(&accounts[i]) {
+		if !isUsableAccount(&accounts[i]) {
 			continue
 		}
 		belongings, err := s.belongings(ctx, &accounts[i])
@@ -207,22 +207,22 @@ func (s *Store) HasAccount(ctx context.Context, seen LinkView, email accountsv1.
 const HashesPerAddress = 5
 
 // A name that no Account and no Secret can have.
-const nobody = "-"
+const noAccountName = "-"
 
-// meant returns the names of the Accounts that a user name or an address may mean. For an
+// accountNamesFor returns the names of the Accounts that a user name or an address may mean. For an
 // address, it pads them to HashesPerAddress with a name that no Account has.
-func (s *Store) meant(ctx context.Context, typed string) ([]string, error) {
+func (s *Store) accountNamesFor(ctx context.Context, typed string) ([]string, error) {
 	if !strings.Contains(typed, "@") {
 		if name, ok := username.ParseSignIn(typed); ok {
 			return []string{name}, nil
 		}
-		return []string{nobody}, nil
+		return []string{noAccountName}, nil
 	}
 	accounts, err := s.accountsOf(ctx, typed)
 	if err != nil {
 		return nil, err
 	}
-	names := slices.Repeat([]string{nobody}, HashesPerAddress)
+	names := slices.Repeat([]string{noAccountName}, HashesPerAddress)
 	for i := range min(len(accounts), HashesPerAddress) {
 		names[i] = accounts[i].Name
 	}
@@ -241,9 +241,9 @@ func (s *Store) accountsOf(ctx context.Context, email string) ([]accountsv1.Acco
 	return accounts.Items, nil
 }
 
-// settledAccount reports whether a person accepted with the Account and it is not being
+// isUsableAccount reports whether a person accepted with the Account and it is not being
 // deleted.
-func settledAccount(a *accountsv1.Account) bool {
+func isUsableAccount(a *accountsv1.Account) bool {
 	return !account.HalfMade(a) && a.DeletionTimestamp == nil
 }
 

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/net/idna"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 // MaxLine is the maximum length of a line, in characters.
@@ -106,7 +106,7 @@ func Address(field string, a netmail.Address) (netmail.Address, error) {
 func Subject(s string) string {
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || BreaksLine(r) }), " ")
 	// "=?" begins an encoded word (RFC 2047). Two adjacent names could form one.
-	return quote.Shorten(strings.ReplaceAll(s, "=?", "= ?"), MaxLine)
+	return sanitize.Shorten(strings.ReplaceAll(s, "=?", "= ?"), MaxLine)
 }
 
 var lineFeeds = strings.NewReplacer("\r\n", "\n", "\r", "\n")

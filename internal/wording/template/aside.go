@@ -29,15 +29,15 @@ type asideCheck struct {
 	file, source string
 	faults       []fault
 
-	ends   endings
-	secret parse.Node // the last secret
-	told   parse.Node // the last secret with a fault
-	place  place
+	ends     endings
+	secret   parse.Node // the last secret
+	reported parse.Node // the last secret with a fault
+	place    htmlPosition
 }
 
-// place is the position in the HTML. In plain text it is always the zero value. html/template makes
+// htmlPosition is the position in the HTML. In plain text it is always the zero value. html/template makes
 // sure that all branches end in the same place.
-type place struct {
+type htmlPosition struct {
 	tag   bool
 	quote byte // of the attribute's value; 0 outside of one
 	style bool // in a style sheet, or in the tag that begins it
@@ -63,7 +63,7 @@ func (c *asideCheck) list(list *parse.ListNode, dot bool) {
 		case *parse.IfNode:
 			c.branches(&n.BranchNode, dot, dot)
 		case *parse.WithNode:
-			c.branches(&n.BranchNode, c.tells(n.Pipe, dot), dot)
+			c.branches(&n.BranchNode, c.isSecret(n.Pipe, dot), dot)
 		}
 	}
 }
@@ -78,10 +78,10 @@ func (c *asideCheck) branches(n *parse.BranchNode, dot, elseDot bool) {
 }
 
 func (c *asideCheck) value(n *parse.ActionNode, dot bool) {
-	if c.place != (place{}) { // a href
+	if c.place != (htmlPosition{}) { // a href
 		return
 	}
-	if !c.tells(n.Pipe, dot) {
+	if !c.isSecret(n.Pipe, dot) {
 		c.word()
 		return
 	}
@@ -91,8 +91,8 @@ func (c *asideCheck) value(n *parse.ActionNode, dot bool) {
 	c.ends, c.secret = afterSecret, n
 }
 
-// tells reports whether the result of a pipe can be a secret.
-func (c *asideCheck) tells(p *parse.PipeNode, dot bool) bool {
+// isSecret reports whether the result of a pipe can be a secret.
+func (c *asideCheck) isSecret(p *parse.PipeNode, dot bool) bool {
 	args := p.Cmds[0].Args // the other commands are the escapers of html/template
 	if function, ok := args[0].(*parse.IdentifierNode); ok && function.Ident != "and" && function.Ident != "or" {
 		return false
@@ -106,7 +106,7 @@ func (c *asideCheck) tells(p *parse.PipeNode, dot bool) bool {
 		case *parse.DotNode:
 			return dot
 		case *parse.PipeNode:
-			return c.tells(n, dot)
+			return c.isSecret(n, dot)
 		}
 		return false
 	})
@@ -132,7 +132,7 @@ func (c *asideCheck) text(text []byte) {
 				c.ends = 0
 			}
 			// All other tags count as if they did not exist.
-			c.place = place{tag: true, style: name == "style" && text[i+1] != '/'}
+			c.place = htmlPosition{tag: true, style: name == "style" && text[i+1] != '/'}
 		case separates(b):
 			c.ends = 0
 		default:
@@ -172,10 +172,10 @@ func isEndOfStyle(text []byte) bool {
 
 // fault reports each secret once.
 func (c *asideCheck) fault(secret parse.Node) {
-	if secret == c.told || len(c.faults) >= maxFaults {
+	if secret == c.reported || len(c.faults) >= maxFaults {
 		return
 	}
-	c.told = secret
+	c.reported = secret
 	c.faults = append(c.faults, fault{lineOf(c.source, secret), mustStandAlone(c.Vocabulary, c.file)})
 }
 

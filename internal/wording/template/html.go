@@ -11,7 +11,7 @@ import (
 	"strings"
 	"text/template/parse"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 var (
@@ -70,7 +70,7 @@ func textFaults(text []byte, found func(at int, reason string)) {
 		name := text[tag[2]:tag[3]]
 		if _, known := elements[string(bytes.ToLower(name))]; !known && unwanted < maxFaults {
 			unwanted++
-			found(tag[0], fmt.Sprintf("an element <%s> is not allowed in a mail", quote.Shorten(quote.Line(string(name)), maxQuoted)))
+			found(tag[0], fmt.Sprintf("an element <%s> is not allowed in a mail", sanitize.Shorten(sanitize.SingleLine(string(name)), maxQuoted)))
 		}
 	}
 	const doctype = "<!doctype"

@@ -13,7 +13,7 @@ import (
 	"text/template/parse"
 	"unicode/utf8"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 // fault is one error in one template.
@@ -54,9 +54,9 @@ func syntaxFault(name string, err error) fault {
 	text := strings.TrimPrefix(err.Error(), "template: "+name+":")
 	number, reason, found := strings.Cut(text, ":")
 	if _, scanErr := fmt.Sscan(number, &line); !found || scanErr != nil {
-		return fault{0, quote.Shorten(quote.Line(text), maxReason)}
+		return fault{0, sanitize.Shorten(sanitize.SingleLine(text), maxReason)}
 	}
-	return fault{line, quote.Shorten(quote.Line(reason), maxReason)}
+	return fault{line, sanitize.Shorten(sanitize.SingleLine(reason), maxReason)}
 }
 
 func parseText(v Vocabulary, file, source string) (*texttemplate.Template, []fault) {
@@ -73,7 +73,7 @@ func parseText(v Vocabulary, file, source string) (*texttemplate.Template, []fau
 		written, err = try(v, file, func(w io.Writer, l Message) error { return t.Execute(w, l.PlainText().Values) })
 	}
 	if err != nil {
-		return nil, []fault{{0, quote.Shorten(quote.Line(err.Error()), maxReason)}}
+		return nil, []fault{{0, sanitize.Shorten(sanitize.SingleLine(err.Error()), maxReason)}}
 	}
 	if faults = asideFaults(v, file, source, tree); len(faults) > 0 {
 		return nil, faults
@@ -93,10 +93,10 @@ func parseHTML(v Vocabulary, source string) (*htmltemplate.Template, []fault) {
 		written, err = try(v, fileHTML, func(w io.Writer, l Message) error { return t.Execute(w, l.Values) })
 	}
 	if escape, ok := errors.AsType[*htmltemplate.Error](err); ok {
-		return nil, []fault{{escape.Line, quote.Shorten(quote.Line(escape.Description), maxReason)}}
+		return nil, []fault{{escape.Line, sanitize.Shorten(sanitize.SingleLine(escape.Description), maxReason)}}
 	}
 	if err != nil {
-		return nil, []fault{{0, quote.Shorten(quote.Line(err.Error()), maxReason)}}
+		return nil, []fault{{0, sanitize.Shorten(sanitize.SingleLine(err.Error()), maxReason)}}
 	}
 	check := htmlCheck{Vocabulary: v, source: source}
 	check.list(tree.Root)

@@ -26,7 +26,7 @@ import (
 	"strings"
 	texttemplate "text/template"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 	"github.com/usher-dev/usher/internal/wording/input"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -83,7 +83,7 @@ func (v Vocabularies) Parse(data map[string]string) (Set, []Error) {
 	for key, source := range data {
 		name, file, ok := v.splitKey(key)
 		if !ok {
-			errs = append(errs, Error{quote.Shorten(quote.Line(key), maxKey), 0, unknownKey})
+			errs = append(errs, Error{sanitize.Shorten(sanitize.SingleLine(key), maxKey), 0, unknownKey})
 			continue
 		}
 		if sets[name] == nil {

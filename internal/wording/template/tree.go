@@ -10,7 +10,7 @@ import (
 	"strings"
 	"text/template/parse"
 
-	"github.com/usher-dev/usher/internal/quote"
+	"github.com/usher-dev/usher/internal/sanitize"
 	"github.com/usher-dev/usher/internal/wording/input"
 )
 
@@ -47,11 +47,11 @@ type treeCheck struct {
 	Vocabulary
 	file, source string
 
-	faults []fault
-	depth  int             // nesting of if and with
-	values int             // how many values are shown
-	shown  map[string]bool // values outside of any if and with
-	says   bool            // the output is never empty
+	faults     []fault
+	depth      int             // nesting of if and with
+	values     int             // how many values are shown
+	shown      map[string]bool // values outside of any if and with
+	neverEmpty bool            // the output is never empty
 }
 
 func (c *treeCheck) fault(at parse.Node, format string, args ...any) {
@@ -78,7 +78,7 @@ func (c *treeCheck) node(n parse.Node, dot meaning) {
 	switch n := n.(type) {
 	case *parse.TextNode:
 		if c.depth == 0 && len(strings.TrimSpace(string(n.Text))) > 0 {
-			c.says = true
+			c.neverEmpty = true
 		}
 		if c.file == fileSubject && strings.ContainsFunc(string(n.Text), input.BreaksLine) {
 			c.fault(n, "a subject must be one line")
@@ -95,7 +95,7 @@ func (c *treeCheck) node(n parse.Node, dot meaning) {
 		c.pipe(n.Pipe, dot)
 		if name, ok := soleField(n.Pipe); ok && c.depth == 0 {
 			c.shown[name] = true
-			c.says = c.says || c.required(name)
+			c.neverEmpty = c.neverEmpty || c.required(name)
 		}
 	case *parse.IfNode:
 		c.pipe(n.Pipe, dot)
@@ -143,7 +143,7 @@ func (c *treeCheck) command(cmd *parse.CommandNode, dot meaning) meaning {
 	args := cmd.Args[1:]
 	switch {
 	case !found:
-		c.fault(cmd, "there is no function %s; use one of and, or, not, eq, ne", quote.Shorten(quote.Line(function.Ident), maxQuoted))
+		c.fault(cmd, "there is no function %s; use one of and, or, not, eq, ne", sanitize.Shorten(sanitize.SingleLine(function.Ident), maxQuoted))
 		return text
 	case len(args) < limits[0] || len(args) > limits[1]:
 		c.fault(cmd, "%s: the number of values is wrong", quoted(cmd))
@@ -200,7 +200,7 @@ func (c *treeCheck) field(n parse.Node, path []string) {
 	switch _, found := c.Full.Values[path[0]]; {
 	case !found || len(path) > 1:
 		c.fault(n, "there is no field .%s; use one of .%s",
-			quote.Shorten(quote.Line(strings.Join(path, ".")), maxQuoted), strings.Join(c.fields(), ", ."))
+			sanitize.Shorten(sanitize.SingleLine(strings.Join(path, ".")), maxQuoted), strings.Join(c.fields(), ", ."))
 	case c.file == fileSubject && slices.Contains(c.Secrets, path[0]):
 		c.fault(n, "a subject must not show .%s, which is a secret: locked screens show subjects", path[0])
 	}
@@ -211,7 +211,7 @@ func (c *treeCheck) completeness() {
 	if c.Must != "" && c.file != fileSubject && !c.shown[c.Must] {
 		c.faults = append(c.faults, fault{0, fmt.Sprintf("must show {{.%s}} outside of any if and with", c.Must)})
 	}
-	if !c.says {
+	if !c.neverEmpty {
 		c.faults = append(c.faults, fault{0, "must contain text outside of any if and with"})
 	}
 }
@@ -232,4 +232,4 @@ func soleField(p *parse.PipeNode) (string, bool) {
 	return "", false
 }
 
-func quoted(n parse.Node) string { return quote.Shorten(quote.Line(n.String()), maxQuoted) }
+func quoted(n parse.Node) string { return sanitize.Shorten(sanitize.SingleLine(n.String()), maxQuoted) }

@@ -35,7 +35,7 @@ func carries(v Vocabulary, l Message, c Content) string {
 func carriesIn(v Vocabulary, l Message, name, file, content string) string {
 	switch file {
 	case fileText:
-		return readTogether(v, l, name, file, content)
+		return secretInAddress(v, l, name, file, content)
 	case fileHTML:
 		if isHeavy(content) {
 			return "elements such as <b> are open too long; close each of them in the block that it is in"
@@ -49,7 +49,7 @@ func carriesIn(v Vocabulary, l Message, name, file, content string) string {
 		if read.reason != "" {
 			return read.reason
 		}
-		return readTogether(v, l, name, file, read.text.String())
+		return secretInAddress(v, l, name, file, read.text.String())
 	}
 	return ""
 }
@@ -82,8 +82,8 @@ func isHeavy(source string) bool {
 	return weight*tags > maxWeight
 }
 
-// readTogether finds a secret that is read as a part of something longer.
-func readTogether(v Vocabulary, l Message, name, file, text string) string {
+// secretInAddress finds a secret that is read as a part of something longer.
+func secretInAddress(v Vocabulary, l Message, name, file, text string) string {
 	secret, text := l.Values[name], input.LineFeeds(text)
 	for end := 0; ; {
 		at := strings.Index(text[end:], secret)

@@ -23,7 +23,7 @@ func Credential(uid, hash, settled string) *corev1.Secret {
 		Data:       map[string][]byte{account.PasswordKey: []byte(hash), account.UIDKey: []byte(uid)},
 	}
 	if settled != "" {
-		secret.Data[account.SettledKey] = []byte(settled)
+		secret.Data[account.FinalInvitationKey] = []byte(settled)
 	}
 	return secret
 }
@@ -34,8 +34,8 @@ func Recorded(a *accountsv1.Account) *accountsv1.Account {
 	return a
 }
 
-// Going marks the Account as being deleted.
-func Going(a *accountsv1.Account) *accountsv1.Account {
+// Deleting marks the Account as being deleted.
+func Deleting(a *accountsv1.Account) *accountsv1.Account {
 	now := metav1.NewTime(Start)
 	a.DeletionTimestamp, a.Finalizers = &now, []string{accountsv1.Finalizer}
 	return a

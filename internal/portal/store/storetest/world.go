@@ -178,8 +178,8 @@ func (w *World) RequireFactor() {
 	w.Organization(func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorRequired })
 }
 
-// Kept returns the stored credentials of a person.
-func (w *World) Kept(name string) account.Credentials {
+// Credentials returns the stored credentials of a person.
+func (w *World) Credentials(name string) account.Credentials {
 	w.T.Helper()
 	c, err := account.ReadCredentials(w.Secret(name))
 	w.Must(err)
@@ -189,7 +189,7 @@ func (w *World) Kept(name string) account.Credentials {
 // Change changes the stored credentials of a person.
 func (w *World) Change(name string, change func(c *account.Credentials)) {
 	w.T.Helper()
-	secret, c := w.Secret(name), w.Kept(name)
+	secret, c := w.Secret(name), w.Credentials(name)
 	change(&c)
 	w.Must(c.WriteTo(secret, w.Account(name)))
 	w.Must(w.Client.Update(context.Background(), secret))

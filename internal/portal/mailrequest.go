@@ -30,13 +30,13 @@ const resetTimeout = 8 * time.Second
 
 func (p *portal) resetRoutes() map[string]route {
 	return map[string]route{
-		"/reset":      p.forgetful(forgottenPassword),
-		"/user-names": p.forgetful(forgottenUserName),
+		"/reset":      p.mailRequestRoute(forgottenPassword),
+		"/user-names": p.mailRequestRoute(forgottenUserName),
 	}
 }
 
-// forgotten is something that people forget and request by mail.
-type forgotten struct {
+// mailRequest is something that people forget and request by mail.
+type mailRequest struct {
 	// path is the path of the page, page its file and title the id of its title.
 	// field is the only field of its form.
 	path, page, title, field string
@@ -53,7 +53,7 @@ type forgotten struct {
 	note func(status *accountsv1.AccountStatus, now metav1.Time) bool
 }
 
-var forgottenPassword = forgotten{
+var forgottenPassword = mailRequest{
 	path: "/reset", page: pageReset, title: "portal.reset.title", field: fieldSignInName,
 	incomplete: func(typed string) string {
 		if typed == "" {
@@ -72,8 +72,8 @@ var forgottenPassword = forgotten{
 	},
 }
 
-// forgetful returns the route of the page.
-func (p *portal) forgetful(f forgotten) route {
+// mailRequestRoute returns the route of the page.
+func (p *portal) mailRequestRoute(f mailRequest) route {
 	return route{
 		get: func(w http.ResponseWriter, r *http.Request) {
 			p.showForgotten(w, r, languageOf(r, store.LinkView{}), http.StatusOK, f, "")
@@ -97,7 +97,7 @@ type forgottenPage struct {
 // Problem returns the text of a field's problem, or "".
 func (f forgottenPage) Problem(field string) string { return textOf(f.Problems, field) }
 
-func (p *portal) showForgotten(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, f forgotten, typed string, problems ...problem) {
+func (p *portal) showForgotten(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, f mailRequest, typed string, problems ...problem) {
 	page := forgottenPage{Problems: problems, Typed: typed, Help: p.helpOf(r)}
 	query := url.Values{paramLanguage: {lang.String()}}
 	if page.Help != nil {
@@ -115,7 +115,7 @@ func (p *portal) showForgotten(w http.ResponseWriter, r *http.Request, lang lang
 // askForMail answers the form. The answer and its timing depend neither on which
 // accounts exist nor on earlier requests. The portal does not store what was
 // typed: the mail goes to the address on file.
-func (p *portal) askForMail(w http.ResponseWriter, r *http.Request, f forgotten) {
+func (p *portal) askForMail(w http.ResponseWriter, r *http.Request, f mailRequest) {
 	lang := languageOf(r, store.LinkView{})
 	values, status, refusal := readValues(w, r)
 	if status != 0 {
@@ -131,7 +131,7 @@ func (p *portal) askForMail(w http.ResponseWriter, r *http.Request, f forgotten)
 		return
 	}
 	err := p.request(r.Context(), f, typed, lang)
-	p.evenOut(r, start)
+	p.waitForInterval(r, start)
 	if err != nil {
 		p.failed(w, r, lang, "look for an account", err, resetUnavailable)
 		return
@@ -140,7 +140,7 @@ func (p *portal) askForMail(w http.ResponseWriter, r *http.Request, f forgotten)
 	if known := p.helpOf(r); known != nil {
 		helps = append(helps, *known)
 	}
-	p.showWays(w, r, lang, http.StatusOK, f.asked, helps, p.toSignIn(lang))
+	p.showNextSteps(w, r, lang, http.StatusOK, f.asked, helps, p.toSignIn(lang))
 }
 
 // request writes the request for mail into the matching Accounts. It fails if
@@ -150,10 +150,10 @@ func (p *portal) askForMail(w http.ResponseWriter, r *http.Request, f forgotten)
 // an error page would reveal that it exists while the API server accepts reads
 // but no writes. The person loses only the time to ask again, which the page
 // advises if no mail arrives.
-func (p *portal) request(ctx context.Context, f forgotten, typed string, lang language.Tag) error {
+func (p *portal) request(ctx context.Context, f mailRequest, typed string, lang language.Tag) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resetTimeout)
 	defer cancel()
-	found, err := p.store.Askable(ctx, typed)
+	found, err := p.store.MailRecipients(ctx, typed)
 	if err != nil {
 		return err
 	}
@@ -169,28 +169,28 @@ func (p *portal) request(ctx context.Context, f forgotten, typed string, lang la
 	return nil
 }
 
-// way is a link to a page with a next step.
-type way struct{ Address, Text string }
+// nextStep is a link to a page with a next step.
+type nextStep struct{ Address, Text string }
 
 // toSignIn returns a link to the sign-in page.
-func (p *portal) toSignIn(lang language.Tag) way {
-	return way{p.base + "/sign-in?lang=" + lang.String(), lang.Text("portal.reset.to-sign-in", nil)}
+func (p *portal) toSignIn(lang language.Tag) nextStep {
+	return nextStep{p.base + "/sign-in?lang=" + lang.String(), lang.Text("portal.reset.to-sign-in", nil)}
 }
 
-func (p *portal) toReset(lang language.Tag) way {
-	return way{p.base + "/reset?lang=" + lang.String(), lang.Text("portal.reset.to-reset", nil)}
+func (p *portal) toReset(lang language.Tag) nextStep {
+	return nextStep{p.base + "/reset?lang=" + lang.String(), lang.Text("portal.reset.to-reset", nil)}
 }
 
-// wayPage shows a message, support contacts and links to the next steps.
-type wayPage struct {
+// nextStepsPage shows a message, support contacts and links to the next steps.
+type nextStepsPage struct {
 	messagePage
-	Help []help
-	Ways []way
+	Help      []help
+	NextSteps []nextStep
 	// Done means that the request succeeded.
 	Done bool
 }
 
-func (p *portal) showWays(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, m message, helps []help, ways ...way) {
-	page := wayPage{messagePage: m.in(lang), Help: helps, Ways: ways, Done: m.page == resetDone}
+func (p *portal) showNextSteps(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, m message, helps []help, ways ...nextStep) {
+	page := nextStepsPage{messagePage: m.in(lang), Help: helps, NextSteps: ways, Done: m.page == resetDone}
 	p.render(w, r, lang, status, pageResetMessage, page.Title, page)
 }

@@ -10,8 +10,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Rival is the reason why an address cannot be invited: it is already taken.
-type Rival struct {
+// AddressConflict is the reason why an address cannot be invited: it is already taken.
+type AddressConflict struct {
 	// Reason is a reason of the condition Ready; empty: there is no conflict.
 	Reason string
 	// Name of the Invitation, Membership or Account that has the address.
@@ -21,8 +21,8 @@ type Rival struct {
 	Undecided bool
 }
 
-// Others holds the other objects in an Organization that use an address.
-type Others struct {
+// AddressUses holds the other objects in an Organization that use an address.
+type AddressUses struct {
 	// Invitations of the Organization to the same address.
 	Invitations []accountsv1.Invitation
 	// Memberships of the Organization for the same address.
@@ -32,7 +32,7 @@ type Others struct {
 	Accounts []accountsv1.Account
 }
 
-// FindRival returns what prevents an Invitation from being sent. It is one of these:
+// FindAddressConflict returns what prevents an Invitation from being sent. It is one of these:
 //
 //   - a member, even if the Membership grants nothing at the moment
 //   - an Account with which a member signs in
@@ -45,14 +45,14 @@ type Others struct {
 // two Invitations can tell which was first, from clocks that differ. So an Invitation that
 // has precedence waits until each other one has seen it and failed because of it, or
 // turns out to be in progress.
-func FindRival(inv *accountsv1.Invitation, others Others) Rival {
+func FindAddressConflict(inv *accountsv1.Invitation, others AddressUses) AddressConflict {
 	for i := range others.Memberships {
 		if m := &others.Memberships[i]; m.Name != inv.Name && m.Status.AccountRef.Name != "" {
-			return Rival{Reason: accountsv1.ReasonAddressIsMember, Name: m.Name}
+			return AddressConflict{Reason: accountsv1.ReasonAddressIsMember, Name: m.Name}
 		}
 	}
 	for i := range others.Accounts {
-		return Rival{Reason: accountsv1.ReasonAddressHasAccount, Name: others.Accounts[i].Name}
+		return AddressConflict{Reason: accountsv1.ReasonAddressHasAccount, Name: others.Accounts[i].Name}
 	}
 	undecided := false
 	for i := range others.Invitations {
@@ -60,12 +60,12 @@ func FindRival(inv *accountsv1.Invitation, others Others) Rival {
 		if other.Name == inv.Name || !open(other) {
 			continue
 		}
-		if before(other, inv) {
-			return Rival{Reason: accountsv1.ReasonAddressInvited, Name: other.Name}
+		if hasPrecedence(other, inv) {
+			return AddressConflict{Reason: accountsv1.ReasonAddressInvited, Name: other.Name}
 		}
 		undecided = undecided || !inv.Status.Attempt.Begun() && !other.Status.Attempt.Begun()
 	}
-	return Rival{Undecided: undecided}
+	return AddressConflict{Undecided: undecided}
 }
 
 // open reports whether an Invitation can still be accepted, or is about to be sent.
@@ -78,18 +78,18 @@ func open(inv *accountsv1.Invitation) bool {
 	return false
 }
 
-// before reports whether Invitation a has precedence over b to the same address: the
+// hasPrecedence reports whether Invitation a has precedence over b to the same address: the
 // one that was sent first, otherwise the older one.
-func before(a, b *accountsv1.Invitation) bool {
+func hasPrecedence(a, b *accountsv1.Invitation) bool {
 	return cmp.Or(
-		begun(a).Compare(begun(b)),
+		firstSent(a).Compare(firstSent(b)),
 		a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
 		cmp.Compare(a.Name, b.Name),
 	) < 0
 }
 
-// begun returns when an Invitation was first sent. One that was never sent sorts last.
-func begun(inv *accountsv1.Invitation) time.Time {
+// firstSent returns when an Invitation was first sent. One that was never sent sorts last.
+func firstSent(inv *accountsv1.Invitation) time.Time {
 	if !open(inv) || !inv.Status.Attempt.Begun() {
 		return time.Unix(1<<40, 0)
 	}

@@ -29,7 +29,7 @@ func createdAt(t time.Time) func(*Facts) {
 
 func going(f *Facts) { f.Invitation.DeletionTimestamp = second(claimed) }
 
-func TestWhoStandsInTheWay(t *testing.T) {
+func TestFindRival(t *testing.T) {
 	member := func(name string, state accountsv1.MembershipState, heldBy accountsv1.AccountName) accountsv1.Membership {
 		m := accountsv1.Membership{Status: accountsv1.MembershipStatus{State: state}}
 		m.Name, m.Status.AccountRef.Name = name, heldBy
@@ -38,69 +38,69 @@ func TestWhoStandsInTheWay(t *testing.T) {
 	account := accountsv1.Account{}
 	account.Name = "jane.acme"
 	out := tried(me, accountsv1.DeliverySent, 1)
-	invitations := func(others ...accountsv1.Invitation) Others { return Others{Invitations: others} }
+	invitations := func(others ...accountsv1.Invitation) AddressUses { return AddressUses{Invitations: others} }
 	for name, c := range map[string]struct {
 		own    []func(*Facts)
-		others Others
-		want   Rival
+		others AddressUses
+		want   AddressConflict
 	}{
-		"no other object":                {nil, Others{}, Rival{}},
-		"a member":                       {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, Rival{Reason: "AddressIsMember", Name: "jane-2"}},
-		"the Membership of its own name": {nil, Others{Memberships: []accountsv1.Membership{member("jane", "Active", "jane")}}, Rival{}},
+		"no other object":                {nil, AddressUses{}, AddressConflict{}},
+		"a member":                       {nil, AddressUses{Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, AddressConflict{Reason: "AddressIsMember", Name: "jane-2"}},
+		"the Membership of its own name": {nil, AddressUses{Memberships: []accountsv1.Membership{member("jane", "Active", "jane")}}, AddressConflict{}},
 		"a member whose Account is disabled, or who lacks a second factor": {
-			nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Inactive", "jane")}}, Rival{Reason: "AddressIsMember", Name: "jane-2"},
+			nil, AddressUses{Memberships: []accountsv1.Membership{member("jane-2", "Inactive", "jane")}}, AddressConflict{Reason: "AddressIsMember", Name: "jane-2"},
 		},
-		"a Membership that no Account holds": {nil, Others{Memberships: []accountsv1.Membership{member("jane-2", "Invited", ""), member("jane-3", "Expired", ""), member("jane-4", "Inactive", "")}}, Rival{}},
-		"an Account":                         {nil, Others{Accounts: []accountsv1.Account{account}}, Rival{Reason: "AddressHasAccount", Name: "jane.acme"}},
+		"a Membership that no Account holds": {nil, AddressUses{Memberships: []accountsv1.Membership{member("jane-2", "Invited", ""), member("jane-3", "Expired", ""), member("jane-4", "Inactive", "")}}, AddressConflict{}},
+		"an Account":                         {nil, AddressUses{Accounts: []accountsv1.Account{account}}, AddressConflict{Reason: "AddressHasAccount", Name: "jane.acme"}},
 		"a member before an Account": {
-			nil, Others{Accounts: []accountsv1.Account{account}, Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, Rival{Reason: "AddressIsMember", Name: "jane-2"},
+			nil, AddressUses{Accounts: []accountsv1.Account{account}, Memberships: []accountsv1.Membership{member("jane-2", "Active", "jane")}}, AddressConflict{Reason: "AddressIsMember", Name: "jane-2"},
 		},
-		"the Invitation itself":                            {nil, invitations(toTheSame("jane", out, state("Pending"))), Rival{}},
-		"an Invitation that was sent":                      {nil, invitations(toTheSame("jane-2", out, state("Pending"))), Rival{Reason: "AddressInvited", Name: "jane-2"}},
-		"an Invitation that is being sent":                 {nil, invitations(toTheSame("jane-2", out, state("Sending"))), Rival{Reason: "AddressInvited", Name: "jane-2"}},
-		"an Invitation that was declined":                  {nil, invitations(toTheSame("jane-2", out, state("Declined"))), Rival{}},
-		"an Invitation that has expired":                   {nil, invitations(toTheSame("jane-2", out, state("Expired"))), Rival{}},
-		"an Invitation that failed":                        {nil, invitations(toTheSame("jane-2", out, state("Failed"))), Rival{}},
-		"an Invitation that is history":                    {nil, invitations(toTheSame("jane-2", out, state("Active"))), Rival{}},
-		"an Invitation that was sent and is being deleted": {nil, invitations(toTheSame("jane-2", out, state("Pending"), going)), Rival{}},
+		"the Invitation itself":                            {nil, invitations(toTheSame("jane", out, state("Pending"))), AddressConflict{}},
+		"an Invitation that was sent":                      {nil, invitations(toTheSame("jane-2", out, state("Pending"))), AddressConflict{Reason: "AddressInvited", Name: "jane-2"}},
+		"an Invitation that is being sent":                 {nil, invitations(toTheSame("jane-2", out, state("Sending"))), AddressConflict{Reason: "AddressInvited", Name: "jane-2"}},
+		"an Invitation that was declined":                  {nil, invitations(toTheSame("jane-2", out, state("Declined"))), AddressConflict{}},
+		"an Invitation that has expired":                   {nil, invitations(toTheSame("jane-2", out, state("Expired"))), AddressConflict{}},
+		"an Invitation that failed":                        {nil, invitations(toTheSame("jane-2", out, state("Failed"))), AddressConflict{}},
+		"an Invitation that is history":                    {nil, invitations(toTheSame("jane-2", out, state("Active"))), AddressConflict{}},
+		"an Invitation that was sent and is being deleted": {nil, invitations(toTheSame("jane-2", out, state("Pending"), going)), AddressConflict{}},
 		"an older one that was not reconciled yet": {
-			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed.Add(-time.Second)))), Rival{Reason: "AddressInvited", Name: "jane-2"},
+			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed.Add(-time.Second)))), AddressConflict{Reason: "AddressInvited", Name: "jane-2"},
 		},
-		"a younger one that was not reconciled yet": {[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed.Add(time.Second)))), Rival{Undecided: true}},
+		"a younger one that was not reconciled yet": {[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed.Add(time.Second)))), AddressConflict{Undecided: true}},
 		"one of the same age with an earlier name": {
-			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jana", createdAt(claimed))), Rival{Reason: "AddressInvited", Name: "jana"},
+			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jana", createdAt(claimed))), AddressConflict{Reason: "AddressInvited", Name: "jana"},
 		},
 		"one of the same age with a later name": {
-			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed))), Rival{Undecided: true},
+			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed))), AddressConflict{Undecided: true},
 		},
 		"one of the same age with a later name that has yielded": {
-			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed), state("Failed"))), Rival{},
+			[]func(*Facts){createdAt(claimed)}, invitations(toTheSame("jane-2", createdAt(claimed), state("Failed"))), AddressConflict{},
 		},
 		"one of the same age, while this one was sent": {
-			[]func(*Facts){createdAt(claimed), out}, invitations(toTheSame("jane-2", createdAt(claimed))), Rival{},
+			[]func(*Facts){createdAt(claimed), out}, invitations(toTheSame("jane-2", createdAt(claimed))), AddressConflict{},
 		},
 		"one that was sent later": {
-			[]func(*Facts){out, state("Pending")}, invitations(toTheSame("jana", at(time.Second), out, state("Pending"))), Rival{},
+			[]func(*Facts){out, state("Pending")}, invitations(toTheSame("jana", at(time.Second), out, state("Pending"))), AddressConflict{},
 		},
 		"one that was sent first, and sent again since": {
 			[]func(*Facts){at(time.Minute), out, state("Pending")},
 			invitations(toTheSame("jane-2", out, asked(aRequest), func(f *Facts) { f.Now = claimed.Add(time.Hour); step(f, "Sent") })),
-			Rival{Reason: "AddressInvited", Name: "jane-2"},
+			AddressConflict{Reason: "AddressInvited", Name: "jane-2"},
 		},
 		"one that was sent first and is older than this expired one": {
-			[]func(*Facts){out, state("Expired")}, invitations(toTheSame("jane-2", at(time.Hour), out, state("Pending"))), Rival{Reason: "AddressInvited", Name: "jane-2"},
+			[]func(*Facts){out, state("Expired")}, invitations(toTheSame("jane-2", at(time.Hour), out, state("Pending"))), AddressConflict{Reason: "AddressInvited", Name: "jane-2"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := someFacts(append([]func(*Facts){createdAt(claimed.Add(-time.Second))}, c.own...)...)
-			got := FindRival(f.Invitation, c.others)
+			got := FindAddressConflict(f.Invitation, c.others)
 			if got != c.want {
 				t.Errorf("it is %+v, not %+v", got, c.want)
 			}
 			if got.Reason == "" || !open(f.Invitation) {
 				return
 			}
-			f.Rival = got
+			f.AddressConflict = got
 			says, status := look(f)
 			if says.state != "Failed" || says.ready != "False "+got.Reason+" Stalled" || Decide(f).Claim != nil {
 				t.Errorf("with it, Report returns %+v", says)
@@ -152,10 +152,10 @@ func TestOfSeveralOpenInvitationsToAnAddressExactlyOneStays(t *testing.T) {
 			}
 			opened = append(opened, f.Invitation.Name)
 			others := rapid.Permutation(invitationsOf(all)).Draw(t, "in any order")
-			if rival := FindRival(f.Invitation, Others{Invitations: others}); rival.Reason == "" {
+			if conflict := FindAddressConflict(f.Invitation, AddressUses{Invitations: others}); conflict.Reason == "" {
 				staying = append(staying, f.Invitation.Name)
-			} else if !slices.ContainsFunc(all, func(f Facts) bool { return f.Invitation.Name == rival.Name && open(f.Invitation) }) {
-				t.Fatalf("%s yields to %s, which is not open", f.Invitation.Name, rival.Name)
+			} else if !slices.ContainsFunc(all, func(f Facts) bool { return f.Invitation.Name == conflict.Name && open(f.Invitation) }) {
+				t.Fatalf("%s yields to %s, which is not open", f.Invitation.Name, conflict.Name)
 			}
 		}
 		if len(staying) != min(1, len(opened)) {
@@ -180,7 +180,7 @@ func TestOfInvitationsThatAreMadeAtOnceOneIsMailed(t *testing.T) {
 		write := func(i int) { history, written[i] = append(history, invitationsOf(all)), len(history) }
 		look := func(i int) {
 			if looked[i] = shown >= written[i]; looked[i] {
-				all[i].Rival = FindRival(all[i].Invitation, Others{Invitations: history[shown]})
+				all[i].AddressConflict = FindAddressConflict(all[i].Invitation, AddressUses{Invitations: history[shown]})
 			}
 		}
 		act := func(i int) {
@@ -226,7 +226,7 @@ func TestInvitationsToOneAddressAgreeOnOne(t *testing.T) {
 		seen := invitationsOf(all)
 		lookAt := func(i int) {
 			f := &all[i]
-			f.Rival = FindRival(f.Invitation, Others{Invitations: seen})
+			f.AddressConflict = FindAddressConflict(f.Invitation, AddressUses{Invitations: seen})
 			f.Now = f.Now.Add(time.Second)
 			step(f, accountsv1.DeliverySent)
 		}

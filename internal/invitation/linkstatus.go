@@ -12,34 +12,34 @@ import (
 	"github.com/usher-dev/usher/internal/address"
 )
 
-// MostGuesses is how many passwords and codes can be tried with one link.
+// MostGuesses is the number of codes that can be tried with one link.
 const MostGuesses = 10
 
 // MostCodes is how many codes can be requested with one link.
 const MostCodes = 5
 
-// Standing is the status of a presented link at this moment.
-type Standing int
+// LinkStatus is the status of a presented link at this moment.
+type LinkStatus int
 
 // The statuses of a link.
 const (
-	// Unknown: no such invitation, or not its link. Usher discloses nothing more.
-	Unknown Standing = iota
-	// Open: the link can be used.
-	Open
-	// Used: the invitation was accepted.
-	Used
-	// Declined: the invitation was declined.
-	Declined
-	// Expired: its time is over.
-	Expired
-	// Superseded: a newer link was sent.
-	Superseded
-	// Withdrawn: the invitation cannot be accepted now. Its Organization or role no
+	// LinkUnknown: no such invitation, or not its link. Usher discloses nothing more.
+	LinkUnknown LinkStatus = iota
+	// LinkOpen: the link can be used.
+	LinkOpen
+	// LinkUsed: the invitation was accepted.
+	LinkUsed
+	// LinkDeclined: the invitation was declined.
+	LinkDeclined
+	// LinkExpired: its time is over.
+	LinkExpired
+	// LinkSuperseded: a newer link was sent.
+	LinkSuperseded
+	// LinkWithdrawn: the invitation cannot be accepted now. Its Organization or role no
 	// longer exists, it is being deleted, or an admin must change a manifest first.
-	Withdrawn
-	// Full: the Organization has no seat for it.
-	Full
+	LinkWithdrawn
+	// LinkSeatless: the Organization has no seat for it.
+	LinkSeatless
 )
 
 // Offer holds everything that decides whether an Invitation can be accepted.
@@ -54,38 +54,38 @@ type Offer struct {
 
 // Check returns the status of a link. Only the holder of a genuine link learns more
 // than Unknown.
-func (o Offer) Check(link Link, keys Keyring, now time.Time) Standing {
+func (o Offer) Check(link Link, keys Keyring, now time.Time) LinkStatus {
 	inv := o.Invitation
 	switch {
 	case inv == nil:
-		return Unknown
+		return LinkUnknown
 	case keys.Verify(link, string(inv.UID), inv.Status.Attempt):
-		return o.standing(now)
+		return o.linkStatus(now)
 	case keys.wasValid(link, inv):
-		return Superseded
+		return LinkSuperseded
 	}
-	return Unknown
+	return LinkUnknown
 }
 
-// standing returns the status of the current attempt's link. What the controller
+// linkStatus returns the status of the current attempt's link. What the controller
 // reported is final, even if the clock here shows another time.
-func (o Offer) standing(now time.Time) Standing {
+func (o Offer) linkStatus(now time.Time) LinkStatus {
 	status := o.Invitation.Status
 	switch {
 	case status.Acceptance.Given() || o.TakenUp || status.State == accountsv1.InvitationActive:
-		return Used
+		return LinkUsed
 	case o.Invitation.DeletionTimestamp != nil || o.withdrawn():
-		return Withdrawn
+		return LinkWithdrawn
 	case status.Decline.Given():
-		return Declined
+		return LinkDeclined
 	case HasExpired(o.Invitation, now) || status.State == accountsv1.InvitationExpired:
-		return Expired
+		return LinkExpired
 	case !o.seated():
-		return Full
+		return LinkSeatless
 	case status.State == accountsv1.InvitationFailed:
-		return Withdrawn
+		return LinkWithdrawn
 	}
-	return Open
+	return LinkOpen
 }
 
 // wasValid reports whether the link belongs to an attempt before the current one.
@@ -135,7 +135,7 @@ func (o Offer) withdrawn() bool {
 		return true
 	}
 	if m == nil {
-		return MadeForMembership(o.Invitation)
+		return IsManagedByMembership(o.Invitation)
 	}
 	return m.DeletionTimestamp != nil || !Fits(o.Invitation, m)
 }
@@ -149,7 +149,7 @@ func Fits(inv *accountsv1.Invitation, m *accountsv1.Membership) bool {
 		return false
 	}
 	more := slices.ContainsFunc(m.Spec.Permissions, func(o accountsv1.PermissionOverride) bool { return o.Effect == accountsv1.EffectAllow })
-	return MadeForMembership(inv) || IsHistory(inv) || m.Spec.Role == inv.Spec.Role && !more
+	return IsManagedByMembership(inv) || IsHistory(inv) || m.Spec.Role == inv.Spec.Role && !more
 }
 
 // HasExpired reports whether the current attempt has expired. It expires in exactly the
@@ -159,10 +159,10 @@ func HasExpired(inv *accountsv1.Invitation, now time.Time) bool {
 	return expires != nil && !now.Before(expires.Time)
 }
 
-// MadeForMembership reports whether Usher created the Invitation for a Membership.
+// IsManagedByMembership reports whether Usher created the Invitation for a Membership.
 // Otherwise a person or a tool applied it.
-func MadeForMembership(inv *accountsv1.Invitation) bool {
-	if inv.Annotations[accountsv1.MadeForMembershipAnnotation] == inv.Name {
+func IsManagedByMembership(inv *accountsv1.Invitation) bool {
+	if inv.Annotations[accountsv1.CreatedForMembershipAnnotation] == inv.Name {
 		return true
 	}
 	for _, owner := range inv.OwnerReferences {

@@ -28,9 +28,9 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// strangersToReset returns worlds in which every visitor must get the same
+// failingResetRequests returns worlds in which every visitor must get the same
 // answer, and what they type.
-func strangersToReset(t *testing.T) map[string]struct {
+func failingResetRequests(t *testing.T) map[string]struct {
 	typed   string
 	objects []client.Object
 } {
@@ -40,38 +40,38 @@ func strangersToReset(t *testing.T) map[string]struct {
 	}
 	var crowd []client.Object
 	for i := range 7 {
-		crowd = append(crowd, forgetter(t, fmt.Sprint("jane-", i))...)
+		crowd = append(crowd, acmeMember(t, fmt.Sprint("jane-", i))...)
 	}
 	return map[string]struct {
 		typed   string
 		objects []client.Object
 	}{
-		"a user name":                        {"jane", forgetter(t, "jane")},
-		"a user name in capitals":            {" JANE ", forgetter(t, "jane")},
-		"a user name with a qualifier":       {"jane/acme", forgetter(t, "jane.acme")},
-		"an address":                         {"jane.doe@example.com", forgetter(t, "jane")},
+		"a user name":                        {"jane", acmeMember(t, "jane")},
+		"a user name in capitals":            {" JANE ", acmeMember(t, "jane")},
+		"a user name with a qualifier":       {"jane/acme", acmeMember(t, "jane.acme")},
+		"an address":                         {"jane.doe@example.com", acmeMember(t, "jane")},
 		"an address of several Accounts":     {"jane.doe@example.com", crowd},
 		"an unknown user name":               {"nobody", nil},
 		"an unknown address":                 {"nobody@example.com", nil},
 		"neither a user name nor an address": {"system:masters", nil},
-		"a person who asked just now":        {"jane", forgetter(t, "jane", askedAt(storetest.Start.Add(-time.Second)))},
-		"a person who asked five times":      {"jane", forgetter(t, "jane", askedAt(day...))},
-		"a disabled Account":                 {"jane", forgetter(t, "jane", switchedOff)},
-		"a locked Account":                   {"jane", forgetter(t, "jane", lockedNow)},
-		"a half-made Account":                {"jane", forgetter(t, "jane", neverTakenUp)},
-		"an Account that is being deleted":   {"jane", forgetter(t, "jane", onItsWay)},
-		"an Account without a Secret":        {"jane", forgetter(t, "jane")[:1]},
-		"damaged credentials":                {"jane", garbled(t, forgetter(t, "jane"))},
+		"a person who asked just now":        {"jane", acmeMember(t, "jane", askedAt(storetest.Start.Add(-time.Second)))},
+		"a person who asked five times":      {"jane", acmeMember(t, "jane", askedAt(day...))},
+		"a disabled Account":                 {"jane", acmeMember(t, "jane", switchedOff)},
+		"a locked Account":                   {"jane", acmeMember(t, "jane", lockedNow)},
+		"a half-made Account":                {"jane", acmeMember(t, "jane", neverTakenUp)},
+		"an Account that is being deleted":   {"jane", acmeMember(t, "jane", onItsWay)},
+		"an Account without a Secret":        {"jane", acmeMember(t, "jane")[:1]},
+		"damaged credentials":                {"jane", withDamagedSecret(t, acmeMember(t, "jane"))},
 	}
 }
 
-func TestWhoeverAsksForALinkReadsTheSame(t *testing.T) {
+func TestEveryRequestForALinkGetsTheSameAnswer(t *testing.T) {
 	next := worlds(t)
 	for _, lang := range []string{"en", "it"} {
 		path := "/reset?organization=acme&lang=" + lang
 		want := next(t).post(path, resetRequest("unknown"))
 		expect(t, want, 200, `<html lang="`+lang+`">`, "!unknown")
-		for name, tc := range strangersToReset(t) {
+		for name, tc := range failingResetRequests(t) {
 			t.Run(name+" in "+lang, func(t *testing.T) {
 				w := next(t, tc.objects...)
 				got := w.post(path, resetRequest(tc.typed))
@@ -83,11 +83,11 @@ func TestWhoeverAsksForALinkReadsTheSame(t *testing.T) {
 	}
 }
 
-func TestWhoeverAsksForUserNamesReadsTheSame(t *testing.T) {
+func TestEveryRequestForUserNamesGetsTheSameAnswer(t *testing.T) {
 	next := worlds(t)
 	want := next(t).post("/user-names", namesRequest("unknown@example.com"))
 	expect(t, want, 200, "If there is an account with that address, we have emailed its user names to it.", "!unknown")
-	for name, tc := range strangersToReset(t) {
+	for name, tc := range failingResetRequests(t) {
 		t.Run(name, func(t *testing.T) {
 			typed := tc.typed
 			if !strings.Contains(typed, "@") {
@@ -118,7 +118,7 @@ func TestWhoGetsALink(t *testing.T) {
 		"damaged credentials":              {"jane": {now}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tc := strangersToReset(t)[name]
+			tc := failingResetRequests(t)[name]
 			w := next(t, tc.objects...)
 			w.post("/reset?lang=de", resetRequest(tc.typed))
 			for who, want := range want {
@@ -133,12 +133,12 @@ func TestWhoGetsALink(t *testing.T) {
 	}
 }
 
-// TestAStrangersQuestionTakesAsManyReads counts the reads, and checks that none
+// TestEveryRequestForMailTakesTheSameReads counts the reads, and checks that none
 // is of a Secret: a visitor without a session or a link must never cause one.
-func TestAStrangersQuestionTakesAsManyReads(t *testing.T) {
+func TestEveryRequestForMailTakesTheSameReads(t *testing.T) {
 	next := worlds(t)
 	for path, fields := range map[string]func(string) url.Values{"/reset": resetRequest, "/user-names": namesRequest} {
-		for name, tc := range strangersToReset(t) {
+		for name, tc := range failingResetRequests(t) {
 			want := map[bool]int{false: 1, true: store.HashesPerAddress}[strings.Contains(tc.typed, "@")]
 			if path == "/user-names" && want == 1 {
 				continue
@@ -182,7 +182,7 @@ func (s *slowly) Read(into []byte) (int, error) {
 func TestTheTimeOfAnAnswerIsNotTheVisitorsToChoose(t *testing.T) {
 	for _, late := range []time.Duration{0, 490 * time.Millisecond, 499 * time.Millisecond, 3 * time.Second} {
 		for _, typed := range []string{"jane", "nobody"} {
-			w := anEntrance(t, forgetter(t, "jane")...)
+			w := worldWith(t, acmeMember(t, "jane")...)
 			var paused []time.Duration
 			w.config.Pause = func(_ context.Context, d time.Duration) { paused = append(paused, d) }
 			took := 20 * time.Millisecond
@@ -200,19 +200,19 @@ func TestTheTimeOfAnAnswerIsNotTheVisitorsToChoose(t *testing.T) {
 			r.Body = io.NopCloser(&slowly{strings.NewReader(resetRequest(typed).Encode()), w, late})
 			expect(t, w.do(r), 200)
 			worked := map[string]time.Duration{"jane": 2 * took, "nobody": took}[typed]
-			if !slices.Equal(paused, []time.Duration{evenly - worked}) {
+			if !slices.Equal(paused, []time.Duration{answerInterval - worked}) {
 				t.Errorf("%s, %v late: paused for %v", typed, late, paused)
 			}
 		}
 	}
 }
 
-func TestWhenALookFailsNobodyIsToldWhoExists(t *testing.T) {
+func TestAFailedReadRevealsNoAccount(t *testing.T) {
 	next := worlds(t)
 	for path, fields := range map[string]url.Values{"/reset": resetRequest("jane"), "/user-names": namesRequest("jane.doe@example.com")} {
 		t.Run(path, func(t *testing.T) {
 			var answers []*httptest.ResponseRecorder
-			for _, objects := range [][]client.Object{forgetter(t, "jane"), nil} {
+			for _, objects := range [][]client.Object{acmeMember(t, "jane"), nil} {
 				w := next(t, objects...)
 				w.meddle(down)
 				got := w.post(path, fields)
@@ -227,9 +227,9 @@ func TestWhenALookFailsNobodyIsToldWhoExists(t *testing.T) {
 	}
 }
 
-func TestWhenAWriteFailsNobodyIsToldWhoExists(t *testing.T) {
-	want := anEntrance(t).post("/reset", resetRequest("jane"))
-	w := anEntrance(t, forgetter(t, "jane")...)
+func TestAFailedWriteRevealsNoAccount(t *testing.T) {
+	want := worldWith(t).post("/reset", resetRequest("jane"))
+	w := worldWith(t, acmeMember(t, "jane")...)
 	w.interfere(interceptor.Funcs{
 		SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
 			return errors.New("jane.doe@example.com cannot be written")
@@ -241,9 +241,9 @@ func TestWhenAWriteFailsNobodyIsToldWhoExists(t *testing.T) {
 	}
 }
 
-// TestWhoeverAsksAndGoesGetsTheirMail closes the connection before the answer.
-func TestWhoeverAsksAndGoesGetsTheirMail(t *testing.T) {
-	w := anEntrance(t, forgetter(t, "jane")...)
+// TestMailIsSentIfTheBrowserDisconnects closes the connection before the answer.
+func TestMailIsSentIfTheBrowserDisconnects(t *testing.T) {
+	w := worldWith(t, acmeMember(t, "jane")...)
 	w.interfere(interceptor.Funcs{
 		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
 			if err := ctx.Err(); err != nil {
@@ -272,7 +272,7 @@ func TestHowOftenMailCanBeAskedFor(t *testing.T) {
 		"/user-names": {namesRequest("jane.doe@example.com"), func(s accountsv1.AccountStatus) []metav1.Time { return s.UserNameTimes }, "24h0m0s 24h1m0s 24h2m0s"},
 	} {
 		t.Run(path, func(t *testing.T) {
-			w := next(t, forgetter(t, "jane")...)
+			w := next(t, acmeMember(t, "jane")...)
 			var counted []string
 			for _, at := range []time.Duration{
 				0, time.Second, 59 * time.Second, // within a minute of the first
@@ -302,7 +302,7 @@ func TestHowOftenMailCanBeAskedFor(t *testing.T) {
 }
 
 func TestOfAHundredRequestsAtOnceOneCounts(t *testing.T) {
-	w := anEntrance(t, forgetter(t, "jane")...)
+	w := worldWith(t, acmeMember(t, "jane")...)
 	writes := w.counting()
 	handlers := w.portals(3)
 	var group sync.WaitGroup
@@ -366,7 +366,7 @@ func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
 		}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := next(t, forgetter(t, "jane")...)
+			w := next(t, acmeMember(t, "jane")...)
 			var once sync.Once
 			w.meddle(interceptor.Funcs{
 				SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
@@ -385,13 +385,13 @@ func TestWhatChangesWhileARequestIsWritten(t *testing.T) {
 	}
 }
 
-func TestTheOldestAccountOfAnAddressStandsForItsUserNames(t *testing.T) {
+func TestTheOldestAccountGetsTheRequestForUserNames(t *testing.T) {
 	older := func(a *accountsv1.Account, _ *account.Credentials) {
 		a.CreationTimestamp = metav1.NewTime(storetest.Start.Add(-48 * time.Hour))
 	}
-	w := anEntrance(t, all(
-		forgetter(t, "jane"), forgetter(t, "janet", older), forgetter(t, "off", older, switchedOff), forgetter(t, "half", older, neverTakenUp),
-		forgetter(t, "john", withAddress("john@example.com")),
+	w := worldWith(t, all(
+		acmeMember(t, "jane"), acmeMember(t, "janet", older), acmeMember(t, "off", older, switchedOff), acmeMember(t, "half", older, neverTakenUp),
+		acmeMember(t, "john", withAddress("john@example.com")),
 	)...)
 	expect(t, w.post("/user-names?lang=fr", namesRequest("  Jane.Doe@EXAMPLE.com ")), 200)
 	for name, want := range map[string]int{"jane": 0, "janet": 1, "off": 0, "half": 0, "john": 0} {

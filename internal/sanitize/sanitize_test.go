@@ -1,7 +1,7 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package quote
+package sanitize
 
 import "testing"
 

@@ -1,10 +1,10 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package quote makes foreign text fit for a status or a log: a server's answer, and
+// Package sanitize makes foreign text fit for a status or a log: a server's answer, and
 // the reason why a connection failed. It is pure, and imports no other package of
 // Usher.
-package quote
+package sanitize
 
 import (
 	"context"
@@ -18,10 +18,10 @@ import (
 	"unicode"
 )
 
-// Failure describes in stable words why a connection failed. The texts of the standard
+// ConnectionFailure describes in stable words why a connection failed. The texts of the standard
 // library contain ports and times that differ with every connection, and statuses must
-// not flap. Failure returns an empty string for an error that it does not know.
-func Failure(err error) string {
+// not flap. ConnectionFailure returns an empty string for an error that it does not know.
+func ConnectionFailure(err error) string {
 	var (
 		certificate x509.CertificateInvalidError
 		authority   x509.UnknownAuthorityError
@@ -55,8 +55,8 @@ func Failure(err error) string {
 	return ""
 }
 
-// Line turns foreign text into one line without control characters.
-func Line(s string) string {
+// SingleLine turns foreign text into one line without control characters.
+func SingleLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

@@ -20,7 +20,7 @@ const fieldAddress = "address"
 // forgottenUserName requests the user names of an address. The request goes to
 // the oldest Account of the address, on behalf of all of them. So Usher sends one
 // mail, and the limits apply to the address.
-var forgottenUserName = forgotten{
+var forgottenUserName = mailRequest{
 	path: "/user-names", page: pageUserNames, title: "portal.usernames.title", field: fieldAddress,
 	incomplete: func(typed string) string {
 		if !strings.Contains(typed, "@") {
