@@ -21,12 +21,15 @@ TEST_PROCS ?= 3
 test-controllers test-packages: export GOGC = 400
 test-controllers test-packages: export GOMEMLIMIT = 1500MiB
 
-TOOLS := bin/controller-gen bin/crd-ref-docs bin/golangci-lint bin/kustomize bin/setup-envtest
+TOOLS := bin/controller-gen bin/crd-ref-docs bin/golangci-lint bin/kustomize bin/setup-envtest bin/vale
 bin/controller-gen: PACKAGE = sigs.k8s.io/controller-tools/cmd/controller-gen
 bin/crd-ref-docs:   PACKAGE = github.com/elastic/crd-ref-docs
 bin/golangci-lint:  PACKAGE = sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
 bin/kustomize:      PACKAGE = sigs.k8s.io/kustomize/kustomize/v5
 bin/setup-envtest:  PACKAGE = sigs.k8s.io/controller-runtime/tools/setup-envtest
+bin/vale:           PACKAGE = github.com/vale-cli/vale/v3/cmd/vale
+# Its parsers of source files are in C.
+bin/vale: export CGO_ENABLED = 1
 
 ##@ Development
 
@@ -68,7 +71,7 @@ clean: ## Delete bin/: build output, tools and control plane.
 ##@ Checks
 
 .PHONY: test
-test: control-plane build bin/chart-helm ## Run all specs except the end-to-end specs and the specs against servers.
+test: control-plane build bin/chart-helm bin/vale ## Run all specs except the end-to-end specs and the specs against servers.
 	@$(MAKE) --no-print-directory test-packages
 	@$(MAKE) --no-print-directory test-controllers
 
@@ -112,8 +115,12 @@ lint: bin/golangci-lint bin/chart-helm ## Lint the Go files, the API and the cha
 	cd hack/chart-helm && ../../bin/golangci-lint run
 	bin/chart-helm lint -namespace usher-system -values charts/usher/ci/values.yaml charts/usher
 
+.PHONY: prose
+prose: bin/vale ## Check the English of docs, comments and messages: docs/adr/0024-prose-is-linted.md.
+	hack/prose/check.sh
+
 .PHONY: verify
-verify: control-plane build bin/controller-gen bin/crd-ref-docs bin/kustomize ## Check generated files, modules, manifests and the image.
+verify: control-plane build bin/controller-gen bin/crd-ref-docs bin/kustomize prose ## Check generated files, modules, manifests and the image.
 	hack/verify.sh
 	hack/image-check.sh
 	$(GO_TEST) ./api/... -run TestSamples

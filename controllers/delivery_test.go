@@ -123,7 +123,7 @@ var _ = Describe("An invitation that is being sent", func() {
 		inv := w.invitation("john")
 		inv.Spec.Delivery = []accountsv1.DeliveryChannel{"Link"}
 		create(ctx, inv)
-		eventually(ctx, inv, haveState("Failed"), haveMessage("Delivered", "somebody else's"))
+		eventually(ctx, inv, haveState("Failed"), haveMessage("Delivered", "already exists and does not belong to Usher"))
 		Expect(k8s.Get(ctx, w.key("john-link"), foreign)).To(Succeed())
 		Expect(foreign.Data).To(HaveLen(1))
 	})

@@ -12,7 +12,8 @@ import (
 
 func TestReserved(t *testing.T) {
 	for principle, names := range map[string]string{
-		"the system":                            "system root kubernetes kube usher daemon nobody anonymous",
+		"the system":                            "system root kubernetes kube usher daemon anonymous",
+		"the user that owns nothing":            "nobody",
 		"its keepers":                           "admin administrator owner support security operator sysadmin superuser cluster-admin",
 		"mailboxes of RFC 2142":                 "postmaster hostmaster webmaster abuse noc noreply no-reply",
 		"names of no person":                    "guest everyone all default null undefined me self api www mail",
