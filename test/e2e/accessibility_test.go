@@ -88,12 +88,12 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		at := func(path string) string { return usher.url + path + "?organization=" + acme.name }
 		browser := newPage()
 		browser.open(at("/sign-in"))
-		look(browser, "enter")
+		look(browser, "signin")
 		browser.submit()
 		Expect(browser.textOf("sign-in-name-problem")).NotTo(BeEmpty())
-		look(browser, "enter")
+		look(browser, "signin")
 		browser.signIn(acme.unique("jane"), newPassword())
-		look(browser, "enter")
+		look(browser, "signin")
 
 		for path, template := range map[string]string{"/reset": "reset", "/user-names": "usernames"} {
 			browser.open(at(path))
@@ -208,7 +208,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		browser.open(usher.url + "/account/second-factor")
 		look(browser, "secondfactor")
 		browser.click(signOut)
-		look(browser, "enter")
+		look(browser, "signin")
 	})
 
 	It("the page of an invitation with an existing account", Label("E7"), func(ctx SpecContext) {
