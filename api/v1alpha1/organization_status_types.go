@@ -76,7 +76,7 @@ type RolloutStatus struct {
 // list.
 type SeatsStatus struct {
 	// taken is the number of taken seats. It exceeds spec.seats only after
-	// spec.seats was lowered.
+	// spec.seats was lowered or the list of holders was lost.
 	// +kubebuilder:validation:Minimum=0
 	// +required
 	Taken *int32 `json:"taken,omitempty"`
