@@ -65,10 +65,10 @@ func TestDecliningNeedsThePersonsTick(t *testing.T) {
 		form  url.Values
 		texts []string
 	}{
-		"an empty form":                      {url.Values{}, []string{"Tick the box", `href="#decline"`, `id="decline-problem"`}},
-		"only a reason":                      {url.Values{fieldReason: {"because"}}, []string{"Tick the box", "because</textarea>"}},
-		"a tick with another value":          {url.Values{fieldDecline: {"on"}}, []string{"Tick the box"}},
-		"everything that a scanner can fill": {url.Values{fieldReason: {"x"}, fieldDecline: {""}, "email": {"x@example.com"}}, []string{"Tick the box"}},
+		"an empty form":                      {url.Values{}, []string{"Select the checkbox", `href="#decline"`, `id="decline-problem"`}},
+		"only a reason":                      {url.Values{fieldReason: {"because"}}, []string{"Select the checkbox", "because</textarea>"}},
+		"a tick with another value":          {url.Values{fieldDecline: {"on"}}, []string{"Select the checkbox"}},
+		"everything that a scanner can fill": {url.Values{fieldReason: {"x"}, fieldDecline: {""}, "email": {"x@example.com"}}, []string{"Select the checkbox"}},
 		"a long reason":                      {declineForm(long), []string{"Use at most 500 characters", `href="#reason"`, long}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -29,7 +29,7 @@ import (
 )
 
 const (
-	wrongSignIn  = "Incorrect user name, email address or password"
+	wrongSignIn  = "Incorrect user name, email address, or password"
 	elsewhere    = "This invitation is for jane.doe@example.com, but your account has a different address. Create a new account, or ask Mara Voss"
 	acceptButton = "Accept with this account</button>"
 	signInFields = `name="sign-in-password"`
@@ -521,7 +521,7 @@ func TestASignInThatCannotBeFinished(t *testing.T) {
 	}{
 		"the password cannot be read": {storetest.Refuse("get secret", storetest.ErrDown), 503, again},
 		// The same answer as without an Account, for which nothing is counted.
-		"the attempt cannot be counted": {storetest.Refuse("note account", storetest.ErrDown), 422, "Incorrect user name, email address or password."},
+		"the attempt cannot be counted": {storetest.Refuse("note account", storetest.ErrDown), 422, "Incorrect user name, email address, or password."},
 		"no session can be started":     {storetest.Refuse("update secret", storetest.ErrDown), 503, again},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -148,7 +148,7 @@ func TestThePageSaysWhatIsOffered(t *testing.T) {
 		"<strong>Mara Voss</strong> has invited you to join as <strong>Developer</strong>",
 		"jane.doe@example.com",
 		`<time datetime="2026-05-05T10:00:00Z">Tuesday, 5 May 2026, 10:00 UTC</time>`,
-		`Deploy applications<span class="on"> on Staging</span>`, `See what runs<span class="on"> on production, Staging</span>`,
+		`Deploy applications<span class="on"> in Staging</span>`, `See what runs<span class="on"> in production, Staging</span>`,
 		`value="jane-doe" autocomplete="username"`, `value="Jane" autocomplete="given-name"`, `value="Doe" autocomplete="family-name"`,
 		`<a href="`+w.Link()+`?lang=en&user-name=jane" data-user-name="jane">`, `?lang=en&user-name=jdoe"`,
 		`type="password" autocomplete="new-password" minlength="15"`, `method="post" action="`+w.Link()+`?lang=en" novalidate`,
@@ -333,10 +333,10 @@ func TestCheckingAUserName(t *testing.T) {
 		"Jane-Doe":         {"free", "jane-doe is available."},
 		"half":             {"free", "half is available."},
 		"taken":            {"taken", "This user name, or one that looks like it, is already taken. Choose another."},
-		"jane doe":         {"invalid", "Use only lowercase letters from a to z, digits and dashes, such as jane-doe."},
+		"jane doe":         {"invalid", "Use only lowercase letters from a to z, digits, and hyphens, such as jane-doe."},
 		"":                 {"invalid", "Choose a user name, such as jane-doe."},
-		"<script>":         {"invalid", "Use only lowercase letters from a to z, digits and dashes, such as jane-doe."},
-		"../../api/v1/foo": {"invalid", "Use only lowercase letters from a to z, digits and dashes, such as jane-doe."},
+		"<script>":         {"invalid", "Use only lowercase letters from a to z, digits, and hyphens, such as jane-doe."},
+		"../../api/v1/foo": {"invalid", "Use only lowercase letters from a to z, digits, and hyphens, such as jane-doe."},
 	} {
 		t.Run(value, func(t *testing.T) {
 			w := aWorld(t, storetest.MadeFor(storetest.JaneUID, "half"), storetest.MadeFor("another's", "taken"))

@@ -67,7 +67,7 @@ func TestAnotherAddressIsConfirmedByACode(t *testing.T) {
 
 	// Another browser with the same link, at another replica, continues.
 	for _, page := range []*httptest.ResponseRecorder{asked, w.build().get(w.Link())} {
-		expect(t, page, 200, "We're emailing a code of 8 digits to janet@example.net. It is valid until Monday, 4 May 2026, 10:10 UTC.",
+		expect(t, page, 200, "We're emailing an 8-digit code to janet@example.net. It is valid until Monday, 4 May 2026, 10:10 UTC.",
 			`<input type="radio" name="address-choice" value="other" checked> janet@example.net`,
 			`<input type="radio" name="address-choice" value="invited"> jane.doe@example.com`,
 			`<input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code"`, `value="jane-doe"`, `value="Jane"`)
@@ -260,7 +260,7 @@ func TestTheInvitedAddressWorksAfterACodeWasRequested(t *testing.T) {
 func TestOnlyWhoKnowsTheCodeLearnsOfAnAccount(t *testing.T) {
 	w := aWorld(t, owned("john", "john@example.org", validPassword)...)
 	w.AnyAddress()
-	expect(t, w.post(w.Link()+"/address", other("john@example.org")), 200, "We're emailing a code of 8 digits to john@example.org", "!There is already an account")
+	expect(t, w.post(w.Link()+"/address", other("john@example.org")), 200, "We're emailing an 8-digit code to john@example.org", "!There is already an account")
 	code := w.code()
 	expect(t, w.post(w.Link(), withCode(otherDigits(code))), 422, "the code from our latest email", "!There is already an account")
 	expect(t, w.post(w.Link(), withCode(code)), 422, "There is already an account with john@example.org", `href="#sign-in-name"`)
@@ -318,7 +318,7 @@ func TestARequestForACodeWhoseAnswerWasLost(t *testing.T) {
 	w.Clock.SetTime(storetest.Start.Add(1500 * time.Millisecond))
 	var got reply
 	w.send(sharedPages(w), storetest.LoseAnswer("record invitation")(w.World), w.Link()+"/address", other("janet@example.net"), &got)()
-	expect(t, got.ResponseRecorder, 200, "We're emailing a code of 8 digits to janet@example.net")
+	expect(t, got.ResponseRecorder, 200, "We're emailing an 8-digit code to janet@example.net")
 	if requests := w.Invitation().Status.OtherAddress.Requests; requests != 1 {
 		t.Errorf("%d codes were requested", requests)
 	}

@@ -67,7 +67,7 @@ func TestARehashedPasswordCanBeChangedAgain(t *testing.T) {
 		w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.Password = "renewed hash" })
 	}}
 	b.handler = w.build().handler
-	expect(t, b.fill("/account/password", toAnother()), 503, "Your password couldn't be changed just now.")
+	expect(t, b.fill("/account/password", toAnother()), 503, "Your password couldn't be changed right now.")
 	if c := w.credentials("jane"); c.Password != "renewed hash" || !b.isIn() {
 		t.Errorf("the stored password is %q", c.Password)
 	}

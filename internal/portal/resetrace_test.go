@@ -43,7 +43,7 @@ func TestOfAHundredNewPasswordsOneCounts(t *testing.T) {
 			switch {
 			case got.Code == 200 && strings.Contains(got.Body.String(), "Your password has been changed"):
 				winners = append(winners, typed)
-			case got.Code == 410 && strings.Contains(got.Body.String(), "A password has been chosen since"):
+			case got.Code == 410 && strings.Contains(got.Body.String(), "A new password has been chosen since"):
 				others++
 			default:
 				t.Errorf("status %d", got.Code)
@@ -162,7 +162,7 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) {
 				c.Password, c.PasswordTime = "hash of another", w.Clock.Now()
 			})
-		}, nil, 410, "A password has been chosen since", "another"},
+		}, nil, 410, "A new password has been chosen since", "another"},
 		"a newer link is requested": {func(w *world) {
 			w.Clock.Step(time.Minute)
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
@@ -214,7 +214,7 @@ func TestClocksThatDiffer(t *testing.T) {
 			w := next(t, acmeMember(t, "jane", changes...)...)
 			path, before := w.resetPath("jane", ahead), w.credentials("jane").PasswordTime
 			expect(t, w.post(path, newPasswords(otherPassword)), 200)
-			expect(t, w.post(path, newPasswords(validPassword)), 410, "A password has been chosen since")
+			expect(t, w.post(path, newPasswords(validPassword)), 410, "A new password has been chosen since")
 			if c := w.credentials("jane"); c.Password != "hash of "+otherPassword || c.PasswordTime.Before(before) {
 				t.Errorf("password %q of %v, after one of %v", c.Password, c.PasswordTime, before)
 			}

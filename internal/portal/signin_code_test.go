@@ -294,7 +294,7 @@ func TestWhenTheCodeCannotBeLookedAtItIsNotUsedUp(t *testing.T) {
 		return storetest.ErrDown
 	}})
 	b.handler = w.handler
-	expect(t, b.code(w.appCode(secret)), 503, "We couldn't finish just now.")
+	expect(t, b.code(w.appCode(secret)), 503, "We couldn't complete this.")
 	w.config.Reader, w.config.Live, w.config.Writer = w.Client, w.Client, w.Client
 	b.handler = w.build().handler
 	expectTo(t, b.code(w.appCode(secret)), "/account?lang=en")

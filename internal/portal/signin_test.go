@@ -170,7 +170,7 @@ func TestEveryFailedSignInGetsTheSamePage(t *testing.T) {
 	for typed, passwords := range map[string]int{"jane": 1, "jane.doe@example.com": store.HashesPerAddress} {
 		unknown := worldWith(t).browser().signIn(typed, validPassword)
 		expect(t, unknown, 422, refused, "After several failed attempts, an account is temporarily locked.",
-			"You can confirm your e-mail address and choose a new password.", `href="/reset?lang=en"`, `value="`+typed+`"`, "!"+validPassword)
+			"You can confirm your email address and choose a new password.", `href="/reset?lang=en"`, `value="`+typed+`"`, "!"+validPassword)
 		for name, w := range strangers(t) {
 			t.Run(name+", as "+typed, func(t *testing.T) {
 				looked, paused := 0, []time.Duration{}
@@ -202,7 +202,7 @@ func TestABackendFailureRevealsNoAccount(t *testing.T) {
 		text   string
 	}{
 		"no capacity for passwords": {func(w *world) { w.config.Hasher = storetest.PlainHasher{Err: account.ErrBusy} }, "Many people are signing in right now."},
-		"nothing can be read":       {func(w *world) { w.config.Live = unreadableReader{} }, "We couldn't finish just now."},
+		"nothing can be read":       {func(w *world) { w.config.Live = unreadableReader{} }, "We couldn't complete this."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, paused := aWorldWithoutPages(t, personWithPassword(t, "jane")...), 0
@@ -275,7 +275,7 @@ func TestWhereTheFailuresCannotBeForgottenTheSessionHasBegun(t *testing.T) {
 		},
 	})
 	b := w.browser()
-	expect(t, b.signIn("jane", validPassword), 503, "We couldn't finish just now.")
+	expect(t, b.signIn("jane", validPassword), 503, "We couldn't complete this.")
 	if !b.isIn() {
 		t.Error("the browser is not signed in")
 	}

@@ -41,7 +41,7 @@ func TestCheckingAUserNameWithAQualifier(t *testing.T) {
 	for name, want := range map[string]string{
 		"john":      `{"state":"free","message":"john/acme is available."}`,
 		"jane":      `{"state":"taken","message":"This user name, or one that looks like it, is already taken. Choose another."}`,
-		"jane.acme": `{"state":"invalid","message":"Use only lowercase letters from a to z, digits and dashes, such as jane-doe."}`,
+		"jane.acme": `{"state":"invalid","message":"Use only lowercase letters from a to z, digits, and hyphens, such as jane-doe."}`,
 	} {
 		if got := w.checkName(name); got != want+"\n" {
 			t.Errorf("%s: %s", name, got)

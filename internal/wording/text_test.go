@@ -29,7 +29,7 @@ func TestInvitationSMS(t *testing.T) {
 		"fr": {"Grace Hopper vous invite chez Acme. Acceptez avant le 2026-11-28 18:10 UTC : ", "Invitation chez Acme. Acceptez avant le 2026-11-28 18:10 UTC : "},
 		"de": {"Grace Hopper lädt Sie zu Acme ein. Annehmen bis 2026-11-28 18:10 UTC: ", "Einladung zu Acme. Annehmen bis 2026-11-28 18:10 UTC: "},
 		"es": {"Grace Hopper le invita a Acme. Acepte antes del 2026-11-28 18:10 UTC: ", "Le han invitado a Acme. Acepte antes del 2026-11-28 18:10 UTC: "},
-		"pt": {"Convite de Grace Hopper para Acme. Aceite antes de 2026-11-28 18:10 UTC: ", "Convite para Acme. Aceite antes de 2026-11-28 18:10 UTC: "},
+		"pt": {"Convite de Grace Hopper para Acme. Aceite até 2026-11-28 18:10 UTC: ", "Convite para Acme. Aceite até 2026-11-28 18:10 UTC: "},
 	} {
 		for i, data := range []wording.InvitationData{d, bare} {
 			got, err := wording.InvitationSMS(tag, data)

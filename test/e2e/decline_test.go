@@ -40,7 +40,7 @@ var _ = Describe("An invited person who does not want to join", func() {
 		browser.fill("reason", reason)
 		browser.submit()
 		Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
-		Expect(browser.textOf("decline-problem")).To(ContainSubstring("Tick the box"))
+		Expect(browser.textOf("decline-problem")).To(ContainSubstring("Select the checkbox"))
 		Expect(browser.value("reason")).To(Equal(reason))
 
 		By("sending the form with the tick")

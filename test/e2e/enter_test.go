@@ -41,7 +41,7 @@ var _ = Describe("A member who has accepted", func() {
 			Expect(browser.path()).To(Equal("/account"))
 			Expect(browser.text()).To(And(
 				ContainSubstring(jane), ContainSubstring("Jane Doe"), ContainSubstring(acme.email("jane")), ContainSubstring("usher:"+jane),
-				ContainSubstring("Acme Rocket Works"), ContainSubstring("Developer"), ContainSubstring("Deploy applications on Staging"),
+				ContainSubstring("Acme Rocket Works"), ContainSubstring("Developer"), ContainSubstring("Deploy applications in Staging"),
 				ContainSubstring("help@acme.example"),
 			))
 			session := browser.session()
@@ -76,7 +76,7 @@ var _ = Describe("A member who has accepted", func() {
 			Expect(browser.value("sign-in-password")).To(BeEmpty())
 			read = append(read, browser.text())
 		}
-		Expect(read[0]).To(And(ContainSubstring(notLetIn), ContainSubstring("You can confirm your e-mail address and choose a new password.")))
+		Expect(read[0]).To(And(ContainSubstring(notLetIn), ContainSubstring("You can confirm your email address and choose a new password.")))
 		Expect(read).To(HaveEach(read[0]))
 		Expect(browser.browserErrors()).To(BeEmpty())
 	})

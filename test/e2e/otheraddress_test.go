@@ -26,7 +26,7 @@ var _ = Describe("An invited person who wants to accept with another address", f
 		browser.fill("email", acme.email("home"))
 		browser.click(mailCode)
 		Expect(browser.status).To(BeEquivalentTo(http.StatusOK))
-		Expect(browser.text()).To(ContainSubstring("We're emailing a code of 8 digits to " + acme.email("home")))
+		Expect(browser.text()).To(ContainSubstring("We're emailing an 8-digit code to " + acme.email("home")))
 
 		By("typing a wrong code first")
 		code := codeIn(acme.mail("home", codeMailed))

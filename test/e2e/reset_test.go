@@ -64,7 +64,7 @@ var _ = Describe("A member who has forgotten their password", func() {
 		By("using the link once more")
 		browser.open(link)
 		Expect(browser.status).To(BeEquivalentTo(http.StatusGone))
-		Expect(browser.text()).To(ContainSubstring("A password has been chosen since this link was requested."))
+		Expect(browser.text()).To(ContainSubstring("A new password has been chosen since this link was requested."))
 		again := newPassword()
 		status, _ = newVisitor().post(ctx, link, url.Values{"new-password": {again}, "new-password-again": {again}})
 		Expect(status).To(Equal(http.StatusGone))

@@ -47,7 +47,7 @@ var _ = Describe("If a second factor is required,", func() {
 			browser.fillIn(jane, password)
 			browser.fill("app-code", used)
 			browser.submit()
-			Expect(browser.text()).To(And(ContainSubstring("Your account is ready"), ContainSubstring("They are shown now and never again.")))
+			Expect(browser.text()).To(And(ContainSubstring("Your account is ready"), ContainSubstring("The codes are shown now and never again.")))
 			codes := browser.recoveryCodes()
 			Expect(codes).To(HaveLen(10))
 			Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))

@@ -42,7 +42,7 @@ var _ = Describe("A person who already has an account", func() {
 				ContainSubstring("You're in"),
 				ContainSubstring("user name and password stay the same"),
 				ContainSubstring("usher:"+jane),
-				ContainSubstring("Look at applications on Production, Staging"),
+				ContainSubstring("Look at applications in Production, Staging"),
 			))
 
 			Eventually(func() []string {
@@ -56,7 +56,7 @@ var _ = Describe("A person who already has an account", func() {
 
 			By("reading about both on the account page")
 			browser.click("main a[href*='/account']")
-			Expect(browser.text()).To(And(ContainSubstring("Deploy applications on Staging"), ContainSubstring("Look at applications on Production, Staging")))
+			Expect(browser.text()).To(And(ContainSubstring("Deploy applications in Staging"), ContainSubstring("Look at applications in Production, Staging")))
 			Expect(browser.browserErrors()).To(BeEmpty())
 
 			By("losing only the access that belongs to the deleted Membership")
@@ -125,7 +125,7 @@ var _ = Describe("An attacker who guesses passwords with a link", func() {
 		for _, tried := range []string{newPassword(), newPassword(), newPassword(), newPassword(), newPassword(), password} {
 			status, body := newVisitor().post(ctx, link+"/sign-in", url.Values{"sign-in-name": {john}, "sign-in-password": {tried}})
 			Expect(status).To(Equal(http.StatusUnprocessableEntity))
-			Expect(body).To(ContainSubstring("Incorrect user name, email address or password."))
+			Expect(body).To(ContainSubstring("Incorrect user name, email address, or password."))
 			read[body] = true
 		}
 		Expect(read).To(HaveLen(1), "the answers do not reveal that the last password was right")

@@ -51,7 +51,7 @@ var _ = Describe("An invited person", func() {
 				ContainSubstring("Ada Example has invited you to join as Developer"),
 				ContainSubstring(acme.email("jane")),
 				ContainSubstring(invitation.Status.ExpirationTime.UTC().Format("Monday, 2 January 2006, 15:04 UTC")),
-				ContainSubstring("Deploy applications on Staging"),
+				ContainSubstring("Deploy applications in Staging"),
 			))
 			Expect(browser.value("given-name")).To(Equal("Jane"))
 
