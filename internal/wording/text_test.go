@@ -26,7 +26,7 @@ func TestInvitationSMS(t *testing.T) {
 	for tag, want := range map[language.Tag][2]string{
 		"en": {"Grace Hopper invites you to Acme. Accept by 2026-11-28 18:10 UTC: ", "You are invited to Acme. Accept by 2026-11-28 18:10 UTC: "},
 		"it": {"Grace Hopper La invita a entrare in Acme. Accetti entro il 2026-11-28 18:10 UTC: ", "Invito a entrare in Acme. Accetti entro il 2026-11-28 18:10 UTC: "},
-		"fr": {"Grace Hopper vous invite chez Acme. Acceptez avant le 2026-11-28 18:10 UTC : ", "Invitation chez Acme. Acceptez avant le 2026-11-28 18:10 UTC : "},
+		"fr": {"Grace Hopper vous invite à rejoindre Acme. Acceptez avant le 2026-11-28 18:10 UTC : ", "Invitation à rejoindre Acme. Acceptez avant le 2026-11-28 18:10 UTC : "},
 		"de": {"Grace Hopper lädt Sie zu Acme ein. Annehmen bis 2026-11-28 18:10 UTC: ", "Einladung zu Acme. Annehmen bis 2026-11-28 18:10 UTC: "},
 		"es": {"Grace Hopper le invita a unirse a Acme. Acepte antes del 2026-11-28 18:10 UTC: ", "Le han invitado a unirse a Acme. Acepte antes del 2026-11-28 18:10 UTC: "},
 		"pt": {"Convite de Grace Hopper para Acme. Aceite até 2026-11-28 18:10 UTC: ", "Convite para Acme. Aceite até 2026-11-28 18:10 UTC: "},
