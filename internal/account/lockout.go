@@ -115,7 +115,7 @@ func LastAttemptEnded(s accountsv1.SignIn, now time.Time) bool {
 	return s.FailureTime == nil || now.Sub(s.FailureTime.Time) >= attemptTimeout
 }
 
-// LastAttemptEndsAfter returns how long it takes until Settled is true.
+// LastAttemptEndsAfter returns how long it takes until LastAttemptEnded is true.
 func LastAttemptEndsAfter(s accountsv1.SignIn, now time.Time) time.Duration {
 	if s.FailureTime == nil {
 		return 0

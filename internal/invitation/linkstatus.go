@@ -53,7 +53,7 @@ type Offer struct {
 }
 
 // Check returns the status of a link. Only the holder of a genuine link learns more
-// than Unknown.
+// than LinkUnknown.
 func (o Offer) Check(link Link, keys Keyring, now time.Time) LinkStatus {
 	inv := o.Invitation
 	switch {

@@ -45,7 +45,7 @@ func (w *world) carrying(cookies ...*http.Cookie) *cookieBrowser {
 	return a
 }
 
-// signInOnInvitation signs in on the page of the invitation.
+// signIn signs in on the page of the invitation.
 func (a *cookieBrowser) signIn(name string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.fill(a.Link()+"/sign-in", signInForm(name, validPassword))

@@ -24,8 +24,8 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// acmeMember returns an entrant who belongs to Acme. Its Account has a UID that a
-// link can be made for.
+// acmeMember returns the objects of a person with a password who belongs to Acme. The
+// Account has a UID for which a link can be made.
 func acmeMember(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
 	withUID := func(a *accountsv1.Account, _ *account.Credentials) { a.UID = types.UID(uidOf(name)) }

@@ -108,8 +108,8 @@ func TestEveryAccountOfAnAddressIsCounted(t *testing.T) {
 	}
 }
 
-// strangers returns worlds in which the good password does not sign in as jane,
-// each for another reason.
+// strangers returns worlds in which validPassword does not sign in as jane, each for
+// another reason.
 func strangers(t *testing.T) map[string]*world {
 	t.Helper()
 	type (

@@ -60,7 +60,7 @@ var _ = Describe("Access in a large Organization", Ordered, ContinueOnFailure, S
 	})
 
 	// Each entry begins where the one before it ended.
-	DescribeTable("follows the change of one member, for many at once:",
+	DescribeTable("follows changes to single members, for many of them at once:",
 		func(ctx SpecContext, who *[]string, change func(ctx context.Context, member string) error, have ...string) {
 			before := spent()
 			access.expect(*who, have...)

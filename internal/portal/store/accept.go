@@ -49,7 +49,7 @@ const (
 	Done
 	// Found means that a read after a failure found the change already made.
 	Found
-	// NotOpen means that the link cannot be used, or no longer. The standing has the
+	// NotOpen means that the link cannot be used, or no longer. The LinkStatus has the
 	// reason.
 	NotOpen
 	// NameTaken means that another person has the user name.

@@ -114,8 +114,9 @@ func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, 
 }
 
 // ResetPassword writes a new password with the link, and reports whether it is the one
-// that is now valid. Otherwise the standing tells why not. It fails with ErrTooShort.
-// After any other error the password may or may not have changed.
+// that is now valid. If it is not, the status in the view has the reason. If the password
+// is too short, it fails with ErrTooShort. After any other error the password may or may
+// not have changed.
 //
 // It checks that the link is open on the very state that it writes. So one link sets one
 // password, however many clients submit it and at however many portals. A write can take
