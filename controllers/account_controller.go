@@ -30,7 +30,7 @@ import (
 
 // accountReconciler reconciles Accounts. It:
 //
-//   - records which Memberships an Account takes up and gives up,
+//   - records which Memberships an Account joins and leaves,
 //   - carries out what was requested for the Account,
 //   - mails its owner,
 //   - discards Accounts whose creation was not completed, and

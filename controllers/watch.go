@@ -139,8 +139,8 @@ func changedOwners(before, after []accountsv1.OwnerStatus) []string {
 	return names
 }
 
-// addAtLowPriority enqueues objects behind those that changed themselves. A change of a
-// catalogue must not delay the change of one person.
+// addAtLowPriority enqueues objects behind the objects that were changed directly. A
+// change of a catalogue must not delay the change of one person.
 func addAtLowPriority(q queue, found ...reconcile.Request) {
 	add(q, handler.LowPriority, 0, found)
 }

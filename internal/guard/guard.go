@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package guard determines whether the ValidatingAdmissionPolicies that Usher is
-// installed with are in force, and since when. From that it determines for which
-// objects they checked whether the author may assign a role. It is pure: it imports no
-// client, and the observed objects and the time are arguments.
+// installed with are in force, and since when. From that it derives which objects are
+// vetted: for these, the API server checked that the author may assign the role. It is
+// pure: it imports no client, and the observed objects and the time are arguments.
 package guard
 
 import (

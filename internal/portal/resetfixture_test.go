@@ -183,8 +183,8 @@ func withTOTP(_ *accountsv1.Account, c *account.Credentials) {
 	c.UsedChallenges = []account.UsedChallenge{{Hash: "used", Expires: storetest.Start.Add(time.Minute)}}
 }
 
-// unsettled gives credentials the state in which the portal died before it had
-// settled them, while the controller continued.
+// unsettled gives credentials the state that they have if the portal died before it made
+// them final, while the controller continued.
 func unsettled(_ *accountsv1.Account, c *account.Credentials) {
 	c.FinalInvitation, c.PasswordTime = "", time.Time{}
 }
