@@ -31,7 +31,7 @@ const (
 	LinkUsed
 	// LinkDeclined: the invitation was declined.
 	LinkDeclined
-	// LinkExpired: its time is over.
+	// LinkExpired: the link has expired.
 	LinkExpired
 	// LinkSuperseded: a newer link was sent.
 	LinkSuperseded
