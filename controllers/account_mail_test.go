@@ -158,7 +158,7 @@ var _ = Describe("Mails about an Account", func() {
 		w = aWorld().ready(ctx)
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
 		m, a = w.active(ctx)
-		// Mails that arrive out of order then come only from the mail under test.
+		// Wait for the earlier mails. Otherwise they could arrive among the mails under test.
 		eventually(ctx, w.invitation("jane"), HaveField("Status.Deliveries", And(HaveLen(2), HaveEach(HaveField("Result", BeEquivalentTo("Sent"))))))
 	})
 

@@ -112,7 +112,7 @@ func (w world) hold(ctx context.Context) *rbacv1.RoleBinding {
 	return &all[0]
 }
 
-// janeLeaves gives up her Membership, as the portal does.
+// janeLeaves records that Jane leaves her Membership, as the portal does.
 func (w world) janeLeaves(ctx context.Context, a *accountsv1.Account) {
 	GinkgoHelper()
 	changeStatus(ctx, a, func(a *accountsv1.Account) {

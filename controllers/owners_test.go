@@ -48,7 +48,7 @@ func isDenied(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Accou
 	})
 }
 
-// leaves gives up the Membership, as the portal does.
+// leaves records that the person leaves the Membership, as the portal does.
 func leaves(ctx context.Context, m *accountsv1.Membership, a *accountsv1.Account) {
 	GinkgoHelper()
 	changeStatus(ctx, a.DeepCopy(), func(a *accountsv1.Account) {

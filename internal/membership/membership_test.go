@@ -305,7 +305,7 @@ func TestEverySituation(t *testing.T) {
 		"its Account is disabled, and it has no seat": {someFacts(held, seats(1, "john"), switchedOff), want{
 			"Inactive", "True AccountDisabled", "False AccountDisabled", nil,
 		}},
-		"its Account is disabled, and has just taken it up": {
+		"its Account is disabled, and has just joined": {
 			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), held, switchedOff),
 			want{"Inactive", "True AccountDisabled", "False AccountDisabled", nil},
 		},

@@ -153,7 +153,7 @@ func TestAFailureIsDescribedByItsKind(t *testing.T) {
 		"HTTP":                {op(http.ErrSchemeMismatch), "the chat does not speak TLS on this port"},
 		"too slow a network":  {op(os.ErrDeadlineExceeded), "the chat could not be reached in time"},
 		"too slow a chat":     {op(context.DeadlineExceeded), "the chat could not be reached in time"},
-		"cancelled":          {op(context.Canceled), "the send was cancelled"},
+		"cancelled":           {op(context.Canceled), "the send was cancelled"},
 		"refused":             {op(os.NewSyscallError("connect", syscall.ECONNREFUSED)), "the chat could not be reached"},
 		"anything else":       {errors.New(secret), "the chat could not be reached"},
 	} {

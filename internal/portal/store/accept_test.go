@@ -212,12 +212,12 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 				w.Must(w.Client.Status().Update(t.Context(), a))
 			}), want: store.Done, by: "jane-doe", hash: "mine",
 		},
-		"the note took effect, but its answer was lost": {tap: storetest.LoseAnswer("note account"), want: store.Done, by: "jane-doe", hash: "mine"},
+		"the status of the account was written, but the answer was lost": {tap: storetest.LoseAnswer("note account"), want: store.Done, by: "jane-doe", hash: "mine"},
 		"the note is refused": {
 			tap: storetest.Refuse("note account", apierrors.NewForbidden(schema.GroupResource{}, "jane-doe", storetest.ErrDown)), failed: true, hash: "mine",
 		},
 		"the account changes before every write": {tap: storetest.Refuse("note account", storetest.Conflict("jane-doe")), failed: true, hash: "mine"},
-		"the account is deleted before the note": {
+		"the account is deleted before its status is written": {
 			tap: storetest.DoBefore("note account", func(w *storetest.World) {
 				a := w.Account("jane-doe")
 				a.Finalizers = nil
