@@ -101,7 +101,7 @@ const (
 var _ = Describe("What the portal writes about an Account", Ordered, func() {
 	BeforeAll(policiesInForce)
 
-	It("covers each action of the person, one by one or all at once, even the first one", func(ctx SpecContext) {
+	It("covers each action of the person, alone or together with others, even if it is the first of its kind", func(ctx SpecContext) {
 		var all []accountChange
 		for field, deed := range deeds {
 			Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), deed)).To(Succeed(), field)
