@@ -30,7 +30,7 @@ import (
 
 // accountReconciler reconciles Accounts. It:
 //
-//   - records which Memberships an Account takes up and gives up,
+//   - records which Memberships an Account joins and leaves,
 //   - carries out what was requested for the Account,
 //   - mails its owner,
 //   - discards Accounts whose creation was not completed, and
@@ -82,7 +82,7 @@ func (r *accountReconciler) enqueueForInvitation(ctx context.Context, o client.O
 	return found
 }
 
-// enqueueForMembership enqueues the Account that took up a Membership or is about to.
+// enqueueForMembership enqueues the Account that holds a Membership or is about to.
 func (r *accountReconciler) enqueueForMembership(ctx context.Context, m client.Object) []reconcile.Request {
 	key := client.ObjectKeyFromObject(m)
 	found := requests(ctx, r, &accountsv1.AccountList{}, client.MatchingFields{byMembership: key.String()})
@@ -219,7 +219,7 @@ func (r *accountReconciler) act(ctx context.Context, a *accountsv1.Account, plan
 	return nil
 }
 
-// annotate writes what a restore must bring back into annotations.
+// annotate writes into annotations what must survive a restore.
 func (r *accountReconciler) annotate(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
 	if a.Annotations == nil {
 		a.Annotations = map[string]string{}

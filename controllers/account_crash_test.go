@@ -17,7 +17,7 @@ import (
 )
 
 var _ = Describe("A controller that dies while it sends mail about an Account", func() {
-	It("reaches the same result after a death at any of its calls: no mail is lost, and none doubled except between the 250 and the record",
+	It("reaches the same result after a death at any of its calls: no mail is lost, and none is repeated except between the 250 and the record",
 		Label("K1", "K8"), func(ctx SpecContext) {
 			w := aWorld().ready(ctx)
 			_, a := w.active(ctx)

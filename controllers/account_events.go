@@ -14,11 +14,10 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 )
 
-// recordLeftEvent records events about the Memberships that the owner of the Account gave
-// up.
+// recordLeftEvent records events about the Memberships that the owner of the Account left.
 func (r *accountReconciler) recordLeftEvent(ctx context.Context, a *accountsv1.Account, left []types.NamespacedName) error {
 	for _, key := range left {
-		r.Events.Eventf(a, nil, "Normal", accountsv1.ReasonLeft, "Leave", "The person gave up Membership %s", key)
+		r.Events.Eventf(a, nil, "Normal", accountsv1.ReasonLeft, "Leave", "The person left Membership %s", key)
 		m, err := find(ctx, r, key, &accountsv1.Membership{})
 		if err != nil {
 			return err

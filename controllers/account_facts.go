@@ -102,8 +102,8 @@ func (r *accountReconciler) belongings(ctx context.Context, f *account.Facts) er
 }
 
 // organization reads the Organization of a Membership. It reads past the cache if the
-// Membership is being deleted or given up, because an owner must not be released on stale
-// data.
+// Membership is being deleted or the person is leaving it, because an owner must not be
+// released on stale data.
 func (r *accountReconciler) organization(ctx context.Context, a *accountsv1.Account, m *accountsv1.Membership) (*accountsv1.Organization, error) {
 	var reader client.Reader = r
 	if m.DeletionTimestamp != nil || slices.Contains(a.Status.Leaving, accountsv1.MembershipReference{

@@ -74,7 +74,7 @@ var _ = Describe("A locked Account", Label("B2"), func() {
 		before := len(w.writes())
 		passes(ctx, a, settledAfter)
 		eventually(ctx, a, haveState("Locked"), beReady(), haveCondition("Locked", metav1.ConditionTrue, "TooManyFailures"),
-			haveMessage("Locked", "opens by itself"), haveCondition("Active", metav1.ConditionTrue, "Accepted"))
+			haveMessage("Locked", "ends by itself"), haveCondition("Active", metav1.ConditionTrue, "Accepted"))
 		mail := eventuallyMailed(ctx, a, lockedSubject, 1)
 		Expect(mail.Text).To(And(ContainSubstring(a.Name), ContainSubstring("https://accounts.example.com/reset\n")))
 		Expect(w.writes()[before:]).To(ConsistOf("update accounts/status "+a.Name, "update accounts/status "+a.Name))

@@ -158,11 +158,11 @@ var _ = Describe("Mails about an Account", func() {
 		w = aWorld().ready(ctx)
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
 		m, a = w.active(ctx)
-		// Mails that arrive out of order then come only from the mail under test.
+		// Wait for the earlier mails. Otherwise they could arrive among the mails under test.
 		eventually(ctx, w.invitation("jane"), HaveField("Status.Deliveries", And(HaveLen(2), HaveEach(HaveField("Result", BeEquivalentTo("Sent"))))))
 	})
 
-	It("bring the link for a new password once, to the Account's own address, and it appears nowhere else", Label("B3", "D7", "K7"), func(ctx SpecContext) {
+	It("carry the link for a new password once, to the Account's own address, and it appears nowhere else", Label("B3", "D7", "K7"), func(ctx SpecContext) {
 		var logged journal
 		GinkgoWriter.TeeTo(&logged)
 		DeferCleanup(GinkgoWriter.ClearTeeWriters)
@@ -237,7 +237,7 @@ var _ = Describe("Mails about an Account", func() {
 		eventually(ctx, a, HaveField("Status.Language", BeEquivalentTo("en")))
 	})
 
-	It("have the same bytes again after an uncertain answer of the mail server", Label("K8"), func(ctx SpecContext) {
+	It("are repeated with the same bytes after an uncertain answer of the mail server", Label("K8"), func(ctx SpecContext) {
 		letters.FailAt(inbox.Body, inbox.Fault{Code: 451, Text: "not now", Accept: true})
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
 			s.ResetTimes = account.Requested(s.ResetTimes, now)

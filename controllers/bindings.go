@@ -180,8 +180,8 @@ func fieldManagers(o client.Object) string {
 	return strings.Join(slices.Compact(names), ", ")
 }
 
-// withdrawStrays deletes the RoleBindings that are left of a Membership that was deleted
-// without its finalizer being honoured.
+// withdrawStrays deletes the RoleBindings that remain if a Membership was deleted without
+// running its finalizer.
 func (r *membershipReconciler) withdrawStrays(ctx context.Context, key types.NamespacedName) error {
 	var strays rbacv1.RoleBindingList
 	if err := readList(ctx, r, &strays, client.MatchingFields{byMembership: key.String()}); err != nil || len(strays.Items) == 0 {

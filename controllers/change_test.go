@@ -95,8 +95,8 @@ func reportedGrants(m *accountsv1.Membership) []string {
 	return slices.Compact(all)
 }
 
-// eventuallyHasAccess waits until a person has exactly this access, both in the RoleBindings and
-// in the status of the Membership. It waits no longer than a change of access may need.
+// comesToHave waits until a person has exactly this access, both in the RoleBindings and
+// in the status of the Membership. It waits no longer than a change of access may take.
 func (w world) comesToHave(ctx context.Context, person string, a *accountsv1.Account, want ...string) {
 	GinkgoHelper()
 	bound := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return strings.HasPrefix(s, "group ") || strings.Contains(s, ": ") })
@@ -132,7 +132,7 @@ var _ = Describe("Access follows", func() {
 
 	in := func(clusterRole, namespace string) string { return clusterRole + " in " + namespace }
 
-	It("an edited role, for its members only, and writes nothing else", Label("C2", "C5"), func(ctx SpecContext) {
+	It("an edited role, for its members only, without other writes", Label("C2", "C5"), func(ctx SpecContext) {
 		jane, joe, olga := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "joe", "developer"), w.enlist(ctx, "olga", "observer")
 		for _, p := range []string{"jane", "joe", "olga"} {
 			waitForEvents(w, p, 2)
@@ -164,7 +164,7 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "olga", olga, both[1])
 	})
 
-	It("a permission that gets another ClusterRole, and writes nothing for other members", Label("C2"), func(ctx SpecContext) {
+	It("a permission that gets another ClusterRole, without writes for other members", Label("C2"), func(ctx SpecContext) {
 		jane, olga := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "olga", "observer")
 		waitForEvents(w, "jane", 2)
 		waitForEvents(w, "olga", 2)
@@ -256,7 +256,7 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "joe", joe, edit)
 	})
 
-	It("a denial even if another name grants the same, and reports what it withdraws", Label("A4", "E2", "C5"), func(ctx SpecContext) {
+	It("a denial, even if another name grants the same, and the status reports what is withdrawn", Label("A4", "E2", "C5"), func(ctx SpecContext) {
 		label := map[string]string{"example.com/team": w.name}
 		live := namespace(w.production())
 		live.Labels = label

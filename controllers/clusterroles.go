@@ -103,7 +103,7 @@ func (c *ClusterRoles) bindable(ctx context.Context, name string) (bool, error) 
 }
 
 // requeueIfRightsChanged adjusts the result of a reconciliation that depends on rights. If the rights
-// have just changed, it requeues the object for a time when the API server has surely
+// have just changed, it requeues the object for a time when the API server has certainly
 // applied the change. Every reconciliation must call it: a queue has one entry for each
 // object, so an event replaces a requeue that is due later.
 func (c *ClusterRoles) requeueIfRightsChanged(result ctrl.Result) ctrl.Result {

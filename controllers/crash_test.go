@@ -285,7 +285,7 @@ func (w world) trace(ctx context.Context) []string {
 
 // The sweeps take longer than all other specs, so they run first.
 var _ = Describe("A controller that dies", SpecPriority(100), func() {
-	DescribeTable("reaches the same result, loses no mail, and doubles none except between the 250 and the record,",
+	DescribeTable("reaches the same result, loses no mail, and repeats none except between the 250 and the record,",
 		Label("K1", "K4", "K8"), func(ctx SpecContext, after bool) {
 			stopUsher()
 			DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4) })

@@ -77,7 +77,7 @@ var _ = Describe("A disabled Account", func() {
 })
 
 var _ = Describe("The name of a deleted Account", func() {
-	It("is free only once the last access was withdrawn, and gives nothing of it to the next Account", Label("K4", "B8"), func(ctx SpecContext) {
+	It("is free only once the last access was withdrawn, and passes no access to the next Account", Label("K4", "B8"), func(ctx SpecContext) {
 		first, second := aWorld().ready(ctx), aWorld().ready(ctx)
 		m, a := first.active(ctx)
 		kept := first.hold(ctx)
@@ -112,7 +112,7 @@ func (w world) hold(ctx context.Context) *rbacv1.RoleBinding {
 	return &all[0]
 }
 
-// janeLeaves gives up her Membership, as the portal does.
+// janeLeaves records that Jane leaves her Membership, as the portal does.
 func (w world) janeLeaves(ctx context.Context, a *accountsv1.Account) {
 	GinkgoHelper()
 	changeStatus(ctx, a, func(a *accountsv1.Account) {

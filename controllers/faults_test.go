@@ -220,9 +220,9 @@ var _ = Describe("The mail of an invitation", Label("K8"), func() {
 		Entry("greylists the recipient", inbox.Rcpt, inbox.Fault{Code: 450, Text: "4.2.0 greylisted, try again"}, 1),
 		Entry("temporarily refuses the message", inbox.Data, inbox.Fault{Code: 452, Text: "no room"}, 1),
 		Entry("drops the connection in the middle", inbox.Data, inbox.Fault{Drop: true}, 1),
-		Entry("drops the connection instead of its 250", inbox.Body, inbox.Fault{Drop: true}, 1),
-		Entry("accepts the message and drops the connection before its 250", inbox.Body, inbox.Fault{Drop: true, Accept: true}, 2),
-		Entry("drops the connection after its 250", inbox.Body, inbox.Fault{Cut: true}, 1),
+		Entry("drops the connection instead of replying 250", inbox.Body, inbox.Fault{Drop: true}, 1),
+		Entry("accepts the message and drops the connection before replying 250", inbox.Body, inbox.Fault{Drop: true, Accept: true}, 2),
+		Entry("drops the connection after replying 250", inbox.Body, inbox.Fault{Cut: true}, 1),
 		Entry("cannot reset", inbox.Reset, inbox.Fault{Code: 451, Text: "not now"}, 1),
 		Entry("closes the connection with 421", inbox.Mail, inbox.Fault{Code: 421, Text: "closing"}, 1),
 	)

@@ -53,7 +53,7 @@ var _ = Describe("An Organization's own mail server that accepts mail and does n
 })
 
 var _ = Describe("The platform's mail server, if it accepts mail and does not answer,", Label("K8"), func() {
-	It("does not delay an Organization that has its own", func(ctx SpecContext) {
+	It("does not delay an Organization that has its own mail server", func(ctx SpecContext) {
 		acme, globex := aWorld().ready(ctx), aWorld().ready(ctx)
 		theirs, err := inbox.Start(inbox.Options{})
 		Expect(err).NotTo(HaveOccurred())

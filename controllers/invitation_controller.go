@@ -30,7 +30,7 @@ import (
 // invitationReconciler reconciles Invitations. It:
 //
 //   - sends invitations to people,
-//   - expires them when their time is over,
+//   - expires them on time,
 //   - creates the Membership for an accepted Invitation that was applied manually, and
 //   - notifies the people concerned about an answer.
 type invitationReconciler struct {
@@ -206,7 +206,7 @@ func (r *invitationReconciler) deleteLinkSecret(ctx context.Context, inv *accoun
 	return nil
 }
 
-// recordMailed annotates the Invitation as mailed, because a restore brings annotations back.
+// recordMailed annotates the Invitation as mailed, because annotations survive a restore.
 func (r *invitationReconciler) recordMailed(ctx context.Context, inv *accountsv1.Invitation) error {
 	marked := inv.DeepCopy()
 	if marked.Annotations == nil {
@@ -253,7 +253,7 @@ func (r *invitationReconciler) recordAnswerEvent(inv *accountsv1.Invitation) {
 }
 
 // createMembership creates the Membership for an accepted Invitation that was applied
-// manually. The acceptance lets the Account take it up.
+// manually. Because of the acceptance, the Account then holds the Membership.
 func (r *invitationReconciler) createMembership(ctx context.Context, inv *accountsv1.Invitation) error {
 	m := &accountsv1.Membership{
 		ObjectMeta: metav1.ObjectMeta{

@@ -90,7 +90,7 @@ func (r *invitationReconciler) unvetted(ctx context.Context, o invitation.Offer)
 }
 
 // acceptingAccount reads the Account that accepted, or returns nil if it no longer exists. The
-// cache may lack a new Account, so accepter also reads past the cache before it gives up.
+// cache may lack a new Account, so the function also reads past the cache before it gives up.
 func (r *invitationReconciler) acceptingAccount(ctx context.Context, inv *accountsv1.Invitation) (*accountsv1.Account, error) {
 	by := inv.Status.Acceptance.AccountRef
 	if !inv.Status.Acceptance.Given() || invitation.IsHistory(inv) {

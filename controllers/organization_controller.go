@@ -33,13 +33,13 @@ import (
 // settings. It never deletes a namespace.
 type organizationReconciler struct {
 	client.Client
-	// Live reads past the cache. It is used before the last trace is reported as deleted.
+	// Live reads past the cache. It is used before Usher reports that a deletion is complete.
 	Live client.Reader
 	// Clock returns the current time.
 	Clock clock.PassiveClock
 	// Events records what happened to an Organization.
 	Events events.EventRecorder
-	// Settings reads the settings that Organizations bring themselves.
+	// Settings reads the Organizations' own settings, such as their mail servers.
 	Settings *notifier.Settings
 	// ClusterRoles inspects the ClusterRoles of the catalogue.
 	ClusterRoles *ClusterRoles

@@ -42,7 +42,7 @@ var _ = Describe("An Organization", func() {
 		Expect(home).To(Equal(before))
 	})
 
-	DescribeTable("reports each fault of its catalogue by name", func(ctx SpecContext, spoil func(*accountsv1.OrganizationSpec), reason, message string) {
+	DescribeTable("reports each fault of its catalogue by name:", func(ctx SpecContext, spoil func(*accountsv1.OrganizationSpec), reason, message string) {
 		org := w.organization()
 		spoil(&org.Spec)
 		create(ctx, org)

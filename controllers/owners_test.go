@@ -48,7 +48,7 @@ func isDenied(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Accou
 	})
 }
 
-// leaves gives up the Membership, as the portal does.
+// leaves records that the person leaves the Membership, as the portal does.
 func leaves(ctx context.Context, m *accountsv1.Membership, a *accountsv1.Account) {
 	GinkgoHelper()
 	changeStatus(ctx, a.DeepCopy(), func(a *accountsv1.Account) {
@@ -82,7 +82,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		eventually(ctx, org, haveOwners("ada", "grace"))
 	})
 
-	DescribeTable("keep the last owner until there is another one:", func(ctx SpecContext, part parting, ready, after OmegaMatcher, left func() []string) {
+	DescribeTable("include the last owner until there is another one:", func(ctx SpecContext, part parting, ready, after OmegaMatcher, left func() []string) {
 		m, a := w.owner(ctx, "ada")
 		w.has(ctx, "ada", a, w.managing())
 		part(ctx, m, a)
@@ -115,7 +115,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		Entry("an owner who leaves", parting(leaves), beReady(), haveCondition("Ready", metav1.ConditionTrue, "NoAccount"), func() []string { return nil }),
 	)
 
-	It("keep an owner whose removal was reverted in the manifest", func(ctx SpecContext) {
+	It("include an owner whose removal was reverted in the manifest", func(ctx SpecContext) {
 		m, a := w.owner(ctx, "ada")
 		isSuspended(ctx, m, a)
 		eventually(ctx, m, haveCondition("Ready", metav1.ConditionFalse, "LastOwner"))
@@ -140,7 +140,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		w.has(ctx, "grace", disabled, w.managing())
 	})
 
-	It("keep the last owner even if a controller has a stale list", func(ctx SpecContext) {
+	It("include the last owner even if a controller has a stale list", func(ctx SpecContext) {
 		ada, hers := w.owner(ctx, "ada")
 		thaw := make(chan struct{})
 		stop := startUsher(context.WithoutCancel(ctx), through(func(next http.RoundTripper, r *http.Request) (*http.Response, error) {

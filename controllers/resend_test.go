@@ -270,7 +270,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		Expect(telephones.to(wrong)).To(HaveLen(2))
 	})
 
-	It("repairs an attempt that was never sent, and does not report its person as silent", Label("A7", "K2", "K8"), func(ctx SpecContext) {
+	It("repairs an attempt that was never sent, and does not report that the person has not answered", Label("A7", "K2", "K8"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.InvitationValiditySeconds = 60 })
 		letters.FailAt(inbox.Body, inbox.Fault{Code: 451, Text: "not now"})
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))

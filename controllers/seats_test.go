@@ -58,7 +58,7 @@ var _ = Describe("A seat limit", Label("D2"), func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
-	It("lets no further member in, sends no mail, and continues automatically when a seat becomes free", func(ctx SpecContext) {
+	It("admits no further member and sends no mail, and continues automatically when a seat becomes free", func(ctx SpecContext) {
 		w.limited(ctx, 1)
 		jane, _ := w.active(ctx)
 		john := w.membership("john")
@@ -76,7 +76,7 @@ var _ = Describe("A seat limit", Label("D2"), func() {
 		Expect(w.taken(ctx)).To(ConsistOf("john"))
 	})
 
-	It("counts open invitations, but no role that takes no seat", Label("C9"), func(ctx SpecContext) {
+	It("counts open invitations, but not roles that take no seat", Label("C9"), func(ctx SpecContext) {
 		w.limited(ctx, 1)
 		w.invited(ctx, "jane")
 		guest := w.membership("guest")

@@ -82,7 +82,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 //   - Of RoleBindings, it keeps Usher's own in full and only the identity of all others.
 //     A RoleBinding whose labels are removed therefore stays visible.
 //   - Of ConfigMaps and Secrets, it keeps only those with the settings of Organizations,
-//     because Usher has no business with any others.
+//     because Usher needs no others.
 //
 // A process adds what it needs from its own namespace.
 func CachedObjects() map[client.Object]cache.ByObject {

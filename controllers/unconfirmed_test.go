@@ -74,7 +74,7 @@ var _ = Describe("A message whose answer is lost", Label("K8"), func() {
 		Expect(posts.Load()).To(BeEquivalentTo(2))
 	})
 
-	It("is repeated by mail at growing intervals, as the same mail, and never given up", func(ctx SpecContext) {
+	It("is sent again by mail, unchanged and at growing intervals, until the server confirms it", func(ctx SpecContext) {
 		letters.FailAt(inbox.Body, inbox.Fault{Drop: true, Accept: true})
 		DeferCleanup(letters.SetFault, (func(inbox.Stage, int) inbox.Fault)(nil))
 		inv := w.invitation("john")

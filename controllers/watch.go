@@ -139,8 +139,8 @@ func changedOwners(before, after []accountsv1.OwnerStatus) []string {
 	return names
 }
 
-// addAtLowPriority enqueues objects behind those that changed themselves. A change of a
-// catalogue must not delay the change of one person.
+// addAtLowPriority enqueues objects behind the objects that were changed directly. A
+// change of a catalogue must not delay the change of one person.
 func addAtLowPriority(q queue, found ...reconcile.Request) {
 	add(q, handler.LowPriority, 0, found)
 }
@@ -219,8 +219,8 @@ func enqueueForNamespace(concerned handler.MapFunc) handler.EventHandler {
 
 // enqueueForClusterRole returns a handler that enqueues the objects whose catalogue
 // names a ClusterRole. If the ClusterRole can decide what Usher may bind, it enqueues all
-// objects. Their reconcilers requeue them once more, when the API server has surely taken
-// up the change (see ClusterRoles.lookAgain).
+// objects. Their reconcilers requeue them once more, for when the API server has certainly
+// observed the change (see ClusterRoles.requeueIfRightsChanged).
 func enqueueForClusterRole(roles *ClusterRoles, naming, everybody handler.MapFunc) handler.EventHandler {
 	same := func(before, after client.Object) bool {
 		return before != nil && after != nil &&

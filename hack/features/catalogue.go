@@ -73,7 +73,7 @@ func specsOf(reports []types.Report) []spec {
 }
 
 // assign adds each spec to the rows in its labels. It returns an error for an id
-// without a row: because of a typing mistake, the row would lose a proof.
+// without a row. Otherwise, a typing mistake would silently take a spec from a row.
 func (c catalogue) assign(specs []spec) error {
 	for _, spec := range specs {
 		for _, label := range spec.labels {

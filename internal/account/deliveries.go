@@ -44,8 +44,8 @@ type mailEvent struct {
 	purpose accountsv1.DeliveryPurpose
 	name    string
 	at      time.Time
-	// open reports whether a mail may be started. worth reports whether a started mail
-	// may be retried.
+	// open means that a mail may be started. worth means that a started mail may be
+	// retried.
 	open, worth bool
 }
 

@@ -153,7 +153,7 @@ func (h *Hasher) enter(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	// Left to itself, the collector lets several times the memory of all slots pile up.
+	// By itself, the garbage collector lets several times the memory of all slots pile up.
 	// Collecting after each hash would cost as much time as the hash.
 	if h.running+h.done >= cap(h.slots) {
 		runtime.GC()

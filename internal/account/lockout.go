@@ -12,7 +12,7 @@ import (
 )
 
 // How long an Account stays locked: the first time, at most, and at most if its member is
-// an owner of an Organization. An owner must always be able to come back.
+// an owner of an Organization. An attacker must not be able to keep an owner out.
 const (
 	firstLock   = 15 * time.Minute
 	longestLock = 24 * time.Hour
@@ -115,7 +115,7 @@ func LastAttemptEnded(s accountsv1.SignIn, now time.Time) bool {
 	return s.FailureTime == nil || now.Sub(s.FailureTime.Time) >= attemptTimeout
 }
 
-// LastAttemptEndsAfter returns how long it takes until Settled is true.
+// LastAttemptEndsAfter returns how long it takes until LastAttemptEnded is true.
 func LastAttemptEndsAfter(s accountsv1.SignIn, now time.Time) time.Duration {
 	if s.FailureTime == nil {
 		return 0
@@ -124,8 +124,8 @@ func LastAttemptEndsAfter(s accountsv1.SignIn, now time.Time) time.Duration {
 }
 
 // Count counts an attempt before it is compared, and reports whether it may be compared.
-// If the Account is locked, it may not, and nothing changes. A lock that has run out is
-// over, and the next one will be longer.
+// If the Account is locked, it may not, and nothing changes. If a lock has expired, the
+// counts start again, and the next lock will be longer.
 func Count(s *accountsv1.SignIn, factor Factor, limits Limits, now metav1.Time) bool {
 	lock := LockOf(*s, limits)
 	if lock.Locked(now.Time) {

@@ -173,7 +173,7 @@ func TestTheLastTryMayBeRight(t *testing.T) {
 		var s accountsv1.SignIn
 		tried(&s, factor, limits, noon, 5)
 		if LastAttemptEnded(s, noon.Add(attemptTimeout-1)) || !LastAttemptEnded(s, noon.Add(attemptTimeout)) || LastAttemptEndsAfter(s, noon) != attemptTimeout {
-			t.Error("an attempt settles after another time")
+			t.Error("an attempt ends after another time")
 		}
 		SignedIn(&s, factor, limits)
 		if s != (accountsv1.SignIn{}) || !SessionsEnd(s, limits).IsZero() {
@@ -216,7 +216,7 @@ type door struct {
 	ended  time.Time
 }
 
-// passes lets time pass. The controller reconciles when the last attempt has settled.
+// passes lets time pass. The controller reconciles when the last attempt has ended.
 func (d *door) passes(by time.Duration) {
 	settles := d.now.Add(LastAttemptEndsAfter(d.s, d.now))
 	if d.now = d.now.Add(by); !settles.After(d.now) {

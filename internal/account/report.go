@@ -65,7 +65,7 @@ func Report(f Facts) accountsv1.AccountStatus {
 func (f Facts) signInConditions(c *condition.Set) {
 	if f.isLocked() {
 		c.True(accountsv1.ConditionLocked, accountsv1.ReasonTooManyFailures,
-			"Too many wrong passwords or codes. The lock opens by itself, when the member resets the password at the portal, "+
+			"Too many wrong passwords or codes. The lock ends by itself, when the member resets the password at the portal, "+
 				"or with the annotation "+accountsv1.UnlockAnnotation+".")
 	} else {
 		c.False(accountsv1.ConditionLocked, accountsv1.ReasonNotLocked, "The Account is not locked.")

@@ -30,7 +30,7 @@ func everything() Credentials {
 func TestCredentialsComeBackAsTheyWereWritten(t *testing.T) {
 	a := &accountsv1.Account{ObjectMeta: metav1.ObjectMeta{Name: "jane", UID: "a1"}}
 	for name, want := range map[string]Credentials{
-		"everything": everything(), "nothing": {UID: "a1"}, "a password that is not settled": {UID: "a1", Password: "p"},
+		"everything": everything(), "nothing": {UID: "a1"}, "a password that is not final": {UID: "a1", Password: "p"},
 	} {
 		secret := &corev1.Secret{Data: map[string][]byte{FinalInvitationKey: []byte("before"), "else": []byte("x")}}
 		if err := want.WriteTo(secret, a); err != nil {

@@ -15,7 +15,7 @@ import (
 
 const (
 	// enoughScore is the lowest score, of 0 to 4, that is not weak. It means more than
-	// ten thousand million guesses.
+	// 10 billion guesses.
 	enoughScore = 3
 	// ratedLength is how much of a password is rated. The time for the estimate grows
 	// faster than its input, and characters beyond this length cannot make a password
@@ -25,7 +25,7 @@ const (
 
 // Strength is how hard a password is to guess.
 type Strength struct {
-	// Score goes from 0 (guessed at once) to 4 (out of reach).
+	// Score goes from 0 (guessed immediately) to 4 (practically impossible to guess).
 	Score int
 	// Weakness is what makes a weak password weak. It is empty if the password is not
 	// weak.

@@ -81,8 +81,8 @@ func (s *Set) Stalled(reason, message string) {
 	s.True(accountsv1.ConditionStalled, reason, message)
 }
 
-// Keep copies from before every condition that was not set, except those of kstatus.
-// What a failed reconciliation did not observe stays unchanged.
+// Keep copies every previous condition that was not set again, except those of kstatus.
+// So conditions that a failed reconciliation did not observe stay unchanged.
 func (s *Set) Keep() {
 	for _, old := range s.before {
 		switch old.Type {

@@ -133,9 +133,9 @@ func Backoff(tries int32, seed string) time.Duration {
 	return wait - wait*time.Duration(h.Sum32()%100)/1000
 }
 
-// unconfirmedBackoff returns how long to wait at least once a message may have arrived that many
-// times: the longest wait between sends, and four times as long each time. That makes 7
-// copies in a week, and 8 in a month.
+// unconfirmedBackoff returns the minimum wait after the given number of sends that were
+// not confirmed. It starts with the longest wait between sends and quadruples each time.
+// So at most 7 copies of a message arrive in a week, and 8 in a month.
 func unconfirmedBackoff(unconfirmed int32) time.Duration {
 	if unconfirmed == 0 {
 		return 0

@@ -66,9 +66,10 @@ func (m Media) RateLimits(inv *accountsv1.Invitation) []RateLimit {
 // counts as sent. It applies to media whose receivers do not recognise a copy.
 const mostUnconfirmed = 2
 
-// MayNotResend reports whether a message is not sent again, because it may have arrived as
-// often as is acceptable for a person. A message whose copies are recognisable is never
-// spent. It must not be lost, so its copies become rare instead.
+// MayNotResend reports whether a message must not be sent again, because it may have
+// arrived as often as is acceptable for a person. It is always false for a message whose
+// copies are recognisable. Such a message must not be lost, so its copies become rare
+// instead.
 func (m Media) MayNotResend(d accountsv1.Delivery) bool {
 	return !m[d.Medium].CopyRecognisable && d.Unconfirmed >= mostUnconfirmed
 }

@@ -23,7 +23,7 @@ type denials struct {
 
 // denials resolves each Deny as if it were a grant. A Deny on a resource with an
 // invalid selector applies to every namespace: it is better to remove too much than too
-// little. A Deny whose names do not exist removes nothing: see Misnamed.
+// little. A Deny whose names do not exist removes nothing: see UnknownDenies.
 func (c Cluster) denials(org *accountsv1.Organization, denied []Pair) denials {
 	all := denials{groups: map[string]bool{}, namespaces: map[string]map[string]bool{}}
 	for _, pair := range denied {

@@ -55,8 +55,8 @@ type Cluster struct {
 }
 
 // Resolve looks up each pair in the Organization's catalogue and the cluster, and
-// removes what is denied. A Deny wins by its effect, not by its name: no grant gives a
-// ClusterRole in a namespace, or a group, that a denied pair would also give.
+// removes what is denied. A Deny applies to the effect of a pair, not to its name: if a
+// denied pair would give a ClusterRole in a namespace, or a group, no other grant gives it.
 func Resolve(org *accountsv1.Organization, pairs, denied []Pair, cluster Cluster) []Grant {
 	grants := make([]Grant, 0, len(pairs))
 	deny := cluster.denials(org, denied)

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package guard determines whether the ValidatingAdmissionPolicies that Usher is
-// installed with are in force, and since when. From that it determines for which
-// objects they checked whether the author may assign a role. It is pure: it imports no
-// client, and the observed objects and the time are arguments.
+// installed with are in force, and since when. From that it derives which objects are
+// vetted: for these, the API server checked that the author may assign the role. It is
+// pure: it imports no client, and the observed objects and the time are arguments.
 package guard
 
 import (
@@ -35,8 +35,8 @@ type State struct {
 	// not settled yet, sorted. Empty: all are in force.
 	Missing []string
 	// Since is when the present version of the policy that guards assignments came into
-	// force, Settling included. It is zero while the policy is missing. While it is in
-	// the future, the policy is also in Missing: reconcile again then.
+	// force, including SettleTime. It is zero while the policy is missing. While it is in
+	// the future, the policy is also in Missing: reconcile again at that time.
 	Since time.Time
 }
 
@@ -79,8 +79,8 @@ func (s State) StatusGuard(m *accountsv1.Membership) accountsv1.GuardStatus {
 	}
 }
 
-// uncheckedUpTo returns a guard which records that no policy checked a generation and those
-// before it.
+// upTo returns a guard which records that no policy checked this generation and the
+// earlier ones.
 func (s State) upTo(generation int64) accountsv1.GuardStatus {
 	since := metav1.NewTime(s.Since.Truncate(time.Second))
 	return accountsv1.GuardStatus{Since: &since, Generation: generation}
@@ -107,8 +107,8 @@ func (s State) inForce() bool { return len(s.Missing) == 0 && !s.Since.IsZero() 
 // seconds returns a time in the precision of the API.
 func seconds(t time.Time) int64 { return t.Unix() }
 
-// inForceSince returns when the present version of a policy came into force, Settling
-// included. It is zero if the policy is not in force or if the time cannot be
+// inForceSince returns when the present version of a policy came into force, including
+// SettleTime. It is zero if the policy is not in force or if the time cannot be
 // determined.
 func (s Set) inForceSince(policy *admissionregistrationv1.ValidatingAdmissionPolicy, have Set) time.Time {
 	p := slices.IndexFunc(have.Policies, func(p admissionregistrationv1.ValidatingAdmissionPolicy) bool {

@@ -51,7 +51,7 @@ func TestKeepAndVetted(t *testing.T) {
 		"recorded later than it came into force":       {inForce, membership(noon, 4, guardAt(one, 3)), guardAt(since, 4), false},
 		"created after, but recorded later than that":  {inForce, membership(one, 4, guardAt(one.Add(time.Hour), 3)), guardAt(since, 4), false},
 		"forged far into the future":                   {inForce, membership(noon, 4, guardAt(one.AddDate(99, 0, 0), 1)), guardAt(since, 4), false},
-		"created after, and recorded so":               {inForce, membership(one, 4, guardAt(since, 4)), guardAt(since, 4), false},
+		"created after, but recorded as unchecked":     {inForce, membership(one, 4, guardAt(since, 4)), guardAt(since, 4), false},
 
 		"missing, nothing recorded": {State{Missing: []string{assign}}, membership(one, 1, none), none, false},
 		"missing, recorded earlier": {State{Missing: []string{assign}}, membership(noon, 4, guardAt(since, 3)), guardAt(since, 3), false},
@@ -130,7 +130,7 @@ func TestVettedSince(t *testing.T) {
 // protection before the role is changed, and shut restores it.
 type gap struct {
 	open, shut func(Set) Set
-	// told reports whether the policy is known to guard again afterwards.
+	// told reports whether Observe can know when the policy came into force again.
 	told bool
 }
 

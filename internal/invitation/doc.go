@@ -19,7 +19,7 @@
 //	│ a new attempt,           │                            │
 //	│ with a new link          ▼ a channel took the link    │
 //	├─────────────────────── Pending ────────────────────┐  │
-//	│                  "no" │  │    │ time over           │  │
+//	│                  "no" │  │    │ link expired        │  │
 //	│            ┌──────────┘  │    └──────────┐          │  │
 //	│            ▼             ▼ "yes"         ▼          ▼  ▼
 //	├──────── Declined       Active         Expired      Failed
@@ -29,16 +29,16 @@
 // These are all transitions and their causes:
 //
 //	Sending  → Pending   a channel took the link
-//	Sending  → Active    "yes", through a link not yet known to have arrived
-//	Sending  → Declined  "no", likewise
-//	Sending  → Expired   time over just as a channel took the link
-//	Sending  → Failed    every channel refused permanently, or time was over
-//	                     before a channel took the link; role missing; no seat;
+//	Sending  → Active    "yes", while the send is not yet recorded as successful
+//	Sending  → Declined  "no", while the send is not yet recorded as successful
+//	Sending  → Expired   a channel took the link, but the link has expired since
+//	Sending  → Failed    every channel refused permanently, or the link expired
+//	                     before a channel took it; role missing; no seat;
 //	                     address not allowed, already invited or already a
 //	                     member; status lost
 //	Pending  → Active    "yes"
 //	Pending  → Declined  "no"
-//	Pending  → Expired   time over
+//	Pending  → Expired   the link expired
 //	Pending  → Sending   resend
 //	Pending  → Failed    role missing, no seat and similar; status lost
 //	Declined → Sending   resend
@@ -48,17 +48,18 @@
 //	Failed   → Sending   resend; repaired before it was sent; held mail released
 //	Failed   → Pending   repaired, or a seat became free
 //	Failed   → Declined  repaired, and it was declined before
-//	Failed   → Expired   repaired too late, or time over without a seat
+//	Failed   → Expired   repaired after the link expired, or expired without a seat
 //	Failed   → Active    repaired, and it was accepted before
 //
-// In addition, each state changes to Active if an Account turns out to hold the
-// Membership. Active is history: it never changes a Membership again.
+// In addition, each state changes to Active when an Account holds the Membership. An
+// Active Invitation is history: it never changes a Membership again.
 //
 // While an Invitation is Sending, it waits for one of these:
 //
 //   - its Organization
 //   - a seat that is not assigned yet
-//   - another Invitation that has to yield
+//   - another Invitation to the same address, created at the same time, which does not
+//     show yet that it has yielded
 //   - a send that succeeds
 //
 // A resend waits until no send of the previous attempt is in progress. It also waits
@@ -70,15 +71,16 @@
 //
 // # Attempts and deliveries
 //
-// An attempt is one numbered sending with its own link. Its deliveries are the messages
-// to each recipient. A delivery is claim → send → record. The claim is a conditional
-// write of the status that fixes every byte of the message; a process that loses this
-// race sends nothing. If a send ended without a record, Usher repeats it with the same
-// bytes once no earlier holder can still be sending.
+// An attempt sends the invitation once. It has a number and a link of its own, and one
+// delivery for each message to a recipient. A process claims a delivery, sends it and
+// records the result. The claim is a conditional write of the status that fixes every
+// byte of the message; a process that loses this race sends nothing. If a send ends
+// without a record, Usher repeats it with the same bytes, but only once no process that
+// claimed it before can still be sending.
 //
 // # Seats
 //
-// If the role is counted, each attempt needs a seat of the Organization. Usher sends
+// If the role takes a seat, each attempt needs a seat of the Organization. Usher sends
 // the attempt, and the invited person can accept it, only while the Organization's list
 // of seats has an entry for it (see package seat).
 package invitation

@@ -72,7 +72,7 @@ type Owner struct {
 type situation int
 
 const (
-	// Not reported on any more.
+	// The status is not written any more.
 	deleting situation = iota
 	orphaned
 

@@ -226,7 +226,7 @@ func (l *life) accept(s *sentLink, email accountsv1.EmailAddress) (accepted bool
 	return true
 }
 
-// carryOut lets the accepting Account take up the Membership.
+// carryOut lets the accepting Account hold the Membership.
 func (l *life) carryOut() {
 	inv, m := l.Invitation, l.Membership
 	if inv == nil || m == nil || !l.acceptable() || IsHistory(inv) || m.DeletionTimestamp != nil || l.conflictsWithMembership() {

@@ -31,7 +31,7 @@ const (
 	LinkUsed
 	// LinkDeclined: the invitation was declined.
 	LinkDeclined
-	// LinkExpired: its time is over.
+	// LinkExpired: the link has expired.
 	LinkExpired
 	// LinkSuperseded: a newer link was sent.
 	LinkSuperseded
@@ -53,7 +53,7 @@ type Offer struct {
 }
 
 // Check returns the status of a link. Only the holder of a genuine link learns more
-// than Unknown.
+// than LinkUnknown.
 func (o Offer) Check(link Link, keys Keyring, now time.Time) LinkStatus {
 	inv := o.Invitation
 	switch {

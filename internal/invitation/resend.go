@@ -110,8 +110,8 @@ func (f Facts) renewing() bool {
 }
 
 // noSendInProgress reports whether no send of the current attempt is in progress. A failed send
-// is not in progress. So a requested resend does not wait until a gateway that is down
-// takes a message that is out of date by then.
+// is not in progress. Otherwise, if a gateway is down, a requested resend would wait until
+// the gateway takes a message that is outdated.
 func (f Facts) noSendInProgress() bool {
 	if _, ended := f.end(); ended {
 		return true

@@ -30,8 +30,8 @@ func Counted(org *accountsv1.Organization, role accountsv1.CatalogueName) bool {
 }
 
 // seat returns whether the attempt has a seat, according to the Organization's status.
-// A seat is given to one attempt of one Invitation, so that a stale Organization never
-// passes for a current one.
+// A seat is given to one attempt of one Invitation, so that a stale Organization is never
+// mistaken for a current one.
 func (o Offer) seat(attempt int32) seat {
 	org := o.Organization
 	if !Counted(org, o.Role()) {

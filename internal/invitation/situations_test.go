@@ -111,7 +111,7 @@ func TestEverySituation(t *testing.T) {
 		"accepted, without a Membership": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting), says{
 			"Pending", "", "", "", "create Membership",
 		}},
-		"accepted, while the Account takes up the Membership": {
+		"accepted, while the Account joins the Membership": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, withMembership(same)), says{
 				"Pending", "", "", "", "wait",
 			},
@@ -128,12 +128,12 @@ func TestEverySituation(t *testing.T) {
 				"Failed", "False AccountNotFound Stalled", "False AccountNotFound", "False AccountNotFound", "wait",
 			},
 		},
-		"accepted and taken up": {
+		"accepted, and an Account holds the Membership": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, withMembership(same), func(f *Facts) { f.TakenUp = true }), says{
 				"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
 			},
 		},
-		"taken up, and its status was lost": {someFacts(withMembership(same), func(f *Facts) { f.TakenUp = true }), says{
+		"an Account holds the Membership, and the status was lost": {someFacts(withMembership(same), func(f *Facts) { f.TakenUp = true }), says{
 			"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
 		}},
 		"history, and the Membership was deleted": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Active"), accepting), says{
@@ -200,7 +200,7 @@ func TestEverySituation(t *testing.T) {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, asked(aRequest)),
 			says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2"},
 		},
-		"taken up by an Account whose Organizations came to belong to two legal entities": {
+		"the Account holds the Membership, and its Organizations now belong to two legal entities": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, withMembership(same), func(f *Facts) { f.TakenUp = true }),
 			says{"Active", "True Accepted", "True Accepted", "False Accepted", "wait"},
 		},

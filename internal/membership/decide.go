@@ -259,7 +259,7 @@ func (f Facts) overrides() []accountsv1.PermissionOverride {
 }
 
 // account returns the Account that holds the Membership. It ignores an Account that is
-// being deleted, and an Account that took up a Membership of that name for another
+// being deleted, and an Account whose record names a Membership of that name for another
 // address.
 func (f Facts) account() *accountsv1.Account {
 	a, m := f.Account, f.Membership

@@ -15,7 +15,7 @@ import (
 // Effective returns what a person is granted: the role's grants, the default grants
 // unless the person is a guest, and every Allow, minus every Deny in any order. The
 // names need not exist in the catalogue. A Deny of something that is not granted adds
-// no entry. What else a Deny removes depends on what the names refer to: see Denied.
+// no entry. What else a Deny removes depends on what the names refer to: see grant.Resolve.
 func Effective(org *accountsv1.Organization, role accountsv1.Role, overrides []accountsv1.PermissionOverride) []grant.Pair {
 	pairs := map[grant.Pair]struct{}{}
 	for _, g := range org.Grants(role) {

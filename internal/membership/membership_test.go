@@ -208,35 +208,35 @@ func TestEverySituation(t *testing.T) {
 			}),
 			want{"Failed", "False MailHeld Stalled", "False MailHeld", nil},
 		},
-		"taken up, and its status was lost": {someFacts(statusLost, held, bound(asItShould)), want{
+		"joined, and its status was lost": {someFacts(statusLost, held, bound(asItShould)), want{
 			"Active", "True Reconciled", "True Accepted", nil,
 		}},
-		"taken up, without a seat": {someFacts(held, bound(asItShould), seats(1, "john")), want{
+		"joined, without a seat": {someFacts(held, bound(asItShould), seats(1, "john")), want{
 			"Failed", "False SeatsExhausted Stalled", "False SeatsExhausted", []string{"delete binding"},
 		}},
-		"taken up, with a seat": {someFacts(held, bound(asItShould), seats(2, "john", "jane")), want{
+		"joined, with a seat": {someFacts(held, bound(asItShould), seats(2, "john", "jane")), want{
 			"Active", "True Reconciled", "True Accepted", nil,
 		}},
-		"taken up, while the seat list is being rebuilt": {someFacts(held, bound(asItShould), func(f *Facts) { f.Organization.Spec.Seats = 1 }), want{
+		"joined, while the seat list is being rebuilt": {someFacts(held, bound(asItShould), func(f *Facts) { f.Organization.Spec.Seats = 1 }), want{
 			"Active", "True Reconciled", "True Accepted", nil,
 		}},
-		"taken up, with the seat of its Invitation": {
+		"joined, with the seat of its Invitation": {
 			someFacts(held, bound(asItShould), seats(1), func(f *Facts) {
 				f.Organization.Status.Seats.Holders = []accountsv1.SeatHolder{{Name: "jane", InvitationUID: "i1", Attempt: 1}}
 			}),
 			want{"Active", "True Reconciled", "True Accepted", nil},
 		},
-		"taken up, for a role that needs no seat": {
+		"joined, for a role that needs no seat": {
 			someFacts(held, bound(asItShould), seats(1, "john"), func(f *Facts) { f.Organization.Spec.Roles[0].Seat = accountsv1.SeatFree }),
 			want{"Active", "True Reconciled", "True Accepted", nil},
 		},
-		"taken up by an Account with another, confirmed address": {
+		"held by an Account with another, confirmed address": {
 			someFacts(heldBy("jane", "doe@example.net"), bound(asItShould), func(f *Facts) {
 				f.Account.Annotations[accountsv1.MembershipsAnnotation] = "acme/jane=jane@example.com"
 			}),
 			want{"Active", "True Reconciled", "True Accepted", nil},
 		},
-		"a Membership of that name was taken up before, for another address": {
+		"a Membership of that name was held before, for another address": {
 			someFacts(held, func(f *Facts) { f.Account.Annotations[accountsv1.MembershipsAnnotation] = "acme/jane=jane@example.net" }, invitedAs("Pending", "True", "AwaitingAcceptance")),
 			want{"Invited", "True AwaitingAcceptance", "False NotAccepted", nil},
 		},
@@ -266,10 +266,10 @@ func TestEverySituation(t *testing.T) {
 				"Inactive", "True NoAccount", "False NoAccount", nil,
 			},
 		},
-		"just taken up": {someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), held), want{
+		"just joined": {someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), held), want{
 			"Active", "True Reconciled", "True Accepted", []string{"apply binding"},
 		}},
-		"taken up": {someFacts(held, bound(asItShould)), want{
+		"joined": {someFacts(held, bound(asItShould)), want{
 			"Active", "True Reconciled", "True Accepted", nil,
 		}},
 		"its binding was edited": {someFacts(held, bound(func(b *rbacv1.RoleBinding) { b.Subjects = nil })), want{
@@ -305,7 +305,7 @@ func TestEverySituation(t *testing.T) {
 		"its Account is disabled, and it has no seat": {someFacts(held, seats(1, "john"), switchedOff), want{
 			"Inactive", "True AccountDisabled", "False AccountDisabled", nil,
 		}},
-		"its Account is disabled, and has just taken it up": {
+		"its Account is disabled, and has just joined": {
 			someFacts(invitedAs("Pending", "True", "AwaitingAcceptance"), held, switchedOff),
 			want{"Inactive", "True AccountDisabled", "False AccountDisabled", nil},
 		},

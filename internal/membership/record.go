@@ -22,7 +22,7 @@ type RecordEntry struct {
 	Email string
 }
 
-// ParseRecord parses the record of the Memberships that an Account took up, the
+// ParseRecord parses the record of the Memberships that an Account holds, which is the
 // annotation accountsv1.MembershipsAnnotation. It ignores entries that are neither
 // "namespace/name" nor "namespace/name=address", so a damaged record still yields the
 // rest.

@@ -109,7 +109,7 @@ func TestHolds(t *testing.T) {
 		})
 	}
 	if IsHeldBy(&accountsv1.Account{}, jane, "jane@example.com") {
-		t.Error("an Account that was never taken up holds it")
+		t.Error("an Account without a record holds it")
 	}
 }
 

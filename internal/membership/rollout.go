@@ -16,9 +16,10 @@ var personalReasons = []string{
 	accountsv1.ReasonBindingConflict, accountsv1.ReasonBindingFailed, accountsv1.ReasonGuest, accountsv1.ReasonPoliciesMissing,
 }
 
-// Rollout counts the members of an Organization whose status lists what the catalogue
-// says now. It is zero if all of them do. A member whose own manifest is not reconciled
-// yet counts as updated, because that member is not waiting for the catalogue.
+// Rollout counts the members of an Organization whose status lists the grants of the
+// present catalogue. It is zero if the status of every member does. A member whose own
+// manifest is not reconciled yet counts as updated, because that member is not waiting for
+// the catalogue.
 func Rollout(org *accountsv1.Organization, members []accountsv1.Membership, cluster grant.Cluster) accountsv1.RolloutStatus {
 	wanted := map[accountsv1.CatalogueName][]grant.Grant{} // of those without overrides, by role
 	var all, updated int32

@@ -123,7 +123,8 @@ func TestRollout(t *testing.T) {
 	}
 }
 
-// A grant that is withheld from one person does not come by waiting for the catalogue.
+// If a grant is withheld from one person, the rollout does not wait for that grant: a
+// change of the catalogue does not bring it into force.
 func TestARolloutEndsWhereAGrantIsWithheldFromThePerson(t *testing.T) {
 	failed := func(f *Facts) {
 		f.Failures = map[string]Failure{"staging/usher:acme:jane:edit": {Reason: "BindingFailed", Message: "Refused."}}

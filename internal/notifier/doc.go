@@ -9,7 +9,7 @@
 // everything that differs by medium:
 //
 //   - how it sends, and which lane it uses;
-//   - whether a copy is recognisable;
+//   - whether the recipient can recognise a second copy;
 //   - what its rate limit counts;
 //   - which text it takes from package wording.
 //

@@ -21,8 +21,8 @@ const (
 	PlatformLane Lane = "platform"
 )
 
-// HomeLane is for messages to the mail server or the chat that the Organization of a home namespace
-// brings.
+// HomeLane is for messages to an Organization's own mail server or chat. It has the name of the home
+// namespace.
 func HomeLane(namespace string) Lane { return Lane("home/" + namespace) }
 
 // Lanes keep workers free. A mail server that takes a message and does not answer blocks the sending

@@ -15,10 +15,10 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// mailings hold the mails and text messages that a process has seen within a day, by Organization and
+// mailings holds the mails and text messages that a process has seen within a day, by Organization and
 // address or number. The records in the status of an Invitation are deleted with it. These records stay
-// as long as the process, so a tool that deletes and creates Invitations in a loop cannot make Usher
-// mail people all the time.
+// as long as the process runs, so a tool that deletes and creates Invitations in a loop cannot make
+// Usher mail people all the time.
 type mailings struct {
 	mu    sync.Mutex
 	noted map[string][]mailing
@@ -44,7 +44,7 @@ func recipientKey(inv *accountsv1.Invitation, limit delivery.RateLimit) string {
 	return string(inv.Spec.OrganizationRef.Name) + "/" + limit.Key
 }
 
-// NoteMailings keeps when an Invitation was mailed.
+// NoteMailings records the times at which an Invitation was mailed.
 func (n *Notifier) NoteMailings(inv *accountsv1.Invitation, now time.Time) {
 	limits := Media().RateLimits(inv)
 	for _, one := range mailingsOf(inv) {
@@ -78,7 +78,7 @@ func (n *Notifier) CountMailings(inv *accountsv1.Invitation, limit delivery.Rate
 	return counted
 }
 
-// put notes a mailing that is not known yet, and removes those that no longer count.
+// put adds a mailing if it is not known yet, and removes mailings that no longer count.
 func (m *mailings) put(key string, one mailing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,7 +97,7 @@ func (m *mailings) put(key string, one mailing) {
 	m.noted[key] = append(m.noted[key], one)
 }
 
-// same reports whether noted is this mailing.
+// same reports whether noted is the same mailing.
 func (m mailing) same(noted mailing) bool {
 	return noted.at.Equal(m.at) && noted.invitation == m.invitation
 }

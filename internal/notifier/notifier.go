@@ -28,7 +28,7 @@ type Notifier struct {
 	Mailer Mailer
 	// From is the sender of the mails that Mailer sends.
 	From netmail.Address
-	// Settings reads the settings that Organizations bring themselves.
+	// Settings reads the Organizations' own settings, such as their mail servers.
 	Settings *Settings
 	// Texter sends short messages. It is nil if there is no SMS gateway.
 	Texter Texter
@@ -73,7 +73,7 @@ func (n *Notifier) Send(ctx context.Context, m Message) (result accountsv1.Deliv
 		log.Info("Message counts as sent, because two sends ended without an answer")
 		return accountsv1.DeliverySent, "it is unknown how two sends ended, because a controller was stopped during at least one of them; the message is not sent again"
 	}
-	// Cancelling a send half-way leaves its outcome unknown, so the process waits for it at shutdown.
+	// If a send is cancelled half-way, its outcome is unknown. So the process waits for it at shutdown.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.Deadline)
 	defer cancel()
 	err := n.deliver(ctx, m)
@@ -94,7 +94,7 @@ func (n *Notifier) deliver(ctx context.Context, m Message) error {
 	return carrier.Send(ctx, n, m)
 }
 
-// Withdraw takes back what a delivery brought.
+// Withdraw takes back what was delivered.
 func (n *Notifier) Withdraw(ctx context.Context, inv *accountsv1.Invitation, d accountsv1.Delivery) error {
 	carrier, can := carriers[d.Medium].(withdrawer)
 	if !can {

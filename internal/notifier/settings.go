@@ -51,7 +51,7 @@ func (s *Settings) templates(ctx context.Context, home string) (wording.Template
 	return templates, faults, nil
 }
 
-// credentials returns the secrets that an Organization brings. If it has none, that is no error.
+// credentials returns the secrets in an Organization's own settings. It is no error if there are none.
 func (s *Settings) credentials(ctx context.Context, home string) (map[string][]byte, error) {
 	own := &corev1.Secret{}
 	err := s.read(ctx, home, accountsv1.CredentialsName, own)
@@ -144,7 +144,7 @@ func serverConfig(org *accountsv1.Organization, credentials map[string][]byte) (
 	return config, nil
 }
 
-// Fault reports the first error in the settings that an Organization brings itself.
+// Fault reports the first error in an Organization's own settings.
 func (s *Settings) Fault(ctx context.Context, org *accountsv1.Organization) (organization.MailFault, error) {
 	var none organization.MailFault
 	home := string(org.Spec.Namespace)

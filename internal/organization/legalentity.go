@@ -29,9 +29,8 @@ func SameLegalEntity(a, b *accountsv1.Organization) bool {
 }
 
 // MayJoin reports whether an Account that belongs to the current Organizations may also
-// take up a Membership of org. All of them must belong to one legal entity. An Account
-// that belongs to no Organization can join any. A nil stands for a deleted Organization
-// and prevents nothing.
+// join org. All of them must belong to one legal entity. An Account that belongs to no
+// Organization can join any. Nil means a deleted Organization, and prevents nothing.
 func MayJoin(org *accountsv1.Organization, current []*accountsv1.Organization) bool {
 	return org == nil || !slices.ContainsFunc(current, func(c *accountsv1.Organization) bool {
 		return c != nil && !SameLegalEntity(org, c)

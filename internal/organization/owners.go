@@ -28,12 +28,11 @@ type Person struct {
 // Owners returns the wanted list of owners, from the present list and the present state
 // of the people.
 //
-// A listed owner does not lose access before being removed from the list. So this
-// function is the one place where removals meet: it removes an owner only if another
-// owner, already listed, stays. If none stays, it keeps the owner who has been listed
-// longest, although that owner is to be removed. An owner who has just joined does not
-// count, because a reconciliation that read the earlier list may have withdrawn that
-// owner's access at that very moment.
+// A listed owner keeps their access until they are removed from the list, and only this
+// function removes owners. It removes an owner only if another listed owner stays. If none
+// stays, it keeps the owner who has been listed longest, although that owner is to be
+// removed. An owner who has just joined does not count: a reconciliation that read the
+// earlier list may be withdrawing that owner's access at the same moment.
 func Owners(org *accountsv1.Organization, people []Person) []accountsv1.OwnerStatus {
 	if org.DeletionTimestamp != nil {
 		return nil

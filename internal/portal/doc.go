@@ -19,24 +19,24 @@
 //
 // # What the portal does not reveal
 //
-// Only a client with a genuine link learns anything. It learns whether a user
-// name is taken, because the invited person chooses one.
+// Only a client with a genuine link learns whether a user name is taken, because
+// the invited person chooses one.
 //
 // The portal reveals that an account exists only after proof:
 //
-//   - for the invited address, because the link was sent to that address;
-//   - for another address, after the code that was sent to it;
-//   - for a user name, after its password.
+//   - for the invited address: the link, which was sent to that address;
+//   - for another address: the code that was sent to it;
+//   - for a user name: its password.
 //
-// Without that proof, the answer is the same for names and addresses that have no
-// account. It also takes the same number of reads and of hashes. Which other
-// company an account belongs to is shown only to a person who is signed in to
-// that account.
+// Without that proof, the answer is the same as for a name or an address that has
+// no account. It also takes the same number of reads and of hashes. The portal
+// names the other company that an account belongs to only to a person who is
+// signed in to that account.
 //
 // # What a failed sign-in reveals
 //
-// Every failed sign-in gets the same page, with one status and the same headers.
-// The cause makes no difference:
+// Every failed sign-in gets the same page, with the same status code and headers,
+// whatever the cause:
 //
 //   - There is no such Account.
 //   - The password is wrong.
@@ -48,27 +48,27 @@
 // In the last two cases, an error page would reveal that the Account exists, so
 // the portal only logs the failure.
 //
-// The page always takes the same number of hashes: one for a user name and five
-// for an address. The portal sends it at the next multiple of half a second.
+// Each attempt computes the same number of hashes: one for a user name and five
+// for an address. The portal answers at the next multiple of half a second.
 //
-// The portal shows an Organization's support contact to every client that names
-// the Organization.
+// The support contact of an Organization is not secret: the portal shows it to
+// every client that names the Organization.
 //
 // # How a passkey signs in
 //
-// A passkey verifies its user, so it is enough on its own to sign in. An attacker
-// cannot guess it. Therefore the portal counts no failures, and a lock does not
-// block a passkey.
+// A passkey verifies its user, so no password is needed to sign in with one. An
+// attacker cannot guess a signature. Therefore the portal counts no failures, and a
+// lock does not block a passkey.
 //
-// The challenge is in a cookie of the browser that asked for it, under a MAC that
-// every portal can check. A single write begins the session, marks the challenge
+// The challenge is in a cookie of the browser that requested it, with a MAC that
+// every replica can verify. A single write begins the session, marks the challenge
 // as used and saves the counter of the passkey.
 //
 // # How a second factor is set up with an invitation
 //
-// Neither a GET nor a form with errors stores anything. So the portal derives the
-// secret that the page shows for an authenticator app, and the challenge for a
-// passkey. It derives them with a key that every replica has, from these values:
+// Neither a GET nor a form with errors stores anything. So the portal does not store
+// the secret for an authenticator app and the challenge for a passkey: it derives
+// them for each page, with a key that every replica has, from these values:
 //
 //   - a random number that only a cookie of this browser holds;
 //   - the Invitation and its attempt.

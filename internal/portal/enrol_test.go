@@ -387,7 +387,7 @@ func TestTheCodeOfAnAcceptanceCannotSignIn(t *testing.T) {
 	expectTo(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {codeAt(t, secret, w.Clock.Now())}}), "/account?lang=en")
 }
 
-// recordAcceptance records the result of an acceptance, as the controller does.
+// takeUpAccount records the result of an acceptance, as the controller does.
 func (w *world) takeUpAccount(name string) {
 	w.T.Helper()
 	a := w.Account(name)

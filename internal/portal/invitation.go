@@ -27,8 +27,8 @@ type visit struct {
 	r *http.Request
 	// path is the address of the invitation's page. link is its last part.
 	path, link string
-	// at is the session that signInOnInvitation or signInCodeOnInvitation found. nil means that guest looks
-	// it up.
+	// at is the session that signInOnInvitation or signInCodeOnInvitation found. If it is
+	// nil, signedInAccount looks it up.
 	at *store.SignedIn
 }
 

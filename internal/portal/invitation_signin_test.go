@@ -45,7 +45,7 @@ func (w *world) carrying(cookies ...*http.Cookie) *cookieBrowser {
 	return a
 }
 
-// signInOnInvitation signs in on the page of the invitation.
+// signIn signs in on the page of the invitation.
 func (a *cookieBrowser) signIn(name string) *httptest.ResponseRecorder {
 	a.T.Helper()
 	return a.fill(a.Link()+"/sign-in", signInForm(name, validPassword))
@@ -206,15 +206,15 @@ func TestEveryRefusedSignInGetsTheSameAnswer(t *testing.T) {
 			objects  []client.Object
 			password string
 		}{
-			"another password":                                {owned("zora", address, validPassword), validPassword + "x"},
-			"another's password":                              {all(owned("zora", address, "hers"), owned("john", "john@example.org", validPassword)), validPassword},
-			"a half-made account":                             {half(owned("zora", address, validPassword)), validPassword},
-			"a half-made account without settled credentials": {unsettled(half(owned("zora", address, validPassword))), validPassword},
-			"a password that is not settled":                  {unsettled(owned("zora", address, validPassword)), validPassword},
-			"an account without a password":                   {owned("zora", address, validPassword)[:1], validPassword},
-			"a password without an account":                   {owned("zora", address, validPassword)[1:], validPassword},
-			"an account that is being deleted":                {all(owned("zora", address, validPassword)[1:], []client.Object{storetest.Deleting(storetest.Recorded(storetest.MadeFor("x", "zora")))}), validPassword},
-			"an account that is disabled":                     {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), validPassword},
+			"another password":                              {owned("zora", address, validPassword), validPassword + "x"},
+			"another's password":                            {all(owned("zora", address, "hers"), owned("john", "john@example.org", validPassword)), validPassword},
+			"a half-made account":                           {half(owned("zora", address, validPassword)), validPassword},
+			"a half-made account without final credentials": {unsettled(half(owned("zora", address, validPassword))), validPassword},
+			"a password that is not final":                  {unsettled(owned("zora", address, validPassword)), validPassword},
+			"an account without a password":                 {owned("zora", address, validPassword)[:1], validPassword},
+			"a password without an account":                 {owned("zora", address, validPassword)[1:], validPassword},
+			"an account that is being deleted":              {all(owned("zora", address, validPassword)[1:], []client.Object{storetest.Deleting(storetest.Recorded(storetest.MadeFor("x", "zora")))}), validPassword},
+			"an account that is disabled":                   {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), validPassword},
 			"an account that is locked": {change(func(a *accountsv1.Account) {
 				a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now}
 			}), validPassword},

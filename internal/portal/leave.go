@@ -44,7 +44,7 @@ func (p *portal) showLeaveForm(v membersVisit, status int, b account.Belonging, 
 	v.render(p, status, pageLeave, v.lang.Text("portal.leave.title", view), leavePage{view, p.base, onlyOwner})
 }
 
-// leave answers the form that gives up a Membership. The portal only writes the
+// leave answers the form with which a member leaves. The portal only writes the
 // request; the controller carries it out.
 func (p *portal) leave(v membersVisit) {
 	values, status, refusal := readValues(v.w, v.r)

@@ -98,8 +98,8 @@ func TestEveryRequestForUserNamesGetsTheSameAnswer(t *testing.T) {
 	}
 }
 
-// TestWhoGetsALink checks which Accounts of the same strangers get a request for
-// a link, which the controller then mails.
+// TestWhoGetsALink checks in which Accounts the same requests are recorded. The
+// controller then mails a link to each of them.
 func TestWhoGetsALink(t *testing.T) {
 	next := worlds(t)
 	now, earlier := storetest.Start.Format(time.DateTime), storetest.Start.Add(-time.Second).Format(time.DateTime)

@@ -88,7 +88,7 @@ func TestAPasskeySignsInWithoutAnythingElse(t *testing.T) {
 	c := w.agent()
 	c.script("/sign-in/passkey?lang=de", k.signed(c.challenged()))
 	if !c.isIn(mara) || w.Account(mara).ResourceVersion != at {
-		t.Error("the status was written without need")
+		t.Error("the status was written although nothing changed")
 	}
 	if used := w.Credentials(mara).UsedChallenges; len(used) != 1 {
 		t.Errorf("an expired challenge is still stored: %+v", used)

@@ -18,7 +18,7 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// toAnother returns a form that changes the good password to another.
+// toAnother returns a form that changes validPassword to another one.
 func toAnother() url.Values {
 	return url.Values{fieldCurrentPassword: {validPassword}, fieldNewPassword: {another}, fieldNewPasswordAgain: {another}}
 }

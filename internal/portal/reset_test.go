@@ -186,9 +186,9 @@ func TestLookingAtAResetLinkChangesNothing(t *testing.T) {
 func TestAnUnsettledPasswordCanBeReset(t *testing.T) {
 	next := worlds(t)
 	for name, objects := range map[string][]client.Object{
-		"the password was never settled":      acmeMember(t, "jane", unsettled, askedAt(storetest.Start)),
-		"with a second factor, never settled": acmeMember(t, "jane", unsettled, withTOTP, askedAt(storetest.Start)),
-		"there is no Secret":                  acmeMember(t, "jane", askedAt(storetest.Start))[:1],
+		"the password never became final":   acmeMember(t, "jane", unsettled, askedAt(storetest.Start)),
+		"with a second factor, never final": acmeMember(t, "jane", unsettled, withTOTP, askedAt(storetest.Start)),
+		"there is no Secret":                acmeMember(t, "jane", askedAt(storetest.Start))[:1],
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, objects...)
@@ -197,7 +197,7 @@ func TestAnUnsettledPasswordCanBeReset(t *testing.T) {
 			expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(otherPassword)), 200, "Your password has been changed")
 			c := w.credentials("jane")
 			if c.FinalInvitation != "another's" || c.UID != uidOf("jane") || c.Password != "hash of "+otherPassword || c.HasSecondFactor() != secondFactor {
-				t.Errorf("credentials: settled through %q, UID %q, second factor %t", c.FinalInvitation, c.UID, c.HasSecondFactor())
+				t.Errorf("credentials: final through %q, UID %q, second factor %t", c.FinalInvitation, c.UID, c.HasSecondFactor())
 			}
 			page := map[bool]string{false: "/account?lang=en", true: "/sign-in/code?lang=en"}[secondFactor]
 			expectTo(t, w.browser().signIn("jane", otherPassword), page)

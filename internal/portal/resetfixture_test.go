@@ -24,8 +24,8 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// acmeMember returns an entrant who belongs to Acme. Its Account has a UID that a
-// link can be made for.
+// acmeMember returns the objects of a person with a password who belongs to Acme. The
+// Account has a UID for which a link can be made.
 func acmeMember(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
 	withUID := func(a *accountsv1.Account, _ *account.Credentials) { a.UID = types.UID(uidOf(name)) }
@@ -183,8 +183,8 @@ func withTOTP(_ *accountsv1.Account, c *account.Credentials) {
 	c.UsedChallenges = []account.UsedChallenge{{Hash: "used", Expires: storetest.Start.Add(time.Minute)}}
 }
 
-// unsettled gives credentials the state in which the portal died before it had
-// settled them, while the controller continued.
+// unsettled gives credentials the state that they have if the portal died before it made
+// them final, while the controller continued.
 func unsettled(_ *accountsv1.Account, c *account.Credentials) {
 	c.FinalInvitation, c.PasswordTime = "", time.Time{}
 }

@@ -92,8 +92,8 @@ func browserOf(r *http.Request) string {
 // exist.
 const answerInterval = 500 * time.Millisecond
 
-// waitForInterval waits until a multiple of evenly has passed since start. An answer that
-// took a little longer then comes no later than any other.
+// waitForInterval waits until a multiple of answerInterval has passed since start. An
+// answer that took a little longer then comes no later than any other.
 func (p *portal) waitForInterval(r *http.Request, start time.Time) {
 	p.pause(r.Context(), answerInterval-p.clock.Since(start)%answerInterval)
 }

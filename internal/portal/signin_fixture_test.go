@@ -24,8 +24,8 @@ import (
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
-// personWithPassword returns the objects of a person who can sign in, with the password good
-// and the address jane.doe@example.com.
+// personWithPassword returns the objects of a person who can sign in with validPassword,
+// and whose address is jane.doe@example.com.
 func personWithPassword(t *testing.T, name string, changes ...func(*accountsv1.Account, *account.Credentials)) []client.Object {
 	t.Helper()
 	a := &accountsv1.Account{
@@ -110,7 +110,7 @@ func (b *browser) fill(target string, fields url.Values) *httptest.ResponseRecor
 	return b.send(formRequest(target, fields.Encode()))
 }
 
-// signInOnInvitation signs in on the sign-in page.
+// signIn signs in on the sign-in page.
 func (b *browser) signIn(name, password string) *httptest.ResponseRecorder {
 	b.T.Helper()
 	return b.fill("/sign-in?lang=en", signInForm(name, password))

@@ -108,8 +108,8 @@ func TestEveryAccountOfAnAddressIsCounted(t *testing.T) {
 	}
 }
 
-// strangers returns worlds in which the good password does not sign in as jane,
-// each for another reason.
+// strangers returns worlds in which validPassword does not sign in as jane, each for
+// another reason.
 func strangers(t *testing.T) map[string]*world {
 	t.Helper()
 	type (
@@ -127,7 +127,7 @@ func strangers(t *testing.T) map[string]*world {
 		"the account is locked":               jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now} }),
 		"wrong codes have locked the account": jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{CodeFailures: 5, FailureTime: &now} }),
 		"the account is half-made":            jane(func(a *acct, _ *creds) { a.Annotations = nil }),
-		"the password is not settled":         jane(func(_ *acct, c *creds) { c.FinalInvitation = "" }),
+		"the password is not final":           jane(func(_ *acct, c *creds) { c.FinalInvitation = "" }),
 		"there is no password":                jane(func(_ *acct, c *creds) { c.Password = "" }),
 		"the account is being deleted":        jane(func(a *acct, _ *creds) { a.DeletionTimestamp, a.Finalizers = &now, []string{"example.com/keep"} }),
 		"the account has no secret":           aWorldWithoutPages(t, personWithPassword(t, "jane")[:1]...),

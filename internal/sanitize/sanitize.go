@@ -33,7 +33,7 @@ func ConnectionFailure(err error) string {
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return "the send was called off"
+		return "the send was cancelled"
 	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
 		return "its certificate has expired or is not valid yet"
 	case errors.As(err, &authority):

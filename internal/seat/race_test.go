@@ -330,7 +330,7 @@ func (h *house) events() map[string]func(*rapid.T) {
 				annotate(inv, accountsv1.ResendAnnotation, h.now)
 			}
 		}),
-		"a rival appears or disappears": on(func(name string) {
+		"a conflict for the address appears or disappears": on(func(name string) {
 			if inv := h.invitations[name]; inv != nil {
 				inv.Labels = map[bool]map[string]string{true: {"rival": ""}}[inv.Labels == nil]
 			}

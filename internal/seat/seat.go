@@ -10,8 +10,8 @@
 //   - Usher sends an Invitation, and the invited person can accept it, only while it is
 //     on the list.
 //   - A Membership gives access only while it is on the list.
-//   - Usher removes a holder only if its object was deleted or, according to its own
-//     status, has certainly ended.
+//   - Usher removes a holder from the list only if the object was deleted, or if the
+//     object's own status shows that it has ended.
 package seat
 
 import (

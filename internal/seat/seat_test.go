@@ -161,7 +161,7 @@ func TestAssign(t *testing.T) {
 		"the Membership that an Account holds, only once": {2, listed("ann 1"), People{
 			Invitations: invitations{invited("ann", 5, "Pending")}, Memberships: memberships{belonging("ann", 0, "Invited")}, Accounts: accounts{holding("ann")},
 		}, []string{"ann"}},
-		"no Membership that was not taken up": {2, listed(), People{Memberships: memberships{belonging("ann", 0, "Invited")}}, nil},
+		"no Membership that no Account holds": {2, listed(), People{Memberships: memberships{belonging("ann", 0, "Invited")}}, nil},
 		"no Membership that an Account of another address names": {2, listed(), People{
 			Memberships: memberships{belonging("ann", 0, "Invited", func(m *accountsv1.Membership) { m.Spec.Email = "eve@example.org" })}, Accounts: accounts{holding("ann")},
 		}, nil},
@@ -241,7 +241,7 @@ func TestChanged(t *testing.T) {
 		"a list is removed":                  {listed("bob 1", "ann"), accountsv1.SeatsStatus{}, []string{"ann", "bob"}},
 		"one seat is assigned, one is freed": {listed("ann", "bob"), listed("bob", "cem 1"), []string{"ann", "cem"}},
 		"another attempt":                    {listed("ann 1", "bob 1"), listed("ann 2", "bob 1"), []string{"ann"}},
-		"an Invitation is taken up":          {listed("ann 1"), listed("ann"), []string{"ann"}},
+		"an Account holds the Membership":    {listed("ann 1"), listed("ann"), []string{"ann"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before, after := slices.Clone(c.before.Holders), slices.Clone(c.after.Holders)

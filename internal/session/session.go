@@ -47,10 +47,10 @@ type Stage string
 
 // The stages.
 const (
-	// StagePassword: the password was right, and the second factor is missing. Such a
-	// session can only be used to enter the second factor.
+	// StagePassword means that the password was right, and that the second factor is
+	// missing. Such a session can only be used to enter the second factor.
 	StagePassword Stage = "Password"
-	// StageSignedIn: signed in.
+	// StageSignedIn means that the sign-in is complete.
 	StageSignedIn Stage = "SignedIn"
 )
 
@@ -121,7 +121,7 @@ func Find(all []Session, token string) (Session, bool) {
 // Put adds a session, or replaces the one with the same token. It removes sessions that
 // are not alive. If a stage has more than Most sessions, it also removes the least
 // recently used ones. The limit applies to each stage separately, so an attacker who has
-// only the password ends no signed-in session.
+// only the password cannot end a signed-in session.
 func Put(all []Session, s Session, now, ended time.Time) []Session {
 	kept := slices.DeleteFunc(Living(all, now, ended), func(o Session) bool { return o.Hash == s.Hash })
 	slices.SortStableFunc(kept, func(a, b Session) int { return b.SeenTime.Compare(a.SeenTime) })

@@ -29,14 +29,15 @@ func Reserved(name string) bool {
 		!slices.ContainsFunc(words, func(word string) bool { return !isKeeper(word) }))
 }
 
-// The lists follow one principle. A word is a keeper or a family if a reader would trust
-// it, for that word alone, as the author of a change or the sender of a message. A word
-// is a literal if a program or a reader would not take it for a name. Words that only
-// sound important are not listed, because they are people's names too.
+// The lists follow one principle. A word is in reservedWords or families if that word alone
+// makes a reader trust the author of a change or the sender of a message. A word is in
+// literals if a program or a reader would not take it for a name. Words that only sound
+// important are not listed, because they are people's names too.
 //
-// Keepers are in the languages that Usher supports, without marks, as in user names. They
-// count in every spelling that looks like them: with digits for letters, with dashes
-// anywhere, with a number after them, with fillers around them, and several together.
+// The reservedWords are in the languages that Usher supports, without diacritics, as in
+// user names. They count in every spelling that looks like them: with digits for letters,
+// with dashes anywhere, with a number after them, with fillers around them, and several
+// together.
 var reservedWords = spellings(`
 	admin admins administrator administrators administration sysadm sysadmin sysop superadmin superuser
 	root system operator moderator owner owners founder kubeadmin clusteradmin clusteroperator
@@ -82,8 +83,8 @@ func spellings(list string) map[string]bool {
 
 func isNumber(word string) bool { return strings.Trim(word, "0123456789") == "" }
 
-// isKeeper reports whether a word is a keeper, with or without a number after it. The
-// last digits may stand in for letters: r00t, roo7.
+// isKeeper reports whether a word is in reservedWords, with or without a number after it.
+// The last digits may stand in for letters: r00t, roo7.
 func isKeeper(word string) bool {
 	for {
 		if reservedWords[letters(word)] {

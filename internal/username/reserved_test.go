@@ -14,7 +14,7 @@ func TestReserved(t *testing.T) {
 	for principle, names := range map[string]string{
 		"the system":                            "system root kubernetes kube usher daemon anonymous",
 		"the user that owns nothing":            "nobody",
-		"its keepers":                           "admin administrator owner support security operator sysadmin superuser cluster-admin",
+		"the people who run it":                 "admin administrator owner support security operator sysadmin superuser cluster-admin",
 		"mailboxes of RFC 2142":                 "postmaster hostmaster webmaster abuse noc noreply no-reply",
 		"names of no person":                    "guest everyone all default null undefined me self api www mail",
 		"words that YAML does not read as text": "true false yes no on off null",

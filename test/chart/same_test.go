@@ -64,7 +64,7 @@ var _ = Describe("The chart", func() {
 		Expect(cmp.Diff(kustomize, chart)).To(BeEmpty(), "(-kustomize +chart)")
 	})
 
-	It("has nothing of usher-system in another namespace", func(ctx SpecContext) {
+	It("does not mention usher-system when it is installed in another namespace", func(ctx SpecContext) {
 		manifests, err := rendered(ctx, "people", "")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(manifests).NotTo(ContainSubstring("usher-system"))

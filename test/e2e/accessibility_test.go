@@ -36,7 +36,7 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		p.expectAccessible()
 	}
 
-	It("the page of an invitation, and those that follow", Label("C7"), func(ctx SpecContext) {
+	It("the page of an invitation, and the pages that follow", Label("C7"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "addressMatch: AnyAddress", "qualifier: acme")
 		link := acme.invite(ctx, "jane", "developer")
 		browser := newPage()

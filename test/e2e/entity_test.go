@@ -61,7 +61,7 @@ var _ = Describe("An organization of another legal entity", func() {
 })
 
 var _ = Describe("A member whose address changes", func() {
-	It("moves by two steps: a manifest invites the new address, and the old one is deleted", Label("B5", "B12"), func(ctx SpecContext) {
+	It("moves to it in two steps: a manifest invites the new address, then the old Membership is deleted", Label("B5", "B12"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "supportContact: help@acme.example")
 		before, after := acme.unique("jane"), acme.unique("jane-doe")
 		password := acme.join(ctx, "jane", "developer", before)

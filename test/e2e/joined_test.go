@@ -18,7 +18,7 @@ import (
 )
 
 var _ = Describe("After an invited person has joined,", func() {
-	It("they read how to sign in and what they may do, and the owner and the chat get a notice, each of them once",
+	It("they read how to sign in and what they may do, and the owner and the chat each get one notice",
 		Label("A9", "C8", "K8"), func(ctx SpecContext) {
 			acme := newTenant(ctx)
 			chat := acme.startChat(ctx)

@@ -117,7 +117,7 @@ var _ = Describe("The page of an invitation", func() {
 		Entry("for accepting, with a new or an existing account", "acceptance", func(p *page, link string) {
 			p.open(link)
 		}, createAccount),
-		Entry("for typing a code", "code", func(p *page, link string) {
+		Entry("for entering a code", "code", func(p *page, link string) {
 			p.open(link)
 			p.tick("#other-address summary")
 			p.fill("email", "jane@home.example")

@@ -59,8 +59,8 @@ var _ = Describe("Access in a large Organization", Ordered, ContinueOnFailure, S
 		Expect(invitations.Items).To(BeEmpty())
 	})
 
-	// Each entry begins where the one before it ended.
-	DescribeTable("follows the change of one member, for many at once:",
+	// Each entry begins in the state in which the previous entry ended.
+	DescribeTable("follows changes to single members, for many of them at once:",
 		func(ctx SpecContext, who *[]string, change func(ctx context.Context, member string) error, have ...string) {
 			before := spent()
 			access.expect(*who, have...)
@@ -84,7 +84,7 @@ var _ = Describe("Access in a large Organization", Ordered, ContinueOnFailure, S
 		Entry("a Membership deleted", Label("B8"), &leavers, remove),
 	)
 
-	// Each entry begins where the one before it ended.
+	// Each entry begins in the state in which the previous entry ended.
 	DescribeTable("follows a change that concerns all members:", Label(small),
 		func(ctx SpecContext, change func(ctx context.Context), have ...string) {
 			quiet(ctx)

@@ -101,7 +101,7 @@ const (
 var _ = Describe("What the portal writes about an Account", Ordered, func() {
 	BeforeAll(policiesInForce)
 
-	It("covers what its person does, one by one or all at once, also for the first time", func(ctx SpecContext) {
+	It("covers each action of the person, alone or together with others, even if it is the first of its kind", func(ctx SpecContext) {
 		var all []accountChange
 		for field, deed := range deeds {
 			Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), deed)).To(Succeed(), field)
@@ -299,7 +299,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		Expect(saveStatusAsPortal(ctx, a, leaving(held...), signIn(accountsv1.SignIn{Failures: 1, FailureTime: &at}))).To(Succeed())
 	})
 
-	It("builds on the last count, also if two portals count at once", func(ctx SpecContext) {
+	It("builds on the last count, even if two portals count at once", func(ctx SpecContext) {
 		a := anAcceptedAccount(ctx)
 		Expect(saveStatusAsPortal(ctx, a, deeds["signIn"])).To(Succeed())
 		Expect(saveStatusAsPortal(ctx, a, deeds["signIn"])).To(MatchError(ContainSubstring("the object has been modified")))

@@ -209,7 +209,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 		}
 	})
 
-	It("can accept or decline after requests and guesses, which stay", func(ctx SpecContext) {
+	It("can accept or decline after requests and guesses, which are kept", func(ctx SpecContext) {
 		for _, final := range []string{"acceptance", "decline"} {
 			inv := anInvitation(ctx, requested(2), guessed(3))
 			Expect(answering(ctx, inv, answers[final], guessed(0))).To(beForbiddenAs(notOne))
@@ -218,7 +218,7 @@ var _ = Describe("The portal's answer to an Invitation", Ordered, func() {
 		}
 	})
 
-	It("builds on the last count, also if two portals count at once", func(ctx SpecContext) {
+	It("builds on the last count, even if two portals count at once", func(ctx SpecContext) {
 		inv := anInvitation(ctx)
 		Expect(answering(ctx, inv, guessed(1))).To(Succeed())
 		Expect(answering(ctx, inv, guessed(1))).To(MatchError(ContainSubstring("the object has been modified")))

@@ -19,7 +19,7 @@ import (
 )
 
 var _ = Describe("The manifests", func() {
-	It("list each right: no wildcard, no way to extend rights, and bind only by name", func(ctx SpecContext) {
+	It("list each right, without wildcards or ways to extend rights, and bind only by name", func(ctx SpecContext) {
 		manifests, err := kube.Kubectl(ctx, "kustomize", filepath.Join(platform.Root, "config", "rbac"))
 		Expect(err).NotTo(HaveOccurred())
 		var rules []rbacv1.PolicyRule

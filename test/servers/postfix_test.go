@@ -63,7 +63,7 @@ var _ = Describe("A mail through Postfix", Ordered, ContinueOnFailure, func() {
 		Expect(signatureOf(signer, mails[0])).To(Succeed())
 	})
 
-	It("arrives once even if the server was restarted after the one before", Label("K8"), func(ctx SpecContext) {
+	It("arrives once even if the server was restarted after the previous mail", Label("K8"), func(ctx SpecContext) {
 		before, after := letter("grace@example.org"), letter("grace@example.org")
 		Expect(sender.Send(ctx, before)).To(Succeed())
 		server.control(ctx, "stop")

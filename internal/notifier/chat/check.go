@@ -130,8 +130,8 @@ func validHost(u *url.URL) bool {
 	return len(u.Hostname()) <= 253 && hostName.MatchString(u.Hostname())
 }
 
-// onlyQuery reports whether each parameter is one of names, in lower case, and occurs once. Otherwise
-// it would be a matter of chance which of two values counts.
+// onlyQuery reports whether each parameter is one of names, in lower case, and occurs once. Of two
+// values, it would be unclear which one counts.
 func onlyQuery(u *url.URL, names ...string) bool {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {

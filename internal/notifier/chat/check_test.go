@@ -293,7 +293,7 @@ func leadsWhereItShould(t *testing.T, raw string, p post) {
 		}
 	}
 	if addr, err := netip.ParseAddr(target.Hostname()); err == nil && isBlocked(addr, false) {
-		t.Errorf("a target at a guarded address: %s", target)
+		t.Errorf("a target at a blocked address: %s", target)
 	}
 }
 

@@ -28,7 +28,7 @@ const (
 	reflected = "internal-db-password"
 )
 
-// A stranger is an untrusted chat server.
+// A fakeServer is an untrusted chat server.
 type fakeServer struct {
 	*httptest.Server
 

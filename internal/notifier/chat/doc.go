@@ -38,13 +38,13 @@
 // one chat.
 //
 //   - Services that push to a person's phone (Gotify, ntfy, Pushover) are refused, because they are no
-//     team chat. Services that post anything anywhere, send mail or write logs are refused as well.
+//     team chat. Services that post to arbitrary URLs, send mail or write logs are refused as well.
 //   - Slack takes hooks only, because a bot token can read what a hook cannot.
 //   - Matrix takes an access token and the ID of one room, because a password would create a new
 //     session for every notice.
 //   - Mattermost and Matrix can be used without TLS, as in shoutrrr.
-//   - Teams has one more form, because Microsoft has replaced the hooks that shoutrrr knows by
-//     workflows: the URL of the workflow with teams+ before it.
+//   - Teams also accepts the URL of a workflow, with teams+ before it, because Microsoft has replaced
+//     the hooks that shoutrrr knows by workflows.
 //
 // This package uses shoutrrr's URL parsers and message formats, but not its senders. Most of its
 // services send with http.DefaultClient, which follows redirects, has no deadline and connects to any
@@ -52,10 +52,10 @@
 //
 // # Text
 //
-// Matrix, Slack, Teams and Telegram show the text as it is, because these services can be told to. In
-// Discord, Google Chat, Mattermost, Rocket.Chat and Zulip, some markup cannot be turned off. Names with
-// an @ can also notify people there, except in Discord, where this package turns mentions off. So text
-// that is not the caller's own wording must contain neither.
+// Matrix, Slack, Teams and Telegram show the text as it is, because a request to them can turn markup
+// off. In Discord, Google Chat, Mattermost, Rocket.Chat and Zulip, some markup cannot be turned off.
+// Names with an @ can also notify people there, except in Discord, where this package turns mentions
+// off. So text that is not the caller's own wording must contain neither markup nor an @.
 //
 // # Dependencies
 //

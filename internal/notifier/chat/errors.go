@@ -101,7 +101,7 @@ func describe(err error) string {
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return "the send was called off"
+		return "the send was cancelled"
 	case errors.As(err, &lookup):
 		return "the host name of the chat cannot be resolved"
 	case errors.As(err, &cert):

@@ -63,7 +63,7 @@ func TestGivingUpEndsASendAtOnce(t *testing.T) {
 		t.Errorf("after the request: got %s, %v", got, err)
 	}
 	err = c.Send(ctx, goodURLs["Mattermost"], notice)
-	if got := outcome(t, err); got != "temporary: the send was called off" || !errors.Is(err, context.Canceled) {
+	if got := outcome(t, err); got != "temporary: the send was cancelled" || !errors.Is(err, context.Canceled) {
 		t.Errorf("before the request: got %s, %v", got, err)
 	}
 }
@@ -153,7 +153,7 @@ func TestAFailureIsDescribedByItsKind(t *testing.T) {
 		"HTTP":                {op(http.ErrSchemeMismatch), "the chat does not speak TLS on this port"},
 		"too slow a network":  {op(os.ErrDeadlineExceeded), "the chat could not be reached in time"},
 		"too slow a chat":     {op(context.DeadlineExceeded), "the chat could not be reached in time"},
-		"called off":          {op(context.Canceled), "the send was called off"},
+		"cancelled":           {op(context.Canceled), "the send was cancelled"},
 		"refused":             {op(os.NewSyscallError("connect", syscall.ECONNREFUSED)), "the chat could not be reached"},
 		"anything else":       {errors.New(secret), "the chat could not be reached"},
 	} {

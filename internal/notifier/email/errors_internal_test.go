@@ -26,7 +26,7 @@ func TestDescribe(t *testing.T) {
 		"it closed the connection ":        io.EOF,
 		"it did not answer in time":        op(os.ErrDeadlineExceeded),
 		"it did not answer in time ":       context.DeadlineExceeded,
-		"the send was called off":          fmt.Errorf("%w: %w", context.Canceled, op(os.ErrDeadlineExceeded)),
+		"the send was cancelled":           fmt.Errorf("%w: %w", context.Canceled, op(os.ErrDeadlineExceeded)),
 		"connection refused":               op(os.NewSyscallError("connect", syscall.ECONNREFUSED)),
 		"its host name cannot be resolved": op(&net.DNSError{Err: "no such host", Server: "10.0.0.10:53"}),
 		"two lines of it":                  errors.New("two lines\r\n\tof it"),

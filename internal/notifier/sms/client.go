@@ -182,8 +182,8 @@ func (c *Client) outcome(status int, said reply) error {
 	case said.refused != "":
 		return &RefusedError{Part: said.refused, Code: said.code, Text: said.text}
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout:
-		// These come from a proxy (RFC 9110, sections 15.6.3 and 15.6.5), which did pass the message
-		// on.
+		// These come from a proxy (RFC 9110, sections 15.6.3 and 15.6.5), which may have passed the
+		// message on.
 		return &UnknownError{Reason: fmt.Sprintf("a proxy in between answered %d", status)}
 	case status/100 == 3:
 		return temporary("redirects to another URL, and Usher does not send the password there; correct the SMS gateway's URL")

@@ -237,7 +237,7 @@ func TestTimeIsUpAfterTheRequestWentOut(t *testing.T) {
 			cancel()
 		}()
 		err := client(t, dialect, server.URL).Send(ctx, aMessage())
-		expect(t, err, unknown(), "received the message but did not confirm it: the send was called off")
+		expect(t, err, unknown(), "received the message but did not confirm it: the send was cancelled")
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%v is not the context's error", err)
 		}
@@ -261,7 +261,7 @@ func TestSendThatIsCalledOffAtOnceSendsNothing(t *testing.T) {
 	server := start(t, func(http.ResponseWriter, *http.Request) { requests.Add(1) })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	expect(t, client(t, sms.Kannel, server.URL).Send(ctx, aMessage()), temporary(0), "called off")
+	expect(t, client(t, sms.Kannel, server.URL).Send(ctx, aMessage()), temporary(0), "cancelled")
 	if n := requests.Load(); n != 0 {
 		t.Errorf("%d requests arrived", n)
 	}

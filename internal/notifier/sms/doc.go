@@ -16,9 +16,9 @@
 //
 // A fifth, *InvalidError, reports that there is no message to send.
 //
-// An answer that is not known to be about this one message is temporary, because a wrong password or an
-// empty account must not end every invitation. An error never repeats the password, the text or the
-// link in it, even if the gateway quoted them.
+// An answer that may be about more than this one message is a temporary failure: a wrong password, or
+// an account without credit, must not end every invitation. An error never repeats the password, the
+// text or the link in it, even if the gateway quoted them.
 //
 // # Kannel
 //

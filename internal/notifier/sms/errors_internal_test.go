@@ -28,7 +28,7 @@ func TestDescribe(t *testing.T) {
 		{io.EOF, "it closed the connection"},
 		{op(os.ErrDeadlineExceeded), "it did not answer in time"},
 		{context.DeadlineExceeded, "it did not answer in time"},
-		{fmt.Errorf("%w: %w", context.Canceled, op(os.ErrDeadlineExceeded)), "the send was called off"},
+		{fmt.Errorf("%w: %w", context.Canceled, op(os.ErrDeadlineExceeded)), "the send was cancelled"},
 		{op(os.NewSyscallError("connect", syscall.ECONNREFUSED)), "connection refused"},
 		{op(&net.DNSError{Err: "no such host", Server: "10.0.0.10:53"}), "its host name cannot be resolved"},
 		{errors.New(`malformed HTTP response "the link"`), "it does not speak valid HTTP on this port"},

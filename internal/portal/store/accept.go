@@ -49,7 +49,7 @@ const (
 	Done
 	// Found means that a read after a failure found the change already made.
 	Found
-	// NotOpen means that the link cannot be used, or no longer. The standing has the
+	// NotOpen means that the link cannot be used, or no longer. The LinkStatus has the
 	// reason.
 	NotOpen
 	// NameTaken means that another person has the user name.
@@ -83,8 +83,8 @@ type acceptance struct {
 // Accept creates the person's account, if the link is open and the name is free. After an
 // error the account may exist or not, and the person should try again.
 func (s *Store) Accept(ctx context.Context, link invitation.Link, p Registration) (LinkView, Outcome, error) {
-	// It continues after the browser disconnects, and it must end: see the package
-	// comment.
+	// The request continues after the browser disconnects. But it must end in time: see
+	// the race in the package comment.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), account.AcceptanceTimeout)
 	defer cancel()
 	a := &acceptance{Store: s, link: link, person: p}
@@ -170,8 +170,8 @@ func (a *acceptance) name(ctx context.Context) (Outcome, error) {
 // offer writes this request's credentials into the Secret of the Account.
 func (a *acceptance) offer(ctx context.Context) (Outcome, error) {
 	for range secretTries {
-		// Read the Secret before checking the link. If the Secret was settled before the
-		// check, the link is used. If it is settled after the read, the write fails.
+		// Read the Secret before checking the link. If the credentials became final before
+		// the check, the link is used. If they become final after the read, the write fails.
 		secret, err := a.secret(ctx)
 		if err != nil {
 			return Continue, err
@@ -268,7 +268,7 @@ func (a *acceptance) finalize(ctx context.Context) (Outcome, error) {
 			return Continue, nil
 		}
 	}
-	return Continue, fmt.Errorf("settle the account's secret: %w", failure)
+	return Continue, fmt.Errorf("finalize the account's secret: %w", failure)
 }
 
 // secret reads the Secret of the Account. It returns nil if there is none.

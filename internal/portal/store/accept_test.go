@@ -44,7 +44,7 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			objects: []client.Object{storetest.MadeFor(storetest.JaneUID, "jane-doe"), storetest.Credential("uid-of-jane-doe", "an earlier one", "")},
 			want:    result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
-		"an earlier account of that name has left a settled secret": {
+		"an earlier account of that name has left a secret with final credentials": {
 			objects: []client.Object{storetest.Credential("uid of the earlier", "an earlier one", "its invitation")},
 			want:    result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
@@ -123,7 +123,7 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			tap:  storetest.LoseAnswer("record invitation"),
 			want: result{outcome: store.Done, standing: invitation.LinkUsed}, hash: "mine",
 		},
-		"the settling took effect, but its answer was lost": {
+		"the last write took effect, but its answer was lost": {
 			tap:  storetest.LoseAnswer("update secret"),
 			want: result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
@@ -131,7 +131,7 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			tap:  storetest.Refuse("record invitation", apierrors.NewForbidden(schema.GroupResource{}, "jane", storetest.ErrDown)),
 			want: result{failed: true}, hash: "mine",
 		},
-		"another request stored its hash before the settling": {
+		"another request stored its hash before the last write": {
 			tap:  storetest.DoAfter("record invitation", func(w *storetest.World) { w.Overwrite("jane-doe", "the other's") }),
 			want: result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
@@ -148,7 +148,7 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			}),
 			want: result{outcome: store.Done, standing: invitation.LinkUsed}, hash: "mine",
 		},
-		"the secret is deleted before the settling": {
+		"the secret is deleted before the last write": {
 			tap:  storetest.DoAfter("record invitation", func(w *storetest.World) { w.Must(w.Client.Delete(t.Context(), w.Secret("jane-doe"))) }),
 			want: result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
@@ -212,12 +212,12 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 				w.Must(w.Client.Status().Update(t.Context(), a))
 			}), want: store.Done, by: "jane-doe", hash: "mine",
 		},
-		"the note took effect, but its answer was lost": {tap: storetest.LoseAnswer("note account"), want: store.Done, by: "jane-doe", hash: "mine"},
+		"the status of the account was written, but the answer was lost": {tap: storetest.LoseAnswer("note account"), want: store.Done, by: "jane-doe", hash: "mine"},
 		"the note is refused": {
 			tap: storetest.Refuse("note account", apierrors.NewForbidden(schema.GroupResource{}, "jane-doe", storetest.ErrDown)), failed: true, hash: "mine",
 		},
 		"the account changes before every write": {tap: storetest.Refuse("note account", storetest.Conflict("jane-doe")), failed: true, hash: "mine"},
-		"the account is deleted before the note": {
+		"the account is deleted before its status is written": {
 			tap: storetest.DoBefore("note account", func(w *storetest.World) {
 				a := w.Account("jane-doe")
 				a.Finalizers = nil
@@ -282,7 +282,7 @@ func checkEnrolled(w *storetest.World, who store.Registration, hash string, in b
 		c = w.Credentials("jane-doe")
 	}
 	if isSettled := c.FinalInvitation != ""; c.Password != hash || isSettled != in {
-		w.T.Errorf("stored is %q, want %q; settled: %t", c.Password, hash, isSettled)
+		w.T.Errorf("stored is %q, want %q; final: %t", c.Password, hash, isSettled)
 	}
 	if !in {
 		return

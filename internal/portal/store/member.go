@@ -97,8 +97,8 @@ func (s *Store) Organization(ctx context.Context, name string) (*accountsv1.Orga
 
 // member reads an Account and its credentials, both live. It always reads both, so it
 // takes as long if there is no Account. The Secret may hold another UID, because a
-// restore gives Accounts new ones. In that case its sessions are over. But the Secret
-// must be settled: otherwise its password belongs to an unfinished acceptance.
+// restore gives Accounts new ones. In that case the sessions have ended. But the
+// credentials must be final: otherwise they belong to an unfinished acceptance.
 func (s *Store) member(ctx context.Context, name string) (*Member, error) {
 	found, err := get[accountsv1.Account](ctx, s.Live, client.ObjectKey{Name: name})
 	if err != nil {

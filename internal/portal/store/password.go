@@ -51,9 +51,9 @@ func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen Chosen
 	})
 }
 
-// NotePassword clears the counters, opens a lock, and makes the controller notify the
-// person. The new password is already valid. If NotePassword fails, the next sign-in
-// makes up for the mail, and another reset link makes up for the lock.
+// NotePassword clears the counters, removes a lock, and makes the controller notify the
+// person. The new password is already valid. If NotePassword fails, the person is notified
+// after the next sign-in, and can remove the lock with another reset link.
 func (s *Store) NotePassword(ctx context.Context, m *Member, lang language.Tag, forget func(status *accountsv1.SignIn, limits account.Limits)) error {
 	var err error
 	for range statusTries {
@@ -71,7 +71,7 @@ func (s *Store) NotePassword(ctx context.Context, m *Member, lang language.Tag, 
 
 // passwordTime returns the time to record for a password that is chosen now. It is never
 // earlier than the newest request for a reset link, because that request may come from a
-// portal or a controller whose clock is ahead. So the link is dead in any case.
+// portal or a controller whose clock is ahead. So the link becomes invalid in any case.
 func (m *Member) passwordTime(now time.Time) time.Time {
 	if asked := m.Account.Status.ResetTimes; len(asked) > 0 && asked[0].After(now) {
 		now = asked[0].Time

@@ -21,8 +21,8 @@ import (
 // ResetView is an Account as the holder of a reset link sees it at one moment.
 type ResetView struct {
 	// Member is nil if the link is unknown. The member may have no final password and no
-	// Secret: if the portal died after the acceptance and before it settled the password,
-	// the owner comes back with a reset.
+	// Secret: if the portal died after the acceptance and before it made the password
+	// final, the owner can still sign in after a reset.
 	Member *Member
 	Status account.ResetLinkStatus
 	// at is the moment.
@@ -40,9 +40,9 @@ type ChosenPassword struct {
 // that the password is too short without one.
 var ErrTooShort = errors.New("the password is too short to be the only factor")
 
-// MailRecipients returns the Accounts that a user name or an address may mean and that mail can
-// be requested for, oldest first. It makes the same number of live reads if there are
-// none. It reads no Secret for a request by a stranger.
+// MailRecipients returns the Accounts that a user name or an address may mean and for
+// which mail can be requested, oldest first. It makes the same number of live reads if
+// there are none. It reads no Secret, because every client can make such a request.
 func (s *Store) MailRecipients(ctx context.Context, typed string) ([]*accountsv1.Account, error) {
 	names, err := s.accountNamesFor(ctx, strings.TrimSpace(typed))
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *Store) InspectReset(ctx context.Context, link account.ResetLink) (Reset
 	return ResetView{m, account.CheckReset(link, found, m.Credentials.PasswordTime, keys, now), now}, nil
 }
 
-// resetting returns the Account as a Member, whether or not its password is settled.
+// resetting returns the Account as a Member, whether or not its password is final.
 func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, error) {
 	m := &Member{Account: a}
 	var err error
@@ -114,13 +114,14 @@ func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, 
 }
 
 // ResetPassword writes a new password with the link, and reports whether it is the one
-// that is now valid. Otherwise the standing tells why not. It fails with ErrTooShort.
+// that is now valid. If it is not, the status in the view has the reason. It fails with
+// ErrTooShort if there is no second factor and the password is too short without one.
 // After any other error the password may or may not have changed.
 //
-// It checks that the link is open on the very state that it writes. So one link sets one
-// password, however many clients submit it and at however many portals. A write can take
-// effect although its answer is lost. The next read finds it, because no other write has
-// that hash: each has its own salt.
+// It checks the link on the version of the Secret that the write replaces. So one link
+// sets one password, however many clients submit it and at however many portals. A write
+// can take effect although its answer is lost. The next read finds it, because no other
+// write has that hash: each has its own salt.
 func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chosen ChosenPassword) (ResetView, bool, error) {
 	var failure error
 	for range memberTries {
@@ -145,10 +146,10 @@ func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chose
 	return ResetView{}, false, ErrContended
 }
 
-// setPassword puts a new password into the credentials and ends every session. It also settles
-// credentials that no request settled, because the holder of the link has the mailbox
-// that the invitation went to. A second factor stays as it is, settled or not, because no
-// reset bypasses one.
+// setPassword puts a new password into the credentials and ends every session. It also
+// makes the credentials final if no request did, because the holder of the link has the
+// mailbox that the invitation went to. A second factor stays as it is, whether or not it
+// was final, because no reset bypasses one.
 func (m *Member) setPassword(chosen ChosenPassword, now time.Time) {
 	c := &m.Credentials
 	c.Password, c.ShortPassword = chosen.Hash, chosen.Short

@@ -73,7 +73,7 @@ func (s *Store) Touch(ctx context.Context, at *SignedIn) error {
 	})
 }
 
-// BeginSession begins a session of m, in place of the one that the browser came with, and
+// BeginSession begins a session of m, which replaces the session of the request, and
 // returns its token. change returns the stage of the session. Its changes to the
 // credentials, such as a code that is used up, are written together with the session.
 func (s *Store) BeginSession(ctx context.Context, m *Member, from Browser, change func(m *Member, now time.Time) (session.Stage, error)) (string, error) {
@@ -92,8 +92,8 @@ func (s *Store) BeginSession(ctx context.Context, m *Member, from Browser, chang
 	return token, nil
 }
 
-// begin adds a new session to the credentials, in place of the one that the browser came
-// with, and returns its token.
+// begin adds a new session to the credentials and returns its token. It removes the
+// session that the browser came with.
 func (m *Member) begin(random io.Reader, stage session.Stage, from Browser, now time.Time) (string, error) {
 	begun, token, err := session.New(random, stage, from.Name, now)
 	if err != nil {

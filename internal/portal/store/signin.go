@@ -19,7 +19,7 @@ import (
 )
 
 // signInTimeout bounds how long the portal works on one attempt to sign in. It must be
-// well below the time after which an attempt counts as settled (account.LastAttemptEnded).
+// well below the time after which an attempt counts as ended (account.LastAttemptEnded).
 const signInTimeout = 8 * time.Second
 
 // errNotCounted means that the Account is locked, so the attempt was not compared.

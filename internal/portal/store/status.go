@@ -218,8 +218,9 @@ func (m *Member) syncStatus(lang language.Tag) {
 	}
 }
 
-// noteNewPassword is note after a password change. It records the time however young the
-// Account is, because its owner gets a mail about the change.
+// noteNewPassword is syncStatus after a password change. It also records the time of the
+// new password for an Account that was just created, because its owner gets a mail about
+// the change.
 func (m *Member) noteNewPassword(lang language.Tag) {
 	m.syncStatus(lang)
 	changed := second(m.Credentials.PasswordTime)

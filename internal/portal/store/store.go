@@ -55,7 +55,7 @@ const (
 )
 
 // InspectCached returns the Invitation of a link from the cache, which is good enough for display.
-// If the cache does not know the link, Look reads it live.
+// If the cache does not know the link, it reads it live.
 func (s *Store) InspectCached(ctx context.Context, link invitation.Link) (LinkView, error) {
 	inv, err := s.find(ctx, link)
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *Store) find(ctx context.Context, link invitation.Link) (*accountsv1.Inv
 }
 
 // viewOf returns the view that a link gives of an Invitation, which may be nil. Unless the
-// link is genuine, see reads nothing more and reveals nothing.
+// link is genuine, it reads nothing more and reveals nothing.
 func (s *Store) viewOf(ctx context.Context, link invitation.Link, inv *accountsv1.Invitation, reader client.Reader) (LinkView, error) {
 	if inv == nil {
 		return LinkView{}, nil

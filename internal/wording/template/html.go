@@ -33,7 +33,7 @@ type shape int
 
 const (
 	inline  shape = iota + 1 // within a line
-	block                    // separate from the text before, behind and in it
+	block                    // separate from the text before, after and in it
 	outside                  // of the text, or dropped if it stands in the wrong place
 )
 

@@ -75,8 +75,8 @@ type wording struct {
 }
 
 // Parse checks a tenant's templates, as in the data of a ConfigMap. If one of the templates of a
-// wording has an error, the whole wording counts as not given. The errors report which template is
-// wrong and why, sorted by key and line.
+// wording has an error, the whole wording is ignored. The errors report which template is wrong and
+// why, sorted by key and line.
 func (v Vocabularies) Parse(data map[string]string) (Set, []Error) {
 	var errs []Error
 	sets := map[string]map[string]string{} // by the name of the wording, then by file

@@ -63,7 +63,7 @@ const (
 	maxWeight = 100_000
 )
 
-// isHeavy reports whether some HTML could be much larger for a program that reads it than it looks.
+// isHeavy reports whether some HTML could become much larger in the memory of a program that reads it.
 func isHeavy(source string) bool {
 	tags, weight := 0, 0
 	seen := map[string]bool{}
