@@ -93,7 +93,7 @@ var _ = Describe("An Account", func() {
 		},
 		Entry("until the RoleBinding is deleted", func(ctx context.Context, b *rbacv1.RoleBinding) { Expect(k8s.Delete(ctx, b)).To(Succeed()) }),
 		Entry("until the RoleBinding has no subjects", func(ctx context.Context, b *rbacv1.RoleBinding) {
-			watchEvent(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
 		}),
 	)
 

@@ -214,7 +214,7 @@ var _ = Describe("Access follows", func() {
 		})
 		jane := w.enlist(ctx, "jane", "developer")
 		w.comesToHave(ctx, "jane", jane, in("edit", w.staging()), in("view", w.name))
-		watchEvent(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
+		change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		w.comesToHave(ctx, "jane", jane, in("view", w.staging()))
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Roles[1].Standing = accountsv1.StandingMember })
 		w.comesToHave(ctx, "jane", jane, in("view", w.staging()), in("view", w.name))
@@ -224,7 +224,7 @@ var _ = Describe("Access follows", func() {
 		jane := w.enlist(ctx, "jane", "developer")
 		mails := w.mailed()
 		for _, step := range []struct{ role, clusterRole string }{{"observer", "view"}, {"developer", "edit"}} {
-			watchEvent(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = accountsv1.CatalogueName(step.role) })
+			change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = accountsv1.CatalogueName(step.role) })
 			w.comesToHave(ctx, "jane", jane, in(step.clusterRole, w.staging()))
 		}
 		eventually(ctx, w.membership("jane"), haveState("Active"), beReady())
@@ -249,7 +249,7 @@ var _ = Describe("Access follows", func() {
 			{[]accountsv1.PermissionOverride{overrideOn("Deny", "deploy", "staging")}, nil},
 			{nil, []string{edit}},
 		} {
-			watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = step.overrides })
+			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = step.overrides })
 			w.comesToHave(ctx, "jane", jane, step.want...)
 			eventually(ctx, m, haveState("Active"), beReady(), haveCondition("PermissionsApplied", metav1.ConditionTrue, "Reconciled"))
 		}
@@ -261,7 +261,7 @@ var _ = Describe("Access follows", func() {
 		live := namespace(w.production())
 		live.Labels = label
 		create(ctx, live)
-		watchEvent(ctx, namespace(w.staging()), func(n *corev1.Namespace) { n.Labels["example.com/team"] = w.name })
+		change(ctx, namespace(w.staging()), func(n *corev1.Namespace) { n.Labels["example.com/team"] = w.name })
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Resources = append(o.Spec.Resources, named("production", w.production()), accountsv1.Resource{
 				Name: "all", Namespaces: accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchLabels: label}},
@@ -274,14 +274,14 @@ var _ = Describe("Access follows", func() {
 		w.comesToHave(ctx, "jane", jane, staging, production)
 		m := w.membership("jane")
 		for _, denied := range []accountsv1.PermissionOverride{overrideOn("Deny", "deploy", "production"), overrideOn("Deny", "release", "production")} {
-			watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = []accountsv1.PermissionOverride{denied} })
+			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = []accountsv1.PermissionOverride{denied} })
 			w.comesToHave(ctx, "jane", jane, staging, "deploy on all: Denied")
 			eventually(ctx, m, haveState("Active"), beReady(), haveMessage("Ready", "except what is denied"),
 				HaveField("Status.Grants", ContainElement(HaveField("Message", ContainSubstring(w.production())))))
 		}
-		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions[0].Resources[0] = "all" })
+		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions[0].Resources[0] = "all" })
 		w.comesToHave(ctx, "jane", jane, "deploy on all: Denied")
-		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = nil })
+		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = nil })
 		w.comesToHave(ctx, "jane", jane, staging, production)
 		w.comesToHave(ctx, "joe", joe, staging, production)
 	})
@@ -318,9 +318,9 @@ var _ = Describe("Access follows", func() {
 		Expect(k8s.Create(ctx, made)).To(Succeed())
 		w.comesToHave(ctx, "jane", jane, in("edit", w.production()))
 		staging := namespace(w.staging())
-		watchEvent(ctx, staging, func(n *corev1.Namespace) { n.Labels["example.com/team"] = w.name })
+		change(ctx, staging, func(n *corev1.Namespace) { n.Labels["example.com/team"] = w.name })
 		w.comesToHave(ctx, "jane", jane, in("edit", w.production()), in("edit", w.staging()))
-		watchEvent(ctx, staging, func(n *corev1.Namespace) { n.Labels["example.com/team"] = "other" })
+		change(ctx, staging, func(n *corev1.Namespace) { n.Labels["example.com/team"] = "other" })
 		w.comesToHave(ctx, "jane", jane, in("edit", w.production()))
 		Expect(k8s.Delete(ctx, made)).To(Succeed())
 		w.comesToHave(ctx, "jane", jane)

@@ -33,7 +33,7 @@ func ruleOf(group, resource string, verbs ...string) rbacv1.PolicyRule {
 func grantable(ctx context.Context, how func(names []string) []string) {
 	GinkgoHelper()
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: accountsv1.GrantableName}}
-	watchEvent(ctx, role, func(r *rbacv1.ClusterRole) { r.Rules[0].ResourceNames = how(r.Rules[0].ResourceNames) })
+	change(ctx, role, func(r *rbacv1.ClusterRole) { r.Rules[0].ResourceNames = how(r.Rules[0].ResourceNames) })
 }
 
 func (w world) pilot() *rbacv1.ClusterRole {
@@ -132,9 +132,9 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 			ruleOf(accountsv1.GroupVersion.Group, "memberships/status", "update"),
 		} {
 			has(ctx, "jane", jane)
-			watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = append(slices.Clone(harmless), excess) })
+			change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = append(slices.Clone(harmless), excess) })
 			lacks(ctx, "jane", jane, "ClusterRoleTooPowerful")
-			watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = harmless })
+			change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = harmless })
 		}
 		has(ctx, "jane", jane)
 	})
@@ -146,9 +146,9 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		has(ctx, "jane", jane)
 		// There is no aggregation controller here. This is how the controller manager
 		// would write it.
-		watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = append(r.Rules, ruleOf("*", "*", "*")) })
+		change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = append(r.Rules, ruleOf("*", "*", "*")) })
 		lacks(ctx, "jane", jane, "ClusterRoleTooPowerful")
-		watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = r.Rules[:1] })
+		change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = r.Rules[:1] })
 		has(ctx, "jane", jane)
 	})
 
@@ -162,14 +162,14 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		jane, gus := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "gus", "visitor")
 		has(ctx, "jane", jane)
 		w.comesToHave(ctx, "gus", gus, home)
-		watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) {
+		change(ctx, pilot, func(r *rbacv1.ClusterRole) {
 			r.Rules = append(r.Rules, ruleOf(accountsv1.GroupVersion.Group, "memberships", "create", "update"))
 		})
 		w.comesToHave(ctx, "jane", jane, home, "fly on staging: NotHomeNamespace")
 		eventually(ctx, w.membership("jane"), haveState("Active"), haveMessage("Ready", "only in namespace "+w.name+";"))
 		w.comesToHave(ctx, "gus", gus, "fly on home: Guest")
 		eventually(ctx, w.membership("gus"), haveState("Active"), haveMessage("Ready", "guests must not"))
-		watchEvent(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = r.Rules[:1] })
+		change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = r.Rules[:1] })
 		has(ctx, "jane", jane)
 		w.comesToHave(ctx, "gus", gus, home)
 	})

@@ -172,7 +172,7 @@ var _ = Describe("An invitation that is being sent", func() {
 		eventually(ctx, inv, haveState("Pending"))
 		Expect(letters.For(string(w.email("john")))[0].Subject).To(Equal("Invitation to join Acme"), "the built-in template in the meantime")
 
-		watchEvent(ctx, own, func(c *corev1.ConfigMap) { c.Data["invitation.txt"] = "Hi {{.Name}}, click\n{{.Link}}\n" })
+		change(ctx, own, func(c *corev1.ConfigMap) { c.Data["invitation.txt"] = "Hi {{.Name}}, click\n{{.Link}}\n" })
 		eventually(ctx, org, haveCondition("MailValid", metav1.ConditionTrue, "Reconciled"), beReady())
 		jane := w.invitation("jane")
 		create(ctx, jane)
@@ -188,7 +188,7 @@ var _ = Describe("An invitation that is being sent", func() {
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(theirs.Close)
 		org := w.organization()
-		watchEvent(ctx, org, func(o *accountsv1.Organization) {
+		change(ctx, org, func(o *accountsv1.Organization) {
 			o.Spec.Mail = accountsv1.OrganizationMail{Server: theirs.SMTPURL(), Sender: "Acme People <people@acme.example>"}
 		})
 		inv := w.invitation("john")
@@ -198,7 +198,7 @@ var _ = Describe("An invitation that is being sent", func() {
 		Expect(theirs.For(string(w.email("john")))).To(ConsistOf(And(
 			HaveField("EnvelopeFrom", "people@acme.example"), HaveField("From", `"Acme People" <people@acme.example>`))))
 
-		watchEvent(ctx, org, func(o *accountsv1.Organization) { o.Spec.Mail.Server = "smtp://acme@mail.example" })
+		change(ctx, org, func(o *accountsv1.Organization) { o.Spec.Mail.Server = "smtp://acme@mail.example" })
 		eventually(ctx, org, haveCondition("MailValid", metav1.ConditionFalse, "MailServerInvalid"))
 		jane := w.invitation("jane")
 		create(ctx, jane)

@@ -18,7 +18,7 @@ import (
 // turn enables or disables an Account.
 func turn(ctx context.Context, a *accountsv1.Account, to accountsv1.AccountSwitch) {
 	GinkgoHelper()
-	watchEvent(ctx, a, func(a *accountsv1.Account) { a.Spec.State = to })
+	change(ctx, a, func(a *accountsv1.Account) { a.Spec.State = to })
 }
 
 var _ = Describe("A disabled Account", func() {
@@ -53,7 +53,7 @@ var _ = Describe("A disabled Account", func() {
 		m, a := w.active(ctx)
 		turn(ctx, a, accountsv1.AccountSwitchDisabled)
 		eventually(ctx, m, haveState("Inactive"))
-		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
+		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		quiet(ctx)
 		Expect(w.access(ctx)).To(BeEmpty())
 		turn(ctx, a, accountsv1.AccountSwitchActive)
@@ -89,7 +89,7 @@ var _ = Describe("The name of a deleted Account", func() {
 			Email: second.email("john"), InvitationRef: a.Spec.InvitationRef,
 		}}
 		Expect(apierrors.IsAlreadyExists(k8s.Create(ctx, taken))).To(BeTrue(), "the name is reserved while a RoleBinding for it exists")
-		watchEvent(ctx, kept, func(b *rbacv1.RoleBinding) { b.Finalizers = nil })
+		change(ctx, kept, func(b *rbacv1.RoleBinding) { b.Finalizers = nil })
 		eventuallyGone(ctx, a)
 		eventuallyGone(ctx, credentials(a.Name))
 
@@ -108,7 +108,7 @@ func (w world) hold(ctx context.Context) *rbacv1.RoleBinding {
 	GinkgoHelper()
 	all := bindings(ctx, w.staging())
 	Expect(all).To(HaveLen(1))
-	watchEvent(ctx, &all[0], func(b *rbacv1.RoleBinding) { b.Finalizers = []string{"example.com/hold"} })
+	change(ctx, &all[0], func(b *rbacv1.RoleBinding) { b.Finalizers = []string{"example.com/hold"} })
 	return &all[0]
 }
 

@@ -57,7 +57,7 @@ func beTrueAgain(ctx context.Context, want *rbacv1.RoleBinding) {
 // stripped removes what identifies a RoleBinding as Usher's.
 func stripped(ctx context.Context, b *rbacv1.RoleBinding, labels, managers bool) {
 	GinkgoHelper()
-	watchEvent(ctx, b, func(b *rbacv1.RoleBinding) {
+	change(ctx, b, func(b *rbacv1.RoleBinding) {
 		if labels {
 			b.Labels = nil
 		}
@@ -70,10 +70,10 @@ func stripped(ctx context.Context, b *rbacv1.RoleBinding, labels, managers bool)
 // hold puts a foreign finalizer on a RoleBinding. release removes it.
 func hold(ctx context.Context, b *rbacv1.RoleBinding) (release func()) {
 	GinkgoHelper()
-	watchEvent(ctx, b, func(b *rbacv1.RoleBinding) { b.Finalizers = append(b.Finalizers, "example.com/hold") })
+	change(ctx, b, func(b *rbacv1.RoleBinding) { b.Finalizers = append(b.Finalizers, "example.com/hold") })
 	return func() {
 		GinkgoHelper()
-		watchEvent(ctx, b, func(b *rbacv1.RoleBinding) { b.Finalizers = nil })
+		change(ctx, b, func(b *rbacv1.RoleBinding) { b.Finalizers = nil })
 	}
 }
 
@@ -122,23 +122,23 @@ var _ = Describe("A RoleBinding that Usher manages", Label("K5"), func() {
 		eventually(ctx, w.membership("jane"), haveState("Active"), beReady())
 	},
 		Entry("when its subjects were removed", func(ctx context.Context, b *rbacv1.RoleBinding) {
-			watchEvent(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = nil })
 		}),
 		Entry("when its subject was replaced", func(ctx context.Context, b *rbacv1.RoleBinding) {
-			watchEvent(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = []rbacv1.Subject{malloryHerself} })
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = []rbacv1.Subject{malloryHerself} })
 		}),
 		Entry("when a subject was added", func(ctx context.Context, b *rbacv1.RoleBinding) {
-			watchEvent(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = append(b.Subjects, malloryHerself) })
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = append(b.Subjects, malloryHerself) })
 		}),
 		Entry("when its labels name another Membership", func(ctx context.Context, b *rbacv1.RoleBinding) {
-			watchEvent(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.MembershipNameLabel] = "john" })
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.MembershipNameLabel] = "john" })
 		}),
 		Entry("when its label names another Account", func(ctx context.Context, b *rbacv1.RoleBinding) {
-			watchEvent(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.AccountLabel] = "mallory" })
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels[accountsv1.AccountLabel] = "mallory" })
 		}),
 		Entry("when its labels were removed", func(ctx context.Context, b *rbacv1.RoleBinding) { stripped(ctx, b, true, false) }),
 		Entry("when its labels were removed and mallory is its subject", func(ctx context.Context, b *rbacv1.RoleBinding) {
-			watchEvent(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels, b.Subjects = nil, []rbacv1.Subject{malloryHerself} })
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Labels, b.Subjects = nil, []rbacv1.Subject{malloryHerself} })
 		}),
 		Entry("when it was deleted", func(ctx context.Context, b *rbacv1.RoleBinding) { Expect(k8s.Delete(ctx, b)).To(Succeed()) }),
 		Entry("when another field manager took over its subjects by force", func(ctx context.Context, b *rbacv1.RoleBinding) {
@@ -150,7 +150,7 @@ var _ = Describe("A RoleBinding that Usher manages", Label("K5"), func() {
 		}),
 		Entry("when it has no field manager and another subject", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			stripped(ctx, b, false, true)
-			watchEvent(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = []rbacv1.Subject{malloryHerself} })
+			change(ctx, b, func(b *rbacv1.RoleBinding) { b.Subjects = []rbacv1.Subject{malloryHerself} })
 		}),
 		Entry("when it was replaced by one with other rights and Usher's labels", func(ctx context.Context, b *rbacv1.RoleBinding) {
 			theirs := &rbacv1.RoleBinding{
@@ -232,7 +232,7 @@ var _ = Describe("A RoleBinding that Usher manages", Label("K5"), func() {
 			o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("look", "staging")}
 		})
 		w.comesToHave(ctx, "jane", jane, "view in "+w.staging())
-		watchEvent(ctx, bindingNamed(all, "view", w.staging()), func(b *rbacv1.RoleBinding) { b.Subjects = append(b.Subjects, malloryHerself) })
+		change(ctx, bindingNamed(all, "view", w.staging()), func(b *rbacv1.RoleBinding) { b.Subjects = append(b.Subjects, malloryHerself) })
 		Expect(k8s.Delete(ctx, m)).To(Succeed())
 		Eventually(reach, "5s").WithArguments(ctx, jane).Should(BeEmpty())
 		for _, b := range w.generated(ctx) {
@@ -277,7 +277,7 @@ var _ = Describe("A RoleBinding that Usher manages", Label("K5"), func() {
 			for i := range all {
 				stripped(ctx, all[i].DeepCopy(), true, false)
 			}
-			watchEvent(ctx, w.organization(), func(o *accountsv1.Organization) {
+			change(ctx, w.organization(), func(o *accountsv1.Organization) {
 				o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("look", "staging")}
 			})
 		})
@@ -330,9 +330,9 @@ var _ = Describe("A system namespace", Label("C1"), func() {
 		system := []string{usherNamespace, "kube-system", "kube-public", "kube-node-lease"}
 		for _, name := range system {
 			labelled := namespace(name)
-			watchEvent(ctx, labelled, func(n *corev1.Namespace) { metav1.SetMetaDataLabel(&n.ObjectMeta, "example.com/team", w.name) })
+			change(ctx, labelled, func(n *corev1.Namespace) { metav1.SetMetaDataLabel(&n.ObjectMeta, "example.com/team", w.name) })
 			DeferCleanup(func(ctx SpecContext) {
-				watchEvent(ctx, labelled, func(n *corev1.Namespace) { delete(n.Labels, "example.com/team") })
+				change(ctx, labelled, func(n *corev1.Namespace) { delete(n.Labels, "example.com/team") })
 			})
 		}
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
@@ -343,7 +343,7 @@ var _ = Describe("A system namespace", Label("C1"), func() {
 		})
 		jane := w.enlist(ctx, "jane", "developer")
 		w.comesToHave(ctx, "jane", jane, "deploy on usher: SystemNamespace")
-		watchEvent(ctx, namespace(w.staging()), func(n *corev1.Namespace) { metav1.SetMetaDataLabel(&n.ObjectMeta, "example.com/team", w.name) })
+		change(ctx, namespace(w.staging()), func(n *corev1.Namespace) { metav1.SetMetaDataLabel(&n.ObjectMeta, "example.com/team", w.name) })
 		w.comesToHave(ctx, "jane", jane, "deploy on usher: SystemNamespace", "edit in "+w.staging())
 		eventually(ctx, w.membership("jane"), haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
 			haveMessage("Ready", usherNamespace), haveMessage("Ready", "remove it from resource usher"))

@@ -99,7 +99,7 @@ var _ = Describe("A restore without any status", func() {
 		eventually(ctx, one, haveState("Pending"), beReady())
 		Expect(w.invitationsTo("i0")).To(HaveLen(2))
 
-		watchEvent(ctx, org, func(o *accountsv1.Organization) {
+		change(ctx, org, func(o *accountsv1.Organization) {
 			o.Annotations = map[string]string{accountsv1.ReleaseMailAnnotation: now.Now().UTC().Format(time.RFC3339Nano)}
 		})
 		Eventually(w.mailed, "120s", "500ms").Should(HaveEach(2))

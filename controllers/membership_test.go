@@ -48,7 +48,7 @@ var _ = Describe("A Membership", func() {
 
 	It("follows a change of its role", Label("D8"), func(ctx SpecContext) {
 		m, _ := w.active(ctx)
-		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
+		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		Eventually(func() []string {
 			var roles []string
 			for _, b := range bindings(ctx, w.staging()) {
@@ -108,7 +108,7 @@ var _ = Describe("A Membership", func() {
 		create(ctx, m)
 		eventually(ctx, m, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "RoleNotFound"))
 		Expect(w.invitationsTo("jane")).To(BeEmpty())
-		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
+		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		eventually(ctx, m, haveState("Invited"), beReady())
 	})
 

@@ -65,7 +65,7 @@ var _ = Describe("An Organization", func() {
 	It("becomes valid as soon as a missing ClusterRole is created", Label("K1"), func(ctx SpecContext) {
 		org := w.organization()
 		org.Spec.Permissions[0].ClusterRole = w.name
-		watchEvent(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: accountsv1.GrantableName}}, func(grantable *rbacv1.ClusterRole) {
+		change(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: accountsv1.GrantableName}}, func(grantable *rbacv1.ClusterRole) {
 			grantable.Rules[0].ResourceNames = append(grantable.Rules[0].ResourceNames, w.name)
 		})
 		create(ctx, org)

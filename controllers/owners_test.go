@@ -33,17 +33,17 @@ func isDeleted(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Acco
 
 func isDemoted(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Account) {
 	GinkgoHelper()
-	watchEvent(ctx, m.DeepCopy(), func(m *accountsv1.Membership) { m.Spec.Role = "developer" })
+	change(ctx, m.DeepCopy(), func(m *accountsv1.Membership) { m.Spec.Role = "developer" })
 }
 
 func isSuspended(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Account) {
 	GinkgoHelper()
-	watchEvent(ctx, m.DeepCopy(), func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended })
+	change(ctx, m.DeepCopy(), func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended })
 }
 
 func isDenied(ctx context.Context, m *accountsv1.Membership, _ *accountsv1.Account) {
 	GinkgoHelper()
-	watchEvent(ctx, m.DeepCopy(), func(m *accountsv1.Membership) {
+	change(ctx, m.DeepCopy(), func(m *accountsv1.Membership) {
 		m.Spec.Permissions = []accountsv1.PermissionOverride{overrideOn("Deny", "manage", "home")}
 	})
 }
@@ -119,7 +119,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		m, a := w.owner(ctx, "ada")
 		isSuspended(ctx, m, a)
 		eventually(ctx, m, haveCondition("Ready", metav1.ConditionFalse, "LastOwner"))
-		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = "" })
+		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = "" })
 		eventually(ctx, m, haveState("Active"), beReady(), haveCondition("LastOwner", metav1.ConditionTrue, "LastOwner"))
 		w.owner(ctx, "grace")
 		quiet(ctx)

@@ -150,11 +150,11 @@ var _ = Describe("Missing policies of Usher", Label("K6", "C1"), func() {
 			case 1:
 				Expect(k8s.Delete(ctx, theBinding(p.Name))).To(Succeed())
 			case 2:
-				watchEvent(ctx, p, func(p *admissionregistrationv1.ValidatingAdmissionPolicy) {
+				change(ctx, p, func(p *admissionregistrationv1.ValidatingAdmissionPolicy) {
 					p.Spec.MatchConditions = append(p.Spec.MatchConditions, admissionregistrationv1.MatchCondition{Name: "never", Expression: "false"})
 				})
 			case 3:
-				watchEvent(ctx, theBinding(p.Name), func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+				change(ctx, theBinding(p.Name), func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
 					b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Audit}
 				})
 			}
@@ -184,8 +184,8 @@ var _ = Describe("Missing policies of Usher", Label("K6", "C1"), func() {
 		mary, marys := w.joined(ctx, "mary", "deputy")
 		roses := w.accept(ctx, "rose", w.name+"-rose")
 		john, paul := w.membership("john"), w.membership("paul")
-		watchEvent(ctx, john, allow)
-		watchEvent(ctx, paul, func(m *accountsv1.Membership) { m.Spec.Role = "deputy" })
+		change(ctx, john, allow)
+		change(ctx, paul, func(m *accountsv1.Membership) { m.Spec.Role = "deputy" })
 		_, neds := w.joined(ctx, "ned", "developer")
 		without := map[string]*accountsv1.Membership{"mary": mary, "rose": rose, "john": john, "paul": paul}
 		nothingNew := func(why string) {
@@ -210,9 +210,9 @@ var _ = Describe("Missing policies of Usher", Label("K6", "C1"), func() {
 		_, kates := w.joined(ctx, "kate", "deputy")
 		w.has(ctx, "kate", kates, w.managing())
 		for _, m := range without {
-			watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended })
+			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended })
 			eventually(ctx, m, haveState("Inactive"), haveCondition("Ready", metav1.ConditionTrue, "Suspended"))
-			watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchActive })
+			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchActive })
 			eventually(ctx, m, haveState("Active"), beReady())
 		}
 		w.has(ctx, "mary", marys, w.managing())

@@ -22,7 +22,7 @@ import (
 // askForResend annotates an object as an owner does, with the current time.
 func askForResend(ctx context.Context, o client.Object) {
 	GinkgoHelper()
-	watchEvent(ctx, o, func(o client.Object) {
+	change(ctx, o, func(o client.Object) {
 		annotations := o.GetAnnotations()
 		if annotations == nil {
 			annotations = map[string]string{}
@@ -259,7 +259,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		askForResend(ctx, m)
 		eventually(ctx, inv, haveState("Pending"), beReady(), HaveField("Status.Attempt.Number", BeEquivalentTo(2)))
 
-		watchEvent(ctx, m, func(m *accountsv1.Membership) { m.Spec.PhoneNumber = right })
+		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.PhoneNumber = right })
 		askForResend(ctx, m)
 		eventually(ctx, inv, haveState("Pending"), beReady(), haveCondition("ResendBlocked", metav1.ConditionTrue, "TermsChanged"))
 		quiet(ctx)
@@ -292,7 +292,7 @@ var _ = Describe("An invitation that is sent again", func() {
 		inv := w.invitation("john")
 		create(ctx, inv)
 		eventually(ctx, inv, haveState("Pending"))
-		watchEvent(ctx, inv, func(inv *accountsv1.Invitation) {
+		change(ctx, inv, func(inv *accountsv1.Invitation) {
 			metav1.SetMetaDataAnnotation(&inv.ObjectMeta, accountsv1.ResendAnnotation, "please")
 		})
 		eventually(ctx, inv, haveCondition("ResendBlocked", metav1.ConditionTrue, "ResendInvalid"), beReady())

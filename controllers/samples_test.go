@@ -81,9 +81,9 @@ var _ = Describe("The sample of a certified mailbox", func() {
 	It("allows and denies a permission for one person while they are a member", Label("A4"), func(ctx SpecContext) {
 		jane := w.joins(ctx, "jane-doe")
 		say(ctx, jane, accountsv1.TwoFactorEnrolled)
-		watchEvent(ctx, w.membership("jane-doe"), func(m *accountsv1.Membership) { m.Spec.Permissions = m.Spec.Permissions[:1] })
+		change(ctx, w.membership("jane-doe"), func(m *accountsv1.Membership) { m.Spec.Permissions = m.Spec.Permissions[:1] })
 		w.has(ctx, "jane-doe", jane, "certified-mail-reader"+mailbox, "certified-mail-sender"+mailbox, "certified-mail-archivist"+mailbox)
-		watchEvent(ctx, w.membership("jane-doe"), func(m *accountsv1.Membership) {
+		change(ctx, w.membership("jane-doe"), func(m *accountsv1.Membership) {
 			m.Spec.Permissions[0].Effect, m.Spec.Permissions[0].Permission = accountsv1.EffectDeny, "read"
 		})
 		w.has(ctx, "jane-doe", jane, "certified-mail-sender"+mailbox)
@@ -141,7 +141,7 @@ var _ = Describe("The sample of a partner extranet", func() {
 		before := []string{"extranet-viewer" + lakeside, "extranet-description-editor" + lakeside, "extranet-description-editor" + harbour}
 		m, airport := w.membership("john-roe"), namespace(fresh("globex-hotel-airport"))
 		create(ctx, airport)
-		watchEvent(ctx, m, func(m *accountsv1.Membership) {
+		change(ctx, m, func(m *accountsv1.Membership) {
 			m.Spec.Permissions[0].Resources = append(m.Spec.Permissions[0].Resources, "airport")
 		})
 		eventually(ctx, m, haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"), haveMessage("Ready", "no resource airport; add the resource to the Organization first"))
@@ -184,7 +184,7 @@ var _ = Describe("The sample of a team chat", func() {
 		canOnly(ctx, paul, []string{"create messages.chat.example.com" + general, "list messages.chat.example.com" + announcements},
 			"create messages.chat.example.com"+announcements, "list messages.chat.example.com"+engineering, "list memberships.accounts.usher.dev"+home)
 
-		watchEvent(ctx, w.membership("jane-doe"), func(m *accountsv1.Membership) { m.Spec.Permissions = nil })
+		change(ctx, w.membership("jane-doe"), func(m *accountsv1.Membership) { m.Spec.Permissions = nil })
 		w.has(ctx, "jane-doe", jane, append(defaults, "usher-people-manager"+home, "chat-assign"+home, "group initech-products", "chat-writer"+announcements)...)
 	})
 
@@ -235,9 +235,9 @@ var _ = Describe("The sample of a mailing product", func() {
 		jane, paul := w.joins(ctx, "jane-doe"), w.joins(ctx, "paul-muster")
 		w.has(ctx, "jane-doe", jane, "group mailing-campaigns", "group mailing-contacts", "group mailing-reports")
 		w.has(ctx, "paul-muster", paul, "group mailing-reports")
-		watchEvent(ctx, w.membership("jane-doe"), func(m *accountsv1.Membership) { m.Spec.Role = "analyst" })
+		change(ctx, w.membership("jane-doe"), func(m *accountsv1.Membership) { m.Spec.Role = "analyst" })
 		w.has(ctx, "jane-doe", jane, "group mailing-reports")
-		watchEvent(ctx, w.membership("jane-doe"), func(m *accountsv1.Membership) { m.Spec.Role = "administrator" })
+		change(ctx, w.membership("jane-doe"), func(m *accountsv1.Membership) { m.Spec.Role = "administrator" })
 		w.has(ctx, "jane-doe", jane, "group mailing-campaigns", "group mailing-contacts", "group mailing-reports", "group mailing-billing",
 			"usher-organization-owner"+home)
 		w.has(ctx, "paul-muster", paul, "group mailing-reports")
@@ -257,7 +257,7 @@ var _ = Describe("The sample of a mailing product", func() {
 		eventually(ctx, first, haveState("Active"), HaveField("DeletionTimestamp", Not(BeNil())), haveCondition("Stalled", metav1.ConditionTrue, "LastOwner"))
 		quiet(ctx)
 		w.has(ctx, "ada-example", ada, all...)
-		watchEvent(ctx, second, func(m *accountsv1.Membership) { m.Spec.Role = "administrator" })
+		change(ctx, second, func(m *accountsv1.Membership) { m.Spec.Role = "administrator" })
 		eventuallyGone(ctx, first)
 		w.has(ctx, "jane-doe", jane, all...)
 		Expect(bound(ctx, ada)).To(BeEmpty())
@@ -271,7 +271,7 @@ var _ = Describe("The sample of a mailing product", func() {
 		Expect(letters.For(address)).To(HaveLen(earlier))
 
 		turn := func(to accountsv1.MembershipSwitch) {
-			watchEvent(ctx, john, func(m *accountsv1.Membership) { m.Spec.State = to })
+			change(ctx, john, func(m *accountsv1.Membership) { m.Spec.State = to })
 		}
 		turn(accountsv1.MembershipSwitchActive)
 		a := w.joins(ctx, "john-roe")
@@ -319,9 +319,9 @@ var _ = Describe("The sample of shared mailboxes", func() {
 		w.has(ctx, "jane-doe", jane, before...)
 		german := namespace(fresh("office-mailbox-support-de"))
 		create(ctx, german)
-		watchEvent(ctx, german, func(n *corev1.Namespace) { n.Labels["mail.example.com/team"] = "office-support" })
+		change(ctx, german, func(n *corev1.Namespace) { n.Labels["mail.example.com/team"] = "office-support" })
 		w.has(ctx, "jane-doe", jane, append(before, "shared-mail-reader in "+german.Name)...)
-		watchEvent(ctx, german, func(n *corev1.Namespace) { delete(n.Labels, "mail.example.com/team") })
+		change(ctx, german, func(n *corev1.Namespace) { delete(n.Labels, "mail.example.com/team") })
 		w.has(ctx, "jane-doe", jane, before...)
 	})
 })

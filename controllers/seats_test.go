@@ -23,7 +23,7 @@ import (
 func (w world) limited(ctx context.Context, seats int32) {
 	GinkgoHelper()
 	org := w.organization()
-	watchEvent(ctx, org, func(o *accountsv1.Organization) {
+	change(ctx, org, func(o *accountsv1.Organization) {
 		o.Spec.Seats = seats
 		o.Spec.Roles[1].Seat = accountsv1.SeatFree
 	})
@@ -102,7 +102,7 @@ var _ = Describe("A seat limit", Label("D2"), func() {
 		eventually(ctx, jane, haveState("Invited"), beReady())
 		w.accept(ctx, "jane", w.name+"-jane")
 		eventually(ctx, jane, haveState("Active"), beReady())
-		watchEvent(ctx, jane, func(m *accountsv1.Membership) { m.Spec.Role = "developer" })
+		change(ctx, jane, func(m *accountsv1.Membership) { m.Spec.Role = "developer" })
 		eventually(ctx, jane, haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "SeatsExhausted"))
 		Eventually(func() []string { return w.access(ctx) }).Should(BeEmpty())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Seats = 2 })

@@ -18,7 +18,7 @@ import (
 // turnJane suspends Jane's Membership or makes it active again.
 func (w world) turnJane(ctx context.Context, to accountsv1.MembershipSwitch) {
 	GinkgoHelper()
-	watchEvent(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.State = to })
+	change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.State = to })
 }
 
 // beSuspended matches a suspended Membership: it is Ready, and nothing is granted.
@@ -76,7 +76,7 @@ var _ = Describe("A suspended Membership", Label("D7"), func() {
 		jane := w.enlist(ctx, "jane", "developer")
 		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
 		w.comesToHave(ctx, "jane", jane)
-		watchEvent(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
+		change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Roles[1].Grants = append(o.Spec.Roles[1].Grants, grantOn("dashboards", "staging"))
 		})

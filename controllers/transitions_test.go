@@ -143,13 +143,13 @@ func comesBack[T client.Object](ctx context.Context, w world, plural string, o T
 			Expect(err).To(MatchError(ContainSubstring("cannot be changed")))
 			continue
 		}
-		watchEvent(ctx, o, row.to)
+		change(ctx, o, row.to)
 		Expect(o.GetGeneration()).To(BeNumerically(">", original.GetGeneration()), "%s is changed", field)
 		looked()
 		if row.seen != nil {
 			row.seen(ctx)
 		}
-		watchEvent(ctx, o, func(o T) { setSpec(o, original) })
+		change(ctx, o, func(o T) { setSpec(o, original) })
 		looked()
 		if row.after != nil {
 			row.after(ctx)

@@ -94,7 +94,7 @@ var _ = Describe("A required second factor", Label("A10"), func() {
 
 	It("is known from the annotation of the Account if its status is lost", func(ctx SpecContext) {
 		m, a := w.active(ctx)
-		watchEvent(ctx, a, func(a *accountsv1.Account) { a.Annotations[accountsv1.TwoFactorAnnotation] = "Enrolled" })
+		change(ctx, a, func(a *accountsv1.Account) { a.Annotations[accountsv1.TwoFactorAnnotation] = "Enrolled" })
 		w.requireTwoFactor(ctx, 60)
 		now.PutForward(time.Hour)
 		poke(ctx, m)

@@ -294,8 +294,8 @@ func (w world) mailsTo(person, part string) []string {
 	return raw
 }
 
-// watchEvent applies a change to the newest version of an object.
-func watchEvent[T client.Object](ctx context.Context, o T, how func(T)) {
+// change applies a change to the newest version of an object.
+func change[T client.Object](ctx context.Context, o T, how func(T)) {
 	GinkgoHelper()
 	Eventually(func() error {
 		if err := k8s.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
@@ -324,7 +324,7 @@ func changeStatus[T client.Object](ctx context.Context, o T, how func(T)) {
 func (w world) reorganize(ctx context.Context, how func(*accountsv1.Organization)) {
 	GinkgoHelper()
 	org := w.organization()
-	watchEvent(ctx, org, how)
+	change(ctx, org, how)
 	eventually(ctx, org, HaveField("Status.ObservedGeneration", HaveValue(Equal(org.Generation))))
 }
 
