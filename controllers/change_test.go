@@ -95,9 +95,9 @@ func reportedGrants(m *accountsv1.Membership) []string {
 	return slices.Compact(all)
 }
 
-// comesToHave waits until a person has exactly this access, both in the RoleBindings and
+// eventuallyHasAccess waits until a person has exactly this access, both in the RoleBindings and
 // in the status of the Membership. It waits no longer than a change of access may take.
-func (w world) comesToHave(ctx context.Context, person string, a *accountsv1.Account, want ...string) {
+func (w world) eventuallyHasAccess(ctx context.Context, person string, a *accountsv1.Account, want ...string) {
 	GinkgoHelper()
 	bound := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return strings.HasPrefix(s, "group ") || strings.Contains(s, ": ") })
 	m := w.membership(person)
@@ -145,8 +145,8 @@ var _ = Describe("Access follows", func() {
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Roles[0].Grants = append(o.Spec.Roles[0].Grants, grantOn("look", "staging"))
 		})
-		w.comesToHave(ctx, "jane", jane, both...)
-		w.comesToHave(ctx, "joe", joe, both...)
+		w.eventuallyHasAccess(ctx, "jane", jane, both...)
+		w.eventuallyHasAccess(ctx, "joe", joe, both...)
 		quiet(ctx)
 		Expect(w.writtenSince(before)).To(ConsistOf(
 			"patch rolebindings usher:"+w.name+":jane:view", "update memberships/status jane",
@@ -155,13 +155,13 @@ var _ = Describe("Access follows", func() {
 
 		before = len(w.writes())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Roles[0].Grants = o.Spec.Roles[0].Grants[1:] })
-		w.comesToHave(ctx, "jane", jane, both[1])
-		w.comesToHave(ctx, "joe", joe, both[1])
+		w.eventuallyHasAccess(ctx, "jane", jane, both[1])
+		w.eventuallyHasAccess(ctx, "joe", joe, both[1])
 		quiet(ctx)
 		Expect(w.writtenSince(before)).To(ConsistOf(
 			"delete rolebindings usher:"+w.name+":jane:edit", "update memberships/status jane",
 			"delete rolebindings usher:"+w.name+":joe:edit", "update memberships/status joe"))
-		w.comesToHave(ctx, "olga", olga, both[1])
+		w.eventuallyHasAccess(ctx, "olga", olga, both[1])
 	})
 
 	It("a permission that gets another ClusterRole, without writes for other members", Label("C2"), func(ctx SpecContext) {
@@ -171,11 +171,11 @@ var _ = Describe("Access follows", func() {
 		quiet(ctx)
 		before := len(w.writes())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Permissions[0].ClusterRole = "view" })
-		w.comesToHave(ctx, "jane", jane, in("view", w.staging()))
+		w.eventuallyHasAccess(ctx, "jane", jane, in("view", w.staging()))
 		quiet(ctx)
 		Expect(w.writtenSince(before)).To(ConsistOf("delete rolebindings usher:"+w.name+":jane:edit",
 			"patch rolebindings usher:"+w.name+":jane:view", "update memberships/status jane"))
-		w.comesToHave(ctx, "olga", olga, in("view", w.staging()))
+		w.eventuallyHasAccess(ctx, "olga", olga, in("view", w.staging()))
 	})
 
 	It("the default grants, which new members get automatically and guests never get", Label("C10", "C9"), func(ctx SpecContext) {
@@ -189,21 +189,21 @@ var _ = Describe("Access follows", func() {
 		})
 		jane, gus := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "gus", "visitor")
 		own, guests, channel := in("edit", w.staging()), in("view", w.production()), in("view", w.name)
-		w.comesToHave(ctx, "gus", gus, guests)
+		w.eventuallyHasAccess(ctx, "gus", gus, guests)
 		Expect(w.taken(ctx)).To(ConsistOf("jane"), "a guest takes no seat")
 
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.DefaultGrants = []accountsv1.Grant{grantOn("look", "home"), grantOn("dashboards", "home")}
 		})
-		w.comesToHave(ctx, "jane", jane, own, channel, "group grafana-editors")
+		w.eventuallyHasAccess(ctx, "jane", jane, own, channel, "group grafana-editors")
 		joe := w.enlist(ctx, "joe", "developer")
-		w.comesToHave(ctx, "joe", joe, own, channel, "group grafana-editors")
-		w.comesToHave(ctx, "gus", gus, guests)
+		w.eventuallyHasAccess(ctx, "joe", joe, own, channel, "group grafana-editors")
+		w.eventuallyHasAccess(ctx, "gus", gus, guests)
 
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.DefaultGrants = nil })
-		w.comesToHave(ctx, "jane", jane, own)
-		w.comesToHave(ctx, "joe", joe, own)
-		w.comesToHave(ctx, "gus", gus, guests)
+		w.eventuallyHasAccess(ctx, "jane", jane, own)
+		w.eventuallyHasAccess(ctx, "joe", joe, own)
+		w.eventuallyHasAccess(ctx, "gus", gus, guests)
 	})
 
 	It("a member who becomes a guest, and back", Label("C9", "C10", "D5"), func(ctx SpecContext) {
@@ -213,11 +213,11 @@ var _ = Describe("Access follows", func() {
 			o.Spec.Roles[1].Standing = accountsv1.StandingGuest
 		})
 		jane := w.enlist(ctx, "jane", "developer")
-		w.comesToHave(ctx, "jane", jane, in("edit", w.staging()), in("view", w.name))
+		w.eventuallyHasAccess(ctx, "jane", jane, in("edit", w.staging()), in("view", w.name))
 		change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
-		w.comesToHave(ctx, "jane", jane, in("view", w.staging()))
+		w.eventuallyHasAccess(ctx, "jane", jane, in("view", w.staging()))
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Roles[1].Standing = accountsv1.StandingMember })
-		w.comesToHave(ctx, "jane", jane, in("view", w.staging()), in("view", w.name))
+		w.eventuallyHasAccess(ctx, "jane", jane, in("view", w.staging()), in("view", w.name))
 	})
 
 	It("a changed role of a member, without a mail", Label("D5"), func(ctx SpecContext) {
@@ -225,7 +225,7 @@ var _ = Describe("Access follows", func() {
 		mails := w.mailed()
 		for _, step := range []struct{ role, clusterRole string }{{"observer", "view"}, {"developer", "edit"}} {
 			change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = accountsv1.CatalogueName(step.role) })
-			w.comesToHave(ctx, "jane", jane, in(step.clusterRole, w.staging()))
+			w.eventuallyHasAccess(ctx, "jane", jane, in(step.clusterRole, w.staging()))
 		}
 		eventually(ctx, w.membership("jane"), haveState("Active"), beReady())
 		quiet(ctx)
@@ -250,10 +250,10 @@ var _ = Describe("Access follows", func() {
 			{nil, []string{edit}},
 		} {
 			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = step.overrides })
-			w.comesToHave(ctx, "jane", jane, step.want...)
+			w.eventuallyHasAccess(ctx, "jane", jane, step.want...)
 			eventually(ctx, m, haveState("Active"), beReady(), haveCondition("PermissionsApplied", metav1.ConditionTrue, "Reconciled"))
 		}
-		w.comesToHave(ctx, "joe", joe, edit)
+		w.eventuallyHasAccess(ctx, "joe", joe, edit)
 	})
 
 	It("a denial, even if another name grants the same, and the status reports what is withdrawn", Label("A4", "E2", "C5"), func(ctx SpecContext) {
@@ -271,36 +271,36 @@ var _ = Describe("Access follows", func() {
 		})
 		jane, joe := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "joe", "developer")
 		staging, production := in("edit", w.staging()), in("edit", w.production())
-		w.comesToHave(ctx, "jane", jane, staging, production)
+		w.eventuallyHasAccess(ctx, "jane", jane, staging, production)
 		m := w.membership("jane")
 		for _, denied := range []accountsv1.PermissionOverride{overrideOn("Deny", "deploy", "production"), overrideOn("Deny", "release", "production")} {
 			change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = []accountsv1.PermissionOverride{denied} })
-			w.comesToHave(ctx, "jane", jane, staging, "deploy on all: Denied")
+			w.eventuallyHasAccess(ctx, "jane", jane, staging, "deploy on all: Denied")
 			eventually(ctx, m, haveState("Active"), beReady(), haveMessage("Ready", "except what is denied"),
 				HaveField("Status.Grants", ContainElement(HaveField("Message", ContainSubstring(w.production())))))
 		}
 		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions[0].Resources[0] = "all" })
-		w.comesToHave(ctx, "jane", jane, "deploy on all: Denied")
+		w.eventuallyHasAccess(ctx, "jane", jane, "deploy on all: Denied")
 		change(ctx, m, func(m *accountsv1.Membership) { m.Spec.Permissions = nil })
-		w.comesToHave(ctx, "jane", jane, staging, production)
-		w.comesToHave(ctx, "joe", joe, staging, production)
+		w.eventuallyHasAccess(ctx, "jane", jane, staging, production)
+		w.eventuallyHasAccess(ctx, "joe", joe, staging, production)
 	})
 
 	It("a namespace by its name: created later, deleted, and created again", Label("C5", "K1"), func(ctx SpecContext) {
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Resources[0] = named("staging", w.staging(), w.production()) })
 		jane := w.enlist(ctx, "jane", "developer")
 		staging, production, missing := in("edit", w.staging()), in("edit", w.production()), "deploy on staging: NamespaceNotFound"
-		w.comesToHave(ctx, "jane", jane, staging, missing)
+		w.eventuallyHasAccess(ctx, "jane", jane, staging, missing)
 		for range 2 {
 			late := namespace(w.production())
 			Expect(k8s.Create(ctx, late)).To(Succeed())
-			w.comesToHave(ctx, "jane", jane, staging, production)
+			w.eventuallyHasAccess(ctx, "jane", jane, staging, production)
 			Expect(k8s.Delete(ctx, late)).To(Succeed())
-			w.comesToHave(ctx, "jane", jane, staging, missing)
+			w.eventuallyHasAccess(ctx, "jane", jane, staging, missing)
 			eventually(ctx, w.membership("jane"), haveState("Active"), haveCondition("Reconciling", metav1.ConditionTrue, "GrantsWithheld"),
 				haveMessage("Ready", w.production()))
 			finish(ctx, late)
-			w.comesToHave(ctx, "jane", jane, staging, missing)
+			w.eventuallyHasAccess(ctx, "jane", jane, staging, missing)
 		}
 	})
 
@@ -310,20 +310,20 @@ var _ = Describe("Access follows", func() {
 			o.Spec.Resources[0].Namespaces = accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchLabels: label}}
 		})
 		jane := w.enlist(ctx, "jane", "developer")
-		w.comesToHave(ctx, "jane", jane)
+		w.eventuallyHasAccess(ctx, "jane", jane)
 		eventually(ctx, w.membership("jane"), haveState("Active"), beReady())
 
 		made := namespace(w.production())
 		made.Labels = label
 		Expect(k8s.Create(ctx, made)).To(Succeed())
-		w.comesToHave(ctx, "jane", jane, in("edit", w.production()))
+		w.eventuallyHasAccess(ctx, "jane", jane, in("edit", w.production()))
 		staging := namespace(w.staging())
 		change(ctx, staging, func(n *corev1.Namespace) { n.Labels["example.com/team"] = w.name })
-		w.comesToHave(ctx, "jane", jane, in("edit", w.production()), in("edit", w.staging()))
+		w.eventuallyHasAccess(ctx, "jane", jane, in("edit", w.production()), in("edit", w.staging()))
 		change(ctx, staging, func(n *corev1.Namespace) { n.Labels["example.com/team"] = "other" })
-		w.comesToHave(ctx, "jane", jane, in("edit", w.production()))
+		w.eventuallyHasAccess(ctx, "jane", jane, in("edit", w.production()))
 		Expect(k8s.Delete(ctx, made)).To(Succeed())
-		w.comesToHave(ctx, "jane", jane)
+		w.eventuallyHasAccess(ctx, "jane", jane)
 		Expect(bindings(ctx, made.Name)).To(BeEmpty())
 		finish(ctx, made)
 		eventually(ctx, w.membership("jane"), haveState("Active"), beReady())
@@ -335,11 +335,11 @@ var _ = Describe("Access follows", func() {
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Roles[0].Grants = append(o.Spec.Roles[0].Grants, grantOn("dashboards", "staging"))
 		})
-		w.comesToHave(ctx, "jane", jane, edit, "group grafana-editors")
+		w.eventuallyHasAccess(ctx, "jane", jane, edit, "group grafana-editors")
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Permissions[2].Group = "grafana-viewers" })
-		w.comesToHave(ctx, "jane", jane, edit, "group grafana-viewers")
+		w.eventuallyHasAccess(ctx, "jane", jane, edit, "group grafana-viewers")
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Roles[0].Grants = o.Spec.Roles[0].Grants[:1] })
-		w.comesToHave(ctx, "jane", jane, edit)
+		w.eventuallyHasAccess(ctx, "jane", jane, edit)
 		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
 	})
 
@@ -347,17 +347,17 @@ var _ = Describe("Access follows", func() {
 		create(ctx, namespace(w.production()))
 		jane := w.enlist(ctx, "jane", "developer", overrideOn("Allow", "look", "production"))
 		edit := in("edit", w.staging())
-		w.comesToHave(ctx, "jane", jane, edit, "look on production: ResourceNotFound")
+		w.eventuallyHasAccess(ctx, "jane", jane, edit, "look on production: ResourceNotFound")
 		m := w.membership("jane")
 		eventually(ctx, m, haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
 			haveMessage("Ready", "no resource production; add the resource to the Organization first"))
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Resources = append(o.Spec.Resources, named("production", w.production()))
 		})
-		w.comesToHave(ctx, "jane", jane, edit, in("view", w.production()))
+		w.eventuallyHasAccess(ctx, "jane", jane, edit, in("view", w.production()))
 		eventually(ctx, m, haveState("Active"), beReady())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.Resources = o.Spec.Resources[:1] })
-		w.comesToHave(ctx, "jane", jane, edit, "look on production: ResourceNotFound")
+		w.eventuallyHasAccess(ctx, "jane", jane, edit, "look on production: ResourceNotFound")
 	})
 
 	It("the removal of a member, in each namespace of the Organization and in no other", Label("B8", "K4"), func(ctx SpecContext) {

@@ -75,7 +75,7 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 	// lacks waits until a person has none of it, and the Organization reports the reason.
 	lacks := func(ctx context.Context, person string, a *accountsv1.Account, reason string) {
 		GinkgoHelper()
-		w.comesToHave(ctx, person, a, "fly on staging: "+reason, "fly on home: "+reason)
+		w.eventuallyHasAccess(ctx, person, a, "fly on staging: "+reason, "fly on home: "+reason)
 		eventuallyWithin(ctx, "5s", w.organization(), haveCondition("CatalogueValid", metav1.ConditionFalse, reason),
 			haveCondition("Stalled", metav1.ConditionTrue, reason), haveMessage("CatalogueValid", pilot.Name))
 		eventually(ctx, w.membership(person), haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
@@ -84,7 +84,7 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 	// has waits until a person has it in both namespaces, and everything is ready.
 	has := func(ctx context.Context, person string, a *accountsv1.Account) {
 		GinkgoHelper()
-		w.comesToHave(ctx, person, a, here, home)
+		w.eventuallyHasAccess(ctx, person, a, here, home)
 		eventually(ctx, w.organization(), beReady())
 		eventually(ctx, w.membership(person), haveState("Active"), beReady())
 	}
@@ -161,16 +161,16 @@ var _ = Describe("A ClusterRole of the catalogue", func() {
 		})
 		jane, gus := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "gus", "visitor")
 		has(ctx, "jane", jane)
-		w.comesToHave(ctx, "gus", gus, home)
+		w.eventuallyHasAccess(ctx, "gus", gus, home)
 		change(ctx, pilot, func(r *rbacv1.ClusterRole) {
 			r.Rules = append(r.Rules, ruleOf(accountsv1.GroupVersion.Group, "memberships", "create", "update"))
 		})
-		w.comesToHave(ctx, "jane", jane, home, "fly on staging: NotHomeNamespace")
+		w.eventuallyHasAccess(ctx, "jane", jane, home, "fly on staging: NotHomeNamespace")
 		eventually(ctx, w.membership("jane"), haveState("Active"), haveMessage("Ready", "only in namespace "+w.name+";"))
-		w.comesToHave(ctx, "gus", gus, "fly on home: Guest")
+		w.eventuallyHasAccess(ctx, "gus", gus, "fly on home: Guest")
 		eventually(ctx, w.membership("gus"), haveState("Active"), haveMessage("Ready", "guests must not"))
 		change(ctx, pilot, func(r *rbacv1.ClusterRole) { r.Rules = r.Rules[:1] })
 		has(ctx, "jane", jane)
-		w.comesToHave(ctx, "gus", gus, home)
+		w.eventuallyHasAccess(ctx, "gus", gus, home)
 	})
 })

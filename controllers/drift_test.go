@@ -231,7 +231,7 @@ var _ = Describe("A RoleBinding that Usher manages", Label("K5"), func() {
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("look", "staging")}
 		})
-		w.comesToHave(ctx, "jane", jane, "view in "+w.staging())
+		w.eventuallyHasAccess(ctx, "jane", jane, "view in "+w.staging())
 		change(ctx, bindingNamed(all, "view", w.staging()), func(b *rbacv1.RoleBinding) { b.Subjects = append(b.Subjects, malloryHerself) })
 		Expect(k8s.Delete(ctx, m)).To(Succeed())
 		Eventually(reach, "5s").WithArguments(ctx, jane).Should(BeEmpty())
@@ -257,7 +257,7 @@ var _ = Describe("A RoleBinding that Usher manages", Label("K5"), func() {
 		})
 		flies := w.pilot().Name + " in " + w.staging()
 		looks := []string{"view in " + w.staging(), "view in " + w.production(), "view in " + w.name}
-		w.comesToHave(ctx, "jane", jane, append(looks, flies)...)
+		w.eventuallyHasAccess(ctx, "jane", jane, append(looks, flies)...)
 		release := hold(ctx, bindingNamed(w.generated(ctx), w.pilot().Name, w.staging()))
 		m := w.membership("jane")
 
@@ -281,7 +281,7 @@ var _ = Describe("A RoleBinding that Usher manages", Label("K5"), func() {
 				o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("look", "staging")}
 			})
 		})
-		w.comesToHave(ctx, "jane", jane, "view in "+w.staging())
+		w.eventuallyHasAccess(ctx, "jane", jane, "view in "+w.staging())
 	})
 })
 
@@ -307,7 +307,7 @@ var _ = Describe("A RoleBinding that another client created", func() {
 		planted := plant(ctx, name)
 		poke(ctx, w.membership("jane"))
 		quiet(ctx)
-		w.comesToHave(ctx, "jane", jane, "edit in "+w.staging())
+		w.eventuallyHasAccess(ctx, "jane", jane, "edit in "+w.staging())
 		m, org := w.membership("jane"), w.organization()
 		Expect(k8s.Delete(ctx, m)).To(Succeed())
 		eventuallyGone(ctx, m)
@@ -342,9 +342,9 @@ var _ = Describe("A system namespace", Label("C1"), func() {
 			o.Spec.Roles[0].Grants = []accountsv1.Grant{grantOn("deploy", "usher", "team")}
 		})
 		jane := w.enlist(ctx, "jane", "developer")
-		w.comesToHave(ctx, "jane", jane, "deploy on usher: SystemNamespace")
+		w.eventuallyHasAccess(ctx, "jane", jane, "deploy on usher: SystemNamespace")
 		change(ctx, namespace(w.staging()), func(n *corev1.Namespace) { metav1.SetMetaDataLabel(&n.ObjectMeta, "example.com/team", w.name) })
-		w.comesToHave(ctx, "jane", jane, "deploy on usher: SystemNamespace", "edit in "+w.staging())
+		w.eventuallyHasAccess(ctx, "jane", jane, "deploy on usher: SystemNamespace", "edit in "+w.staging())
 		eventually(ctx, w.membership("jane"), haveState("Active"), haveCondition("Stalled", metav1.ConditionTrue, "GrantsWithheld"),
 			haveMessage("Ready", usherNamespace), haveMessage("Ready", "remove it from resource usher"))
 		eventually(ctx, w.organization(), haveCondition("CatalogueValid", metav1.ConditionFalse, "SystemNamespace"), haveMessage("Ready", usherNamespace+" (usher)"))

@@ -48,7 +48,7 @@ var _ = Describe("A suspended Membership", Label("D7"), func() {
 		})
 		everything := []string{"edit in " + w.staging(), "view in " + w.name, "group grafana-editors"}
 		jane := w.enlist(ctx, "jane", "developer")
-		w.comesToHave(ctx, "jane", jane, everything...)
+		w.eventuallyHasAccess(ctx, "jane", jane, everything...)
 		john := w.membership("john")
 		create(ctx, john)
 		eventually(ctx, john, haveState("Failed"))
@@ -57,7 +57,7 @@ var _ = Describe("A suspended Membership", Label("D7"), func() {
 		mails := w.mailed()
 
 		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
-		w.comesToHave(ctx, "jane", jane)
+		w.eventuallyHasAccess(ctx, "jane", jane)
 		m := w.membership("jane")
 		eventually(ctx, m, beSuspended(), HaveField("Status.AccountRef.Name", BeEquivalentTo(jane.Name)))
 		Expect(health(ctx, m)).To(BeEquivalentTo("Current"))
@@ -66,7 +66,7 @@ var _ = Describe("A suspended Membership", Label("D7"), func() {
 		eventually(ctx, john, haveState("Failed"), haveCondition("Ready", metav1.ConditionFalse, "SeatsExhausted"))
 
 		w.turnJane(ctx, accountsv1.MembershipSwitchActive)
-		w.comesToHave(ctx, "jane", jane, everything...)
+		w.eventuallyHasAccess(ctx, "jane", jane, everything...)
 		eventually(ctx, m, haveState("Active"), beReady(), beNotSuspended(), haveCondition("PermissionsApplied", metav1.ConditionTrue, "Reconciled"))
 		quiet(ctx)
 		Expect(w.mailed()).To(Equal(mails))
@@ -75,15 +75,15 @@ var _ = Describe("A suspended Membership", Label("D7"), func() {
 	It("gets what its role grants at the time when it is active again", func(ctx SpecContext) {
 		jane := w.enlist(ctx, "jane", "developer")
 		w.turnJane(ctx, accountsv1.MembershipSwitchSuspended)
-		w.comesToHave(ctx, "jane", jane)
+		w.eventuallyHasAccess(ctx, "jane", jane)
 		change(ctx, w.membership("jane"), func(m *accountsv1.Membership) { m.Spec.Role = "observer" })
 		w.reorganize(ctx, func(o *accountsv1.Organization) {
 			o.Spec.Roles[1].Grants = append(o.Spec.Roles[1].Grants, grantOn("dashboards", "staging"))
 		})
 		quiet(ctx)
-		w.comesToHave(ctx, "jane", jane)
+		w.eventuallyHasAccess(ctx, "jane", jane)
 		w.turnJane(ctx, "") // as before: unset means Active
-		w.comesToHave(ctx, "jane", jane, "view in "+w.staging(), "group grafana-editors")
+		w.eventuallyHasAccess(ctx, "jane", jane, "view in "+w.staging(), "group grafana-editors")
 	})
 
 	It("sends no invitation until it is active", Label("A5"), func(ctx SpecContext) {
@@ -117,7 +117,7 @@ var _ = Describe("A suspended Membership", Label("D7"), func() {
 		quiet(ctx)
 		Expect(reach(ctx, jane)).To(BeEmpty())
 		w.turnJane(ctx, accountsv1.MembershipSwitchActive)
-		w.comesToHave(ctx, "jane", jane, "edit in "+w.staging())
+		w.eventuallyHasAccess(ctx, "jane", jane, "edit in "+w.staging())
 		Expect(w.invitationsTo("jane")).To(HaveLen(1))
 	})
 

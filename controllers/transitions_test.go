@@ -231,7 +231,7 @@ func (w world) membershipTransitions(person string) map[string]transition[*accou
 	gets := func(want ...string) func(ctx context.Context) {
 		return func(ctx context.Context) {
 			if person == "jane" {
-				w.comesToHave(ctx, "jane", jane, append(want, ever)...)
+				w.eventuallyHasAccess(ctx, "jane", jane, append(want, ever)...)
 			}
 		}
 	}
@@ -376,7 +376,7 @@ func (w world) catalogueTransitions() map[string]transition[*accountsv1.Organiza
 	gets := func(to func(s *accountsv1.OrganizationSpec), want ...string) transition[*accountsv1.Organization] {
 		return transition[*accountsv1.Organization]{
 			to:   func(o *accountsv1.Organization) { to(&o.Spec) },
-			seen: func(ctx context.Context) { w.comesToHave(ctx, "jane", jane, want...) },
+			seen: func(ctx context.Context) { w.eventuallyHasAccess(ctx, "jane", jane, want...) },
 		}
 	}
 	selector := func(to func(s *metav1.LabelSelector), want ...string) transition[*accountsv1.Organization] {
@@ -385,7 +385,7 @@ func (w world) catalogueTransitions() map[string]transition[*accountsv1.Organiza
 	roleless := transition[*accountsv1.Organization]{
 		to: func(o *accountsv1.Organization) { o.Spec.Roles[0].Name = "builder" },
 		seen: func(ctx context.Context) {
-			w.comesToHave(ctx, "jane", jane)
+			w.eventuallyHasAccess(ctx, "jane", jane)
 			for _, person := range []string{"jane", "john"} {
 				eventually(ctx, w.membership(person), haveState("Failed"), haveCondition("Stalled", metav1.ConditionTrue, "RoleNotFound"))
 			}

@@ -71,17 +71,17 @@ func (s State) StatusGuard(m *accountsv1.Membership) accountsv1.GuardStatus {
 		return kept
 	// Time does not run backwards: an attacker forged a later guard, or Since.
 	case kept.Since != nil && kept.Since.After(s.Since):
-		return s.upTo(m.Generation)
+		return s.uncheckedUpTo(m.Generation)
 	case s.VettedSince(m.CreationTimestamp.Time):
 		return accountsv1.GuardStatus{}
 	default:
-		return s.upTo(m.Generation)
+		return s.uncheckedUpTo(m.Generation)
 	}
 }
 
-// upTo returns a guard which records that no policy checked this generation and the
+// uncheckedUpTo returns a guard which records that no policy checked this generation and the
 // earlier ones.
-func (s State) upTo(generation int64) accountsv1.GuardStatus {
+func (s State) uncheckedUpTo(generation int64) accountsv1.GuardStatus {
 	since := metav1.NewTime(s.Since.Truncate(time.Second))
 	return accountsv1.GuardStatus{Since: &since, Generation: generation}
 }

@@ -115,7 +115,7 @@ func TestDeclineWhenSomethingHappensMeanwhile(t *testing.T) {
 				w.Update(func(inv *accountsv1.Invitation) { inv.Status.State = accountsv1.InvitationPending })
 			}), 200, "You've declined the invitation", "mine",
 		},
-		"another client accepts before it": {storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }), 410, "has already been used", ""},
+		"another client accepts before it": {storetest.DoBefore("record invitation", func(w *storetest.World) { w.RecordAcceptance("somebody", "u") }), 410, "has already been used", ""},
 		"another client declines before it": {
 			storetest.DoBefore("record invitation", func(w *storetest.World) {
 				now := metav1.NewTime(storetest.Start)

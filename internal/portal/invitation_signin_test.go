@@ -487,7 +487,7 @@ func TestAcceptWithAnAccountWhenSomethingHappensMeanwhile(t *testing.T) {
 			}), 410, "has been declined", "",
 		},
 		"another client accepts before the record": {
-			storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }), 410, "has already been used", "somebody",
+			storetest.DoBefore("record invitation", func(w *storetest.World) { w.RecordAcceptance("somebody", "u") }), 410, "has already been used", "somebody",
 		},
 		"the link is sent again before the record": {
 			storetest.DoBefore("record invitation", func(w *storetest.World) { w.Renew() }), 410, "A newer link has replaced", "",

@@ -382,7 +382,7 @@ func TestAPostIsJudgedByWhatIsTrueNow(t *testing.T) {
 		change func(*world)
 		status int
 	}{
-		"used in the meantime":         {func(w *world) { w.TakeUp("somebody", "u") }, 410},
+		"used in the meantime":         {func(w *world) { w.RecordAcceptance("somebody", "u") }, 410},
 		"mailed again":                 {func(w *world) { w.Update(func(inv *accountsv1.Invitation) { inv.Status.Attempt.Number = 2 }) }, 404},
 		"deleted":                      {func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Jane())) }, 404},
 		"the organization was deleted": {func(w *world) { w.Must(w.Client.Delete(t.Context(), storetest.Acme())) }, 410},

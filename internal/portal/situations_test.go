@@ -201,7 +201,7 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		return w.post(w.Link()+"/decline"+query, url.Values{fieldDecline: {ticked}})
 	},
 	"used": func(w *world, query string) *httptest.ResponseRecorder {
-		w.TakeUp("somebody", "u")
+		w.RecordAcceptance("somebody", "u")
 		return w.get(w.Link() + query)
 	},
 	"declined": func(w *world, query string) *httptest.ResponseRecorder {

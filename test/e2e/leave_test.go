@@ -52,7 +52,7 @@ var _ = Describe("A member who leaves an organization", func() {
 		Eventually(func() string {
 			browser.open(usher.url + "/account")
 			return browser.text()
-		}).Should(And(Not(ContainSubstring("Deploy applications")), ContainSubstring("Look at applications on Production, Staging")))
+		}).Should(And(Not(ContainSubstring("Deploy applications")), ContainSubstring("Look at applications in Production, Staging")))
 		Expect(mayThey(ctx, jane, "list", "pods", other.production())).To(Equal("yes"))
 		Consistently(acme.subjects).WithArguments("jane").Should(HaveExactElements(invited, welcomed, invited, welcomed))
 		Expect(browser.browserErrors()).To(BeEmpty())

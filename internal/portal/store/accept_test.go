@@ -100,11 +100,11 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			want: result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
 		"another account accepts before the record": {
-			tap:  storetest.DoBefore("record invitation", func(w *storetest.World) { w.TakeUp("somebody", "u") }),
+			tap:  storetest.DoBefore("record invitation", func(w *storetest.World) { w.RecordAcceptance("somebody", "u") }),
 			want: result{outcome: store.NotOpen, standing: invitation.LinkUsed}, hash: "mine",
 		},
 		"another account accepts before the hash is stored": {
-			tap:  storetest.DoBefore("get secret", func(w *storetest.World) { w.TakeUp("somebody", "u") }),
+			tap:  storetest.DoBefore("get secret", func(w *storetest.World) { w.RecordAcceptance("somebody", "u") }),
 			want: result{outcome: store.NotOpen, standing: invitation.LinkUsed},
 		},
 		"the link expires before the record": {
@@ -137,14 +137,14 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 		},
 		"another request recorded the same account and stored its hash": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
-				w.TakeUp("jane-doe", string(w.Account("jane-doe").UID))
+				w.RecordAcceptance("jane-doe", string(w.Account("jane-doe").UID))
 				w.Overwrite("jane-doe", "the other's")
 			}),
 			want: result{outcome: store.NotOpen, standing: invitation.LinkUsed}, hash: "the other's",
 		},
 		"another request recorded the same account and died, and this request's hash is stored": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
-				w.TakeUp("jane-doe", string(w.Account("jane-doe").UID))
+				w.RecordAcceptance("jane-doe", string(w.Account("jane-doe").UID))
 			}),
 			want: result{outcome: store.Done, standing: invitation.LinkUsed}, hash: "mine",
 		},
@@ -236,14 +236,14 @@ func TestAcceptWithASecondFactorWhenSomethingHappensMeanwhile(t *testing.T) {
 		},
 		"another request recorded the same account and stored its second factor": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
-				w.TakeUp("jane-doe", string(w.Account("jane-doe").UID))
+				w.RecordAcceptance("jane-doe", string(w.Account("jane-doe").UID))
 				w.Change("jane-doe", func(c *account.Credentials) { c.TOTP.Secret = "another" })
 			}), want: store.NotOpen, by: "jane-doe", hash: "mine",
 		},
 		"a second factor becomes required, and a request that has one recorded the same account": {
 			tap: storetest.DoBefore("record invitation", func(w *storetest.World) {
 				w.RequireFactor()
-				w.TakeUp("jane-doe", string(w.Account("jane-doe").UID))
+				w.RecordAcceptance("jane-doe", string(w.Account("jane-doe").UID))
 			}), without: true, optional: true, want: store.NotOpen, by: "jane-doe", hash: "mine",
 		},
 	} {

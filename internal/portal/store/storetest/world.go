@@ -61,8 +61,8 @@ func (w *World) Through(c *Tapped) *store.Store {
 	return s
 }
 
-// TakeUp records that an Account accepted Jane's Invitation.
-func (w *World) TakeUp(name accountsv1.AccountName, uid string) {
+// RecordAcceptance records that an Account accepted Jane's Invitation.
+func (w *World) RecordAcceptance(name accountsv1.AccountName, uid string) {
 	now := metav1.NewTime(Start)
 	w.Update(func(inv *accountsv1.Invitation) {
 		inv.Status.Acceptance = accountsv1.Acceptance{
