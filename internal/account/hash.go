@@ -29,8 +29,8 @@ var hashParameters = argon2id.Params{
 	KeyLength:   32,
 }
 
-// A valid hash for accounts that do not exist. It takes as long to check as any other,
-// and no password is known for it, because its tag was never computed.
+// dummyHash replaces a stored hash that is empty or cannot be read. It takes as long to
+// check as any other, and no password is known for it, because its tag was never computed.
 var dummyHash = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s",
 	hashParameters.Memory, hashParameters.Iterations, hashParameters.Parallelism,
 	base64.RawStdEncoding.EncodeToString(make([]byte, hashParameters.SaltLength)),

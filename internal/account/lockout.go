@@ -12,7 +12,7 @@ import (
 )
 
 // How long an Account stays locked: the first time, at most, and at most if its member is
-// an owner of an Organization. An attacker must not be able to keep an owner out.
+// an owner of an Organization. An owner must always be able to come back.
 const (
 	firstLock   = 15 * time.Minute
 	longestLock = 24 * time.Hour

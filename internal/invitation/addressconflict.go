@@ -41,10 +41,10 @@ type AddressUses struct {
 // It considers only this Organization: a person who has an Account with the address
 // elsewhere can be invited.
 //
-// The state of another Invitation is visible only with a delay, and creation times come
-// from clocks that differ. So of two Invitations, only the later one can know which was
-// first. An Invitation that has precedence therefore waits until each other one has seen
-// it and failed because of it, or is known to be in progress.
+// The state of another Invitation is visible only with a delay. Creation times are exact
+// only to the second, and come from clocks that differ. Therefore an Invitation that has
+// precedence waits until each other one has seen it and failed because of it, or turns
+// out to have been sent.
 func FindAddressConflict(inv *accountsv1.Invitation, others AddressUses) AddressConflict {
 	for i := range others.Memberships {
 		if m := &others.Memberships[i]; m.Name != inv.Name && m.Status.AccountRef.Name != "" {

@@ -58,8 +58,8 @@
 //
 //   - its Organization
 //   - a seat that is not assigned yet
-//   - another Invitation to the same address, created at the same time, which does not
-//     show yet that it has yielded
+//   - another open Invitation to the same address, which must yield but does not show yet
+//     that it has
 //   - a send that succeeds
 //
 // A resend waits until no send of the previous attempt is in progress. It also waits

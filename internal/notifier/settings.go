@@ -41,7 +41,8 @@ type ownServer struct {
 	smtp        *email.SMTP
 }
 
-// templates returns an Organization's own wording, without the templates that have errors.
+// templates returns an Organization's own wording and its errors. If a template has an error, the whole
+// wording of that message is left out.
 func (s *Settings) templates(ctx context.Context, home string) (wording.Templates, []template.Error, error) {
 	own := &corev1.ConfigMap{}
 	if err := s.read(ctx, home, accountsv1.MailTemplatesName, own); err != nil {

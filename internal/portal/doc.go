@@ -35,8 +35,8 @@
 //
 // # What a failed sign-in reveals
 //
-// Every failed sign-in gets the same page, with the same status code and headers,
-// whatever the cause:
+// A failed sign-in gets the same page, with the same status code and headers, for all
+// of these causes:
 //
 //   - There is no such Account.
 //   - The password is wrong.

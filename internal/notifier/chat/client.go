@@ -73,8 +73,8 @@ func New(cfg Config) *Client {
 	}
 }
 
-// Send posts one notice with one request. It returns nil only if the chat confirmed that it took the
-// notice. Otherwise it returns an *InvalidError, *RefusedError, *TemporaryError or *UnknownError. It
+// Send posts one notice with one request. It returns nil exactly if the chat confirmed that it took
+// the notice. Otherwise it returns an *InvalidError, *RefusedError, *TemporaryError or *UnknownError. It
 // ends within SendDeadline, or soon after ctx does. Callers that can wait during a shutdown should pass
 // context.WithoutCancel, because giving up after the request leaves the outcome unknown.
 func (c *Client) Send(ctx context.Context, rawURL, text string) error {

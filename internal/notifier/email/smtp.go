@@ -89,10 +89,10 @@ func NewSMTP(cfg Config) *SMTP {
 	return &SMTP{cfg: cfg}
 }
 
-// Send sends one message. It returns nil only if the server confirmed the message. Otherwise it returns
-// an *input.InvalidError, *RefusedError, *TemporaryError or *UnknownError. It ends soon after ctx does.
-// Callers that can wait during a shutdown should pass context.WithoutCancel, because giving up after
-// the final dot leaves the outcome unknown.
+// Send sends one message. It returns nil exactly if the server confirmed the message. Otherwise it
+// returns an *input.InvalidError, *RefusedError, *TemporaryError or *UnknownError. It ends soon after
+// ctx does. Callers that can wait during a shutdown should pass context.WithoutCancel, because giving
+// up after the final dot leaves the outcome unknown.
 func (s *SMTP) Send(ctx context.Context, m Message) error {
 	m, err := m.checked()
 	if err != nil {
@@ -189,7 +189,7 @@ func (s *SMTP) put(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		// Close does not wait for it: the caller of Send wants to record the outcome now.
+		// Do not wait for it: the caller of Send wants to record the outcome now.
 		go c.quit()
 		return
 	}

@@ -100,7 +100,7 @@ func New(cfg Config) *Client {
 	return c
 }
 
-// Send sends one message. It returns nil only if the gateway confirmed the message. Otherwise it
+// Send sends one message. It returns nil exactly if the gateway confirmed the message. Otherwise it
 // returns an *InvalidError, *RefusedError, *TemporaryError or *UnknownError. It ends soon after ctx
 // does. Callers that can wait during a shutdown should pass context.WithoutCancel, because giving up
 // after the request was sent leaves the outcome unknown.

@@ -12,7 +12,8 @@
 //	nil                the gateway took the message; the networks decide whether it arrives
 //	*RefusedError      the gateway refused it permanently: it will refuse the same message again
 //	*TemporaryError    the gateway did not take the message; a retry is safe
-//	*UnknownError      no answer to the request; if sent again, the text can arrive twice
+//	*UnknownError      the request was sent, but no answer came that decides the outcome; if sent
+//	                   again, the text can arrive twice
 //
 // A fifth, *InvalidError, reports that there is no message to send.
 //

@@ -19,8 +19,8 @@
 //
 //   - acceptance: written in the second-to-last step of creating an account. It is the
 //     only write if a person accepts with an account that they are signed in to.
-//   - decline: written only if the person ticked the checkbox of the form. Mail scanners
-//     follow links and submit forms, but they tick nothing.
+//   - decline: written only if the person ticked the checkbox of the form, because mail
+//     scanners follow links and submit forms.
 //   - guesses: incremented before a code is compared, whether or not the code is right. A
 //     code that was not counted is not compared, so a limit of ten means ten, however
 //     many clients guess at once. Passwords are counted in the same way, on the Account

@@ -178,7 +178,8 @@ func tokenUnlessDeleted(token string, failure error) string {
 	return token
 }
 
-// ForgetPasswords clears the failed passwords after a right one.
+// ForgetPasswords clears everything that was counted, because the last password was
+// right.
 func (s *Store) ForgetPasswords(ctx context.Context, m *Member) error {
 	return s.changeStatus(ctx, m, func(m *Member, _ metav1.Time) error {
 		account.SignedIn(&m.Account.Status.SignIn, account.FactorPassword, m.limits())

@@ -55,7 +55,7 @@ const (
 )
 
 // InspectCached returns the Invitation of a link from the cache, which is good enough for display.
-// If the cache does not know the link, it reads it live.
+// If the link does not match the cached Invitation, it reads the Invitation live.
 func (s *Store) InspectCached(ctx context.Context, link invitation.Link) (LinkView, error) {
 	inv, err := s.find(ctx, link)
 	if err != nil {
