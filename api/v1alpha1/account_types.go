@@ -39,7 +39,7 @@ const (
 	// entered.
 	ReasonTooManyFailures = "TooManyFailures"
 
-	// ReasonNotLocked means that sign-in is possible.
+	// ReasonNotLocked means that no lock blocks sign-in with a password.
 	ReasonNotLocked = "NotLocked"
 
 	// ReasonEnrolled means that the Account has a second factor.

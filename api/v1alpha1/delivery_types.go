@@ -260,7 +260,7 @@ const (
 )
 
 // ReasonUnconfirmed means that a message counts as sent although its delivery
-// was never confirmed. Used for events.
+// was never confirmed. Used for the condition Delivered and for events.
 const ReasonUnconfirmed = "Unconfirmed"
 
 // Claimed reports whether the message was ever claimed.

@@ -8,11 +8,12 @@ import (
 )
 
 const (
-	// ConditionDelivered reports whether every channel has delivered the current
-	// attempt. Its message gives the result of each channel.
+	// ConditionDelivered reports whether every channel has taken the message of the
+	// current attempt. Its message gives the result of each channel.
 	//
-	// True: Sent. Unknown: Sending. False: TemporaryFailure, Refused, and every
-	// reason for which Ready can be False.
+	// True: Sent. Unknown: Sending, Accepted. False: TemporaryFailure, Refused,
+	// Unconfirmed, Suspended, Expired, Declined, and every other reason for which
+	// Ready can be False.
 	ConditionDelivered = "Delivered"
 
 	// ConditionResendBlocked is present, and then True, only while a resend is
@@ -43,7 +44,7 @@ const (
 	ReasonLinkKeysInvalid = "LinkKeysInvalid"
 
 	// ReasonMembershipConflict means that the Membership of the same name is for
-	// another address or role.
+	// another address, Organization or role, or allows more than the role.
 	ReasonMembershipConflict = "MembershipConflict"
 
 	// ReasonAddressMismatch means that the address of the Account that accepted

@@ -18,8 +18,9 @@ const (
 	// ConditionPending reports whether an invitation was sent and the person has
 	// not answered yet.
 	//
-	// True: AwaitingAcceptance. False: Sending, Accepted, Expired, Declined, and
-	// every reason for which Ready can be False.
+	// True: AwaitingAcceptance. False: Sending, Accepted, Reconciled, Expired,
+	// Declined, NoAccount, AccountDisabled, Suspended, TwoFactorRequired, and every
+	// other reason for which Ready can be False.
 	ConditionPending = "Pending"
 
 	// ConditionActive reports whether the person accepted the invitation, has an
@@ -27,8 +28,10 @@ const (
 	// reports whether the Account belongs to a person.
 	//
 	// True: Accepted. False: NotAccepted, Expired, Declined, NoAccount,
-	// AccountDisabled, Suspended, Deleting, and every reason for which Ready can
-	// be False, except GrantsWithheld and LastOwner.
+	// AccountDisabled, Disabled, Suspended, Deleting, and every other reason for
+	// which Ready can be False. Exceptions are GrantsWithheld, LastOwner and
+	// RollingOut, with which it is True, and Sending, TemporaryFailure and
+	// ResendLimited, for which the reason is NotAccepted.
 	ConditionActive = "Active"
 
 	// ConditionExpired reports whether the invitation expired before the person
@@ -41,9 +44,10 @@ const (
 	// ConditionPermissionsApplied reports whether everything that the role and the
 	// overrides grant is in force.
 	//
-	// True: Reconciled. False: NotAccepted, GrantsWithheld, AccountDisabled,
-	// Suspended, TwoFactorRequired, Deleting, and every reason for which Ready can
-	// be False.
+	// True: Reconciled. False: NotAccepted, Expired, Declined, NoAccount,
+	// GrantsWithheld, AccountDisabled, Suspended, TwoFactorRequired, Deleting, and
+	// every other reason for which Ready can be False. Exceptions are Sending,
+	// TemporaryFailure and ResendLimited, for which the reason is NotAccepted.
 	ConditionPermissionsApplied = "PermissionsApplied"
 
 	// ConditionTwoFactorMissing is present, and then True, only while the
@@ -80,7 +84,7 @@ const (
 	ReasonNoAccount = "NoAccount"
 
 	// ReasonInvitationConflict means that the Invitation of the same name is for
-	// another address or role.
+	// another address, Organization or role, or allows less.
 	ReasonInvitationConflict = "InvitationConflict"
 )
 
@@ -173,8 +177,8 @@ const (
 	MembershipActive MembershipState = "Active"
 	// MembershipInactive means that Usher sends no invitation and grants nothing.
 	// This is the state if the Organization or the Account does not exist, and if
-	// the Account is disabled or has no second factor. It is also the state of a
-	// Membership that is suspended or being deleted.
+	// the Account is disabled or lacks a required second factor. It is also the
+	// state of a Membership that is suspended or being deleted.
 	MembershipInactive MembershipState = "Inactive"
 	// MembershipExpired means that the invitation expired before the person
 	// accepted.

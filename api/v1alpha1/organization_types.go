@@ -29,7 +29,7 @@ const (
 	// ConditionPoliciesInForce reports whether the ValidatingAdmissionPolicies of
 	// Usher's installation exist, unchanged. Without them, any user who can write
 	// Memberships could assign every role of the catalogue. So until they are
-	// back, new members do not get ClusterRoles that manage people.
+	// back, Usher makes no new grants of ClusterRoles that manage people.
 	//
 	// True: Reconciled. False: PoliciesMissing.
 	ConditionPoliciesInForce = "PoliciesInForce"

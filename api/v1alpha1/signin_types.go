@@ -22,7 +22,7 @@ type SignInRules struct {
 	TwoFactor TwoFactorRule `json:"twoFactor,omitempty"`
 
 	// twoFactorGraceSeconds is the grace period, in seconds, for which members
-	// without a second factor keep their access after twoFactor became Required:
+	// without a second factor keep their access once twoFactor is Required:
 	// from 60 to 7776000 (90 days). Unset: 604800 (7 days).
 	// +kubebuilder:validation:Minimum=60
 	// +kubebuilder:validation:Maximum=7776000

@@ -91,7 +91,7 @@ var verdicts = map[situation]verdict{
 
 	mailHeld: failed(accountsv1.ReasonMailHeld, fixed(
 		"The status was lost after the invitation was sent, so Usher does not send it again on its own; annotate the Organization with "+
-			accountsv1.ReleaseMailAnnotation+" to release all held mail, or this Invitation with "+accountsv1.ResendAnnotation+".")),
+			accountsv1.ReleaseMailAnnotation+" to release all of its held mail, or this Invitation with "+accountsv1.ResendAnnotation+".")),
 	addressNotAllowed: failed(accountsv1.ReasonAddressNotAllowed, func(f Facts) string {
 		return fmt.Sprintf("Organization %s does not invite this address: %s.", f.organizationName(), f.addressFault())
 	}),

@@ -189,7 +189,7 @@ func (f Facts) restrictManaging(g grant.Grant, role accountsv1.Role) grant.Grant
 		return g
 	}
 	g.Namespaces, g.Reason = given, accountsv1.ReasonPoliciesMissing
-	g.Message = "Usher's policies are missing, so new members do not get permission to manage people; apply config/policy of this version of Usher."
+	g.Message = "Usher's policies are missing, so Usher makes no new grants that manage people; apply config/policy of this version of Usher."
 	if len(f.Guard.Missing) == 0 {
 		g.Message = "The Membership was written before or just as Usher's policies came into force; a user who may assign its role and its permissions must set spec.state to Suspended and then to Active."
 	}

@@ -40,7 +40,7 @@ var verdicts = map[situation]verdict{
 	mailHeld: {
 		state: accountsv1.MembershipFailed, set: isStalled, reason: accountsv1.ReasonMailHeld,
 		message: "The status was lost after the person was invited, so Usher does not mail the person again on its own; annotate the Organization with " +
-			accountsv1.ReleaseMailAnnotation + " to release all held mail, or this Membership with " + accountsv1.ResendAnnotation + ".",
+			accountsv1.ReleaseMailAnnotation + " to release all of its held mail, or this Membership with " + accountsv1.ResendAnnotation + ".",
 	},
 	noOrganization: {
 		state: accountsv1.MembershipInactive, set: isReconciling, reason: accountsv1.ReasonOrganizationNotFound,

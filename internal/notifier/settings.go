@@ -175,7 +175,7 @@ func serverFault(org *accountsv1.Organization, credentials map[string][]byte) or
 		return organization.MailFault{}
 	}
 	if _, err := serverConfig(org, credentials); err != nil {
-		return organization.MailFault{Reason: accountsv1.ReasonMailServerInvalid, Message: "Usher cannot send mail: " + err.Error() + "."}
+		return organization.MailFault{Reason: accountsv1.ReasonMailServerInvalid, Message: "Usher cannot send the Organization's mail: " + err.Error() + "."}
 	}
 	return organization.MailFault{}
 }

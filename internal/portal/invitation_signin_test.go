@@ -544,7 +544,7 @@ func TestNoOtherSiteAccepts(t *testing.T) {
 	for _, step := range []string{"/accept", "/sign-in", "/code", "/sign-out"} {
 		r := formRequest(w.Link()+step, signInForm("jane", validPassword).Encode())
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
-		expect(t, w.carrying(cookie).send(r), 403, "This form came from another site")
+		expect(t, w.carrying(cookie).send(r), 403, "This form came from somewhere else")
 	}
 	if w.Accepted() != "" || len(w.credentials("jane").Sessions) != 1 {
 		t.Error("a form from another site had an effect")

@@ -94,7 +94,7 @@ var _ = Describe("The portal", func() {
 		} {
 			status, body := newVisitor().post(ctx, link, form, headers...)
 			Expect(status).To(Equal(http.StatusForbidden), "%s", headers)
-			Expect(body).To(ContainSubstring("This form came from another site"))
+			Expect(body).To(ContainSubstring("This form came from somewhere else"))
 		}
 		status, _ := newVisitor().post(ctx, link, form, "Sec-Fetch-Site: same-origin", "Origin: "+usher.url)
 		Expect(status).To(Equal(http.StatusOK))

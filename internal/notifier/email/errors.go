@@ -59,7 +59,7 @@ type UnknownError struct {
 }
 
 func (e *UnknownError) Error() string {
-	return "the mail server received the message but did not confirm it: " + describe(e.Err)
+	return "the mail server may have received the message but did not confirm it: " + describe(e.Err)
 }
 
 // Unconfirmed reports whether a retry can result in a copy. It always returns true.

@@ -80,7 +80,7 @@ type UnknownError struct {
 }
 
 func (e *UnknownError) Error() string {
-	return "the SMS gateway received the message but did not confirm it: " + e.Reason
+	return "the SMS gateway may have received the message but did not confirm it: " + e.Reason
 }
 
 // Unconfirmed reports whether a retry can result in a copy. It always returns true.
