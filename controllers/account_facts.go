@@ -30,7 +30,7 @@ func (r *accountReconciler) observe(ctx context.Context, a *accountsv1.Account) 
 		facts.BindingsLeft, err = r.bindingsLeft(ctx, a)
 		return facts, err
 	}
-	if account.HalfMade(a) {
+	if account.IsIncomplete(a) {
 		if facts.Origin, err = r.origin(ctx, a); err != nil {
 			return facts, err
 		}
@@ -122,7 +122,7 @@ func (r *accountReconciler) userNames(ctx context.Context, a *accountsv1.Account
 	}
 	var names []string
 	for i := range same.Items {
-		if other := &same.Items[i]; !account.HalfMade(other) && other.DeletionTimestamp == nil {
+		if other := &same.Items[i]; !account.IsIncomplete(other) && other.DeletionTimestamp == nil {
 			names = append(names, username.Show(other.Name))
 		}
 	}

@@ -25,7 +25,7 @@ func credentials(userName string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: usherNamespace, Name: account.SecretName(userName)}}
 }
 
-// goneAfterItsTime waits until a half-made Account is given up. Then it advances the
+// goneAfterItsTime waits until an incomplete Account is given up. Then it advances the
 // clock and waits until the Account and its password are deleted.
 func goneAfterItsTime(ctx context.Context, a *accountsv1.Account) {
 	GinkgoHelper()

@@ -166,7 +166,7 @@ var _ = Describe("A restore without any status", func() {
 			changeStatus(ctx, inv, func(inv *accountsv1.Invitation) { inv.Status = lost.left })
 			org := w.organization()
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
-			offer := invitation.Offer{Invitation: inv, Organization: org, Membership: w.membership("jane"), TakenUp: true}
+			offer := invitation.Offer{Invitation: inv, Organization: org, Membership: w.membership("jane"), Joined: true}
 			Expect(offer.Check(used, keys, now.Now())).To(Equal(lost.wanted), "before the controller has reconciled it")
 			stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4)
 			eventually(ctx, inv, haveState("Active"), beReady(), HaveField("UID", BeEquivalentTo(uid)))

@@ -32,7 +32,7 @@ func (r *invitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 	if err != nil {
 		return none, err
 	}
-	holder, err := findMembershipOwner(ctx, r, key, inv.Spec.Email)
+	member, err := findMembershipOwner(ctx, r, key, inv.Spec.Email)
 	if err != nil {
 		return none, err
 	}
@@ -46,7 +46,7 @@ func (r *invitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 	}
 	sender := r.Notifier.Sender(org)
 	facts := invitation.Facts{
-		Offer:        invitation.Offer{Invitation: inv, Organization: org, Membership: m, TakenUp: holder != nil},
+		Offer:        invitation.Offer{Invitation: inv, Organization: org, Membership: m, Joined: member != nil},
 		Now:          r.Clock.Now(),
 		Accepter:     accepter,
 		Foreign:      foreign,

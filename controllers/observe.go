@@ -62,12 +62,12 @@ func findOrganization(ctx context.Context, r client.Reader, name accountsv1.Cata
 // namespaceOwner returns the name of the other Organization that owns the home namespace of
 // org, or "" if there is none.
 func namespaceOwner(ctx context.Context, r client.Reader, org *accountsv1.Organization) (string, error) {
-	var rivals accountsv1.OrganizationList
-	if err := readList(ctx, r, &rivals, client.MatchingFields{byNamespace: string(org.Spec.Namespace)}); err != nil {
+	var sameNamespace accountsv1.OrganizationList
+	if err := readList(ctx, r, &sameNamespace, client.MatchingFields{byNamespace: string(org.Spec.Namespace)}); err != nil {
 		return "", err
 	}
-	if holder := organization.NamespaceOwner(rivals.Items); holder != org.Name {
-		return holder, nil
+	if owner := organization.NamespaceOwner(sameNamespace.Items); owner != org.Name {
+		return owner, nil
 	}
 	return "", nil
 }

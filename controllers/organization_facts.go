@@ -89,21 +89,21 @@ func (r *organizationReconciler) ownerCandidates(ctx context.Context, reader cli
 		if string(m.Spec.OrganizationRef.Name) != org.Name || !isOwner(org, m) {
 			continue
 		}
-		holder, err := findMembershipOwner(ctx, r, client.ObjectKeyFromObject(m), m.Spec.Email)
-		if err == nil && holder != nil {
-			holder, err = find(ctx, reader, client.ObjectKeyFromObject(holder), &accountsv1.Account{})
+		member, err := findMembershipOwner(ctx, r, client.ObjectKeyFromObject(m), m.Spec.Email)
+		if err == nil && member != nil {
+			member, err = find(ctx, reader, client.ObjectKeyFromObject(member), &accountsv1.Account{})
 		}
 		if err != nil {
 			return nil, err
 		}
-		if holder == nil || holder.DeletionTimestamp != nil || !membership.IsHeldBy(holder, client.ObjectKeyFromObject(m), m.Spec.Email) {
+		if member == nil || member.DeletionTimestamp != nil || !membership.IsHeldBy(member, client.ObjectKeyFromObject(m), m.Spec.Email) {
 			continue
 		}
-		leaving := slices.Contains(holder.Status.Leaving, accountsv1.MembershipReference{
+		leaving := slices.Contains(member.Status.Leaving, accountsv1.MembershipReference{
 			Namespace: org.Spec.Namespace, Name: accountsv1.CatalogueName(m.Name),
 		})
 		people = append(people, organization.Person{
-			Membership: m, Leaving: leaving, Disabled: holder.Spec.State == accountsv1.AccountSwitchDisabled,
+			Membership: m, Leaving: leaving, Disabled: member.Spec.State == accountsv1.AccountSwitchDisabled,
 		})
 	}
 	return people, nil

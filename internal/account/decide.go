@@ -17,7 +17,7 @@ import (
 )
 
 // AcceptanceTimeout is how long the portal may work on one acceptance. Until then, a new
-// Account is not reported as half-made. A half-made Account that is being discarded keeps
+// Account is not reported as incomplete. An incomplete Account that is being discarded keeps
 // its name for as long, because a request that is still running could write its password
 // after the clean-up.
 const AcceptanceTimeout = 20 * time.Second
@@ -33,7 +33,7 @@ type Facts struct {
 	// Account is the Account to decide about.
 	Account *accountsv1.Account
 	// Origin is the Invitation that the Account was created through. It is nil if that
-	// Invitation was deleted. Only used while the Account is half-made.
+	// Invitation was deleted. Only used while the Account is incomplete.
 	Origin *accountsv1.Invitation
 	// Accepted are the Invitations whose status names this very Account.
 	Accepted []Acceptance
@@ -73,7 +73,7 @@ type Plan struct {
 	Left []types.NamespacedName
 	// TwoFactor to write into the Account's annotation. Empty means that it stays.
 	TwoFactor accountsv1.TwoFactor
-	// Discard the half-made Account, which no link can complete any more.
+	// Discard the incomplete Account, which no link can complete any more.
 	Discard bool
 	// RemoveFinalizer after deleting the credentials.
 	RemoveFinalizer bool
@@ -87,7 +87,7 @@ type Plan struct {
 // Decide returns what to do next.
 func Decide(f Facts) Plan {
 	if f.Account.DeletionTimestamp != nil {
-		if left := f.Account.DeletionTimestamp.Add(AcceptanceTimeout).Sub(f.Now); left > 0 && HalfMade(f.Account) {
+		if left := f.Account.DeletionTimestamp.Add(AcceptanceTimeout).Sub(f.Now); left > 0 && IsIncomplete(f.Account) {
 			return Plan{After: left}
 		}
 		return Plan{RemoveFinalizer: slices.Contains(f.Account.Finalizers, accountsv1.Finalizer) && !f.BindingsLeft}
@@ -151,14 +151,14 @@ func (f Facts) serve() Plan {
 }
 
 // inUse reports whether a person accepted with the Account and it is not being deleted.
-func (f Facts) inUse() bool { return !HalfMade(f.Account) && f.Account.DeletionTimestamp == nil }
+func (f Facts) inUse() bool { return !IsIncomplete(f.Account) && f.Account.DeletionTimestamp == nil }
 
 // Disabled reports whether the spec disables the Account, so nothing can be done with it.
 func Disabled(a *accountsv1.Account) bool { return a.Spec.State == accountsv1.AccountSwitchDisabled }
 
-// HalfMade reports whether no acceptance was ever completed with the Account: its record
+// IsIncomplete reports whether no acceptance was ever completed with the Account: its record
 // was never written. An Account whose record became empty again does belong to a person.
-func HalfMade(a *accountsv1.Account) bool {
+func IsIncomplete(a *accountsv1.Account) bool {
 	_, recorded := a.Annotations[accountsv1.MembershipsAnnotation]
 	return !recorded
 }
@@ -167,7 +167,7 @@ func (f Facts) acceptanceInFlight() bool {
 	return f.Now.Sub(f.Account.CreationTimestamp.Time) < AcceptanceTimeout
 }
 
-// abandoned reports whether no link can complete the half-made Account any more.
+// abandoned reports whether no link can complete the incomplete Account any more.
 func (f Facts) abandoned() bool {
 	origin := f.Origin
 	return origin == nil || origin.DeletionTimestamp != nil || origin.Status.Decline.Given() ||

@@ -93,22 +93,22 @@ func TestEverySituation(t *testing.T) {
 		"just created": {
 			someFacts(func(f *Facts) { f.Account.CreationTimestamp = metav1.NewTime(noon.Add(-time.Second)) }), "wait 19s", "", "",
 		},
-		"half-made, and its link is open": {someFacts(), "wait 1h0m0s", "Pending", "False NotAccepted"},
-		"half-made, and its link is being accepted": {
+		"incomplete, and its link is open": {someFacts(), "wait 1h0m0s", "Pending", "False NotAccepted"},
+		"incomplete, and its link is being accepted": {
 			someFacts(originAcceptedBy("a1")), "wait 1h0m0s", "Pending", "False NotAccepted",
 		},
-		"half-made, and the person declined": {
+		"incomplete, and the person declined": {
 			someFacts(func(f *Facts) { f.Origin.Status.Decline.DeclinedTime = &metav1.Time{Time: noon} }), "discard", "Pending", "False NotAccepted",
 		},
-		"half-made, and another Account accepted":   {someFacts(originAcceptedBy("a2")), "discard", "Pending", "False NotAccepted"},
-		"half-made, and the Invitation was deleted": {someFacts(func(f *Facts) { f.Origin = nil }), "discard", "Pending", "False NotAccepted"},
-		"half-made, and the Invitation is being deleted": {
+		"incomplete, and another Account accepted":   {someFacts(originAcceptedBy("a2")), "discard", "Pending", "False NotAccepted"},
+		"incomplete, and the Invitation was deleted": {someFacts(func(f *Facts) { f.Origin = nil }), "discard", "Pending", "False NotAccepted"},
+		"incomplete, and the Invitation is being deleted": {
 			someFacts(func(f *Facts) { f.Origin.DeletionTimestamp = &metav1.Time{Time: noon} }), "discard", "Pending", "False NotAccepted",
 		},
-		"half-made, and the Invitation has expired": {
+		"incomplete, and the Invitation has expired": {
 			someFacts(func(f *Facts) { f.Origin.Status.State = accountsv1.InvitationExpired }), "discard", "Pending", "False NotAccepted",
 		},
-		"half-made, and its link has expired but its state does not report it yet": {
+		"incomplete, and its link has expired but its state does not report it yet": {
 			someFacts(at(2 * time.Hour)), "wait", "Pending", "False NotAccepted",
 		},
 		"accepted, and the Membership is of another Organization": {
@@ -213,16 +213,16 @@ func TestEverySituation(t *testing.T) {
 		"accepted earlier, and everything else was deleted": {
 			someFacts(record(""), func(f *Facts) { f.Origin = nil }), "wait", "Active", "True Accepted",
 		},
-		"half-made and being deleted, and a request could still use it": {
+		"incomplete and being deleted, and a request could still use it": {
 			someFacts(going, at(10*time.Second)), "wait 10s", "Disabled", "False Deleting",
 		},
-		"half-made and being deleted, and no request can use it any more": {
+		"incomplete and being deleted, and no request can use it any more": {
 			someFacts(going, at(20*time.Second)), "remove finalizer", "Disabled", "False Deleting",
 		},
 		"just created, and being deleted": {
 			someFacts(going, func(f *Facts) { f.Account.CreationTimestamp = metav1.NewTime(noon) }), "wait 20s", "Disabled", "False Deleting",
 		},
-		"half-made, with a second factor": {
+		"incomplete, with a second factor": {
 			someFacts(func(f *Facts) { f.Account.Status.TwoFactor = "Enrolled" }), "wait 1h0m0s", "Pending", "False NotAccepted",
 		},
 		"accepted, with a second factor": {

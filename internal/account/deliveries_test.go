@@ -104,7 +104,7 @@ func TestWhatThePersonIsMailed(t *testing.T) {
 			janes(failed(5, time.Minute), mailed("locked", time.Minute, temporary), asked(accountsv1.UnlockAnnotation, 0)), "wait", "",
 		},
 		"another failure after the lock ended": {janes(failed(1, time.Second), locks(1), told("locked", time.Hour)), "wait", ""},
-		"half-made":                            {someFacts(passwordChanged(0), resetAsked(0), namesAsked(0)), "wait 1h0m0s", ""},
+		"incomplete":                           {someFacts(passwordChanged(0), resetAsked(0), namesAsked(0)), "wait 1h0m0s", ""},
 		"being deleted":                        {janes(going, passwordChanged(0), resetAsked(0)), "remove finalizer", ""},
 		"an unknown purpose":                   {janes(told("greeting", time.Minute)), "wait", ""},
 	}

@@ -20,7 +20,7 @@ import (
 // facts.
 func Report(f Facts) accountsv1.AccountStatus {
 	going := f.Account.DeletionTimestamp != nil
-	if HalfMade(f.Account) && f.acceptanceInFlight() && !going {
+	if IsIncomplete(f.Account) && f.acceptanceInFlight() && !going {
 		return f.Account.Status
 	}
 	if f.inUse() {
@@ -40,7 +40,7 @@ func Report(f Facts) accountsv1.AccountStatus {
 		message := "The Account is disabled: it cannot sign in and has no access. To enable it, set spec.state to Active."
 		c.Ready(accountsv1.ReasonDisabled, message)
 		c.False(accountsv1.ConditionActive, accountsv1.ReasonDisabled, message)
-	case HalfMade(f.Account):
+	case IsIncomplete(f.Account):
 		status.State = accountsv1.AccountPending
 		message := "The invited person started to accept the invitation. They can finish with the same link."
 		c.Ready(accountsv1.ReasonAwaitingAcceptance, message)

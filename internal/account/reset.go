@@ -123,7 +123,7 @@ const (
 // the password is that of the credentials, which is exact. Only the holder of a genuine
 // link learns more than ResetLinkUnknown.
 func CheckReset(link ResetLink, a *accountsv1.Account, passwordTime time.Time, keys invitation.Keyring, now time.Time) ResetLinkStatus {
-	if a == nil || !link.genuine(keys, a) || HalfMade(a) || a.DeletionTimestamp != nil || Disabled(a) {
+	if a == nil || !link.genuine(keys, a) || IsIncomplete(a) || a.DeletionTimestamp != nil || Disabled(a) {
 		return ResetLinkUnknown
 	}
 	requested := time.Unix(link.head.Requested, 0)

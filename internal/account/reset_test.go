@@ -87,7 +87,7 @@ func TestHowAResetLinkStands(t *testing.T) {
 		"another Account":                   {change: func(a *accountsv1.Account) { a.UID = anotherUID }, want: ResetLinkUnknown},
 		"the Account is disabled":           {change: func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }, want: ResetLinkUnknown},
 		"the Account is being deleted":      {change: func(a *accountsv1.Account) { a.DeletionTimestamp = &metav1.Time{Time: noon} }, want: ResetLinkUnknown},
-		"the Account is half-made":          {change: func(a *accountsv1.Account) { a.Annotations = nil }, want: ResetLinkUnknown},
+		"the Account is incomplete":         {change: func(a *accountsv1.Account) { a.Annotations = nil }, want: ResetLinkUnknown},
 		"a link of another Account":         {link: derived(t, keys, anotherUID, requested), want: ResetLinkUnknown},
 		"a link of another time":            {link: derived(t, keys, someUID, requested.Add(-time.Minute)), want: ResetLinkSuperseded},
 		"a link of a future time":           {link: derived(t, keys, someUID, requested.Add(time.Minute)), want: ResetLinkSuperseded},

@@ -117,8 +117,8 @@ func someRivals(t *rapid.T) []Facts {
 	second := func(label string) time.Time {
 		return claimed.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, label)) * time.Second)
 	}
-	rivals := make([]Facts, rapid.IntRange(1, 3).Draw(t, "how many"))
-	for i := range rivals {
+	others := make([]Facts, rapid.IntRange(1, 3).Draw(t, "how many"))
+	for i := range others {
 		f := someFacts(createdAt(second("created")))
 		f.Invitation.Name = fmt.Sprintf("jane-%d", i)
 		f.Invitation.UID = types.UID(strings.Replace(someUID, "6f1c2d3e", fmt.Sprintf("6f1c2d%02d", i), 1))
@@ -130,9 +130,9 @@ func someRivals(t *rapid.T) []Facts {
 			f.Invitation.Status.State = rapid.SampledFrom([]accountsv1.InvitationState{"", "Sending", "Failed"}).Draw(t, "state")
 		}
 		f.Now = claimed.Add(time.Minute)
-		rivals[i] = f
+		others[i] = f
 	}
-	return rivals
+	return others
 }
 
 func invitationsOf(all []Facts) (list []accountsv1.Invitation) {

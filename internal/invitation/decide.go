@@ -43,7 +43,7 @@ func Decide(f Facts) Plan {
 		return p
 	}
 	switch at {
-	case deleting, takenUp:
+	case deleting, alreadyJoined:
 		return Plan{}
 	case orphaned:
 		return Plan{Delete: true}

@@ -173,7 +173,7 @@ func (f Facts) deliveries() []accountsv1.Delivery {
 }
 
 // linkEnds are the situations in which the current attempt's link is dead.
-var linkEnds = []situation{history, takenUp, accepterDeleted, foreign, mismatched, declined, undelivered, expired}
+var linkEnds = []situation{history, alreadyJoined, accepterDeleted, foreign, mismatched, declined, undelivered, expired}
 
 // deadLink returns the delivery whose Secret holds a dead link.
 func (f Facts) deadLink(at situation) *accountsv1.Delivery {

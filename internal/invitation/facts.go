@@ -78,7 +78,7 @@ const (
 
 	// Accepted.
 	history
-	takenUp
+	alreadyJoined
 	accepted
 
 	// An admin must change the manifests or the platform, or Usher waits for something.
@@ -128,8 +128,8 @@ func (f Facts) situation() situation {
 		return orphaned
 	case IsHistory(inv):
 		return history
-	case f.TakenUp:
-		return takenUp
+	case f.Joined:
+		return alreadyJoined
 	case f.Unvetted:
 		return unvetted
 	case f.acceptable() && !f.conflictsWithMembership():

@@ -232,7 +232,7 @@ func (l *life) carryOut() {
 	if inv == nil || m == nil || !l.acceptable() || IsHistory(inv) || m.DeletionTimestamp != nil || l.conflictsWithMembership() {
 		return
 	}
-	l.TakenUp = true
+	l.Joined = true
 }
 
 func (l *life) decline(s *sentLink) (declined bool) {
@@ -249,7 +249,7 @@ func (l *life) loseStatus() {
 	l.Now = l.Now.Add(time.Second)
 	l.kill("its status was lost")
 	l.begun, l.past = nil, nil
-	if !l.TakenUp {
+	if !l.Joined {
 		l.Accepter = nil
 	}
 }
@@ -267,7 +267,7 @@ func (l *life) gone(why string) {
 }
 
 // deleteMembership deletes the Membership, and removes it from the Account's record.
-func (l *life) deleteMembership() { l.Membership, l.TakenUp = nil, false }
+func (l *life) deleteMembership() { l.Membership, l.Joined = nil, false }
 
 // inviteAnew creates the Membership, or the Invitation, of the same name again.
 func (l *life) inviteAnew() {

@@ -89,7 +89,7 @@ func (l *life) events() map[string]func(*rapid.T) {
 		},
 		"the Account joins another legal entity, or leaves it": func(t *rapid.T) { l.Foreign = l.Accepter != nil && rapid.Bool().Draw(t, "elsewhere") },
 		"the Account joins the Membership":                     func(*rapid.T) { l.carryOut() },
-		"the Account is deleted":                               func(*rapid.T) { l.Accepter, l.TakenUp = nil, false },
+		"the Account is deleted":                               func(*rapid.T) { l.Accepter, l.Joined = nil, false },
 		"the Membership is deleted":                            func(*rapid.T) { l.deleteMembership() },
 		"the status is lost": func(*rapid.T) {
 			if l.Invitation != nil {

@@ -48,8 +48,8 @@ type Offer struct {
 	Invitation   *accountsv1.Invitation
 	Organization *accountsv1.Organization
 	Membership   *accountsv1.Membership
-	// TakenUp reports that an Account already holds the Membership.
-	TakenUp bool
+	// Joined reports that an Account already holds the Membership.
+	Joined bool
 }
 
 // Check returns the status of a link. Only the holder of a genuine link learns more
@@ -72,7 +72,7 @@ func (o Offer) Check(link Link, keys Keyring, now time.Time) LinkStatus {
 func (o Offer) linkStatus(now time.Time) LinkStatus {
 	status := o.Invitation.Status
 	switch {
-	case status.Acceptance.Given() || o.TakenUp || status.State == accountsv1.InvitationActive:
+	case status.Acceptance.Given() || o.Joined || status.State == accountsv1.InvitationActive:
 		return LinkUsed
 	case o.Invitation.DeletionTimestamp != nil || o.withdrawn():
 		return LinkWithdrawn

@@ -37,7 +37,7 @@ func TestCheckTellsNothingWithoutAGenuineLink(t *testing.T) {
 		"a newer link was sent":                  {sent(asked(aRequest), func(f *Facts) { Begin(&f.Invitation.Status, *Decide(*f).Claim) }), claimed, LinkSuperseded},
 		"used":                                   {sent(accepting), claimed, LinkUsed},
 		"used, and expired later":                {sent(accepting), claimed.Add(DefaultValidity), LinkUsed},
-		"used, its status lost":                  {sent(func(f *Facts) { f.TakenUp = true }), claimed, LinkUsed},
+		"used, its status lost":                  {sent(func(f *Facts) { f.Joined = true }), claimed, LinkUsed},
 		"no Organization":                        {sent(func(f *Facts) { f.Organization = nil }), claimed, LinkWithdrawn},
 		"the role no longer exists":              {sent(func(f *Facts) { f.Organization.Spec.Roles = nil }), claimed, LinkWithdrawn},
 		"not in the home namespace":              {sent(func(f *Facts) { f.Organization.Spec.Namespace = "other" }), claimed, LinkWithdrawn},

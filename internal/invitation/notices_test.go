@@ -24,7 +24,7 @@ func answered(f *Facts, yes bool, owners int, chat bool) {
 		return
 	}
 	accepting(f)
-	f.TakenUp = true
+	f.Joined = true
 }
 
 func TestRecipientsOfNotices(t *testing.T) {
@@ -63,7 +63,7 @@ func TestRecipientsOfNotices(t *testing.T) {
 		"accepted and notified before": {out(func(f *Facts) { answered(f, true, 2, true) }, state("Active")), nil},
 		"declined and notified before": {out(func(f *Facts) { answered(f, false, 2, true) }, state("Declined")), nil},
 		"accepted, and the status was lost": {someFacts(withMembership(same), func(f *Facts) {
-			f.TakenUp = true
+			f.Joined = true
 			answered(f, false, 2, true)
 			f.Invitation.Status.Decline = accountsv1.Decline{}
 		}), nil},

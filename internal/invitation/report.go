@@ -34,7 +34,7 @@ func Report(f Facts) accountsv1.InvitationStatus {
 	status.Conditions = c.List()
 	status.ObservedGeneration = &generation
 	switch {
-	case at == takenUp && status.Acceptance.Given():
+	case at == alreadyJoined && status.Acceptance.Given():
 		status.Deliveries = withPlanned(status.Deliveries, f.afterAcceptance())
 	case at == declined && status.State != accountsv1.InvitationDeclined:
 		status.Deliveries = withPlanned(status.Deliveries, f.toOwners("declined.", accountsv1.PurposeDeclined))
@@ -121,7 +121,7 @@ func (f Facts) channelResults() string {
 func (f Facts) resendBlocked(c *condition.Set, at situation) {
 	r := f.resend()
 	switch {
-	case at == history || at == takenUp:
+	case at == history || at == alreadyJoined:
 	case r.invalid:
 		c.True(accountsv1.ConditionResendBlocked, accountsv1.ReasonResendInvalid,
 			"The value of "+accountsv1.ResendAnnotation+" must be a time such as 2026-11-21T10:00:00Z.")

@@ -47,7 +47,7 @@ func TestEverySituation(t *testing.T) {
 			"Failed", "False PoliciesMissing Stalled", "False PoliciesMissing", "False PoliciesMissing", "wait",
 		}},
 		"no policy checked the author, and an Account already holds the Membership": {
-			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, withMembership(same), nobodyAsked, func(f *Facts) { f.TakenUp = true }), says{
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, withMembership(same), nobodyAsked, func(f *Facts) { f.Joined = true }), says{
 				"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
 			},
 		},
@@ -129,11 +129,11 @@ func TestEverySituation(t *testing.T) {
 			},
 		},
 		"accepted, and an Account holds the Membership": {
-			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, withMembership(same), func(f *Facts) { f.TakenUp = true }), says{
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, withMembership(same), func(f *Facts) { f.Joined = true }), says{
 				"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
 			},
 		},
-		"an Account holds the Membership, and the status was lost": {someFacts(withMembership(same), func(f *Facts) { f.TakenUp = true }), says{
+		"an Account holds the Membership, and the status was lost": {someFacts(withMembership(same), func(f *Facts) { f.Joined = true }), says{
 			"Active", "True Accepted", "True Accepted", "False Accepted", "wait",
 		}},
 		"history, and the Membership was deleted": {someFacts(tried(me, accountsv1.DeliverySent, 1), state("Active"), accepting), says{
@@ -201,7 +201,7 @@ func TestEverySituation(t *testing.T) {
 			says{"Sending", "False Sending Reconciling", "False NotAccepted", "False Sending", "attempt 2"},
 		},
 		"the Account holds the Membership, and its Organizations now belong to two legal entities": {
-			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, withMembership(same), func(f *Facts) { f.TakenUp = true }),
+			someFacts(tried(me, accountsv1.DeliverySent, 1), accepting, elsewhere, withMembership(same), func(f *Facts) { f.Joined = true }),
 			says{"Active", "True Accepted", "True Accepted", "False Accepted", "wait"},
 		},
 		"accepted by an Account of another address, where any address is allowed": {

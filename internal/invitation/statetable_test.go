@@ -92,10 +92,10 @@ func rows() []row {
 		{"the person accepted, and the Membership does not exist yet", someFacts(out, accepting)},
 		{"the person accepted, and the Account does not hold the Membership yet", someFacts(out, accepting, withMembership(same))},
 		{"the person accepted, and the Account holds the Membership", someFacts(out, accepting, func(f *Facts) {
-			f.TakenUp, f.Owners = true, []Owner{{"ada", "ada@example.com"}}
+			f.Joined, f.Owners = true, []Owner{{"ada", "ada@example.com"}}
 			f.Invitation.Status = Report(*f)
 		})},
-		{"an Account holds the Membership, and the status is empty", someFacts(withMembership(same), func(f *Facts) { f.TakenUp = true })},
+		{"an Account holds the Membership, and the status is empty", someFacts(withMembership(same), func(f *Facts) { f.Joined = true })},
 		{"the person declined", someFacts(out, declining)},
 		{"the person did not answer in time", someFacts(out, at(DefaultValidity))},
 		{"the person did not answer in time, and the link is in a Secret", someFacts(by("Link"), out, at(DefaultValidity))},

@@ -58,8 +58,8 @@ var happenings = []happening{
 	{"its role is added again", func(l *life) bool { return !l.roleExists() && always(l.addRole) }},
 	{"its status is lost", func(l *life) bool { return always(l.loseStatus) }},
 	{"the Account is deleted", func(l *life) bool {
-		held := l.TakenUp
-		l.TakenUp, l.Accepter = false, nil
+		held := l.Joined
+		l.Joined, l.Accepter = false, nil
 		return held
 	}},
 	{"its Membership is deleted", func(l *life) bool { return always(l.deleteMembership) }},

@@ -46,9 +46,9 @@ var verdicts = map[situation]verdict{
 	deleting: {silent: true},
 	orphaned: {silent: true},
 
-	history:  joined,
-	takenUp:  joined,
-	accepted: {silent: true},
+	history:       joined,
+	alreadyJoined: joined,
+	accepted:      {silent: true},
 
 	noOrganization: {
 		state: accountsv1.InvitationSending, linkStays: true, set: isReconciling, reason: accountsv1.ReasonOrganizationNotFound,

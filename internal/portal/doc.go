@@ -40,7 +40,7 @@
 //
 //   - There is no such Account.
 //   - The password is wrong.
-//   - The Account is locked, disabled or half-made, or was deleted a moment ago.
+//   - The Account is locked, disabled or incomplete, or was deleted a moment ago.
 //   - The API server accepts reads but no writes, so the portal cannot count the
 //     attempt.
 //   - The stored hash is damaged.

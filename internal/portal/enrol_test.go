@@ -380,15 +380,15 @@ func TestTheCodeOfAnAcceptanceCannotSignIn(t *testing.T) {
 	secret := b.scanned()
 	code := codeAt(t, secret, storetest.Start)
 	expect(t, b.fill(w.Link(), filledWithApp(code)), 200)
-	w.takeUpAccount("jane-doe")
+	w.recordAcceptance("jane-doe")
 	b.fill("/sign-in?lang=en", signInForm("jane-doe", shortPassword))
 	expect(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {code}}), 422, "was already used")
 	w.Clock.Step(30 * time.Second)
 	expectTo(t, b.fill("/sign-in/code?lang=en", url.Values{fieldCode: {codeAt(t, secret, w.Clock.Now())}}), "/account?lang=en")
 }
 
-// takeUpAccount records the result of an acceptance, as the controller does.
-func (w *world) takeUpAccount(name string) {
+// recordAcceptance records the result of an acceptance, as the controller does.
+func (w *world) recordAcceptance(name string) {
 	w.T.Helper()
 	a := w.Account(name)
 	a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: storetest.Home + "/jane"}
@@ -471,7 +471,7 @@ func TestAPasskeyIsSetUpWithTheAccount(t *testing.T) {
 	if w.Account("jane-doe.acme").Status.TwoFactor != accountsv1.TwoFactorEnrolled {
 		t.Error("the status does not report the second factor")
 	}
-	w.takeUpAccount("jane-doe.acme")
+	w.recordAcceptance("jane-doe.acme")
 	signed := b.script("/sign-in/passkey?lang=en", k.signed(b.script("/sign-in/passkey/options", "{}")))
 	expect(t, signed, 200, "/account?lang=en")
 	if !b.isIn("jane-doe/acme") {

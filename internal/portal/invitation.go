@@ -150,7 +150,7 @@ func onThePage(problems []problem, signedIn signedInView) []problem {
 	return shown
 }
 
-// proposals returns free user names. If this invitation has a half-made
+// proposals returns free user names. If this invitation has an incomplete
 // account, its user name comes first.
 func (p *portal) proposals(ctx context.Context, seen store.LinkView, f form, other otherView) ([]string, error) {
 	inv, email := seen.Invitation, seen.Invitation.Spec.Email

@@ -206,15 +206,15 @@ func TestEveryRefusedSignInGetsTheSameAnswer(t *testing.T) {
 			objects  []client.Object
 			password string
 		}{
-			"another password":                              {owned("zora", address, validPassword), validPassword + "x"},
-			"another's password":                            {all(owned("zora", address, "hers"), owned("john", "john@example.org", validPassword)), validPassword},
-			"a half-made account":                           {half(owned("zora", address, validPassword)), validPassword},
-			"a half-made account without final credentials": {unsettled(half(owned("zora", address, validPassword))), validPassword},
-			"a password that is not final":                  {unsettled(owned("zora", address, validPassword)), validPassword},
-			"an account without a password":                 {owned("zora", address, validPassword)[:1], validPassword},
-			"a password without an account":                 {owned("zora", address, validPassword)[1:], validPassword},
-			"an account that is being deleted":              {all(owned("zora", address, validPassword)[1:], []client.Object{storetest.Deleting(storetest.Recorded(storetest.MadeFor("x", "zora")))}), validPassword},
-			"an account that is disabled":                   {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), validPassword},
+			"another password":                                {owned("zora", address, validPassword), validPassword + "x"},
+			"another's password":                              {all(owned("zora", address, "hers"), owned("john", "john@example.org", validPassword)), validPassword},
+			"an incomplete account":                           {half(owned("zora", address, validPassword)), validPassword},
+			"an incomplete account without final credentials": {unsettled(half(owned("zora", address, validPassword))), validPassword},
+			"a password that is not final":                    {unsettled(owned("zora", address, validPassword)), validPassword},
+			"an account without a password":                   {owned("zora", address, validPassword)[:1], validPassword},
+			"a password without an account":                   {owned("zora", address, validPassword)[1:], validPassword},
+			"an account that is being deleted":                {all(owned("zora", address, validPassword)[1:], []client.Object{storetest.Deleting(storetest.Recorded(storetest.MadeFor("x", "zora")))}), validPassword},
+			"an account that is disabled":                     {change(func(a *accountsv1.Account) { a.Spec.State = accountsv1.AccountSwitchDisabled }), validPassword},
 			"an account that is locked": {change(func(a *accountsv1.Account) {
 				a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now}
 			}), validPassword},
@@ -567,7 +567,7 @@ func TestAnExistingAccountMustSignIn(t *testing.T) {
 	b.signIn("jane")
 	expect(t, b.fill(w.Link(), filled()), 422, "There is already an account with jane.doe@example.com", `!href="#sign-in-name"`, acceptButton)
 	for name, other := range map[string][]client.Object{
-		"a half-made account": {storetest.MadeFor("another's", "jane")}, "an account that is being deleted": {storetest.Deleting(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
+		"an incomplete account": {storetest.MadeFor("another's", "jane")}, "an account that is being deleted": {storetest.Deleting(storetest.Recorded(storetest.MadeFor("another's", "jane")))},
 		"an account with another address": owned("jane", "jane@example.com", validPassword),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -58,7 +58,7 @@ func failingResetRequests(t *testing.T) map[string]struct {
 		"a person who asked five times":      {"jane", acmeMember(t, "jane", askedAt(day...))},
 		"a disabled Account":                 {"jane", acmeMember(t, "jane", switchedOff)},
 		"a locked Account":                   {"jane", acmeMember(t, "jane", lockedNow)},
-		"a half-made Account":                {"jane", acmeMember(t, "jane", neverTakenUp)},
+		"an incomplete Account":              {"jane", acmeMember(t, "jane", incomplete)},
 		"an Account that is being deleted":   {"jane", acmeMember(t, "jane", onItsWay)},
 		"an Account without a Secret":        {"jane", acmeMember(t, "jane")[:1]},
 		"damaged credentials":                {"jane", withDamagedSecret(t, acmeMember(t, "jane"))},
@@ -112,7 +112,7 @@ func TestWhoGetsALink(t *testing.T) {
 		"a person who asked just now":      {"jane": {earlier}},
 		"a disabled Account":               {"jane": nil},
 		"a locked Account":                 {"jane": {now}},
-		"a half-made Account":              {"jane": nil},
+		"an incomplete Account":            {"jane": nil},
 		"an Account that is being deleted": {"jane": nil},
 		"an Account without a Secret":      {"jane": {now}},
 		"damaged credentials":              {"jane": {now}},
@@ -390,7 +390,7 @@ func TestTheOldestAccountGetsTheRequestForUserNames(t *testing.T) {
 		a.CreationTimestamp = metav1.NewTime(storetest.Start.Add(-48 * time.Hour))
 	}
 	w := worldWith(t, all(
-		acmeMember(t, "jane"), acmeMember(t, "janet", older), acmeMember(t, "off", older, switchedOff), acmeMember(t, "half", older, neverTakenUp),
+		acmeMember(t, "jane"), acmeMember(t, "janet", older), acmeMember(t, "off", older, switchedOff), acmeMember(t, "half", older, incomplete),
 		acmeMember(t, "john", withAddress("john@example.com")),
 	)...)
 	expect(t, w.post("/user-names?lang=fr", namesRequest("  Jane.Doe@EXAMPLE.com ")), 200)

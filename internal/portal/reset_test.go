@@ -104,7 +104,7 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 		"if a newer link was requested":             {path: func(w *world) string { return w.resetPath("jane", storetest.Start.Add(-time.Minute)) }, status: 410, text: "A newer link has replaced this one"},
 		"if no link was requested for that time":    {path: func(w *world) string { return w.resetPath("jane", storetest.Start.Add(time.Second)) }, status: 410, text: "A newer link has replaced this one"},
 		"if the Account is disabled":                {changes: with(switchedOff), status: 404, text: "We don't recognize this link"},
-		"if the Account is half-made":               {changes: with(neverTakenUp), status: 404, text: "We don't recognize this link"},
+		"if the Account is incomplete":              {changes: with(incomplete), status: 404, text: "We don't recognize this link"},
 		"if the Account is being deleted":           {changes: with(onItsWay), status: 404, text: "We don't recognize this link"},
 		"of another Account":                        {path: func(w *world) string { return w.resetPath("john", storetest.Start) }, status: 404, text: "We don't recognize this link"},
 		"of no Account":                             {path: func(w *world) string { return w.resetPath("nobody", storetest.Start) }, status: 404, text: "We don't recognize this link"},

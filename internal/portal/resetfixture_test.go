@@ -65,7 +65,7 @@ func lockedNow(a *accountsv1.Account, _ *account.Credentials) {
 	a.Status.SignIn = accountsv1.SignIn{Failures: 5, CodeFailures: 2, FailureTime: &failed, Locks: 3}
 }
 
-func neverTakenUp(a *accountsv1.Account, c *account.Credentials) {
+func incomplete(a *accountsv1.Account, c *account.Credentials) {
 	delete(a.Annotations, accountsv1.MembershipsAnnotation)
 	c.FinalInvitation = ""
 }

@@ -170,7 +170,7 @@ func (h *house) facts(name string, org *accountsv1.Organization) invitation.Fact
 	inv := h.invitations[name]
 	account := h.accounts[name]
 	f := invitation.Facts{
-		Offer: invitation.Offer{Invitation: inv, Organization: org, Membership: h.memberships[name], TakenUp: h.holds(name)},
+		Offer: invitation.Offer{Invitation: inv, Organization: org, Membership: h.memberships[name], Joined: h.holds(name)},
 		Now:   h.now, Accepter: account, Media: notifier.Media(), ClaimOwner: "usher", SendDeadline: time.Minute, NewestKey: 1, MailDomain: "example.com", Sender: "usher@example.com",
 	}
 	if _, stands := inv.Labels["rival"]; stands {
@@ -209,8 +209,8 @@ func (h *house) accept(name string) {
 	}
 }
 
-// takeUp writes the record of the accepting Account.
-func (h *house) takeUp(name string) {
+// recordAcceptance writes the record of the accepting Account.
+func (h *house) recordAcceptance(name string) {
 	if inv, a := h.invitations[name], h.accounts[name]; inv != nil && a != nil && h.memberships[name] != nil && inv.Status.Acceptance.Given() {
 		a.Annotations = holding(name).Annotations
 	}
@@ -309,8 +309,8 @@ func (h *house) events() map[string]func(*rapid.T) {
 		"a person is invited":      on(func(name string) { h.invite(name, true) }),
 		"a person accepts":         on(h.accept),
 		"all who can accept do":    each(h.accept),
-		"Accounts take it up":      each(h.takeUp),
-		"an Account takes it up":   on(h.takeUp),
+		"Accounts take it up":      each(h.recordAcceptance),
+		"an Account takes it up":   on(h.recordAcceptance),
 		"an Account is deleted":    on(func(name string) { delete(h.accounts, name) }),
 		"an Invitation is deleted": on(func(name string) { delete(h.invitations, name) }),
 		"a Membership is deleted": on(func(name string) {

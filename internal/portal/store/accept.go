@@ -114,7 +114,7 @@ func (a *acceptance) checkLink(ctx context.Context) (Outcome, error) {
 	return Continue, nil
 }
 
-// name gets the Account of the chosen user name: a new one, or the half-made one of this
+// name gets the Account of the chosen user name: a new one, or the incomplete one of this
 // very link.
 func (a *acceptance) name(ctx context.Context) (Outcome, error) {
 	if o, err := a.checkLink(ctx); err != nil || o != Continue {
@@ -156,7 +156,7 @@ func (a *acceptance) name(ctx context.Context) (Outcome, error) {
 		return Continue, err
 	case existing == nil:
 		return Continue, ErrContended
-	case madeThrough(existing, inv) && !account.HalfMade(existing):
+	case isCreatedThrough(existing, inv) && !account.IsIncomplete(existing):
 		// Another request accepted between the check of the link and now.
 		a.seen.Status = invitation.LinkUsed
 		return NotOpen, nil
@@ -207,7 +207,7 @@ func (a *acceptance) enrol(ctx context.Context) (Outcome, error) {
 	}
 	var failure error
 	for range secretTries {
-		if a.account.Status.TwoFactor == accountsv1.TwoFactorEnrolled || !account.HalfMade(a.account) {
+		if a.account.Status.TwoFactor == accountsv1.TwoFactorEnrolled || !account.IsIncomplete(a.account) {
 			return Continue, nil
 		}
 		if failure != nil && !isConflict(failure) {

@@ -40,7 +40,7 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			objects: []client.Object{storetest.MadeFor("another's", "jane-doe")},
 			want:    result{outcome: store.NameTaken, standing: invitation.LinkOpen},
 		},
-		"a half-made account of this link has the name and a secret": {
+		"an incomplete account of this link has the name and a secret": {
 			objects: []client.Object{storetest.MadeFor(storetest.JaneUID, "jane-doe"), storetest.Credential("uid-of-jane-doe", "an earlier one", "")},
 			want:    result{outcome: store.Done, standing: invitation.LinkOpen}, hash: "mine",
 		},
@@ -56,7 +56,7 @@ func TestAcceptWhenSomethingHappensMeanwhile(t *testing.T) {
 			objects: []client.Object{storetest.MadeFor(storetest.JaneUID, "jane-doe"), storetest.Credential("uid-of-jane-doe", "the owner's", storetest.JaneUID)},
 			want:    result{outcome: store.NotOpen, standing: invitation.LinkUsed}, hash: "the owner's",
 		},
-		"the half-made account is being deleted": {
+		"the incomplete account is being deleted": {
 			objects: []client.Object{storetest.Deleting(storetest.MadeFor(storetest.JaneUID, "jane-doe"))},
 			want:    result{outcome: store.NameTaken, standing: invitation.LinkOpen},
 		},

@@ -120,9 +120,9 @@
 // request takes these steps, all on live reads:
 //
 //  1. check: the link must be open.
-//  2. name: create the Account. If it exists, and is half-made through this very
+//  2. name: create the Account. If it exists, and is incomplete through this very
 //     Invitation and for the same address, continue with it. Otherwise the name is taken.
-//     (An Account is half-made until the controller records a Membership in it.)
+//     (An Account is incomplete until the controller records a Membership in it.)
 //  3. offer: read the Secret, then check the link again. Then write the credentials of
 //     this request, on condition that the Secret is unchanged.
 //  4. enrol: if the Organization requires a second factor, record in the Account's status
@@ -159,7 +159,7 @@
 // second password was not told that the account is ready, but may try the password anyway.
 // account.AcceptanceTimeout keeps that window short.
 //
-// A password cannot be used to sign in before it is final, and a half-made Account cannot
+// A password cannot be used to sign in before it is final, and an incomplete Account cannot
 // sign in at all.
 //
 // The controller deletes Accounts that lost a race or were abandoned. The portal never

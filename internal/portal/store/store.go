@@ -139,12 +139,12 @@ func (s *Store) complete(ctx context.Context, offer *invitation.Offer, reader cl
 	if err := s.Reader.List(ctx, &holders, client.MatchingFields{IndexAccountMembership: name.String()}); err != nil {
 		return fmt.Errorf("find the accounts that hold a membership: %w", err)
 	}
-	offer.TakenUp = slices.ContainsFunc(holders.Items, func(a accountsv1.Account) bool { return membership.IsHeldBy(&a, name, inv.Spec.Email) })
+	offer.Joined = slices.ContainsFunc(holders.Items, func(a accountsv1.Account) bool { return membership.IsHeldBy(&a, name, inv.Spec.Email) })
 	return nil
 }
 
 // UserNameTaken reports whether the chosen part of a user name belongs to another person,
-// or could be mistaken for another person's name. A half-made Account of this very
+// or could be mistaken for another person's name. An incomplete Account of this very
 // Invitation does not count, unless it has exactly this name and the request cannot
 // continue with it.
 func (s *Store) UserNameTaken(ctx context.Context, chosen string, seen LinkView, email accountsv1.EmailAddress) (bool, error) {
@@ -157,16 +157,16 @@ func (s *Store) UserNameTaken(ctx context.Context, chosen string, seen LinkView,
 		if a.Name == name {
 			return !resumable(&a, seen.Invitation, email)
 		}
-		return !halfMadeThrough(&a, seen.Invitation)
+		return !isIncompleteThrough(&a, seen.Invitation)
 	}), nil
 }
 
-// BegunUserName returns the chosen part of the user name of a half-made Account of this
+// BegunUserName returns the chosen part of the user name of an incomplete Account of this
 // Invitation that the request can continue with, or "".
 func (s *Store) BegunUserName(ctx context.Context, seen LinkView, email accountsv1.EmailAddress) (string, error) {
 	var accounts accountsv1.AccountList
 	if err := s.Reader.List(ctx, &accounts, client.MatchingFields{IndexAccountInvitation: string(seen.Invitation.UID)}); err != nil {
-		return "", fmt.Errorf("find half-made accounts: %w", err)
+		return "", fmt.Errorf("find incomplete accounts: %w", err)
 	}
 	var names []string
 	for _, a := range accounts.Items {
@@ -182,7 +182,7 @@ func (s *Store) BegunUserName(ctx context.Context, seen LinkView, email accounts
 }
 
 // HasAccount reports whether an account with this address exists that could join the
-// Organization: one that is neither half-made nor being deleted, and that belongs to no
+// Organization: one that is neither incomplete nor being deleted, and that belongs to no
 // other legal entity.
 func (s *Store) HasAccount(ctx context.Context, seen LinkView, email accountsv1.EmailAddress) (bool, error) {
 	accounts, err := s.accountsOf(ctx, string(email))
@@ -244,21 +244,21 @@ func (s *Store) accountsOf(ctx context.Context, email string) ([]accountsv1.Acco
 // isUsableAccount reports whether a person accepted with the Account and it is not being
 // deleted.
 func isUsableAccount(a *accountsv1.Account) bool {
-	return !account.HalfMade(a) && a.DeletionTimestamp == nil
+	return !account.IsIncomplete(a) && a.DeletionTimestamp == nil
 }
 
 // resumable reports whether the holder of the Invitation's link may continue with the
-// Account. It must be half-made through this very Invitation, and for the same address,
+// Account. It must be incomplete through this very Invitation, and for the same address,
 // because the address cannot be changed.
 func resumable(a *accountsv1.Account, inv *accountsv1.Invitation, email accountsv1.EmailAddress) bool {
-	return halfMadeThrough(a, inv) && a.DeletionTimestamp == nil && address.Same(string(a.Spec.Email), string(email))
+	return isIncompleteThrough(a, inv) && a.DeletionTimestamp == nil && address.Same(string(a.Spec.Email), string(email))
 }
 
-func halfMadeThrough(a *accountsv1.Account, inv *accountsv1.Invitation) bool {
-	return madeThrough(a, inv) && account.HalfMade(a)
+func isIncompleteThrough(a *accountsv1.Account, inv *accountsv1.Invitation) bool {
+	return isCreatedThrough(a, inv) && account.IsIncomplete(a)
 }
 
-func madeThrough(a *accountsv1.Account, inv *accountsv1.Invitation) bool {
+func isCreatedThrough(a *accountsv1.Account, inv *accountsv1.Invitation) bool {
 	return a.Spec.InvitationRef.UID == string(inv.UID)
 }
 

@@ -28,7 +28,7 @@ func Credential(uid, hash, settled string) *corev1.Secret {
 	return secret
 }
 
-// Recorded adds a Membership to the record of the Account, so it is not half-made.
+// Recorded adds a Membership to the record of the Account, so it is not incomplete.
 func Recorded(a *accountsv1.Account) *accountsv1.Account {
 	a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: Home + "/another"}
 	return a
