@@ -8,6 +8,7 @@ package prose_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -77,41 +78,83 @@ var offences = map[string][]string{
 	},
 }
 
+// plain are sentences that resemble an offence and are good English.
+var plain = []string{
+	"At least two members have joined, and at most five.",
+	"Usher starts at the most recent attempt.",
+	"Usher checks it again for good measure, and for good reasons.",
+	"An attacker cannot tell whether an account exists.",
+	"It explains how to tell whether a link is open.",
+	"A manifest can be applied by hand.",
+	"Usher keeps what the page said so far.",
+	"The operators are NotIn and In.",
+	"It is the namespace that the members are in.",
+	"On the other hand, it takes over the lane.",
+	"Everyone signs in, and no one loses a seat.",
+}
+
 // functions maps each rule about Go declarations to code that breaks it.
 var functions = map[string][]string{
 	"Functions.ReportsWhether": {
 		"package x\n\n// isOpen is about the link.\nfunc isOpen() bool { return true }\n",
+		"package x\n\ntype link interface {\n\t// isOpen is about the link.\n\tisOpen() bool\n}\n",
 		"package x\n\ntype link int\n\n// open is about the link.\nfunc (link) open(int) bool { return true }\n",
 	},
 }
 
-// places are the files that the linter reads, each with a function that embeds a sentence.
-var places = map[string]struct {
-	file  string
-	embed func(sentence string) string
-}{
-	"a page":                 {"page.md", func(s string) string { return "# Page\n\n" + s + "\n" }},
-	"a table":                {"page.md", func(s string) string { return "| a |\n|---|\n| " + s + " |\n" }},
-	"a comment":              {"x.go", func(s string) string { return "// Package x is a package.\n//\n// " + s + "\npackage x\n" }},
-	"a message":              {"x.go", func(s string) string { return "package x\n\nconst x = \"" + s + "\"\n" }},
-	"a sentence of a page":   {"internal/wording/language/catalogue/portal.en.yaml", func(s string) string { return "portal.key: \"" + s + "\"\n" }},
-	"a description in a CRD": {"config/crd/bases/kind.yaml", func(s string) string { return "spec:\n  versions:\n  - description: \"" + s + "\"\n" }},
-	"a message of a policy":  {"config/policy/policy.yaml", func(s string) string { return "spec:\n  validations:\n  - message: \"" + s + "\"\n" }},
+// The configurations of the two runs of the linter.
+const (
+	sentences = ".vale.ini"
+	comments  = "hack/prose/comments.ini"
+)
+
+// places are the files that the linter reads, each with the sentence as %s.
+var places = map[string]struct{ config, file, content string }{
+	"a paragraph":             {sentences, "page.md", "# Page\n\n%s\n"},
+	"a heading":               {sentences, "page.md", "# %s\n"},
+	"a list":                  {sentences, "page.md", "- a\n  - %s\n"},
+	"a table":                 {sentences, "page.md", "| a |\n|---|\n| %s |\n"},
+	"the text of a link":      {sentences, "page.md", "[%s](page.md)\n"},
+	"the generated page":      {sentences, "docs/api/v1alpha1.md", "| a |\n|---|\n| %s <br /> |\n"},
+	"a comment":               {sentences, "x.go", "// Package x is a package.\n//\n// %s\npackage x\n"},
+	"a comment in a body":     {sentences, "x.go", "package x\n\nfunc f() {\n\t// a\n\t// %s\n}\n"},
+	"a comment in a block":    {sentences, "x.go", "package x\n\n/*\na\n%s\n*/\n"},
+	"a marker":                {sentences, "x.go", "package x\n\n// +kubebuilder:validation:XValidation:rule=\"a\",message=\"%s\"\ntype X int\n"},
+	"a message":               {sentences, "x.go", "package x\n\nconst x = \"%s\"\n"},
+	"a raw string":            {sentences, "x.go", "package x\n\nconst x = `\n\ta\n\t%s`\n"},
+	"the name of a spec":      {sentences, "x_test.go", "package x\n\nvar _ = It(\"%s\", func() {})\n"},
+	"a script in the page":    {sentences, "portal.js", "// %s\n"},
+	"a style sheet":           {sentences, "portal.css", "/* %s */\n"},
+	"a template of a page":    {sentences, "page.html", "<p>{{/* %s */}}</p>\n"},
+	"a template of the chart": {sentences, "charts/usher/templates/_checks.tpl", "{{ fail \"%s\" }}\n"},
+	"the notes of the chart":  {sentences, "charts/usher/templates/NOTES.txt", "%s\n"},
+	"a shell script":          {sentences, "install.sh", "# %s\n"},
+	"the script of CI":        {sentences, ".ci/run", "# %s\n"},
+	"the help of make":        {sentences, "Makefile", "help: ## %s\n"},
+	"the Dockerfile":          {sentences, "Dockerfile", "# %s\n"},
+	"a sentence of a page":    {sentences, "internal/wording/language/catalogue/portal.en.yaml", "portal.key: \"%s\"\n"},
+	"a sentence on two lines": {sentences, "internal/wording/language/catalogue/portal.en.yaml", "portal.key: >-\n  a\n  %s\n"},
+	"a description in a CRD":  {sentences, "config/crd/bases/kind.yaml", "spec:\n  versions:\n  - description: \"%s\"\n"},
+	"a message of a policy":   {sentences, "config/policy/policy.yaml", "spec:\n  validations:\n  - message: \"%s\"\n"},
+	"a comment in YAML":       {comments, "charts/usher/values.yaml", "a:\n  # %s\n  b: c\n"},
 }
 
 func TestEachRuleFindsItsOffences(t *testing.T) {
 	t.Parallel()
-	for rule, sentences := range offences {
-		for _, sentence := range sentences {
-			got := lint(t, ".vale.ini", map[string]string{"page.md": sentence + "\n"})
-			if !slices.Contains(got["page.md"], rule) {
-				t.Errorf("%q: found %v, want %s", sentence, got, rule)
+	for rule, examples := range offences {
+		for _, sentence := range examples {
+			wrapped := strings.ReplaceAll(sentence, " ", "\n")
+			got := lint(t, sentences, map[string]string{"page.md": sentence, "wrapped.md": wrapped})
+			for _, page := range []string{"page.md", "wrapped.md"} {
+				if !slices.Contains(got[page], rule) {
+					t.Errorf("%q: found %v, want %s in %s", sentence, got, rule, page)
+				}
 			}
 		}
 	}
 	for rule, sources := range functions {
 		for _, source := range sources {
-			got := lint(t, "hack/prose/functions.ini", map[string]string{"x.go": source})
+			got := lint(t, comments, map[string]string{"x.go": source})
 			if !slices.Contains(got["x.go"], rule) {
 				t.Errorf("%q: found %v, want %s", source, got, rule)
 			}
@@ -144,14 +187,23 @@ func TestEachPlaceIsRead(t *testing.T) {
 	for name, place := range places {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := lint(t, ".vale.ini", map[string]string{place.file: place.embed("The mail is sent anew.")})
+			got := lint(t, place.config, map[string]string{place.file: fmt.Sprintf(place.content, "The mail is sent anew.")})
 			if !slices.Contains(got[place.file], "Usher.Archaic") {
 				t.Errorf("found %v, want Usher.Archaic", got)
 			}
-			if got := lint(t, ".vale.ini", map[string]string{place.file: place.embed("Usher sends the mail again.")}); len(got) > 0 {
+			if got := lint(t, place.config, map[string]string{place.file: fmt.Sprintf(place.content, "Usher sends the mail again.")}); len(got) > 0 {
 				t.Errorf("found %v in plain English", got)
 			}
 		})
+	}
+}
+
+func TestPlainSentencesPass(t *testing.T) {
+	t.Parallel()
+	for _, sentence := range plain {
+		if got := lint(t, sentences, map[string]string{"page.md": sentence}); len(got) > 0 {
+			t.Errorf("%q: found %v in plain English", sentence, got)
+		}
 	}
 }
 
@@ -159,7 +211,7 @@ func TestPlainDocCommentsPass(t *testing.T) {
 	t.Parallel()
 	source := "package x\n\n// isOpen reports whether the link is open.\nfunc isOpen() bool { return true }\n\n" +
 		"// find returns the link, and whether there is one.\nfunc find() (int, bool) { return 0, false }\n"
-	if got := lint(t, "hack/prose/functions.ini", map[string]string{"x.go": source}); len(got) > 0 {
+	if got := lint(t, comments, map[string]string{"x.go": source}); len(got) > 0 {
 		t.Errorf("found %v in plain English", got)
 	}
 }
@@ -181,7 +233,8 @@ func lint(t *testing.T, config string, files map[string]string) map[string][]str
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(root, "bin/vale"), "--output=JSON", "--config="+filepath.Join(root, config), ".")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(root, "bin/vale"), "--output=JSON", "--config="+filepath.Join(root, config))
+	cmd.Args = slices.AppendSeq(cmd.Args, maps.Keys(files))
 	cmd.Dir = dir
 	output, err := cmd.Output()
 	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {

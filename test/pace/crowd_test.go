@@ -42,8 +42,8 @@ const (
 // labLabel makes a namespace a lab.
 var labLabel = map[string]string{"example.com/lab": "yes"}
 
-// The members: all who share a role, those of them who are changed one by one, those
-// who are deleted, and those of another role.
+// The members: developers share a role. The specs change some of them one by one, and
+// delete the leavers. Observers have another role.
 var developers, changing, leavers, observers []string
 
 // enrol sets the names of the members.

@@ -1,12 +1,12 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Passkeys are the one thing that does not work without a script: only a script
-// can ask an authenticator (Web Authentication, https://www.w3.org/TR/webauthn-3/).
+// Only passkeys need a script, because only a script can ask an authenticator
+// (Web Authentication, https://www.w3.org/TR/webauthn-3/).
 (() => {
   "use strict";
 
-  // Browsers make no passkeys for an IP address.
+  // Browsers create no passkeys for an IP address.
   const possible = window.PublicKeyCredential && !/^[\d.]+$|^\[/.test(location.hostname);
   if (!possible) return;
 
@@ -18,7 +18,7 @@
     btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
   const descriptor = (each) => ({ ...each, id: bytes(each.id) });
 
-  // Why it did not work, as the portal says it.
+  // The cause of a refusal, in the words of the portal.
   class Refused extends Error {}
 
   const post = async (path, contentType, body) => {
@@ -29,7 +29,7 @@
       cache: "no-store",
       redirect: "manual",
     });
-    // The session has ended: load the page anew, to sign in.
+    // The session has ended: load the page again, so the person can sign in.
     if (response.type === "opaqueredirect") {
       location.reload();
       return new Promise(() => {});
@@ -40,7 +40,7 @@
     return answer;
   };
 
-  // What an authenticator says, as the portal reads it.
+  // The answer of an authenticator, in the portal's format.
   const written = (credential, response) => JSON.stringify({
     id: credential.id,
     rawId: text(credential.rawId),
@@ -49,8 +49,7 @@
     response,
   });
 
-  // Run does something while a button is busy, and says what kept it from being
-  // done.
+  // Run does something while a button is busy, and shows the error if it fails.
   const run = async (part, button, label, action) => {
     const problem = part.querySelector("[data-problem], [role=alert]");
     problem.setAttribute("role", "alert");
@@ -85,14 +84,14 @@
           signature: text(signature),
           userHandle: userHandle ? text(userHandle) : undefined,
         }));
-        // The page of an invitation is where somebody goes on.
+        // On the page of an invitation, the person continues there.
         const next = signIn.closest("[data-next]");
         location.assign(next ? next.dataset.next : answer.location);
       });
     });
   }
 
-  // Make asks for a new passkey, and gives what the portal is to read.
+  // Make creates a passkey and returns it for the portal to read.
   const make = async (publicKey) => {
     const credential = await navigator.credentials.create({
       publicKey: {
@@ -118,20 +117,20 @@
     add.hidden = false;
     document.getElementById("passkey-impossible").hidden = true;
     add.addEventListener("submit", (event) => {
-      if (event.defaultPrevented) return; // it is under way
+      if (event.defaultPrevented) return; // already in progress
       event.preventDefault();
       run(add, button, label, async () => {
         const path = "account/second-factor/passkey/options";
         const { publicKey } = await post(path, "application/x-www-form-urlencoded", new URLSearchParams(new FormData(add)));
         add.elements["passkey-answer"].value = await make(publicKey);
-        // It has done its part, and is not sent a second time.
+        // The portal has checked the password. Do not send it again.
         if (add.elements["current-password"]) add.elements["current-password"].value = "";
         add.submit();
       });
     });
   }
 
-  // In the form that makes an account, which is sent afterwards.
+  // In the form that creates an account. The form is submitted afterwards.
   const enrol = document.getElementById("passkey-enrol");
   if (enrol) {
     const button = enrol.querySelector("button");

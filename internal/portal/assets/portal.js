@@ -1,12 +1,12 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The page works without any of this. Nothing here sends what is typed as a
-// password anywhere before the form is sent.
+// The pages work without this script. It never sends a typed password anywhere before
+// the form is submitted.
 (() => {
   "use strict";
 
-  // One click, one request.
+  // One click sends one request.
   for (const each of document.forms) {
     const submit = each.querySelector("button[type=submit]");
     const label = submit.textContent;
@@ -25,9 +25,9 @@
     });
   }
 
-  // Browsers keep pages to go back to, whatever Cache-Control says. Whoever goes
-  // back to the page of an account is shown nothing before the portal has said who
-  // they are now: its person may have signed out.
+  // Browsers keep pages for the Back button, despite Cache-Control. The person may have
+  // signed out in the meantime, so a page of an account that comes back stays hidden
+  // until the portal has answered who is signed in.
   if (document.querySelector(".member")) {
     addEventListener("pagehide", () => {
       document.body.hidden = true;
@@ -37,7 +37,7 @@
     });
   }
 
-  // Where a new password is chosen twice.
+  // Forms with a new password in two fields.
   for (const password of document.querySelectorAll("[data-missing]")) {
     const form = password.form;
     const again = document.getElementById(password.id + "-again");
@@ -63,7 +63,7 @@
     };
     password.addEventListener("input", count);
 
-    // One button shows both passwords, for those who cannot type blindly.
+    // One button shows both passwords, for people who need to see what they type.
     const frame = document.createElement("div");
     frame.className = "secret";
     const show = document.createElement("button");
@@ -81,7 +81,7 @@
     frame.append(password, show);
     frame.after(length);
 
-    // A shown password is hidden from the browser's memory of what was typed.
+    // Before the form is submitted, hide the password, so the browser does not remember it.
     form.addEventListener("submit", () => {
       password.type = again.type = "password";
     });
@@ -98,8 +98,8 @@
     status.textContent = text;
   };
 
-  // Ask, once the typing has stopped, whether the user name can be had. Only
-  // the answer to the latest question counts.
+  // When the typing stops, ask whether the user name is available. Only the answer to
+  // the latest request counts.
   let timer = 0;
   let question = null;
   const ask = async () => {
@@ -114,7 +114,7 @@
       const answer = await response.json();
       say(answer.state, answer.message);
     } catch {
-      // The server checks the name again when the form is sent.
+      // The server checks the name again when the form is submitted.
     }
   };
   userName.addEventListener("input", () => {
@@ -123,7 +123,7 @@
     timer = setTimeout(ask, 400);
   });
 
-  // Proposals fill the field in place, so that nothing typed elsewhere is lost.
+  // Proposals fill the field in place, so other fields keep their values.
   for (const link of document.querySelectorAll("[data-user-name]")) {
     const button = document.createElement("button");
     button.type = "button";
