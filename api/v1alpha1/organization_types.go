@@ -9,8 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Condition types of an Organization, in addition to Ready, Reconciling and
-// Stalled.
+// Condition types of an Organization, beyond Ready, Reconciling and Stalled.
 const (
 	// ConditionNamespaceReady reports whether the home namespace can be used.
 	//
@@ -52,24 +51,20 @@ const (
 
 // Reasons of an Organization's conditions.
 const (
-	// ReasonNamespaceTaken means that an older Organization has the same home
-	// namespace.
+	// ReasonNamespaceTaken means that an older Organization has this home namespace.
 	ReasonNamespaceTaken = "NamespaceTaken"
 
 	// ReasonNamespaceTerminating means that the home namespace is being deleted.
 	// Usher recreates it after the deletion.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
 
-	// ReasonUnknownPermission means that a role grants a permission that the
-	// catalogue does not have.
+	// ReasonUnknownPermission means that a role grants an undeclared permission.
 	ReasonUnknownPermission = "UnknownPermission"
 
-	// ReasonUnknownResource means that a role grants something on a resource that
-	// the catalogue does not have.
+	// ReasonUnknownResource means that a role grants something on an undeclared resource.
 	ReasonUnknownResource = "UnknownResource"
 
-	// ReasonInvalidSelector means that the selector of a resource cannot be
-	// parsed.
+	// ReasonInvalidSelector means that a resource's selector cannot be parsed.
 	ReasonInvalidSelector = "InvalidSelector"
 
 	// ReasonSystemNamespace means that a resource names a system namespace: one of
@@ -77,12 +72,10 @@ const (
 	// grants.
 	ReasonSystemNamespace = "SystemNamespace"
 
-	// ReasonUnknownRole means that a founder has a role that the catalogue does
-	// not have.
+	// ReasonUnknownRole means that the catalogue has no such role for a founder.
 	ReasonUnknownRole = "UnknownRole"
 
-	// ReasonInvalidDomain means that a domain of the address rules cannot be
-	// parsed.
+	// ReasonInvalidDomain means that a domain of an address rule cannot be parsed.
 	ReasonInvalidDomain = "InvalidDomain"
 
 	// ReasonTemplateInvalid means that a template of the ConfigMap
@@ -97,8 +90,7 @@ const (
 	// the URL of a chat to which Usher can post.
 	ReasonChatInvalid = "ChatInvalid"
 
-	// ReasonClusterRoleNotFound means that a permission names a ClusterRole that
-	// does not exist.
+	// ReasonClusterRoleNotFound means that a permission's ClusterRole does not exist.
 	ReasonClusterRoleNotFound = "ClusterRoleNotFound"
 
 	// ReasonClusterRoleTooPowerful means that a ClusterRole contains rights that

@@ -201,7 +201,7 @@ func (p *portal) enrol(r *http.Request, lang language.Tag, seen store.LinkView, 
 	case f.appCode == "" && f.passkey == "":
 		wrong("portal.invitation.factor-missing")
 	case browser == nil:
-		wrong("portal.invitation.factor-anew")
+		wrong("portal.invitation.factor-cookies")
 	}
 	if len(problems) > 0 {
 		return enrolled{}, problems, nil
