@@ -178,7 +178,7 @@ func testNotifier() *notifier.Notifier {
 	return &notifier.Notifier{
 		Mailer:     email.NewSMTP(email.Config{Server: server}),
 		Texter:     telephones,
-		Chatter:    chat.New(chat.Config{AllowLoopback: true}),
+		Chatter:    chat.New(chat.Config{Allowed: platform.Loopback()}),
 		Keys:       func(context.Context) (invitation.Keyring, error) { return keys, nil },
 		From:       netmail.Address{Name: "Usher", Address: "usher@example.com"},
 		PortalURL:  portal,
@@ -213,7 +213,7 @@ func startUsher(ctx context.Context, api *rest.Config, post *notifier.Notifier, 
 		Controller: config.Controller{SkipNameValidation: &skipNames},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	post.Settings, post.Secrets = &notifier.Settings{Reader: mgr.GetClient()}, mgr.GetClient()
+	post.Settings, post.Secrets = &notifier.Settings{Reader: mgr.GetClient(), Allowed: platform.Loopback()}, mgr.GetClient()
 	ctx, cancel := context.WithCancel(ctx)
 	Expect(controllers.Setup(ctx, mgr, controllers.Options{
 		Clock: now, Namespace: usherNamespace, Workers: workers, Notifier: post,

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	netmail "net/mail"
+	"net/netip"
 	"strings"
 	"sync"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/usher-dev/usher/internal/notifier/chat"
 	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/internal/organization"
+	"github.com/usher-dev/usher/internal/outbound"
 	"github.com/usher-dev/usher/internal/wording"
 	"github.com/usher-dev/usher/internal/wording/template"
 )
@@ -30,6 +32,8 @@ type Settings struct {
 	Reader client.Reader
 	// Hello is the name that Usher gives when it greets mail servers.
 	Hello string
+	// Allowed are the networks that mail servers can be in, in addition to the public internet.
+	Allowed []netip.Prefix
 
 	mu      sync.Mutex
 	servers map[types.UID]ownServer
@@ -96,7 +100,7 @@ func (s *Settings) server(ctx context.Context, org *accountsv1.Organization) (*e
 	if found {
 		known.smtp.Close()
 	}
-	config.Hello = s.Hello
+	config.Hello, config.Dial = s.Hello, outbound.Dialer(s.Allowed)
 	if s.servers == nil {
 		s.servers = map[types.UID]ownServer{}
 	}

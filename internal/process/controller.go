@@ -29,6 +29,7 @@ import (
 	"github.com/usher-dev/usher/internal/notifier/chat"
 	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/internal/notifier/sms"
+	"github.com/usher-dev/usher/internal/outbound"
 )
 
 // Controller holds the settings of the controller process.
@@ -59,8 +60,9 @@ type Controller struct {
 	SMSCAFile string
 	// SMSFrom is the sender that people see on short messages.
 	SMSFrom string
-	// ChatOnThisMachine allows chat notices to this machine itself.
-	ChatOnThisMachine bool
+	// AllowOutbound are the networks, in CIDR form, that the chats and mail servers of
+	// Organizations can be in, in addition to the public internet.
+	AllowOutbound []string
 	// Workers is how many objects of each kind are reconciled at a time.
 	Workers int
 	// LeaderElect lets only one of several controllers work at a time.
@@ -90,6 +92,10 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
+	allowed, err := outbound.ParseNetworks(o.AllowOutbound)
+	if err != nil {
+		return fmt.Errorf("--allow-outbound: %w", err)
+	}
 	mgr, err := o.manager(namespace, log)
 	if err != nil {
 		return err
@@ -101,11 +107,11 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 	if err := ensureLinkKeys(ctx, direct, namespace, rand.Reader); err != nil {
 		return err
 	}
-	settings := &notifier.Settings{Reader: mgr.GetClient(), Hello: hello()}
+	settings := &notifier.Settings{Reader: mgr.GetClient(), Hello: hello(), Allowed: allowed}
 	defer settings.Close()
 	messages := &notifier.Notifier{
 		Mailer: smtp, From: from, Settings: settings, Texter: texter,
-		Chatter: chat.New(chat.Config{AllowLoopback: o.ChatOnThisMachine}),
+		Chatter: chat.New(chat.Config{Allowed: allowed}),
 		Secrets: mgr.GetClient(),
 		Keys:    linkKeys(mgr.GetClient(), namespace), PortalURL: portalURL, ClaimOwner: claimOwner(), Deadline: email.SendDeadline,
 	}

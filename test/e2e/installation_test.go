@@ -90,7 +90,7 @@ func (i *installation) startControllerWith(args ...string) *child.Process {
 	return i.start("controller", append([]string{
 		"--smtp-url", mailbox.SMTPURL(), "--smtp-ca-file", filepath.Join(i.dir, "smtp-ca.pem"),
 		"--smtp-password-file", filepath.Join(i.dir, "smtp-password"),
-		"--mail-from", "Usher <usher@acme.example>", "--chat-on-this-machine",
+		"--mail-from", "Usher <usher@acme.example>", "--allow-outbound", "127.0.0.0/8",
 	}, args...)...)
 }
 

@@ -12,6 +12,7 @@ package platform
 import (
 	"context"
 	netmail "net/mail"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -113,7 +114,7 @@ func (p *Platform) RunControllers(ctx context.Context, rights *rest.Config, o co
 	})
 	Expect(err).NotTo(HaveOccurred())
 	o.Namespace = cluster.Namespace
-	o.Notifier.Settings, o.Notifier.Secrets = &notifier.Settings{Reader: mgr.GetClient()}, mgr.GetClient()
+	o.Notifier.Settings, o.Notifier.Secrets = &notifier.Settings{Reader: mgr.GetClient(), Allowed: Loopback()}, mgr.GetClient()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	Expect(controllers.Setup(ctx, mgr, o)).To(Succeed())
 	stopped := make(chan error, 1)
@@ -125,12 +126,15 @@ func (p *Platform) RunControllers(ctx context.Context, rights *rest.Config, o co
 	}
 }
 
+// Loopback returns the networks of this machine, where chats and mail servers of tests are.
+func Loopback() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }
+
 // Notifier returns a notifier that sends through a mailer, for a portal at an address
 // that does not exist.
 func Notifier(mailer notifier.Mailer, keys invitation.Keyring) *notifier.Notifier {
 	return &notifier.Notifier{
 		Mailer:     mailer,
-		Chatter:    chat.New(chat.Config{AllowLoopback: true}),
+		Chatter:    chat.New(chat.Config{Allowed: Loopback()}),
 		Keys:       func(context.Context) (invitation.Keyring, error) { return keys, nil },
 		From:       netmail.Address{Name: "Usher", Address: "usher@example.com"},
 		PortalURL:  &url.URL{Scheme: "https", Host: "accounts.example.com"},

@@ -6,13 +6,14 @@ package chat
 import (
 	"errors"
 	"maps"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/usher-dev/usher/internal/outbound"
 )
 
 // Parts of the URLs in these tests that errors must never contain.
@@ -202,7 +203,7 @@ func TestCheckSaysWhatToWrite(t *testing.T) {
 func TestEverySentenceIsShort(t *testing.T) {
 	t.Parallel()
 	texts := append(sentences(), (&RefusedError{Code: 302}).Error(), (&RefusedError{Code: 404}).Error(),
-		(&UnknownError{}).Error(), temporary(503).Error(), (&InvalidError{urlField, reasonGuarded}).Error())
+		(&UnknownError{}).Error(), temporary(503).Error(), describe(outbound.ErrUnreachable))
 	for _, text := range texts {
 		if n := utf8.RuneCountInString(text); n > 256 {
 			t.Errorf("%d characters: %s", n, text)
@@ -252,11 +253,7 @@ func FuzzCheck(f *testing.F) {
 			}
 			return
 		}
-		p, err := New(Config{}).compose(raw, "Jane Doe has joined Acme as Developer")
-		var invalid *InvalidError
-		if errors.As(err, &invalid) && invalid.Reason == reasonGuarded {
-			return
-		}
+		p, err := compose(raw, "Jane Doe has joined Acme as Developer")
 		if err != nil {
 			t.Fatalf("Check accepted a URL that compose refuses: %v", err)
 		}
@@ -292,15 +289,12 @@ func leadsWhereItShould(t *testing.T, raw string, p post) {
 			}
 		}
 	}
-	if addr, err := netip.ParseAddr(target.Hostname()); err == nil && isBlocked(addr, false) {
-		t.Errorf("a target at a blocked address: %s", target)
-	}
 }
 
 func TestEveryGoodURLLeadsWhereItShould(t *testing.T) {
 	t.Parallel()
 	for name, raw := range goodURLs {
-		p, err := New(Config{}).compose(raw, "Jane Doe has joined Acme as Developer")
+		p, err := compose(raw, "Jane Doe has joined Acme as Developer")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

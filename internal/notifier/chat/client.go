@@ -7,9 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
@@ -17,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/usher-dev/usher/internal/outbound"
 )
 
 const (
@@ -28,39 +28,33 @@ const (
 
 	noticeField = "notice"
 
-	reasonGuarded = "leads to an address that Usher does not post to, such as loopback or link-local: write the name that other machines reach the chat with"
 	reasonNoText  = "is empty"
 	reasonLong    = "is longer than 2000 characters"
 	reasonGarbled = "is not text in UTF-8"
 
-	dialTimeout     = 5 * time.Second
 	maxHeader       = 16 << 10
 	maxConfirmation = 64
 )
 
-// Config holds the settings of a Client. The zero value is right for production.
+// Config holds the settings of a Client.
 type Config struct {
-	// AllowLoopback allows notices to this machine, for tests and demonstrations. A Client never
-	// connects to link-local, multicast and metadata addresses.
-	AllowLoopback bool
+	// Allowed are the networks that a Client can connect to in addition to the public internet.
+	Allowed []netip.Prefix
 }
 
 // Client sends notices. It keeps no connections, follows no redirects and starts nothing that outlives
 // a Send. It is safe for concurrent use.
 type Client struct {
-	http          *http.Client
-	allowLoopback bool
+	http *http.Client
 }
 
-// New returns a Client. It uses the proxy from the environment, if any (http.ProxyFromEnvironment).
+// New returns a Client. It uses no proxy, because a proxy would resolve the name and connect without a
+// check of the address.
 func New(cfg Config) *Client {
-	dialer := &net.Dialer{Timeout: dialTimeout, Control: control(cfg.AllowLoopback)}
 	return &Client{
-		allowLoopback: cfg.AllowLoopback,
 		http: &http.Client{
 			Transport: &http.Transport{
-				Proxy:                  http.ProxyFromEnvironment,
-				DialContext:            dialer.DialContext,
+				DialContext:            outbound.Dialer(cfg.Allowed),
 				TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 				MaxResponseHeaderBytes: maxHeader,
 				// A kept connection could die unnoticed, and net/http would repeat a request on its
@@ -78,7 +72,7 @@ func New(cfg Config) *Client {
 // ends within SendDeadline, or soon after ctx does. Callers that can wait during a shutdown should pass
 // context.WithoutCancel, because giving up after the request leaves the outcome unknown.
 func (c *Client) Send(ctx context.Context, rawURL, text string) error {
-	p, err := c.compose(rawURL, text)
+	p, err := compose(rawURL, text)
 	if err != nil {
 		return err
 	}
@@ -98,8 +92,6 @@ func (c *Client) Send(ctx context.Context, rawURL, text string) error {
 	// Otherwise net/http would still open a connection that no request waits for.
 	defer c.http.CloseIdleConnections()
 	switch {
-	case errors.Is(err, errBlockedAddress):
-		return &InvalidError{urlField, reasonGuarded}
 	case err != nil && wrote.Load():
 		return &UnknownError{Err: ctx.Err()}
 	case err != nil:
@@ -110,7 +102,7 @@ func (c *Client) Send(ctx context.Context, rawURL, text string) error {
 }
 
 // compose builds the request for a notice.
-func (c *Client) compose(rawURL, text string) (post, error) {
+func compose(rawURL, text string) (post, error) {
 	write, err := parse(rawURL)
 	if err != nil {
 		return post{}, err
@@ -126,10 +118,6 @@ func (c *Client) compose(rawURL, text string) (post, error) {
 	p, err := write(text)
 	if err != nil {
 		return post{}, &InvalidError{noticeField, reasonGarbled}
-	}
-	// A proxy would connect to the address, and this process would not see it.
-	if addr, err := netip.ParseAddr(p.url.Hostname()); err == nil && isBlocked(addr, c.allowLoopback) {
-		return post{}, &InvalidError{urlField, reasonGuarded}
 	}
 	return p, nil
 }

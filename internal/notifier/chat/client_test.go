@@ -52,7 +52,7 @@ func startServer(t *testing.T, answer http.HandlerFunc) (*fakeServer, *Client) {
 		answer(w, r)
 	}))
 	t.Cleanup(s.Close)
-	c := New(Config{AllowLoopback: true})
+	c := New(Config{Allowed: loopback})
 	transport := transportOf(t, c)
 	transport.TLSClientConfig.RootCAs = x509.NewCertPool()
 	transport.TLSClientConfig.RootCAs.AddCert(s.Certificate())
@@ -70,7 +70,6 @@ func transportOf(t *testing.T, c *Client) *http.Transport {
 	if !ok {
 		t.Fatal("the client's transport is not an *http.Transport")
 	}
-	transport.Proxy = nil
 	return transport
 }
 
@@ -198,7 +197,7 @@ func TestWithoutTLSTheNoticeArrivesToo(t *testing.T) {
 		s := &fakeServer{}
 		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { s.record(t, r) }))
 		t.Cleanup(server.Close)
-		err := New(Config{AllowLoopback: true}).Send(t.Context(), fmt.Sprintf(form, server.Listener.Addr()), notice)
+		err := New(Config{Allowed: loopback}).Send(t.Context(), fmt.Sprintf(form, server.Listener.Addr()), notice)
 		if err != nil || len(s.got()) != 1 {
 			t.Errorf("%s: %v, %d requests", form, err, len(s.got()))
 		}

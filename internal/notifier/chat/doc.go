@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package chat sends a short notice to the team chat of an organization. It owns the accepted chat
-// URLs, the request for each service, the addresses that it can connect to, and the outcome of the
-// notice:
+// URLs, the request for each service, and the outcome of the notice:
 //
 //	nil                the chat took the notice
 //	*InvalidError      nothing was sent; the URL or the notice must change
@@ -20,16 +19,15 @@
 // A tenant that invents URLs learns which hosts and ports answer and with what status code, and nothing
 // more:
 //
-//   - It cannot reach loopback addresses, link-local addresses or the metadata service of a cloud (see
-//     Config), even if a name resolves to such an address.
-//   - It can reach every other address that the controller can reach, including private ones, because a
-//     self-hosted Mattermost has a private address.
+//   - It reaches only addresses of the public internet and of the networks that the platform allows (see
+//     Config), even if a name resolves to another address.
+//   - It cannot find out whether a name exists in the internal network. The error is the same for such a
+//     name and for a name that does not exist.
 //   - The request has no credentials except the tenant's, and its path is never a path of the API
 //     server.
 //
-// To allow less, the platform team writes a NetworkPolicy. With a proxy (HTTPS_PROXY and related
-// variables), the proxy resolves the names. Then this package checks only addresses that are in the URL
-// itself.
+// To allow less, the platform team writes a NetworkPolicy. This package uses no proxy, because a proxy
+// would resolve the name and connect without a check of the address.
 //
 // # Services
 //

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+
+	"github.com/usher-dev/usher/internal/outbound"
 )
 
 // InvalidError reports that the URL or the notice must change. Nothing was sent.
@@ -94,7 +96,6 @@ func temporary(code int) *TemporaryError {
 // describe says why nothing could be sent. Its words depend only on the kind of failure.
 func describe(err error) string {
 	var (
-		lookup  *net.DNSError
 		cert    *tls.CertificateVerificationError
 		record  tls.RecordHeaderError
 		timeout net.Error
@@ -102,8 +103,8 @@ func describe(err error) string {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "the send was cancelled"
-	case errors.As(err, &lookup):
-		return "the host name of the chat cannot be resolved"
+	case errors.Is(err, outbound.ErrUnreachable):
+		return "the chat could not be reached: " + outbound.ErrUnreachable.Error()
 	case errors.As(err, &cert):
 		return "the certificate of the chat is not trusted"
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/usher-dev/usher/internal/outbound"
 )
 
 func TestWithoutAnAnswerTheOutcomeIsUnknown(t *testing.T) {
@@ -124,8 +126,7 @@ func TestWhatWasNeverSentIsTemporary(t *testing.T) {
 	closed := listens(t)
 	_ = closed.Close()
 
-	c := New(Config{AllowLoopback: true})
-	transportOf(t, c)
+	c := New(Config{Allowed: loopback})
 	for name, want := range map[string]struct{ addr, reason string }{
 		"no server listens":        {closed.Addr().String(), "the chat could not be reached"},
 		"no TLS":                   {plain.Listener.Addr().String(), "the chat does not speak TLS on this port"},
@@ -147,7 +148,7 @@ func TestAFailureIsDescribedByItsKind(t *testing.T) {
 		err  error
 		want string
 	}{
-		"no such host":        {op(&net.DNSError{Err: "no such host", Name: "chat.example.com"}), "the host name of the chat cannot be resolved"},
+		"no such address":     {op(outbound.ErrUnreachable), "the chat could not be reached: " + outbound.ErrUnreachable.Error()},
 		"another certificate": {op(&tls.CertificateVerificationError{Err: x509.HostnameError{Host: secret}}), "the certificate of the chat is not trusted"},
 		"another protocol":    {op(tls.RecordHeaderError{Msg: secret}), "the chat does not speak TLS on this port"},
 		"HTTP":                {op(http.ErrSchemeMismatch), "the chat does not speak TLS on this port"},
@@ -185,8 +186,7 @@ func TestASendEndsAtItsDeadline(t *testing.T) {
 func TestASilentServerHoldsNothing(t *testing.T) {
 	t.Parallel()
 	addr, left := silent(t)
-	c := New(Config{AllowLoopback: true})
-	transportOf(t, c)
+	c := New(Config{Allowed: loopback})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	err := c.Send(ctx, "mattermost://"+addr+"/"+secret, notice)

@@ -81,8 +81,7 @@ func (c *conn) step(ctx context.Context, f func() error) error {
 }
 
 func (s *SMTP) connect(ctx context.Context) (*conn, error) {
-	dialer := net.Dialer{Timeout: dialTimeout}
-	raw, err := dialer.DialContext(ctx, "tcp", s.cfg.Server.Address())
+	raw, err := s.cfg.Dial(ctx, "tcp", s.cfg.Server.Address())
 	if err != nil {
 		return nil, &TemporaryError{
 			Reason: "the mail server " + s.cfg.Server.Address() + " cannot be reached: " + describe(err), Err: err,

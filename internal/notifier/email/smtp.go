@@ -8,11 +8,13 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/textproto"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/usher-dev/usher/internal/outbound"
 	"github.com/usher-dev/usher/internal/sanitize"
 )
 
@@ -48,6 +50,9 @@ type Config struct {
 	// With the same DKIM, the bytes of a message stay the same however often it is sent. After a change
 	// of key, only the signature in front differs.
 	DKIM *DKIM
+	// Dial opens the connections. Nil means a dialer that connects to every address, for a server that
+	// the platform chose.
+	Dial outbound.DialFunc
 	// Hello is the name sent with EHLO (RFC 5321, section 4.1.1.1). Empty means "localhost".
 	Hello string
 	// DialogTimeout, ReplyTimeout and IdleTimeout replace the constants of the same names. 0 means the
@@ -73,6 +78,9 @@ type SMTP struct {
 func NewSMTP(cfg Config) *SMTP {
 	if cfg.Hello == "" {
 		cfg.Hello = "localhost"
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
 	}
 	if cfg.DialogTimeout == 0 {
 		cfg.DialogTimeout = DialogTimeout
