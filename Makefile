@@ -21,10 +21,11 @@ TEST_PROCS ?= 3
 test-controllers test-packages: export GOGC = 400
 test-controllers test-packages: export GOMEMLIMIT = 1500MiB
 
-TOOLS := bin/controller-gen bin/crd-ref-docs bin/golangci-lint bin/kustomize bin/setup-envtest bin/vale
+TOOLS := bin/controller-gen bin/crd-ref-docs bin/golangci-lint bin/govulncheck bin/kustomize bin/setup-envtest bin/vale
 bin/controller-gen: PACKAGE = sigs.k8s.io/controller-tools/cmd/controller-gen
 bin/crd-ref-docs:   PACKAGE = github.com/elastic/crd-ref-docs
 bin/golangci-lint:  PACKAGE = sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
+bin/govulncheck:    PACKAGE = golang.org/x/vuln/cmd/govulncheck
 bin/kustomize:      PACKAGE = sigs.k8s.io/kustomize/kustomize/v5
 bin/setup-envtest:  PACKAGE = sigs.k8s.io/controller-runtime/tools/setup-envtest
 bin/vale:           PACKAGE = github.com/vale-cli/vale/v3/cmd/vale
@@ -71,7 +72,7 @@ clean: ## Delete bin/: build output, tools and control plane.
 ##@ Checks
 
 .PHONY: test
-test: control-plane build bin/chart-helm bin/vale ## Run all specs except the end-to-end specs and the specs against servers.
+test: control-plane build bin/chart-helm bin/govulncheck bin/vale ## Run all specs except the end-to-end specs and the specs against servers.
 	@$(MAKE) --no-print-directory test-packages
 	@$(MAKE) --no-print-directory test-controllers
 
@@ -119,8 +120,12 @@ lint: bin/golangci-lint bin/chart-helm ## Lint the Go files, the API and the cha
 prose: bin/vale ## Check the English of docs, comments and messages: docs/adr/0024-prose-is-linted.md.
 	hack/prose/check.sh
 
+.PHONY: vulncheck
+vulncheck: bin/govulncheck ## Check Usher for known vulnerabilities, if vuln.go.dev can be reached.
+	go run ./hack/vulnerabilities
+
 .PHONY: verify
-verify: control-plane build bin/controller-gen bin/crd-ref-docs bin/kustomize prose ## Check generated files, modules, manifests and the image.
+verify: control-plane build bin/controller-gen bin/crd-ref-docs bin/kustomize prose vulncheck ## Check generated files, modules, manifests, the image and known vulnerabilities.
 	hack/verify.sh
 	hack/image-check.sh
 	$(GO_TEST) ./api/... -run TestSamples

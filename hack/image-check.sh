@@ -4,6 +4,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# A tag can later name another image. A digest cannot.
+if grep -inE '^(FROM|# *syntax=)' Dockerfile | grep -viE 'FROM scratch|@sha256:[0-9a-f]{64}( |$)'; then
+  echo "Pin the images above in the Dockerfile by digest: name:tag@sha256:…" >&2
+  exit 1
+fi
+
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 cp bin/usher "$root/usher"

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command chart writes those templates of the Helm chart that correspond to config/: the CRDs,
-// the RBAC and the policies. It imports neither Usher nor Helm;
+// the RBAC, the policies and the NetworkPolicies. It imports neither Usher nor Helm;
 // docs/adr/0021-the-chart-is-written-from-config.md explains why.
 package main
 
@@ -31,6 +31,7 @@ type part struct {
 
 var parts = []part{
 	{"crd", keep},
+	{"network", optional},
 	{"policy", asItIs},
 	{"rbac", release},
 }
@@ -114,6 +115,12 @@ func keep(manifest string) (string, error) {
 		return "", errors.New("metadata must start with annotations, because helm.sh/resource-policy is added there")
 	}
 	return strings.Replace(manifest, annotations, annotations+"    helm.sh/resource-policy: keep\n", 1), nil
+}
+
+// optional does the same as release, for objects that an installer can leave out.
+func optional(manifest string) (string, error) {
+	manifest, err := release(manifest)
+	return "{{- if .Values.networkPolicy.enabled }}\n" + manifest + "{{- end }}\n", err
 }
 
 var (

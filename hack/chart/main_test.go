@@ -29,6 +29,10 @@ func TestAManifestIsTakenOverOrRefused(t *testing.T) {
 		"a namespace with the prefix": {release, "  namespace: usher-system-2\n", ""},
 		"a namespace in the middle":   {release, "- {kind: ServiceAccount, namespace: usher-system}\n", ""},
 		"the roles to bind":           {release, grantable + "[view]\n", grantable + `{{ include "usher.grantableClusterRoles" . }}` + "\n"},
+		"a NetworkPolicy, which is optional": {
+			optional, "  namespace: usher-system\n",
+			"{{- if .Values.networkPolicy.enabled }}\n  namespace: {{ .Release.Namespace | quote }}\n{{- end }}\n",
+		},
 		"the verb bind without role names": {
 			release, "rules:\n- verbs: [get, bind]\n", "",
 		},

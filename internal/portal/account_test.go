@@ -106,9 +106,7 @@ func (r *resident) account() *accountsv1.Account {
 
 func (r *resident) credentials() account.Credentials {
 	r.T.Helper()
-	c, err := account.ReadCredentials(r.Secret(r.name))
-	r.Must(err)
-	return c
+	return r.Credentials(r.name)
 }
 
 // goesTo checks that the browser is redirected to another page.

@@ -76,12 +76,16 @@ func (p *portal) beginApp(v membersVisit) {
 // showApp shows what an app needs. It works only in the session that began the
 // setup.
 func (p *portal) showApp(v membersVisit) {
-	open := store.PendingOf(v.Session).App
-	if !open.Open(p.clock.Now()) {
+	open, err := p.store.Pending(v.r.Context(), v.Member, v.Session)
+	if err != nil {
+		p.failed(v.w, v.r, v.lang, "show an app", err, broken)
+		return
+	}
+	if !open.App.Open(p.clock.Now()) {
 		p.toFactors(v, "")
 		return
 	}
-	p.showAppForm(v, http.StatusOK, open)
+	p.showAppForm(v, http.StatusOK, open.App)
 }
 
 func (p *portal) showAppForm(v membersVisit, status int, open *store.PendingApp, problems ...problem) {

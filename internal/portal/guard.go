@@ -173,6 +173,8 @@ func kindOf(err error) string {
 		return account.ErrBusy.Error()
 	case errors.Is(err, account.ErrUnreadableCredentials):
 		return account.ErrUnreadableCredentials.Error()
+	case errors.Is(err, account.ErrUnreadableSeed):
+		return account.ErrUnreadableSeed.Error()
 	case errors.Is(err, account.ErrUnreadableHash):
 		return account.ErrUnreadableHash.Error()
 	case errors.Is(err, context.DeadlineExceeded):

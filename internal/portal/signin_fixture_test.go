@@ -135,9 +135,7 @@ const refused = "Incorrect user name or password."
 
 func (w *world) credentials(name string) account.Credentials {
 	w.T.Helper()
-	c, err := account.ReadCredentials(w.Secret(name))
-	w.Must(err)
-	return c
+	return w.Credentials(name)
 }
 
 // interfere puts an interceptor between the portal and its API server.

@@ -104,7 +104,7 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := ensureLinkKeys(ctx, direct, namespace, rand.Reader); err != nil {
+	if err := ensureKeys(ctx, direct, namespace, linkKeysSecret, linkKeysType, rand.Reader); err != nil {
 		return err
 	}
 	settings := &notifier.Settings{Reader: mgr.GetClient(), Hello: hello(), Allowed: allowed}
@@ -113,7 +113,7 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 		Mailer: smtp, From: from, Settings: settings, Texter: texter,
 		Chatter: chat.New(chat.Config{Allowed: allowed}),
 		Secrets: mgr.GetClient(),
-		Keys:    linkKeys(mgr.GetClient(), namespace), PortalURL: portalURL, ClaimOwner: claimOwner(), Deadline: email.SendDeadline,
+		Keys:    keysOf(mgr.GetClient(), namespace, linkKeysSecret), PortalURL: portalURL, ClaimOwner: claimOwner(), Deadline: email.SendDeadline,
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Clock: clock.RealClock{}, Notifier: messages, Namespace: namespace, Workers: o.Workers,

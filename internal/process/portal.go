@@ -5,6 +5,7 @@ package process
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"net/netip"
@@ -60,6 +61,9 @@ func (o Portal) Run(ctx context.Context, log logr.Logger) error {
 	if err := store.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
+	if err := ensureKeys(ctx, mgr.GetClient(), namespace, seedKeysSecret, seedKeysType, rand.Reader); err != nil {
+		return err
+	}
 	config, err := o.portalConfig(mgr, namespace, log)
 	if err != nil {
 		return err
@@ -113,7 +117,10 @@ func (o Portal) portalConfig(mgr ctrl.Manager, namespace string, log logr.Logger
 	return portal.Config{
 		BaseURL: baseURL, Namespace: namespace, Clock: clock.RealClock{},
 		Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Writer: mgr.GetClient(),
-		Keys: linkKeys(mgr.GetClient(), namespace), Hasher: account.NewHasher(o.HashSlots, hashWait),
+		Keys: keysOf(mgr.GetClient(), namespace, linkKeysSecret),
+		// Few requests need these keys. A cache of this Secret would need another watch.
+		SeedKeys:       keysOf(mgr.GetAPIReader(), namespace, seedKeysSecret),
+		Hasher:         account.NewHasher(o.HashSlots, hashWait),
 		TrustedProxies: proxies, Log: log.WithName("portal"),
 	}, nil
 }

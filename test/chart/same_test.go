@@ -98,6 +98,12 @@ grantableClusterRoles: [acme-deployer]
 		Expect(at("ClusterRole usher-grantable", "rules")).To(ConsistOf(HaveKeyWithValue("resourceNames", ConsistOf("acme-deployer"))))
 	})
 
+	It("leaves out the NetworkPolicies, if the installer writes others", func(ctx SpecContext) {
+		manifests, err := rendered(ctx, "people", "networkPolicy: {enabled: false}")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(manifests).NotTo(ContainSubstring("kind: NetworkPolicy"))
+	})
+
 	It("prefers a digest to a tag", func(ctx SpecContext) {
 		digest := "sha256:" + strings.Repeat("0", 64)
 		manifests, err := rendered(ctx, "people", "image: {tag: v0.2.0, digest: '"+digest+"'}")

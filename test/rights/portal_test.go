@@ -54,6 +54,27 @@ var _ = Describe("The portal", Ordered, func() {
 		Expect(portal.Get(ctx, client.ObjectKey{Namespace: "default", Name: "any"}, &corev1.Secret{})).To(beForbidden())
 	})
 
+	It("may create the keys of authenticator apps once, and may not change them", func(ctx SpecContext) {
+		const name, kind = "usher-seed-keys", "accounts.usher.dev/seed-keys"
+		for _, other := range []*corev1.Secret{
+			aSecret(cluster.Namespace, name, "Opaque"),
+			aSecret(cluster.Namespace, name, "accounts.usher.dev/password"),
+			aSecret(cluster.Namespace, name+"-2", kind),
+			aSecret(cluster.Namespace, "usher-link-keys", kind),
+			aSecret(cluster.Namespace, "account-jane", kind),
+			aSecret("default", name, kind),
+		} {
+			Expect(portal.Create(ctx, other, client.DryRunAll)).To(beForbidden(), "%s/%s of type %s", other.Namespace, other.Name, other.Type)
+		}
+		keys := aSecret(cluster.Namespace, name, kind)
+		Expect(portal.Create(ctx, keys)).To(Succeed())
+		DeferCleanup(admin.Delete, keys)
+		Expect(portal.Get(ctx, client.ObjectKeyFromObject(keys), keys)).To(Succeed())
+		keys.Data = map[string][]byte{"key-1": []byte("another")}
+		Expect(portal.Update(ctx, keys)).To(beForbidden())
+		Expect(portal.Delete(ctx, keys)).To(beForbidden())
+	})
+
 	It("may neither create a Membership or an Organization, nor bind anything", func(ctx SpecContext) {
 		Expect(portal.Create(ctx, aMembership())).To(beForbidden())
 		Expect(portal.Create(ctx, anOrganization())).To(beForbidden())

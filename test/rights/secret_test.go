@@ -91,6 +91,7 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 
 		for _, other := range []*corev1.Secret{
 			aSecret(home, "usher-smtp", "Opaque"),
+			aSecret(home, "usher-seed-keys", "accounts.usher.dev/seed-keys"),
 			aSecret(home, "account-smtp", "Opaque"),
 			aSecret(home, "password", "accounts.usher.dev/password"),
 			aSecret(home, "other-keys", "accounts.usher.dev/link-keys"),
@@ -98,6 +99,7 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 		} {
 			Expect(controller.Create(ctx, other.DeepCopy())).To(beForbiddenAs(notAtHome), other.Name)
 			Expect(admin.Create(ctx, other)).To(Succeed())
+			DeferCleanup(admin.Delete, other)
 			Expect(patching(ctx, other)).To(beForbiddenAs(notAtHome), other.Name)
 			Expect(controller.Delete(ctx, other)).To(beForbiddenAs(notAtHome), other.Name)
 		}
@@ -113,6 +115,7 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 		for _, secret := range []client.ObjectKey{
 			{Namespace: cluster.Namespace, Name: "account-jane"},
 			{Namespace: cluster.Namespace, Name: "usher-smtp"},
+			{Namespace: cluster.Namespace, Name: "usher-seed-keys"},
 			{Namespace: "default", Name: "account-jane"},
 			{Namespace: "default", Name: "usher-link-keys"},
 			{Namespace: "default", Name: "database"},

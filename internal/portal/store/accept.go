@@ -88,7 +88,7 @@ func (s *Store) Accept(ctx context.Context, link invitation.Link, p Registration
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), account.AcceptanceTimeout)
 	defer cancel()
 	a := &acceptance{Store: s, link: link, person: p}
-	for _, step := range []func(context.Context) (Outcome, error){a.name, a.offer, a.enrol, a.record, a.finalize} {
+	for _, step := range []func(context.Context) (Outcome, error){a.name, a.seal, a.offer, a.enrol, a.record, a.finalize} {
 		if o, err := step(ctx); err != nil || o != Continue {
 			return a.seen, o, err
 		}
@@ -165,6 +165,13 @@ func (a *acceptance) name(ctx context.Context) (Outcome, error) {
 	}
 	a.account = existing
 	return Continue, nil
+}
+
+// seal seals the seed of the person's app once, because owns compares sealed seeds.
+func (a *acceptance) seal(ctx context.Context) (_ Outcome, err error) {
+	app := &a.person.Credentials.TOTP
+	app.Secret, err = a.sealSeed(ctx, app.Secret, a.account.Name)
+	return Continue, err
 }
 
 // offer writes this request's credentials into the Secret of the Account.
@@ -286,7 +293,7 @@ func (a *acceptance) write(ctx context.Context, read *corev1.Secret, settled str
 	if read != nil {
 		secret = read.DeepCopy()
 	}
-	if err := own.WriteTo(secret, a.account); err != nil {
+	if err := a.writeTo(ctx, &own, secret, a.account); err != nil {
 		return err
 	}
 	if read == nil {

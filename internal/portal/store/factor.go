@@ -35,8 +35,9 @@ type Pending struct {
 	Passkey *PendingPasskey `json:"passkey,omitempty"`
 }
 
-// PendingOf returns the unfinished setups of a session. Unreadable data counts as none.
-func PendingOf(s session.Session) Pending {
+// pendingOf returns the unfinished setups of a session, with a sealed seed. Unreadable
+// data counts as none.
+func pendingOf(s session.Session) Pending {
 	var open Pending
 	if json.Unmarshal(s.Pending, &open) != nil {
 		return Pending{}
@@ -52,11 +53,14 @@ func (s *Store) ChangePending(ctx context.Context, of *SignedIn, change func(ope
 		if !alive {
 			return ErrGone
 		}
-		open := PendingOf(current)
+		open, err := s.Pending(ctx, m, current)
+		if err != nil {
+			return err
+		}
 		if err := change(&open, now); err != nil {
 			return err
 		}
-		kept, err := json.Marshal(open)
+		kept, err := s.sealPending(ctx, m, open)
 		if err != nil {
 			return err
 		}
@@ -83,8 +87,11 @@ func (s *Store) ChangeFactors(ctx context.Context, at *SignedIn, from Browser, c
 		if !alive || m.Disabled() {
 			return ErrGone
 		}
-		var err error
-		if codes, err = change(&m.Credentials, PendingOf(current), now); err != nil {
+		open, err := s.Pending(ctx, m, current)
+		if err != nil {
+			return err
+		}
+		if codes, err = change(&m.Credentials, open, now); err != nil {
 			return err
 		}
 		if err := m.checkLastFactor(); err != nil {

@@ -156,7 +156,7 @@ func (s *Store) changeCredentials(ctx context.Context, m *Member, change func(m 
 		if err := change(&written, s.Clock.Now().UTC()); err != nil {
 			return err
 		}
-		if err := written.Credentials.WriteTo(written.secret, written.Account); err != nil {
+		if err := s.writeTo(ctx, &written.Credentials, written.secret, written.Account); err != nil {
 			return err
 		}
 		if err := s.Writer.Update(ctx, written.secret); err != nil {

@@ -167,7 +167,7 @@ func (s *Store) writeCredentials(ctx context.Context, m *Member) error {
 	if m.secret != nil {
 		secret = m.secret.DeepCopy()
 	}
-	if err := m.Credentials.WriteTo(secret, m.Account); err != nil {
+	if err := s.writeTo(ctx, &m.Credentials, secret, m.Account); err != nil {
 		return err
 	}
 	write := func() error { return s.Writer.Update(ctx, secret) }

@@ -76,8 +76,8 @@ func (s *Store) tryCode(ctx context.Context, m *Member, code string, use func(m 
 		return false, err
 	}
 	err := s.changeCredentials(ctx, m, func(m *Member, now time.Time) error {
-		if !takeCode(&m.Credentials, code, now) {
-			return errWrongCode
+		if err := s.takeCode(ctx, m, code, now); err != nil {
+			return err
 		}
 		return use(m, now)
 	})
@@ -90,19 +90,28 @@ func (s *Store) tryCode(ctx context.Context, m *Member, code string, use func(m 
 // errWrongCode means that a code is not one of the Account's, or was used already.
 var errWrongCode = errors.New("wrong code")
 
-// takeCode reports whether a code is right, and marks it as used.
-func takeCode(c *account.Credentials, code string, now time.Time) bool {
+// takeCode marks a right code as used. It fails with errWrongCode. If the seed of the app
+// cannot be opened, recovery codes still work. For any other code, it returns that error.
+func (s *Store) takeCode(ctx context.Context, m *Member, code string, now time.Time) error {
+	c, failure := &m.Credentials, errWrongCode
 	if c.TOTP.Secret != "" {
-		if step, right := secondfactor.Check(c.TOTP.Secret, code, now, c.TOTP.LastStep); right {
+		seed, current, err := s.openSeed(ctx, c.TOTP.Secret, m.Account.Name)
+		if err != nil {
+			failure = err
+		} else if step, right := secondfactor.Check(seed, code, now, c.TOTP.LastStep); right {
 			c.TOTP.LastStep = step
-			return true
+			if !current {
+				c.TOTP.Secret = seed // the write seals it with the newest key
+			}
+			return nil
 		}
 	}
 	left, right := secondfactor.UseRecoveryCode(c.RecoveryCodes, code)
-	if right {
-		c.RecoveryCodes = left
+	if !right {
+		return failure
 	}
-	return right
+	c.RecoveryCodes = left
+	return nil
 }
 
 // countTry counts a password or a code before it is compared. It fails with errNotCounted

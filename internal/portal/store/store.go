@@ -37,6 +37,8 @@ type Store struct {
 	Writer Writer
 	// Keys returns the keys that links are checked with.
 	Keys func(ctx context.Context) (invitation.Keyring, error)
+	// SeedKeys returns the keys that seal the seeds of authenticator apps.
+	SeedKeys func(ctx context.Context) (invitation.Keyring, error)
 	// Hasher hashes and verifies passwords.
 	Hasher Hasher
 	// Clock decides what has expired.

@@ -6,6 +6,7 @@ package storetest
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -38,19 +39,31 @@ type World struct {
 	Client client.WithWatch
 	Clock  *clocktesting.FakeClock
 	Keys   invitation.Keyring
+	// SeedKeys seal the seeds of authenticator apps.
+	SeedKeys invitation.Keyring
 }
 
 // NewWorld returns a World that also has the given objects.
 func NewWorld(t *testing.T, objects ...client.Object) *World {
 	t.Helper()
-	keys, err := invitation.ParseKeyring(map[string][]byte{"key-1": []byte(strings.Repeat("k", invitation.KeySize))})
+	return &World{
+		T: t, Clock: clocktesting.NewFakeClock(Start), Keys: Keyring(t, "k"), SeedKeys: Keyring(t, "s"),
+		Client: NewClient(t, append([]client.Object{Acme(), Jane()}, objects...)...),
+	}
+}
+
+// Keyring returns a keyring with one key for each text: key-1, key-2 and so on.
+func Keyring(t *testing.T, texts ...string) invitation.Keyring {
+	t.Helper()
+	data := map[string][]byte{}
+	for i, text := range texts {
+		data[fmt.Sprintf("key-%d", i+1)] = []byte(strings.Repeat(text, invitation.KeySize))
+	}
+	keys, err := invitation.ParseKeyring(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &World{
-		T: t, Clock: clocktesting.NewFakeClock(Start), Keys: keys,
-		Client: NewClient(t, append([]client.Object{Acme(), Jane()}, objects...)...),
-	}
+	return keys
 }
 
 // Through returns a store whose live calls all go through a tap.
@@ -98,8 +111,9 @@ func (w *World) Parsed() invitation.Link {
 func (w *World) Store() *store.Store {
 	return &store.Store{
 		Reader: w.Client, Live: w.Client, Writer: w.Client, Hasher: PlainHasher{},
-		Keys:  func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
-		Clock: w.Clock, Random: rand.Reader, Namespace: System,
+		Keys:     func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
+		SeedKeys: func(context.Context) (invitation.Keyring, error) { return w.SeedKeys, nil },
+		Clock:    w.Clock, Random: rand.Reader, Namespace: System,
 	}
 }
 
@@ -178,10 +192,13 @@ func (w *World) RequireFactor() {
 	w.Organization(func(o *accountsv1.Organization) { o.Spec.SignIn.TwoFactor = accountsv1.TwoFactorRequired })
 }
 
-// Credentials returns the stored credentials of a person.
+// Credentials returns the stored credentials of a person, with the seed of the app in
+// plain form.
 func (w *World) Credentials(name string) account.Credentials {
 	w.T.Helper()
 	c, err := account.ReadCredentials(w.Secret(name))
+	w.Must(err)
+	c.TOTP.Secret, err = account.OpenSeed(c.TOTP.Secret, name, w.SeedKeys)
 	w.Must(err)
 	return c
 }

@@ -1,0 +1,135 @@
+// Copyright The Usher Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/portal/store/storetest"
+	"github.com/usher-dev/usher/internal/session"
+)
+
+// stored returns everything in the Secret of a person, as a thief of the Secret reads it.
+func (w *world) stored(name string) string {
+	w.T.Helper()
+	var all strings.Builder
+	for key, value := range w.Secret(name).Data {
+		all.WriteString(key + "=" + string(value) + "\n")
+	}
+	return all.String()
+}
+
+// typesCode types the code that an app shows now, after a right password.
+func (w *world) typesCode(name, seed string) *cookieBrowser {
+	w.T.Helper()
+	b := w.seated(name, session.StagePassword, 0)
+	b.fill("/sign-in/code", url.Values{fieldCode: {codeAt(w.T, seed, w.Clock.Now())}})
+	return b
+}
+
+func TestASeedIsSealedFromTheStartOfItsSetup(t *testing.T) {
+	w := worldWithMaraAndOtto(t)
+	a := w.signedInAs(mara)
+	seed := a.begin()
+	if text := w.stored(mara); strings.Contains(text, seed) || !strings.Contains(text, `"sealed:1:`) {
+		t.Errorf("in setup:\n%s", text)
+	}
+	a.confirm(codeAt(t, seed, w.Clock.Now()))
+	if text := w.stored(mara); strings.Contains(text, seed) || !strings.Contains(text, `"sealed:1:`) {
+		t.Errorf("set up:\n%s", text)
+	}
+	w.Clock.Step(time.Minute)
+	if !w.typesCode(mara, seed).isIn(mara) {
+		t.Error("the app does not work")
+	}
+}
+
+func TestAPlainSeedIsSealedByTheNextWrite(t *testing.T) {
+	for name, write := range map[string]func(w *world){
+		"a sign-in with a code":     func(w *world) { w.typesCode(mara, appSecret) },
+		"a sign-in with a password": func(w *world) { w.agent().fill("/sign-in", signInForm(mara, validPassword)) },
+		"the end of a session": func(w *world) {
+			w.signedInAs(mara).fill("/sign-out", nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := worldWithMaraAndOtto(t, hasApp)
+			if !strings.Contains(w.stored(mara), appSecret) {
+				t.Fatal("the seed is not plain at first")
+			}
+			write(w)
+			if text := w.stored(mara); strings.Contains(text, appSecret) || !strings.Contains(text, `"sealed:1:`) {
+				t.Errorf("stored:\n%s", text)
+			}
+			w.Clock.Step(time.Minute)
+			if !w.typesCode(mara, appSecret).isIn(mara) {
+				t.Error("the app does not work")
+			}
+		})
+	}
+}
+
+func TestANewKeySealsTheSeedAtTheNextCode(t *testing.T) {
+	w := worldWithMaraAndOtto(t, hasApp)
+	w.typesCode(mara, appSecret)
+	w.SeedKeys = storetest.Keyring(t, "s", "2")
+	w.Clock.Step(time.Minute)
+	if !w.typesCode(mara, appSecret).isIn(mara) || !strings.Contains(w.stored(mara), `"sealed:2:`) {
+		t.Errorf("with both keys:\n%s", w.stored(mara))
+	}
+	only, err := invitation.ParseKeyring(map[string][]byte{"key-2": []byte(strings.Repeat("2", invitation.KeySize))})
+	w.Must(err)
+	w.SeedKeys = only
+	w.Clock.Step(time.Minute)
+	if !w.typesCode(mara, appSecret).isIn(mara) {
+		t.Error("the app does not work after the first key was removed")
+	}
+}
+
+func TestASealedSeedWorksOnlyForItsOwnAccount(t *testing.T) {
+	w := worldWithMaraAndOtto(t, hasApp)
+	w.typesCode(mara, appSecret)
+	copied, err := account.ReadCredentials(w.Secret(mara))
+	w.Must(err)
+	b := w.seated(otto, session.StagePassword, 0)
+	w.Change(otto, func(c *account.Credentials) { c.TOTP = copied.TOTP })
+	w.Clock.Step(time.Minute)
+	got := b.fill("/sign-in/code", url.Values{fieldCode: {codeAt(t, appSecret, w.Clock.Now())}})
+	if got.Code != http.StatusServiceUnavailable {
+		t.Errorf("the seed of another person: %d\n%s", got.Code, got.Body)
+	}
+}
+
+func TestWithoutTheKeysPeopleSignInWithARecoveryCode(t *testing.T) {
+	const recovery = "AAAA-BBBB-CCCC-DDDD-EEEE-FFFF"
+	w, seed, codes := anApp(t)
+	b := w.browser()
+	b.signIn("jane", validPassword)
+	b.code(w.appCode(seed))
+	if !b.isIn() {
+		t.Fatal("the app does not work")
+	}
+	w.SeedKeys = storetest.Keyring(t, "x") // another key of the same number
+	w.Clock.Step(time.Minute)
+	b = w.browser()
+	b.signIn("jane", validPassword)
+	if got := b.code(w.appCode(seed)); got.Code != http.StatusServiceUnavailable || b.isIn() {
+		t.Errorf("a code of the app: %d\n%s", got.Code, got.Body)
+	}
+	if text := w.logs.String(); !strings.Contains(text, account.ErrUnreadableSeed.Error()) || strings.Contains(text, seed) {
+		t.Errorf("logged:\n%s", text)
+	}
+	if got := b.code(recovery); got.Code != http.StatusServiceUnavailable || b.isIn() {
+		t.Errorf("a wrong code: %d\n%s", got.Code, got.Body)
+	}
+	if b.code(codes[0]); !b.isIn() {
+		t.Error("the recovery code does not work")
+	}
+}
