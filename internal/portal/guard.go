@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -112,16 +114,37 @@ func allowed(route route) string {
 
 // isCrossOrigin reports whether a page of another site sent a form.
 //
+// The origin of a page, if the browser names one, must be the portal's own: scheme,
+// host and port. The headers of a request never tell what the own origin is. A
+// client that names neither an origin nor a site is not a browser.
+//
 // Pages with a link in their address have Referrer-Policy no-referrer. Because of
 // that, browsers name the origin of every form as "null". This does not matter if
 // the browser also sends Sec-Fetch-Site. Over plain http, which only a demo or a
 // lab uses, browsers omit that header. In that case the portal accepts the form:
 // other sites cannot send it because they do not know the link.
 func (p *portal) isCrossOrigin(r *http.Request, at route) bool {
-	if at.secret && !p.https && r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "null" {
-		return false
+	origin := r.Header.Get("Origin")
+	isOwn := origin == "" || origin == p.origin
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return !isOwn && origin != "null"
+	case "":
+		return !isOwn && (origin != "null" || p.https || !at.secret)
 	}
-	return p.origins.Check(r) != nil
+	return true
+}
+
+// originOf returns the origin of a URL as browsers write it: without a default port.
+func originOf(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return u.Scheme + "://" + host
 }
 
 // panicked answers for a handler that panicked. It logs where the panic happened,
