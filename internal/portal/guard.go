@@ -65,9 +65,14 @@ func (p *portal) guard() http.Handler {
 			p.log.Info("Served request", "route", route.pattern, "method", knownMethod(r.Method),
 				"status", w.status, "duration", p.clock.Since(start).String())
 		}()
-		if refused := p.refuse(w, r, route); !refused {
-			serve(route, w, r)
+		reserved, refused := p.refuse(w, r, route)
+		if refused {
+			return
 		}
+		if reserved {
+			r = r.WithContext(account.WithReserve(r.Context()))
+		}
+		serve(route, w, r)
 	})
 }
 
@@ -81,28 +86,29 @@ func serve(route route, w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse answers a request that must not reach its route, and reports whether it
-// did.
-func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) bool {
-	post := r.Method == http.MethodPost
+// did. reserved means that the request came through a reserve.
+func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) (reserved, refused bool) {
 	if route.pattern != routeHealth {
-		if wait := p.limiter.admit(clientOf(r, p.trusted), post); wait > 0 {
+		wait, viaReserve := p.admit(r, clientOf(r, p.trusted))
+		if wait > 0 {
 			setRetryAfter(w, wait)
 			p.message(w, r, languageOf(r, store.LinkView{}), http.StatusTooManyRequests, tooManyRequests)
-			return true
+			return false, true
 		}
+		reserved = viaReserve
 	}
 	switch {
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		return false
-	case !post || route.post == nil:
+		return reserved, false
+	case r.Method != http.MethodPost || route.post == nil:
 		w.Header().Set("Allow", allowed(route))
 		p.message(w, r, languageOf(r, store.LinkView{}), http.StatusMethodNotAllowed, wrongMethod)
-		return true
+		return false, true
 	case p.isCrossOrigin(r, route):
 		p.message(w, r, languageOf(r, store.LinkView{}), http.StatusForbidden, crossOrigin)
-		return true
+		return false, true
 	}
-	return false
+	return reserved, false
 }
 
 func allowed(route route) string {

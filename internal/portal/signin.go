@@ -181,11 +181,11 @@ func (p *portal) authenticate(w http.ResponseWriter, r *http.Request, f form, la
 	return m, stage, err
 }
 
-// usedBefore returns a function that reports whether this browser has signed in to an
-// Account. It chooses among the Accounts of an address, so a forged cookie gains nothing.
+// usedBefore returns a function that reports whether this browser signed in to an Account
+// last.
 func (p *portal) usedBefore(r *http.Request) func(*accountsv1.Account) bool {
-	_, name, found := p.token(r)
-	return func(a *accountsv1.Account) bool { return found && a.Name == name }
+	used, found := p.reserveOf(r)
+	return func(a *accountsv1.Account) bool { return found && reserveFor(a) == used }
 }
 
 // pageAfter returns the page that follows a correct password.

@@ -6,7 +6,6 @@ package portal
 import (
 	"context"
 	"crypto/rand"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -97,7 +96,7 @@ func TestOfSeveralAccountsWithOneAddress(t *testing.T) {
 			w.config.Hasher = watched{w.config.Hasher, func(string) { looked++ }}
 			b := w.atOnce().browser()
 			if tc.before != "" {
-				b.cookie = &http.Cookie{Name: hostPrefix + sessionCookie, Value: "token." + tc.before}
+				b.cookie = w.reserveCookie("uid-of-"+tc.before, reserveTime)
 			}
 			if tc.typed == "" {
 				tc.typed = "jane.doe@example.com"
