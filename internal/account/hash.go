@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,11 +54,23 @@ const (
 	leastSaltLength = 8
 )
 
+// waitersPerSlot is how many requests without a reserve may wait for each slot. A longer
+// line would only make all of them wait longer.
+const waitersPerSlot = 16
+
 // Hasher hashes and verifies a limited number of passwords at a time. Each needs 19 MiB.
 // Without a limit, a flood of requests would use up all memory.
+//
+// A part of the slots is a reserve for requests with WithReserve. All other requests wait in
+// a short line, of which only as many wait for a slot itself as there are slots outside the
+// reserve. So however long the line is, it is never ahead of a request with a reserve.
 type Hasher struct {
+	// slots holds all running hashes.
 	slots chan struct{}
-	wait  time.Duration
+	// unreserved holds the requests without a reserve that have a slot or are next. line
+	// holds those that wait.
+	unreserved, line chan struct{}
+	wait             time.Duration
 
 	mu sync.Mutex
 	// running hashes use their memory. The memory of done ones is garbage that may not be
@@ -66,19 +79,36 @@ type Hasher struct {
 }
 
 // NewHasher returns a Hasher that works on as many passwords at a time as it has slots,
-// at least one. Further passwords wait for a slot for up to the given time.
+// at least one. Further passwords wait for a slot for up to the given time. The reserve is
+// a quarter of the slots.
 func NewHasher(slots int, wait time.Duration) *Hasher {
-	return &Hasher{slots: make(chan struct{}, max(slots, 1)), wait: wait}
+	slots = max(slots, 1)
+	unreserved := max(slots-(slots+3)/4, 1)
+	return &Hasher{
+		slots: make(chan struct{}, slots), unreserved: make(chan struct{}, unreserved),
+		line: make(chan struct{}, slots*waitersPerSlot), wait: wait,
+	}
 }
 
+type reserveKey struct{}
+
+// WithReserve returns a context whose passwords may use the reserve of a Hasher. It is for
+// requests that cannot come from an arbitrary client.
+func WithReserve(ctx context.Context) context.Context {
+	return context.WithValue(ctx, reserveKey{}, true)
+}
+
+func hasReserve(ctx context.Context) bool { return ctx.Value(reserveKey{}) != nil }
+
 // Hash returns the PHC string of a password, in Normal form, with a new salt. It fails
-// with ErrBusy if no slot became free in time, and with the error of ctx if that ended
-// first.
+// with ErrBusy if no slot became free in time or the line is full, and with the error of
+// ctx if that ended first.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	if err := h.enter(ctx); err != nil {
+	leave, err := h.enter(ctx)
+	if err != nil {
 		return "", err
 	}
-	defer h.leave()
+	defer leave()
 	phc, err := argon2id.CreateHash(Normal(password), &hashParameters)
 	if err != nil {
 		return "", fmt.Errorf("hash a password: %w", err)
@@ -96,10 +126,11 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 // Verify fails in the same way as Hash. If the PHC string cannot be read, it fails after
 // the same time.
 func (h *Hasher) Verify(ctx context.Context, password string, stored func() string) (bool, error) {
-	if err := h.enter(ctx); err != nil {
+	leave, err := h.enter(ctx)
+	if err != nil {
 		return false, err
 	}
-	defer h.leave()
+	defer leave()
 	phc := stored()
 	_, unreadable := parametersOf(phc)
 	compared := phc
@@ -146,10 +177,11 @@ func parametersOf(phc string) (argon2id.Params, error) {
 	return *params, nil
 }
 
-// enter waits for a slot, and for the memory of a hash.
-func (h *Hasher) enter(ctx context.Context) error {
-	if err := h.takeSlot(ctx); err != nil {
-		return err
+// enter waits for a slot, and for the memory of a hash. leave releases both.
+func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
+	release, err := h.takeSlot(ctx)
+	if err != nil {
+		return nil, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -160,35 +192,62 @@ func (h *Hasher) enter(ctx context.Context) error {
 		h.done = 0
 	}
 	h.running++
-	return nil
+	return func() {
+		h.mu.Lock()
+		h.running--
+		h.done++
+		h.mu.Unlock()
+		release()
+	}, nil
 }
 
-func (h *Hasher) takeSlot(ctx context.Context) error {
+// takeSlot waits for a slot. A request without a reserve first waits in the line.
+func (h *Hasher) takeSlot(ctx context.Context) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	default:
+	steps := []chan struct{}{h.slots}
+	if !hasReserve(ctx) {
+		select {
+		case h.line <- struct{}{}:
+			defer func() { <-h.line }()
+		default:
+			return nil, ErrBusy
+		}
+		steps = []chan struct{}{h.unreserved, h.slots}
 	}
 	patience := time.NewTimer(h.wait)
 	defer patience.Stop()
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-patience.C:
-		return ErrBusy
+	for i, step := range steps {
+		if err := await(ctx, step, patience.C); err != nil {
+			releaseAll(steps[:i])
+			return nil, err
+		}
+	}
+	return func() { releaseAll(steps) }, nil
+}
+
+// releaseAll releases the slot before the place in the line, so that a request with a
+// reserve that waits for the slot gets it.
+func releaseAll(steps []chan struct{}) {
+	for _, step := range slices.Backward(steps) {
+		<-step
 	}
 }
 
-// leave releases the slot.
-func (h *Hasher) leave() {
-	h.mu.Lock()
-	h.running--
-	h.done++
-	h.mu.Unlock()
-	<-h.slots
+// await takes a place in a channel, at once if there is one.
+func await(ctx context.Context, place chan<- struct{}, patience <-chan time.Time) error {
+	select {
+	case place <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case place <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-patience:
+		return ErrBusy
+	}
 }

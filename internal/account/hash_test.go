@@ -13,6 +13,7 @@ import (
 	"runtime/metrics"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -282,6 +283,79 @@ func TestWhoWaitsIsTurnedAwayInTime(t *testing.T) {
 			if err := enter(); !errors.Is(err, ErrBusy) || time.Since(began) != 5*time.Second {
 				t.Errorf("%s: %v after %s, want ErrBusy after 5s", name, err, time.Since(began))
 			}
+		}
+	})
+}
+
+// TestStrangersLeaveSlots fills a Hasher with requests of strangers. A request with a
+// reserve still gets a slot.
+func TestStrangersLeaveSlots(t *testing.T) {
+	for slots, forStrangers := range map[int]int32{1: 1, 2: 1, 3: 2, 4: 3, 8: 6} {
+		t.Run(fmt.Sprint(slots), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, left := NewHasher(slots, 5*time.Second), make(chan struct{})
+				var strangers, ahead atomic.Int32
+				for range forStrangers + 2 {
+					go func() {
+						_, _ = h.Verify(t.Context(), "a stranger's", func() string {
+							strangers.Add(1)
+							<-left
+							return ""
+						})
+					}()
+				}
+				synctest.Wait()
+				if got := strangers.Load(); got != forStrangers {
+					t.Errorf("strangers have %d slots, want %d", got, forStrangers)
+				}
+				known := make(chan error, 1)
+				go func() {
+					_, err := h.Verify(WithReserve(t.Context()), "a member's", func() string {
+						ahead.Store(strangers.Load())
+						return ""
+					})
+					known <- err
+				}()
+				synctest.Wait()
+				if slots == 1 {
+					left <- struct{}{} // The only stranger with a slot is done.
+				}
+				if err := <-known; err != nil {
+					t.Errorf("a member is refused: %v", err)
+				}
+				if got := ahead.Load(); got != forStrangers {
+					t.Errorf("%d strangers were ahead of the member, want %d", got, forStrangers)
+				}
+				close(left)
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// TestTheLineIsShort fills a Hasher and its line. A further stranger is refused at once,
+// and waits for nothing.
+func TestTheLineIsShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slots = 2
+		h, left := NewHasher(slots, 5*time.Second), make(chan struct{})
+		for range 1 + slots*waitersPerSlot {
+			go func() {
+				_, _ = h.Verify(t.Context(), "waiting", func() string { <-left; return "" })
+			}()
+		}
+		synctest.Wait()
+		began := time.Now()
+		if _, err := h.Hash(t.Context(), "one too many"); !errors.Is(err, ErrBusy) || time.Since(began) != 0 {
+			t.Errorf("%v after %s, want ErrBusy at once", err, time.Since(began))
+		}
+		if _, err := h.Hash(WithReserve(t.Context()), "a member's"); err != nil {
+			t.Errorf("a member is refused: %v", err)
+		}
+		close(left)
+		synctest.Wait()
+		if _, err := h.Hash(t.Context(), "after the crowd"); err != nil {
+			t.Errorf("after the crowd: %v", err)
 		}
 	})
 }

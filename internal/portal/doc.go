@@ -48,8 +48,8 @@
 // In the last two cases, an error page would reveal that the Account exists, so
 // the portal only logs the failure.
 //
-// Each attempt computes the same number of hashes: one for a user name and five
-// for an address. The portal answers at the next multiple of half a second.
+// Each attempt computes one hash, also for an address that several Accounts have. The
+// portal answers at the next multiple of half a second.
 //
 // The support contact of an Organization is not secret: the portal shows it to
 // every client that names the Organization.

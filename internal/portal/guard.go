@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -63,9 +65,14 @@ func (p *portal) guard() http.Handler {
 			p.log.Info("Served request", "route", route.pattern, "method", knownMethod(r.Method),
 				"status", w.status, "duration", p.clock.Since(start).String())
 		}()
-		if refused := p.refuse(w, r, route); !refused {
-			serve(route, w, r)
+		reserved, refused := p.refuse(w, r, route)
+		if refused {
+			return
 		}
+		if reserved {
+			r = r.WithContext(account.WithReserve(r.Context()))
+		}
+		serve(route, w, r)
 	})
 }
 
@@ -79,28 +86,29 @@ func serve(route route, w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse answers a request that must not reach its route, and reports whether it
-// did.
-func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) bool {
-	post := r.Method == http.MethodPost
+// did. reserved means that the request came through a reserve.
+func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) (reserved, refused bool) {
 	if route.pattern != routeHealth {
-		if wait := p.limiter.admit(clientOf(r, p.trusted), post); wait > 0 {
+		wait, viaReserve := p.admit(r, clientOf(r, p.trusted))
+		if wait > 0 {
 			setRetryAfter(w, wait)
 			p.message(w, r, languageOf(r, store.LinkView{}), http.StatusTooManyRequests, tooManyRequests)
-			return true
+			return false, true
 		}
+		reserved = viaReserve
 	}
 	switch {
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		return false
-	case !post || route.post == nil:
+		return reserved, false
+	case r.Method != http.MethodPost || route.post == nil:
 		w.Header().Set("Allow", allowed(route))
 		p.message(w, r, languageOf(r, store.LinkView{}), http.StatusMethodNotAllowed, wrongMethod)
-		return true
+		return false, true
 	case p.isCrossOrigin(r, route):
 		p.message(w, r, languageOf(r, store.LinkView{}), http.StatusForbidden, crossOrigin)
-		return true
+		return false, true
 	}
-	return false
+	return reserved, false
 }
 
 func allowed(route route) string {
@@ -112,16 +120,37 @@ func allowed(route route) string {
 
 // isCrossOrigin reports whether a page of another site sent a form.
 //
+// The origin of a page, if the browser names one, must be the portal's own: scheme,
+// host and port. The headers of a request never tell what the own origin is. A
+// client that names neither an origin nor a site is not a browser.
+//
 // Pages with a link in their address have Referrer-Policy no-referrer. Because of
 // that, browsers name the origin of every form as "null". This does not matter if
 // the browser also sends Sec-Fetch-Site. Over plain http, which only a demo or a
 // lab uses, browsers omit that header. In that case the portal accepts the form:
 // other sites cannot send it because they do not know the link.
 func (p *portal) isCrossOrigin(r *http.Request, at route) bool {
-	if at.secret && !p.https && r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "null" {
-		return false
+	origin := r.Header.Get("Origin")
+	isOwn := origin == "" || origin == p.origin
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return !isOwn && origin != "null"
+	case "":
+		return !isOwn && (origin != "null" || p.https || !at.secret)
 	}
-	return p.origins.Check(r) != nil
+	return true
+}
+
+// originOf returns the origin of a URL as browsers write it: without a default port.
+func originOf(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return u.Scheme + "://" + host
 }
 
 // panicked answers for a handler that panicked. It logs where the panic happened,

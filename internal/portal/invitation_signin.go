@@ -120,11 +120,16 @@ func (p *portal) signInOnInvitation(v visit) {
 		p.showForm(v, http.StatusOK, seen, form{fresh: true})
 	case err == nil, errors.Is(err, store.ErrGone):
 		p.waitForInterval(v.r, start)
-		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, lang.Text("portal.problem.sign-in-wrong", nil)})
+		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInName, signInRefused(lang)})
 	default:
 		p.waitForInterval(v.r, start)
 		p.tryAgain(v, seen, f, signingIn, err)
 	}
+}
+
+// signInRefused returns the text for every refused sign-in on the page of an invitation.
+func signInRefused(lang language.Tag) string {
+	return lang.Text("portal.problem.sign-in-wrong", nil) + " " + lang.Text("portal.enter.wrong-address", nil)
 }
 
 // signInCodeOnInvitation answers the form with the second factor or a recovery code.

@@ -62,7 +62,7 @@ var forgottenPassword = mailRequest{
 		return ""
 	},
 	asked: message{page: "reset-asked", lines: []string{"sent", "nothing", "again"}},
-	most:  store.HashesPerAddress,
+	most:  store.MailsPerAddress,
 	note: func(status *accountsv1.AccountStatus, now metav1.Time) bool {
 		if !account.MayRequestReset(*status, now.Time) {
 			return false

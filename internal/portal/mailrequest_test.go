@@ -139,7 +139,7 @@ func TestEveryRequestForMailTakesTheSameReads(t *testing.T) {
 	next := worlds(t)
 	for path, fields := range map[string]func(string) url.Values{"/reset": resetRequest, "/user-names": namesRequest} {
 		for name, tc := range failingResetRequests(t) {
-			want := map[bool]int{false: 1, true: store.HashesPerAddress}[strings.Contains(tc.typed, "@")]
+			want := map[bool]int{false: 1, true: store.MailsPerAddress}[strings.Contains(tc.typed, "@")]
 			if path == "/user-names" && want == 1 {
 				continue
 			}

@@ -54,7 +54,7 @@ var unsigned = map[string]func(a *cookieBrowser, k, other *key, options *httptes
 	},
 	"with a cookie whose expiry was extended": func(a *cookieBrowser, k, _ *key, options *httptest.ResponseRecorder) string {
 		raw := unbase64(a.T, a.jar[hostPrefix+challengeCookie].Value)
-		raw[challengeHead]++ // the last byte of the expiry
+		raw[sealedHead]++ // the last byte of the expiry
 		a.jar[hostPrefix+challengeCookie].Value = passkeyID(raw)
 		return k.signed(options)
 	},

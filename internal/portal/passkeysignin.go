@@ -5,10 +5,7 @@ package portal
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -22,7 +19,6 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/session"
 )
@@ -30,49 +26,9 @@ import (
 // challengeDomain is the domain separator of the MAC of a challenge.
 const challengeDomain = "usher passkey challenge v1\x00"
 
-// challengeHead is the length of the data under the MAC: the challenge and its
-// expiry. sealedSize is the total length, with the key id in front.
-const (
-	challengeHead = challengeSize + 8
-	sealedSize    = 1 + challengeHead + sha256.Size
-)
-
 // challenge is what a passkey signs. The visitor is not signed in yet, so there
-// is no Secret to store it in. Instead the browser stores it, under a MAC that
-// every portal can check.
-type challenge struct {
-	value   [challengeSize]byte
-	expires time.Time
-}
-
-// seal encodes a challenge for its cookie: base64url(key id ‖ challenge ‖ unix
-// time of expiry ‖ HMAC).
-func (c challenge) seal(keys invitation.Keyring) (string, error) {
-	raw := append([]byte{keys.Newest()}, c.value[:]...)
-	raw = binary.BigEndian.AppendUint64(raw, uint64(c.expires.Unix())) //nolint:gosec // G115: no clock is before 1970.
-	mac, err := keys.MAC(raw[0], challengeDomain, raw[1:])
-	if err != nil {
-		return "", fmt.Errorf("seal a challenge: %w", err)
-	}
-	return base64.RawURLEncoding.EncodeToString(append(raw, mac...)), nil
-}
-
-// unseal decodes a cookie, and reports whether it holds a challenge of this
-// portal that has not expired.
-func unseal(text string, keys invitation.Keyring, now time.Time) (challenge, bool) {
-	raw, err := invitation.DecodeLink(text, sealedSize)
-	if err != nil {
-		return challenge{}, false
-	}
-	head, sent := raw[1:1+challengeHead], raw[1+challengeHead:]
-	mac, err := keys.MAC(raw[0], challengeDomain, head)
-	if err != nil || !hmac.Equal(mac, sent) {
-		return challenge{}, false
-	}
-	c := challenge{expires: time.Unix(int64(binary.BigEndian.Uint64(head[challengeSize:])), 0).UTC()} //nolint:gosec // G115: this portal wrote it.
-	copy(c.value[:], head)
-	return c, now.Before(c.expires)
-}
+// is no Secret to store it in. Instead the browser stores it.
+type challenge struct{ sealed }
 
 // useUp marks a challenge as used, and reports whether it was unused. The mark is
 // stored with the credentials of the Account that answered, until the challenge
@@ -93,7 +49,7 @@ func (c challenge) useUp(credentials *account.Credentials, now time.Time) bool {
 // the portal does not know yet which person signs in.
 func (p *portal) challengePasskey(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
-	asked := challenge{expires: p.clock.Now().Add(passkeyTime).Truncate(time.Second)}
+	asked := challenge{sealed{expires: p.clock.Now().Add(passkeyTime).Truncate(time.Second)}}
 	if _, err := io.ReadFull(p.random, asked.value[:]); err != nil {
 		p.failed(w, r, lang, "generate a challenge", err, unavailable)
 		return
@@ -103,7 +59,7 @@ func (p *portal) challengePasskey(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, lang, "read the link keys", err, unavailable)
 		return
 	}
-	sealed, err := asked.seal(keys)
+	text, err := asked.seal(challengeDomain, keys)
 	if err != nil {
 		p.failed(w, r, lang, "seal a challenge", err, unavailable)
 		return
@@ -113,7 +69,7 @@ func (p *portal) challengePasskey(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, lang, "ask for a passkey", err, unavailable)
 		return
 	}
-	p.setCookie(w, challengeCookie, sealed, int(passkeyTime.Seconds()), http.SameSiteStrictMode)
+	p.setCookie(w, challengeCookie, text, int(passkeyTime.Seconds()), http.SameSiteStrictMode)
 	answerPasskey(w, r, http.StatusOK, passkeyAnswer{Options: options.Response})
 }
 
@@ -136,6 +92,7 @@ func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
 	if err := p.leaveAccount(r, m.Account.Name); err != nil {
 		p.log.Error(errKind(err), "Failed to end the session of another account")
 	}
+	p.keepReserve(w, r, m.Account)
 	p.keepSession(w, m.Account.Name, token)
 	p.setCookie(w, challengeCookie, "", -1, http.SameSiteStrictMode)
 	if err := p.store.SyncStatus(context.WithoutCancel(r.Context()), m, lang); err != nil {
@@ -197,11 +154,11 @@ func (p *portal) challengeOf(r *http.Request) (challenge, error) {
 	if err != nil {
 		return challenge{}, fmt.Errorf("read the link keys: %w", err)
 	}
-	asked, good := unseal(cookie.Value, keys, p.clock.Now())
+	asked, good := unseal(cookie.Value, challengeDomain, keys, p.clock.Now())
 	if !good {
 		return challenge{}, errRefused
 	}
-	return asked, nil
+	return challenge{asked}, nil
 }
 
 // readAssertion reads the signed answer of a passkey. It fails with errRefused.

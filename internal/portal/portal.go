@@ -33,14 +33,14 @@ type portal struct {
 	pages   *pages
 	assets  map[string]asset
 	limiter *limiter
-	origins *http.CrossOriginProtection
 	trusted []netip.Prefix
 	// fixed holds the routes whose addresses contain no link, keyed by the path below
 	// base.
 	fixed map[string]route
 	// base is the path that the portal is mounted at, without a trailing slash. host
-	// is the public host name, without a port.
-	base, host string
+	// is the public host name, without a port. origin is the public origin, as browsers
+	// write it.
+	base, host, origin string
 	// relyingParty represents the portal in WebAuthn. nil means that passkeys are not
 	// possible.
 	relyingParty *webauthn.WebAuthn
@@ -65,11 +65,6 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	origins := http.NewCrossOriginProtection()
-	// A proxy can pass the portal another Host than the browser sent.
-	if err := origins.AddTrustedOrigin(cfg.BaseURL.Scheme + "://" + cfg.BaseURL.Host); err != nil {
-		return nil, err
-	}
 	relyingParty, err := newRelyingParty(cfg.BaseURL)
 	if err != nil {
 		return nil, err
@@ -87,7 +82,7 @@ func New(cfg Config) (http.Handler, error) {
 		pages:   pages,
 		assets:  assets,
 		limiter: newLimiter(cfg.Limits, cfg.Clock),
-		origins: origins,
+		origin:  originOf(cfg.BaseURL),
 		trusted: cfg.TrustedProxies,
 		base:    base,
 		host:    cfg.BaseURL.Hostname(),

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/session"
@@ -25,8 +26,7 @@ const paramOrganization = "organization"
 // doneSignedOut is the value of paramDone after a session was ended.
 const doneSignedOut = "signed-out"
 
-// signInFormTimeout limits the work on one sign-in form. An address can belong to
-// several Accounts, each of which can take some seconds.
+// signInFormTimeout limits the work on one sign-in form.
 const signInFormTimeout = 30 * time.Second
 
 func (p *portal) signInRoutes() map[string]route {
@@ -152,41 +152,40 @@ func (p *portal) answerSignIn(w http.ResponseWriter, r *http.Request) {
 }
 
 // authenticate begins the session of the Account with the typed password, and returns
-// the stage of the session. It returns nil if no Account matches. If several
-// Accounts share the address and the password, the oldest wins. authenticate stops at
-// the first correct password, so that a sign-in counts against as few Accounts as
-// possible.
+// the stage of the session. It returns nil if no Account matches. It compares one
+// password, whatever name was typed.
 //
 // authenticate fails if passwords cannot be checked for any name. If only the password
 // of one Account cannot be checked, a failure would reveal that this Account
 // exists. So that error is only logged.
 func (p *portal) authenticate(w http.ResponseWriter, r *http.Request, f form, lang language.Tag) (*store.Member, session.Stage, error) {
-	candidates, err := p.store.Candidates(r.Context(), f.SignInName)
+	m, err := p.store.Candidate(r.Context(), f.SignInName, p.usedBefore(r))
 	if err != nil {
 		return nil, "", err
 	}
-	for _, m := range candidates {
-		right, err := p.store.TryPassword(r.Context(), m, f.signInPassword)
-		if _, hidden := errors.AsType[store.NotComparedError](err); hidden {
-			p.log.Error(errKind(err), "Failed to check a password")
-			continue
-		}
-		if err != nil {
-			return nil, "", err
-		}
-		if !right {
-			continue
-		}
-		if err := p.leaveAccount(r, m.Account.Name); err != nil {
-			return nil, "", err
-		}
-		stage, err := p.signInWith(w, r, m, f.signInPassword, lang)
-		if errors.Is(err, store.ErrGone) {
-			continue // the password was changed meanwhile
-		}
-		return m, stage, err
+	right, err := p.store.TryPassword(r.Context(), m, f.signInPassword)
+	if _, hidden := errors.AsType[store.NotComparedError](err); hidden {
+		p.log.Error(errKind(err), "Failed to check a password")
+		return nil, "", nil
 	}
-	return nil, "", nil
+	if err != nil || !right {
+		return nil, "", err
+	}
+	if err := p.leaveAccount(r, m.Account.Name); err != nil {
+		return nil, "", err
+	}
+	stage, err := p.signInWith(w, r, m, f.signInPassword, lang)
+	if errors.Is(err, store.ErrGone) {
+		return nil, "", nil // the password was changed meanwhile
+	}
+	return m, stage, err
+}
+
+// usedBefore returns a function that reports whether this browser signed in to an Account
+// last.
+func (p *portal) usedBefore(r *http.Request) func(*accountsv1.Account) bool {
+	used, found := p.reserveOf(r)
+	return func(a *accountsv1.Account) bool { return found && reserveFor(a) == used }
 }
 
 // pageAfter returns the page that follows a correct password.

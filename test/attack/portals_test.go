@@ -51,8 +51,8 @@ type replica struct {
 }
 
 // aPortal starts a portal that checks passwords with the hasher. It stops with the
-// spec.
-func aPortal(ctx context.Context, hasher store.Hasher) *replica {
+// spec. The changes apply to its settings.
+func aPortal(ctx context.Context, hasher store.Hasher, changes ...func(*portal.Config)) *replica {
 	GinkgoHelper()
 	p := &replica{dead: &atomic.Bool{}}
 	config := rest.CopyConfig(portalRights)
@@ -74,7 +74,7 @@ func aPortal(ctx context.Context, hasher store.Hasher) *replica {
 	Expect(err).NotTo(HaveOccurred())
 	base, err := url.Parse(portalURL)
 	Expect(err).NotTo(HaveOccurred())
-	handler, err := portal.New(portal.Config{
+	settings := portal.Config{
 		BaseURL: base, Namespace: cluster.Namespace, Clock: now,
 		Reader: objects, Live: live, Writer: live,
 		Keys:     func(context.Context) (invitation.Keyring, error) { return keys, nil },
@@ -84,7 +84,11 @@ func aPortal(ctx context.Context, hasher store.Hasher) *replica {
 		// hide the effect of all others.
 		Limits: portal.Limits{Requests: 1e6, RequestsBurst: 1e6, Posts: 1e6, PostsBurst: 1e6, Clients: 10},
 		Log:    GinkgoLogr,
-	})
+	}
+	for _, change := range changes {
+		change(&settings)
+	}
+	handler, err := portal.New(settings)
 	Expect(err).NotTo(HaveOccurred())
 	p.server = httptest.NewUnstartedServer(handler)
 	p.server.Config = portal.Server(handler, "")
@@ -146,12 +150,16 @@ func (h countingHasher) Verify(ctx context.Context, password string, stored func
 }
 
 // browser is a person's browser, or an attacker's client.
-type browser struct{ cookies map[string]string }
+type browser struct {
+	cookies map[string]string
+	// from is the address that a proxy reports; "" means that there is no proxy.
+	from string
+}
 
 func stranger() *browser { return &browser{cookies: map[string]string{}} }
 
 // copy returns another browser with the same cookies.
-func (b *browser) copy() *browser { return &browser{maps.Clone(b.cookies)} }
+func (b *browser) copy() *browser { return &browser{cookies: maps.Clone(b.cookies), from: b.from} }
 
 // answer is a response of the portal.
 type answer struct {
@@ -191,6 +199,9 @@ func (b *browser) send(at *replica, method, path, contentType, body string) (ans
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
+	}
+	if b.from != "" {
+		r.Header.Set("X-Forwarded-For", b.from)
 	}
 	for name, value := range b.cookies {
 		// Added unchanged, because http.Request would sanitize a forged cookie.

@@ -58,21 +58,36 @@ func (m *Member) Sessions(now time.Time) []session.Session {
 	return session.Living(m.Credentials.Sessions, now, m.sessionsEnd())
 }
 
-// Candidates returns the members that a user name or an address may mean, oldest Account
-// first. Their number depends only on what was typed: a nil takes the place of each
-// missing Account.
-func (s *Store) Candidates(ctx context.Context, typed string) ([]*Member, error) {
-	names, err := s.accountNamesFor(ctx, strings.TrimSpace(typed))
+// Candidate returns the member that a user name or an address means, or nil. It reads one
+// Account and one Secret in any case. The cost and the time of a sign-in therefore do not
+// reveal how many Accounts an address has.
+//
+// An address with several Accounts means the one that the browser used before. If there is
+// none, it means the oldest one that can sign in. The others need their user names.
+func (s *Store) Candidate(ctx context.Context, typed string, usedBefore func(*accountsv1.Account) bool) (*Member, error) {
+	typed = strings.TrimSpace(typed)
+	if !isAddress(typed) {
+		return s.member(ctx, nameOf(typed))
+	}
+	accounts, err := s.accountsOf(ctx, typed)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]*Member, len(names))
-	for i, name := range names {
-		if all[i], err = s.member(ctx, name); err != nil {
-			return nil, err
+	name := noAccountName
+	for i := range accounts {
+		a := &accounts[i]
+		if !isUsableAccount(a) || account.Disabled(a) {
+			continue
+		}
+		if usedBefore(a) {
+			name = a.Name
+			break
+		}
+		if name == noAccountName {
+			name = a.Name
 		}
 	}
-	return all, nil
+	return s.member(ctx, name)
 }
 
 // MemberOfInvitation returns the member whose Account was created through the Invitation

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,7 @@ var ErrTooShort = errors.New("the password is too short to be the only factor")
 // which mail can be requested, oldest first. It makes the same number of live reads if
 // there are none. It reads no Secret, because every client can make such a request.
 func (s *Store) MailRecipients(ctx context.Context, typed string) ([]*accountsv1.Account, error) {
-	names, err := s.accountNamesFor(ctx, strings.TrimSpace(typed))
+	names, err := s.mailNames(ctx, strings.TrimSpace(typed))
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +60,23 @@ func (s *Store) MailRecipients(ctx context.Context, typed string) ([]*accountsv1
 		}
 	}
 	return all, nil
+}
+
+// mailNames returns the names of the Accounts that a user name or an address may mean. For
+// an address, it pads them to MailsPerAddress with a name that no Account has.
+func (s *Store) mailNames(ctx context.Context, typed string) ([]string, error) {
+	if !isAddress(typed) {
+		return []string{nameOf(typed)}, nil
+	}
+	accounts, err := s.accountsOf(ctx, typed)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Repeat([]string{noAccountName}, MailsPerAddress)
+	for i := range min(len(accounts), MailsPerAddress) {
+		names[i] = accounts[i].Name
+	}
+	return names, nil
 }
 
 // canReceiveMail reports whether mail can be requested for the Account. A locked Account

@@ -203,32 +203,23 @@ func (s *Store) HasAccount(ctx context.Context, seen LinkView, email accountsv1.
 	return false, nil
 }
 
-// HashesPerAddress is how many passwords are compared at a sign-in with an address, even
-// if fewer accounts have it. So the response time does not reveal how many accounts there
-// are. If an address has more accounts, the oldest ones count.
-const HashesPerAddress = 5
+// MailsPerAddress is how many Accounts of one address get the mail that a form requests,
+// the oldest ones. As many Accounts are read even if fewer have the address. So the
+// response time does not reveal how many there are.
+const MailsPerAddress = 5
 
 // A name that no Account and no Secret can have.
 const noAccountName = "-"
 
-// accountNamesFor returns the names of the Accounts that a user name or an address may mean. For an
-// address, it pads them to HashesPerAddress with a name that no Account has.
-func (s *Store) accountNamesFor(ctx context.Context, typed string) ([]string, error) {
-	if !strings.Contains(typed, "@") {
-		if name, ok := username.ParseSignIn(typed); ok {
-			return []string{name}, nil
-		}
-		return []string{noAccountName}, nil
+// isAddress reports whether a typed sign-in name is an address.
+func isAddress(typed string) bool { return strings.Contains(typed, "@") }
+
+// nameOf returns the name of the Account that a typed user name means, or noAccountName.
+func nameOf(typed string) string {
+	if name, ok := username.ParseSignIn(typed); ok {
+		return name
 	}
-	accounts, err := s.accountsOf(ctx, typed)
-	if err != nil {
-		return nil, err
-	}
-	names := slices.Repeat([]string{noAccountName}, HashesPerAddress)
-	for i := range min(len(accounts), HashesPerAddress) {
-		names[i] = accounts[i].Name
-	}
-	return names, nil
+	return noAccountName
 }
 
 // accountsOf returns the Accounts of an address, oldest first.
