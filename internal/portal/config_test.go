@@ -21,6 +21,7 @@ func TestNewRefusesAHalfBuiltConfig(t *testing.T) {
 		"Live":      func(c *Config) { c.Live = nil },
 		"Writer":    func(c *Config) { c.Writer = nil },
 		"Keys":      func(c *Config) { c.Keys = nil },
+		"ResetKeys": func(c *Config) { c.ResetKeys = nil },
 		"Hasher":    func(c *Config) { c.Hasher = nil },
 	} {
 		t.Run(name, func(t *testing.T) {

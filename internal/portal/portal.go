@@ -76,8 +76,9 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	p := &portal{
 		store: &store.Store{
-			Reader: cfg.Reader, Live: cfg.Live, Writer: cfg.Writer, Keys: cfg.Keys, Hasher: cfg.Hasher,
-			Clock: cfg.Clock, Random: cfg.Random, Namespace: cfg.Namespace,
+			Reader: cfg.Reader, Live: cfg.Live, Writer: cfg.Writer, Keys: cfg.Keys, ResetKeys: cfg.ResetKeys,
+			Hasher: cfg.Hasher,
+			Clock:  cfg.Clock, Random: cfg.Random, Namespace: cfg.Namespace,
 		},
 		random:  cfg.Random,
 		pause:   cfg.Pause,

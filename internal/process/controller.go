@@ -98,7 +98,7 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := ensureLinkKeys(ctx, direct, namespace, rand.Reader); err != nil {
+	if err := ensureKeys(ctx, direct, namespace, rand.Reader); err != nil {
 		return err
 	}
 	settings := &notifier.Settings{Reader: mgr.GetClient(), Hello: hello()}
@@ -107,7 +107,10 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 		Mailer: smtp, From: from, Settings: settings, Texter: texter,
 		Chatter: chat.New(chat.Config{AllowLoopback: o.ChatOnThisMachine}),
 		Secrets: mgr.GetClient(),
-		Keys:    linkKeys(mgr.GetClient(), namespace), PortalURL: portalURL, ClaimOwner: claimOwner(), Deadline: email.SendDeadline,
+		Keys:    keysOf(mgr.GetClient(), namespace, linkKeysSecret),
+		// Reset links are rare. A cache of this Secret would need another watch.
+		ResetKeys: keysOf(mgr.GetAPIReader(), namespace, resetKeysSecret),
+		PortalURL: portalURL, ClaimOwner: claimOwner(), Deadline: email.SendDeadline,
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Clock: clock.RealClock{}, Notifier: messages, Namespace: namespace, Workers: o.Workers,

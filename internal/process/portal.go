@@ -21,6 +21,7 @@ import (
 
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal"
+	"github.com/usher-dev/usher/internal/portal/recorder"
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
@@ -62,6 +63,10 @@ func (o Portal) Run(ctx context.Context, log logr.Logger) error {
 	}
 	config, err := o.portalConfig(mgr, namespace, log)
 	if err != nil {
+		return err
+	}
+	requests := &recorder.Recorder{Store: &store.Store{Reader: config.Reader, Live: config.Live, Writer: config.Writer, Clock: config.Clock}}
+	if err := requests.SetupWithManager(mgr); err != nil {
 		return err
 	}
 	handler, err := portal.New(config)
@@ -113,7 +118,8 @@ func (o Portal) portalConfig(mgr ctrl.Manager, namespace string, log logr.Logger
 	return portal.Config{
 		BaseURL: baseURL, Namespace: namespace, Clock: clock.RealClock{},
 		Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Writer: mgr.GetClient(),
-		Keys: linkKeys(mgr.GetClient(), namespace), Hasher: account.NewHasher(o.HashSlots, hashWait),
+		Keys: keysOf(mgr.GetClient(), namespace, linkKeysSecret), ResetKeys: keysOf(mgr.GetAPIReader(), namespace, resetKeysSecret),
+		Hasher:         account.NewHasher(o.HashSlots, hashWait),
 		TrustedProxies: proxies, Log: log.WithName("portal"),
 	}, nil
 }

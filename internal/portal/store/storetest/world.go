@@ -37,18 +37,22 @@ type World struct {
 	T      *testing.T
 	Client client.WithWatch
 	Clock  *clocktesting.FakeClock
-	Keys   invitation.Keyring
+	// Keys and ResetKeys differ, as in an installation.
+	Keys, ResetKeys invitation.Keyring
 }
 
 // NewWorld returns a World that also has the given objects.
 func NewWorld(t *testing.T, objects ...client.Object) *World {
 	t.Helper()
-	keys, err := invitation.ParseKeyring(map[string][]byte{"key-1": []byte(strings.Repeat("k", invitation.KeySize))})
-	if err != nil {
-		t.Fatal(err)
+	ring := func(letter string) invitation.Keyring {
+		keys, err := invitation.ParseKeyring(map[string][]byte{"key-1": []byte(strings.Repeat(letter, invitation.KeySize))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
 	}
 	return &World{
-		T: t, Clock: clocktesting.NewFakeClock(Start), Keys: keys,
+		T: t, Clock: clocktesting.NewFakeClock(Start), Keys: ring("k"), ResetKeys: ring("r"),
 		Client: NewClient(t, append([]client.Object{Acme(), Jane()}, objects...)...),
 	}
 }
@@ -98,8 +102,9 @@ func (w *World) Parsed() invitation.Link {
 func (w *World) Store() *store.Store {
 	return &store.Store{
 		Reader: w.Client, Live: w.Client, Writer: w.Client, Hasher: PlainHasher{},
-		Keys:  func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
-		Clock: w.Clock, Random: rand.Reader, Namespace: System,
+		Keys:      func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
+		ResetKeys: func(context.Context) (invitation.Keyring, error) { return w.ResetKeys, nil },
+		Clock:     w.Clock, Random: rand.Reader, Namespace: System,
 	}
 }
 
