@@ -83,6 +83,41 @@ func TestWhoManagesAMembershipAsksForLinksAsOftenAsThePersonMay(t *testing.T) {
 	}
 }
 
+func TestWhenAResetIsDue(t *testing.T) {
+	const reset = accountsv1.ResetAnnotation
+	cases := map[string]struct {
+		facts Facts
+		due   bool
+		after time.Duration
+	}{
+		"no request":                   {janes(), false, 0},
+		"a request":                    {janes(askedOf(0, reset, 0)), true, 0},
+		"a request of a cluster admin": {janes(asked(reset, 0), linksAsked(time.Second)), true, 0},
+		"too soon":                     {janes(askedOf(0, reset, 0), linksAsked(20*time.Second)), false, 40 * time.Second},
+		"in the future":                {janes(askedOf(0, reset, -3*time.Second)), false, 3 * time.Second},
+		"recorded":                     {janes(askedOf(0, reset, time.Minute), linksAsked(time.Minute)), false, 0},
+		"requested at the portal after the annotation": {janes(askedOf(0, reset, time.Minute), linksAsked(time.Second)), false, 0},
+		"an hour old":                         {janes(askedOf(0, reset, time.Hour)), false, 0},
+		"to unlock":                           {janes(askedOf(0, accountsv1.UnlockAnnotation, 0), failed(5, time.Minute)), false, 0},
+		"of an owner of another":              {janes(askedOf(0, reset, 0), belongsTo(memberOf("globex", "boss"))), false, 0},
+		"of a disabled Account":               {janes(askedOf(0, reset, 0), disabled), false, 0},
+		"of an Account without a record":      {janes(asked(reset, 0), func(f *Facts) { delete(f.Account.Annotations, accountsv1.MembershipsAnnotation) }), false, 0},
+		"of an Account that is being deleted": {janes(askedOf(0, reset, 0), going), false, 0},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			due, next := DueReset(c.facts)
+			var after time.Duration
+			if !next.IsZero() {
+				after = next.Sub(c.facts.Now)
+			}
+			if due != c.due || after != c.after {
+				t.Errorf("due %t, and next after %s", due, after)
+			}
+		})
+	}
+}
+
 func TestARequestThatWaitsSaysSo(t *testing.T) {
 	f := janes(linksAsked(time.Second), askedOf(0, accountsv1.ResetAnnotation, 0))
 	asked, reason := Blocked(f)

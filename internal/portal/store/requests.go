@@ -34,7 +34,7 @@ func (s *Store) Holders(ctx context.Context, m types.NamespacedName) ([]string, 
 // unchanged since it was read, so that several portals record a request once.
 func (s *Store) RecordResetRequests(ctx context.Context, name string) (after time.Duration, err error) {
 	reader := s.Reader // good enough if nothing is due, which is the usual case
-	for range memberTries {
+	for try := range memberTries {
 		a, err := get[accountsv1.Account](ctx, reader, client.ObjectKey{Name: name})
 		if err != nil || a == nil {
 			return 0, err
@@ -49,7 +49,7 @@ func (s *Store) RecordResetRequests(ctx context.Context, name string) (after tim
 			return 0, nil
 		case !due:
 			return next.Sub(facts.Now), nil
-		case reader == s.Live:
+		case try > 0:
 			a.Status.ResetTimes = account.Requested(a.Status.ResetTimes, second(facts.Now))
 			if err := s.saveAccount(ctx, a); !isConflict(err) {
 				return 0, err
