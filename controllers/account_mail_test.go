@@ -90,7 +90,7 @@ func resetStanding(ctx context.Context, a *accountsv1.Account, m inbox.Message, 
 	Expect(err).NotTo(HaveOccurred())
 	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
 	Expect(link.UID()).To(Equal(string(a.UID)))
-	return account.CheckReset(link, a, password, keys, now.Now())
+	return account.CheckReset(link, a, password, resetKeys, now.Now())
 }
 
 // eventsAbout returns the events about an object as "type reason", with "again" if an

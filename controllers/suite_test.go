@@ -40,6 +40,8 @@ import (
 	"github.com/usher-dev/usher/internal/notifier"
 	"github.com/usher-dev/usher/internal/notifier/chat"
 	"github.com/usher-dev/usher/internal/notifier/email"
+	"github.com/usher-dev/usher/internal/portal/recorder"
+	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/test/platform"
 )
 
@@ -48,6 +50,8 @@ const (
 	usherNamespace = "usher-system"
 	// usherUser is the user that the controllers authenticate as.
 	usherUser = "system:serviceaccount:" + usherNamespace + ":usher-controller"
+	// portalUser is the user that the portal authenticates as.
+	portalUser = "system:serviceaccount:" + usherNamespace + ":usher-portal"
 	// adminUser is the cluster admin.
 	adminUser = "admin"
 )
@@ -60,8 +64,8 @@ var (
 
 	telephones = &phones{}
 
-	now  = &platform.Clock{}
-	keys invitation.Keyring
+	now             = &platform.Clock{}
+	keys, resetKeys invitation.Keyring
 )
 
 func TestControllers(t *testing.T) {
@@ -119,6 +123,9 @@ var _ = BeforeSuite(func() {
 	DeferCleanup(letters.Close)
 	keys, err = invitation.ParseKeyring(map[string][]byte{invitation.FirstKeyName(): make([]byte, invitation.KeySize)})
 	Expect(err).NotTo(HaveOccurred())
+	resetKeys, err = invitation.ParseKeyring(map[string][]byte{invitation.FirstKeyName(): bytes.Repeat([]byte{1}, invitation.KeySize)})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(startRecorder(withToken(admin, portalUser)))
 
 	stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4)
 	DeferCleanup(func() { stopUsher() })
@@ -130,7 +137,9 @@ var _ = BeforeSuite(func() {
 // tokenFile lists the users with their tokens, which are their names. An API server only looks
 // up a token, but it verifies a client certificate at each request.
 const tokenFile = adminUser + "," + adminUser + ",,system:masters\n" +
-	usherUser + "," + usherUser + `,,"system:serviceaccounts,system:serviceaccounts:` + usherNamespace + `"` + "\n"
+	usherUser + "," + usherUser + serviceAccountGroups + portalUser + "," + portalUser + serviceAccountGroups
+
+const serviceAccountGroups = `,,"system:serviceaccounts,system:serviceaccounts:` + usherNamespace + `"` + "\n"
 
 // withToken returns a configuration that authenticates as a user of the tokenFile.
 func withToken(admin *rest.Config, user string) *rest.Config {
@@ -180,6 +189,7 @@ func testNotifier() *notifier.Notifier {
 		Texter:     telephones,
 		Chatter:    chat.New(chat.Config{Allowed: platform.Loopback()}),
 		Keys:       func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		ResetKeys:  func(context.Context) (invitation.Keyring, error) { return resetKeys, nil },
 		From:       netmail.Address{Name: "Usher", Address: "usher@example.com"},
 		PortalURL:  portal,
 		ClaimOwner: fresh("usher"),
@@ -218,6 +228,24 @@ func startUsher(ctx context.Context, api *rest.Config, post *notifier.Notifier, 
 	Expect(controllers.Setup(ctx, mgr, controllers.Options{
 		Clock: now, Namespace: usherNamespace, Workers: workers, Notifier: post,
 	})).To(Succeed())
+	stopped := make(chan error, 1)
+	go func() { stopped <- mgr.Start(ctx) }()
+	return func() {
+		cancel()
+		Expect(<-stopped).To(Succeed())
+	}
+}
+
+// startRecorder runs the part of the portal that records requests by annotation, until stop is
+// called.
+func startRecorder(api *rest.Config) (stop func()) {
+	GinkgoHelper()
+	mgr, err := ctrl.NewManager(api, ctrl.Options{Scheme: k8s.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}})
+	Expect(err).NotTo(HaveOccurred())
+	ctx, cancel := context.WithCancel(context.Background())
+	Expect(store.SetupIndexes(ctx, mgr.GetFieldIndexer())).To(Succeed())
+	requests := &recorder.Recorder{Store: &store.Store{Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Writer: mgr.GetClient(), Clock: now}}
+	Expect(requests.SetupWithManager(mgr)).To(Succeed())
 	stopped := make(chan error, 1)
 	go func() { stopped <- mgr.Start(ctx) }()
 	return func() {

@@ -232,9 +232,11 @@ type AccountStatus struct {
 	// +optional
 	SecondFactorTime *metav1.Time `json:"secondFactorTime,omitempty"`
 
-	// resetTimes are the times at which links for a new password were requested,
-	// newest first, at most 5. Only the link of the newest request is valid. It
-	// expires after one hour, and becomes invalid when the password changes.
+	// resetTimes are the times at which the portal recorded a request for a link
+	// for a new password, newest first, at most 5. The person makes such a request
+	// at the portal, and a manager or an admin with an annotation. Only the link of
+	// the newest request is valid. It expires after one hour, and becomes invalid
+	// when the password changes.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=5
 	// +listType=atomic
@@ -263,11 +265,6 @@ type AccountStatus struct {
 	// +listMapKey=name
 	// +optional
 	Leaving []MembershipReference `json:"leaving,omitempty"`
-
-	// requestTime is the value of the newest reset annotation that was carried
-	// out. Unset: none was carried out.
-	// +optional
-	RequestTime *metav1.Time `json:"requestTime,omitempty"`
 
 	// deliveries are the mails to the person about the Account.
 	// +kubebuilder:validation:MinItems=1

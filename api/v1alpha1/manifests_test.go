@@ -176,7 +176,6 @@ status:
   language: it
   leaving:
   - {namespace: acme, name: jane-doe}
-  requestTime: "2026-01-03T07:59:00Z"
   deliveries:
   - name: reset-1767427140
     purpose: Reset

@@ -268,7 +268,6 @@ func TestTimes(t *testing.T) {
 			"status.secondFactorTime",
 			"status.resetTimes.0",
 			"status.userNameTimes.0",
-			"status.requestTime",
 			"status.deliveries.0.claimTime",
 			"status.deliveries.0.tryTime",
 			"status.deliveries.0.sentTime",

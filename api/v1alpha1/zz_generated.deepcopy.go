@@ -180,10 +180,6 @@ func (in *AccountStatus) DeepCopyInto(out *AccountStatus) {
 		*out = make([]MembershipReference, len(*in))
 		copy(*out, *in)
 	}
-	if in.RequestTime != nil {
-		in, out := &in.RequestTime, &out.RequestTime
-		*out = (*in).DeepCopy()
-	}
 	if in.Deliveries != nil {
 		in, out := &in.Deliveries, &out.Deliveries
 		*out = make([]Delivery, len(*in))

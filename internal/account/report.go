@@ -15,7 +15,8 @@ import (
 	"github.com/usher-dev/usher/internal/membership"
 )
 
-// Report returns the status of the Account after pending requests have been carried out.
+// Report returns the status of the Account after pending requests to unlock it have been
+// carried out.
 // Fields that the portal has written stay as they are. Everything else follows from the
 // facts.
 func Report(f Facts) accountsv1.AccountStatus {
@@ -114,7 +115,7 @@ func (f Facts) carriedOut() Facts {
 		// With other limits, this may no longer count as a lock.
 		EndSessions(&status.SignIn, *status.SignIn.FailureTime)
 	}
-	f.answer()
+	f.open()
 	status.Deliveries = f.kept()
 	return f
 }

@@ -223,18 +223,19 @@ func TestEverySituationOfAnAcceptedAccount(t *testing.T) {
 		},
 		"requested an hour ago":                             {janes(asked(reset, time.Hour)), "wait", "Active", ""},
 		"requested with a clock that is ahead":              {janes(asked(reset, -3*time.Second)), "wait 3s", "Active", ""},
-		"requested, and carried out":                        {janes(asked(reset, time.Minute), carriedOut(time.Minute)), "wait", "Active", ""},
-		"requested within the second of the last request":   {janes(asked(reset, -500*time.Millisecond), carriedOut(0)), "wait", "Active", ""},
-		"requested before another was carried out":          {janes(asked(reset, time.Minute), carriedOut(time.Second)), "wait", "Active", ""},
-		"requested again":                                   {janes(asked(reset, 0), carriedOut(time.Minute)), "claim reset-1795262400 1", "Active", ""},
+		"requested, and carried out":                        {janes(asked(reset, time.Minute), linksAsked(time.Minute)), "wait", "Active", ""},
+		"requested within the second of the last request":   {janes(asked(reset, -500*time.Millisecond), linksAsked(0)), "wait", "Active", ""},
+		"requested before another was carried out":          {janes(asked(reset, time.Minute), linksAsked(time.Second)), "wait", "Active", ""},
+		"requested again":                                   {janes(asked(reset, 0), linksAsked(time.Minute)), "claim reset-1795262400 1", "Active", ""},
 		"an unlock requested without a lock":                {janes(asked(unlock, 0), failed(4, time.Minute)), "wait", "Active", ""},
 		"an unlock requested before the lock":               {janes(asked(unlock, 2*time.Minute), failed(5, time.Minute)), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
-		"an unlock requested after a reset was carried out": {janes(asked(unlock, 0), carriedOut(0), failed(5, time.Minute)), "wait", "Active", ""},
+		"an unlock requested after a reset was carried out": {janes(asked(unlock, 0), linksAsked(0), failed(5, time.Minute)), "wait", "Active", ""},
 		"the value is not a time":                           {janes(func(f *Facts) { annotate(f.Account, reset, "please") }), "wait", "Active", ""},
 		"the value is a time, but far too long":             {janes(func(f *Facts) { annotate(f.Account, reset, "2026-11-21T12:00:00."+strings.Repeat("0", 64)+"Z") }), "wait", "Active", ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			c.facts = asRecorded(c.facts)
 			if got := planned(Decide(c.facts)); got != c.plan {
 				t.Errorf("it plans %q, not %q", got, c.plan)
 			}
@@ -270,10 +271,6 @@ func codesFailed(times int32, d time.Duration) func(*Facts) {
 
 func locks(n int32) func(*Facts) { return func(f *Facts) { f.Account.Status.SignIn.Locks = n } }
 
-func carriedOut(d time.Duration) func(*Facts) {
-	return func(f *Facts) { f.Account.Status.RequestTime = ago(d) }
-}
-
 func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 	before := accountsv1.AccountStatus{
 		SignIn:    accountsv1.SignIn{Failures: 5, FailureTime: ago(time.Minute), Locks: 1},
@@ -285,18 +282,8 @@ func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 		change func(*Facts)
 		want   func(*accountsv1.AccountStatus)
 	}{
-		"no request": {func(*Facts) {}, func(*accountsv1.AccountStatus) {}},
-		"a reset": {asked(accountsv1.ResetAnnotation, 3*time.Second), func(s *accountsv1.AccountStatus) {
-			s.ResetTimes, s.RequestTime = []metav1.Time{*ago(0), *ago(2 * time.Hour)}, ago(3*time.Second)
-		}},
-		"a reset, requested twice": {
-			func(f *Facts) {
-				asked(accountsv1.ResetAnnotation, 2*time.Second)(f)
-				askedOf(0, accountsv1.ResetAnnotation, 3*time.Second)(f)
-			}, func(s *accountsv1.AccountStatus) {
-				s.ResetTimes, s.RequestTime = []metav1.Time{*ago(0), *ago(2 * time.Hour)}, ago(2*time.Second)
-			},
-		},
+		"no request":                             {func(*Facts) {}, func(*accountsv1.AccountStatus) {}},
+		"a reset, which only the portal records": {asked(accountsv1.ResetAnnotation, 3*time.Second), func(*accountsv1.AccountStatus) {}},
 		"a reset of a disabled Account": {
 			func(f *Facts) {
 				asked(accountsv1.ResetAnnotation, 0)(f)

@@ -96,14 +96,15 @@ func (f Facts) requests() (now []pendingRequest, next time.Time) {
 }
 
 // isPending reports whether a request was not carried out yet. An unlock request applies to
-// the lock that existed when it was made, so its value is used up with that lock. A reset
-// request is recorded in the status.
+// the lock that existed when it was made, so its value is used up with that lock. The portal
+// records a reset request in the status, and one link answers all requests before it.
 func (f Facts) isPending(a Request, at metav1.Time) bool {
 	status := f.Account.Status
 	if a.Annotation == accountsv1.UnlockAnnotation {
 		return f.lock().Reached && !at.Before(status.SignIn.FailureTime)
 	}
-	return !Disabled(f.Account) && (status.RequestTime == nil || status.RequestTime.Before(&at))
+	recorded := newest(status.ResetTimes)
+	return !Disabled(f.Account) && (recorded == nil || recorded.Before(&at))
 }
 
 // ownerElsewhere reports whether the managers of a Membership may not request anything.
@@ -153,25 +154,33 @@ func (f Facts) nextAnswer() time.Time {
 	return next
 }
 
-// answer carries out the pending requests. One link answers all requests for a link so
-// far.
-func (f Facts) answer() {
-	status := &f.Account.Status
+// open carries out the pending requests to unlock the Account.
+func (f Facts) open() {
 	requests, _ := f.requests()
-	var newest *metav1.Time
-	due := false
 	for _, r := range requests {
-		switch {
-		case f.ownerElsewhere(r.Request):
-		case r.Annotation == accountsv1.UnlockAnnotation:
-			Open(&status.SignIn, f.limits())
-		default:
-			newest = later(newest, &r.at)
-			due = due || !f.limited(r.Request)
+		if r.Annotation == accountsv1.UnlockAnnotation && !f.ownerElsewhere(r.Request) {
+			Open(&f.Account.Status.SignIn, f.limits())
 		}
 	}
-	if due {
-		status.ResetTimes = Requested(status.ResetTimes, metav1.NewTime(f.Now.UTC()))
-		status.RequestTime = later(status.RequestTime, newest)
+}
+
+// DueReset reports whether an annotation requests a reset link that the portal must record
+// now. Otherwise next is when that may become so; zero means that only a change of an object
+// can. It uses Now, Account and Belongings. The controller derives links but cannot record
+// requests, so it cannot make a link that was not requested.
+func DueReset(f Facts) (due bool, next time.Time) {
+	if !f.inUse() {
+		return false, time.Time{}
 	}
+	requests, next := f.requests()
+	for _, r := range requests {
+		switch {
+		case r.Annotation != accountsv1.ResetAnnotation || f.ownerElsewhere(r.Request):
+		case f.limited(r.Request):
+			next = earliest(next, nextReset(f.Account.Status))
+		default:
+			due = true
+		}
+	}
+	return due, next
 }

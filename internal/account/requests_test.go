@@ -32,6 +32,15 @@ func chosen(d time.Duration) func(*Facts) {
 	}
 }
 
+// asRecorded returns the facts after the portal has recorded the requests that are due.
+func asRecorded(f Facts) Facts {
+	if due, _ := DueReset(f); due {
+		f.Account = f.Account.DeepCopy()
+		f.Account.Status.ResetTimes = Requested(f.Account.Status.ResetTimes, metav1.NewTime(f.Now.UTC()))
+	}
+	return f
+}
+
 func TestWhoManagesAMembershipAsksForLinksAsOftenAsThePersonMay(t *testing.T) {
 	const reset, unlock = accountsv1.ResetAnnotation, accountsv1.UnlockAnnotation
 	const waits, sends = "+RequestBlocked/ResetLimited", "claim reset-1795262400 1"
@@ -58,6 +67,7 @@ func TestWhoManagesAMembershipAsksForLinksAsOftenAsThePersonMay(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			c.facts = asRecorded(c.facts)
 			status := Report(c.facts)
 			if got := planned(Decide(c.facts)); got != c.plan {
 				t.Errorf("it plans %q, not %q", got, c.plan)
@@ -68,6 +78,41 @@ func TestWhoManagesAMembershipAsksForLinksAsOftenAsThePersonMay(t *testing.T) {
 			c.facts.Account.Status = status
 			if got := planned(Decide(c.facts)); got != c.plan {
 				t.Errorf("after the report, it plans %q, not %q", got, c.plan)
+			}
+		})
+	}
+}
+
+func TestWhenAResetIsDue(t *testing.T) {
+	const reset = accountsv1.ResetAnnotation
+	cases := map[string]struct {
+		facts Facts
+		due   bool
+		after time.Duration
+	}{
+		"no request":                   {janes(), false, 0},
+		"a request":                    {janes(askedOf(0, reset, 0)), true, 0},
+		"a request of a cluster admin": {janes(asked(reset, 0), linksAsked(time.Second)), true, 0},
+		"too soon":                     {janes(askedOf(0, reset, 0), linksAsked(20*time.Second)), false, 40 * time.Second},
+		"in the future":                {janes(askedOf(0, reset, -3*time.Second)), false, 3 * time.Second},
+		"recorded":                     {janes(askedOf(0, reset, time.Minute), linksAsked(time.Minute)), false, 0},
+		"requested at the portal after the annotation": {janes(askedOf(0, reset, time.Minute), linksAsked(time.Second)), false, 0},
+		"an hour old":                         {janes(askedOf(0, reset, time.Hour)), false, 0},
+		"to unlock":                           {janes(askedOf(0, accountsv1.UnlockAnnotation, 0), failed(5, time.Minute)), false, 0},
+		"of an owner of another":              {janes(askedOf(0, reset, 0), belongsTo(memberOf("globex", "boss"))), false, 0},
+		"of a disabled Account":               {janes(askedOf(0, reset, 0), disabled), false, 0},
+		"of an Account without a record":      {janes(asked(reset, 0), func(f *Facts) { delete(f.Account.Annotations, accountsv1.MembershipsAnnotation) }), false, 0},
+		"of an Account that is being deleted": {janes(askedOf(0, reset, 0), going), false, 0},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			due, next := DueReset(c.facts)
+			var after time.Duration
+			if !next.IsZero() {
+				after = next.Sub(c.facts.Now)
+			}
+			if due != c.due || after != c.after {
+				t.Errorf("due %t, and next after %s", due, after)
 			}
 		})
 	}
@@ -117,7 +162,7 @@ func TestOwnerCanAlwaysComeBack(t *testing.T) {
 	})
 }
 
-// attack does something to keep an owner out, and lets the controller reconcile.
+// attack does something to keep an owner out, and lets the portal and the controller reconcile.
 func attack(t *rapid.T, f *Facts) {
 	status, now := &f.Account.Status, metav1.NewTime(f.Now)
 	switch rapid.IntRange(0, 2).Draw(t, "attack") {
@@ -130,7 +175,7 @@ func attack(t *rapid.T, f *Facts) {
 	case 2:
 		annotate(f.Belongings[0].Membership, accountsv1.ResetAnnotation, f.Now.Format(time.RFC3339))
 	}
-	*status = Report(*f)
+	*status = Report(asRecorded(*f))
 }
 
 // canComeBack checks that, a minute from now, the newest link is valid or another one can

@@ -38,6 +38,8 @@ type Notifier struct {
 	Secrets client.Writer
 	// Keys reads the keyring that links are made with.
 	Keys func(ctx context.Context) (invitation.Keyring, error)
+	// ResetKeys returns the keyring of links for a new password.
+	ResetKeys func(ctx context.Context) (invitation.Keyring, error)
 	// PortalURL is the base URL of links.
 	PortalURL *url.URL
 	// ClaimOwner names this process in claims. A restarted process has another name.
@@ -51,8 +53,8 @@ type Notifier struct {
 
 // Check returns an error that lists the required fields if one of them is missing.
 func (n *Notifier) Check() error {
-	if n == nil || n.Mailer == nil || n.Settings == nil || n.Chatter == nil || n.Secrets == nil || n.Keys == nil || n.PortalURL == nil {
-		return errors.New("a notifier needs a mailer, settings, a chatter, a writer of Secrets, link keys and the portal's URL")
+	if n == nil || n.Mailer == nil || n.Settings == nil || n.Chatter == nil || n.Secrets == nil || n.Keys == nil || n.ResetKeys == nil || n.PortalURL == nil {
+		return errors.New("a notifier needs a mailer, settings, a chatter, a writer of Secrets, link keys, reset keys and the portal's URL")
 	}
 	return nil
 }
@@ -108,6 +110,7 @@ func (n *Notifier) writer(ctx context.Context) wording.Writer {
 	return wording.Writer{
 		PortalURL: n.PortalURL,
 		Keys:      func() (invitation.Keyring, error) { return n.Keys(ctx) },
+		ResetKeys: func() (invitation.Keyring, error) { return n.ResetKeys(ctx) },
 	}
 }
 

@@ -40,6 +40,7 @@ func aReset(t *testing.T, mailer Mailer) (*Notifier, Message) {
 		Mailer: mailer, From: netmail.Address{Name: "Usher", Address: "usher@example.com"}, Deadline: time.Minute,
 		PortalURL: &url.URL{Scheme: "https", Host: "accounts.example.com"},
 		Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		ResetKeys: func(context.Context) (invitation.Keyring, error) { return keys, nil },
 	}
 	d := accountsv1.Delivery{
 		Name: "reset-1", Purpose: accountsv1.PurposeReset, Medium: accountsv1.MediumEmail, Recipient: "jane@example.com",

@@ -42,10 +42,12 @@ type Config struct {
 	Live client.Reader
 	// Writer writes Accounts, Secrets and the answers to Invitations.
 	Writer store.Writer
-	// Keys returns the keys that check links.
+	// Keys returns the keys that check the links of Invitations.
 	Keys func(ctx context.Context) (invitation.Keyring, error)
 	// SeedKeys returns the keys that seal the seeds of authenticator apps.
 	SeedKeys func(ctx context.Context) (invitation.Keyring, error)
+	// ResetKeys returns the keys that check links for a new password.
+	ResetKeys func(ctx context.Context) (invitation.Keyring, error)
 	// Hasher hashes and verifies passwords: an account.Hasher.
 	Hasher store.Hasher
 	// Random is the source of sessions, codes and challenges. nil means crypto/rand.
@@ -76,6 +78,7 @@ func (c Config) check() error {
 	missing(c.Writer == nil, "Writer")
 	missing(c.Keys == nil, "Keys")
 	missing(c.SeedKeys == nil, "SeedKeys")
+	missing(c.ResetKeys == nil, "ResetKeys")
 	missing(c.Hasher == nil, "Hasher")
 	if u := c.BaseURL; u != nil && (u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
 		problems = append(problems, errors.New("portal: Config.BaseURL must be an address such as https://accounts.example.com, without user, query and fragment"))

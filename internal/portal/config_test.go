@@ -22,6 +22,7 @@ func TestNewRefusesAHalfBuiltConfig(t *testing.T) {
 		"Writer":    func(c *Config) { c.Writer = nil },
 		"Keys":      func(c *Config) { c.Keys = nil },
 		"SeedKeys":  func(c *Config) { c.SeedKeys = nil },
+		"ResetKeys": func(c *Config) { c.ResetKeys = nil },
 		"Hasher":    func(c *Config) { c.Hasher = nil },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -47,9 +47,10 @@ func aWorldWithoutPages(t *testing.T, objects ...client.Object) *world {
 	w.config = Config{
 		BaseURL: base, Namespace: storetest.System, Clock: w.Clock,
 		Reader: w.Client, Live: w.Client, Writer: w.Client,
-		Keys:     func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
-		SeedKeys: func(context.Context) (invitation.Keyring, error) { return w.SeedKeys, nil },
-		Hasher:   storetest.PlainHasher{}, Pause: func(context.Context, time.Duration) {},
+		Keys:      func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
+		ResetKeys: func(context.Context) (invitation.Keyring, error) { return w.ResetKeys, nil },
+		SeedKeys:  func(context.Context) (invitation.Keyring, error) { return w.SeedKeys, nil },
+		Hasher:    storetest.PlainHasher{}, Pause: func(context.Context, time.Duration) {},
 		Limits: Limits{Requests: 1e6, RequestsBurst: 1e6, Posts: 1e6, PostsBurst: 1e6, Clients: 10},
 		Log:    funcr.New(w.logs.add, funcr.Options{Verbosity: 9}),
 	}

@@ -72,7 +72,7 @@ func New(cfg Config) (http.Handler, error) {
 	p := &portal{
 		store: &store.Store{
 			Reader: cfg.Reader, Live: cfg.Live, Writer: cfg.Writer, Keys: cfg.Keys, Hasher: cfg.Hasher,
-			SeedKeys: cfg.SeedKeys, Clock: cfg.Clock, Random: cfg.Random, Namespace: cfg.Namespace,
+			ResetKeys: cfg.ResetKeys, SeedKeys: cfg.SeedKeys, Clock: cfg.Clock, Random: cfg.Random, Namespace: cfg.Namespace,
 		},
 		random:  cfg.Random,
 		pause:   cfg.Pause,

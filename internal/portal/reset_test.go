@@ -112,6 +112,11 @@ func TestWhatALinkIsGoodFor(t *testing.T) {
 		"with extra text in front":                  {path: func(w *world) string { return "/reset//" + w.resetPath("jane", storetest.Start)[len("/reset/"):] }, status: 404, text: "We don't recognize this link"},
 		"with extra text behind":                    {path: func(w *world) string { return w.resetPath("jane", storetest.Start) + "/" }, status: 404, text: "We don't recognize this link"},
 		"without a link":                            {path: func(*world) string { return "/reset/" }, status: 404, text: "We don't recognize this link"},
+		"made with the keys of Invitations": {path: func(w *world) string {
+			text, err := account.DeriveResetLink(w.Keys, uidOf("jane"), storetest.Start)
+			w.Must(err)
+			return "/reset/" + text
+		}, status: 404, text: "We don't recognize this link"},
 		"made with a key that is not in the keyring": {path: func(w *world) string {
 			foreign, err := invitation.ParseKeyring(map[string][]byte{"key-1": []byte(strings.Repeat("f", invitation.KeySize))})
 			w.Must(err)

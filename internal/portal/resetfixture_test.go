@@ -172,7 +172,7 @@ func (w *world) resetPath(name string, requested time.Time) string {
 
 func (w *world) resetPathOf(uid string, requested time.Time) string {
 	w.T.Helper()
-	text, err := account.DeriveResetLink(w.Keys, uid, requested)
+	text, err := account.DeriveResetLink(w.ResetKeys, uid, requested)
 	w.Must(err)
 	return "/reset/" + text
 }

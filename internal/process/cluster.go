@@ -68,8 +68,8 @@ func newScheme() *runtime.Scheme {
 	return scheme
 }
 
-// onlyLinkKeys restricts the cache to the Secret with the link keys. Usher may not watch
-// any other Secret.
+// onlyLinkKeys restricts the cache to the Secret with the link keys. Usher watches no other
+// Secret of its own namespace.
 func onlyLinkKeys(namespace string) cache.ByObject {
 	return cache.ByObject{Namespaces: map[string]cache.Config{
 		namespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", linkKeysSecret)},

@@ -104,8 +104,10 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := ensureKeys(ctx, direct, namespace, linkKeysSecret, linkKeysType, rand.Reader); err != nil {
-		return err
+	for _, keys := range []string{linkKeysSecret, resetKeysSecret} {
+		if err := ensureKeys(ctx, direct, namespace, keys, linkKeysType, rand.Reader); err != nil {
+			return err
+		}
 	}
 	settings := &notifier.Settings{Reader: mgr.GetClient(), Hello: hello(), Allowed: allowed}
 	defer settings.Close()
@@ -113,7 +115,10 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 		Mailer: smtp, From: from, Settings: settings, Texter: texter,
 		Chatter: chat.New(chat.Config{Allowed: allowed}),
 		Secrets: mgr.GetClient(),
-		Keys:    keysOf(mgr.GetClient(), namespace, linkKeysSecret), PortalURL: portalURL, ClaimOwner: claimOwner(), Deadline: email.SendDeadline,
+		Keys:    keysOf(mgr.GetClient(), namespace, linkKeysSecret),
+		// Reset links are rare. A cache of this Secret would need another watch.
+		ResetKeys: keysOf(mgr.GetAPIReader(), namespace, resetKeysSecret),
+		PortalURL: portalURL, ClaimOwner: claimOwner(), Deadline: email.SendDeadline,
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Clock: clock.RealClock{}, Notifier: messages, Namespace: namespace, Workers: o.Workers,

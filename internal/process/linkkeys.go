@@ -16,10 +16,14 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
-// The Secrets with keyrings, in Usher's own namespace.
+// The Secrets with keyrings, in Usher's own namespace. One leaked keyring must not open
+// what another one protects.
 const (
-	// linkKeysSecret has the keys that links are made with. The controller creates it.
+	// linkKeysSecret has the keys of the links and codes of Invitations. The controller
+	// creates it.
 	linkKeysSecret = "usher-link-keys"
+	// resetKeysSecret has the keys of links for a new password. The controller creates it.
+	resetKeysSecret = "usher-reset-keys"
 	// seedKeysSecret has the keys that seal the seeds of authenticator apps. The portal
 	// creates it, and the controller cannot read it.
 	seedKeysSecret = "usher-seed-keys"
@@ -52,7 +56,7 @@ func keysOf(r client.Reader, namespace, name string) func(context.Context) (invi
 	return func(ctx context.Context) (invitation.Keyring, error) {
 		var keys corev1.Secret
 		if err := r.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &keys); err != nil {
-			return invitation.Keyring{}, fmt.Errorf("read Secret %s: %w", name, err)
+			return invitation.Keyring{}, fmt.Errorf("read Secret %s, which Usher creates when it starts: %w", name, err)
 		}
 		ring, err := invitation.ParseKeyring(keys.Data)
 		if err != nil {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal"
+	"github.com/usher-dev/usher/internal/portal/recorder"
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
@@ -66,6 +67,10 @@ func (o Portal) Run(ctx context.Context, log logr.Logger) error {
 	}
 	config, err := o.portalConfig(mgr, namespace, log)
 	if err != nil {
+		return err
+	}
+	requests := &recorder.Recorder{Store: &store.Store{Reader: config.Reader, Live: config.Live, Writer: config.Writer, Clock: config.Clock}}
+	if err := requests.SetupWithManager(mgr); err != nil {
 		return err
 	}
 	handler, err := portal.New(config)
@@ -118,7 +123,8 @@ func (o Portal) portalConfig(mgr ctrl.Manager, namespace string, log logr.Logger
 		BaseURL: baseURL, Namespace: namespace, Clock: clock.RealClock{},
 		Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Writer: mgr.GetClient(),
 		Keys: keysOf(mgr.GetClient(), namespace, linkKeysSecret),
-		// Few requests need these keys. A cache of this Secret would need another watch.
+		// Few requests need these keys. A cache of each Secret would need another watch.
+		ResetKeys:      keysOf(mgr.GetAPIReader(), namespace, resetKeysSecret),
 		SeedKeys:       keysOf(mgr.GetAPIReader(), namespace, seedKeysSecret),
 		Hasher:         account.NewHasher(o.HashSlots, hashWait),
 		TrustedProxies: proxies, Log: log.WithName("portal"),

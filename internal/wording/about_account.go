@@ -46,7 +46,7 @@ func (w Writer) resetMail(a *accountsv1.Account, tag language.Tag, contact strin
 	if len(a.Status.ResetTimes) == 0 {
 		return Content{}, errors.New("the Account has no request for a new password")
 	}
-	keys, err := w.Keys()
+	keys, err := w.ResetKeys()
 	if err != nil {
 		return Content{}, err
 	}

@@ -15,9 +15,12 @@ import (
 type Writer struct {
 	// PortalURL is the base URL of links.
 	PortalURL *url.URL
-	// Keys returns the keyring that links and codes are made with. It is called only for messages that
-	// need it.
+	// Keys returns the keyring that the links and codes of Invitations are made with. It is called only
+	// for messages that need it.
 	Keys func() (invitation.Keyring, error)
+	// ResetKeys returns the keyring that links for a new password are made with. It is called only for
+	// messages that need it.
+	ResetKeys func() (invitation.Keyring, error)
 }
 
 // LinkURL returns the URL of an invitation's link.

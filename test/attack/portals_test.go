@@ -77,9 +77,10 @@ func aPortal(ctx context.Context, hasher store.Hasher, changes ...func(*portal.C
 	settings := portal.Config{
 		BaseURL: base, Namespace: cluster.Namespace, Clock: now,
 		Reader: objects, Live: live, Writer: live,
-		Keys:     func(context.Context) (invitation.Keyring, error) { return keys, nil },
-		SeedKeys: func(context.Context) (invitation.Keyring, error) { return keys, nil },
-		Hasher:   hasher,
+		Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		ResetKeys: func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		SeedKeys:  func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		Hasher:    hasher,
 		// All attackers share one address here, so the limits for one address would
 		// hide the effect of all others.
 		Limits: portal.Limits{Requests: 1e6, RequestsBurst: 1e6, Posts: 1e6, PostsBurst: 1e6, Clients: 10},

@@ -136,6 +136,7 @@ func Notifier(mailer notifier.Mailer, keys invitation.Keyring) *notifier.Notifie
 		Mailer:     mailer,
 		Chatter:    chat.New(chat.Config{Allowed: Loopback()}),
 		Keys:       func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		ResetKeys:  func(context.Context) (invitation.Keyring, error) { return keys, nil },
 		From:       netmail.Address{Name: "Usher", Address: "usher@example.com"},
 		PortalURL:  &url.URL{Scheme: "https", Host: "accounts.example.com"},
 		ClaimOwner: Fresh("usher"),

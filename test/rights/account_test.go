@@ -130,10 +130,6 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 				func(s *accountsv1.AccountStatus) { s.State = accountsv1.AccountLocked },
 				func(s *accountsv1.AccountStatus) { s.State = "" },
 			},
-			"requestTime": {
-				func(s *accountsv1.AccountStatus) { s.RequestTime = after(1) },
-				func(s *accountsv1.AccountStatus) { s.RequestTime = nil },
-			},
 			"deliveries": {
 				func(s *accountsv1.AccountStatus) { s.Deliveries[0].Recipient = "mallory@example.org" },
 				func(s *accountsv1.AccountStatus) { s.Deliveries = nil },

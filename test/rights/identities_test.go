@@ -40,6 +40,8 @@ var _ = Describe("The rights that the policies require", Ordered, Label("K6", "C
 		Expect(controller.Update(ctx, inv)).To(Succeed())
 		Expect(answering(ctx, inv, accepted("jane"))).To(Succeed(), "the portal's answer")
 		Expect(controller.Delete(ctx, inv)).To(Succeed())
+		Expect(admin.Delete(ctx, m)).To(Succeed())
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(m), m)).To(Succeed())
 		m.Finalizers = nil
 		Expect(controller.Update(ctx, m)).To(Succeed())
 
@@ -51,10 +53,12 @@ var _ = Describe("The rights that the policies require", Ordered, Label("K6", "C
 		Expect(controller.Update(ctx, org)).To(Succeed())
 		org.Status.Owners = []accountsv1.OwnerStatus{{Name: "jane", Role: "owner"}}
 		Expect(controller.Status().Update(ctx, org)).To(Succeed())
+		Expect(admin.Delete(ctx, org)).To(Succeed())
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
 		org.Finalizers = nil
 		Expect(controller.Update(ctx, org)).To(Succeed())
 		a := anAcceptedAccount(ctx)
-		a.Annotations[accountsv1.MembershipsAnnotation], a.Finalizers = home+"/jane", nil
+		a.Annotations[accountsv1.MembershipsAnnotation] = home + "/jane"
 		Expect(controller.Update(ctx, a)).To(Succeed())
 	})
 
@@ -86,7 +90,7 @@ var _ = Describe("The rights that the policies require", Ordered, Label("K6", "C
 			Expect(impostor.Create(ctx, aMemberOf(home, "developer"))).To(beForbiddenAs(notTheRole), name)
 			Expect(impostor.Create(ctx, anInvitationTo(home, "developer"))).To(beForbiddenAs(notTheRole), name)
 			m := theMemberOf(ctx, home, "developer")
-			Expect(updating(ctx, impostor, m, suspended)).To(beForbiddenAs(notTheRole), name)
+			Expect(updating(ctx, impostor, m, suspended)).To(beForbidden(), name)
 			Expect(updating(ctx, impostor, client.Object(m), finalized(accountsv1.Finalizer))).To(beForbiddenAs(theFinalizer), name)
 			Expect(impostor.Delete(ctx, m)).To(beForbiddenAs(notTheRole), name)
 			m.Status.AccountRef.Name = "mallory"

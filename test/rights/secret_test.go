@@ -77,11 +77,13 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 
 	It("lets it create the link keys and delete credentials in Usher's own namespace, and nothing else", func(ctx SpecContext) {
 		home := cluster.Namespace
-		Expect(controller.Create(ctx, aSecret(home, "usher-link-keys", "Opaque"))).To(beForbiddenAs(notAtHome))
-		keys := aSecret(home, "usher-link-keys", "accounts.usher.dev/link-keys")
-		Expect(controller.Create(ctx, keys.DeepCopy())).To(Succeed())
-		Expect(patching(ctx, keys)).To(beForbiddenAs(notAtHome))
-		Expect(controller.Delete(ctx, keys)).To(beForbiddenAs(notAtHome))
+		for _, name := range []string{"usher-link-keys", "usher-reset-keys"} {
+			Expect(controller.Create(ctx, aSecret(home, name, "Opaque"))).To(beForbiddenAs(notAtHome), name)
+			keys := aSecret(home, name, "accounts.usher.dev/link-keys")
+			Expect(controller.Create(ctx, keys.DeepCopy())).To(Succeed(), name)
+			Expect(patching(ctx, keys)).To(beForbiddenAs(notAtHome), name)
+			Expect(controller.Delete(ctx, keys)).To(beForbiddenAs(notAtHome), name)
+		}
 
 		credentials := aSecret(home, "account-john", "accounts.usher.dev/password")
 		Expect(controller.Create(ctx, credentials.DeepCopy())).To(beForbiddenAs(notAtHome))
@@ -108,6 +110,7 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 	It("lets it read the link keys and a tenant's credentials for mail, but no password or other Secret", func(ctx SpecContext) {
 		for _, readable := range []client.ObjectKey{
 			{Namespace: cluster.Namespace, Name: "usher-link-keys"},
+			{Namespace: cluster.Namespace, Name: "usher-reset-keys"},
 			{Namespace: "default", Name: accountsv1.CredentialsName},
 		} {
 			Expect(reading(ctx, readable)).To(HaveEach(Not(beForbidden())), readable.String())

@@ -59,9 +59,16 @@ func policiesInForce(ctx context.Context) {
 	untaken := anAccount("")
 	untaken.GenerateName = "untaken-"
 	Expect(admin.Create(ctx, untaken)).To(Succeed())
+	held := anAcceptedAccount(ctx)
 	breaches := peopleBreaches(ctx)
 	maps.Copy(breaches, map[string]func() error{
-		"controller-invitations": func() error { return controller.Update(ctx, labelled.DeepCopy(), client.DryRunAll) },
+		"controller-account-status": func() error {
+			respoken := held.DeepCopy()
+			respoken.Status.Language = "de"
+			return controller.Status().Update(ctx, respoken, client.DryRunAll)
+		},
+		"controller-accounts": func() error { return controller.Delete(ctx, held.DeepCopy(), client.DryRunAll) },
+		"controller-metadata": func() error { return controller.Update(ctx, labelled.DeepCopy(), client.DryRunAll) },
 		"controller-rolebindings": func() error {
 			return controller.Create(ctx, aBinding("view", func(b *rbacv1.RoleBinding) { b.GenerateName = "probe-" }), client.DryRunAll)
 		},

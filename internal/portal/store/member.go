@@ -141,22 +141,32 @@ func (s *Store) member(ctx context.Context, name string) (*Member, error) {
 }
 
 // belongings reads, from the cache, the Memberships that an Account holds and their
-// Organizations.
+// Organizations, without those that are being deleted.
 func (s *Store) belongings(ctx context.Context, a *accountsv1.Account) ([]account.Belonging, error) {
+	all, err := s.allBelongings(ctx, a)
+	return slices.DeleteFunc(all, func(b account.Belonging) bool { return b.Membership.DeletionTimestamp != nil }), err
+}
+
+// allBelongings is belongings with the Memberships that are being deleted although their
+// Organizations still list them as owners.
+func (s *Store) allBelongings(ctx context.Context, a *accountsv1.Account) ([]account.Belonging, error) {
 	var all []account.Belonging
 	for _, held := range membership.ParseRecord(a.Annotations[accountsv1.MembershipsAnnotation]) {
 		m, err := get[accountsv1.Membership](ctx, s.Reader, held.NamespacedName)
 		if err != nil {
 			return nil, err
 		}
-		if m == nil || m.DeletionTimestamp != nil || !membership.IsHeldBy(a, held.NamespacedName, m.Spec.Email) {
+		if m == nil || !membership.IsHeldBy(a, held.NamespacedName, m.Spec.Email) {
 			continue
 		}
 		org, err := get[accountsv1.Organization](ctx, s.Reader, client.ObjectKey{Name: string(m.Spec.OrganizationRef.Name)})
 		if err != nil {
 			return nil, err
 		}
-		if org != nil && string(org.Spec.Namespace) == m.Namespace {
+		if org == nil || string(org.Spec.Namespace) != m.Namespace {
+			continue
+		}
+		if _, owner := org.Owner(m.Name); owner || m.DeletionTimestamp == nil {
 			all = append(all, account.Belonging{Membership: m, Organization: org})
 		}
 	}

@@ -99,9 +99,9 @@ func (s *Store) InspectReset(ctx context.Context, link account.ResetLink) (Reset
 	if err != nil {
 		return ResetView{}, err
 	}
-	keys, err := s.Keys(ctx)
+	keys, err := s.ResetKeys(ctx)
 	if err != nil {
-		return ResetView{}, fmt.Errorf("read the link keys: %w", err)
+		return ResetView{}, fmt.Errorf("read the keys of reset links: %w", err)
 	}
 	now := s.Clock.Now()
 	if account.CheckReset(link, found, time.Time{}, keys, now) == account.ResetLinkUnknown {

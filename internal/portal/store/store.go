@@ -35,10 +35,12 @@ type Store struct {
 	Live client.Reader
 	// Writer writes Accounts, Secrets and the answers to Invitations.
 	Writer Writer
-	// Keys returns the keys that links are checked with.
+	// Keys returns the keys that the links of Invitations are checked with.
 	Keys func(ctx context.Context) (invitation.Keyring, error)
 	// SeedKeys returns the keys that seal the seeds of authenticator apps.
 	SeedKeys func(ctx context.Context) (invitation.Keyring, error)
+	// ResetKeys returns the keys that reset links are checked with.
+	ResetKeys func(ctx context.Context) (invitation.Keyring, error)
 	// Hasher hashes and verifies passwords.
 	Hasher Hasher
 	// Clock decides what has expired.

@@ -38,7 +38,8 @@ type World struct {
 	T      *testing.T
 	Client client.WithWatch
 	Clock  *clocktesting.FakeClock
-	Keys   invitation.Keyring
+	// Keys and ResetKeys differ, as in an installation.
+	Keys, ResetKeys invitation.Keyring
 	// SeedKeys seal the seeds of authenticator apps.
 	SeedKeys invitation.Keyring
 }
@@ -47,7 +48,7 @@ type World struct {
 func NewWorld(t *testing.T, objects ...client.Object) *World {
 	t.Helper()
 	return &World{
-		T: t, Clock: clocktesting.NewFakeClock(Start), Keys: Keyring(t, "k"), SeedKeys: Keyring(t, "s"),
+		T: t, Clock: clocktesting.NewFakeClock(Start), Keys: Keyring(t, "k"), ResetKeys: Keyring(t, "r"), SeedKeys: Keyring(t, "s"),
 		Client: NewClient(t, append([]client.Object{Acme(), Jane()}, objects...)...),
 	}
 }
@@ -111,9 +112,10 @@ func (w *World) Parsed() invitation.Link {
 func (w *World) Store() *store.Store {
 	return &store.Store{
 		Reader: w.Client, Live: w.Client, Writer: w.Client, Hasher: PlainHasher{},
-		Keys:     func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
-		SeedKeys: func(context.Context) (invitation.Keyring, error) { return w.SeedKeys, nil },
-		Clock:    w.Clock, Random: rand.Reader, Namespace: System,
+		Keys:      func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
+		ResetKeys: func(context.Context) (invitation.Keyring, error) { return w.ResetKeys, nil },
+		SeedKeys:  func(context.Context) (invitation.Keyring, error) { return w.SeedKeys, nil },
+		Clock:     w.Clock, Random: rand.Reader, Namespace: System,
 	}
 }
 
