@@ -133,7 +133,6 @@ var _ = Describe("Access follows", func() {
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
 
-
 	It("an edited role, for its members only, without other writes", Label("C2", "C5"), func(ctx SpecContext) {
 		jane, joe, olga := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "joe", "developer"), w.enlist(ctx, "olga", "observer")
 		for _, p := range []string{"jane", "joe", "olga"} {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
@@ -48,18 +50,25 @@ func Manages(org *accountsv1.Organization, role accountsv1.Role, roles map[strin
 				return false
 			}
 			of := roles[permission.ClusterRole]
-			return of.Manages || of.ManagesAtHome && resource != nil && slices.Contains(resource.Namespaces.Names, org.Spec.Namespace)
+			return of.Manages || of.ManagesAtHome && resource != nil && namesNamespace(resource.Namespaces, org.Spec.Namespace)
 		})
 	})
 }
 
 // grantsAtHome reports whether the catalogue gives a pair to members with a role, on a
-// resource that names the home namespace. A selector does not count: users who can label
-// namespaces decide what it covers.
+// resource that names the home namespace.
 func grantsAtHome(org *accountsv1.Organization, role accountsv1.Role, pair Pair) bool {
 	_, resource := declared(org, pair)
-	return resource != nil && slices.Contains(resource.Namespaces.Names, org.Spec.Namespace) &&
+	return resource != nil && namesNamespace(resource.Namespaces, org.Spec.Namespace) &&
 		slices.ContainsFunc(org.Grants(role), func(g accountsv1.Grant) bool {
 			return g.Permission == pair.Permission && slices.Contains(g.Resources, pair.Resource)
 		})
+}
+
+// namesNamespace reports whether a resource names a namespace: directly, or by the label that the
+// API server sets to the name. Other labels do not count, because users who can label
+// namespaces decide what they cover.
+func namesNamespace(of accountsv1.ResourceNamespaces, namespace accountsv1.NamespaceName) bool {
+	return slices.Contains(of.Names, namespace) ||
+		of.Selector != nil && of.Selector.MatchLabels[corev1.LabelMetadataName] == string(namespace)
 }

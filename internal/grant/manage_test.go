@@ -22,7 +22,7 @@ func TestAClusterRoleThatManagesAtHome(t *testing.T) {
 		Own:   "usher-system",
 		Homes: map[string]bool{"acme": true, "globex": true},
 		Namespaces: []corev1.Namespace{
-			namespace("acme", team), namespace("globex", team), namespace("staging", team),
+			namespace("acme", map[string]string{"team": "acme", "kubernetes.io/metadata.name": "acme"}), namespace("globex", team), namespace("staging", team),
 		},
 		ClusterRoles: map[string]ClusterRole{
 			"edit": {Exists: true, Bindable: true, ManagesAtHome: true},
@@ -47,7 +47,8 @@ func TestAClusterRoleThatManagesAtHome(t *testing.T) {
 		"as a guest, only elsewhere":                {"edit", byNames("staging"), asGuest, "staging"},
 		"by a selector":                             {"edit", byLabel("team", "acme"), byRole, "staging NotGrantedByRole"},
 		"by a selector and an Allow":                {"edit", byLabel("team", "acme"), byAllow, "staging NotGrantedByRole"},
-		"by the label of a name":                    {"edit", byLabel("kubernetes.io/metadata.name", "none"), byAllow, ""},
+		"by the label of its name":                  {"edit", byLabel("kubernetes.io/metadata.name", "acme"), byRole, "acme"},
+		"by the label of its name and an Allow":     {"edit", byLabel("kubernetes.io/metadata.name", "acme"), byAllow, "NotGrantedByRole"},
 		"in another home":                           {"edit", byNames("globex"), byRole, "NotHomeNamespace"},
 		"in another home by an Allow":               {"edit", byNames("globex", "staging"), byAllow, "staging NotHomeNamespace"},
 		"in both homes":                             {"edit", byNames("globex", "acme"), byRole, "acme NotHomeNamespace"},

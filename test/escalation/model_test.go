@@ -45,8 +45,14 @@ var assignable = map[*actor]map[string]string{
 // allowable are the permissions that a manager may allow on top of a role. They include
 // every one that leads to the Secrets of a home namespace.
 var allowable = []granted{
-	{"deploy", "home"}, {"deploy", "staging"}, {"deploy", "neighbour"}, {"deploy", "everywhere"},
-	{"administer", "home"}, {"collected", "home"}, {"manage", "home"}, {"look", "home"},
+	{"deploy", "home"},
+	{"deploy", "staging"},
+	{"deploy", "neighbour"},
+	{"deploy", "everywhere"},
+	{"administer", "home"},
+	{"collected", "home"},
+	{"manage", "home"},
+	{"look", "home"},
 }
 
 // assignableNames returns the names by which a manager has the verb assign on

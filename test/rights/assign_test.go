@@ -133,7 +133,6 @@ var _ = Describe("Assigning a role", Ordered, Label("K6", "C1"), func() {
 			"--as=usher:john", "--as-group=system:authenticated", "apply", "--server-side", "--force-conflicts", "--field-manager=usher", "-f", "-")).
 			Error().To(MatchError(ContainSubstring(notTheRole)), "as another field manager")
 	})
-
 })
 
 var _ = Describe("Allowing a permission on top of a role", Ordered, Label("K6", "C1"), func() {
