@@ -95,6 +95,9 @@ func reportedGrants(m *accountsv1.Membership) []string {
 	return slices.Compact(all)
 }
 
+// in describes the access by a ClusterRole in a namespace.
+func in(clusterRole, namespace string) string { return clusterRole + " in " + namespace }
+
 // eventuallyHasAccess waits until a person has exactly this access, both in the RoleBindings and
 // in the status of the Membership. It waits no longer than a change of access may take.
 func (w world) eventuallyHasAccess(ctx context.Context, person string, a *accountsv1.Account, want ...string) {
@@ -129,8 +132,6 @@ var _ = Describe("Access follows", func() {
 	var w world
 
 	BeforeEach(func(ctx SpecContext) { w = aWorld().ready(ctx) })
-
-	in := func(clusterRole, namespace string) string { return clusterRole + " in " + namespace }
 
 	It("an edited role, for its members only, without other writes", Label("C2", "C5"), func(ctx SpecContext) {
 		jane, joe, olga := w.enlist(ctx, "jane", "developer"), w.enlist(ctx, "joe", "developer"), w.enlist(ctx, "olga", "observer")

@@ -63,8 +63,8 @@ func (c *ClusterRoles) inspect(ctx context.Context, org *accountsv1.Organization
 		if err != nil {
 			return nil, err
 		}
-		known := grant.ClusterRole{Exists: true, Bindable: bindable}
-		known.Excess, known.Manages = grant.Inspect(role.Rules)
+		known := grant.Inspect(role.Rules)
+		known.Bindable = bindable
 		found[name] = known
 	}
 	return found, nil

@@ -63,6 +63,7 @@ func (r *membershipReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Invitation{}, handler.EnqueueRequestsFromMapFunc(enqueueForSameName)).
 		Watches(&accountsv1.Account{}, handler.EnqueueRequestsFromMapFunc(enqueueForAccountRecord)).
 		Watches(&accountsv1.Organization{}, enqueueForOrganization(r, func() client.ObjectList { return &accountsv1.MembershipList{} })).
+		Watches(&accountsv1.Organization{}, enqueueForHome(r.enqueueForHome)).
 		Watches(&corev1.Namespace{}, enqueueForNamespace(r.enqueueForNamespace)).
 		Watches(&rbacv1.RoleBinding{}, enqueueForBinding(r.enqueueForBinding, r.isOwnWrite)).
 		Watches(&rbacv1.ClusterRole{}, enqueueForClusterRole(r.ClusterRoles, r.enqueueForClusterRole, r.enqueueAll)).
@@ -133,6 +134,17 @@ func (r *membershipReconciler) enqueueForNamespace(ctx context.Context, namespac
 		}
 	}
 	return found
+}
+
+// enqueueForHome enqueues the members of every other Organization with a resource that
+// includes the home namespace of an Organization.
+func (r *membershipReconciler) enqueueForHome(ctx context.Context, org client.Object) []reconcile.Request {
+	name := types.NamespacedName{Name: string(org.(*accountsv1.Organization).Spec.Namespace)}
+	namespace, err := find(ctx, r, name, &corev1.Namespace{})
+	if err != nil || namespace == nil {
+		return nil // the creation of the namespace causes an event
+	}
+	return r.enqueueForNamespace(ctx, namespace)
 }
 
 // Reconcile moves one Membership one step towards its desired state.

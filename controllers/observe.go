@@ -154,6 +154,14 @@ func cluster(ctx context.Context, r client.Reader, roles *ClusterRoles, own stri
 	if err := readList(ctx, r, &namespaces, client.UnsafeDisableDeepCopy); err != nil {
 		return grant.Cluster{}, err
 	}
+	var orgs accountsv1.OrganizationList
+	if err := readList(ctx, r, &orgs, client.UnsafeDisableDeepCopy); err != nil {
+		return grant.Cluster{}, err
+	}
+	homes := map[string]bool{}
+	for i := range orgs.Items {
+		homes[string(orgs.Items[i].Spec.Namespace)] = true
+	}
 	named, err := roles.inspect(ctx, org)
-	return grant.Cluster{Namespaces: namespaces.Items, ClusterRoles: named, Own: own}, err
+	return grant.Cluster{Namespaces: namespaces.Items, ClusterRoles: named, Own: own, Homes: homes}, err
 }

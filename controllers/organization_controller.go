@@ -60,6 +60,7 @@ func (r *organizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&accountsv1.Organization{}, ignoreRolloutProgress()).
 		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForSharedNamespace)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForNamespace)).
+		Watches(&corev1.Namespace{}, enqueueForNamespace(r.enqueueForCoverage)).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForDeletedBinding), onlyDeletions()).
 		Watches(&accountsv1.Membership{}, r.enqueueForSeatsAndOwners()).
 		Watches(&accountsv1.Invitation{}, r.enqueueForSeatsAndOwners()).
@@ -83,6 +84,22 @@ func (r *organizationReconciler) enqueueForSharedNamespace(ctx context.Context, 
 // enqueueForNamespace enqueues the Organizations whose home namespace this is.
 func (r *organizationReconciler) enqueueForNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
 	return requests(ctx, r, &accountsv1.OrganizationList{}, client.MatchingFields{byNamespace: namespace.GetName()})
+}
+
+// enqueueForCoverage enqueues the Organizations with a resource that includes the
+// namespace.
+func (r *organizationReconciler) enqueueForCoverage(ctx context.Context, namespace client.Object) []reconcile.Request {
+	var orgs accountsv1.OrganizationList
+	if err := r.List(ctx, &orgs, client.UnsafeDisableDeepCopy); err != nil {
+		return nil // listing from a cache fails only while the process stops
+	}
+	var found []reconcile.Request
+	for i := range orgs.Items {
+		if grant.Reaches(&orgs.Items[i], namespace.GetName(), namespace.GetLabels()) {
+			found = append(found, requestsOf(client.ObjectKeyFromObject(&orgs.Items[i]))...)
+		}
+	}
+	return found
 }
 
 // enqueueForClusterRole enqueues the Organizations whose catalogue names a ClusterRole.

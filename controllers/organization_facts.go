@@ -37,7 +37,7 @@ func (r *organizationReconciler) observe(ctx context.Context, org *accountsv1.Or
 	if err != nil {
 		return facts, err
 	}
-	facts.ClusterRoles = cluster.ClusterRoles
+	facts.ClusterRoles, facts.Namespaces = cluster.ClusterRoles, cluster.Namespaces
 	if facts.Mail, err = r.Settings.Fault(ctx, org); err != nil {
 		return facts, err
 	}

@@ -217,6 +217,16 @@ func enqueueForNamespace(concerned handler.MapFunc) handler.EventHandler {
 	})
 }
 
+// enqueueForHome returns a handler that enqueues the objects that a home namespace
+// affects, once it becomes one or no longer is one.
+func enqueueForHome(concerned handler.MapFunc) handler.EventHandler {
+	return onEveryChange(func(ctx context.Context, q queue, c watchEvent) {
+		if !c.initial && (c.before == nil || c.after == nil) {
+			addAtLowPriority(q, concerned(ctx, c.lastKnown())...)
+		}
+	})
+}
+
 // enqueueForClusterRole returns a handler that enqueues the objects whose catalogue
 // names a ClusterRole. If the ClusterRole can decide what Usher may bind, it enqueues all
 // objects. Their reconcilers requeue them once more, for when the API server has certainly

@@ -22,7 +22,8 @@ type Resource struct {
 }
 
 // ResourceNamespaces selects the namespaces of a resource, by name or by label.
-// It never selects system namespaces or Usher's own.
+// It never selects system namespaces, Usher's own, or namespaces with the label
+// accounts.usher.dev/grants.
 //
 // +kubebuilder:validation:ExactlyOneOf=names;selector
 // +kubebuilder:validation:XValidation:rule="!has(self.selector) || has(self.selector.matchLabels) && size(self.selector.matchLabels) > 0 || has(self.selector.matchExpressions) && size(self.selector.matchExpressions) > 0",message="selector must not be empty: an empty selector would match every namespace"
@@ -38,7 +39,8 @@ type ResourceNamespaces struct {
 	Names []NamespaceName `json:"names,omitempty"`
 
 	// selector selects namespaces by their labels. Every user who can label a
-	// namespace then decides whether members get access to it.
+	// namespace then decides whether members get access to it. The status of the
+	// Organization lists the namespaces.
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }

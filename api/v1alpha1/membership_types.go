@@ -140,12 +140,18 @@ const (
 
 	// ReasonNotHomeNamespace means that the ClusterRole manages people, and that
 	// the resource has namespaces other than the home namespace of the
-	// Organization.
+	// Organization; or that it would manage the people of another Organization.
 	ReasonNotHomeNamespace = "NotHomeNamespace"
 
 	// ReasonGuest means that the ClusterRole manages people, which guests cannot
 	// do.
 	ReasonGuest = "Guest"
+
+	// ReasonNotGrantedByRole means that the ClusterRole manages people in the home
+	// namespace, and that the Organization does not grant it to the role on a
+	// resource that names the home namespace. An Allow or a selector is not
+	// enough.
+	ReasonNotGrantedByRole = "NotGrantedByRole"
 )
 
 // MembershipSwitch decides whether a Membership gives access.

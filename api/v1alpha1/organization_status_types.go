@@ -43,6 +43,35 @@ type OrganizationStatus struct {
 	// member has what the catalogue grants.
 	// +optional
 	Rollout RolloutStatus `json:"rollout,omitempty,omitzero"`
+
+	// resources lists what the selector of a resource covers now, in the order of
+	// spec.resources. Unset: no resource has a selector.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Resources []ResourceStatus `json:"resources,omitempty"`
+}
+
+// ResourceStatus is what the selector of a resource covers.
+type ResourceStatus struct {
+	// name is the name of the resource.
+	// +required
+	Name CatalogueName `json:"name,omitempty"`
+
+	// covered is the number of namespaces that the selector covers, without those
+	// where Usher grants nothing.
+	// +kubebuilder:validation:Minimum=0
+	// +required
+	Covered *int32 `json:"covered,omitempty"`
+
+	// namespaces are the first 20 of these namespaces, sorted. Unset: none.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=20
+	// +listType=set
+	// +optional
+	Namespaces []NamespaceName `json:"namespaces,omitempty"`
 }
 
 // OwnerStatus is an owner of an Organization.

@@ -21,8 +21,8 @@ const (
 	// catalogue.
 	//
 	// True: Reconciled. False: UnknownPermission, UnknownResource, UnknownRole,
-	// InvalidDomain, InvalidSelector, SystemNamespace, ClusterRoleNotFound,
-	// BindForbidden, ClusterRoleTooPowerful.
+	// InvalidDomain, InvalidSelector, SystemNamespace, NamespaceExcluded,
+	// ClusterRoleNotFound, BindForbidden, ClusterRoleTooPowerful.
 	ConditionCatalogueValid = "CatalogueValid"
 
 	// ConditionPoliciesInForce reports whether the ValidatingAdmissionPolicies of
@@ -71,6 +71,11 @@ const (
 	// Kubernetes' own, or Usher's. Usher grants nothing there. Also used for
 	// grants.
 	ReasonSystemNamespace = "SystemNamespace"
+
+	// ReasonNamespaceExcluded means that a resource names a namespace whose label
+	// accounts.usher.dev/grants excludes it from every grant. Also used for
+	// grants.
+	ReasonNamespaceExcluded = "NamespaceExcluded"
 
 	// ReasonUnknownRole means that the catalogue has no such role for a founder.
 	ReasonUnknownRole = "UnknownRole"
@@ -151,10 +156,11 @@ type OrganizationSpec struct {
 
 	// namespace is the home namespace, which contains the Memberships and
 	// Invitations of this Organization. Usher creates it if it does not exist, and
-	// never deletes it. Immutable.
+	// never deletes it. It must not be default. Immutable.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="namespace cannot be changed: create a new Organization with the other namespace and move the Memberships there"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be the name of a namespace: lower-case letters, digits and dashes"
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('kube-')",message="must not be a system namespace: names that start with kube- belong to Kubernetes itself"
+	// +kubebuilder:validation:XValidation:rule="self != 'default'",message="must not be default, which is not for one tenant: choose a namespace for this Organization alone"
 	// +required
 	Namespace NamespaceName `json:"namespace,omitempty"`
 

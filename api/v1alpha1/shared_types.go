@@ -117,6 +117,14 @@ const (
 	AccountLabel             = "accounts.usher.dev/account"
 )
 
+// GrantsLabel on a namespace excludes it from every grant, whether a resource names
+// it, selects it, or it is a home namespace. Write the value Never; Usher treats every
+// value as this one.
+const (
+	GrantsLabel = "accounts.usher.dev/grants"
+	GrantsNever = "Never"
+)
+
 // Condition types that every kind reports, following the kstatus conventions.
 const (
 	// ConditionReady reports whether Usher has nothing left to do for this

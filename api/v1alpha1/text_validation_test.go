@@ -166,6 +166,13 @@ func TestSystemNamespaces(t *testing.T) {
 	})
 }
 
+func TestNoHomeIsTheDefaultNamespace(t *testing.T) {
+	home := map[string][]string{"Organization": {"spec.namespace"}}
+	refuseTexts(t, home, "must not be default, which is not for one tenant: choose a namespace for this Organization alone", map[string]string{"default": "default"})
+	acceptTexts(t, home, map[string]string{"that resembles it": "default-1"})
+	acceptTexts(t, map[string][]string{"Organization": {"spec.resources.0.namespaces.names.0"}}, map[string]string{"as a resource": "default"})
+}
+
 // hidden holds texts with characters that are invisible, or that reorder the visible
 // text.
 var hidden = map[string]string{

@@ -28,24 +28,30 @@ type ClusterRole struct {
 	// Manages reports whether it lets its subjects manage the people of an
 	// Organization.
 	Manages bool
+	// ManagesAtHome reports whether it does so if it is bound in a home namespace,
+	// for example because its subjects can read the links of invitations there.
+	// It is true of every ClusterRole that manages.
+	ManagesAtHome bool
 }
 
-// Inspect evaluates the rules of a ClusterRole and returns the fields Excess and
-// Manages. The order of the rules does not matter. Resource names in a rule narrow
-// nothing, because an object can be created with that name later.
-func Inspect(rules []rbacv1.PolicyRule) (excess string, manages bool) {
+// Inspect evaluates the rules of a ClusterRole that exists. The order of the rules does
+// not matter. Resource names in a rule narrow nothing, because an object can be created
+// with that name later.
+func Inspect(rules []rbacv1.PolicyRule) ClusterRole {
+	role := ClusterRole{Exists: true}
 	var found []string
 	for _, rule := range rules {
 		found = append(found, wildcards(&rule)...)
 		for _, p := range forbiddenPowers {
 			found = append(found, p.heldBy(&rule)...)
 		}
-		manages = manages || managesPeople(&rule)
+		role.Manages = role.Manages || managesPeople(&rule)
+		role.ManagesAtHome = role.ManagesAtHome || managesPeopleAtHome(&rule)
 	}
-	if len(found) == 0 {
-		return "", manages
+	if len(found) > 0 {
+		role.Excess = sanitize.Shorten(sanitize.SingleLine(slices.Min(found)), longestExcess)
 	}
-	return sanitize.Shorten(sanitize.SingleLine(slices.Min(found)), longestExcess), manages
+	return role
 }
 
 // wildcards returns the wildcards of a rule. What they cover can grow.
@@ -108,6 +114,33 @@ func matching(names []string, match func(string) bool) []string {
 func managesPeople(rule *rbacv1.PolicyRule) bool {
 	return len(rule.Resources) > 0 && slices.ContainsFunc(rule.Verbs, not(reads)) &&
 		slices.ContainsFunc(rule.APIGroups, is(accountsv1.GroupVersion.Group, rbacv1.APIGroupAll))
+}
+
+// managesPeopleAtHome reports whether a rule lets its subjects manage people if it holds
+// in a home namespace. Plain reading does not. Everything else can:
+//
+//   - With the Secrets, subjects read the links of invitations, and accept in place of an
+//     owner. Or they change the credentials with which the Organization sends mail.
+//   - With a token of a service account, they have its rights, which can be an owner's. So
+//     they have if they can run code in a Pod that uses the service account.
+//   - There is no complete list of what runs Pods or writes Secrets: custom resources do,
+//     too. So every write counts, and not only a write to resources of Kubernetes.
+//   - Who deletes or relabels the namespace removes its people, or changes what
+//     selectors cover.
+func managesPeopleAtHome(rule *rbacv1.PolicyRule) bool {
+	if len(rule.Verbs) == 0 || len(rule.APIGroups) == 0 || len(rule.Resources) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(rule.Verbs, not(reads)) ||
+		slices.ContainsFunc(rule.APIGroups, is("", rbacv1.APIGroupAll)) && slices.ContainsFunc(rule.Resources, revealsOrRuns)
+}
+
+// revealsOrRuns reports whether reading a resource of the core group is more than that: it
+// reveals credentials, or connects to a Pod. Each of these resources takes commands by
+// GET requests, too.
+func revealsOrRuns(resource string) bool {
+	return strings.Contains(resource, rbacv1.ResourceAll) ||
+		is("secrets", "pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "services/proxy")(resource)
 }
 
 var reads = is("get", "list", "watch")

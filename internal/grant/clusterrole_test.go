@@ -129,17 +129,80 @@ func TestInspect(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			excess, manages := Inspect(c.rules)
-			if excess != c.excess || manages != c.manages {
-				t.Errorf("excess %q, manages %v; want %q, %v", excess, manages, c.excess, c.manages)
+			got := Inspect(c.rules)
+			if got.Excess != c.excess || got.Manages != c.manages {
+				t.Errorf("excess %q, manages %v; want %q, %v", got.Excess, got.Manages, c.excess, c.manages)
+			}
+			if got.Manages && !got.ManagesAtHome {
+				t.Error("it does not manage at home")
+			}
+		})
+	}
+}
+
+// In a home namespace, a person can come to manage people with all but plain reading.
+func TestInspectAtHome(t *testing.T) {
+	for name, c := range map[string]struct {
+		rules []rbacv1.PolicyRule
+		want  bool
+	}{
+		"no rules":                              {nil, false},
+		"view":                                  {viewRules, false},
+		"edit":                                  {editRules, true},
+		"admin":                                 {adminRules, true},
+		"cluster-admin":                         {clusterAdminRules, true},
+		"the three ClusterRoles: to see people": {[]rbacv1.PolicyRule{rule(reading, usher, "memberships invitations")}, false},
+		"the three ClusterRoles: to manage":     {[]rbacv1.PolicyRule{rule(writing, usher, "memberships")}, true},
+
+		"gets Secrets":                        {[]rbacv1.PolicyRule{rule("get", "core", "secrets")}, true},
+		"lists Secrets":                       {[]rbacv1.PolicyRule{rule("list", "core", "configmaps secrets")}, true},
+		"watches Secrets":                     {[]rbacv1.PolicyRule{rule("watch", "apps core", "secrets")}, true},
+		"gets one Secret":                     {[]rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"tls"}}}, true},
+		"gets Secrets of another group":       {[]rbacv1.PolicyRule{rule("get", "vault.example.com", "secrets")}, false},
+		"gets everything":                     {[]rbacv1.PolicyRule{rule("get", "core", "*")}, true},
+		"gets every group":                    {[]rbacv1.PolicyRule{rule("get", "*", "secrets")}, true},
+		"writes the credentials":              {[]rbacv1.PolicyRule{{Verbs: []string{"update"}, APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"usher-credentials"}}}, true},
+		"writes the mail templates":           {[]rbacv1.PolicyRule{rule("patch", "core", "configmaps")}, true},
+		"writes one other ConfigMap":          {[]rbacv1.PolicyRule{{Verbs: []string{"update"}, APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{"rates"}}}, true},
+		"reads ConfigMaps":                    {[]rbacv1.PolicyRule{rule(reading, "core", "configmaps")}, false},
+		"requests tokens":                     {[]rbacv1.PolicyRule{rule("create", "core", "serviceaccounts/token")}, true},
+		"acts as service accounts":            {[]rbacv1.PolicyRule{rule("impersonate", "core", "serviceaccounts")}, true},
+		"reads Pods, their logs and services": {[]rbacv1.PolicyRule{rule(reading, "core", "pods pods/log pods/status services serviceaccounts")}, false},
+		"creates Pods":                        {[]rbacv1.PolicyRule{rule("create", "core", "pods")}, true},
+		"changes Pods":                        {[]rbacv1.PolicyRule{rule("patch", "core", "pods")}, true},
+		"adds ephemeral containers":           {[]rbacv1.PolicyRule{rule("update", "core", "pods/ephemeralcontainers")}, true},
+		"executes commands":                   {[]rbacv1.PolicyRule{rule("create", "core", "pods/exec")}, true},
+		"executes commands by GET":            {[]rbacv1.PolicyRule{rule("get", "core", "pods/exec")}, true},
+		"attaches by GET":                     {[]rbacv1.PolicyRule{rule("get", "core", "pods/attach")}, true},
+		"forwards ports by GET":               {[]rbacv1.PolicyRule{rule("get", "core", "pods/portforward")}, true},
+		"connects through the API server":     {[]rbacv1.PolicyRule{rule("get", "core", "services/proxy")}, true},
+		"creates Deployments":                 {[]rbacv1.PolicyRule{rule("create", "apps", "deployments")}, true},
+		"patches StatefulSets":                {[]rbacv1.PolicyRule{rule("patch", "apps", "statefulsets")}, true},
+		"creates CronJobs":                    {[]rbacv1.PolicyRule{rule("create", "batch", "cronjobs")}, true},
+		"creates ReplicationControllers":      {[]rbacv1.PolicyRule{rule("create", "core", "replicationcontrollers")}, true},
+		"creates what runs Pods":              {[]rbacv1.PolicyRule{rule("create", "argoproj.io", "workflows")}, true},
+		"creates what writes Secrets":         {[]rbacv1.PolicyRule{rule("create", "cert-manager.io", "certificates")}, true},
+		"writes RoleBindings":                 {[]rbacv1.PolicyRule{rule("create", rbacv1.GroupName, "rolebindings")}, true},
+		"relabels the namespace":              {[]rbacv1.PolicyRule{rule("patch", "core", "namespaces")}, true},
+		"reads other kinds":                   {[]rbacv1.PolicyRule{rule(reading, "example.com apps batch", "widgets deployments cronjobs")}, false},
+		"reads in capitals":                   {[]rbacv1.PolicyRule{rule("Get", "core", "pods")}, true},
+		"reads a URL":                         {[]rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/healthz"}}}, false},
+		"a rule without resources":            {[]rbacv1.PolicyRule{rule("create", "core", "")}, false},
+		"a rule without API groups":           {[]rbacv1.PolicyRule{rule("create", "", "pods")}, false},
+		"a rule without verbs":                {[]rbacv1.PolicyRule{rule("", "core", "secrets")}, false},
+		"several rules, of which one does":    {append(slices.Clone(viewRules), rule("get", "core", "secrets")), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Inspect(c.rules).ManagesAtHome; got != c.want {
+				t.Errorf("it manages at home: %v", got)
 			}
 		})
 	}
 }
 
 func TestInspectTellsNoMoreThanFitsAStatus(t *testing.T) {
-	excess, _ := Inspect([]rbacv1.PolicyRule{rule("impersonate", "core", strings.Repeat("ü", 100_000))})
-	if n := len([]rune(excess)); n != 120 {
+	got := Inspect([]rbacv1.PolicyRule{rule("impersonate", "core", strings.Repeat("ü", 100_000))})
+	if n := len([]rune(got.Excess)); n != 120 {
 		t.Errorf("%d characters", n)
 	}
 }
@@ -163,13 +226,13 @@ func someRule() *rapid.Generator[rbacv1.PolicyRule] {
 func TestAddingARuleTakesNothingAway(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := rapid.SliceOfN(someRule(), 0, 5).Draw(t, "rules")
-		excess, manages := Inspect(rules)
+		before := Inspect(rules)
 		at := rapid.IntRange(0, len(rules)).Draw(t, "at")
-		more, managesMore := Inspect(slices.Insert(slices.Clone(rules), at, someRule().Draw(t, "rule")))
-		if excess != "" && (more == "" || more > excess) {
-			t.Errorf("excess was %q, is %q", excess, more)
+		more := Inspect(slices.Insert(slices.Clone(rules), at, someRule().Draw(t, "rule")))
+		if before.Excess != "" && (more.Excess == "" || more.Excess > before.Excess) {
+			t.Errorf("excess was %q, is %q", before.Excess, more.Excess)
 		}
-		if manages && !managesMore {
+		if before.Manages && !more.Manages || before.ManagesAtHome && !more.ManagesAtHome {
 			t.Error("no longer manages")
 		}
 	})
@@ -178,7 +241,7 @@ func TestAddingARuleTakesNothingAway(t *testing.T) {
 func TestTheOrderOfRulesDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := rapid.SliceOfN(someRule(), 0, 5).Draw(t, "rules")
-		excess, manages := Inspect(rules)
+		before := Inspect(rules)
 		shuffled := rapid.Permutation(rules).Draw(t, "shuffled")
 		for i := range shuffled {
 			r := shuffled[i].DeepCopy()
@@ -188,8 +251,8 @@ func TestTheOrderOfRulesDoesNotMatter(t *testing.T) {
 			r.ResourceNames = nil
 			shuffled[i] = *r
 		}
-		if e, m := Inspect(shuffled); e != excess || m != manages {
-			t.Errorf("excess %q and manages %v became %q and %v", excess, manages, e, m)
+		if after := Inspect(shuffled); after != before {
+			t.Errorf("%+v became %+v", before, after)
 		}
 	})
 }

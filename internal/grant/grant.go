@@ -32,7 +32,8 @@ type Grant struct {
 	ClusterRole string
 	// Group to which the person belongs; empty for a ClusterRole.
 	Group string
-	// Manages reports whether the ClusterRole lets the person manage people.
+	// Manages reports whether the ClusterRole lets the person manage people, at least
+	// in the home namespace.
 	Manages bool
 	// Namespaces that exist, belong to the resource and are not denied, sorted.
 	Namespaces []string
@@ -52,6 +53,8 @@ type Cluster struct {
 	ClusterRoles map[string]ClusterRole
 	// Own is Usher's own namespace, which no grant ever reaches.
 	Own string
+	// Homes holds the home namespaces of all Organizations.
+	Homes map[string]bool
 }
 
 // Resolve looks up each pair in the Organization's catalogue and the cluster, and
@@ -105,26 +108,42 @@ func resolve(org *accountsv1.Organization, pair Pair, deny denials, cluster Clus
 	}
 	name := permission.ClusterRole
 	role, at := cluster.ClusterRoles[name], cluster.matchNamespaces(resource.Namespaces, deny.namespaces[name])
-	g.ClusterRole, g.Manages = name, role.Manages
-	if len(at.denied) > 0 && len(at.found)+len(at.missing)+len(at.system) == 0 {
+	g.ClusterRole, g.Manages = name, role.Manages || role.ManagesAtHome
+	if len(at.denied) > 0 && len(at.found)+len(at.missing)+len(at.system)+len(at.excluded) == 0 {
 		g.Reason, g.Message = accountsv1.ReasonDenied, denyMessage(name, at.denied)
 		return g
 	}
 	if g.Reason, g.Message = role.refusal(name); g.Reason != "" {
 		return g
 	}
+	home := string(org.Spec.Namespace)
+	elsewhere := func(namespace string) bool { return namespace != home }
+	if foreign := slices.DeleteFunc(slices.Clone(at.found), func(n string) bool { return n == home || !cluster.Homes[n] }); role.ManagesAtHome && len(foreign) > 0 {
+		at.foreign = foreign
+	}
 	g.Namespaces, g.Missing = at.found, at.missing
-	g.withhold(at, string(org.Spec.Namespace))
+	if role.Manages && slices.ContainsFunc(slices.Concat(at.found, at.missing, at.system, at.excluded), elsewhere) {
+		g.Namespaces = slices.DeleteFunc(g.Namespaces, elsewhere)
+		g.Reason = accountsv1.ReasonNotHomeNamespace
+		g.Message = fmt.Sprintf("ClusterRole %s manages people, so Usher grants it only in namespace %s; grant it on a resource that contains only that namespace.", name, home)
+	}
+	g.withhold(at)
 	return g
 }
 
 // withhold sets the reason why a grant does not reach some of its namespaces.
-func (g *Grant) withhold(at namespaceMatch, home string) {
-	switch elsewhere := func(namespace string) bool { return namespace != home }; {
-	case g.Manages && slices.ContainsFunc(slices.Concat(at.found, at.missing, at.system), elsewhere):
-		g.Namespaces = slices.DeleteFunc(g.Namespaces, elsewhere)
+func (g *Grant) withhold(at namespaceMatch) {
+	g.Namespaces = slices.DeleteFunc(g.Namespaces, func(n string) bool { return slices.Contains(at.foreign, n) })
+	switch {
+	case g.Reason != "":
+	case len(at.foreign) > 0:
 		g.Reason = accountsv1.ReasonNotHomeNamespace
-		g.Message = fmt.Sprintf("ClusterRole %s manages people, so Usher grants it only in namespace %s; grant it on a resource that contains only that namespace.", g.ClusterRole, home)
+		g.Message = fmt.Sprintf("Namespace %s is the home namespace of another Organization, where ClusterRole %s would manage its people; remove it from resource %s.",
+			joinNames(at.foreign), g.ClusterRole, g.Resource)
+	case len(at.excluded) > 0:
+		g.Reason = accountsv1.ReasonNamespaceExcluded
+		g.Message = fmt.Sprintf("Namespace %s has the label %s, so Usher grants nothing there; remove it from resource %s, or remove the label.",
+			joinNames(at.excluded), accountsv1.GrantsLabel, g.Resource)
 	case len(at.system) > 0:
 		g.Reason = accountsv1.ReasonSystemNamespace
 		g.Message = fmt.Sprintf("Namespace %s is a system namespace, where Usher grants nothing; remove it from resource %s.", joinNames(at.system), g.Resource)
@@ -178,16 +197,6 @@ func (c ClusterRole) refusal(name string) (reason, message string) {
 	return "", ""
 }
 
-// Manages reports whether a role of the Organization lets its members manage people.
-// Guests never do.
-func Manages(org *accountsv1.Organization, role accountsv1.Role, roles map[string]ClusterRole) bool {
-	return role.Standing != accountsv1.StandingGuest && slices.ContainsFunc(org.Grants(role), func(g accountsv1.Grant) bool {
-		return slices.ContainsFunc(org.Spec.Permissions, func(p accountsv1.Permission) bool {
-			return p.Name == g.Permission && roles[p.ClusterRole].Manages
-		})
-	})
-}
-
 // Reaches reports whether a resource of the Organization contains a namespace with this
 // name and these labels.
 func Reaches(org *accountsv1.Organization, name string, nsLabels map[string]string) bool {
@@ -227,6 +236,11 @@ type namespaceMatch struct {
 	missing []string
 	// system are named, but never reached.
 	system []string
+	// excluded are named, but have the label that excludes them from every grant.
+	excluded []string
+	// foreign are the home namespaces of other Organizations among the found ones, if
+	// the ClusterRole would manage people there.
+	foreign []string
 	// denied are the namespaces that a Deny removes, whether they exist or not.
 	denied []string
 }
@@ -235,9 +249,12 @@ type namespaceMatch struct {
 // has no missing namespaces.
 func (c Cluster) matchNamespaces(of accountsv1.ResourceNamespaces, denied map[string]bool) (at namespaceMatch) {
 	standsFor, err := namespaceMatcher(of)
+	excluded := map[string]bool{}
 	for i := range c.Namespaces {
 		switch ns := &c.Namespaces[i]; {
 		case err != nil || !standsFor(ns.Name, ns.Labels) || IsSystem(ns.Name, c.Own) || ns.DeletionTimestamp != nil:
+		case IsExcluded(ns):
+			excluded[ns.Name] = true
 		case denied[ns.Name]:
 			at.denied = append(at.denied, ns.Name)
 		default:
@@ -249,16 +266,30 @@ func (c Cluster) matchNamespaces(of accountsv1.ResourceNamespaces, denied map[st
 		case slices.Contains(at.found, name) || slices.Contains(at.denied, name):
 		case IsSystem(name, c.Own):
 			at.system = append(at.system, name)
+		case excluded[name]:
+			at.excluded = append(at.excluded, name)
 		case denied[name]:
 			at.denied = append(at.denied, name)
 		default:
 			at.missing = append(at.missing, name)
 		}
 	}
-	for _, list := range [][]string{at.found, at.missing, at.system, at.denied} {
+	for _, list := range [][]string{at.found, at.missing, at.system, at.excluded, at.denied} {
 		slices.Sort(list)
 	}
 	return at
+}
+
+// Covered returns the namespaces of a resource that grants reach, sorted.
+func (c Cluster) Covered(of accountsv1.ResourceNamespaces) []string {
+	return c.matchNamespaces(of, nil).found
+}
+
+// IsExcluded reports whether a namespace has the label that excludes it from every
+// grant. The value does not matter: a mistake in it must not open the namespace.
+func IsExcluded(namespace *corev1.Namespace) bool {
+	_, excluded := namespace.Labels[accountsv1.GrantsLabel]
+	return excluded
 }
 
 // IsSystem reports whether a namespace is a system namespace: one of Kubernetes' own,

@@ -170,6 +170,8 @@ func TestWhoseRoleManagesPeople(t *testing.T) {
 	managing := map[string]ClusterRole{"manager": {Exists: true, Bindable: true, Manages: true}}
 	byDefault := org.DeepCopy()
 	byDefault.Spec.DefaultGrants = there
+	atHome := map[string]ClusterRole{"manager": {Exists: true, Bindable: true, ManagesAtHome: true}}
+	elsewhere := one("manager", byNames("staging"))
 	group := org.DeepCopy()
 	group.Spec.Permissions[0] = accountsv1.Permission{Name: "do", Group: "manager"}
 	for name, c := range map[string]struct {
@@ -178,14 +180,16 @@ func TestWhoseRoleManagesPeople(t *testing.T) {
 		roles map[string]ClusterRole
 		want  bool
 	}{
-		"by what the role grants":               {org, accountsv1.Role{Grants: there}, managing, true},
-		"by default grants":                     {byDefault, accountsv1.Role{}, managing, true},
-		"by default grants, as a guest":         {byDefault, accountsv1.Role{Standing: "Guest"}, managing, false},
-		"without any grant":                     {org, accountsv1.Role{}, managing, false},
-		"by a ClusterRole that does not manage": {org, accountsv1.Role{Grants: there}, map[string]ClusterRole{"manager": grantable}, false},
-		"by a missing ClusterRole":              {org, accountsv1.Role{Grants: there}, nil, false},
-		"by a group of the ClusterRole's name":  {group, accountsv1.Role{Grants: there}, managing, false},
-		"by an unknown permission":              {org, accountsv1.Role{Grants: []accountsv1.Grant{{Permission: "fly"}}}, managing, false},
+		"by what the role grants":                {org, accountsv1.Role{Grants: there}, managing, true},
+		"by default grants":                      {byDefault, accountsv1.Role{}, managing, true},
+		"by default grants, as a guest":          {byDefault, accountsv1.Role{Standing: "Guest"}, managing, false},
+		"without any grant":                      {org, accountsv1.Role{}, managing, false},
+		"by a ClusterRole that does not manage":  {org, accountsv1.Role{Grants: there}, map[string]ClusterRole{"manager": grantable}, false},
+		"by a missing ClusterRole":               {org, accountsv1.Role{Grants: there}, nil, false},
+		"by one that manages at home":            {org, accountsv1.Role{Grants: there}, atHome, true},
+		"by one that manages at home, elsewhere": {elsewhere, accountsv1.Role{Grants: there}, atHome, false},
+		"by a group of the ClusterRole's name":   {group, accountsv1.Role{Grants: there}, managing, false},
+		"by an unknown permission":               {org, accountsv1.Role{Grants: []accountsv1.Grant{{Permission: "fly"}}}, managing, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := Manages(c.org, c.role, c.roles); got != c.want {

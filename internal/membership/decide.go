@@ -4,7 +4,6 @@
 package membership
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -162,33 +161,25 @@ func (f Facts) Grants() []grant.Grant {
 		grants = withheld(grants)
 	}
 	for i := range grants {
-		if grants[i].Manages && len(grants[i].Namespaces) > 0 {
-			grants[i] = f.restrictManaging(grants[i], role)
-		}
+		grants[i] = f.restrictUnvetted(grants[i])
 	}
 	return append(grants, grant.UnknownDenies(f.Organization, f.Membership.Spec.Permissions)...)
 }
 
-// restrictManaging returns a grant that lets its subject manage people, restricted as needed.
-// Guests do not get it. Nor does a new person if the API server did not check the
-// author of the spec.
-func (f Facts) restrictManaging(g grant.Grant, role accountsv1.Role) grant.Grant {
-	if role.Standing == accountsv1.StandingGuest {
-		g.Namespaces, g.Reason = nil, accountsv1.ReasonGuest
-		g.Message = fmt.Sprintf("ClusterRole %s manages people, which guests must not do; remove the grant from role %s and from the overrides.", g.ClusterRole, role.Name)
+// restrictUnvetted removes the home namespace from a grant that lets its subject manage
+// people there, if the API server did not check the author of the spec. A person who has
+// the grant already keeps it.
+func (f Facts) restrictUnvetted(g grant.Grant) grant.Grant {
+	home := string(f.Organization.Spec.Namespace)
+	if !g.Manages || !slices.Contains(g.Namespaces, home) || f.vetted() {
 		return g
 	}
-	if f.vetted() {
+	want := grant.RoleBindings(f.Membership, f.Account.Name, []grant.Grant{{ClusterRole: g.ClusterRole, Namespaces: []string{home}}})
+	if len(f.toApply(want)) == 0 {
 		return g
 	}
-	given := slices.DeleteFunc(slices.Clone(g.Namespaces), func(namespace string) bool {
-		want := grant.RoleBindings(f.Membership, f.Account.Name, []grant.Grant{{ClusterRole: g.ClusterRole, Namespaces: []string{namespace}}})
-		return len(f.toApply(want)) > 0
-	})
-	if len(given) == len(g.Namespaces) {
-		return g
-	}
-	g.Namespaces, g.Reason = given, accountsv1.ReasonPoliciesMissing
+	g.Namespaces = slices.DeleteFunc(slices.Clone(g.Namespaces), func(namespace string) bool { return namespace == home })
+	g.Reason = accountsv1.ReasonPoliciesMissing
 	g.Message = "Usher's policies are missing, so Usher makes no new grants that manage people; apply config/policy of this version of Usher."
 	if len(f.Guard.Missing) == 0 {
 		g.Message = "The Membership was written before or just as Usher's policies came into force; a user who may assign its role and its permissions must set spec.state to Suspended and then to Active."

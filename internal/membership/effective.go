@@ -53,5 +53,9 @@ func Denied(overrides []accountsv1.PermissionOverride) []grant.Pair {
 
 // resolved returns what a person has, according to the catalogue and the cluster.
 func resolved(org *accountsv1.Organization, role accountsv1.Role, overrides []accountsv1.PermissionOverride, cluster grant.Cluster) []grant.Grant {
-	return grant.Resolve(org, Effective(org, role, overrides), Denied(overrides), cluster)
+	grants := grant.Resolve(org, Effective(org, role, overrides), Denied(overrides), cluster)
+	for i := range grants {
+		grants[i] = grants[i].RestrictToRole(org, role)
+	}
+	return grants
 }

@@ -69,7 +69,7 @@ func TestWhoManagesPeople(t *testing.T) {
 	held := heldBy("jane", "jane@example.com")
 	manager := owning("jane", "john")
 	const given = "own InForce acme"
-	const withheld, guests = "own Withheld PoliciesMissing", "own Withheld Guest"
+	const withheld, guests, allowed = "own Withheld PoliciesMissing", "own Withheld Guest", "own Withheld NotGrantedByRole"
 	for name, c := range map[string]struct {
 		facts Facts
 		want  string
@@ -102,7 +102,16 @@ func TestWhoManagesPeople(t *testing.T) {
 		"as a guest, while the policies are missing": {someFacts(held, manager, guest, policiesMissing), guests, ""},
 
 		"a ClusterRole that does not manage people, policies missing": {someFacts(held, manager, policiesMissing, demotesFrom), "deploy InForce staging", "apply binding"},
-		"by an Allow, policies missing":                               {someFacts(held, manager, policiesMissing, demotesFrom, overridden("Allow", "own")), "deploy InForce staging; " + withheld, "apply binding"},
+		"by an Allow":                                              {someFacts(held, manager, demotesFrom, overridden("Allow", "own")), "deploy InForce staging; " + allowed, "apply binding"},
+		"by an Allow, bound before":                                {someFacts(held, manager, bound(toOwn), demotesFrom, overridden("Allow", "own")), "deploy InForce staging; " + allowed, "apply binding, delete binding"},
+		"by an Allow, policies missing":                            {someFacts(held, manager, policiesMissing, demotesFrom, overridden("Allow", "own")), "deploy InForce staging; " + allowed, "apply binding"},
+		"by the role and an Allow":                                 {someFacts(held, manager, overridden("Allow", "own")), given, "apply binding"},
+		"by the role, on a selector":                               {someFacts(held, manager, homeBySelector), allowed, ""},
+		"by a ClusterRole that manages only at home, by the role":  {someFacts(held, manager, demotesFrom, deployingAtHome), "deploy InForce acme,staging", "apply binding, apply binding"},
+		"by one that manages only at home, policies missing":       {someFacts(held, manager, demotesFrom, deployingAtHome, policiesMissing), "deploy Withheld PoliciesMissing staging", "apply binding"},
+		"by one that manages only at home, by an Allow":            {someFacts(held, manager, demotesFrom, allowedToDeployAtHome), "deploy Withheld NotGrantedByRole; deploy InForce staging", "apply binding"},
+		"by one that manages only at home, as a guest":             {someFacts(held, manager, demotesFrom, deployingAtHome, guest), "deploy Withheld Guest staging", "apply binding"},
+		"by one that manages only at home, as a guest by an Allow": {someFacts(held, manager, demotesFrom, allowedToDeployAtHome, guest), "deploy Withheld Guest; deploy InForce staging", "apply binding"},
 		"by default grants, policies missing": {someFacts(held, manager, policiesMissing, demotesFrom, func(f *Facts) {
 			f.Organization.Spec.DefaultGrants = []accountsv1.Grant{{Permission: "own", Resources: []accountsv1.CatalogueName{"people"}}}
 		}), "deploy InForce staging; " + withheld, "apply binding"},
@@ -152,6 +161,39 @@ func subject(user string) func(*Facts) {
 	return func(f *Facts) {
 		f.Bindings[0].Subjects = []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}}
 	}
+}
+
+// homeBySelector makes the resource people one that selects the home namespace.
+func homeBySelector(f *Facts) {
+	label := map[string]string{"team": "acme"}
+	f.Organization.Spec.Resources[1].Namespaces = accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{MatchLabels: label}}
+	for i := range f.Cluster.Namespaces {
+		if f.Cluster.Namespaces[i].Name == "acme" {
+			f.Cluster.Namespaces[i].Labels = label
+		}
+	}
+}
+
+// managesAtHome makes the ClusterRole edit one that manages people in a home namespace.
+func managesAtHome(f *Facts) {
+	edit := f.Cluster.ClusterRoles["edit"]
+	edit.ManagesAtHome = true
+	f.Cluster.ClusterRoles["edit"] = edit
+}
+
+// deployingAtHome makes the role of a developer grant edit on staging and in the home
+// namespace.
+func deployingAtHome(f *Facts) {
+	managesAtHome(f)
+	f.Organization.Spec.Resources[0].Namespaces.Names = []accountsv1.NamespaceName{"staging", "acme"}
+}
+
+// allowedToDeployAtHome allows edit in the home namespace on top of the role.
+func allowedToDeployAtHome(f *Facts) {
+	managesAtHome(f)
+	f.Membership.Spec.Permissions = []accountsv1.PermissionOverride{{
+		Effect: accountsv1.EffectAllow, Permission: "deploy", Resources: []accountsv1.CatalogueName{"people"},
+	}}
 }
 
 func onStagingToo(f *Facts) {

@@ -13,7 +13,7 @@ import (
 // personalReasons are the reasons for which Usher withholds a grant from one person
 // although it can be given, at least in some namespace.
 var personalReasons = []string{
-	accountsv1.ReasonBindingConflict, accountsv1.ReasonBindingFailed, accountsv1.ReasonGuest, accountsv1.ReasonPoliciesMissing,
+	accountsv1.ReasonBindingConflict, accountsv1.ReasonBindingFailed, accountsv1.ReasonPoliciesMissing,
 }
 
 // Rollout counts the members of an Organization whose status lists the grants of the

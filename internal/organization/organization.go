@@ -29,6 +29,8 @@ const (
 	recheck = time.Minute
 	// recount is how long to wait before the progress of a rollout is counted again.
 	recount = time.Second
+	// mostCovered is the maximum number of namespaces listed for a resource.
+	mostCovered = 20
 )
 
 // Facts holds everything that decides about an Organization.
@@ -46,6 +48,8 @@ type Facts struct {
 	ClusterRoles map[string]grant.ClusterRole
 	// Own is Usher's own namespace, which no grant ever reaches.
 	Own string
+	// Namespaces that exist.
+	Namespaces []corev1.Namespace
 	// Guard is the state of the policies that Usher is installed with.
 	Guard guard.State
 	// Seats is the wanted list of seats of the Organization.
@@ -147,7 +151,25 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 			"%d people were invited before a status was lost, so Usher does not mail them again on its own; annotate the Organization with %s to mail them.",
 			f.MailHeld, accountsv1.ReleaseMailAnnotation))
 	}
-	return accountsv1.OrganizationStatus{Conditions: c.List(), ObservedGeneration: &generation, Seats: f.Seats, Owners: f.Owners, Rollout: f.Rollout}
+	return accountsv1.OrganizationStatus{Conditions: c.List(), ObservedGeneration: &generation, Seats: f.Seats, Owners: f.Owners, Rollout: f.Rollout, Resources: f.coverage()}
+}
+
+// coverage returns what the selectors of the resources cover.
+func (f Facts) coverage() []accountsv1.ResourceStatus {
+	var list []accountsv1.ResourceStatus
+	for _, r := range f.Organization.Spec.Resources {
+		if r.Namespaces.Selector == nil {
+			continue
+		}
+		names := grant.Cluster{Namespaces: f.Namespaces, Own: f.Own}.Covered(r.Namespaces)
+		covered := int32(len(names)) //nolint:gosec // G115: a cluster has fewer namespaces
+		one := accountsv1.ResourceStatus{Name: r.Name, Covered: &covered}
+		for _, name := range names[:min(len(names), mostCovered)] {
+			one.Namespaces = append(one.Namespaces, accountsv1.NamespaceName(name))
+		}
+		list = append(list, one)
+	}
+	return list
 }
 
 // policies returns a message that reports whether Usher's policies are in force and, if
@@ -211,6 +233,7 @@ func (f Facts) catalogue() (reason, message string) {
 		{accountsv1.ReasonInvalidDomain, "Correct these domains, which must look like example.com", f.invalidDomains()},
 		{accountsv1.ReasonInvalidSelector, "Correct the label selectors of these resources", f.invalidSelectors()},
 		{accountsv1.ReasonSystemNamespace, "Remove these system namespaces, where Usher grants nothing, from these resources", f.systemNamespaces()},
+		{accountsv1.ReasonNamespaceExcluded, "Remove these namespaces, whose label " + accountsv1.GrantsLabel + " excludes them from grants, from these resources", f.excludedNamespaces()},
 		{accountsv1.ReasonClusterRoleNotFound, "Create these ClusterRoles, or name others", f.clusterRoles(func(c grant.ClusterRole) bool { return !c.Exists })},
 		{
 			accountsv1.ReasonBindForbidden, "Allow Usher to bind these ClusterRoles (resourceNames of the ClusterRole usher-grantable)",
@@ -291,6 +314,24 @@ func (f Facts) systemNamespaces() []string {
 		}
 	}
 	return system
+}
+
+// excludedNamespaces returns the namespaces that resources name although a label excludes
+// them from grants, with the resource.
+func (f Facts) excludedNamespaces() []string {
+	excluded := map[string]bool{}
+	for i := range f.Namespaces {
+		excluded[f.Namespaces[i].Name] = grant.IsExcluded(&f.Namespaces[i])
+	}
+	var found []string
+	for _, r := range f.Organization.Spec.Resources {
+		for _, name := range r.Namespaces.Names {
+			if excluded[string(name)] {
+				found = append(found, fmt.Sprintf("%s (%s)", name, r.Name))
+			}
+		}
+	}
+	return found
 }
 
 func (f Facts) invalidDomains() []string {

@@ -4,6 +4,7 @@
 package organization
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,51 @@ func rollingOut(f *Facts) {
 	f.Rollout = accountsv1.RolloutStatus{Members: 10, Updated: &updated}
 }
 
+func labelled(name, key, value string) corev1.Namespace {
+	return corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{key: value}}}
+}
+
+// withoutLabel selects the namespaces that do not have a label.
+func withoutLabel(key string) accountsv1.ResourceNamespaces {
+	return accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{
+		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: key, Operator: metav1.LabelSelectorOpDoesNotExist}},
+	}}
+}
+
+// A selector can cover more than its author believes, so the status shows it.
+func TestWhatSelectorsCover(t *testing.T) {
+	f := someFacts(func(f *Facts) {
+		f.Own = "usher-system"
+		f.Organization.Spec.Resources = []accountsv1.Resource{
+			{Name: "all", Namespaces: withoutLabel("none")},
+			{Name: "staging", Namespaces: accountsv1.ResourceNamespaces{Names: []accountsv1.NamespaceName{"staging"}}},
+			{Name: "nothing", Namespaces: withoutLabel("team")},
+		}
+		for _, name := range []string{"usher-system", "kube-system", "flux-system", "default", "acme"} {
+			f.Namespaces = append(f.Namespaces, labelled(name, "team", "any"))
+		}
+		f.Namespaces = append(f.Namespaces, labelled("closed", accountsv1.GrantsLabel, ""))
+		going := labelled("going", "team", "any")
+		going.DeletionTimestamp = &metav1.Time{Time: noon}
+		f.Namespaces = append(f.Namespaces, going)
+	})
+	three, none := int32(3), int32(0)
+	want := []accountsv1.ResourceStatus{
+		{Name: "all", Covered: &three, Namespaces: []accountsv1.NamespaceName{"acme", "default", "flux-system"}},
+		{Name: "nothing", Covered: &none},
+	}
+	if diff := cmp.Diff(want, Report(f).Resources); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	for i := range 100 {
+		f.Namespaces = append(f.Namespaces, labelled(fmt.Sprintf("n%03d", 99-i), "team", "any"))
+	}
+	got := Report(f).Resources[0]
+	if *got.Covered != 103 || len(got.Namespaces) != 20 || got.Namespaces[19] != "n016" {
+		t.Errorf("it covers %d, and lists %v", *got.Covered, got.Namespaces)
+	}
+}
+
 // TestEverySituation is the state table: it lists what Usher does and reports.
 func TestEverySituation(t *testing.T) {
 	cases := map[string]struct {
@@ -89,6 +135,14 @@ func TestEverySituation(t *testing.T) {
 		"a system namespace": {someFacts(func(f *Facts) {
 			f.Own, f.Organization.Spec.Resources[0].Namespaces.Names = "usher-system", []accountsv1.NamespaceName{"acme", "usher-system"}
 		}), Plan{After: recheck}, "False SystemNamespace Stalled"},
+		"a namespace that a label excludes": {someFacts(func(f *Facts) {
+			f.Organization.Spec.Resources[0].Namespaces.Names = []accountsv1.NamespaceName{"acme", "flux-system"}
+			f.Namespaces = []corev1.Namespace{labelled("flux-system", accountsv1.GrantsLabel, accountsv1.GrantsNever), labelled("acme", "team", "acme")}
+		}), Plan{After: recheck}, "False NamespaceExcluded Stalled"},
+		"a selector that covers a namespace that a label excludes": {someFacts(func(f *Facts) {
+			f.Organization.Spec.Resources[0].Namespaces = withoutLabel("none")
+			f.Namespaces = []corev1.Namespace{labelled("flux-system", accountsv1.GrantsLabel, accountsv1.GrantsNever)}
+		}), Plan{After: recheck}, "True Reconciled"},
 		"a ClusterRole that does not exist": {
 			someFacts(func(f *Facts) { delete(f.ClusterRoles, "view") }),
 			Plan{After: recheck},

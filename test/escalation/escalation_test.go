@@ -29,6 +29,7 @@ type part struct {
 var matrix = []part{
 	{"roles", roleAttempts},
 	{"overrides", overrideAttempts},
+	{"overrides by resource", resourceAttempts},
 	{"cluster roles", clusterRoleAttempts},
 	{"system names", systemAttempts},
 	{"aggregated", aggregatedAttempts},

@@ -4,6 +4,10 @@
 package escalation_test
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -58,6 +62,22 @@ func overrideAttempts() []attempt {
 			change: changes(offered("developer"), overriding("Allow", "own", "home")),
 		},
 	}
+}
+
+// resourceAttempts returns attempts to allow every ClusterRole that a catalogue can name
+// on every resource.
+func resourceAttempts() (list []attempt) {
+	for _, permission := range []string{"see", "manage", "own", "assign-some", "deploy", "administer", "look", "collected"} {
+		for _, resource := range slices.Sorted(maps.Keys(namespaces)) {
+			for _, pool := range []string{"member", "guest"} {
+				list = append(list, attempt{
+					name: fmt.Sprintf("Allow of %s on %s to a %s", permission, resource, pool), kind: memberships, verbs: []verb{merges},
+					by: []*actor{clusterAdmin, owner, manager, member, clerk}, pool: pool, key: atHome, change: overriding("Allow", permission, resource),
+				})
+			}
+		}
+	}
+	return list
 }
 
 // ownAttempts returns attempts on the actor's own Membership.
@@ -145,6 +165,7 @@ func recordAttempts() []attempt {
 		onMember("the finalizer is removed", removing, unset("metadata", "finalizers")),
 		onMember("a record is forged", partly, annotated("founders", "moe-1")),
 		onMember("an owner that does not exist", wholly, owned(ghost)),
+		onMember("a foreign finalizer", partly, set([]any{"accounts.usher.dev/withdraw", "example.com/hold"}, "metadata", "finalizers")),
 		onMember("Usher's labels", partly, set("usher", "metadata", "labels", "app.kubernetes.io/managed-by")),
 		onInvitation("a claim to be made for a Membership", wholly, annotated("made-for-membership", "ada")),
 		onInvitation("a claim to be mailed already", partly, annotated("mailed", "2027-01-15T08:00:00Z")),

@@ -42,6 +42,29 @@ var assignable = map[*actor]map[string]string{
 	owner: {home: "*"}, manager: {home: "developer,guest"}, outsider: {otherHome: "*"},
 }
 
+// allowable are the permissions that a manager may allow on top of a role. They include
+// every one that leads to the Secrets of a home namespace.
+var allowable = []granted{
+	{"deploy", "home"},
+	{"deploy", "staging"},
+	{"deploy", "neighbour"},
+	{"deploy", "everywhere"},
+	{"administer", "home"},
+	{"collected", "home"},
+	{"manage", "home"},
+	{"look", "home"},
+}
+
+// assignableNames returns the names by which a manager has the verb assign on
+// permissions. The name of a permission alone gives nothing.
+func assignableNames() []string {
+	names := []string{"operate", "own", "administer"}
+	for _, g := range allowable {
+		names = append(names, g.permission+":"+g.resource)
+	}
+	return names
+}
+
 // expected reports whether the API server should accept the request.
 func (r request) expected(policiesInForce bool) bool {
 	if r.who == clusterAdmin {
@@ -91,9 +114,14 @@ func (r request) policiesAllow() bool {
 	return !r.touchesRecords() && (!r.changesAccess() || r.mayAssign() && !r.ownMembership())
 }
 
-// changesAccess reports whether the request changes a person's permissions.
+// changesAccess reports whether the request changes a person's permissions, or the
+// metadata that others rely on.
 func (r request) changesAccess() bool {
-	return r.sub == "status" || r.before == nil || r.after == nil || r.changed("spec") || r.gainsOwner()
+	return r.sub == "status" || r.before == nil || r.after == nil || r.changed("spec") || r.gainsOwner() || r.changesMetadata()
+}
+
+func (r request) changesMetadata() bool {
+	return r.changed("metadata.labels") || r.changed("metadata.annotations") || r.changed("metadata.finalizers")
 }
 
 func (r request) gainsOwner() bool {
@@ -111,11 +139,13 @@ func (r request) mayAssign() bool {
 		}
 	}
 	before := allowedIn(r.before)
-	return !slices.ContainsFunc(allowedIn(r.after), func(g granted) bool { return !slices.Contains(before, g) })
+	return !slices.ContainsFunc(allowedIn(r.after), func(g granted) bool {
+		return !slices.Contains(before, g) && (r.who != manager || !slices.Contains(allowable, g))
+	})
 }
 
 func (r request) ownMembership() bool {
-	return r.kind == memberships && r.sub == "" && r.before != nil &&
+	return r.kind == memberships && r.sub == "" && r.before != nil && (r.after == nil || r.changed("spec") || r.gainsOwner()) &&
 		r.who.user == userOf(text(r.before, "status", "accountRef", "name"))
 }
 
@@ -134,7 +164,7 @@ func (r request) touchesRecords() bool {
 			}
 		}
 		if r.before != nil { // an object may be created with the finalizer
-			found = append(found, o.GetFinalizers()...)
+			found = append(found, slices.DeleteFunc(o.GetFinalizers(), func(f string) bool { return f != accountsGroup+"/withdraw" })...)
 		}
 		if r.kind == invitations {
 			for _, ref := range o.GetOwnerReferences() {

@@ -35,8 +35,12 @@ func (p power) String() string {
 	return strings.Join([]string{p.verb, what, where}, " ")
 }
 
-// manages reports whether the power is one over people.
-func (p power) manages() bool { return p.group == accountsGroup }
+// manages reports whether the power is one over people. In a home namespace, a person
+// can come to manage people with every power except plain reading.
+func (p power) manages() bool {
+	reads := isOneOf(p.verb, "get", "list", "watch") && p.resource != "secrets" && p.subresource == ""
+	return p.group == accountsGroup && !reads || !reads && isOneOf(p.namespace, home, otherHome)
+}
 
 const (
 	accountsGroup = "accounts.usher.dev"
@@ -60,6 +64,20 @@ func listPowers() []power {
 			power{"get", "", "secrets", "", "", namespace},
 			power{"get", "", "pods", "", "", namespace},
 			power{"create", "", "pods", "", "", namespace},
+			power{"create", "", "serviceaccounts", "token", "", namespace},
+			power{"update", "", "configmaps", "", "usher-mail-templates", namespace},
+		)
+	}
+	for _, namespace := range []string{home, otherHome} {
+		list = append(list,
+			power{"list", accountsGroup, "memberships", "", "", namespace},
+			power{"get", "", "pods", "exec", "", namespace},
+			power{"create", "", "pods", "exec", "", namespace},
+			power{"create", "", "pods", "portforward", "", namespace},
+			power{"update", "", "secrets", "", "usher-credentials", namespace},
+			power{"impersonate", "", "serviceaccounts", "", "", namespace},
+			power{"create", "apps", "deployments", "", "", namespace},
+			power{"create", "batch", "cronjobs", "", "", namespace},
 		)
 	}
 	list = append(list,

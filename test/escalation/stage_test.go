@@ -22,10 +22,14 @@ import (
 // aggregating is the label by which a ClusterRole becomes part of acme-aggregated.
 const aggregating = "example.com/aggregate-to-acme"
 
+// collecting is the label by which a ClusterRole becomes part of acme-collected.
+const collecting = "example.com/aggregate-to-collected"
+
 // permissions are the permissions of the catalogue, with their ClusterRoles.
 var permissions = map[string]string{
 	"own": "usher-organization-owner", "manage": "usher-people-manager", "assign-some": "acme-assign",
-	"deploy": "edit", "look": "view", "operate": "acme-operate", "aggregated": "acme-aggregated",
+	"see": "usher-people-viewer", "deploy": "edit", "administer": "admin", "look": "view",
+	"operate": "acme-operate", "aggregated": "acme-aggregated", "collected": "acme-collected",
 	// These are in the catalogue, but no user ever gets them.
 	"everything": "cluster-admin", "escalating": "acme-escalating", "statuses": "acme-statuses",
 }
@@ -42,9 +46,16 @@ func clusterRoles() []*rbacv1.ClusterRole {
 	part.Labels = map[string]string{aggregating: "true"}
 	aggregated := role("acme-aggregated")
 	aggregated.AggregationRule = &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: part.Labels}}}
+	// A ClusterRole that aggregates reaches as far as edit, and further.
+	credentials := role("acme-credentials", rule("", "get,list", "secrets"), rule("", "create", "serviceaccounts/token"))
+	credentials.Labels = map[string]string{collecting: "true"}
+	collected := role("acme-collected")
+	collected.AggregationRule = &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{
+		{MatchLabels: credentials.Labels}, {MatchLabels: map[string]string{"rbac.authorization.k8s.io/aggregate-to-view": "true"}},
+	}}
 	made := []*rbacv1.ClusterRole{
-		part, aggregated,
-		role("acme-assign", rule(accountsGroup, "assign", "roles", "developer", "guest")),
+		part, aggregated, credentials, collected,
+		role("acme-assign", rule(accountsGroup, "assign", "roles", "developer", "guest"), rule(accountsGroup, "assign", "permissions", assignableNames()...)),
 		role("acme-operate", rule(widgetsGroup, "create", "widgets")),
 		role("acme-escalating", rule(rbacGroup, "bind,escalate", "roles,clusterroles")),
 		role("acme-statuses", rule(accountsGroup, "get,update,patch", "memberships/status,invitations/status")),
@@ -68,12 +79,19 @@ func organizationOf(name, founder string) *accountsv1.Organization {
 	org.Spec.Founders = []accountsv1.Founder{{
 		Name: accountsv1.CatalogueName(founder), Email: accountsv1.EmailAddress(emailOf(founder)), Role: "owner",
 	}}
-	for resource, namespace := range map[string]string{"home": name, "staging": name + "-staging"} {
+	neighbour := map[string]string{home: otherHome, otherHome: home}[name]
+	for resource, namespace := range map[string]string{"home": name, "staging": name + "-staging", "neighbour": neighbour} {
 		org.Spec.Resources = append(org.Spec.Resources, accountsv1.Resource{
 			Name:       accountsv1.CatalogueName(resource),
 			Namespaces: accountsv1.ResourceNamespaces{Names: []accountsv1.NamespaceName{accountsv1.NamespaceName(namespace)}},
 		})
 	}
+	org.Spec.Resources = append(org.Spec.Resources, accountsv1.Resource{
+		Name: "everywhere",
+		Namespaces: accountsv1.ResourceNamespaces{Selector: &metav1.LabelSelector{
+			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "example.com/never-set", Operator: metav1.LabelSelectorOpDoesNotExist}},
+		}},
+	})
 	for permission, clusterRole := range permissions {
 		org.Spec.Permissions = append(org.Spec.Permissions, accountsv1.Permission{
 			Name: accountsv1.CatalogueName(permission), ClusterRole: clusterRole,
@@ -225,11 +243,13 @@ func givePlainRights(ctx context.Context) {
 		if slices.Contains(neverGiven, permission) {
 			continue
 		}
-		for resource, namespace := range namespaces {
-			create(ctx, &rbacv1.RoleBinding{
-				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "worth-of-" + permission},
-				RoleRef:    ref(clusterRole), Subjects: subject(worthUser(granted{permission, resource})),
-			})
+		for resource, reached := range namespaces {
+			for _, namespace := range reached {
+				create(ctx, &rbacv1.RoleBinding{
+					ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "worth-of-" + permission + "-on-" + resource},
+					RoleRef:    ref(clusterRole), Subjects: subject(worthUser(granted{permission, resource})),
+				})
+			}
 		}
 	}
 	grantable := &rbacv1.ClusterRole{}

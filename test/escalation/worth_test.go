@@ -11,8 +11,10 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// namespaces are the namespaces of acme's resources, by resource.
-var namespaces = map[string]string{"home": home, "staging": staging}
+// namespaces are the namespaces of acme's resources that the specs watch, by resource.
+var namespaces = map[string][]string{
+	"home": {home}, "staging": {staging}, "neighbour": {otherHome}, "everywhere": {home, staging, otherHome},
+}
 
 // neverGiven are the permissions that are in the catalogue, but that no user gets.
 var neverGiven = []string{"everything", "escalating", "statuses"}
@@ -65,11 +67,14 @@ func takeBaseline(ctx context.Context) {
 }
 
 // worthOf returns the powers that a role grants, together with permissions that are
-// allowed on top.
+// allowed on top. What is allowed on top never includes powers over people.
 func worthOf(role string, allowed ...granted) holdings {
 	has := holdings{}
-	for _, g := range append(allowed, roleGrants[role]...) {
+	for _, g := range roleGrants[role] {
 		has = union(has, worth[g])
+	}
+	for _, g := range allowed {
+		has = union(has, worth[g].unmanaged())
 	}
 	if role == "guest" {
 		return has.unmanaged()

@@ -175,7 +175,7 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 		there.Name, there.GenerateName = m.Name, ""
 		Expect(admin.Create(ctx, there)).To(Succeed())
 		Expect(admin.Create(ctx, inv)).To(Succeed())
-		allowVerbs(ctx, user, "", right("get,update,patch", "memberships,invitations,memberships/status"))
+		allowVerbs(ctx, user, "", right("get,update,patch", "memberships,invitations,memberships/status"), right("assign", "roles"))
 		allowVerbs(ctx, user, home, right("update", "memberships/finalizers", m.Name))
 		keep := finalized(accountsv1.Finalizer)
 		expectEachWay(ctx, user, m, keep, Succeed(), "the one")
@@ -183,7 +183,7 @@ var _ = Describe("Usher's records", Ordered, Label("K4", "K5"), func() {
 		expectEachWay(ctx, user, there, keep, beForbiddenAs(theFinalizer), "elsewhere")
 
 		const ofMemberships = "usher:keeps-memberships"
-		allowVerbs(ctx, ofMemberships, "", right("get,update,patch", "memberships,invitations"), right("update", "memberships/finalizers"))
+		allowVerbs(ctx, ofMemberships, "", right("get,update,patch", "memberships,invitations"), right("update", "memberships/finalizers"), right("assign", "roles"))
 		expectEachWay(ctx, ofMemberships, other, keep, Succeed(), "any Membership")
 		expectEachWay(ctx, ofMemberships, inv, keep, beForbiddenAs(theFinalizer), "another kind")
 	})

@@ -43,7 +43,6 @@ var _ = Describe("Requesting a mail or an unlock", Ordered, Label("K6", "C1"), f
 				for _, key := range requests {
 					expectEachWay(ctx, user, object, annotated(key, "2027-01-15T08:00:00Z"), expected, role+": "+key)
 				}
-				expectEachWay(ctx, user, object, annotated("example.com/note", "x"), Succeed(), role)
 			}
 		}
 		asked := objects(ctx, "boss")[2]
