@@ -78,6 +78,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		(&accountReconciler{
 			Client: c, Live: live, Clock: o.Clock, Events: recorder, Notifier: o.Notifier, Namespace: o.Namespace, Workers: o.Workers,
 		}).SetupWithManager(mgr),
+		(&orphanReconciler{Client: c, Live: live, Events: recorder}).SetupWithManager(mgr),
 		(&userNameReconciler{
 			Client: c, Clock: o.Clock, Namespace: o.Namespace, Retention: cmp.Or(o.UserNameRetention, UserNameRetention),
 		}).SetupWithManager(mgr),
