@@ -14,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/usher-dev/usher/controllers"
 	"github.com/usher-dev/usher/internal/process"
 )
 
@@ -123,6 +124,7 @@ func controllerFlags(cmd *cobra.Command, o *process.Controller) {
 	f.StringVar(&o.SMSCAFile, "sms-ca-file", "", "file with CA certificates to trust in addition to the system's, for --sms-url")
 	f.StringVar(&o.SMSFrom, "sms-from", "", "sender that people see on short messages")
 	f.StringSliceVar(&o.AllowOutbound, "allow-outbound", nil, "networks that the chats and mail servers of Organizations can be in, such as 10.20.30.0/24 (default: only the public internet)")
+	f.DurationVar(&o.UserNameRetention, "user-name-retention", controllers.UserNameRetention, "time for which the user name of a deleted Account is not given out again")
 	f.IntVar(&o.Workers, "workers", 4, "number of objects of each kind to reconcile at a time; also the number of mail connections kept open")
 	f.BoolVar(&o.LeaderElect, "leader-elect", false, "elect a leader, so that only one of several controllers works at a time")
 	f.StringVar(&o.MetricsAddress, "metrics-bind-address", "127.0.0.1:8080", `address to serve metrics at; "0" disables them`)

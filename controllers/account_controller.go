@@ -26,6 +26,7 @@ import (
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/notifier"
+	"github.com/usher-dev/usher/internal/withheld"
 )
 
 // accountReconciler reconciles Accounts. It:
@@ -33,8 +34,9 @@ import (
 //   - records which Memberships an Account joins and leaves,
 //   - carries out what was requested for the Account,
 //   - mails its owner,
-//   - discards Accounts whose creation was not completed, and
-//   - deletes the credentials of a deleted Account.
+//   - discards Accounts whose creation was not completed,
+//   - completes no Account whose user name is withheld, and
+//   - withholds the user name of a deleted Account, and deletes its credentials.
 type accountReconciler struct {
 	client.Client
 	// Live reads past the cache. It is used before something is deleted.
@@ -67,6 +69,8 @@ func (r *accountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&accountsv1.Organization{}, enqueueAtLowPriority(r.enqueueForOrganization), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&accountsv1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForOwners), onlyOwnerChanges()).
 		Watches(&rbacv1.RoleBinding{}, enqueueForRemovedSubjects()).
+		Watches(&rbacv1.ClusterRoleBinding{}, enqueueForRemovedSubjects()).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForReleasedName), onlyDeletions()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(r)
 }
@@ -111,14 +115,24 @@ func (r *accountReconciler) enqueueForOwners(ctx context.Context, o client.Objec
 	return found
 }
 
-// enqueueForRemovedSubjects enqueues the Accounts that a RoleBinding was for and no longer is, by its
-// subjects and its label. An Account that is being deleted may have waited for that.
+// enqueueForReleasedName enqueues the Account whose user name is no longer withheld.
+func (r *accountReconciler) enqueueForReleasedName(_ context.Context, record client.Object) []reconcile.Request {
+	name, found := withheld.UserName(record.GetName())
+	if !found || record.GetNamespace() != r.Namespace {
+		return nil
+	}
+	return requestsOf(types.NamespacedName{Name: name})
+}
+
+// enqueueForRemovedSubjects enqueues the Accounts that a binding was for and no longer is, by its
+// subjects and its label. An Account that is being deleted may have waited for that, and
+// so may one whose user name is withheld.
 func enqueueForRemovedSubjects() handler.EventHandler {
 	of := func(o client.Object) []string {
 		if o == nil {
 			return nil
 		}
-		return append(subjectsOf(o.(*rbacv1.RoleBinding)), nonEmpty(o.GetLabels()[accountsv1.AccountLabel])...)
+		return append(subjectsOf(o), nonEmpty(o.GetLabels()[accountsv1.AccountLabel])...)
 	}
 	return onEveryChange(func(_ context.Context, q queue, c watchEvent) {
 		is := of(c.after)
@@ -208,15 +222,26 @@ func (r *accountReconciler) act(ctx context.Context, a *accountsv1.Account, plan
 	case plan.Discard:
 		return client.IgnoreNotFound(r.Delete(ctx, a, client.Preconditions{UID: &a.UID, ResourceVersion: &a.ResourceVersion}))
 	case plan.RemoveFinalizer:
-		credentials := &corev1.Secret{}
-		credentials.Namespace, credentials.Name = r.Namespace, account.SecretName(a.Name)
-		if err := r.Delete(ctx, credentials); client.IgnoreNotFound(err) != nil {
-			return err
-		}
-		controllerutil.RemoveFinalizer(a, accountsv1.Finalizer)
-		return client.IgnoreNotFound(r.Update(ctx, a))
+		return r.release(ctx, a, plan)
 	}
 	return nil
+}
+
+// release withholds the user name of a deleted Account, deletes its credentials, and then
+// lets it go.
+func (r *accountReconciler) release(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
+	if plan.RetireName {
+		if err := applyConfigMap(ctx, r, withheld.Record(r.Namespace, a.Name, r.Clock.Now())); err != nil {
+			return err
+		}
+	}
+	credentials := &corev1.Secret{}
+	credentials.Namespace, credentials.Name = r.Namespace, account.SecretName(a.Name)
+	if err := r.Delete(ctx, credentials); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	controllerutil.RemoveFinalizer(a, accountsv1.Finalizer)
+	return client.IgnoreNotFound(r.Update(ctx, a))
 }
 
 // annotate writes into annotations what must survive a restore.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +19,7 @@ import (
 	"github.com/usher-dev/usher/internal/membership"
 	"github.com/usher-dev/usher/internal/notifier"
 	"github.com/usher-dev/usher/internal/username"
+	"github.com/usher-dev/usher/internal/withheld"
 )
 
 func (r *accountReconciler) observe(ctx context.Context, a *accountsv1.Account) (account.Facts, error) {
@@ -46,10 +48,49 @@ func (r *accountReconciler) observe(ctx context.Context, a *accountsv1.Account) 
 	if facts.Accepted, err = r.accepted(ctx, a); err != nil {
 		return facts, err
 	}
+	if account.IsIncomplete(a) && len(facts.Accepted) > 0 {
+		if facts.NameWithheld, err = r.nameWithheld(ctx, a); err != nil {
+			return facts, err
+		}
+	}
 	if slices.ContainsFunc(facts.Accepted, func(a account.Acceptance) bool { return !invitation.IsHistory(a.Invitation) }) {
 		facts.Organizations, err = organizationsOf(ctx, r, r.Live, a)
 	}
 	return facts, err
+}
+
+// nameWithheld returns the object because of which no new Account may have the user name
+// of an Account, or "". It reads the record of a retired name past the cache: the record
+// was written before the earlier Account was removed. So a new Account never gets its
+// first Membership without the record being seen.
+func (r *accountReconciler) nameWithheld(ctx context.Context, a *accountsv1.Account) (string, error) {
+	key := types.NamespacedName{Namespace: r.Namespace, Name: withheld.RecordName(a.Name)}
+	record, err := find(ctx, r.Live, key, &corev1.ConfigMap{})
+	if err != nil {
+		return "", err
+	}
+	if record != nil {
+		return nameOf(record), nil
+	}
+	binding, err := bindingTo(ctx, r, a.Name)
+	if err != nil || binding == nil {
+		return "", err
+	}
+	// Usher's own RoleBindings can be in the cache before the record that they follow from.
+	newest, err := find(ctx, r.Live, client.ObjectKeyFromObject(a), &accountsv1.Account{})
+	if err != nil || newest != nil && !account.IsIncomplete(newest) {
+		return "", err
+	}
+	return nameOf(binding), nil
+}
+
+// nameOf returns kind, name and namespace of an object for messages.
+func nameOf(o client.Object) string {
+	name := kindOf(o) + " " + o.GetName()
+	if o.GetNamespace() != "" {
+		name += " in namespace " + o.GetNamespace()
+	}
+	return name
 }
 
 // bindingsLeft reports whether RoleBindings of Usher still grant anything to an Account.

@@ -56,10 +56,11 @@ var _ = Describe("An Account", func() {
 		eventually(ctx, m, haveState("Inactive"), haveCondition("Active", metav1.ConditionFalse, "NoAccount"))
 	})
 
-	It("leaves nothing to the next Account of the same name", Label("K4"), func(ctx SpecContext) {
+	It("leaves nothing to the next Account of the same name, once an admin has released it", Label("K4"), func(ctx SpecContext) {
 		m, a := w.active(ctx)
 		Expect(k8s.Delete(ctx, a)).To(Succeed())
 		eventuallyGone(ctx, a)
+		Expect(k8s.Delete(ctx, retired(a.Name))).To(Succeed())
 		w.invited(ctx, "john")
 		w.accept(ctx, "john", a.Name)
 		eventually(ctx, m, haveState("Inactive"))

@@ -22,6 +22,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/grant"
 	"github.com/usher-dev/usher/internal/membership"
+	"github.com/usher-dev/usher/internal/withheld"
 )
 
 // bindings returns the RoleBindings made for a Membership, even if their labels were
@@ -56,7 +57,7 @@ func (r *membershipReconciler) bindings(ctx context.Context, m *accountsv1.Membe
 func bindingKey(organization, name string) string { return organization + ":" + name }
 
 // trimBinding reduces a RoleBinding to what Usher needs in the cache. Of a RoleBinding
-// that Usher did not make, it keeps only the identity.
+// that Usher did not make, it keeps only the identity and the people among its subjects.
 func trimBinding(o any) (any, error) {
 	b, isBinding := o.(*rbacv1.RoleBinding)
 	if !isBinding {
@@ -69,9 +70,21 @@ func trimBinding(o any) (any, error) {
 		}
 		return b, nil
 	}
-	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{
-		Namespace: b.Namespace, Name: b.Name, UID: b.UID, ResourceVersion: b.ResourceVersion,
-	}}, nil
+	return &rbacv1.RoleBinding{ObjectMeta: identityOf(b), Subjects: withheld.People(b.Subjects)}, nil
+}
+
+// trimClusterBinding reduces a ClusterRoleBinding to its identity and the people among
+// its subjects.
+func trimClusterBinding(o any) (any, error) {
+	b, isBinding := o.(*rbacv1.ClusterRoleBinding)
+	if !isBinding {
+		return o, nil
+	}
+	return &rbacv1.ClusterRoleBinding{ObjectMeta: identityOf(b), Subjects: withheld.People(b.Subjects)}, nil
+}
+
+func identityOf(o client.Object) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion()}
 }
 
 // deleteAll deletes RoleBindings. It continues after a failure, so that one RoleBinding

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -20,6 +19,7 @@ import (
 	"github.com/usher-dev/usher/internal/membership"
 	"github.com/usher-dev/usher/internal/notifier"
 	"github.com/usher-dev/usher/internal/organization"
+	"github.com/usher-dev/usher/internal/withheld"
 )
 
 // Cache indexes, named by what the value is.
@@ -36,6 +36,7 @@ const (
 	byMailHeld     = "held"
 	byName         = "name"
 	bySubject      = "subject"
+	byUserName     = "userName"
 )
 
 // index is one way to look up objects of a kind in the cache.
@@ -154,6 +155,8 @@ func roleBindingIndexes() []index {
 			}
 			return subjectsOf(b)
 		}},
+		{&rbacv1.RoleBinding{}, byUserName, subjectsOf},
+		{&rbacv1.ClusterRoleBinding{}, byUserName, subjectsOf},
 	}
 }
 
@@ -191,16 +194,16 @@ func membershipOf(binding client.Object) types.NamespacedName {
 	}
 }
 
-// subjectsOf returns the Accounts that a RoleBinding grants access to.
-func subjectsOf(b *rbacv1.RoleBinding) []string {
-	var names []string
-	for _, s := range b.Subjects {
-		if name, is := strings.CutPrefix(s.Name, accountsv1.AccountUserPrefix); is && s.Kind == rbacv1.UserKind {
-			names = append(names, name)
-		}
+// subjectsOf returns the names of the Accounts that a RoleBinding or a ClusterRoleBinding
+// grants access to. The binding can be nil.
+func subjectsOf(binding client.Object) []string {
+	switch b := binding.(type) {
+	case *rbacv1.RoleBinding:
+		return withheld.UserNames(b.Subjects)
+	case *rbacv1.ClusterRoleBinding:
+		return withheld.UserNames(b.Subjects)
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return nil
 }
 
 func nonEmpty(value string) []string {

@@ -7,11 +7,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -36,6 +38,9 @@ type Options struct {
 	// so that a change of a catalogue leaves the API server time for other clients. 0
 	// means 500.
 	BindingsPerSecond int
+	// UserNameRetention is how long the user name of a deleted Account is not given out
+	// again. 0 means UserNameRetention.
+	UserNameRetention time.Duration
 }
 
 // Setup adds all reconcilers to a manager whose cache is configured with CachedObjects.
@@ -73,27 +78,35 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		(&accountReconciler{
 			Client: c, Live: live, Clock: o.Clock, Events: recorder, Notifier: o.Notifier, Namespace: o.Namespace, Workers: o.Workers,
 		}).SetupWithManager(mgr),
+		(&orphanReconciler{Client: c, Live: live, Events: recorder}).SetupWithManager(mgr),
+		(&userNameReconciler{
+			Client: c, Clock: o.Clock, Namespace: o.Namespace, Retention: cmp.Or(o.UserNameRetention, UserNameRetention),
+		}).SetupWithManager(mgr),
 	)
 }
 
 // CachedObjects returns the cache options for the objects of which the cache keeps only
 // some, or only a part:
 //
-//   - Of RoleBindings, it keeps Usher's own in full and only the identity of all others.
+//   - Of RoleBindings, it keeps Usher's own in full. Of all others, and of
+//     ClusterRoleBindings, it keeps only the identity and the people among the subjects.
 //     A RoleBinding whose labels are removed therefore stays visible.
 //   - Of ConfigMaps and Secrets, it keeps only those with the settings of Organizations,
-//     because Usher needs no others.
+//     and of Usher's own namespace only the ConfigMaps that withhold user names.
 //
-// A process adds what it needs from its own namespace.
-func CachedObjects() map[client.Object]cache.ByObject {
+// A process adds the Secrets that it needs from its own namespace.
+func CachedObjects(own string) map[client.Object]cache.ByObject {
 	named := func(name string) cache.ByObject {
 		return cache.ByObject{Namespaces: map[string]cache.Config{
 			cache.AllNamespaces: {FieldSelector: fields.OneTermEqualSelector("metadata.name", name)},
 		}}
 	}
+	configMaps := named(accountsv1.MailTemplatesName)
+	configMaps.Namespaces[own] = cache.Config{LabelSelector: labels.SelectorFromSet(labels.Set{accountsv1.WithheldLabel: "true"})}
 	return map[client.Object]cache.ByObject{
-		&rbacv1.RoleBinding{}: {Transform: trimBinding},
-		&corev1.ConfigMap{}:   named(accountsv1.MailTemplatesName),
-		&corev1.Secret{}:      named(accountsv1.CredentialsName),
+		&rbacv1.RoleBinding{}:        {Transform: trimBinding},
+		&rbacv1.ClusterRoleBinding{}: {Transform: trimClusterBinding},
+		&corev1.ConfigMap{}:          configMaps,
+		&corev1.Secret{}:             named(accountsv1.CredentialsName),
 	}
 }

@@ -219,7 +219,7 @@ func startUsher(ctx context.Context, api *rest.Config, post *notifier.Notifier, 
 	mgr, err := ctrl.NewManager(api, ctrl.Options{
 		Scheme:     k8s.Scheme(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Cache:      cache.Options{ByObject: controllers.CachedObjects()},
+		Cache:      cache.Options{ByObject: controllers.CachedObjects(usherNamespace)},
 		Controller: config.Controller{SkipNameValidation: &skipNames},
 	})
 	Expect(err).NotTo(HaveOccurred())

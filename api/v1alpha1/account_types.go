@@ -64,6 +64,11 @@ const (
 	// with a value that is not a timestamp. Used for events.
 	ReasonRequestInvalid = "RequestInvalid"
 
+	// ReasonUserNameWithheld means that the person accepted with a user name that
+	// no new Account may have, because an earlier Account had it or a binding
+	// names it.
+	ReasonUserNameWithheld = "UserNameWithheld"
+
 	// ReasonLeft means that the person left an Organization. Used for events.
 	ReasonLeft = "Left"
 )

@@ -135,6 +135,10 @@ const (
 	// Usher did not create. Usher never adopts it.
 	ReasonBindingConflict = "BindingConflict"
 
+	// ReasonOrphanedRoleBinding means that a RoleBinding has a name of Usher's, and
+	// that no Membership is behind it. Used for events.
+	ReasonOrphanedRoleBinding = "OrphanedRoleBinding"
+
 	// ReasonBindingFailed means that the API server refused the RoleBinding.
 	ReasonBindingFailed = "BindingFailed"
 

@@ -125,6 +125,10 @@ const (
 	GrantsNever = "Never"
 )
 
+// WithheldLabel marks the ConfigMaps in Usher's own namespace that record the
+// user names that no new Account may have.
+const WithheldLabel = "accounts.usher.dev/withheld"
+
 // Condition types that every kind reports, following the kstatus conventions.
 const (
 	// ConditionReady reports whether Usher has nothing left to do for this

@@ -51,6 +51,10 @@ type Facts struct {
 	// BindingsLeft reports whether RoleBindings to the Account exist. Only used while the
 	// Account is being deleted.
 	BindingsLeft bool
+	// NameWithheld names the object because of which no new Account may have this user
+	// name. It is empty if there is none. Only used while the Account is incomplete and an
+	// acceptance names it.
+	NameWithheld string
 	// UserNames are the user names of all Accounts with the address, as people type them.
 	// Only used while a request for them is open.
 	UserNames []string
@@ -64,7 +68,7 @@ type Facts struct {
 }
 
 // Plan is what to do next. At most one of its actions is set, except that Record, Left
-// and TwoFactor can be set together.
+// and TwoFactor can be set together, and RetireName together with RemoveFinalizer.
 type Plan struct {
 	// Record to write into the Account's annotation. Nil means that it stays.
 	Record *string
@@ -77,6 +81,9 @@ type Plan struct {
 	Discard bool
 	// RemoveFinalizer after deleting the credentials.
 	RemoveFinalizer bool
+	// RetireName before removing the finalizer, so that the user name is withheld at every
+	// moment.
+	RetireName bool
 	// Claim to write before the next send.
 	Claim *Claim
 	// After is the delay until the next reconciliation if nothing happens before. 0 means
@@ -90,7 +97,8 @@ func Decide(f Facts) Plan {
 		if left := f.Account.DeletionTimestamp.Add(AcceptanceTimeout).Sub(f.Now); left > 0 && IsIncomplete(f.Account) {
 			return Plan{After: left}
 		}
-		return Plan{RemoveFinalizer: slices.Contains(f.Account.Finalizers, accountsv1.Finalizer) && !f.BindingsLeft}
+		remove := slices.Contains(f.Account.Finalizers, accountsv1.Finalizer) && !f.BindingsLeft
+		return Plan{RemoveFinalizer: remove, RetireName: remove && !IsIncomplete(f.Account)}
 	}
 	if plan, changed := f.annotate(); changed {
 		return plan
@@ -114,7 +122,7 @@ func Decide(f Facts) Plan {
 // content.
 func (f Facts) annotate() (plan Plan, changed bool) {
 	record, left := f.record()
-	if record != f.Account.Annotations[accountsv1.MembershipsAnnotation] {
+	if !f.nameWithheld() && record != f.Account.Annotations[accountsv1.MembershipsAnnotation] {
 		plan.Record, plan.Left = &record, left
 	}
 	status := f.Account.Status.TwoFactor
@@ -162,6 +170,10 @@ func IsIncomplete(a *accountsv1.Account) bool {
 	_, recorded := a.Annotations[accountsv1.MembershipsAnnotation]
 	return !recorded
 }
+
+// nameWithheld reports whether the Account must not be completed, because no new Account
+// may have its user name. It does not affect an Account that belongs to a person.
+func (f Facts) nameWithheld() bool { return f.NameWithheld != "" && IsIncomplete(f.Account) }
 
 func (f Facts) acceptanceInFlight() bool {
 	return f.Now.Sub(f.Account.CreationTimestamp.Time) < AcceptanceTimeout

@@ -21,7 +21,7 @@ import (
 // facts.
 func Report(f Facts) accountsv1.AccountStatus {
 	going := f.Account.DeletionTimestamp != nil
-	if IsIncomplete(f.Account) && f.acceptanceInFlight() && !going {
+	if IsIncomplete(f.Account) && f.acceptanceInFlight() && !going && !f.nameWithheld() {
 		return f.Account.Status
 	}
 	if f.inUse() {
@@ -41,6 +41,12 @@ func Report(f Facts) accountsv1.AccountStatus {
 		message := "The Account is disabled: it cannot sign in and has no access. To enable it, set spec.state to Active."
 		c.Ready(accountsv1.ReasonDisabled, message)
 		c.False(accountsv1.ConditionActive, accountsv1.ReasonDisabled, message)
+	case f.nameWithheld():
+		status.State = accountsv1.AccountPending
+		message := fmt.Sprintf("No new Account may have this user name, because of %s. To invite the person again, delete the Invitation. "+
+			"To let them have the name, delete that object.", f.NameWithheld)
+		c.Stalled(accountsv1.ReasonUserNameWithheld, message)
+		c.False(accountsv1.ConditionActive, accountsv1.ReasonUserNameWithheld, message)
 	case IsIncomplete(f.Account):
 		status.State = accountsv1.AccountPending
 		message := "The invited person started to accept the invitation. They can finish with the same link."

@@ -17,8 +17,8 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// namePrefix begins the name of every RoleBinding that Usher creates.
-const namePrefix = "usher:"
+// NamePrefix begins the name of every RoleBinding that Usher creates.
+const NamePrefix = "usher:"
 
 // RoleBindings returns the RoleBindings that give an Account the grants of a
 // Membership: one for each ClusterRole and namespace, sorted.
@@ -38,13 +38,13 @@ func RoleBindings(m *accountsv1.Membership, account string, grants []Grant) []rb
 // BindingName returns the name of the RoleBinding that gives a ClusterRole to the
 // Account of a Membership of an Organization.
 func BindingName(organization, membership, clusterRole string) string {
-	return namePrefix + strings.Join([]string{organization, membership, clusterRole}, ":")
+	return NamePrefix + strings.Join([]string{organization, membership, clusterRole}, ":")
 }
 
 // ParseBindingName parses a name that BindingName returned, except for the ClusterRole.
 // found is false for any other name.
 func ParseBindingName(name string) (organization, membership string, found bool) {
-	rest, found := strings.CutPrefix(name, namePrefix)
+	rest, found := strings.CutPrefix(name, NamePrefix)
 	parts := strings.SplitN(rest, ":", 3)
 	if !found || len(parts) != 3 {
 		return "", "", false

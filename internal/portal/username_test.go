@@ -10,6 +10,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
+	"github.com/usher-dev/usher/internal/withheld"
 )
 
 // qualified makes user names end in /acme.
@@ -64,6 +65,32 @@ func TestAUserNameThatLooksLikeAnothersIsTaken(t *testing.T) {
 		}
 	}
 	expect(t, w.post(w.Link(), but(fieldUserName, "mara")), 200, "<code>mara</code>")
+}
+
+func TestAWithheldUserNameLooksLikeATakenOne(t *testing.T) {
+	list := withheld.BoundList(storetest.System, []string{"jane"}, func(string) bool { return false })
+	w := aWorld(t, withheld.Record(storetest.System, "jane-doe", storetest.Start), list, storetest.MadeFor("another's", "jdoe"))
+	expect(t, w.get(w.Link()), 200, `!"jane-doe"`, `!"jane"`, `!"jdoe"`, `data-user-name="doe-jane"`)
+	taken := w.checkName("jdoe")
+	for _, name := range []string{"jane-doe", "jane"} {
+		if got := w.checkName(name); got != taken {
+			t.Errorf("%s: %s, but a taken name: %s", name, got, taken)
+		}
+		answer := w.post(w.Link(), but(fieldUserName, name))
+		expect(t, answer, 422, "This user name, or one that looks like it, is already taken")
+		if got, want := answer.Body.String(), w.post(w.Link(), but(fieldUserName, "jdoe")).Body.String(); strings.ReplaceAll(got, `"`+name+`"`, `"jdoe"`) != want {
+			t.Errorf("the page about %s differs from that about a taken name", name)
+		}
+		if w.Account(name) != nil {
+			t.Errorf("account %s was created", name)
+		}
+	}
+	expect(t, w.post(w.Link(), but(fieldUserName, "doe-jane")), 200, "<code>doe-jane</code>")
+}
+
+func TestAHalfMadeAccountWithAWithheldNameIsNotProposed(t *testing.T) {
+	w := aWorld(t, storetest.MadeFor(storetest.JaneUID, "zz-top"), withheld.Record(storetest.System, "zz-top", storetest.Start))
+	expect(t, w.get(w.Link()), 200, "!zz-top", `value="jane-doe" autocomplete="username"`)
 }
 
 func TestAUserNameThatIsKeptForTheSystem(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -63,6 +64,9 @@ type Controller struct {
 	// AllowOutbound are the networks, in CIDR form, that the chats and mail servers of
 	// Organizations can be in, in addition to the public internet.
 	AllowOutbound []string
+	// UserNameRetention is how long the user name of a deleted Account is not given out
+	// again.
+	UserNameRetention time.Duration
 	// Workers is how many objects of each kind are reconciled at a time.
 	Workers int
 	// LeaderElect lets only one of several controllers work at a time.
@@ -78,6 +82,9 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 	namespace, err := o.namespace()
 	if err != nil {
 		return err
+	}
+	if o.UserNameRetention <= 0 {
+		return errors.New("--user-name-retention must be a time such as 8760h")
 	}
 	portalURL, err := parsePortalURL(o.PortalURL)
 	if err != nil {
@@ -121,7 +128,7 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 		PortalURL: portalURL, ClaimOwner: claimOwner(), Deadline: email.SendDeadline,
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
-		Clock: clock.RealClock{}, Notifier: messages, Namespace: namespace, Workers: o.Workers,
+		Clock: clock.RealClock{}, Notifier: messages, Namespace: namespace, Workers: o.Workers, UserNameRetention: o.UserNameRetention,
 	}); err != nil {
 		return err
 	}
@@ -133,7 +140,7 @@ func (o Controller) manager(namespace string, log logr.Logger) (ctrl.Manager, er
 	if err != nil {
 		return nil, err
 	}
-	cached := controllers.CachedObjects()
+	cached := controllers.CachedObjects(namespace)
 	for object, kept := range cached {
 		if _, secret := object.(*corev1.Secret); secret {
 			maps.Copy(kept.Namespaces, onlyLinkKeys(namespace).Namespaces)

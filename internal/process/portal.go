@@ -102,7 +102,10 @@ func (o Portal) manager(namespace string, log logr.Logger) (ctrl.Manager, error)
 		Scheme:  newScheme(),
 		Logger:  log,
 		Metrics: metricsserver.Options{BindAddress: "0"},
-		Cache:   cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: onlyLinkKeys(namespace)}},
+		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}:    onlyLinkKeys(namespace),
+			&corev1.ConfigMap{}: store.OnlyWithheldNames(namespace),
+		}},
 	})
 }
 

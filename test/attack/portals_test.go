@@ -62,6 +62,7 @@ func aPortal(ctx context.Context, hasher store.Hasher, changes ...func(*portal.C
 		&corev1.Secret{}: {Namespaces: map[string]cache.Config{
 			cluster.Namespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", "usher-link-keys")},
 		}},
+		&corev1.ConfigMap{}: store.OnlyWithheldNames(cluster.Namespace),
 	}})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(store.SetupIndexes(ctx, objects)).To(Succeed())

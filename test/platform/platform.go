@@ -109,7 +109,7 @@ func (p *Platform) RunControllers(ctx context.Context, rights *rest.Config, o co
 	again := true // several can run in one process, one after the other or at once
 	mgr, err := ctrl.NewManager(rights, ctrl.Options{
 		Scheme: p.Scheme, Metrics: metricsserver.Options{BindAddress: "0"},
-		Cache:      cache.Options{ByObject: controllers.CachedObjects()},
+		Cache:      cache.Options{ByObject: controllers.CachedObjects(cluster.Namespace)},
 		Controller: config.Controller{SkipNameValidation: &again},
 	})
 	Expect(err).NotTo(HaveOccurred())

@@ -140,6 +140,26 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 		Expect(controller.List(ctx, &corev1.ConfigMapList{})).To(beForbidden())
 		Expect(controller.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: key.Name}})).To(beForbidden())
 	})
+
+	It("lets it write the ConfigMaps that withhold user names, but not the settings next to them", Label("K6"), func(ctx SpecContext) {
+		const onlyNames = "The controller may only write ConfigMaps that withhold user names"
+		own := func(name string) *corev1.ConfigMap {
+			return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: name}}
+		}
+		change := client.RawPatch(types.MergePatchType, []byte(`{"data":{"PORTAL_URL":"https://evil.example"}}`))
+		for _, name := range []string{"user-name-jane-doe.acme", "user-names-bound"} {
+			Expect(controller.Create(ctx, own(name))).To(Succeed())
+			Expect(controller.Patch(ctx, own(name), change)).To(Succeed())
+			Expect(controller.Delete(ctx, own(name))).To(Succeed())
+		}
+		for _, name := range []string{"usher-settings", "user-names", "user-names-bound-too", "xuser-name-jane"} {
+			other := own(name)
+			Expect(controller.Create(ctx, other.DeepCopy())).To(beForbiddenAs(onlyNames), name)
+			Expect(client.IgnoreAlreadyExists(admin.Create(ctx, other))).To(Succeed())
+			Expect(controller.Patch(ctx, own(name), change)).To(beForbiddenAs(onlyNames), name)
+			Expect(controller.Delete(ctx, own(name))).To(beForbiddenAs(onlyNames), name)
+		}
+	})
 })
 
 // reading gets, lists and watches one Secret or, without a name, all Secrets. It

@@ -52,7 +52,7 @@ const (
 	// NotOpen means that the link cannot be used, or no longer. The LinkStatus has the
 	// reason.
 	NotOpen
-	// NameTaken means that another person has the user name.
+	// NameTaken means that another person has the user name, or that it is withheld.
 	NameTaken
 	// NamesRefused means that the API server rejected what was typed as names.
 	NamesRefused
@@ -88,7 +88,7 @@ func (s *Store) Accept(ctx context.Context, link invitation.Link, p Registration
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), account.AcceptanceTimeout)
 	defer cancel()
 	a := &acceptance{Store: s, link: link, person: p}
-	for _, step := range []func(context.Context) (Outcome, error){a.name, a.seal, a.offer, a.enrol, a.record, a.finalize} {
+	for _, step := range []func(context.Context) (Outcome, error){a.name, a.checkName, a.seal, a.offer, a.enrol, a.record, a.finalize} {
 		if o, err := step(ctx); err != nil || o != Continue {
 			return a.seen, o, err
 		}
@@ -165,6 +165,16 @@ func (a *acceptance) name(ctx context.Context) (Outcome, error) {
 	}
 	a.account = existing
 	return Continue, nil
+}
+
+// checkName returns NameTaken if no new Account may have the name. It comes after the
+// Account was created: the record of an earlier Account of that name was written before
+// that Account was removed, so this read finds it.
+func (a *acceptance) checkName(ctx context.Context) (Outcome, error) {
+	if refused, err := a.isWithheld(ctx, a.Live, a.account.Name); err != nil || !refused {
+		return Continue, err
+	}
+	return NameTaken, nil
 }
 
 // seal seals the seed of the person's app once, because owns compares sealed seeds.

@@ -122,7 +122,10 @@
 //  1. check: the link must be open.
 //  2. name: create the Account. If it exists, and is incomplete through this very
 //     Invitation and for the same address, continue with it. Otherwise the name is taken.
-//     (An Account is incomplete until the controller records a Membership in it.)
+//     (An Account is incomplete until the controller records a Membership in it.) Then
+//     check that the name is not withheld. The controller withholds the name of a deleted
+//     Account before it removes the Account. So a check after the creation finds that,
+//     and one before it might not.
 //  3. offer: read the Secret, then check the link again. Then write the credentials of
 //     this request, on condition that the Secret is unchanged.
 //  4. enrol: if the Organization requires a second factor, record in the Account's status

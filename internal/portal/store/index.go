@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -55,6 +57,15 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
+}
+
+// OnlyWithheldNames restricts the cache to the ConfigMaps that withhold user names.
+func OnlyWithheldNames(namespace string) cache.ByObject {
+	return cache.ByObject{
+		Namespaces: map[string]cache.Config{namespace: {}},
+		Label:      labels.SelectorFromSet(labels.Set{accountsv1.WithheldLabel: "true"}),
+		Transform:  cache.TransformStripManagedFields(),
+	}
 }
 
 func ownUID(obj client.Object) []string { return []string{string(obj.GetUID())} }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
@@ -24,6 +25,7 @@ import (
 	"github.com/usher-dev/usher/internal/membership"
 	"github.com/usher-dev/usher/internal/organization"
 	"github.com/usher-dev/usher/internal/username"
+	"github.com/usher-dev/usher/internal/withheld"
 )
 
 // Store reads from the API server what the pages show, and writes what people do on them.
@@ -148,16 +150,21 @@ func (s *Store) complete(ctx context.Context, offer *invitation.Offer, reader cl
 }
 
 // UserNameTaken reports whether the chosen part of a user name belongs to another person,
-// or could be mistaken for another person's name. An incomplete Account of this very
-// Invitation does not count, unless it has exactly this name and the request cannot
-// continue with it.
+// could be mistaken for another person's name, or is withheld. An incomplete Account of
+// this very Invitation does not count, unless it has exactly this name and the request
+// cannot continue with it. Every read is from the cache, so the response time does not
+// reveal why a name is taken.
 func (s *Store) UserNameTaken(ctx context.Context, chosen string, seen LinkView, email accountsv1.EmailAddress) (bool, error) {
 	name := username.Join(chosen, seen.Qualifier())
 	var alike accountsv1.AccountList
 	if err := s.Reader.List(ctx, &alike, client.MatchingFields{IndexAccountSkeleton: skeletonOf(name)}); err != nil {
 		return false, fmt.Errorf("find user names that look alike: %w", err)
 	}
-	return slices.ContainsFunc(alike.Items, func(a accountsv1.Account) bool {
+	refused, err := s.isWithheld(ctx, s.Reader, name)
+	if err != nil {
+		return false, err
+	}
+	return refused || slices.ContainsFunc(alike.Items, func(a accountsv1.Account) bool {
 		if a.Name == name {
 			return !resumable(&a, seen.Invitation, email)
 		}
@@ -165,8 +172,19 @@ func (s *Store) UserNameTaken(ctx context.Context, chosen string, seen LinkView,
 	}), nil
 }
 
+// isWithheld reports whether no new Account may have a user name, because an earlier
+// Account had it or a binding names it. It reads both objects in any case.
+func (s *Store) isWithheld(ctx context.Context, reader client.Reader, name string) (bool, error) {
+	record, err := get[corev1.ConfigMap](ctx, reader, client.ObjectKey{Namespace: s.Namespace, Name: withheld.RecordName(name)})
+	if err != nil {
+		return false, err
+	}
+	bound, err := get[corev1.ConfigMap](ctx, reader, client.ObjectKey{Namespace: s.Namespace, Name: withheld.BoundListName})
+	return record != nil || withheld.Lists(bound, name), err
+}
+
 // BegunUserName returns the chosen part of the user name of an incomplete Account of this
-// Invitation that the request can continue with, or "".
+// Invitation that the request can continue with, or "". It is not withheld.
 func (s *Store) BegunUserName(ctx context.Context, seen LinkView, email accountsv1.EmailAddress) (string, error) {
 	var accounts accountsv1.AccountList
 	if err := s.Reader.List(ctx, &accounts, client.MatchingFields{IndexAccountInvitation: string(seen.Invitation.UID)}); err != nil {
@@ -175,7 +193,14 @@ func (s *Store) BegunUserName(ctx context.Context, seen LinkView, email accounts
 	var names []string
 	for _, a := range accounts.Items {
 		chosen, qualifier, _ := strings.Cut(a.Name, ".")
-		if resumable(&a, seen.Invitation, email) && qualifier == seen.Qualifier() {
+		if !resumable(&a, seen.Invitation, email) || qualifier != seen.Qualifier() {
+			continue
+		}
+		refused, err := s.isWithheld(ctx, s.Reader, a.Name)
+		if err != nil {
+			return "", err
+		}
+		if !refused {
 			names = append(names, chosen)
 		}
 	}
