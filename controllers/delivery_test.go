@@ -183,6 +183,43 @@ var _ = Describe("An invitation that is being sent", func() {
 		Expect(w.standings(ctx)).To(ConsistOf(invitation.LinkOpen))
 	})
 
+	DescribeTable("sends none of the Organization's HTML that deceives the reader, from neither sender",
+		func(ctx SpecContext, deceiving, reason string) {
+			theirs, err := inbox.Start(inbox.Options{})
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(theirs.Close)
+			own := w.wording(ctx, map[string]string{
+				"invitation.subject": "Come to {{.Organization}}", "invitation.txt": "Hi,\n{{.Link}}",
+				"invitation.html": "<p>Welcome!</p>\n<p>{{.Link}}</p>\n" + deceiving,
+			})
+			org := w.organization()
+			eventually(ctx, org, haveCondition("MailValid", metav1.ConditionFalse, "TemplateInvalid"),
+				haveMessage("MailValid", "invitation.html: own HTML needs the Organization's own mail server: set spec.mail"))
+			create(ctx, w.invitation("john"))
+			Eventually(func() []inbox.Message { return letters.For(string(w.email("john"))) }).Should(ConsistOf(And(
+				HaveField("Subject", "Invitation to join Acme"), HaveField("HTML", And(ContainSubstring("Accept invitation"), Not(ContainSubstring("evil")))))))
+
+			w.reorganize(ctx, func(o *accountsv1.Organization) {
+				o.Spec.Mail = accountsv1.OrganizationMail{Server: theirs.SMTPURL(), Sender: "people@acme.example"}
+			})
+			eventually(ctx, org, haveMessage("MailValid", "invitation.html"), haveMessage("MailValid", reason))
+			create(ctx, w.invitation("jane"))
+			Eventually(func() []inbox.Message { return theirs.For(string(w.email("jane"))) }).Should(ConsistOf(And(
+				HaveField("Subject", "Invitation to join Acme"), HaveField("HTML", Not(ContainSubstring("evil"))))))
+
+			change(ctx, own, func(c *corev1.ConfigMap) { c.Data["invitation.html"] = "<p>Welcome!</p>\n<p>{{.Link}}</p>" })
+			eventually(ctx, org, haveCondition("MailValid", metav1.ConditionTrue, "Reconciled"))
+			create(ctx, w.invitation("ada"))
+			Eventually(func() []inbox.Message { return theirs.For(string(w.email("ada"))) }).Should(ConsistOf(And(
+				HaveField("Subject", "Come to Acme"), HaveField("HTML", HavePrefix("<p>Welcome!</p>")))))
+		},
+		Entry("an anchor around the link that leads elsewhere", `<a href="https://evil.example/"> {{.Link}} </a>`, `an <a> that shows {{.Link}} must have href="{{.Link}}"`),
+		Entry("a refresh", `<meta http-equiv="refresh" content="0;url=https://evil.example/">`, `an attribute http-equiv="refresh" is not allowed in <meta>`),
+		Entry("javascript", `<a href="javascript:location='https://evil.example/'">Join</a>`, "it must begin with https://, http:// or mailto:"),
+		Entry("a beacon", `<img src="https://evil.example/1.gif" width="1" height="1">`, "an element <img> is not allowed in a mail"),
+		Entry("a beacon in a style", `<p style="background:url(https://evil.example/1.gif)">Hi</p>`, "is not allowed in <p>"),
+	)
+
 	It("uses the Organization's own mail server and sender", func(ctx SpecContext) {
 		theirs, err := inbox.Start(inbox.Options{})
 		Expect(err).NotTo(HaveOccurred())

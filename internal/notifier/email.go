@@ -14,6 +14,7 @@ import (
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/notifier/email"
 	"github.com/usher-dev/usher/internal/wording"
+	"github.com/usher-dev/usher/internal/wording/template"
 )
 
 // Mailer passes a message to a mail server. It returns the errors of email.SMTP.
@@ -52,7 +53,11 @@ func (c emailCarrier) Send(ctx context.Context, n *Notifier, m Message) error {
 		return c.sendAboutAccount(ctx, n, m)
 	}
 	f := *m.Invitation
-	templates, _, err := n.Settings.templates(ctx, f.Invitation.Namespace)
+	server := template.PlatformServer
+	if n.sendsAs(f.Organization, m.sender()) {
+		server = template.OwnServer
+	}
+	templates, _, err := n.Settings.templates(ctx, f.Invitation.Namespace, server)
 	if err != nil {
 		return err
 	}

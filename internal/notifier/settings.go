@@ -45,14 +45,14 @@ type ownServer struct {
 	smtp        *email.SMTP
 }
 
-// templates returns an Organization's own wording and its errors. If a template has an error, the whole
-// wording of that message is left out.
-func (s *Settings) templates(ctx context.Context, home string) (wording.Templates, []template.Error, error) {
+// templates returns an Organization's own wording of the mails that a server sends, and its errors. If a
+// template has an error, the whole wording of that message is left out.
+func (s *Settings) templates(ctx context.Context, home string, server template.Server) (wording.Templates, []template.Error, error) {
 	own := &corev1.ConfigMap{}
 	if err := s.read(ctx, home, accountsv1.MailTemplatesName, own); err != nil {
 		return wording.Templates{}, nil, err
 	}
-	templates, faults := wording.ParseTemplates(own.Data)
+	templates, faults := wording.ParseTemplates(own.Data, server)
 	return templates, faults, nil
 }
 
@@ -160,7 +160,11 @@ func (s *Settings) Fault(ctx context.Context, org *accountsv1.Organization) (org
 	if fault := serverFault(org, credentials); fault.Reason != "" {
 		return fault, nil
 	}
-	_, faults, err := s.templates(ctx, home)
+	server := template.PlatformServer
+	if org.Spec.Mail.Server != "" {
+		server = template.OwnServer
+	}
+	_, faults, err := s.templates(ctx, home, server)
 	if err != nil {
 		return none, err
 	}

@@ -36,17 +36,6 @@ func holdsWebAddress(s string) bool {
 // mailAddress is a plain mail address, with the punctuation of a sentence around it.
 var mailAddress = regexp.MustCompile(`^[(<]?[\p{L}\p{N}_.+-]+@[\p{L}\p{N}-]+([.][\p{L}\p{N}-]+)*[>,;:.)]*$`)
 
-// addressLike are the places where mail programs and telephones recognise an address and turn it into a
-// link, in two halves. Dots of other scripts count as dots, and zero-width letters can stand between.
-var addressLike = []*regexp.Regexp{
-	regexp.MustCompile(`(:)(//)`),
-	regexp.MustCompile(`(?i)(www\p{Cf}*[.．․﹒。｡])(\S)`),
-	regexp.MustCompile(`([^\s\p{P}\p{Cf}]\p{Cf}*[.．․﹒])(\p{Cf}*\p{L}\p{Cf}*[-\p{L}\p{M}\p{N}])`),
-	// In Chinese and Japanese, a letter often follows the full stop directly.
-	regexp.MustCompile(`([-0-9A-Za-z]\p{Cf}*[。｡])(\p{Cf}*[0-9A-Za-z])`),
-	regexp.MustCompile(`(\d[.])(\d+[.]\d+[.]\d)`),
-}
-
 // checks validates the fields of a message one after the other and keeps the first error.
 type checks struct{ err error }
 
@@ -64,14 +53,14 @@ func (c *checks) name(field, s string) string { return c.keep(checkName(field, s
 // pretend to be people, and no person's name needs a dot inside.
 func (c *checks) person(field, s string) string {
 	s = c.keep(checkName(field, s, false))
-	return breakAddresses(s)
+	return input.BreakAddresses(s)
 }
 
 // userName checks the name that a person signs in with. It must be shown unchanged, and must not look
 // like a link.
 func (c *checks) userName(field, s string) string {
 	s = c.name(field, s)
-	c.require(breakAddresses(s) == s, field, "contains a web address")
+	c.require(input.BreakAddresses(s) == s, field, "contains a web address")
 	return s
 }
 
@@ -111,7 +100,7 @@ func checkName(field, s string, required bool) (string, error) {
 		return "", input.Invalid(field, "is missing")
 	case strings.Contains(lower, "://") || strings.Contains(lower, "www."):
 		return "", input.Invalid(field, "contains a web address")
-	case strings.ContainsFunc(s, reversesText):
+	case strings.ContainsFunc(s, input.ReversesText):
 		return "", input.Invalid(field, "contains a character that reverses the order of letters")
 	}
 	return s, nil
@@ -130,14 +119,14 @@ func checkMessage(field, s string) (string, error) {
 	switch {
 	case !utf8.ValidString(s):
 		return "", input.Invalid(field, "is not valid UTF-8")
-	case strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && input.BreaksLine(r) || reversesText(r) }):
+	case strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && input.BreaksLine(r) || input.ReversesText(r) }):
 		return "", input.Invalid(field, "contains a control character other than a line break")
 	case utf8.RuneCountInString(s) > maxQuote:
 		return "", input.Invalid(field, fmt.Sprintf("is longer than %d characters", maxQuote))
 	case holdsWebAddress(s):
 		return "", input.Invalid(field, "contains a web address (put a space after a full stop)")
 	}
-	return paragraphs(breakAddresses(s)), nil
+	return paragraphs(input.BreakAddresses(s)), nil
 }
 
 // quotable makes any text by a stranger fit for a message, because a notice must not fail because of
@@ -147,14 +136,14 @@ func quotable(s string) string {
 	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n").Replace(strings.ToValidUTF8(s, ""))
 	s = strings.Map(func(r rune) rune {
 		switch {
-		case reversesText(r):
+		case input.ReversesText(r):
 			return -1
 		case r != '\n' && unicode.IsControl(r):
 			return ' '
 		}
 		return r
 	}, s)
-	return paragraphs(breakAddresses(sanitize.Shorten(s, maxQuote)))
+	return paragraphs(input.BreakAddresses(sanitize.Shorten(s, maxQuote)))
 }
 
 // contact makes any support contact fit for a message: a mail about a password must not wait until an
@@ -164,22 +153,10 @@ func contact(s string) string {
 	words := strings.Fields(sanitize.SingleLine(s))
 	for i, word := range words {
 		if !mailAddress.MatchString(word) {
-			words[i] = breakAddresses(word)
+			words[i] = input.BreakAddresses(word)
 		}
 	}
 	return sanitize.Shorten(strings.Join(words, " "), input.MaxLine)
-}
-
-// breakAddresses puts a space into every string that programs could take for a web address. It changes nothing
-// else.
-func breakAddresses(s string) string {
-	for _, pattern := range addressLike {
-		// Labels of a host name share letters, so one pass does not find them all.
-		for pattern.MatchString(s) {
-			s = pattern.ReplaceAllString(s, "$1 $2")
-		}
-	}
-	return s
 }
 
 // paragraphs removes the spaces around lines. Of several empty lines in a row it keeps one.
@@ -192,10 +169,4 @@ func paragraphs(s string) string {
 		}
 	}
 	return strings.Join(out, "\n")
-}
-
-// reversesText reports whether a character reverses the order of letters up to the end of the line.
-// With such a character, a text reads differently from what it is (Unicode Standard Annex 9).
-func reversesText(r rune) bool {
-	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }

@@ -59,7 +59,8 @@ type Content = template.Content
 // A subject and a text belong together. The HTML is optional, and without it the message is plain text
 // only. A message uses the wording for its language, otherwise the one for every language, otherwise
 // the built-in one. If one of its templates has an error, the whole wording is ignored. The errors
-// report which template is wrong and why, sorted by key and line.
+// report which template is wrong and why, sorted by key and line. HTML is an error if the platform's
+// server sends the mail.
 //
 // The templates are those of text/template and html/template, reduced to values, if, with, and, or,
 // not, eq and ne, so that they always end and never fail. The values are the fields of the message's
@@ -70,14 +71,14 @@ type Content = template.Content
 //     HTML they are several lines.
 //   - In joined and declined, Person is the name, or the address if there is no name.
 //   - In HTML, a value is the text between elements. Link, PortalURL and SignInURL can also be a whole
-//     href in quotes.
+//     href in quotes. An anchor that shows an address must lead there.
 //
 // An invitation must show Link, and a code must show Code, whatever the other values are. A subject must show
 // neither. These two are secrets: wherever they are shown, white space or the edges of blocks must
 // surround them, so that no mail program takes them for part of another address. If other values of a
 // mail could still carry a secret to another server, that mail uses the built-in wording.
-func ParseTemplates(data map[string]string) (Templates, []template.Error) {
-	own, faults := vocabularies.Parse(data)
+func ParseTemplates(data map[string]string, server template.Server) (Templates, []template.Error) {
+	own, faults := vocabularies.Parse(data, server)
 	return Templates{own}, faults
 }
 

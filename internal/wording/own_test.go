@@ -11,6 +11,7 @@ import (
 
 	"github.com/usher-dev/usher/internal/wording"
 	"github.com/usher-dev/usher/internal/wording/language"
+	"github.com/usher-dev/usher/internal/wording/template"
 )
 
 // ownInvitation returns a valid wording of the invitation. The changes add and replace keys, in pairs.
@@ -33,9 +34,14 @@ func without(data map[string]string, keys ...string) map[string]string {
 	return data
 }
 
+// parseOwn parses a wording of an organization with its own mail server.
+func parseOwn(data map[string]string) (wording.Templates, []template.Error) {
+	return wording.ParseTemplates(data, template.OwnServer)
+}
+
 func parse(t *testing.T, data map[string]string) wording.Templates {
 	t.Helper()
-	templates, errs := wording.ParseTemplates(data)
+	templates, errs := parseOwn(data)
 	if len(errs) > 0 {
 		t.Fatalf("the wording is refused: %v", errs)
 	}
@@ -91,7 +97,7 @@ func TestOwnWordingOfEveryMessageCanSayEverything(t *testing.T) {
 			if strings.Contains(c.Text, ": \n") {
 				t.Errorf("a value is empty:\n%s", c.Text)
 			}
-			_, errs := wording.ParseTemplates(map[string]string{
+			_, errs := parseOwn(map[string]string{
 				message + ".subject": "{{.Organization}}", message + ".txt": all.String() + "{{.Foo}}",
 			})
 			want := "there is no field .Foo; use one of ." + strings.ReplaceAll(fields, " ", ", .")
@@ -126,7 +132,7 @@ func TestWhichWordingIsUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			templates, _ := wording.ParseTemplates(c.data)
+			templates, _ := parseOwn(c.data)
 			got, err := templates.Invitation(c.tag, anInvitation())
 			if err != nil {
 				t.Fatal(err)

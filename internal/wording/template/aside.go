@@ -40,7 +40,6 @@ type asideCheck struct {
 type htmlPosition struct {
 	tag   bool
 	quote byte // of the attribute's value; 0 outside of one
-	style bool // in a style sheet, or in the tag that begins it
 }
 
 func asideFaults(v Vocabulary, file, source string, tree *parse.Tree) []fault {
@@ -125,14 +124,12 @@ func (c *asideCheck) text(text []byte) {
 		switch {
 		case c.place.tag:
 			c.inTag(b)
-		case c.place.style && !isEndOfStyle(text[i:]):
 		case c.file == fileHTML && b == '<':
-			name := tagName(text[i:])
-			if elements[name] == block {
+			if elements[tagName(text[i:])] == block {
 				c.ends = 0
 			}
 			// All other tags count as if they did not exist.
-			c.place = htmlPosition{tag: true, style: name == "style" && text[i+1] != '/'}
+			c.place = htmlPosition{tag: true}
 		case separates(b):
 			c.ends = 0
 		default:
@@ -164,10 +161,6 @@ func tagName(text []byte) string {
 		name = name[:end]
 	}
 	return string(bytes.ToLower(name))
-}
-
-func isEndOfStyle(text []byte) bool {
-	return bytes.HasPrefix(text, []byte("</")) && tagName(text) == "style"
 }
 
 // fault reports each secret once.

@@ -21,11 +21,14 @@ var pieces = []string{
 	`"`, `'`, `>`, ` `, `/`, `=`, `x`, `?`, "\n", `<!--`, `-->`, `<style>`, `</style>`, `<svg>`, `<noscript>`, `</noscript>`, `<plaintext>`,
 	`<xmp>`, `<select><option>`, `<table><tr><td background="`, `<`, `</`, `>form`, `<![CDATA[`, `]]>`, `url(`, `)`, "`", `&#34;`, `{{/* x */}}`,
 	`//evil.example/?u=`, `{{- .Link -}}`, `&nbsp;`, `<b>`, `</b>`, `<p>`, `</p>`, `<br>`, `<table>`, `<tr>`, `<td>`, `</table>`, `</body>`,
+	`<a href="https://evil.example/">`, `<a href="{{.Link}}">`, `</a>`, `https://bank.example`, `bank.`, `example`, `<a href="javascript:x()">`,
+	`<a href="https://bank.example">`, ` style="width:expression(x)"`, `<p style="margin:-9px 0">`, `<meta http-equiv="refresh" content="0;url=//evil.example">`,
+	`<img src="//evil.example/1.gif">`, `<p style="background:url(//evil.example)">`, `<base href="//evil.example">`, "\u202e", `mailto:`, `#`,
 }
 
 // FuzzParseTemplates checks that no template makes ParseTemplates panic or run long. An accepted
-// template shows the link and has no element that acts. It gives the link only to the reader: the link
-// is no part of any other address.
+// template shows the link, and has nothing that acts or loads. It gives the link only to the reader: the
+// link is no part of any other address. And each anchor that shows an address leads there.
 func FuzzParseTemplates(f *testing.F) {
 	for _, seed := range []map[string]string{
 		ownInvitation(),
@@ -37,6 +40,8 @@ func FuzzParseTemplates(f *testing.F) {
 		ownInvitation("invitation.html", `{{.Link}}{{if .Name}}<a href="{{else}}<img href="{{end}}{{.Link}}"><noscript><p title="</noscript><img src={{.Link}}>">`),
 		ownInvitation("invitation.txt", "{{.Link}}\nhttps://evil.example/?u={{if .Name}}\n{{end}}{{with .Link}}{{.}}{{end}}"),
 		ownInvitation("invitation.html", "{{.Link}}\nhttps://evil.example/?u=<b>{{.Link}}</b><table> <tr>{{.Link}}</table></div>{{$.Link}}"),
+		ownInvitation("invitation.html", `{{.Link}} <a href="https://evil.example/">{{.Link}}</a><a href="javascript:x()">x</a><meta http-equiv=refresh content="0;url=//evil.example">`),
+		ownInvitation("invitation.html", `{{.Link}} <a href="https://evil.example/" style="margin:-9px"><table><tr><td><a href="{{.Link}}">bank.<b>example</b></a><img src=//evil.example>`),
 		ownInvitation("invitation.txt", `{{range 9999999999}}{{end}}{{define "x"}}{{template "x"}}{{end}}{{block "y" .}}{{end}}{{call .X}}{{printf "%d" 1 | len}}`),
 	} {
 		f.Add(seed["invitation.subject"], seed["invitation.txt"], seed["invitation.html"], []byte{0, 9, 3})
@@ -46,7 +51,7 @@ func FuzzParseTemplates(f *testing.F) {
 			page += pieces[int(b)%len(pieces)]
 		}
 		start := time.Now()
-		templates, errs := wording.ParseTemplates(map[string]string{
+		templates, errs := parseOwn(map[string]string{
 			"invitation.subject": subject, "invitation.txt": text, "invitation.html": page,
 		})
 		if took := time.Since(start); took > 5*time.Second {
@@ -91,7 +96,58 @@ func showsTheLink(t *testing.T, templates wording.Templates, d wording.Invitatio
 		}
 	}
 	leaks(t, c.HTML, d.Link)
+	for _, n := range elements(t, c.HTML) {
+		actsOnNothing(t, n)
+		if n.Data == "a" {
+			leadsWhereItSays(t, n, d.Link)
+		}
+	}
 	writes(t, c)
+}
+
+// actsOnNothing reports an element that does or loads something before a click.
+func actsOnNothing(t *testing.T, n *html.Node) {
+	t.Helper()
+	if slices.Contains([]string{"img", "image", "style", "video", "audio", "input", "button", "title", "noscript"}, n.Data) || n.Namespace != "" {
+		t.Errorf("the HTML has a <%s>", n.Data)
+	}
+	for _, a := range n.Attr {
+		value := strings.ToLower(a.Val)
+		switch {
+		case a.Key == "style":
+			if strings.ContainsAny(value, `\@/`) || strings.Contains(value, "url") || strings.Contains(value, "expression") || strings.Contains(value, ":-") && !strings.Contains(value, "font-family:-") {
+				t.Errorf("a style loads, acts or moves: %q", a.Val)
+			}
+		case a.Key == "href":
+			if scheme, _, _ := strings.Cut(value, ":"); n.Data != "a" || !slices.Contains([]string{"https", "http", "mailto"}, scheme) {
+				t.Errorf("an address acts: %q", a.Val)
+			}
+		case strings.HasPrefix(a.Key, "on"), slices.Contains([]string{"src", "srcset", "background", "http-equiv", "ping", "action", "formaction", "cite", "poster"}, a.Key):
+			t.Errorf("an attribute acts: %s=%q", a.Key, a.Val)
+		}
+	}
+}
+
+// leadsWhereItSays reports an anchor around the link, or around the address of the fuzzer, that leads
+// elsewhere.
+func leadsWhereItSays(t *testing.T, n *html.Node, link string) {
+	t.Helper()
+	var shown, href string
+	for child := range n.Descendants() {
+		if child.Type == html.TextNode {
+			shown += child.Data
+		}
+	}
+	for _, a := range n.Attr {
+		if a.Key == "href" {
+			href = a.Val
+		}
+	}
+	for _, address := range []string{link, "https://bank.example", "bank.example"} {
+		if href != "" && strings.Contains(shown, address) && !strings.Contains(href, address) {
+			t.Errorf("an anchor shows %q and leads to %q", shown, href)
+		}
+	}
 }
 
 // standsAlone checks the strings that a mail program could take for an address.
@@ -148,6 +204,10 @@ func TestHugeTemplatesAreReadAtOnce(t *testing.T) {
 		"titles":                  "<title>" + filled("<a", ""),
 		"strings in a style":      "<style>" + filled(`""`, ""),
 		"element names":           filled("<a", ""),
+		"styles":                  "<p style='" + filled("color:red;", "") + "'>",
+		"lengths":                 "<p style='margin:" + filled("1px ", "") + "x'>",
+		"anchors":                 filled("<a href='https://a.example'>b.example ", ""),
+		"anchors in tables":       strings.Repeat("<a href='https://a.example'><table><td>", 160) + filled("a.b ", "")[:50000],
 		"quotes":                  "<p title='" + filled(`"<a href=`, "") + "'>",
 		"definitions":             filled("{{define `x`}}", "{{end}}"),
 		"line breaks":             filled("\n", "") + "{{.A}}",
@@ -156,7 +216,7 @@ func TestHugeTemplatesAreReadAtOnce(t *testing.T) {
 			t.Parallel()
 			for _, file := range []string{"invitation.subject", "invitation.txt", "invitation.html"} {
 				start := time.Now()
-				templates, _ := wording.ParseTemplates(ownInvitation(file, source[:min(len(source), size-10)]+"\n{{.Link}}"))
+				templates, _ := parseOwn(ownInvitation(file, source[:min(len(source), size-10)]+"\n{{.Link}}"))
 				if _, err := templates.Invitation("en", anInvitation()); err != nil {
 					t.Error(err)
 				}

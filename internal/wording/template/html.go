@@ -5,13 +5,10 @@ package template
 
 import (
 	"bytes"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"text/template/parse"
-
-	"github.com/usher-dev/usher/internal/sanitize"
 )
 
 var (
@@ -37,14 +34,14 @@ const (
 	outside                  // of the text, or dropped if it stands in the wrong place
 )
 
-// elements are the elements that a mail can have. All others act by themselves, move or hide their
-// content, or contain text in which a "<" begins no tag. At best, mail programs drop them.
+// elements are the elements that a mail can have. All others act by themselves, load something, move or
+// hide their content, or contain text in which a "<" begins no tag. At best, mail programs drop them.
 var elements = shapes(map[shape]string{
-	inline: "a abbr acronym b bdi bdo big cite code del dfn em font i img ins kbd mark q s samp small span " +
+	inline: "a abbr acronym b bdi big cite code del dfn em font i ins kbd mark q s samp small span " +
 		"strike strong sub sup time tt u var wbr",
 	block: "address article aside blockquote br caption center dd div dl dt figcaption figure footer " +
 		"h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre section table td th ul",
-	outside: "body col colgroup head html meta style tbody tfoot thead tr",
+	outside: "body col colgroup head html meta tbody tfoot thead tr",
 })
 
 func shapes(names map[shape]string) map[string]shape {
@@ -65,12 +62,12 @@ func textFaults(text []byte, found func(at int, reason string)) {
 		found(split[0], "write the name of an element as a whole, without {{ in it")
 		text = text[:split[0]]
 	}
-	unwanted := 0
+	reported := map[string]bool{}
 	for _, tag := range anyTag.FindAllSubmatchIndex(text, -1) {
-		name := text[tag[2]:tag[3]]
-		if _, known := elements[string(bytes.ToLower(name))]; !known && unwanted < maxFaults {
-			unwanted++
-			found(tag[0], fmt.Sprintf("an element <%s> is not allowed in a mail", sanitize.Shorten(sanitize.SingleLine(string(name)), maxQuoted)))
+		name := string(text[tag[2]:tag[3]])
+		if _, known := elements[strings.ToLower(name)]; !known && !reported[name] && len(reported) < maxFaults {
+			reported[name] = true
+			found(tag[0], elementNotAllowed(name))
 		}
 	}
 	const doctype = "<!doctype"

@@ -7,8 +7,6 @@ import (
 	"html"
 	"strings"
 	"testing"
-
-	"github.com/usher-dev/usher/internal/wording"
 )
 
 const (
@@ -24,7 +22,7 @@ func TestHTMLThatIsRefused(t *testing.T) {
 		"a value in a string of a script":  {`<script>var a = "{{.Name}}"</script>`, "an element <script> is not allowed in a mail"},
 		"a value in an event":              {`<p onclick="f({{.Name}})">`, onlyPlaces},
 		"a value in a style":               {`<p style="color:{{.Name}}">`, onlyPlaces},
-		"a value in a style sheet":         {"<style>p { color: {{.Name}} }</style>", onlyPlaces},
+		"a value in a style sheet":         {"<style>p { color: {{.Name}} }</style>", "an element <style> is not allowed in a mail"},
 		"a value without quotes":           {"<p title={{.Name}}>", onlyPlaces},
 		"a link without quotes":            {"<a href={{.Link}}>", onlyPlaces},
 		"a value as an attribute":          {"<p {{.Name}}>", onlyPlaces},
@@ -35,17 +33,17 @@ func TestHTMLThatIsRefused(t *testing.T) {
 		"a value as a title":               {"<title>{{.Link}}</title>", "an element <title> is not allowed in a mail"},
 		"a value in a nested document":     {`<p srcdoc="{{.Link}}">`, onlyPlaces},
 		"a value in a refresh":             {`<meta http-equiv="refresh" content="0;url=https://evil.example/{{.Link}}">`, onlyPlaces},
-		"a value in a set of images":       {`<img srcset="{{.Link}} 2x">`, onlyPlaces},
+		"a value in a set of images":       {`<img srcset="{{.Link}} 2x">`, "an element <img> is not allowed in a mail"},
 		"a link after another address":     {`<a href="https://evil.example/?{{.Link}}">`, onlyPlaces},
 		"a link in front of something":     {`<a href="{{.Link}}&x">`, onlyPlaces},
 		"a link after a choice":            {`<a href="{{if .Name}}https://evil.example/{{else}}https://evil.example/?{{end}}{{.Link}}">`, ""},
 		"a link in a choice":               {`<a href="https://evil.example/?{{if .Name}}{{.Link}}{{end}}">`, onlyPlaces},
-		"a link in an image address":       {`<img src="https://evil.example/{{.Link}}">`, onlyPlaces},
-		"a link as an image":               {`<img src="{{.Link}}">`, onlyPlaces},
+		"a link in an image address":       {`<img src="https://evil.example/{{.Link}}">`, "an element <img> is not allowed in a mail"},
+		"a link as an image":               {`<img src="{{.Link}}">`, "an element <img> is not allowed in a mail"},
 		"a link as a background":           {`<td background="{{.Link}}">`, onlyPlaces},
-		"a link in an old attribute":       {`<img lowsrc="https://evil.example/{{.Link}}">`, onlyPlaces},
+		"a link in an old attribute":       {`<img lowsrc="https://evil.example/{{.Link}}">`, "an element <img> is not allowed in a mail"},
 		"a link in a data attribute":       {`<a data-href="{{.Link}}">`, onlyPlaces},
-		"a link in an open attribute":      {`<img src='https://evil.example/?` + "\n{{.Link}}'>", onlyPlaces},
+		"a link in an open attribute":      {`<td background='https://evil.example/?` + "\n{{.Link}}'>", onlyPlaces},
 		"a link in other quotes":           {`<a href="{{.Link}}' x="">`, ""},
 		"a name as an address":             {`<a href="{{.Name}}">`, noAddress},
 		"a text in place of an address":    {`<a href="{{or .Name "https://evil.example"}}">`, noAddress},
@@ -65,7 +63,7 @@ func TestHTMLThatIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			templates, errs := wording.ParseTemplates(ownInvitation("invitation.html", "{{.Link}}\n"+c.source))
+			templates, errs := parseOwn(ownInvitation("invitation.html", "{{.Link}}\n"+c.source))
 			if len(errs) == 0 {
 				got, err := templates.Invitation("en", anInvitation())
 				t.Fatalf("the template is accepted: %q, %v", got.HTML, err)
@@ -88,13 +86,11 @@ func TestHTMLThatIsTaken(t *testing.T) {
 	for name, c := range map[string]struct{ source, want string }{
 		"values between elements":     {"<p>{{.Role}} <b>{{.Organization}}</b></p>", "<p>Developer &lt;Staging&gt; <b>Acme &amp; Söhne</b></p>"},
 		"a link in double quotes":     {`<a href="{{.Link}}">x</a>`, `<a href="` + link + `">x</a>`},
-		"a link in single quotes":     {"<A class=b\nHREF = '{{$.Link}}' >x</A>", "<A class=b\nHREF = '" + link + "' >x</A>"},
+		"a link in single quotes":     {"<A class=b\nHREF = '{{$.Link}}' >x</A>", `<a class="b" href="` + link + `">x</a>`},
 		"a choice within a tag":       {`<p {{if .Name}}class="a"{{end}}>x</p>`, `<p class="a">x</p>`},
 		"a choice within a value":     {`<p class="a{{if .Name}} b{{end}}">x</p>`, `<p class="a b">x</p>`},
 		"comments, which are removed": {"<!-- <b> -->x{{/* y */}}", "x"},
-		"a style sheet":               {"<style>p { color: red }</style>", "<style>p { color: red }</style>"},
-		"their own image":             {`<img src="https://acme.example/logo.png" alt="">`, `<img src="https://acme.example/logo.png" alt="">`},
-		"a whole document":            {"<!DOCTYPE html>\n<html lang=\"en\"><body>x</body></html>", "<!DOCTYPE html>\n<html lang=\"en\"><body>x</body></html>"},
+		"a whole document":            {"<!DOCTYPE html>\n<html lang=\"en\"><body>x</body></html>", "<!doctype html>\n<html lang=\"en\"><body>x</body></html>"},
 		"something less than a name":  {"1 &lt; {{.Role}}", "1 &lt; Developer &lt;Staging&gt;"},
 		"lines of a message":          {`<p style="white-space:pre-line">{{.Message}}</p>`, "<p style=\"white-space:pre-line\">Dear Ada,\n\nwe&#39;d love to have you with us. See you on Monday!</p>"},
 	} {
@@ -122,7 +118,7 @@ func TestOwnConfirmationCanLinkToThePortalAlone(t *testing.T) {
 		}
 	}
 	data["confirmation.html"] = `<a href="{{.Address}}">mail</a>`
-	if _, errs := wording.ParseTemplates(data); len(errs) != 1 || errs[0].Reason != noAddress {
+	if _, errs := parseOwn(data); len(errs) != 1 || errs[0].Reason != noAddress {
 		t.Errorf("got %v, want an error, because a mail address is not the address of a page", errs)
 	}
 }

@@ -78,10 +78,22 @@ func parseText(v Vocabulary, file, source string) (*texttemplate.Template, []fau
 	if faults = asideFaults(v, file, source, tree); len(faults) > 0 {
 		return nil, faults
 	}
-	return t, writtenFaults(v, file, written)
+	for i, l := range v.samples() {
+		if reason := secretsInAddress(v, l, file, written[i]); reason != "" {
+			return nil, []fault{{0, reason}}
+		}
+	}
+	return t, nil
 }
 
-func parseHTML(v Vocabulary, source string) (*htmltemplate.Template, []fault) {
+// needsOwnServer is the fault of HTML that the platform's sender would vouch for.
+const needsOwnServer = "own HTML needs the Organization's own mail server: set spec.mail of the Organization, " +
+	"or delete this key to send plain text"
+
+func parseHTML(v Vocabulary, source string, server Server) (*htmltemplate.Template, []fault) {
+	if server != OwnServer {
+		return nil, []fault{{0, needsOwnServer}}
+	}
 	tree, faults := parseTree(v, fileHTML, source)
 	if len(faults) > 0 {
 		return nil, faults
@@ -105,7 +117,12 @@ func parseHTML(v Vocabulary, source string) (*htmltemplate.Template, []fault) {
 	if len(check.faults) > 0 {
 		return nil, check.faults
 	}
-	return t, writtenFaults(v, fileHTML, written)
+	for i, l := range v.samples() {
+		if _, reason := inspectHTML(v, l, written[i]); reason != "" {
+			return nil, []fault{{0, reason}}
+		}
+	}
+	return t, nil
 }
 
 // try writes the samples of a message with a checked template.
@@ -121,16 +138,4 @@ func try(v Vocabulary, file string, execute func(io.Writer, Message) error) (wri
 		written = append(written, b.String())
 	}
 	return written, nil
-}
-
-// writtenFaults checks the samples that try has written.
-func writtenFaults(v Vocabulary, file string, written []string) []fault {
-	for i, l := range v.samples() {
-		for _, secret := range v.Secrets {
-			if reason := carriesIn(v, l, secret, file, written[i]); reason != "" {
-				return []fault{{0, reason}}
-			}
-		}
-	}
-	return nil
 }

@@ -11,7 +11,8 @@
 //     ends and never fails;
 //   - by its places (html.go, aside.go): a value stands between elements or is a whole href, and a
 //     secret stands alone, so that it is no part of another address;
-//   - by its output (written.go): samples when it is parsed, and every message when it is written.
+//   - by its output (written.go, allowed.go, anchor.go): samples when it is parsed, and every message
+//     when it is written. HTML has only what a library's list allows, and each anchor leads where it says.
 //
 // The package is pure. It knows no message by name: package wording defines the messages
 // (Vocabularies).
@@ -61,6 +62,17 @@ func (e Error) Error() string {
 	return fmt.Sprintf("%s line %d: %s", e.Key, e.Line, e.Reason)
 }
 
+// Server is the mail server that sends a tenant's mails. Its sender vouches for them.
+type Server int
+
+// The servers.
+const (
+	// PlatformServer sends in the name of the platform, for many tenants.
+	PlatformServer Server = iota
+	// OwnServer sends in the name of the tenant.
+	OwnServer
+)
+
 // Set is a tenant's own wording: the templates that passed the check. The zero value holds none. A Set
 // never changes, and it is safe for concurrent use.
 type Set struct {
@@ -74,10 +86,10 @@ type wording struct {
 	html          *htmltemplate.Template // nil: the message is plain text only
 }
 
-// Parse checks a tenant's templates, as in the data of a ConfigMap. If one of the templates of a
-// wording has an error, the whole wording is ignored. The errors report which template is wrong and
-// why, sorted by key and line.
-func (v Vocabularies) Parse(data map[string]string) (Set, []Error) {
+// Parse checks a tenant's templates, as in the data of a ConfigMap, for mails that a server sends. HTML
+// needs the tenant's own server. If one of the templates of a wording has an error, the whole wording is
+// ignored. The errors report which template is wrong and why, sorted by key and line.
+func (v Vocabularies) Parse(data map[string]string, server Server) (Set, []Error) {
 	var errs []Error
 	sets := map[string]map[string]string{} // by the name of the wording, then by file
 	for key, source := range data {
@@ -93,7 +105,7 @@ func (v Vocabularies) Parse(data map[string]string) (Set, []Error) {
 	}
 	out := Set{vocabularies: v, own: map[string]wording{}}
 	for name, set := range sets {
-		w, faults := v.parseWording(name, set)
+		w, faults := v.parseWording(name, set, server)
 		if len(faults) > 0 {
 			errs = append(errs, faults...)
 			continue
@@ -107,8 +119,8 @@ func (v Vocabularies) Parse(data map[string]string) (Set, []Error) {
 }
 
 // Write writes a message in the wording for its language, or otherwise in the wording for every
-// language. It returns false if the tenant has none, or if the values of this message would carry a
-// secret to another server. Then the caller uses its own wording, which is safe with any values.
+// language. It returns false if the tenant has none, or if this message would carry a secret to another
+// server or deceive its reader. Then the caller uses its own wording, which is safe with any values.
 func (s Set) Write(m Message) (c Content, written bool, err error) {
 	for _, key := range []string{m.Kind + "." + m.Tag.String(), m.Kind} {
 		own, found := s.own[key]
@@ -118,10 +130,8 @@ func (s Set) Write(m Message) (c Content, written bool, err error) {
 		if c, err = own.write(m); err != nil {
 			return Content{}, false, err
 		}
-		if carries(s.vocabularies[m.Kind], m, c) != "" {
-			return Content{}, false, nil
-		}
-		return c, true, nil
+		c, reason := inspect(s.vocabularies[m.Kind], m, c)
+		return c, reason == "", nil
 	}
 	return Content{}, false, nil
 }
@@ -142,7 +152,7 @@ func (v Vocabularies) splitKey(key string) (name, file string, ok bool) {
 		(!hasTag || slices.Contains(language.All(), language.Tag(tag)))
 }
 
-func (v Vocabularies) parseWording(name string, set map[string]string) (wording, []Error) {
+func (v Vocabularies) parseWording(name string, set map[string]string, server Server) (wording, []Error) {
 	var errs []Error
 	for _, file := range []string{fileSubject, fileText} {
 		if _, found := set[file]; !found {
@@ -162,7 +172,7 @@ func (v Vocabularies) parseWording(name string, set map[string]string) (wording,
 		case fileText:
 			w.text, faults = parseText(v[kind], file, source)
 		case fileHTML:
-			w.html, faults = parseHTML(v[kind], source)
+			w.html, faults = parseHTML(v[kind], source, server)
 		}
 		for _, f := range faults {
 			errs = append(errs, Error{name + "." + file, f.line, f.reason})

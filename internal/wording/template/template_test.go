@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/usher-dev/usher/internal/wording"
+	"github.com/usher-dev/usher/internal/wording/template"
 )
 
 // ownInvitation returns a valid wording of the invitation. The changes add and replace keys, in pairs.
@@ -34,9 +35,14 @@ func without(data map[string]string, keys ...string) map[string]string {
 	return data
 }
 
+// parseOwn parses a wording of an organization with its own mail server.
+func parseOwn(data map[string]string) (wording.Templates, []template.Error) {
+	return wording.ParseTemplates(data, template.OwnServer)
+}
+
 func parse(t *testing.T, data map[string]string) wording.Templates {
 	t.Helper()
-	templates, errs := wording.ParseTemplates(data)
+	templates, errs := parseOwn(data)
 	if len(errs) > 0 {
 		t.Fatalf("the wording is refused: %v", errs)
 	}
@@ -109,7 +115,7 @@ func TestTemplatesThatAreRefused(t *testing.T) {
 			t.Parallel()
 			data := ownInvitation(
 				"joined.subject", "S", "joined.txt", "T", "code.subject", "S", "code.txt", "{{.Code}}", c.key, c.source)
-			_, errs := wording.ParseTemplates(data)
+			_, errs := parseOwn(data)
 			if len(errs) != 1 || errs[0].Error() != c.want {
 				t.Errorf("got  %v\nwant %s", errs, c.want)
 			}
@@ -124,7 +130,7 @@ func TestUnknownKeysAreRefused(t *testing.T) {
 		"invitation.de.de.txt", "Invitation.txt", "frame.html", "invitation.txt.", "invitation.de", "README",
 		"reset.txt", "locked.txt", "password.txt", "factor.de.txt", "usernames.subject",
 	} {
-		_, errs := wording.ParseTemplates(ownInvitation(key, "{{.Link}}"))
+		_, errs := parseOwn(ownInvitation(key, "{{.Link}}"))
 		if len(errs) != 1 || errs[0].Key != key || !strings.HasPrefix(errs[0].Reason, "no template has this name") {
 			t.Errorf("%q: got %v, want an error about the name", key, errs)
 		}
@@ -133,7 +139,7 @@ func TestUnknownKeysAreRefused(t *testing.T) {
 
 func TestAllFaultsAreToldInOrder(t *testing.T) {
 	t.Parallel()
-	_, errs := wording.ParseTemplates(map[string]string{
+	_, errs := parseOwn(map[string]string{
 		"invitation.html": "{{.A}}\n{{.B}}{{.Link}}", "code.html": "{{.Code}}", "zzz": "", "declined.de.subject": "S",
 		"joined.subject": "S", "joined.txt": strings.Repeat("{{.X}}\n", 1000),
 	})

@@ -143,7 +143,7 @@ func (c *treeCheck) command(cmd *parse.CommandNode, dot meaning) meaning {
 	args := cmd.Args[1:]
 	switch {
 	case !found:
-		c.fault(cmd, "there is no function %s; use one of and, or, not, eq, ne", sanitize.Shorten(sanitize.SingleLine(function.Ident), maxQuoted))
+		c.fault(cmd, "there is no function %s; use one of and, or, not, eq, ne", excerpt(function.Ident))
 		return text
 	case len(args) < limits[0] || len(args) > limits[1]:
 		c.fault(cmd, "%s: the number of values is wrong", quoted(cmd))
@@ -200,7 +200,7 @@ func (c *treeCheck) field(n parse.Node, path []string) {
 	switch _, found := c.Full.Values[path[0]]; {
 	case !found || len(path) > 1:
 		c.fault(n, "there is no field .%s; use one of .%s",
-			sanitize.Shorten(sanitize.SingleLine(strings.Join(path, ".")), maxQuoted), strings.Join(c.fields(), ", ."))
+			excerpt(strings.Join(path, ".")), strings.Join(c.fields(), ", ."))
 	case c.file == fileSubject && slices.Contains(c.Secrets, path[0]):
 		c.fault(n, "a subject must not show .%s, which is a secret: locked screens show subjects", path[0])
 	}
@@ -232,4 +232,7 @@ func soleField(p *parse.PipeNode) (string, bool) {
 	return "", false
 }
 
-func quoted(n parse.Node) string { return sanitize.Shorten(sanitize.SingleLine(n.String()), maxQuoted) }
+func quoted(n parse.Node) string { return excerpt(n.String()) }
+
+// excerpt returns as much of a template as a fault quotes.
+func excerpt(s string) string { return sanitize.Shorten(sanitize.SingleLine(s), maxQuoted) }

@@ -4,9 +4,8 @@
 package template
 
 import (
+	"cmp"
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -19,37 +18,39 @@ import (
 // example, HTML moves a text in a table to the front of the table, and a value can contain half a
 // bracket.
 
-// carries returns why a mail could carry its secret to another server. It is empty if the mail cannot.
-func carries(v Vocabulary, l Message, c Content) string {
-	for _, name := range v.Secrets {
-		for _, file := range []struct{ name, content string }{{fileText, c.Text}, {fileHTML, c.HTML}} {
-			if reason := carriesIn(v, l, name, file.name, file.content); reason != "" {
-				return reason
-			}
-		}
+// inspect returns a mail as it may be sent, or why it could carry its secret to another server or
+// deceive its reader.
+func inspect(v Vocabulary, l Message, c Content) (safe Content, reason string) {
+	if reason := secretsInAddress(v, l, fileText, c.Text); reason != "" {
+		return Content{}, reason
 	}
-	return ""
+	c.HTML, reason = inspectHTML(v, l, c.HTML)
+	return c, reason
 }
 
-// carriesIn is like carries, for one file and one secret.
-func carriesIn(v Vocabulary, l Message, name, file, content string) string {
-	switch file {
-	case fileText:
-		return secretInAddress(v, l, name, file, content)
-	case fileHTML:
-		if isHeavy(content) {
-			return "elements such as <b> are open too long; close each of them in the block that it is in"
+// inspectHTML is like inspect, for the HTML.
+func inspectHTML(v Vocabulary, l Message, source string) (safe, reason string) {
+	safe, reason = clean(source)
+	if reason != "" {
+		return "", reason
+	}
+	if isHeavy(safe) {
+		return "", "elements such as <b> are open too long; close each of them in the block that it is in"
+	}
+	document, err := html.ParseWithOptions(strings.NewReader(safe), html.ParseOptionEnableScripting(false))
+	if err != nil {
+		return "", "the elements are nested too deeply"
+	}
+	read := reading{Vocabulary: v, values: l.Values}
+	read.node(document)
+	return safe, cmp.Or(read.reason, secretsInAddress(v, l, fileHTML, read.text.String()))
+}
+
+func secretsInAddress(v Vocabulary, l Message, file, text string) string {
+	for _, name := range v.Secrets {
+		if reason := secretInAddress(v, l, name, file, text); reason != "" {
+			return reason
 		}
-		document, err := html.ParseWithOptions(strings.NewReader(content), html.ParseOptionEnableScripting(false))
-		if err != nil {
-			return "the elements are nested too deeply"
-		}
-		var read reading
-		read.node(document)
-		if read.reason != "" {
-			return read.reason
-		}
-		return secretInAddress(v, l, name, file, read.text.String())
 	}
 	return ""
 }
@@ -115,41 +116,29 @@ func bracketed(before, after string) bool {
 	return strings.Contains(line, `"`) && strings.Contains(rest, `"`)
 }
 
-var (
-	// acting matches attributes that do something by themselves, report clicks to a server, or hide an
-	// edge so that the text on both sides is read as one.
-	acting = regexp.MustCompile(`^(on.*|ping|hidden|popover)$`)
-
-	// watching matches what a style sheet needs to read attributes and to load something. A backslash
-	// can encode all of these differently.
-	watching = regexp.MustCompile(`(?i)[\[\\"']|url\(`)
-
-	// flow matches the styles that decide whether a block is separate from the text beside it.
-	flow = regexp.MustCompile(`(?i)(?:^|[^-\w])(all|content|content-visibility|display|float|position|visibility)\s*:\s*([-\w]*)`)
-)
-
 // reading walks through the HTML of a mail in the way that mail programs read it.
 type reading struct {
+	Vocabulary
+	values map[string]string
 	text   strings.Builder // with a line break at each edge of a block
 	reason string
 }
 
 func (r *reading) node(n *html.Node) {
-	switch {
-	case n.Type == html.TextNode && n.Parent.Data == "style":
-		r.styleSheet(n.Data)
-		return
-	case n.Type == html.TextNode:
+	if n.Type == html.TextNode {
 		r.text.WriteString(n.Data)
-	case n.Type == html.ElementNode:
-		r.attributes(n)
+		return
 	}
 	isBlock := n.Type == html.ElementNode && elements[n.Data] == block
 	if isBlock {
 		r.text.WriteByte('\n')
 	}
+	begin := r.text.Len()
 	for child := range n.ChildNodes() {
 		r.node(child)
+	}
+	if n.Type == html.ElementNode && n.Data == "a" {
+		r.reason = cmp.Or(r.reason, r.anchor(hrefOf(n), r.text.String()[begin:]))
 	}
 	switch text := r.text.String(); {
 	case isBlock:
@@ -157,40 +146,5 @@ func (r *reading) node(n *html.Node) {
 	case n.FirstChild != nil && elements[n.Data] == inline && text != "" && separates(text[len(text)-1]):
 		// There are many ways to hide an element together with the white space at its end.
 		r.text.WriteByte(0)
-	}
-}
-
-func (r *reading) attributes(n *html.Node) {
-	for _, a := range n.Attr {
-		switch {
-		case acting.MatchString(a.Key):
-			r.reason = fmt.Sprintf("an attribute %s is not allowed in a mail", a.Key)
-		case a.Key == "style":
-			r.style(a.Val, elements[n.Data])
-		}
-	}
-}
-
-func (r *reading) styleSheet(css string) {
-	if found := watching.FindString(css); found != "" {
-		r.reason = fmt.Sprintf("a style sheet must not contain %s, because it could tell another server what is in the mail", found)
-		return
-	}
-	r.style(css, outside)
-}
-
-// style checks styles. The styles of an inline element, which is never an edge, can set it in a block.
-func (r *reading) style(css string, of shape) {
-	if strings.Contains(css, `\`) || strings.Contains(css, "/*") {
-		r.reason = `a style must not contain \ or a comment`
-	}
-	for _, found := range flow.FindAllStringSubmatch(css, -1) {
-		allowed := []string{"block"}
-		if of == inline {
-			allowed = append(allowed, "inline-block")
-		}
-		if property, value := strings.ToLower(found[1]), strings.ToLower(found[2]); property != "display" || !slices.Contains(allowed, value) {
-			r.reason = fmt.Sprintf("a style %s:%s is not allowed here: it could join separate words into one address", property, value)
-		}
 	}
 }

