@@ -47,8 +47,12 @@ func (r *accountReconciler) recordBlockedEvent(f account.Facts) {
 		return
 	}
 	why := "is blocked: the person is an owner of another Organization. Only a cluster admin may request this, on the Account"
-	if reason == accountsv1.ReasonResetLimited {
+	switch reason {
+	case accountsv1.ReasonResetLimited:
 		why = "is delayed by up to an hour: the last link was mailed too recently"
+	case accountsv1.ReasonUnlockLimited:
+		why = "is delayed, or not carried out after an hour: managers unlocked the Account too recently or too often. " +
+			"A cluster admin may request it on the Account at any time"
 	}
 	r.Events.Eventf(asked.Membership, f.Account, "Warning", reason, "Request", "%s %s", asked.Annotation, why)
 }

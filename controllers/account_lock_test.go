@@ -14,7 +14,6 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
-	"github.com/usher-dev/usher/internal/session"
 )
 
 // settledAfter is how long the status of an Account does not show its lock.
@@ -120,11 +119,11 @@ var _ = Describe("A locked Account", Label("B2"), func() {
 		Expect(ada.Status.SignIn.Locks).To(BeEquivalentTo(2))
 	})
 
-	DescribeTable("is unlocked once, and without restoring a session, by an annotation", Label("D7"), func(ctx SpecContext, which func() client.Object) {
+	DescribeTable("is unlocked once by an annotation", Label("D7"), func(ctx SpecContext, which func() client.Object) {
 		lockOut(ctx, a, members)
-		locked := a.Status.SignIn.FailureTime
 		value := ask(ctx, which(), accountsv1.UnlockAnnotation)
-		eventually(ctx, a, beOpen(), HaveField("Status.SignIn", accountsv1.SignIn{SessionsEndTime: locked}))
+		eventually(ctx, a, beOpen(), HaveField("Status.SignIn", accountsv1.SignIn{}))
+		Expect(eventuallyMailed(ctx, a, unlockedSubject, 1).Text).To(ContainSubstring("An administrator unlocked the account"))
 		now.PutForward(time.Minute)
 		lockOut(ctx, a, members)
 		annotate(ctx, which(), accountsv1.UnlockAnnotation, value)
@@ -135,31 +134,77 @@ var _ = Describe("A locked Account", Label("B2"), func() {
 		Entry("on its Membership", func() client.Object { return m }),
 	)
 
-	It("follows the strictest of its Organizations, even when their limits change, and no session is restored", func(ctx SpecContext) {
-		var failed metav1.Time
+	It("follows the strictest of its Organizations, even when their limits change, and no session ends", func(ctx SpecContext) {
 		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
-			failed = now
-			s.SignIn = accountsv1.SignIn{Failures: 3, FailureTime: &failed}
+			s.SignIn = accountsv1.SignIn{Failures: 3, FailureTime: &now}
 		})
-		alive := func(maxFailures int32, began time.Duration) bool {
-			GinkgoHelper()
-			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
-			s := session.Session{Stage: session.StageSignedIn, StartTime: failed.Add(began), SeenTime: now.Now()}
-			return s.Alive(now.Now(), account.SessionsEnd(a.Status.SignIn, account.Limits{MaxFailures: maxFailures}))
-		}
 		passes(ctx, a, settledAfter)
 		eventually(ctx, a, beOpen())
-		Expect(alive(5, -time.Minute)).To(BeTrue())
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SignIn.MaxFailures = 3 })
 		eventually(ctx, a, haveState("Locked"))
 		w.reorganize(ctx, func(o *accountsv1.Organization) { o.Spec.SignIn.MaxFailures = 4 })
 		eventually(ctx, a, beOpen())
-		Expect(alive(4, -time.Minute)).To(BeFalse())
-		Expect(alive(4, time.Second)).To(BeTrue(), "a session that a passkey began during the lock")
+		Expect(a.Status.SignIn.SessionsEndTime).To(BeNil())
+	})
+
+	It("is locked by codes apart from passwords, and its owner is mailed about each", func(ctx SpecContext) {
+		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
+			s.SignIn = accountsv1.SignIn{CodeFailures: 5, CodeFailureTime: &now}
+		})
+		passes(ctx, a, settledAfter)
+		eventually(ctx, a, haveState("Locked"), haveMessage("Locked", "A new password does not end it"))
+		Expect(eventuallyMailed(ctx, a, codesLockedSubject, 1).Text).To(ContainSubstring("A new password does not unlock your second factor."))
+		asPortal(ctx, a, func(s *accountsv1.AccountStatus, now metav1.Time) {
+			s.SignIn.Failures, s.SignIn.FailureTime = 5, &now
+		})
+		passes(ctx, a, settledAfter)
+		eventuallyMailed(ctx, a, lockedSubject, 1)
+		Expect(lettersTo(a, codesLockedSubject)).To(HaveLen(1))
 	})
 })
 
 var _ = Describe("A manager of an Organization", Label("D7"), func() {
+	It("unlocks a member once a minute and 5 times a day, and each lock and each unlock is mailed", Label("K8"), func(ctx SpecContext) {
+		w := aWorld().ready(ctx)
+		m, a := w.active(ctx)
+		locks := 0
+		// locked makes an attacker guess, and the manager request an unlock at once.
+		locked := func() {
+			GinkgoHelper()
+			guess(ctx, a, members)
+			locks++
+			ask(ctx, m, accountsv1.UnlockAnnotation)
+			quiet(ctx)
+			passes(ctx, a, settledAfter)
+			eventuallyMailed(ctx, a, lockedSubject, locks)
+		}
+		locked()
+		eventually(ctx, a, beOpen())
+		eventuallyMailed(ctx, a, unlockedSubject, 1)
+		locked()
+		eventually(ctx, a, haveState("Locked"), haveCondition("RequestBlocked", metav1.ConditionTrue, "UnlockLimited"),
+			haveMessage("RequestBlocked", w.name+"/jane"), haveMessage("RequestBlocked", "once a minute, and 5 times in 24 hours"))
+		Eventually(func() []string { return eventsAbout(ctx, m) }).Should(ContainElement("Warning UnlockLimited"))
+		passes(ctx, a, time.Minute-settledAfter)
+		eventually(ctx, a, beOpen())
+		for unlocks := 2; unlocks < 5; unlocks++ {
+			eventuallyMailed(ctx, a, unlockedSubject, unlocks)
+			passes(ctx, a, time.Minute)
+			locked()
+			eventually(ctx, a, beOpen())
+		}
+		eventuallyMailed(ctx, a, unlockedSubject, 5)
+		passes(ctx, a, time.Minute)
+		locked()
+		passes(ctx, a, 5*time.Minute)
+		eventually(ctx, a, haveState("Locked"), haveCondition("RequestBlocked", metav1.ConditionTrue, "UnlockLimited"))
+		Expect(lettersTo(a, unlockedSubject)).To(HaveLen(5))
+		ask(ctx, a, accountsv1.UnlockAnnotation)
+		eventually(ctx, a, beOpen())
+		eventuallyMailed(ctx, a, unlockedSubject, 6)
+		Expect(lettersTo(a, lockedSubject)).To(HaveLen(locks))
+	})
+
 	It("cannot request anything for an owner of another Organization, but a cluster admin can", func(ctx SpecContext) {
 		entity := accountsv1.DisplayText(fresh("Acme"))
 		shop, labs := aWorldOf(ctx, entity), aWorldOf(ctx, entity)

@@ -27,11 +27,13 @@ import (
 
 // Subjects of the mails about an Account.
 const (
-	resetSubject    = "Choose a new password"
-	lockedSubject   = "Your account is temporarily locked"
-	passwordSubject = "Your password was changed"
-	factorSubject   = "Your second factor was changed"
-	namesSubject    = "Your user names"
+	resetSubject       = "Choose a new password"
+	lockedSubject      = "Your account is temporarily locked"
+	codesLockedSubject = "Your second factor is temporarily locked"
+	unlockedSubject    = "Your account was unlocked"
+	passwordSubject    = "Your password was changed"
+	factorSubject      = "Your second factor was changed"
+	namesSubject       = "Your user names"
 )
 
 // asPortal writes into the status of an Account, as the portal does.

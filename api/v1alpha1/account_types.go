@@ -29,7 +29,7 @@ const (
 	// managers of the Organization either have no right to request it, or have to
 	// wait.
 	//
-	// True: OwnerElsewhere, ResetLimited.
+	// True: OwnerElsewhere, ResetLimited, UnlockLimited.
 	ConditionRequestBlocked = "RequestBlocked"
 )
 
@@ -39,7 +39,7 @@ const (
 	// entered.
 	ReasonTooManyFailures = "TooManyFailures"
 
-	// ReasonNotLocked means that no lock blocks sign-in with a password.
+	// ReasonNotLocked means that no lock blocks passwords or codes.
 	ReasonNotLocked = "NotLocked"
 
 	// ReasonEnrolled means that the Account has a second factor.
@@ -59,6 +59,11 @@ const (
 	// another link for a new password too soon. Usher sends it as soon as the
 	// limit allows.
 	ReasonResetLimited = "ResetLimited"
+
+	// ReasonUnlockLimited means that the managers of an Organization requested
+	// another unlock too soon. Usher carries it out as soon as the limit allows,
+	// if the request is then less than an hour old.
+	ReasonUnlockLimited = "UnlockLimited"
 
 	// ReasonRequestInvalid means that an annotation requests a reset or an unlock
 	// with a value that is not a timestamp. Used for events.
@@ -256,6 +261,15 @@ type AccountStatus struct {
 	// +optional
 	UserNameTimes []metav1.Time `json:"userNameTimes,omitempty"`
 
+	// unlockTimes are the times at which an annotation unlocked the Account,
+	// newest first, at most 5. They limit the requests of managers. Unset: none
+	// did.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=5
+	// +listType=atomic
+	// +optional
+	UnlockTimes []metav1.Time `json:"unlockTimes,omitempty"`
+
 	// language is the language in which the person last read pages. Unset: the
 	// language of their Organization.
 	// +optional
@@ -292,35 +306,48 @@ const (
 )
 
 // SignIn counts the failed sign-ins to an Account. Usher counts each password
-// or code before checking it, and resets the counts after a successful sign-in.
+// or code before checking it. Passwords and codes are counted and locked
+// separately.
 //
 // +kubebuilder:validation:MinProperties=1
 type SignIn struct {
-	// failures counts the passwords entered since the last successful sign-in.
-	// Unset: none.
+	// failures counts the passwords entered since the last right password, without
+	// those from browsers that the person has signed in with before. Unset: none.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	Failures int32 `json:"failures,omitempty"`
 
-	// codeFailures counts the second-factor codes entered since the last
-	// successful sign-in. Unset: none.
+	// failureTime is the time at which the last of these passwords was counted.
+	// Unset: none was counted.
+	// +optional
+	FailureTime *metav1.Time `json:"failureTime,omitempty"`
+
+	// locks counts the consecutive locks by passwords that expired. Each lock lasts
+	// longer than the one before. Unset: none.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	Locks int32 `json:"locks,omitempty"`
+
+	// codeFailures counts the second-factor codes entered since the last right
+	// code. A right password or a new password leaves it unchanged. Unset: none.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	CodeFailures int32 `json:"codeFailures,omitempty"`
 
-	// failureTime is the time at which the last password or code was counted.
-	// Unset: none was counted.
+	// codeFailureTime is the time at which the last of these codes was counted.
+	// Unset: failureTime, which earlier versions of Usher used for codes too.
 	// +optional
-	FailureTime *metav1.Time `json:"failureTime,omitempty"`
+	CodeFailureTime *metav1.Time `json:"codeFailureTime,omitempty"`
 
-	// locks counts the consecutive locks that expired. Each lock lasts longer than
-	// the one before. Unset: none.
+	// codeLocks counts the locks by codes that ended without a right code. Each
+	// lock lasts longer than the one before. Unset: none.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional
-	Locks int32 `json:"locks,omitempty"`
+	CodeLocks int32 `json:"codeLocks,omitempty"`
 
 	// sessionsEndTime ends every session that began before this time or in the
 	// same second. Unset: it ends no session.

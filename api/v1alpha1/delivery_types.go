@@ -91,7 +91,7 @@ type EarlierAttempt struct {
 
 // DeliveryPurpose is the purpose of a message.
 //
-// +kubebuilder:validation:Enum=Invitation;Confirmation;Joined;Declined;Code;Reset;Locked;PasswordChanged;SecondFactorChanged;UserNames
+// +kubebuilder:validation:Enum=Invitation;Confirmation;Joined;Declined;Code;Reset;Locked;CodesLocked;Unlocked;PasswordChanged;SecondFactorChanged;UserNames
 type DeliveryPurpose string
 
 // The purposes of messages.
@@ -109,8 +109,14 @@ const (
 	PurposeCode DeliveryPurpose = "Code"
 	// PurposeReset carries the link for a new password.
 	PurposeReset DeliveryPurpose = "Reset"
-	// PurposeLocked informs the person that their Account is locked.
+	// PurposeLocked informs the person that wrong passwords locked their Account.
 	PurposeLocked DeliveryPurpose = "Locked"
+	// PurposeCodesLocked informs the person that wrong codes locked their second
+	// factor, and that their password is known.
+	PurposeCodesLocked DeliveryPurpose = "CodesLocked"
+	// PurposeUnlocked informs the person that an admin or a manager unlocked their
+	// Account.
+	PurposeUnlocked DeliveryPurpose = "Unlocked"
 	// PurposePasswordChanged informs the person that their password was changed.
 	PurposePasswordChanged DeliveryPurpose = "PasswordChanged"
 	// PurposeSecondFactorChanged informs the person that a second factor was added

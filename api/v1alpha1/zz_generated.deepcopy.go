@@ -175,6 +175,13 @@ func (in *AccountStatus) DeepCopyInto(out *AccountStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.UnlockTimes != nil {
+		in, out := &in.UnlockTimes, &out.UnlockTimes
+		*out = make([]v1.Time, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	if in.Leaving != nil {
 		in, out := &in.Leaving, &out.Leaving
 		*out = make([]MembershipReference, len(*in))
@@ -1066,6 +1073,10 @@ func (in *SignIn) DeepCopyInto(out *SignIn) {
 	*out = *in
 	if in.FailureTime != nil {
 		in, out := &in.FailureTime, &out.FailureTime
+		*out = (*in).DeepCopy()
+	}
+	if in.CodeFailureTime != nil {
+		in, out := &in.CodeFailureTime, &out.CodeFailureTime
 		*out = (*in).DeepCopy()
 	}
 	if in.SessionsEndTime != nil {

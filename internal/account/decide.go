@@ -144,10 +144,10 @@ func (f Facts) serve() Plan {
 	if wait != 0 {
 		at = f.Now.Add(wait)
 	}
-	if lock, tries := f.lock(), f.Account.Status.SignIn; lock.Locked(f.Now) {
+	for _, lock := range f.closedLocks() {
 		at = earliest(at, lock.Until)
-		if !LastAttemptEnded(tries, f.Now) {
-			at = earliest(at, f.Now.Add(LastAttemptEndsAfter(tries, f.Now)))
+		if !lock.Certain(f.Now) {
+			at = earliest(at, lock.CertainFrom())
 		}
 	}
 	_, next := f.requests()

@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +23,8 @@ const (
 	maxEventAge = 24 * time.Hour
 	// retryPeriod is how long Usher retries to notify the member about an event.
 	retryPeriod = 7 * 24 * time.Hour
+	// maxEarlierLocks is how many mails about earlier locks wait while no mail can be sent.
+	maxEarlierLocks = 5
 )
 
 // Claim is one send of one mail. It is written before the mail is sent.
@@ -38,8 +42,8 @@ func Begin(status *accountsv1.AccountStatus, claim Claim) {
 	delivery.Begin(delivery.Find(status.Deliveries, claim.Name), claim.Try)
 }
 
-// mailEvent is an event that the member is notified about by mail. It is the newest of its
-// kind.
+// mailEvent is an event that the member is notified about by mail. Except for locks and
+// unlocks, it is the newest of its kind.
 type mailEvent struct {
 	purpose accountsv1.DeliveryPurpose
 	name    string
@@ -66,10 +70,64 @@ func (f Facts) occasions() []mailEvent {
 	add(accountsv1.PurposeUserNames, "user-names", newest(status.UserNameTimes), true, true)
 	add(accountsv1.PurposePasswordChanged, "password", status.PasswordTime, true, true)
 	add(accountsv1.PurposeSecondFactorChanged, "second-factor", status.SecondFactorTime, true, true)
-	if f.lock().Reached {
-		add(accountsv1.PurposeLocked, "locked", status.SignIn.FailureTime, f.isLocked(), true)
+	for _, factor := range factors {
+		if lock := f.lock(factor); lock.Reached {
+			since := metav1.NewTime(lock.Since)
+			mail := lockMails[factor]
+			add(mail.purpose, mail.name, &since, !f.Now.Before(lock.CertainFrom()), true)
+		}
+	}
+	all = append(all, f.earlierLocks(all)...)
+	for i := range status.UnlockTimes {
+		add(accountsv1.PurposeUnlocked, "unlocked", &status.UnlockTimes[i], true, true)
 	}
 	return all
+}
+
+// lockMails are the purposes of the mails about locks, and the starts of their names.
+var lockMails = map[Factor]mailEvent{
+	FactorPassword: {purpose: accountsv1.PurposeLocked, name: "locked"},
+	FactorCode:     {purpose: accountsv1.PurposeCodesLocked, name: "codes-locked"},
+}
+
+func isAboutLock(purpose accountsv1.DeliveryPurpose) bool {
+	return purpose == accountsv1.PurposeLocked || purpose == accountsv1.PurposeCodesLocked
+}
+
+// earlierLocks returns the locks that have ended, and that the member was not mailed about
+// yet. A lock does not stay in the status when it is opened, or when the next attempt is
+// counted. Only its delivery is left then.
+func (f Facts) earlierLocks(known []mailEvent) []mailEvent {
+	var all []mailEvent
+	for _, d := range slices.Backward(f.Account.Status.Deliveries) {
+		listed := slices.ContainsFunc(known, func(e mailEvent) bool { return e.name == d.Name })
+		if at := EventTime(d); isAboutLock(d.Purpose) && !listed && !delivery.Finished(d) &&
+			f.Now.Sub(at) < retryPeriod && len(all) < maxEarlierLocks {
+			all = append(all, mailEvent{purpose: d.Purpose, name: d.Name, at: at, worth: true})
+		}
+	}
+	return all
+}
+
+// EventTime returns the time of the event that a mail is about.
+func EventTime(d accountsv1.Delivery) time.Time {
+	at, err := strconv.ParseInt(d.Name[strings.LastIndexByte(d.Name, '-')+1:], 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(at, 0).UTC()
+}
+
+// LockMailed returns when the lock that a mail is about began, and until when it lasts.
+// until is zero if the lock was opened, or if another one has begun since.
+func (f Facts) LockMailed(d accountsv1.Delivery) (since, until time.Time) {
+	since = EventTime(d)
+	for _, factor := range factors {
+		if lock := f.lock(factor); lockMails[factor].purpose == d.Purpose && lock.Reached && lock.Since.Unix() == since.Unix() {
+			until = lock.Until
+		}
+	}
+	return since, until
 }
 
 // resettable reports whether the link of the newest request is still valid, as far as the
@@ -97,10 +155,7 @@ func (f Facts) deliver() (*Claim, time.Duration) {
 		case d != nil && o.worth:
 			wanted = append(wanted, *d)
 		case d == nil && o.open:
-			wanted = append(wanted, accountsv1.Delivery{
-				Name: o.name, Purpose: o.purpose, Medium: accountsv1.MediumEmail,
-				Recipient: string(f.Account.Spec.Email), Language: f.language(),
-			})
+			wanted = append(wanted, f.newDelivery(o))
 		}
 	}
 	process := delivery.Process{ClaimOwner: f.ClaimOwner, Deadline: f.SendDeadline}
@@ -111,6 +166,13 @@ func (f Facts) deliver() (*Claim, time.Duration) {
 	claim := &Claim{Try: process.Next(*due, f.Now), Delivery: *due}
 	claim.MessageID = fmt.Sprintf("%s.%s.%d@%s", f.Account.UID, due.Name, claim.Time.Unix(), f.MailDomain)
 	return claim, 0
+}
+
+func (f Facts) newDelivery(o mailEvent) accountsv1.Delivery {
+	return accountsv1.Delivery{
+		Name: o.name, Purpose: o.purpose, Medium: accountsv1.MediumEmail,
+		Recipient: string(f.Account.Spec.Email), Language: f.language(),
+	}
 }
 
 // language returns the language that the member last read pages in, or else that of the

@@ -121,7 +121,8 @@ func (l *life) happenings() map[string]func(*rapid.T) {
 			l.Now = l.Now.Add(rapid.SampledFrom([]time.Duration{10 * time.Second, time.Minute, 16 * time.Minute, time.Hour, 25 * time.Hour}).Draw(t, "time"))
 		},
 		"a password is tried": func(*rapid.T) { Count(&status().SignIn, FactorPassword, l.limits(), *l.second()) },
-		"the member signs in": func(*rapid.T) { Open(&status().SignIn, l.limits()) },
+		"a code is tried":     func(*rapid.T) { Count(&status().SignIn, FactorCode, l.limits(), *l.second()) },
+		"the member signs in": func(*rapid.T) { ClearPasswords(&status().SignIn); CodeRight(&status().SignIn) },
 		"the member forgets the password": func(*rapid.T) {
 			if MayRequest(status().ResetTimes, l.Now) {
 				status().ResetTimes = Requested(status().ResetTimes, *l.second())
@@ -134,11 +135,12 @@ func (l *life) happenings() map[string]func(*rapid.T) {
 		},
 		"the member chooses a password": func(*rapid.T) {
 			status().PasswordTime = l.second()
-			Open(&status().SignIn, l.limits())
+			ClearPasswords(&status().SignIn)
 		},
 		"the member adds a second factor": func(*rapid.T) { status().SecondFactorTime = l.second() },
 		"an admin requests a reset":       ask(l.Account, accountsv1.ResetAnnotation),
 		"an admin requests an unlock":     ask(l.Account, accountsv1.UnlockAnnotation),
+		"a manager requests an unlock":    ask(l.Belongings[0].Membership, accountsv1.UnlockAnnotation),
 		"a manager requests a reset":      ask(l.Belongings[0].Membership, accountsv1.ResetAnnotation),
 		"an admin disables the Account":   func(*rapid.T) { l.Account.Spec.State = accountsv1.AccountSwitchDisabled },
 		"an admin enables the Account":    func(*rapid.T) { l.Account.Spec.State = accountsv1.AccountSwitchActive },

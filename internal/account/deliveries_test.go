@@ -29,6 +29,22 @@ func mailed(name string, d time.Duration, result accountsv1.DeliveryResult) func
 	}
 }
 
+// lockMailed is mailed for a lock.
+func lockMailed(d time.Duration, result accountsv1.DeliveryResult) func(*Facts) {
+	return func(f *Facts) {
+		mailed("locked", d, result)(f)
+		f.Account.Status.Deliveries[len(f.Account.Status.Deliveries)-1].Purpose = accountsv1.PurposeLocked
+	}
+}
+
+func unlocked(all ...time.Duration) func(*Facts) {
+	return func(f *Facts) {
+		for _, d := range all {
+			f.Account.Status.UnlockTimes = append(f.Account.Status.UnlockTimes, *ago(d))
+		}
+	}
+}
+
 func resetAsked(all ...time.Duration) func(*Facts) {
 	return func(f *Facts) {
 		for _, d := range all {
@@ -101,7 +117,23 @@ func TestWhatThePersonIsMailed(t *testing.T) {
 			janes(failed(5, time.Hour), mailed("locked", time.Hour, temporary)), "claim locked-1795258800 2", "locked-1795258800",
 		},
 		"unlocked before the mail was accepted": {
-			janes(failed(5, time.Minute), mailed("locked", time.Minute, temporary), asked(accountsv1.UnlockAnnotation, 0)), "wait", "",
+			janes(failed(5, time.Minute), lockMailed(time.Minute, temporary), asked(accountsv1.UnlockAnnotation, 0)), "claim locked-1795262340 2", "locked-1795262340",
+		},
+		"unlocked before the mail was begun": {
+			janes(failed(5, time.Minute), asked(accountsv1.UnlockAnnotation, 0)), "claim locked-1795262340 1", "locked-1795262340",
+		},
+		"unlocked, and the mail about the lock was sent": {
+			janes(failed(5, time.Minute), lockMailed(time.Minute, accountsv1.DeliverySent), asked(accountsv1.UnlockAnnotation, 0)), "claim unlocked-1795262400 1", "",
+		},
+		"unlocked twice, and one mail was not accepted": {
+			janes(unlocked(time.Minute, time.Hour), mailed("unlocked", time.Minute, temporary)), "claim unlocked-1795262340 2", "unlocked-1795262340",
+		},
+		"another failure after the lock ended, and the mail was not accepted": {
+			janes(failed(1, time.Second), locks(1), lockMailed(time.Hour, temporary)), "claim locked-1795258800 2", "locked-1795258800",
+		},
+		"retried for a week after a lock": {janes(lockMailed(7*day, temporary)), "wait", ""},
+		"locked twice, by passwords and by codes": {
+			janes(failed(5, time.Minute), told("locked", time.Minute), codesFailed(5, time.Minute)), "claim codes-locked-1795262340 1", "locked-1795262340",
 		},
 		"another failure after the lock ended": {janes(failed(1, time.Second), locks(1), told("locked", time.Hour)), "wait", ""},
 		"incomplete":                           {someFacts(passwordChanged(0), resetAsked(0), namesAsked(0)), "wait 1h0m0s", ""},

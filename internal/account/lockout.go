@@ -11,17 +11,31 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// How long an Account stays locked: the first time, at most, and at most if its member is
-// an owner of an Organization. An owner must always be able to come back.
+// How long a lock lasts: the first one, and at most. Wrong passwords lock an owner of an
+// Organization no longer than the first time, because strangers can enter them. Wrong
+// codes come after the right password, so their locks grow for owners too.
 const (
 	firstLock   = 15 * time.Minute
 	longestLock = 24 * time.Hour
 	ownersLock  = firstLock
 )
 
+// The lengths of consecutive locks: doubled for passwords, and four times as long for
+// codes. 15 minutes, doubled 7 times, are more than a day.
+const (
+	passwordShift = 1
+	codeShift     = 2
+	mostShift     = 7
+)
+
 // defaultMaxFailures is how many wrong passwords in a row lock an Account if its
 // Organizations set no limit.
 const defaultMaxFailures = 5
+
+// maxCodeFailures is how many wrong codes in a row lock an Account at most, because a
+// code has only six digits. With the lengths of the locks, an attacker with the right
+// password can try 25 codes in the first day.
+const maxCodeFailures = 5
 
 // attemptTimeout is how long the most recently counted attempt may still be in progress. Until
 // it ends, the Account is not reported as locked, because that attempt may be right.
@@ -29,8 +43,8 @@ const attemptTimeout = 10 * time.Second
 
 // Limits are the lockout rules for one Account.
 type Limits struct {
-	// MaxFailures is how many wrong passwords in a row lock the Account. Wrong second
-	// factors are counted separately, with the same limit.
+	// MaxFailures is how many wrong passwords in a row lock the Account. Wrong codes are
+	// counted separately, with the same limit, but with at most maxCodeFailures.
 	MaxFailures int32
 	// Owner means that the member is an owner of an Organization.
 	Owner bool
@@ -83,98 +97,125 @@ const (
 	FactorCode
 )
 
-// Lock is the state of an Account's lock at one moment.
+var factors = []Factor{FactorPassword, FactorCode}
+
+// Lock is the state of one of an Account's locks at one moment.
 type Lock struct {
 	// Reached means that the number of counted failures has reached the limit.
 	Reached bool
-	// Until is when a lock ends or ended. Zero means that the limit is not reached.
-	Until time.Time
+	// Since is when the last failure was counted, and Until is when the lock ends or
+	// ended. Both are zero if the limit is not reached.
+	Since, Until time.Time
 }
 
-// Locked reports whether the Account is locked at that time.
+// Locked reports whether the lock is closed at that time.
 func (l Lock) Locked(now time.Time) bool { return l.Reached && now.Before(l.Until) }
 
-// LockOf returns the lock of an Account.
-func LockOf(s accountsv1.SignIn, limits Limits) Lock {
-	if s.FailureTime == nil || s.Failures < limits.MaxFailures && s.CodeFailures < limits.MaxFailures {
-		return Lock{}
+// CertainFrom returns the time from which the last counted attempt has certainly ended.
+// Until then, it may be right, and there may be no lock.
+func (l Lock) CertainFrom() time.Time { return l.Since.Add(attemptTimeout) }
+
+// Certain reports whether the lock is closed, and the last counted attempt has certainly
+// ended.
+func (l Lock) Certain(now time.Time) bool { return l.Locked(now) && !now.Before(l.CertainFrom()) }
+
+// LockOf returns the lock of an Account for one factor. Wrong passwords lock only
+// passwords, and wrong codes lock only codes.
+func LockOf(s accountsv1.SignIn, factor Factor, limits Limits) Lock {
+	return tallyOf(&s, factor, limits).lock()
+}
+
+// tally is what is counted for one factor.
+type tally struct {
+	failures, locks *int32
+	at              **metav1.Time
+	most            int32
+	shift           int32
+	longest         time.Duration
+}
+
+func tallyOf(s *accountsv1.SignIn, factor Factor, limits Limits) tally {
+	if s.CodeFailures > 0 && s.CodeFailureTime == nil {
+		// Earlier versions of Usher kept one time for both.
+		s.CodeFailureTime = s.FailureTime
+	}
+	if factor == FactorCode {
+		return tally{&s.CodeFailures, &s.CodeLocks, &s.CodeFailureTime, min(limits.MaxFailures, maxCodeFailures), codeShift, longestLock}
 	}
 	longest := longestLock
 	if limits.Owner {
 		longest = ownersLock
 	}
-	wait := longest
-	if s.Locks < 8 { // 15 minutes, doubled 7 times, are more than a day
-		wait = min(firstLock<<max(s.Locks, 0), longest)
-	}
-	return Lock{Reached: true, Until: s.FailureTime.Add(wait)}
+	return tally{&s.Failures, &s.Locks, &s.FailureTime, limits.MaxFailures, passwordShift, longest}
 }
 
-// LastAttemptEnded reports whether the last counted attempt has certainly ended.
-func LastAttemptEnded(s accountsv1.SignIn, now time.Time) bool {
-	return s.FailureTime == nil || now.Sub(s.FailureTime.Time) >= attemptTimeout
+func (t tally) lock() Lock {
+	if *t.at == nil || *t.failures < t.most {
+		return Lock{}
+	}
+	wait := min(firstLock<<min(max(*t.locks, 0)*t.shift, mostShift), t.longest)
+	return Lock{Reached: true, Since: (*t.at).Time, Until: (*t.at).Add(wait)}
 }
 
-// LastAttemptEndsAfter returns how long it takes until LastAttemptEnded is true.
-func LastAttemptEndsAfter(s accountsv1.SignIn, now time.Time) time.Duration {
-	if s.FailureTime == nil {
-		return 0
-	}
-	return max(s.FailureTime.Add(attemptTimeout).Sub(now), 0)
+// clear makes the count start again.
+func (t tally) clear() { *t.failures, *t.at = 0, nil }
+
+// grow makes the count start again after a lock, so the next lock is longer.
+func (t tally) grow() {
+	t.clear()
+	*t.locks = min(*t.locks+1, 100)
 }
 
 // Count counts an attempt before it is compared, and reports whether it may be compared.
-// If the Account is locked, it may not, and nothing changes. If a lock has expired, the
-// counts start again, and the next lock will be longer.
+// If the factor is locked, it may not, and nothing changes. If a lock has expired, the
+// count starts again, and the next lock will be longer.
 func Count(s *accountsv1.SignIn, factor Factor, limits Limits, now metav1.Time) bool {
-	lock := LockOf(*s, limits)
+	t := tallyOf(s, factor, limits)
+	lock := t.lock()
 	if lock.Locked(now.Time) {
 		return false
 	}
 	if lock.Reached {
-		s.SessionsEndTime = later(s.SessionsEndTime, s.FailureTime)
-		s.Locks = min(s.Locks+1, 100)
-		s.Failures, s.CodeFailures = 0, 0
+		t.grow()
 	}
-	if factor == FactorCode {
-		s.CodeFailures++
-	} else {
-		s.Failures++
-	}
-	s.FailureTime = &now
+	*t.failures++
+	*t.at = &now
 	return true
 }
 
-// PasswordRight clears the counted passwords, because the last one was right. The second
-// factor is still required. It has a counter of its own, so the right password gives an
-// attacker no more attempts at it.
-func PasswordRight(s *accountsv1.SignIn) {
-	s.Failures = 0
-	if s.CodeFailures == 0 {
-		s.FailureTime = nil
-	}
+// ClearPasswords clears what was counted for passwords, because the last one was right,
+// or the member has set a new one. If it was the last allowed attempt, no lock has begun.
+// What was counted for codes stays, because an attacker can have the password and the
+// mailbox.
+func ClearPasswords(s *accountsv1.SignIn) {
+	t := tallyOf(s, FactorPassword, Limits{})
+	t.clear()
+	*t.locks = 0
 }
 
-// SignedIn clears everything that was counted, because the last attempt, of that factor,
-// was right. If it was the last allowed attempt, no lock has begun.
-func SignedIn(s *accountsv1.SignIn, factor Factor, limits Limits) {
-	if factor == FactorCode {
-		s.CodeFailures = max(s.CodeFailures-1, 0)
-	} else {
-		s.Failures = max(s.Failures-1, 0)
+// CodeRight clears the wrong codes, because the last code was right. If it was the last
+// allowed attempt, no lock has begun. A right code without a wrong one before it also
+// takes back one expired lock. It takes back only one, because an attacker who has the
+// password could otherwise start again each time the member signs in.
+func CodeRight(s *accountsv1.SignIn) {
+	t := tallyOf(s, FactorCode, Limits{})
+	if *t.failures <= 1 {
+		*t.locks = max(*t.locks-1, 0)
 	}
-	Open(s, limits)
+	t.clear()
 }
 
-// Open clears everything that was counted, because the member has set a new password or
-// an admin has unlocked the Account. Sessions that a lock has ended stay ended.
-func Open(s *accountsv1.SignIn, limits Limits) {
-	ended := s.SessionsEndTime
-	if LockOf(*s, limits).Reached && s.FailureTime != nil {
-		ended = later(ended, s.FailureTime)
+// openByManager opens the lock of a factor, because a manager has unlocked the Account.
+func openByManager(s *accountsv1.SignIn, factor Factor, limits Limits) {
+	if factor == FactorPassword {
+		ClearPasswords(s)
+		return
 	}
-	*s = accountsv1.SignIn{SessionsEndTime: ended}
+	tallyOf(s, factor, limits).grow()
 }
+
+// Open clears everything that was counted, because an admin has unlocked the Account.
+func Open(s *accountsv1.SignIn) { *s = accountsv1.SignIn{SessionsEndTime: s.SessionsEndTime} }
 
 // EndSessions ends every session that began no later than the given time.
 func EndSessions(s *accountsv1.SignIn, now metav1.Time) {
@@ -182,16 +223,12 @@ func EndSessions(s *accountsv1.SignIn, now metav1.Time) {
 }
 
 // SessionsEnd returns the time up to which sessions are ended. Zero means that none are.
-// A lock ends the sessions that began before it.
-func SessionsEnd(s accountsv1.SignIn, limits Limits) time.Time {
-	var ended *metav1.Time
-	if LockOf(s, limits).Reached {
-		ended = s.FailureTime
-	}
-	if ended = later(s.SessionsEndTime, ended); ended == nil {
+// No lock ends a session, because strangers can lock an Account.
+func SessionsEnd(s accountsv1.SignIn) time.Time {
+	if s.SessionsEndTime == nil {
 		return time.Time{}
 	}
-	return ended.Time
+	return s.SessionsEndTime.Time
 }
 
 func later(a, b *metav1.Time) *metav1.Time {

@@ -11,7 +11,6 @@ import (
 	"pgregory.net/rapid"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/session"
 )
 
 func belonging(maxFailures int32, standing accountsv1.RoleStanding) Belonging {
@@ -55,26 +54,33 @@ func tried(s *accountsv1.SignIn, factor Factor, limits Limits, at time.Time, tim
 }
 
 func TestEachLockIsLongerThanTheOneBefore(t *testing.T) {
+	const quarter, day = 15 * time.Minute, 24 * time.Hour
+	passwords := []time.Duration{quarter, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, day, day, day}
+	codes := []time.Duration{quarter, time.Hour, 4 * time.Hour, 16 * time.Hour, day, day, day}
 	for name, c := range map[string]struct {
+		factor Factor
 		limits Limits
+		most   int
 		want   []time.Duration
 	}{
-		"a member": {Limits{MaxFailures: 5}, []time.Duration{
-			15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 24 * time.Hour, 24 * time.Hour, 24 * time.Hour,
-		}},
-		"an owner": {Limits{MaxFailures: 3, Owner: true}, []time.Duration{15 * time.Minute, 15 * time.Minute, 15 * time.Minute}},
+		"passwords of a member":              {FactorPassword, Limits{MaxFailures: 5}, 5, passwords},
+		"passwords of a member, 100 allowed": {FactorPassword, Limits{MaxFailures: 100}, 100, passwords},
+		"passwords of an owner":              {FactorPassword, Limits{MaxFailures: 3, Owner: true}, 3, []time.Duration{quarter, quarter, quarter}},
+		"codes of a member":                  {FactorCode, Limits{MaxFailures: 5}, 5, codes},
+		"codes of a member, 100 allowed":     {FactorCode, Limits{MaxFailures: 100}, 5, codes},
+		"codes of an owner":                  {FactorCode, Limits{MaxFailures: 3, Owner: true}, 3, codes},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s accountsv1.SignIn
 			now := noon
 			for i, want := range c.want {
-				if got := tried(&s, FactorPassword, c.limits, now, 20); got != int(c.limits.MaxFailures) {
-					t.Fatalf("lock %d: %d passwords compared", i, got)
+				if got := tried(&s, c.factor, c.limits, now, 2*c.most); got != c.most {
+					t.Fatalf("lock %d: %d compared", i, got)
 				}
-				if got := LockOf(s, c.limits).Until.Sub(now); got != want {
+				if got := LockOf(s, c.factor, c.limits).Until.Sub(now); got != want {
 					t.Errorf("lock %d lasts %s, not %s", i, got, want)
 				}
-				if tried(&s, FactorPassword, c.limits, now.Add(want-time.Second), 1) != 0 {
+				if tried(&s, c.factor, c.limits, now.Add(want-time.Second), 1) != 0 {
 					t.Errorf("lock %d ended too early", i)
 				}
 				now = now.Add(want)
@@ -83,120 +89,113 @@ func TestEachLockIsLongerThanTheOneBefore(t *testing.T) {
 	}
 }
 
-func TestPasswordsAndCodesAreCountedApart(t *testing.T) {
+func TestPasswordsAndCodesAreCountedAndLockedApart(t *testing.T) {
 	limits := Limits{MaxFailures: 5}
 	var s accountsv1.SignIn
 	if got := tried(&s, FactorCode, limits, noon, 4); got != 4 {
 		t.Fatalf("%d codes compared", got)
 	}
-	for range 3 { // the right password gives no more codes
+	for range 3 { // neither the right password nor a new one gives more codes
 		if tried(&s, FactorPassword, limits, noon, 4) != 4 {
 			t.Fatal("a password was not compared")
 		}
-		PasswordRight(&s)
+		ClearPasswords(&s)
 	}
 	if got := tried(&s, FactorCode, limits, noon, 10); got != 1 {
 		t.Errorf("%d more codes compared, want 1", got)
 	}
-	if tried(&s, FactorPassword, limits, noon, 1) != 0 {
-		t.Error("failed codes do not lock the password")
+	if got := tried(&s, FactorPassword, limits, noon, 10); got != 5 {
+		t.Errorf("%d passwords compared while codes are locked, want 5", got)
+	}
+	if CodeRight(&s); LockOf(s, FactorCode, limits).Reached || !LockOf(s, FactorPassword, limits).Locked(noon) {
+		t.Errorf("a right code left %+v", s)
 	}
 }
 
-func TestALockByCodesEndsLikeAnyOther(t *testing.T) {
-	limits := Limits{MaxFailures: 5}
-	for _, factor := range []Factor{FactorPassword, FactorCode} {
-		var s accountsv1.SignIn
-		tried(&s, FactorCode, limits, noon, 5)
-		if got := tried(&s, factor, limits, noon.Add(15*time.Minute), 9); got != 5 {
-			t.Errorf("after the lock, %d attempts of factor %d were compared", got, factor)
-		}
-	}
-}
-
-func TestARightPasswordOpensNoLockThatCodesCaused(t *testing.T) {
-	limits := Limits{MaxFailures: 5}
-	var s accountsv1.SignIn
-	tried(&s, FactorPassword, limits, noon, 1)
-	tried(&s, FactorCode, limits, noon, 5) // while the password is still being compared
-	if PasswordRight(&s); !LockOf(s, limits).Locked(noon) {
-		t.Error("the account is not locked")
-	}
-}
-
-func TestALockEndsSessionsForGood(t *testing.T) {
-	limits, later := Limits{MaxFailures: 5}, noon.Add(time.Hour)
-	for name, open := range map[string]func(s *accountsv1.SignIn){
-		"still locked, or the lock ended by itself": func(*accountsv1.SignIn) {},
-		"opened by a reset":                         func(s *accountsv1.SignIn) { Open(s, limits) },
-		"open, and a password is tried":             func(s *accountsv1.SignIn) { tried(s, FactorPassword, limits, later, 1) },
-		"open, and the member signs in": func(s *accountsv1.SignIn) {
-			tried(s, FactorPassword, limits, later, 1)
-			SignedIn(s, FactorPassword, limits)
-		},
-		"opened, and locked again": func(s *accountsv1.SignIn) {
-			Open(s, limits)
-			EndSessions(s, metav1.NewTime(noon.Add(-time.Hour)))
-		},
+func TestARightCodeTakesBackOneLock(t *testing.T) {
+	for name, c := range map[string]struct {
+		before accountsv1.SignIn
+		want   int32
+	}{
+		"the first code":             {accountsv1.SignIn{CodeFailures: 1, CodeLocks: 3}, 2},
+		"after a wrong code":         {accountsv1.SignIn{CodeFailures: 2, CodeLocks: 3}, 3},
+		"the first code, no lock":    {accountsv1.SignIn{CodeFailures: 1}, 0},
+		"after a wrong one, no lock": {accountsv1.SignIn{CodeFailures: 5}, 0},
 	} {
-		var s accountsv1.SignIn
-		tried(&s, FactorPassword, limits, noon, 5)
-		if open(&s); !SessionsEnd(s, limits).Equal(noon) {
-			t.Errorf("%s: sessions end at %s, not at noon", name, SessionsEnd(s, limits))
+		s := c.before
+		if CodeRight(&s); s != (accountsv1.SignIn{CodeLocks: c.want}) {
+			t.Errorf("%s left %+v", name, s)
 		}
 	}
 }
 
-// A higher limit removes the lock, but the sessions that the lock ended stay ended. A
-// passkey that signed in meanwhile has begun another session.
-func TestAWiderLimitBringsNoSessionBack(t *testing.T) {
-	f := janes(failed(5, 10*time.Second))
-	f.Account.Status = Report(f)
-	limit(6, f.Belongings[0])
-	f.Now = noon.Add(time.Minute)
-	status := Report(f)
-	if status.State != accountsv1.AccountActive {
-		t.Errorf("it is %s", status.State)
+// TestOldStatusesAreReadRight reads statuses of a version that kept one time and one
+// number of locks for both factors.
+func TestOldStatusesAreReadRight(t *testing.T) {
+	limits, failed := Limits{MaxFailures: 5}, metav1.NewTime(noon)
+	old := func() *accountsv1.SignIn {
+		return &accountsv1.SignIn{Failures: 2, CodeFailures: 5, FailureTime: &failed, Locks: 2}
 	}
-	ended := SessionsEnd(status.SignIn, LimitsOf(f.Belongings))
-	for at, alive := range map[time.Duration]bool{10 * time.Minute: false, 10 * time.Second: false, 9 * time.Second: true, 0: true} {
-		s := session.Session{Stage: session.StageSignedIn, StartTime: noon.Add(-at), SeenTime: noon.Add(-at)}
-		if s.Alive(f.Now, ended) != alive {
-			t.Errorf("a session that began %s ago is alive: %t", at, !alive)
+	if lock := LockOf(*old(), FactorCode, limits); lock.Until != noon.Add(15*time.Minute) {
+		t.Errorf("codes are locked until %s", lock.Until)
+	}
+	if LockOf(*old(), FactorPassword, limits).Reached {
+		t.Error("passwords are locked")
+	}
+	for name, change := range map[string]func(s *accountsv1.SignIn){
+		"the right password": ClearPasswords,
+		"another password":   func(s *accountsv1.SignIn) { tried(s, FactorPassword, limits, noon.Add(time.Minute), 1) },
+	} {
+		s := old()
+		if change(s); LockOf(*s, FactorCode, limits).Until != noon.Add(15*time.Minute) {
+			t.Errorf("after %s, the lock of codes is %+v", name, LockOf(*s, FactorCode, limits))
+		}
+	}
+}
+
+func TestGuessesEndNoSession(t *testing.T) {
+	var s accountsv1.SignIn
+	limits := Limits{MaxFailures: 5}
+	EndSessions(&s, metav1.NewTime(noon.Add(-time.Hour)))
+	for _, factor := range factors {
+		tried(&s, factor, limits, noon, 5)
+		tried(&s, factor, limits, noon.Add(time.Hour), 5)
+	}
+	f := janes(func(f *Facts) { f.Account.Status.SignIn, f.Now = s, noon.Add(time.Hour+time.Minute) })
+	status := Report(f)
+	if got := SessionsEnd(status.SignIn); status.State != accountsv1.AccountLocked || got != noon.Add(-time.Hour) {
+		t.Errorf("the Account is %s, and sessions end at %s", status.State, got)
+	}
+	for name, open := range map[string]func(*accountsv1.SignIn){"an admin": Open, "the member": ClearPasswords} {
+		if open(&s); SessionsEnd(s) != noon.Add(-time.Hour) {
+			t.Errorf("opened by %s, sessions end at %s", name, SessionsEnd(s))
 		}
 	}
 }
 
 func TestTheLastTryMayBeRight(t *testing.T) {
 	limits := Limits{MaxFailures: 5}
-	for _, factor := range []Factor{FactorPassword, FactorCode} {
+	for factor, right := range map[Factor]func(*accountsv1.SignIn){FactorPassword: ClearPasswords, FactorCode: CodeRight} {
 		var s accountsv1.SignIn
 		tried(&s, factor, limits, noon, 5)
-		if LastAttemptEnded(s, noon.Add(attemptTimeout-1)) || !LastAttemptEnded(s, noon.Add(attemptTimeout)) || LastAttemptEndsAfter(s, noon) != attemptTimeout {
+		if lock := LockOf(s, factor, limits); lock.Certain(noon.Add(attemptTimeout-1)) || !lock.Certain(noon.Add(attemptTimeout)) {
 			t.Error("an attempt ends after another time")
 		}
-		SignedIn(&s, factor, limits)
-		if s != (accountsv1.SignIn{}) || !SessionsEnd(s, limits).IsZero() {
+		if right(&s); s != (accountsv1.SignIn{}) {
 			t.Errorf("it left %+v", s)
 		}
-	}
-	var s accountsv1.SignIn
-	tried(&s, FactorPassword, limits, noon, 5)
-	if PasswordRight(&s); LockOf(s, limits).Reached {
-		t.Error("the right password locked the account")
 	}
 }
 
 // TestLockLimitsComparedAttempts checks random orders of events and random limits.
 // Between two successes, each lock allows no more passwords and codes to be compared than
-// the limit. Sessions that a lock has ended stay ended.
+// the limit.
 func TestLockLimitsComparedAttempts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := door{limits: someLimits(t), now: noon, looked: map[Factor]int32{}}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			d.passes(time.Duration(rapid.IntRange(0, 1200).Draw(t, "seconds")) * time.Second)
+			d.now = d.now.Add(time.Duration(rapid.IntRange(0, 1200).Draw(t, "seconds")) * time.Second)
 			d.step(t)
-			d.check(t)
 		}
 	})
 }
@@ -210,69 +209,48 @@ type door struct {
 	limits Limits
 	s      accountsv1.SignIn
 	now    time.Time
-	// looked counts the attempts that were compared since the last success or lock. ended
-	// is the time up to which sessions were ended.
+	// looked counts the attempts that were compared since the last success or lock.
 	looked map[Factor]int32
-	ended  time.Time
-}
-
-// passes lets time pass. The controller reconciles when the last attempt has ended.
-func (d *door) passes(by time.Duration) {
-	settles := d.now.Add(LastAttemptEndsAfter(d.s, d.now))
-	if d.now = d.now.Add(by); !settles.After(d.now) {
-		d.reported(settles)
-	}
-}
-
-// reported makes the controller reconcile.
-func (d *door) reported(at time.Time) {
-	b := belonging(d.limits.MaxFailures, "")
-	if d.limits.Owner {
-		b = belonging(d.limits.MaxFailures, accountsv1.StandingOwner)
-	}
-	f := janes()
-	f.Now, f.Belongings, f.Account.Status.SignIn = at, []Belonging{b}, d.s
-	d.s = Report(f).SignIn
 }
 
 func (d *door) step(t *rapid.T) {
-	lock := LockOf(d.s, d.limits)
-	if lock.Reached && !lock.Locked(d.now) {
-		clear(d.looked)
+	for _, factor := range factors {
+		if lock := LockOf(d.s, factor, d.limits); lock.Reached && !lock.Locked(d.now) {
+			d.looked[factor] = 0
+		}
 	}
 	switch rapid.IntRange(0, 10).Draw(t, "what") {
 	case 10:
 		d.limits = someLimits(t)
-		d.reported(d.now)
+		clear(d.looked)
+		for _, factor := range factors {
+			d.looked[factor] = *tallyOf(&d.s, factor, d.limits).failures
+		}
 	case 0:
-		Open(&d.s, d.limits)
+		Open(&d.s)
 		clear(d.looked)
 	case 1:
 		if Count(&d.s, FactorPassword, d.limits, metav1.NewTime(d.now)) {
-			SignedIn(&d.s, FactorPassword, d.limits)
-			clear(d.looked)
+			ClearPasswords(&d.s)
+			d.looked[FactorPassword] = 0
+		}
+	case 2:
+		if Count(&d.s, FactorCode, d.limits, metav1.NewTime(d.now)) {
+			CodeRight(&d.s)
+			d.looked[FactorCode] = 0
 		}
 	default:
-		factor := Factor(rapid.IntRange(0, 1).Draw(t, "factor"))
+		factor := rapid.SampledFrom(factors).Draw(t, "factor")
+		lock := LockOf(d.s, factor, d.limits)
 		counted := Count(&d.s, factor, d.limits, metav1.NewTime(d.now))
 		if counted == lock.Locked(d.now) {
 			t.Fatalf("counted %t while locked %t", counted, lock.Locked(d.now))
 		}
-		if counted {
-			d.looked[factor]++
-			if d.looked[factor] > d.limits.MaxFailures {
-				t.Fatalf("compared %v", d.looked)
-			}
+		if !counted {
+			return
 		}
-	}
-}
-
-func (d *door) check(t *rapid.T) {
-	end := SessionsEnd(d.s, d.limits)
-	if end.Before(d.ended) {
-		t.Fatalf("sessions that ended at %s came back", d.ended)
-	}
-	if LastAttemptEnded(d.s, d.now) { // otherwise the last attempt may be right, and there is no lock
-		d.ended = end
+		if d.looked[factor]++; d.looked[factor] > d.limits.MaxFailures {
+			t.Fatalf("compared %v", d.looked)
+		}
 	}
 }

@@ -70,11 +70,16 @@ func Report(f Facts) accountsv1.AccountStatus {
 
 // signInConditions sets the conditions about sign-in.
 func (f Facts) signInConditions(c *condition.Set) {
-	if f.isLocked() {
+	switch {
+	case f.lock(FactorCode).Certain(f.Now):
 		c.True(accountsv1.ConditionLocked, accountsv1.ReasonTooManyFailures,
-			"Too many wrong passwords or codes. The lock ends by itself, when the member resets the password at the portal, "+
-				"or with the annotation "+accountsv1.UnlockAnnotation+".")
-	} else {
+			"Too many wrong codes of the second factor, after the right password. The lock ends by itself, or with the annotation "+
+				accountsv1.UnlockAnnotation+". A new password does not end it. The member can sign in with a passkey.")
+	case f.lock(FactorPassword).Certain(f.Now):
+		c.True(accountsv1.ConditionLocked, accountsv1.ReasonTooManyFailures,
+			"Too many wrong passwords. The lock ends by itself, when the member resets the password at the portal, "+
+				"or with the annotation "+accountsv1.UnlockAnnotation+". Browsers that the member has signed in with before are not locked.")
+	default:
 		c.False(accountsv1.ConditionLocked, accountsv1.ReasonNotLocked, "The Account is not locked.")
 	}
 	if f.Account.Status.TwoFactor == accountsv1.TwoFactorEnrolled {
@@ -92,8 +97,12 @@ func (f Facts) requestBlocked(c *condition.Set) {
 		return
 	}
 	why := "the member is an owner of another Organization. Only a cluster admin can make this request, by annotating the Account."
-	if reason == accountsv1.ReasonResetLimited {
+	switch reason {
+	case accountsv1.ReasonResetLimited:
 		why = "it is too soon after the last link. Usher sends another link by itself, within an hour. A cluster admin who annotates the Account does not have to wait."
+	case accountsv1.ReasonUnlockLimited:
+		why = "it is too soon after the last unlock. Managers can unlock an Account once a minute, and 5 times in 24 hours. " +
+			"Usher unlocks it by itself if that is possible within an hour. A cluster admin who annotates the Account does not have to wait."
 	}
 	c.True(accountsv1.ConditionRequestBlocked, reason, fmt.Sprintf(
 		"Membership %s/%s has a blocked request by annotation %s: %s", a.Membership.Namespace, a.Membership.Name, a.Annotation, why))
@@ -117,10 +126,6 @@ func (f Facts) carriedOut() Facts {
 	if Disabled(f.Account) && (active == nil || active.Reason != accountsv1.ReasonDisabled) {
 		EndSessions(&status.SignIn, metav1.NewTime(f.Now.UTC()).Rfc3339Copy())
 	}
-	if f.lock().Reached && LastAttemptEnded(status.SignIn, f.Now) {
-		// With other limits, this may no longer count as a lock.
-		EndSessions(&status.SignIn, *status.SignIn.FailureTime)
-	}
 	f.open()
 	status.Deliveries = f.kept()
 	return f
@@ -135,12 +140,25 @@ func (f Facts) recordedTwoFactor() accountsv1.TwoFactor {
 	return ""
 }
 
-// isLocked reports whether failed sign-ins block every sign-in with a password, and the last
-// counted attempt has certainly ended.
-func (f Facts) isLocked() bool {
-	return f.lock().Locked(f.Now) && LastAttemptEnded(f.Account.Status.SignIn, f.Now)
+// lock returns the lock for a factor.
+func (f Facts) lock(factor Factor) Lock {
+	return LockOf(f.Account.Status.SignIn, factor, f.limits())
 }
 
-func (f Facts) lock() Lock { return LockOf(f.Account.Status.SignIn, f.limits()) }
-
 func (f Facts) limits() Limits { return LimitsOf(f.Belongings) }
+
+// closedLocks returns the locks that are closed now, certainly or not.
+func (f Facts) closedLocks() []Lock {
+	var closed []Lock
+	for _, factor := range factors {
+		if lock := f.lock(factor); lock.Locked(f.Now) {
+			closed = append(closed, lock)
+		}
+	}
+	return closed
+}
+
+// isLocked reports whether a lock is certainly closed.
+func (f Facts) isLocked() bool {
+	return slices.ContainsFunc(f.closedLocks(), func(l Lock) bool { return l.Certain(f.Now) })
+}

@@ -147,13 +147,13 @@ func TestEverySituationOfAnAcceptedAccount(t *testing.T) {
 		"locked":                                   {janes(failed(5, 10*time.Second)), "claim locked-1795262390 1", "Locked", "+Locked/TooManyFailures"},
 		"locked, and the mail was sent":            {janes(failed(5, time.Minute), told("locked", time.Minute)), "wait 14m0s", "Locked", "+Locked/TooManyFailures"},
 		"the lock has ended":                       {janes(failed(5, 15*time.Minute), told("locked", 15*time.Minute)), "wait", "Active", ""},
-		"the lock has ended, and no mail was sent": {janes(failed(5, 15*time.Minute)), "wait", "Active", ""},
+		"the lock has ended, and no mail was sent": {janes(failed(5, 15*time.Minute)), "claim locked-1795261500 1", "Active", ""},
 		"locked by another Organization's limit":   {janes(failed(3, time.Minute), belongsTo(limit(3, globex))), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
 		"not locked, by a wider limit":             {janes(failed(5, time.Minute), func(f *Facts) { limit(6, f.Belongings[0]) }), "wait", "Active", ""},
-		"locked by codes":                          {janes(codesFailed(5, time.Minute)), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
+		"locked by codes":                          {janes(codesFailed(5, time.Minute)), "claim codes-locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
 		"locked for the third time":                {janes(failed(5, time.Minute), locks(2), told("locked", time.Minute)), "wait 59m0s", "Locked", "+Locked/TooManyFailures"},
 		"an owner locked for the third time":       {janes(failed(5, time.Minute), locks(2), told("locked", time.Minute), belongsTo(globexBoss)), "wait 14m0s", "Locked", "+Locked/TooManyFailures"},
-		"locked, and an unlock was requested":      {janes(failed(5, time.Minute), asked(unlock, 0)), "wait", "Active", ""},
+		"locked, and an unlock was requested":      {janes(failed(5, time.Minute), asked(unlock, 0)), "claim locked-1795262340 1", "Active", ""},
 
 		"disabled": {janes(disabled), "wait", "Disabled", "+Ready/Disabled -Active/Disabled"},
 		"disabled while it is locked": {
@@ -229,7 +229,7 @@ func TestEverySituationOfAnAcceptedAccount(t *testing.T) {
 		"requested again":                                   {janes(asked(reset, 0), linksAsked(time.Minute)), "claim reset-1795262400 1", "Active", ""},
 		"an unlock requested without a lock":                {janes(asked(unlock, 0), failed(4, time.Minute)), "wait", "Active", ""},
 		"an unlock requested before the lock":               {janes(asked(unlock, 2*time.Minute), failed(5, time.Minute)), "claim locked-1795262340 1", "Locked", "+Locked/TooManyFailures"},
-		"an unlock requested after a reset was carried out": {janes(asked(unlock, 0), linksAsked(0), failed(5, time.Minute)), "wait", "Active", ""},
+		"an unlock requested after a reset was carried out": {janes(asked(unlock, 0), linksAsked(0), failed(5, time.Minute)), "claim locked-1795262340 1", "Active", ""},
 		"the value is not a time":                           {janes(func(f *Facts) { annotate(f.Account, reset, "please") }), "wait", "Active", ""},
 		"the value is a time, but far too long":             {janes(func(f *Facts) { annotate(f.Account, reset, "2026-11-21T12:00:00."+strings.Repeat("0", 64)+"Z") }), "wait", "Active", ""},
 	}
@@ -265,7 +265,7 @@ func limit(failures int32, b Belonging) Belonging {
 
 func codesFailed(times int32, d time.Duration) func(*Facts) {
 	return func(f *Facts) {
-		f.Account.Status.SignIn.CodeFailures, f.Account.Status.SignIn.FailureTime = times, ago(d)
+		f.Account.Status.SignIn.CodeFailures, f.Account.Status.SignIn.CodeFailureTime = times, ago(d)
 	}
 }
 
@@ -278,6 +278,10 @@ func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 		UserNameTimes: []metav1.Time{*ago(48 * time.Hour)}, Language: "it",
 		Leaving: []accountsv1.MembershipReference{{Namespace: "acme", Name: "jane"}, {Namespace: "globex", Name: "jane"}},
 	}
+	pending := accountsv1.Delivery{Name: "locked-1795262340", Purpose: "Locked", Medium: "Email", Recipient: "jane@example.com", Language: "it"}
+	pendingLock := []accountsv1.Delivery{pending}
+	pending.Name, pending.Purpose = "codes-locked-1795262340", "CodesLocked"
+	pendingCodesLock := []accountsv1.Delivery{pending}
 	cases := map[string]struct {
 		change func(*Facts)
 		want   func(*accountsv1.AccountStatus)
@@ -291,16 +295,35 @@ func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 				f.Account.Status.Conditions = []metav1.Condition{{Type: "Active", Status: "False", Reason: "Disabled"}}
 			}, func(*accountsv1.AccountStatus) {},
 		},
-		// Sessions that the lock has ended stay ended, and the next lock is as
-		// short as the first.
+		// The next lock is as short as the first. The mail about this one waits.
 		"an unlock": {asked(accountsv1.UnlockAnnotation, 0), func(s *accountsv1.AccountStatus) {
-			s.SignIn = accountsv1.SignIn{SessionsEndTime: ago(time.Minute)}
+			s.SignIn, s.UnlockTimes, s.Deliveries = accountsv1.SignIn{}, []metav1.Time{*ago(0)}, pendingLock
 		}},
+		"an unlock by a manager": {askedOf(0, accountsv1.UnlockAnnotation, 0), func(s *accountsv1.AccountStatus) {
+			s.SignIn, s.UnlockTimes, s.Deliveries = accountsv1.SignIn{}, []metav1.Time{*ago(0)}, pendingLock
+		}},
+		"an unlock of codes": {
+			func(f *Facts) {
+				asked(accountsv1.UnlockAnnotation, 0)(f)
+				f.Account.Status.SignIn = accountsv1.SignIn{Failures: 4, FailureTime: ago(0), CodeFailures: 5, CodeFailureTime: ago(time.Minute), CodeLocks: 2}
+			}, func(s *accountsv1.AccountStatus) {
+				s.SignIn, s.UnlockTimes, s.Deliveries = accountsv1.SignIn{}, []metav1.Time{*ago(0)}, pendingCodesLock
+			},
+		},
+		"an unlock of codes by a manager": {
+			func(f *Facts) {
+				askedOf(0, accountsv1.UnlockAnnotation, 0)(f)
+				f.Account.Status.SignIn = accountsv1.SignIn{Failures: 4, FailureTime: ago(0), CodeFailures: 5, CodeFailureTime: ago(time.Minute), CodeLocks: 2}
+			}, func(s *accountsv1.AccountStatus) {
+				s.SignIn = accountsv1.SignIn{Failures: 4, FailureTime: ago(0), CodeLocks: 3}
+				s.UnlockTimes, s.Deliveries = []metav1.Time{*ago(0)}, pendingCodesLock
+			},
+		},
 		"an unlock without a lock": {
 			func(f *Facts) {
 				asked(accountsv1.UnlockAnnotation, 0)(f)
 				f.Account.Status.SignIn.Failures = 4
-			}, func(s *accountsv1.AccountStatus) { s.SignIn.Failures, s.SignIn.SessionsEndTime = 4, nil },
+			}, func(s *accountsv1.AccountStatus) { s.SignIn.Failures = 4 },
 		},
 		"disabled": {disabled, func(s *accountsv1.AccountStatus) { s.SignIn.SessionsEndTime = ago(0) }},
 		"disabled, as reported before": {
@@ -321,7 +344,6 @@ func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 				going(f)
 			}, func(s *accountsv1.AccountStatus) {
 				s.Leaving = append(s.Leaving, accountsv1.MembershipReference{Namespace: "globex", Name: "jane"})
-				s.SignIn.SessionsEndTime = nil
 			},
 		},
 	}
@@ -333,7 +355,6 @@ func TestWhatIsCarriedOutIsWrittenDown(t *testing.T) {
 			got := Report(f)
 			want := *before.DeepCopy()
 			want.Leaving = want.Leaving[:1] // the Account does not hold the other one
-			want.SignIn.SessionsEndTime = ago(time.Minute)
 			c.want(&want)
 			generation := int64(1)
 			want.ObservedGeneration, want.State, want.Conditions = &generation, got.State, got.Conditions

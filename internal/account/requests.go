@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
 // requestValidity is how long a request by annotation counts. So a manifest that is
@@ -77,18 +78,19 @@ type pendingRequest struct {
 }
 
 // requests returns the requests that count now, and the time of the next one that will. A
-// request can lie in the future because the requester's clock may be ahead. next is zero
-// if there is none.
+// request can lie in the future because the requester's clock may be ahead, and an unlock
+// waits until the lock is certain. So each lock is known, and mailed, before it is opened.
+// next is zero if there is none.
 func (f Facts) requests() (now []pendingRequest, next time.Time) {
 	for _, a := range f.asked() {
 		at, err := a.time()
 		if err != nil || !f.isPending(a, at) {
 			continue
 		}
-		switch age := f.Now.Sub(at.Time); {
-		case age < 0:
-			next = earliest(next, at.Time)
-		case age < requestValidity:
+		switch from := f.countsFrom(a, at); {
+		case f.Now.Before(from):
+			next = earliest(next, from)
+		case f.Now.Sub(at.Time) < requestValidity:
 			now = append(now, pendingRequest{a, at})
 		}
 	}
@@ -96,15 +98,36 @@ func (f Facts) requests() (now []pendingRequest, next time.Time) {
 }
 
 // isPending reports whether a request was not carried out yet. An unlock request applies to
-// the lock that existed when it was made, so its value is used up with that lock. The portal
-// records a reset request in the status, and one link answers all requests before it.
+// the locks that existed when it was made, so its value is used up with those locks. The
+// portal records a reset request in the status, and one link answers all requests before
+// it.
 func (f Facts) isPending(a Request, at metav1.Time) bool {
 	status := f.Account.Status
 	if a.Annotation == accountsv1.UnlockAnnotation {
-		return f.lock().Reached && !at.Before(status.SignIn.FailureTime)
+		return slices.ContainsFunc(factors, func(factor Factor) bool { return f.opens(factor, at) })
 	}
 	recorded := newest(status.ResetTimes)
 	return !Disabled(f.Account) && (recorded == nil || recorded.Before(&at))
+}
+
+// opens reports whether an unlock request from that time applies to the lock of a factor.
+func (f Facts) opens(factor Factor, at metav1.Time) bool {
+	lock := f.lock(factor)
+	return lock.Locked(f.Now) && !at.Time.Before(lock.Since)
+}
+
+// countsFrom returns the time from which a request counts.
+func (f Facts) countsFrom(a Request, at metav1.Time) time.Time {
+	from := at.Time
+	if a.Annotation != accountsv1.UnlockAnnotation {
+		return from
+	}
+	for _, factor := range factors {
+		if certain := f.lock(factor).CertainFrom(); f.opens(factor, at) && certain.After(from) {
+			from = certain
+		}
+	}
+	return from
 }
 
 // ownerElsewhere reports whether the managers of a Membership may not request anything.
@@ -116,12 +139,23 @@ func (f Facts) ownerElsewhere(a Request) bool {
 	})
 }
 
-// limited reports whether the managers of a Membership have to wait for a reset link.
-// They may request one as often as the member may at the portal. Otherwise they could
-// fill the mailbox, and replace each link before it is read. A cluster admin never waits.
-func (f Facts) limited(a Request) bool {
-	return a.Membership != nil && a.Annotation == accountsv1.ResetAnnotation && !MayRequestReset(f.Account.Status, f.Now)
+// allowedFrom returns the time from which a request may be carried out. Managers of a
+// Membership may request links and unlocks as often as the member may request mail.
+// Otherwise they could fill the mailbox, replace each link before it is read, and open
+// locks while an attacker guesses. Zero means always: a cluster admin never waits.
+func (f Facts) allowedFrom(a Request) time.Time {
+	switch {
+	case a.Membership == nil:
+		return time.Time{}
+	case a.Annotation == accountsv1.UnlockAnnotation:
+		return nextRequest(f.Account.Status.UnlockTimes)
+	default:
+		return nextReset(f.Account.Status)
+	}
 }
+
+// limited reports whether a request has to wait.
+func (f Facts) limited(a Request) bool { return f.Now.Before(f.allowedFrom(a)) }
 
 // Blocked returns the first request that is not carried out, and the reason for the
 // condition RequestBlocked. It returns nil if there is none.
@@ -131,6 +165,8 @@ func Blocked(f Facts) (asked *Request, reason string) {
 		switch {
 		case f.ownerElsewhere(r.Request):
 			return &r.Request, accountsv1.ReasonOwnerElsewhere
+		case f.limited(r.Request) && r.Annotation == accountsv1.UnlockAnnotation:
+			return &r.Request, accountsv1.ReasonUnlockLimited
 		case f.limited(r.Request):
 			return &r.Request, accountsv1.ReasonResetLimited
 		}
@@ -148,7 +184,7 @@ func (f Facts) nextAnswer() time.Time {
 		case f.ownerElsewhere(r.Request):
 			next = earliest(next, r.at.Add(requestValidity))
 		case f.limited(r.Request):
-			next = earliest(next, earliest(r.at.Add(requestValidity), nextReset(f.Account.Status)))
+			next = earliest(next, earliest(r.at.Add(requestValidity), f.allowedFrom(r.Request)))
 		}
 	}
 	return next
@@ -157,11 +193,13 @@ func (f Facts) nextAnswer() time.Time {
 // open carries out the pending requests to unlock the Account.
 func (f Facts) open() {
 	requests, _ := f.requests()
+	var unlocks []pendingRequest
 	for _, r := range requests {
-		if r.Annotation == accountsv1.UnlockAnnotation && !f.ownerElsewhere(r.Request) {
-			Open(&f.Account.Status.SignIn, f.limits())
+		if r.Annotation == accountsv1.UnlockAnnotation && !f.ownerElsewhere(r.Request) && !f.limited(r.Request) {
+			unlocks = append(unlocks, r)
 		}
 	}
+	f.unlock(unlocks)
 }
 
 // DueReset reports whether an annotation requests a reset link that the portal must record
@@ -183,4 +221,32 @@ func DueReset(f Facts) (due bool, next time.Time) {
 		}
 	}
 	return due, next
+}
+
+// unlock opens the locks that requests apply to. It first adds the mails about them to the
+// deliveries, because the status loses the locks. A cluster admin clears everything that
+// was counted. Managers do not clear the locks by codes: the next one is longer, as if
+// this one had expired. So a manager who works with a thief of the password gives the
+// thief only a few more codes.
+func (f Facts) unlock(requests []pendingRequest) {
+	status := &f.Account.Status
+	if len(requests) == 0 {
+		return
+	}
+	for _, o := range f.occasions() {
+		if isAboutLock(o.purpose) && o.open && delivery.Find(status.Deliveries, o.name) == nil {
+			status.Deliveries = append(status.Deliveries, f.newDelivery(o))
+		}
+	}
+	for _, r := range requests {
+		for _, factor := range factors {
+			if f.opens(factor, r.at) {
+				openByManager(&status.SignIn, factor, f.limits())
+			}
+		}
+		if r.Membership == nil {
+			Open(&status.SignIn)
+		}
+	}
+	status.UnlockTimes = Requested(status.UnlockTimes, metav1.NewTime(f.Now.UTC()))
 }

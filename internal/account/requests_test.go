@@ -59,7 +59,7 @@ func TestWhoManagesAMembershipAsksForLinksAsOftenAsThePersonMay(t *testing.T) {
 		"too soon, and a cluster admin requests it too": {janes(fiveToday, askedOf(0, reset, 0), asked(reset, time.Second)), sends, ""},
 		"as a cluster admin, at once":                   {janes(fiveToday, asked(reset, 0)), sends, ""},
 		"in two Organizations at once":                  {janes(belongsTo(memberOf("globex", "developer")), askedOf(0, reset, 3*time.Second), askedOf(1, reset, 0)), sends, ""},
-		"too soon, and to unlock":                       {janes(fiveToday, failed(5, time.Minute), askedOf(0, reset, 0), askedOf(0, unlock, 0)), "wait 40m0s", waits},
+		"too soon, and to unlock":                       {janes(fiveToday, failed(5, time.Minute), told("locked", time.Minute), askedOf(0, reset, 0), askedOf(0, unlock, 0)), "claim unlocked-1795262400 1", waits},
 		"too soon, and as an owner elsewhere": {
 			janes(fiveToday, belongsTo(memberOf("globex", "boss")), askedOf(0, reset, 0)), "wait 1h0m0s", "+RequestBlocked/OwnerElsewhere",
 		},
@@ -113,6 +113,50 @@ func TestWhenAResetIsDue(t *testing.T) {
 			}
 			if due != c.due || after != c.after {
 				t.Errorf("due %t, and next after %s", due, after)
+			}
+		})
+	}
+}
+
+// unlockedAgo adds unlocks, made this long ago and mailed, newest first.
+func unlockedAgo(all ...time.Duration) func(*Facts) {
+	return func(f *Facts) {
+		unlocked(all...)(f)
+		for _, d := range all {
+			told("unlocked", d)(f)
+		}
+	}
+}
+
+func TestManagersUnlockAsOftenAsThePersonMayAskForMail(t *testing.T) {
+	const unlock = accountsv1.UnlockAnnotation
+	const waits, opens = "+Locked/TooManyFailures +RequestBlocked/UnlockLimited", "claim unlocked-1795262400 1"
+	locked := func(f *Facts) { failed(5, 10*time.Second)(f); told("locked", 10*time.Second)(f) }
+	fiveToday := unlockedAgo(time.Hour, 2*time.Hour, 3*time.Hour, 4*time.Hour, 23*time.Hour+30*time.Minute)
+	cases := map[string]struct {
+		facts      Facts
+		plan, says string
+	}{
+		"for the first time":                     {janes(locked, askedOf(0, unlock, 0)), opens, ""},
+		"before the lock is certain":             {janes(failed(5, 9*time.Second), askedOf(0, unlock, 0)), "wait 1s", ""},
+		"a second time, too soon":                {janes(unlockedAgo(20*time.Second), locked, askedOf(0, unlock, 0)), "wait 40s", waits},
+		"a second time, a minute later":          {janes(unlockedAgo(time.Minute), locked, askedOf(0, unlock, 0)), opens, ""},
+		"a sixth time in a day":                  {janes(fiveToday, locked, askedOf(0, unlock, 0)), "wait 14m50s", waits},
+		"a sixth time, and an admin does so too": {janes(fiveToday, locked, askedOf(0, unlock, 0), asked(unlock, 0)), opens, ""},
+		"a sixth time, as an admin":              {janes(fiveToday, locked, asked(unlock, 0)), opens, ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			status := Report(c.facts)
+			if got := planned(Decide(c.facts)); got != c.plan {
+				t.Errorf("it plans %q, not %q", got, c.plan)
+			}
+			if got := said(status.Conditions); got != c.says {
+				t.Errorf("it reports %q, not %q", got, c.says)
+			}
+			c.facts.Account.Status = status
+			if got := planned(Decide(c.facts)); got != c.plan {
+				t.Errorf("after the report, it plans %q, not %q", got, c.plan)
 			}
 		})
 	}

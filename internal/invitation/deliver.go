@@ -147,8 +147,8 @@ func retryPeriod(purpose accountsv1.DeliveryPurpose) time.Duration {
 		return math.MaxInt64
 	case accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined,
 		// These concern Accounts.
-		accountsv1.PurposeReset, accountsv1.PurposeLocked, accountsv1.PurposePasswordChanged,
-		accountsv1.PurposeSecondFactorChanged, accountsv1.PurposeUserNames:
+		accountsv1.PurposeReset, accountsv1.PurposeLocked, accountsv1.PurposeCodesLocked, accountsv1.PurposeUnlocked,
+		accountsv1.PurposePasswordChanged, accountsv1.PurposeSecondFactorChanged, accountsv1.PurposeUserNames:
 	}
 	return noticePeriod
 }

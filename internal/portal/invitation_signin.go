@@ -163,7 +163,7 @@ func (p *portal) signInCodeOnInvitation(v visit) {
 		p.showForm(v, http.StatusOK, seen, f)
 	case err == nil, errors.Is(err, store.ErrGone):
 		p.waitForInterval(v.r, start)
-		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInCode, lang.Text("portal.enter.code-wrong", nil)})
+		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInCode, p.wrongCode(lang, at).Text})
 	default:
 		p.waitForInterval(v.r, start)
 		p.tryAgain(v, seen, f, signingIn, err)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"net/http"
 
-	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/username"
@@ -101,16 +100,14 @@ func (p *portal) replacePassword(v membersVisit, typed newPassword) (bool, error
 		return false, err
 	}
 	p.keepSession(v.w, v.Account.Name, token)
-	p.notePassword(ctx, v.Member, v.lang, func(s *accountsv1.SignIn, limits account.Limits) {
-		account.SignedIn(s, account.FactorPassword, limits)
-	})
+	p.notePassword(ctx, v.Member, v.lang)
 	return true, nil
 }
 
 // notePassword records that a password was changed. The change counts even if
 // this fails.
-func (p *portal) notePassword(ctx context.Context, m *store.Member, lang language.Tag, forget func(s *accountsv1.SignIn, limits account.Limits)) {
-	if err := p.store.NotePassword(ctx, m, lang, forget); err != nil {
+func (p *portal) notePassword(ctx context.Context, m *store.Member, lang language.Tag) {
+	if err := p.store.NotePassword(ctx, m, lang); err != nil {
 		p.log.Error(errKind(err), "Failed to record a password change")
 	}
 }

@@ -164,7 +164,7 @@ func (p *portal) reset(v resetVisit) {
 	case !counts:
 		p.resetClosed(v, now)
 	default:
-		p.notePassword(ctx, now.Member, v.lang, account.Open)
+		p.notePassword(ctx, now.Member, v.lang)
 		done := message{page: resetDone, lines: []string{"sessions", "sign-in"}}
 		if now.Member.Credentials.HasSecondFactor() {
 			done.lines = append(done.lines, "factor")

@@ -66,7 +66,7 @@ func TestAForgottenPassword(t *testing.T) {
 	status := w.Account("jane").Status
 	failed, changed := metav1.NewTime(storetest.Start.Add(time.Minute)), metav1.NewTime(w.Clock.Now())
 	wantStatus := accountsv1.AccountStatus{
-		SignIn:       accountsv1.SignIn{SessionsEndTime: &failed},
+		SignIn:       accountsv1.SignIn{CodeFailures: 2, CodeFailureTime: &failed},
 		TwoFactor:    accountsv1.TwoFactorEnrolled,
 		PasswordTime: &changed,
 		ResetTimes:   []metav1.Time{metav1.NewTime(storetest.Start.Add(2 * time.Minute))},

@@ -49,8 +49,26 @@ func (p *portal) awaitingFactor(w http.ResponseWriter, r *http.Request, lang lan
 func (p *portal) showCode(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
 	if at := p.awaitingFactor(w, r, lang); at != nil {
-		p.showCodeForm(w, r, lang, http.StatusOK, at)
+		p.showCodeForm(w, r, lang, http.StatusOK, at, p.codesLocked(lang, at)...)
 	}
+}
+
+// codesLocked returns the problem that wrong codes have locked the second factor. Only a
+// person with the right password sees it.
+func (p *portal) codesLocked(lang language.Tag, at *store.SignedIn) []problem {
+	until, locked := at.CodesLockedUntil(p.clock.Now())
+	if !locked {
+		return nil
+	}
+	return []problem{{fieldCode, lang.Text("portal.enter.code-locked", map[string]string{"Until": lang.Date(until)})}}
+}
+
+// wrongCode returns the problem of a code that did not sign in.
+func (p *portal) wrongCode(lang language.Tag, at *store.SignedIn) problem {
+	for _, locked := range p.codesLocked(lang, at) {
+		return locked
+	}
+	return problem{fieldCode, lang.Text("portal.enter.code-wrong", nil)}
 }
 
 func (p *portal) showCodeForm(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, at *store.SignedIn, problems ...problem) {
@@ -65,7 +83,7 @@ func (p *portal) showCodeForm(w http.ResponseWriter, r *http.Request, lang langu
 }
 
 // answerSignInCode answers the form with the code of the second factor or a recovery
-// code. A locked Account gets the same answer as a wrong code.
+// code.
 func (p *portal) answerSignInCode(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
 	at := p.awaitingFactor(w, r, lang)
@@ -91,7 +109,7 @@ func (p *portal) answerSignInCode(w http.ResponseWriter, r *http.Request) {
 		p.redirect(w, r, "/account?lang="+lang.String())
 	case err == nil, errors.Is(err, store.ErrGone):
 		p.waitForInterval(r, start)
-		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, problem{fieldCode, lang.Text("portal.enter.code-wrong", nil)})
+		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, p.wrongCode(lang, at))
 	default:
 		failure := p.logAndDescribe(w, r, lang, "sign in with a second factor", err)
 		p.waitForInterval(r, start)

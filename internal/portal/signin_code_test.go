@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/pquerna/otp/totp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -181,17 +180,20 @@ func TestCodesHaveALimitOfTheirOwn(t *testing.T) {
 		expectTo(t, b.signIn("jane", validPassword), codePath)
 		expectSame(t, b.code(wrong), last)
 	}
-	inFlight := *b
-	expectSame(t, b.code(wrong), last)
-	// The lock has ended the session, and the correct password does not begin
-	// another.
-	expectTo(t, inFlight.code(w.appCode(secret)), "/sign-in?lang=en")
-	expectTo(t, inFlight.code(recovery[0]), "/sign-in?lang=en")
-	expect(t, b.signIn("jane", validPassword), 422, refused)
+	const locked = "Until Monday, 4 May 2026, 10:15 UTC, no code works."
+	expect(t, b.code(wrong), 422, locked, "!"+wrongCode)
+	// The page does not claim that the correct code is wrong, and the correct password
+	// gives no new attempts.
+	expect(t, b.code(w.appCode(secret)), 422, locked, "!"+wrongCode)
+	expect(t, b.code(recovery[0]), 422, locked)
+	expectTo(t, b.signIn("jane", validPassword), codePath)
+	expect(t, b.visit(codePath), 200, locked)
+	expect(t, b.code(w.appCode(secret)), 422, locked)
 	if s := w.Account("jane").Status.SignIn; s.CodeFailures != 5 || len(w.credentials("jane").RecoveryCodes) != 10 {
 		t.Errorf("%+v, %d recovery codes", s, len(w.credentials("jane").RecoveryCodes))
 	}
 	w.Clock.Step(15 * time.Minute)
+	expect(t, b.visit(codePath), 303)
 	expectTo(t, b.signIn("jane", validPassword), codePath)
 	expectTo(t, b.code(w.appCode(secret)), "/account?lang=en")
 }
@@ -228,13 +230,6 @@ func TestARightCodeThatComesTooLateReadsLikeAWrongOne(t *testing.T) {
 		meanwhile func(*world)
 		before    []string
 	}{
-		// An attempt that was counted before the lock is checked.
-		"the account is locked": {before: []string{counted}, meanwhile: func(w *world) {
-			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) {
-				now := metav1.NewTime(w.Clock.Now().UTC().Truncate(time.Second))
-				a.Status.SignIn = accountsv1.SignIn{CodeFailures: 5, FailureTime: &now}
-			})
-		}},
 		"the account is disabled": {before: both, meanwhile: func(w *world) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.State = accountsv1.AccountSwitchDisabled })
 		}},

@@ -209,11 +209,6 @@ func TestASessionEndsWithTheAccount(t *testing.T) {
 			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.State = accountsv1.AccountSwitchDisabled })
 		},
 		"deleted": func(w *world) { w.Must(w.Client.Delete(context.Background(), w.Account("jane"))) },
-		"locked": func(w *world) {
-			for range 5 {
-				w.browser().signIn("jane", "wrong")
-			}
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := worldWith(t, personWithPassword(t, "jane")...)
@@ -225,5 +220,27 @@ func TestASessionEndsWithTheAccount(t *testing.T) {
 				t.Error("the session still works")
 			}
 		})
+	}
+}
+
+// TestGuessesEndNoSession guesses passwords and, with the right password, codes, until
+// both are locked, again and again.
+func TestGuessesEndNoSession(t *testing.T) {
+	w, secret, _ := anApp(t)
+	there, thief := w.browser(), w.browser()
+	there.signIn("jane", validPassword)
+	expectTo(t, there.code(w.appCode(secret)), "/account?lang=en")
+	for range 3 {
+		w.Clock.Step(16 * time.Minute)
+		expectTo(t, thief.signIn("jane", validPassword), codePath)
+		for range 6 {
+			thief.code(wrongFor(w.appCode(secret)))
+		}
+		for range 6 {
+			w.browser().signIn("jane", "wrong")
+		}
+		if !there.isIn() {
+			t.Fatal("guesses ended the session")
+		}
 	}
 }

@@ -136,17 +136,16 @@ func strangers(t *testing.T) map[string]*world {
 		return aWorldWithoutPages(t, personWithPassword(t, "jane", change)...)
 	}
 	all := map[string]*world{
-		"there is no account":                 aWorldWithoutPages(t),
-		"the account has another password":    jane(func(_ *acct, c *creds) { c.Password = "hash of another" }),
-		"the account is disabled":             jane(func(a *acct, _ *creds) { a.Spec.State = accountsv1.AccountSwitchDisabled }),
-		"the account is locked":               jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now} }),
-		"wrong codes have locked the account": jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{CodeFailures: 5, FailureTime: &now} }),
-		"the account is incomplete":           jane(func(a *acct, _ *creds) { a.Annotations = nil }),
-		"the password is not final":           jane(func(_ *acct, c *creds) { c.FinalInvitation = "" }),
-		"there is no password":                jane(func(_ *acct, c *creds) { c.Password = "" }),
-		"the account is being deleted":        jane(func(a *acct, _ *creds) { a.DeletionTimestamp, a.Finalizers = &now, []string{"example.com/keep"} }),
-		"the account has no secret":           aWorldWithoutPages(t, personWithPassword(t, "jane")[:1]...),
-		"the credentials are damaged":         jane(func(*acct, *creds) {}),
+		"there is no account":              aWorldWithoutPages(t),
+		"the account has another password": jane(func(_ *acct, c *creds) { c.Password = "hash of another" }),
+		"the account is disabled":          jane(func(a *acct, _ *creds) { a.Spec.State = accountsv1.AccountSwitchDisabled }),
+		"the account is locked":            jane(func(a *acct, _ *creds) { a.Status.SignIn = accountsv1.SignIn{Failures: 5, FailureTime: &now} }),
+		"the account is incomplete":        jane(func(a *acct, _ *creds) { a.Annotations = nil }),
+		"the password is not final":        jane(func(_ *acct, c *creds) { c.FinalInvitation = "" }),
+		"there is no password":             jane(func(_ *acct, c *creds) { c.Password = "" }),
+		"the account is being deleted":     jane(func(a *acct, _ *creds) { a.DeletionTimestamp, a.Finalizers = &now, []string{"example.com/keep"} }),
+		"the account has no secret":        aWorldWithoutPages(t, personWithPassword(t, "jane")[:1]...),
+		"the credentials are damaged":      jane(func(*acct, *creds) {}),
 	}
 	damaged := all["the credentials are damaged"]
 	secret := damaged.Secret("jane")

@@ -20,9 +20,15 @@ func (w Writer) AccountMail(f account.Facts, d accountsv1.Delivery) (Content, er
 	switch d.Purpose {
 	case accountsv1.PurposeReset:
 		return w.resetMail(f.Account, tag, contact)
-	case accountsv1.PurposeLocked:
-		until := account.LockOf(status.SignIn, account.LimitsOf(f.Belongings)).Until
-		return Locked(tag, LockedData{UserName: userName, LockedUntil: until, ResetURL: resetURL, SupportContact: contact})
+	case accountsv1.PurposeLocked, accountsv1.PurposeCodesLocked:
+		since, until := f.LockMailed(d)
+		data := LockedData{UserName: userName, Time: since, LockedUntil: until, ResetURL: resetURL, SupportContact: contact}
+		if d.Purpose == accountsv1.PurposeCodesLocked {
+			return CodesLocked(tag, data)
+		}
+		return Locked(tag, data)
+	case accountsv1.PurposeUnlocked:
+		return Unlocked(tag, UnlockedData{UserName: userName, Time: account.EventTime(d), ResetURL: resetURL, SupportContact: contact})
 	case accountsv1.PurposePasswordChanged:
 		return PasswordChanged(tag, PasswordChangedData{
 			UserName: userName, Time: status.PasswordTime.Time, ResetURL: resetURL, SupportContact: contact,

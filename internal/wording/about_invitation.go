@@ -49,8 +49,8 @@ func (w Writer) Mail(templates Templates, f invitation.Facts, d accountsv1.Deliv
 			return Content{}, err
 		}
 		return templates.Invitation(tag, data)
-	case accountsv1.PurposeReset, accountsv1.PurposeLocked, accountsv1.PurposePasswordChanged,
-		accountsv1.PurposeSecondFactorChanged, accountsv1.PurposeUserNames:
+	case accountsv1.PurposeReset, accountsv1.PurposeLocked, accountsv1.PurposeCodesLocked, accountsv1.PurposeUnlocked,
+		accountsv1.PurposePasswordChanged, accountsv1.PurposeSecondFactorChanged, accountsv1.PurposeUserNames:
 	}
 	return Content{}, fmt.Errorf("an Invitation has no mail for the purpose %s", d.Purpose)
 }

@@ -43,11 +43,14 @@ func (d ResetData) letter(tag language.Tag) (template.Message, error) {
 	return template.Message{Kind: "reset", Tag: tag, Values: values}, c.err
 }
 
-// LockedData is the data of the mail about a locked Account.
+// LockedData is the data of the mail about a lock.
 type LockedData struct {
 	// UserName is the name that the person signs in with, such as jane or jane/acme. It is required.
 	UserName string
-	// LockedUntil is when a password works again. It is written in UTC, up to the next full minute.
+	// Time is when the last password or code was entered. It is written in UTC, cut to the minute.
+	Time time.Time
+	// LockedUntil is when a password or a code works again. It is written in UTC, up to the next full
+	// minute. It is zero if the lock was ended.
 	LockedUntil time.Time
 	// ResetURL is the absolute http(s) URL of the page to request a new password on. It is required.
 	ResetURL string
@@ -55,10 +58,16 @@ type LockedData struct {
 	SupportContact string
 }
 
-// Locked writes the mail about a locked Account. It returns the errors of Reset.
-func Locked(tag language.Tag, d LockedData) (Content, error) { return builtIn(d.letter(tag)) }
+// Locked writes the mail about passwords that locked an Account. It returns the errors of Reset.
+func Locked(tag language.Tag, d LockedData) (Content, error) { return builtIn(d.letter(tag, "locked")) }
 
-func (d LockedData) letter(tag language.Tag) (template.Message, error) {
+// CodesLocked writes the mail about codes that locked the second factor of an Account. It returns the
+// errors of Reset.
+func CodesLocked(tag language.Tag, d LockedData) (Content, error) {
+	return builtIn(d.letter(tag, "codeslocked"))
+}
+
+func (d LockedData) letter(tag language.Tag, kind string) (template.Message, error) {
 	var c checks
 	until := d.LockedUntil
 	if minute := until.Truncate(time.Minute); until.After(minute) {
@@ -67,11 +76,31 @@ func (d LockedData) letter(tag language.Tag) (template.Message, error) {
 	}
 	values := map[string]string{
 		"UserName":       c.userName("user name", d.UserName),
-		"LockedUntil":    c.date(tag, "end of the lock", until),
+		"Time":           c.date(tag, "time of the lock", d.Time),
 		"ResetURL":       c.link("address of the reset page", d.ResetURL),
 		"SupportContact": contact(d.SupportContact),
 	}
-	return template.Message{Kind: "locked", Tag: tag, Values: values}, c.err
+	if !until.IsZero() {
+		values["LockedUntil"] = c.date(tag, "end of the lock", until)
+	}
+	return template.Message{Kind: kind, Tag: tag, Values: values}, c.err
+}
+
+// UnlockedData is the data of the mail about an Account that an administrator unlocked.
+type UnlockedData struct {
+	// UserName is the name that the person signs in with, such as jane or jane/acme. It is required.
+	UserName string
+	// Time is when the Account was unlocked. It is written in UTC, cut to the minute.
+	Time time.Time
+	// ResetURL is the absolute http(s) URL of the page to request a new password on. It is required.
+	ResetURL string
+	// SupportContact is as in ResetData.
+	SupportContact string
+}
+
+// Unlocked writes the mail about an unlocked Account. It returns the errors of Reset.
+func Unlocked(tag language.Tag, d UnlockedData) (Content, error) {
+	return builtIn(change(d).letter(tag, "unlocked"))
 }
 
 // PasswordChangedData is the data of the mail about a changed password.
@@ -109,7 +138,7 @@ func SecondFactorChanged(tag language.Tag, d SecondFactorChangedData) (Content, 
 	return builtIn(change(d).letter(tag, "factor"))
 }
 
-// change is the data that both of these mails have.
+// change is the data of a mail about a change.
 type change struct {
 	UserName       string
 	Time           time.Time

@@ -52,7 +52,13 @@ var accountMails = map[string]func(language.Tag, facts) (wording.Content, error)
 		return wording.Reset(tag, wording.ResetData{UserName: f.userName, Link: f.link, ValidUntil: f.time, SupportContact: f.contact})
 	},
 	"locked": func(tag language.Tag, f facts) (wording.Content, error) {
-		return wording.Locked(tag, wording.LockedData{UserName: f.userName, LockedUntil: f.time, ResetURL: f.resetURL, SupportContact: f.contact})
+		return wording.Locked(tag, wording.LockedData{UserName: f.userName, Time: f.time, LockedUntil: f.time, ResetURL: f.resetURL, SupportContact: f.contact})
+	},
+	"codeslocked": func(tag language.Tag, f facts) (wording.Content, error) {
+		return wording.CodesLocked(tag, wording.LockedData{UserName: f.userName, Time: f.time, LockedUntil: f.time, ResetURL: f.resetURL, SupportContact: f.contact})
+	},
+	"unlocked": func(tag language.Tag, f facts) (wording.Content, error) {
+		return wording.Unlocked(tag, wording.UnlockedData{UserName: f.userName, Time: f.time, ResetURL: f.resetURL, SupportContact: f.contact})
 	},
 	"password": func(tag language.Tag, f facts) (wording.Content, error) {
 		return wording.PasswordChanged(tag, wording.PasswordChangedData{UserName: f.userName, Time: f.time, ResetURL: f.resetURL, SupportContact: f.contact})
@@ -69,7 +75,7 @@ var accountMails = map[string]func(language.Tag, facts) (wording.Content, error)
 
 // onlyLinks are the addresses that these mails lead to.
 var onlyLinks = map[string]string{
-	"reset": aResetLink, "locked": aResetURL, "password": aResetURL, "factor": aResetURL, "usernames": aSignInURL,
+	"reset": aResetLink, "locked": aResetURL, "codeslocked": aResetURL, "unlocked": aResetURL, "password": aResetURL, "factor": aResetURL, "usernames": aSignInURL,
 	"confirmation": aSignInURL,
 }
 
@@ -142,8 +148,8 @@ func showsOnly(t *testing.T, c wording.Content, link string) {
 
 func TestAccountMailsRefuse(t *testing.T) {
 	t.Parallel()
-	all := []string{"reset", "locked", "password", "factor", "usernames"}
-	page := []string{"locked", "password", "factor"}
+	all := []string{"reset", "locked", "codeslocked", "unlocked", "password", "factor", "usernames"}
+	page := all[1:6]
 	for name, c := range map[string]struct {
 		change func(*facts)
 		fields map[string]string // by mail; "" is for all listed mails
@@ -162,7 +168,7 @@ func TestAccountMailsRefuse(t *testing.T) {
 		"a mail address as a user name":     {func(f *facts) { f.userName = "eve@evil.example" }, map[string]string{"": "user name", "usernames": "list of user names"}, all},
 		"a second user name with a link":    {func(f *facts) { f.more[0] = "www.evil" }, map[string]string{"": "list of user names"}, []string{"usernames"}},
 		"a blank second user name":          {func(f *facts) { f.more[0] = " " }, map[string]string{"": "list of user names"}, []string{"usernames"}},
-		"no time":                           {func(f *facts) { f.time = time.Time{} }, map[string]string{"reset": "end of validity", "locked": "end of the lock", "": "time of the change"}, all[:4]},
+		"no time":                           {func(f *facts) { f.time = time.Time{} }, map[string]string{"reset": "end of validity", "locked": "time of the lock", "codeslocked": "time of the lock", "": "time of the change"}, all[:6]},
 		"no link":                           {func(f *facts) { f.link = "" }, map[string]string{"": "link"}, all[:1]},
 		"a script as a link":                {func(f *facts) { f.link = "javascript:alert(1)" }, map[string]string{"": "link"}, all[:1]},
 		"a link with a line break":          {func(f *facts) { f.link += "\nhttps://evil.example" }, map[string]string{"": "link"}, all[:1]},
@@ -171,11 +177,11 @@ func TestAccountMailsRefuse(t *testing.T) {
 		"no reset page":                     {func(f *facts) { f.resetURL = "" }, map[string]string{"": "address of the reset page"}, page},
 		"a relative reset page":             {func(f *facts) { f.resetURL = "/reset" }, map[string]string{"": "address of the reset page"}, page},
 		"a reset page with an element":      {func(f *facts) { f.resetURL += "<img>" }, map[string]string{"": "address of the reset page"}, page},
-		"no sign-in page":                   {func(f *facts) { f.signInURL = "" }, map[string]string{"": "address of the sign-in page"}, all[4:]},
-		"a script as a sign-in page":        {func(f *facts) { f.signInURL = "javascript:x" }, map[string]string{"": "address of the sign-in page"}, all[4:]},
-		"no address":                        {func(f *facts) { f.address = "" }, map[string]string{"": "address of the user names"}, all[4:]},
-		"two addresses":                     {func(f *facts) { f.address = "a@example.com, b@example.com" }, map[string]string{"": "address of the user names"}, all[4:]},
-		"an address with a line break":      {func(f *facts) { f.address = "a@example.com\nx" }, map[string]string{"": "address of the user names"}, all[4:]},
+		"no sign-in page":                   {func(f *facts) { f.signInURL = "" }, map[string]string{"": "address of the sign-in page"}, all[6:]},
+		"a script as a sign-in page":        {func(f *facts) { f.signInURL = "javascript:x" }, map[string]string{"": "address of the sign-in page"}, all[6:]},
+		"no address":                        {func(f *facts) { f.address = "" }, map[string]string{"": "address of the user names"}, all[6:]},
+		"two addresses":                     {func(f *facts) { f.address = "a@example.com, b@example.com" }, map[string]string{"": "address of the user names"}, all[6:]},
+		"an address with a line break":      {func(f *facts) { f.address = "a@example.com\nx" }, map[string]string{"": "address of the user names"}, all[6:]},
 	} {
 		for _, kind := range c.mails {
 			t.Run(kind+" with "+name, func(t *testing.T) {
@@ -307,7 +313,7 @@ func TestLockedUntilTheNextMinute(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := wording.Locked("en", wording.LockedData{UserName: "jane", LockedUntil: c.until, ResetURL: aResetURL})
+			got, err := wording.Locked("en", wording.LockedData{UserName: "jane", Time: ten, LockedUntil: c.until, ResetURL: aResetURL})
 			if err != nil || !strings.Contains(got.Text, c.said+", no one can sign in with a password") {
 				t.Errorf("got %v\n%s\nwant it to say %s", err, got.Text, c.said)
 			}

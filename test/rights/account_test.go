@@ -89,13 +89,15 @@ func saveStatusAsPortal(ctx context.Context, a *accountsv1.Account, changes ...a
 
 // The refusals of the policy.
 const (
-	notThePortals = "may only change signIn, twoFactor, passwordTime, secondFactorTime, resetTimes, userNameTimes, language and leaving in the status of an Account"
-	notTakenUp    = "the portal may only change status.twoFactor, and only to Enrolled"
-	notInFront    = "may only add one newer time at the front of status.resetTimes and userNameTimes, and drop the oldest time if there are more than 5"
-	notHeld       = "may only add to status.leaving, and only Memberships that the Account holds"
-	takenBack     = "may not remove status.twoFactor, passwordTime, secondFactorTime or signIn.sessionsEndTime, and may not move signIn.sessionsEndTime back"
-	notByOne      = "may only increase status.signIn.failures and codeFailures by one, or reset them"
-	locksNotByOne = "may only increase status.signIn.locks by one, and may only reset it together with failures, codeFailures and failureTime"
+	notThePortals     = "may only change signIn, twoFactor, passwordTime, secondFactorTime, resetTimes, userNameTimes, language and leaving in the status of an Account"
+	notTakenUp        = "the portal may only change status.twoFactor, and only to Enrolled"
+	notInFront        = "may only add one newer time at the front of status.resetTimes and userNameTimes, and drop the oldest time if there are more than 5"
+	notHeld           = "may only add to status.leaving, and only Memberships that the Account holds"
+	takenBack         = "may not remove status.twoFactor, passwordTime, secondFactorTime or signIn.sessionsEndTime, and may not move signIn.sessionsEndTime back"
+	notByOne          = "may only increase status.signIn.failures and codeFailures by one, or reset them"
+	locksNotByOne     = "may only increase status.signIn.locks by one, and may only reset it together with failures and failureTime"
+	codeLocksNotByOne = "may only increase status.signIn.codeLocks by one, or decrease it by one after a right code"
+	codesStay         = "may not reset status.signIn.codeFailures when it changes passwordTime or signIn.failures"
 )
 
 var _ = Describe("What the portal writes about an Account", Ordered, func() {

@@ -18,8 +18,8 @@ var _ = Describe("What the portal counts for the sign-ins of an Account", Ordere
 	BeforeAll(policiesInForce)
 
 	It("is restricted field by field", func() {
-		Expect(statusOf("accounts")["signIn"].Properties).To(And(HaveLen(5), HaveKey("failures"), HaveKey("codeFailures"),
-			HaveKey("failureTime"), HaveKey("locks"), HaveKey("sessionsEndTime")), "the policy and these specs must know the fields")
+		Expect(statusOf("accounts")["signIn"].Properties).To(And(HaveLen(7), HaveKey("failures"), HaveKey("failureTime"), HaveKey("locks"),
+			HaveKey("codeFailures"), HaveKey("codeFailureTime"), HaveKey("codeLocks"), HaveKey("sessionsEndTime")), "the policy and these specs must know the fields")
 	})
 
 	It("goes up by one, or starts again", func(ctx SpecContext) {
@@ -63,14 +63,13 @@ var _ = Describe("What the portal counts for the sign-ins of an Account", Ordere
 			right    bool
 		}{
 			{"the first lock", accountsv1.SignIn{Failures: 5}, accountsv1.SignIn{Failures: 1, Locks: 1}, true},
-			{"the next", accountsv1.SignIn{Failures: 5, Locks: 1}, accountsv1.SignIn{CodeFailures: 1, Locks: 2}, true},
+			{"the next", accountsv1.SignIn{Failures: 5, Locks: 1}, accountsv1.SignIn{Failures: 1, Locks: 2}, true},
 			{"as many as are counted", accountsv1.SignIn{Failures: 5, Locks: 100}, accountsv1.SignIn{Failures: 1, Locks: 100}, true},
-			{"a right password before the code", accountsv1.SignIn{Failures: 4, CodeFailures: 1, Locks: 2}, accountsv1.SignIn{CodeFailures: 1, Locks: 2}, true},
-			{"a success", accountsv1.SignIn{Failures: 4, CodeFailures: 1, FailureTime: &at, Locks: 2}, accountsv1.SignIn{}, true},
+			{"a right password", accountsv1.SignIn{Failures: 4, FailureTime: &at, Locks: 2}, accountsv1.SignIn{}, true},
+			{"a right password before the code", accountsv1.SignIn{Failures: 4, FailureTime: &at, CodeFailures: 1, Locks: 2}, accountsv1.SignIn{CodeFailures: 1}, true},
 			{"two locks at once", accountsv1.SignIn{Failures: 5}, accountsv1.SignIn{Failures: 1, Locks: 2}, false},
 			{"one lock less", accountsv1.SignIn{Failures: 4, Locks: 2}, accountsv1.SignIn{Failures: 5, Locks: 1}, false},
 			{"no locks, and failures", accountsv1.SignIn{Failures: 4, Locks: 2}, accountsv1.SignIn{Failures: 5}, false},
-			{"no locks, and wrong codes", accountsv1.SignIn{CodeFailures: 1, Locks: 2}, accountsv1.SignIn{CodeFailures: 1}, false},
 			{"no locks, and the time of a failure", accountsv1.SignIn{FailureTime: &at, Locks: 2}, accountsv1.SignIn{FailureTime: &at}, false},
 		} {
 			expected := beForbiddenAs(locksNotByOne)
@@ -78,6 +77,41 @@ var _ = Describe("What the portal counts for the sign-ins of an Account", Ordere
 				expected = Succeed()
 			}
 			Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx, signIn(c.from)), signIn(c.to))).To(expected, c.name)
+		}
+	})
+
+	It("keeps what was counted for codes, except after a right code", func(ctx SpecContext) {
+		type s = accountsv1.SignIn
+		newPassword := func(status *accountsv1.AccountStatus) { status.PasswordTime = after(1) }
+		for _, c := range []struct {
+			name     string
+			from, to s
+			also     accountChange
+			refused  string
+		}{
+			{"the first lock", s{CodeFailures: 5}, s{CodeFailures: 1, CodeLocks: 1}, nil, ""},
+			{"the next", s{CodeFailures: 5, CodeLocks: 1}, s{CodeFailures: 1, CodeLocks: 2}, nil, ""},
+			{"a right code", s{CodeFailures: 1, CodeLocks: 2}, s{CodeLocks: 1}, nil, ""},
+			{"a right code after wrong ones", s{CodeFailures: 4, CodeLocks: 2}, s{CodeLocks: 2}, nil, ""},
+			{"two locks at once", s{CodeFailures: 5}, s{CodeFailures: 1, CodeLocks: 2}, nil, codeLocksNotByOne},
+			{"two locks less", s{CodeFailures: 1, CodeLocks: 2}, s{}, nil, codeLocksNotByOne},
+			{"a lock less after wrong codes", s{CodeFailures: 2, CodeLocks: 2}, s{CodeLocks: 1}, nil, codeLocksNotByOne},
+			{"a lock less without a code", s{CodeLocks: 2}, s{CodeLocks: 1}, nil, codeLocksNotByOne},
+			{"a lock less, and the code stays", s{CodeFailures: 1, CodeLocks: 2}, s{CodeFailures: 1, CodeLocks: 1}, nil, codeLocksNotByOne},
+			{"a new password", s{Failures: 5, CodeFailures: 4, CodeLocks: 2}, s{CodeFailures: 4, CodeLocks: 2}, newPassword, ""},
+			{"a new password that resets codes", s{CodeFailures: 4, CodeLocks: 2}, s{CodeLocks: 2}, newPassword, codesStay},
+			{"a right password that resets codes", s{Failures: 1, CodeFailures: 4}, s{}, nil, codesStay},
+			{"a wrong password that resets codes", s{CodeFailures: 4}, s{Failures: 1}, nil, codesStay},
+		} {
+			expected := Succeed()
+			if c.refused != "" {
+				expected = beForbiddenAs(c.refused)
+			}
+			changes := []accountChange{signIn(c.to), deeds["language"]}
+			if c.also != nil {
+				changes = append(changes, c.also)
+			}
+			Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx, signIn(c.from)), changes...)).To(expected, c.name)
 		}
 	})
 
@@ -94,31 +128,42 @@ var _ = Describe("What the portal counts for the sign-ins of an Account", Ordere
 				Expect(account.Count(s, factor, limits, now)).To(BeTrue())
 			}
 		}
-		locked := func() {
+		locked := func(factor account.Factor) {
 			GinkgoHelper()
 			for range limits.MaxFailures {
-				saved("a failed sign-in", counted(account.FactorPassword))
+				saved("a failed sign-in", counted(factor))
 			}
-			lock := account.LockOf(a.Status.SignIn, limits)
+			lock := account.LockOf(a.Status.SignIn, factor, limits)
 			Expect(lock.Locked(now.Time)).To(BeTrue())
 			now = metav1.NewTime(lock.Until)
 		}
-		locked()
-		saved("a code after a lock", counted(account.FactorCode))
-		saved("a password", counted(account.FactorPassword))
-		saved("the right password", account.PasswordRight)
+		locked(account.FactorPassword)
+		saved("a code", counted(account.FactorCode))
+		saved("a password after a lock", counted(account.FactorPassword))
+		saved("the right password", account.ClearPasswords)
 		saved("another code", counted(account.FactorCode))
-		saved("the right code", func(s *accountsv1.SignIn) { account.SignedIn(s, account.FactorCode, limits) })
-		locked()
+		saved("the right code", account.CodeRight)
+		locked(account.FactorCode)
+		saved("a code after a lock", counted(account.FactorCode))
+		saved("another code after a lock", counted(account.FactorCode))
+		saved("the right code after a lock", account.CodeRight)
+		saved("another right code", counted(account.FactorCode))
+		Expect(a.Status.SignIn.CodeLocks).To(BeEquivalentTo(1))
+		saved("another right code", account.CodeRight)
+		Expect(a.Status.SignIn).To(Equal(accountsv1.SignIn{}))
+		locked(account.FactorPassword)
 		saved("a failed sign-in after a lock", counted(account.FactorPassword))
-		saved("the right password after a lock", account.PasswordRight)
-		locked()
 		Expect(a.Status.SignIn.Locks).To(BeEquivalentTo(1))
-		saved("a new password", func(s *accountsv1.SignIn) { account.Open(s, limits) })
+		saved("a new password", func(s *accountsv1.SignIn) {
+			account.ClearPasswords(s)
+			a.Status.PasswordTime = &now
+		})
 		now = metav1.NewTime(now.Add(time.Hour))
 		saved("the end of all sessions", func(s *accountsv1.SignIn) { account.EndSessions(s, now) })
-		a = anAcceptedAccount(ctx, signIn(accountsv1.SignIn{Failures: 3, FailureTime: &at, Locks: 100}))
-		now = metav1.NewTime(at.Add(48 * time.Hour))
-		saved("a failed sign-in after a hundred locks", counted(account.FactorPassword))
+		for _, factor := range []account.Factor{account.FactorPassword, account.FactorCode} {
+			a = anAcceptedAccount(ctx, signIn(accountsv1.SignIn{Failures: 3, FailureTime: &at, Locks: 100, CodeFailures: 3, CodeFailureTime: &at, CodeLocks: 100}))
+			now = metav1.NewTime(at.Add(48 * time.Hour))
+			saved("a failed sign-in after a hundred locks", counted(factor))
+		}
 	})
 })

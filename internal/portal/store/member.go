@@ -50,7 +50,14 @@ func (m *Member) Disabled() bool { return m.Account.Spec.State == accountsv1.Acc
 
 // sessionsEnd returns the time up to which sessions are ended.
 func (m *Member) sessionsEnd() time.Time {
-	return account.SessionsEnd(m.Account.Status.SignIn, m.limits())
+	return account.SessionsEnd(m.Account.Status.SignIn)
+}
+
+// CodesLockedUntil returns until when wrong codes lock the second factor, in full minutes,
+// and reports whether they do. It uses the status as it was last read.
+func (m *Member) CodesLockedUntil(now time.Time) (until time.Time, locked bool) {
+	lock := account.LockOf(m.Account.Status.SignIn, account.FactorCode, m.limits())
+	return lock.Until.Add(time.Minute - 1).Truncate(time.Minute), lock.Locked(now)
 }
 
 // Sessions returns the sessions that are alive.

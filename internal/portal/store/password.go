@@ -10,7 +10,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/session"
 	"github.com/usher-dev/usher/internal/wording/language"
@@ -37,8 +36,9 @@ func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen Chosen
 	}
 	*at.Member = *again
 	return s.BeginSession(ctx, at.Member, from, func(m *Member, now time.Time) (session.Stage, error) {
+		_, alive := m.alive(at.Session.Hash, now)
 		switch m.Credentials.ShortPassword = chosen.Short; {
-		case !m.hasSession(at.Session) || m.Disabled():
+		case !alive || m.Disabled():
 			return "", ErrGone // it was ended while the password was being compared
 		case m.Credentials.Password != before:
 			return "", ErrContended // a sign-in hashed the password again
@@ -51,14 +51,15 @@ func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen Chosen
 	})
 }
 
-// NotePassword clears the counters, removes a lock, and makes the controller notify the
-// person. The new password is already valid. If NotePassword fails, the person is notified
-// after the next sign-in, and can remove the lock with another reset link.
-func (s *Store) NotePassword(ctx context.Context, m *Member, lang language.Tag, forget func(status *accountsv1.SignIn, limits account.Limits)) error {
+// NotePassword clears the count of passwords and opens their lock, and makes the
+// controller notify the person. The new password is already valid. If NotePassword fails,
+// the person is notified after the next sign-in, and can open the lock with another reset
+// link.
+func (s *Store) NotePassword(ctx context.Context, m *Member, lang language.Tag) error {
 	var err error
 	for range statusTries {
 		err = s.changeStatus(ctx, m, func(m *Member, _ metav1.Time) error {
-			forget(&m.Account.Status.SignIn, m.limits())
+			account.ClearPasswords(&m.Account.Status.SignIn)
 			m.noteNewPassword(lang)
 			return nil
 		})

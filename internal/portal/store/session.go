@@ -29,13 +29,6 @@ func (m *Member) alive(hash string, now time.Time) (session.Session, bool) {
 	return living[at], true
 }
 
-// hasSession reports whether a session of m was not ended. It does not check that the session
-// is alive: the last allowed password or code suspends all sessions until it is known to
-// be right.
-func (m *Member) hasSession(s session.Session) bool {
-	return slices.ContainsFunc(m.Credentials.Sessions, func(o session.Session) bool { return o.Hash == s.Hash })
-}
-
 // Browser is what a request tells about the browser that sent it.
 type Browser struct {
 	// Name is what the browser calls itself. Its owner recognizes it by this name.

@@ -19,10 +19,10 @@ import (
 )
 
 // signInTimeout bounds how long the portal works on one attempt to sign in. It must be
-// well below the time after which an attempt counts as ended (account.LastAttemptEnded).
+// well below the time after which an attempt counts as ended (account.Lock.CertainFrom).
 const signInTimeout = 8 * time.Second
 
-// errNotCounted means that the Account is locked, so the attempt was not compared.
+// errNotCounted means that the factor is locked, so the attempt was not compared.
 var errNotCounted = errors.New("the account is locked")
 
 // NotComparedError means that a password was not compared, for a reason that exists only
@@ -115,7 +115,7 @@ func (s *Store) takeCode(ctx context.Context, m *Member, code string, now time.T
 }
 
 // countTry counts a password or a code before it is compared. It fails with errNotCounted
-// if the Account is locked or disabled.
+// if the factor is locked or the Account is disabled.
 func (s *Store) countTry(ctx context.Context, m *Member, factor account.Factor) error {
 	return s.changeStatus(ctx, m, func(m *Member, now metav1.Time) error {
 		if m.Disabled() || !account.Count(&m.Account.Status.SignIn, factor, m.limits(), now) {
@@ -147,13 +147,7 @@ func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Bro
 	if err != nil {
 		return "", "", err
 	}
-	err = s.recordSignIn(ctx, m, lang, func(status *accountsv1.SignIn, limits account.Limits) {
-		if stage == session.StageSignedIn {
-			account.SignedIn(status, account.FactorPassword, limits)
-		} else {
-			account.PasswordRight(status)
-		}
-	})
+	err = s.recordSignIn(ctx, m, lang, account.ClearPasswords)
 	return stage, tokenUnlessDeleted(token, err), err
 }
 
@@ -163,7 +157,7 @@ func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Bro
 func (s *Store) SignInWithCode(ctx context.Context, at *SignedIn, code string, from Browser, lang language.Tag) (string, error) {
 	token := ""
 	right, err := s.tryCode(ctx, at.Member, code, func(m *Member, now time.Time) (err error) {
-		if !m.hasSession(at.Session) || m.Disabled() {
+		if _, alive := m.alive(at.Session.Hash, now); !alive || m.Disabled() {
 			return ErrGone // a password change, or another code, was faster
 		}
 		token, err = m.begin(s.Random, session.StageSignedIn, from, now)
@@ -172,9 +166,7 @@ func (s *Store) SignInWithCode(ctx context.Context, at *SignedIn, code string, f
 	if err != nil || !right {
 		return "", err
 	}
-	err = s.recordSignIn(ctx, at.Member, lang, func(status *accountsv1.SignIn, limits account.Limits) {
-		account.SignedIn(status, account.FactorCode, limits)
-	})
+	err = s.recordSignIn(ctx, at.Member, lang, account.CodeRight)
 	return tokenUnlessDeleted(token, err), err
 }
 
@@ -187,23 +179,22 @@ func tokenUnlessDeleted(token string, failure error) string {
 	return token
 }
 
-// ForgetPasswords clears everything that was counted, because the last password was
-// right.
+// ForgetPasswords clears what was counted for passwords, because the last one was right.
 func (s *Store) ForgetPasswords(ctx context.Context, m *Member) error {
 	return s.changeStatus(ctx, m, func(m *Member, _ metav1.Time) error {
-		account.SignedIn(&m.Account.Status.SignIn, account.FactorPassword, m.limits())
+		account.ClearPasswords(&m.Account.Status.SignIn)
 		return nil
 	})
 }
 
 // recordSignIn records a right attempt. It also restores what the status reports about the
 // credentials, which a restore may have lost.
-func (s *Store) recordSignIn(ctx context.Context, m *Member, lang language.Tag, forget func(status *accountsv1.SignIn, limits account.Limits)) error {
+func (s *Store) recordSignIn(ctx context.Context, m *Member, lang language.Tag, forget func(status *accountsv1.SignIn)) error {
 	return s.changeStatus(ctx, m, func(m *Member, _ metav1.Time) error {
 		if m.Disabled() {
 			return ErrGone
 		}
-		forget(&m.Account.Status.SignIn, m.limits())
+		forget(&m.Account.Status.SignIn)
 		m.syncStatus(lang)
 		return nil
 	})
