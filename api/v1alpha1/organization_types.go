@@ -21,8 +21,8 @@ const (
 	// catalogue.
 	//
 	// True: Reconciled. False: UnknownPermission, UnknownResource, UnknownRole,
-	// InvalidDomain, InvalidSelector, SystemNamespace, ClusterRoleNotFound,
-	// BindForbidden, ClusterRoleTooPowerful.
+	// FounderNameTaken, InvalidDomain, InvalidSelector, SystemNamespace,
+	// ClusterRoleNotFound, BindForbidden, ClusterRoleTooPowerful.
 	ConditionCatalogueValid = "CatalogueValid"
 
 	// ConditionPoliciesInForce reports whether the ValidatingAdmissionPolicies of
@@ -74,6 +74,10 @@ const (
 
 	// ReasonUnknownRole means that the catalogue has no such role for a founder.
 	ReasonUnknownRole = "UnknownRole"
+
+	// ReasonFounderNameTaken means that another Membership has the name of a founder,
+	// so Usher has not created the founder.
+	ReasonFounderNameTaken = "FounderNameTaken"
 
 	// ReasonInvalidDomain means that a domain of an address rule cannot be parsed.
 	ReasonInvalidDomain = "InvalidDomain"
