@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -63,6 +64,7 @@ func (r *organizationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.Namespace{}, enqueueForNamespace(r.enqueueForCoverage)).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForDeletedBinding), onlyDeletions()).
 		Watches(&accountsv1.Membership{}, r.enqueueForSeatsAndOwners()).
+		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForFounder)).
 		Watches(&accountsv1.Invitation{}, r.enqueueForSeatsAndOwners()).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForSettings)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForSettings)).
@@ -158,6 +160,22 @@ func (r *organizationReconciler) enqueueForSeatsAndOwners() handler.EventHandler
 	})
 }
 
+// enqueueForFounder enqueues the Organizations in whose home namespace a Membership has the name of a
+// founder without a record.
+func (r *organizationReconciler) enqueueForFounder(ctx context.Context, m client.Object) []reconcile.Request {
+	var orgs accountsv1.OrganizationList
+	if err := readList(ctx, r, &orgs, client.MatchingFields{byNamespace: m.GetNamespace()}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil // listing from a cache fails only while the process stops
+	}
+	var found []reconcile.Request
+	for i := range orgs.Items {
+		if slices.ContainsFunc(organization.UnrecordedFounders(&orgs.Items[i]), func(f accountsv1.Founder) bool { return string(f.Name) == m.GetName() }) {
+			found = append(found, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&orgs.Items[i])})
+		}
+	}
+	return found
+}
+
 // organizationNamedBy returns the Organization of a Membership or an Invitation.
 func organizationNamedBy(o client.Object) string {
 	switch o := o.(type) {
@@ -222,23 +240,30 @@ func (r *organizationReconciler) act(ctx context.Context, org *accountsv1.Organi
 			return err
 		}
 	}
-	for i := range plan.CreateFounders {
-		if err := r.Create(ctx, &plan.CreateFounders[i]); err != nil && !apierrors.IsAlreadyExists(err) {
-			return err
-		}
-	}
-	if plan.RecordFounders != "" {
-		if org.Annotations == nil {
-			org.Annotations = map[string]string{}
-		}
-		org.Annotations[accountsv1.FoundersAnnotation] = plan.RecordFounders
-		if err := r.Update(ctx, org); err != nil {
-			return err
-		}
-	}
 	if plan.RemoveFinalizer {
 		controllerutil.RemoveFinalizer(org, accountsv1.Finalizer)
 		return client.IgnoreNotFound(r.Update(ctx, org))
 	}
-	return nil
+	if org.DeletionTimestamp != nil {
+		return nil
+	}
+	return r.found(ctx, org, plan)
+}
+
+// found creates the Memberships of founders and records them. If one cannot be created, the others are
+// recorded all the same. Otherwise one of them could be deleted in the meantime, and come back.
+func (r *organizationReconciler) found(ctx context.Context, org *accountsv1.Organization, plan organization.Plan) error {
+	var failed []error
+	created := plan.RecordFounders
+	for i := range plan.CreateFounders {
+		if err := r.Create(ctx, &plan.CreateFounders[i]); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		created = append(created, accountsv1.CatalogueName(plan.CreateFounders[i].Name))
+	}
+	if organization.RecordFounders(org, created) {
+		failed = append(failed, r.Update(ctx, org))
+	}
+	return errors.Join(failed...)
 }

@@ -52,11 +52,31 @@ func (r *organizationReconciler) observe(ctx context.Context, org *accountsv1.Or
 	if facts.HomeTaken != "" || facts.Namespace == nil || facts.Namespace.DeletionTimestamp != nil {
 		return facts, nil
 	}
+	if facts.FounderMemberships, err = r.founderMemberships(ctx, org); err != nil {
+		return facts, err
+	}
 	if facts.Owners, err = r.owners(ctx, org); err != nil {
 		return facts, err
 	}
 	facts.Rollout, err = r.rollout(ctx, org, cluster)
 	return facts, err
+}
+
+// founderMemberships reads the Memberships with the names of founders without a record. It reads live:
+// with the cache, a Membership could look as if it did not exist.
+func (r *organizationReconciler) founderMemberships(ctx context.Context, org *accountsv1.Organization) ([]accountsv1.Membership, error) {
+	var existing []accountsv1.Membership
+	for _, founder := range organization.UnrecordedFounders(org) {
+		key := types.NamespacedName{Namespace: string(org.Spec.Namespace), Name: string(founder.Name)}
+		m, err := find(ctx, r.Live, key, &accountsv1.Membership{})
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			existing = append(existing, *m)
+		}
+	}
+	return existing, nil
 }
 
 // owners returns the new list of owners. It never removes an owner based on the cache

@@ -39,6 +39,16 @@ type OrganizationStatus struct {
 	// +optional
 	Owners []OwnerStatus `json:"owners,omitempty"`
 
+	// founders are the names of the founders whose Memberships Usher has created.
+	// Usher never creates them again. The annotation accounts.usher.dev/founders
+	// has the same names, and Usher restores either of them from the other. Unset:
+	// none was created.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +listType=set
+	// +optional
+	Founders []CatalogueName `json:"founders,omitempty"`
+
 	// rollout reports the progress of a change of the catalogue. Unset: every
 	// member has what the catalogue grants.
 	// +optional

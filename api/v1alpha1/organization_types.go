@@ -21,8 +21,9 @@ const (
 	// catalogue.
 	//
 	// True: Reconciled. False: UnknownPermission, UnknownResource, UnknownRole,
-	// InvalidDomain, InvalidSelector, SystemNamespace, NamespaceExcluded,
-	// ClusterRoleNotFound, BindForbidden, ClusterRoleTooPowerful.
+	// FounderNameTaken, InvalidDomain, InvalidSelector, SystemNamespace,
+	// NamespaceExcluded, ClusterRoleNotFound, BindForbidden,
+	// ClusterRoleTooPowerful.
 	ConditionCatalogueValid = "CatalogueValid"
 
 	// ConditionPoliciesInForce reports whether the ValidatingAdmissionPolicies of
@@ -79,6 +80,10 @@ const (
 
 	// ReasonUnknownRole means that the catalogue has no such role for a founder.
 	ReasonUnknownRole = "UnknownRole"
+
+	// ReasonFounderNameTaken means that another Membership has the name of a founder,
+	// so Usher has not created the founder.
+	ReasonFounderNameTaken = "FounderNameTaken"
 
 	// ReasonInvalidDomain means that a domain of an address rule cannot be parsed.
 	ReasonInvalidDomain = "InvalidDomain"

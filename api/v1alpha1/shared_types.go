@@ -43,7 +43,8 @@ const CreatedForMembershipAnnotation = "accounts.usher.dev/made-for-membership"
 // FoundersAnnotation is the durable record, on an Organization, of the founders
 // whose Memberships Usher has created: names, sorted and separated by commas.
 // Usher creates each of them once. After that, the managers of the Organization
-// decide about them. Only the controller writes it.
+// decide about them. The status has the same names, because a PUT of the
+// Organization drops its annotations. Only the controller writes it.
 const FoundersAnnotation = "accounts.usher.dev/founders"
 
 // ResendAnnotation requests, on an Invitation or on its Membership, one more

@@ -831,6 +831,11 @@ func (in *OrganizationStatus) DeepCopyInto(out *OrganizationStatus) {
 		*out = make([]OwnerStatus, len(*in))
 		copy(*out, *in)
 	}
+	if in.Founders != nil {
+		in, out := &in.Founders, &out.Founders
+		*out = make([]CatalogueName, len(*in))
+		copy(*out, *in)
+	}
 	in.Rollout.DeepCopyInto(&out.Rollout)
 	if in.Resources != nil {
 		in, out := &in.Resources, &out.Resources

@@ -4,6 +4,7 @@
 package organization
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -30,7 +31,29 @@ func made(record string) func(*Facts) {
 	return func(f *Facts) { f.Organization.Annotations = map[string]string{accountsv1.FoundersAnnotation: record} }
 }
 
+// recordedInStatus gives the Organization a record in its status.
+func recordedInStatus(names ...accountsv1.CatalogueName) func(*Facts) {
+	return func(f *Facts) { f.Organization.Status.Founders = names }
+}
+
+// existing adds a Membership with the name and address of a founder.
+func existing(name string, changes ...func(*accountsv1.Membership)) func(*Facts) {
+	return func(f *Facts) {
+		m := accountsv1.Membership{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name}}
+		m.Spec = accountsv1.MembershipSpec{
+			OrganizationRef: accountsv1.OrganizationReference{Name: "acme"}, Email: accountsv1.EmailAddress(name + "@example.com"), Role: "owner",
+		}
+		for _, change := range changes {
+			change(&m)
+		}
+		f.FounderMemberships = append(f.FounderMemberships, m)
+	}
+}
+
 func TestFounders(t *testing.T) {
+	const nameTaken = "False FounderNameTaken: Delete the Memberships that have the names of these founders, or give the founders other names: "
+	guest := func(m *accountsv1.Membership) { m.Spec.Role = "developer" }
+	deleting := func(m *accountsv1.Membership) { m.DeletionTimestamp = &metav1.Time{Time: noon} }
 	as := func(i int, role accountsv1.CatalogueName) func(*Facts) {
 		return func(f *Facts) { f.Organization.Spec.Founders[i].Role = role }
 	}
@@ -48,6 +71,34 @@ func TestFounders(t *testing.T) {
 		"a former founder":                   {someFacts(founded("ada"), made("bob")), "ada", "ada,bob", "True Reconciled"},
 		"created, and removed from the list": {someFacts(founded(), made("ada")), "", "", "True Reconciled"},
 		"a name that is a prefix of a created one": {someFacts(founded("ada"), made("ada-2")), "ada", "ada,ada-2", "True Reconciled"},
+		"recorded in the status alone":             {someFacts(founded("ada"), recordedInStatus("ada")), "", "ada", "True Reconciled"},
+		"recorded in the status, one more":         {someFacts(founded("ada", "bob"), recordedInStatus("ada")), "bob", "ada,bob", "True Reconciled"},
+		"recorded in both, with other names":       {someFacts(founded("ada", "bob"), made("ada"), recordedInStatus("bob")), "", "ada,bob", "True Reconciled"},
+		"recorded in another order, with noise":    {someFacts(founded("ada", "bob"), made(",bob,,ada,")), "", "ada,bob", "True Reconciled"},
+		"a record without names":                   {someFacts(founded(), made(",")), "", "", "True Reconciled"},
+		"a name that the status cannot hold":       {someFacts(founded("ada"), made("ada,"+strings.Repeat("x", 64))), "", "ada", "True Reconciled"},
+		"an existing Membership":                   {someFacts(founded("ada"), existing("ada")), "", "ada", "True Reconciled"},
+		"an existing Membership with another form of the address": {
+			someFacts(founded("ada"), existing("ada", func(m *accountsv1.Membership) { m.Spec.Email = "Ada@example.COM" })), "", "ada", "True Reconciled",
+		},
+		"an existing Membership of a guest": {
+			someFacts(founded("ada", "bob"), existing("ada", guest)), "bob", "bob", nameTaken + "ada (role developer).",
+		},
+		"an existing Membership of another Organization": {
+			someFacts(founded("ada"), existing("ada", func(m *accountsv1.Membership) { m.Spec.OrganizationRef.Name = "globex" })), "", "",
+			nameTaken + "ada (another Organization).",
+		},
+		"an existing Membership of another person": {
+			someFacts(founded("ada"), existing("ada", func(m *accountsv1.Membership) { m.Spec.Email = "eve@example.com" })), "", "",
+			nameTaken + "ada (another address).",
+		},
+		"recorded, and the name belongs to a guest since": {
+			someFacts(founded("ada"), made("ada"), existing("ada", guest)), "", "", "True Reconciled",
+		},
+		"a Membership that is being deleted": {
+			someFacts(founded("ada", "bob"), existing("ada", deleting), existing("bob", guest, deleting)), "", "",
+			"False FounderNameTaken: Memberships with the names of these founders are being deleted. Usher creates the founders afterwards: ada, bob.",
+		},
 		"an unknown role": {
 			someFacts(founded("ada", "bob"), as(0, "queen")), "bob", "bob", "False UnknownRole: Give these founders a role of spec.roles whose standing is Owner: ada.",
 		},
@@ -76,18 +127,36 @@ func TestFounders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := Decide(c.facts)
-			if got := foundedBy(t, plan); got != c.found || plan.RecordFounders != c.record {
-				t.Errorf("it creates %q and records %q, not %q and %q", got, plan.RecordFounders, c.found, c.record)
+			created, record := plan.RecordFounders, ""
+			for _, m := range plan.CreateFounders {
+				created = append(created, accountsv1.CatalogueName(m.Name))
+			}
+			if RecordFounders(c.facts.Organization, created) {
+				record = c.facts.Organization.Annotations[accountsv1.FoundersAnnotation]
+			}
+			if got := foundedBy(t, plan); got != c.found || record != c.record {
+				t.Errorf("it creates %q and records %q, not %q and %q", got, record, c.found, c.record)
 			}
 			if got := said(c.facts); got != c.ready {
 				t.Errorf("it reports %q, not %q", got, c.ready)
 			}
-			if plan.RecordFounders == "" {
+			if RecordFounders(c.facts.Organization, nil) {
+				t.Error("afterwards, it writes the record again")
+			}
+			status := Report(c.facts)
+			if c.record == "" && len(status.Founders) == 0 {
 				return
 			}
-			made(plan.RecordFounders)(&c.facts)
-			if again := foundedBy(t, Decide(c.facts)); again != "" {
-				t.Errorf("afterwards, it creates %s again", again)
+			// Each part of the record is enough.
+			for part, org := range map[string]*accountsv1.Organization{
+				"the annotation": {ObjectMeta: c.facts.Organization.ObjectMeta}, "the status": {Status: status},
+			} {
+				org.Name, org.Spec = "acme", c.facts.Organization.Spec
+				f := c.facts
+				f.Organization = org
+				if again := foundedBy(t, Decide(f)); again != "" {
+					t.Errorf("with %s alone, it creates %s again", part, again)
+				}
 			}
 		})
 	}
@@ -123,5 +192,20 @@ func TestAFoundersMembershipIsWhatTheOrganizationSays(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, Decide(f).CreateFounders[0].Spec); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestTheRecordOfFoundersIsBounded(t *testing.T) {
+	f := someFacts(founded("zoe"))
+	names := []string{"zoe"}
+	for i := range 2 * mostFounders {
+		names = append(names, fmt.Sprintf("former-%03d", i))
+	}
+	made(strings.Join(names, ","))(&f)
+	if got := Report(f).Founders; len(got) != mostFounders || got[len(got)-1] != "zoe" {
+		t.Errorf("%d names, the last of them %s", len(got), got[len(got)-1])
+	}
+	if !RecordFounders(f.Organization, nil) || RecordFounders(f.Organization, nil) {
+		t.Error("the annotation is not shortened once")
 	}
 }

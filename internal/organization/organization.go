@@ -56,6 +56,9 @@ type Facts struct {
 	Seats accountsv1.SeatsStatus
 	// Owners is the wanted list of owners of the Organization.
 	Owners []accountsv1.OwnerStatus
+	// FounderMemberships are the existing Memberships in the home namespace with the names of the
+	// UnrecordedFounders.
+	FounderMemberships []accountsv1.Membership
 	// Rollout is the progress of a change of the catalogue; zero: it is complete.
 	Rollout accountsv1.RolloutStatus
 	// Mail is the fault in the Organization's own mail settings; zero: none.
@@ -82,12 +85,11 @@ type Plan struct {
 	AddFinalizer bool
 	// CreateNamespace creates the home namespace.
 	CreateNamespace bool
-	// CreateFounders holds the Memberships of the first owners to create, unless Memberships of
-	// the same names exist.
+	// CreateFounders holds the Memberships of the first owners to create, and to record
+	// afterwards.
 	CreateFounders []accountsv1.Membership
-	// RecordFounders is the record of the founders whose Memberships were created, to
-	// be written afterwards; empty: leave the record unchanged.
-	RecordFounders string
+	// RecordFounders holds the founders whose Memberships already exist, to record.
+	RecordFounders []accountsv1.CatalogueName
 	// RemoveFinalizer once nothing is left.
 	RemoveFinalizer bool
 	// After is the time to the next reconciliation if no event happens before. 0: none
@@ -134,6 +136,9 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 		c.Stalled(accountsv1.ReasonPoliciesMissing, f.policies())
 	case f.Mail.Reason != "":
 		c.Stalled(f.Mail.Reason, f.Mail.Message)
+	case len(f.waitingFounders()) > 0:
+		c.Reconciling(accountsv1.ReasonFounderNameTaken,
+			"Memberships with the names of these founders are being deleted. Usher creates the founders afterwards: "+joinNames(f.waitingFounders())+".")
 	case f.Rollout.Members != 0:
 		c.Reconciling(accountsv1.ReasonRollingOut, "A change of the catalogue is being rolled out to the members; status.rollout shows the progress.")
 	default:
@@ -151,7 +156,10 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 			"%d people were invited before a status was lost, so Usher does not mail them again on its own; annotate the Organization with %s to mail them.",
 			f.MailHeld, accountsv1.ReleaseMailAnnotation))
 	}
-	return accountsv1.OrganizationStatus{Conditions: c.List(), ObservedGeneration: &generation, Seats: f.Seats, Owners: f.Owners, Rollout: f.Rollout, Resources: f.coverage()}
+	return accountsv1.OrganizationStatus{
+		Conditions: c.List(), ObservedGeneration: &generation, Seats: f.Seats, Owners: f.Owners,
+		Founders: recordedFounders(f.Organization), Rollout: f.Rollout, Resources: f.coverage(),
+	}
 }
 
 // coverage returns what the selectors of the resources cover.
@@ -230,6 +238,10 @@ func (f Facts) catalogue() (reason, message string) {
 		{accountsv1.ReasonUnknownPermission, "Declare these granted permissions in spec.permissions", f.unknownPermissions()},
 		{accountsv1.ReasonUnknownResource, "Declare these granted resources in spec.resources", f.unknownResources()},
 		{accountsv1.ReasonUnknownRole, "Give these founders a role of spec.roles whose standing is Owner", f.foundersWithoutRole()},
+		{
+			accountsv1.ReasonFounderNameTaken,
+			"Delete the Memberships that have the names of these founders, or give the founders other names", f.foundersWithoutName(),
+		},
 		{accountsv1.ReasonInvalidDomain, "Correct these domains, which must look like example.com", f.invalidDomains()},
 		{accountsv1.ReasonInvalidSelector, "Correct the label selectors of these resources", f.invalidSelectors()},
 		{accountsv1.ReasonSystemNamespace, "Remove these system namespaces, where Usher grants nothing, from these resources", f.systemNamespaces()},
