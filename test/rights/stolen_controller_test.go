@@ -237,18 +237,18 @@ func controllerSecretAttempts(v victims, home string) []attempt {
 	reads := func(o *corev1.Secret) func(context.Context) error {
 		return func(ctx context.Context) error { return patching(ctx, o) }
 	}
-	gets := func(namespace, name string) func(context.Context) error {
+	gets := func(name string) func(context.Context) error {
 		return func(ctx context.Context) error {
-			return controller.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &corev1.Secret{})
+			return controller.Get(ctx, client.ObjectKey{Namespace: cluster.Namespace, Name: name}, &corev1.Secret{})
 		}
 	}
 	return []attempt{
 		{"get,list,watch", "secrets usher-credentials", "Read the mail credentials of every tenant", false, readingNamed(controller, &corev1.SecretList{}, home, accountsv1.CredentialsName)},
 		{"get,list,watch", "configmaps usher-mail-templates", "Read the mail templates of every tenant", false, readingNamed(controller, &corev1.ConfigMapList{}, home, accountsv1.MailTemplatesName)},
-		{"get,list,watch", "secrets usher-link-keys", "Read the keys of invitations, and so derive every invitation link and code", false, gets(cluster.Namespace, "usher-link-keys")},
-		{"get,list,watch", "secrets usher-reset-keys", "Read the keys of reset links, and so set the password of a person after a request that the portal recorded; the second factor stays", false, gets(cluster.Namespace, "usher-reset-keys")},
-		{"get", "secrets", "Read the credentials of an Account", true, gets(cluster.Namespace, v.credentials.Name)},
-		{"get", "secrets", "Read the password of the mail server", true, gets(cluster.Namespace, "usher-smtp")},
+		{"get,list,watch", "secrets usher-link-keys", "Read the keys of invitations, and so derive every invitation link and code", false, gets("usher-link-keys")},
+		{"get,list,watch", "secrets usher-reset-keys", "Read the keys of reset links, and so set the password of a person after a request that the portal recorded; the second factor stays", false, gets("usher-reset-keys")},
+		{"get", "secrets", "Read the credentials of an Account", true, gets(v.credentials.Name)},
+		{"get", "secrets", "Read the password of the mail server", true, gets("usher-smtp")},
 		{"list", "secrets", "List Secrets", true, func(ctx context.Context) error {
 			return controller.List(ctx, &corev1.SecretList{}, client.InNamespace(cluster.Namespace))
 		}},
