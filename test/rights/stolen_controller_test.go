@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -53,12 +54,16 @@ func theVictims(ctx context.Context, home string) victims {
 	for _, o := range []client.Object{v.org, v.credentials, v.database} {
 		Expect(admin.Create(ctx, o)).To(Succeed())
 	}
-	for name, namespace := range map[string]string{"usher-link-keys": cluster.Namespace, "usher-reset-keys": cluster.Namespace, "usher-smtp": cluster.Namespace, accountsv1.CredentialsName: home} {
-		secretType := "Opaque"
-		if namespace == cluster.Namespace && name != "usher-smtp" {
-			secretType = "accounts.usher.dev/link-keys"
+	for _, secret := range []*corev1.Secret{
+		aSecret(cluster.Namespace, "usher-link-keys", "accounts.usher.dev/link-keys"),
+		aSecret(cluster.Namespace, "usher-reset-keys", "accounts.usher.dev/link-keys"),
+		aSecret(cluster.Namespace, "usher-smtp", "Opaque"),
+		aSecret(home, accountsv1.CredentialsName, "Opaque"),
+	} {
+		if err := admin.Create(ctx, secret); !apierrors.IsAlreadyExists(err) {
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, secret)).To(Succeed()) })
 		}
-		Expect(client.IgnoreAlreadyExists(admin.Create(ctx, aSecret(namespace, name, secretType)))).To(Succeed())
 	}
 	return v
 }
