@@ -97,6 +97,7 @@ var _ = Describe("The objects that the controller changes", Ordered, Label("K6")
 				continue
 			}
 			Expect(updating(ctx, controller, object, annotated(own, "acme/mallory"))).To(Succeed(), "%T", object)
+			Expect(admin.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
 			Expect(updating(ctx, controller, object, func(o client.Object) { o.SetAnnotations(nil) })).To(beForbiddenAs(onlyRecords), "%T", object)
 		}
 		a := anAcceptedAccount(ctx)

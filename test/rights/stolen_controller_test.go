@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -53,12 +54,16 @@ func theVictims(ctx context.Context, home string) victims {
 	for _, o := range []client.Object{v.org, v.credentials, v.database} {
 		Expect(admin.Create(ctx, o)).To(Succeed())
 	}
-	for name, namespace := range map[string]string{"usher-link-keys": cluster.Namespace, "usher-reset-keys": cluster.Namespace, "usher-smtp": cluster.Namespace, accountsv1.CredentialsName: home} {
-		secretType := "Opaque"
-		if namespace == cluster.Namespace && name != "usher-smtp" {
-			secretType = "accounts.usher.dev/link-keys"
+	for _, secret := range []*corev1.Secret{
+		aSecret(cluster.Namespace, "usher-link-keys", "accounts.usher.dev/link-keys"),
+		aSecret(cluster.Namespace, "usher-reset-keys", "accounts.usher.dev/link-keys"),
+		aSecret(cluster.Namespace, "usher-smtp", "Opaque"),
+		aSecret(home, accountsv1.CredentialsName, "Opaque"),
+	} {
+		if err := admin.Create(ctx, secret); !apierrors.IsAlreadyExists(err) {
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, secret)).To(Succeed()) })
 		}
-		Expect(client.IgnoreAlreadyExists(admin.Create(ctx, aSecret(namespace, name, secretType)))).To(Succeed())
 	}
 	return v
 }
@@ -237,18 +242,18 @@ func controllerSecretAttempts(v victims, home string) []attempt {
 	reads := func(o *corev1.Secret) func(context.Context) error {
 		return func(ctx context.Context) error { return patching(ctx, o) }
 	}
-	gets := func(namespace, name string) func(context.Context) error {
+	gets := func(name string) func(context.Context) error {
 		return func(ctx context.Context) error {
-			return controller.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &corev1.Secret{})
+			return controller.Get(ctx, client.ObjectKey{Namespace: cluster.Namespace, Name: name}, &corev1.Secret{})
 		}
 	}
 	return []attempt{
 		{"get,list,watch", "secrets usher-credentials", "Read the mail credentials of every tenant", false, readingNamed(controller, &corev1.SecretList{}, home, accountsv1.CredentialsName)},
 		{"get,list,watch", "configmaps usher-mail-templates", "Read the mail templates of every tenant", false, readingNamed(controller, &corev1.ConfigMapList{}, home, accountsv1.MailTemplatesName)},
-		{"get,list,watch", "secrets usher-link-keys", "Read the keys of invitations, and so derive every invitation link and code", false, gets(cluster.Namespace, "usher-link-keys")},
-		{"get,list,watch", "secrets usher-reset-keys", "Read the keys of reset links, and so set the password of a person after a request that the portal recorded; the second factor stays", false, gets(cluster.Namespace, "usher-reset-keys")},
-		{"get", "secrets", "Read the credentials of an Account", true, gets(cluster.Namespace, v.credentials.Name)},
-		{"get", "secrets", "Read the password of the mail server", true, gets(cluster.Namespace, "usher-smtp")},
+		{"get,list,watch", "secrets usher-link-keys", "Read the keys of invitations, and so derive every invitation link and code", false, gets("usher-link-keys")},
+		{"get,list,watch", "secrets usher-reset-keys", "Read the keys of reset links, and so set the password of a person after a request that the portal recorded; the second factor stays", false, gets("usher-reset-keys")},
+		{"get", "secrets", "Read the credentials of an Account", true, gets(v.credentials.Name)},
+		{"get", "secrets", "Read the password of the mail server", true, gets("usher-smtp")},
 		{"list", "secrets", "List Secrets", true, func(ctx context.Context) error {
 			return controller.List(ctx, &corev1.SecretList{}, client.InNamespace(cluster.Namespace))
 		}},

@@ -177,36 +177,43 @@ func everyRequest(ctx context.Context, home string) []rawRequest {
 	Expect(err).NotTo(HaveOccurred())
 	_, lists, err := clients.ServerGroupsAndResourcesWithContext(ctx)
 	Expect(err).NotTo(HaveOccurred())
+	namespaces := []string{cluster.Namespace, home, metav1.NamespaceSystem, "default"}
 	var all []rawRequest
 	for _, list := range lists {
-		group, _, grouped := strings.Cut(list.GroupVersion, "/")
-		root, suffix := "/apis/"+list.GroupVersion, "."+group
-		if !grouped {
-			root, suffix = "/api/"+list.GroupVersion, ""
+		root, suffix := "/api/"+list.GroupVersion, ""
+		if group, _, grouped := strings.Cut(list.GroupVersion, "/"); grouped {
+			root, suffix = "/apis/"+list.GroupVersion, "."+group
 		}
 		for _, resource := range list.APIResources {
-			plural, sub, _ := strings.Cut(resource.Name, "/")
 			scopes := []string{root}
 			if resource.Namespaced {
 				scopes = nil
-				for _, namespace := range []string{cluster.Namespace, home, metav1.NamespaceSystem, "default"} {
+				for _, namespace := range namespaces {
 					scopes = append(scopes, root+"/namespaces/"+namespace)
 				}
 			}
-			for _, verb := range resource.Verbs {
-				how := methods[verb]
-				for _, scope := range scopes {
-					path := scope + "/" + plural
-					if how.named || sub != "" {
-						path += "/any"
-					}
-					if sub != "" {
-						path += "/" + sub
-					}
-					all = append(all, rawRequest{verb, resource.Name + suffix, how.method, path + "?" + how.query})
-				}
+			for _, scope := range scopes {
+				all = append(all, requestsIn(scope, suffix, resource)...)
 			}
 		}
+	}
+	return all
+}
+
+// requestsIn returns one request for each verb of a resource or subresource in a scope.
+func requestsIn(scope, suffix string, resource metav1.APIResource) []rawRequest {
+	plural, sub, _ := strings.Cut(resource.Name, "/")
+	all := make([]rawRequest, len(resource.Verbs))
+	for i, verb := range resource.Verbs {
+		how := methods[verb]
+		path := scope + "/" + plural
+		if how.named || sub != "" {
+			path += "/any"
+		}
+		if sub != "" {
+			path += "/" + sub
+		}
+		all[i] = rawRequest{verb, resource.Name + suffix, how.method, path + "?" + how.query}
 	}
 	return all
 }
@@ -250,7 +257,7 @@ func send(ctx context.Context, api *http.Client, host string, r rawRequest) stri
 	}
 	response, err := api.Do(request)
 	Expect(err).NotTo(HaveOccurred())
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	Expect(err).NotTo(HaveOccurred())
 	return string(body)
@@ -263,8 +270,8 @@ func expectListed(name, list string) {
 	raw, err := os.ReadFile(path)
 	Expect(err).NotTo(HaveOccurred())
 	begin, end := "<!-- stolen "+name+": written by go test ./test/rights -update -->\n", "<!-- stolen "+name+": end -->\n"
-	before, rest, found := strings.Cut(string(raw), begin)
-	have, after, ended := strings.Cut(rest, end)
+	before, listed, found := strings.Cut(string(raw), begin)
+	have, after, ended := strings.Cut(listed, end)
 	Expect(found && ended).To(BeTrue(), "SECURITY.md must contain %q and %q", begin, end)
 	if *update {
 		Expect(os.WriteFile(path, []byte(before+begin+"\n"+list+"\n"+end+after), 0o644)).To(Succeed())
