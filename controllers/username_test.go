@@ -78,7 +78,7 @@ var _ = Describe("A user name", func() {
 	It("of a deleted Account is not given to another person, until an admin releases it", Label("K4"), func(ctx SpecContext) {
 		name := left(ctx)
 		record := retired(name)
-		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(record), record)).To(Succeed(), "the record is written before the Account is gone")
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(record), record)).To(Succeed(), "the record is written before the Account is removed")
 		john, a := w.refused(ctx, name)
 		Expect(a).To(haveMessage("Stalled", "ConfigMap "+record.Name+" in namespace "+usherNamespace))
 
