@@ -135,7 +135,7 @@ func controllerFlags(cmd *cobra.Command, o *process.Controller) {
 func portalFlags(cmd *cobra.Command, o *process.Portal) {
 	f := cmd.Flags()
 	f.StringVar(&o.Listen, "listen", ":8082", "address to serve the portal at")
-	f.StringSliceVar(&o.TrustedProxies, "trusted-proxies", nil, "networks of the proxies in front of the portal, such as 10.0.0.0/8")
+	f.StringSliceVar(&o.TrustedProxies, "trusted-proxies", nil, "networks of the proxies in front of the portal, as narrow as possible, such as 10.20.30.40/32")
 	f.IntVar(&o.HashSlots, "hash-slots", 8, "number of passwords to hash at a time; each needs 19 MiB")
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestResourceNamespaces(t *testing.T) {
@@ -95,6 +97,57 @@ func TestOverrides(t *testing.T) {
 	t.Run("no overrides", func(t *testing.T) {
 		expect(t, submit(t, membership, unset("spec.permissions")), "")
 	})
+}
+
+// overrides returns that many overrides, each of that many resources, with the longest
+// names.
+func overrides(many, resources int) []any {
+	name := func(kind string, i int) any { return fmt.Sprintf("%s-%0*d", kind, 62-len(kind), i) }
+	all := make([]any, many)
+	for i := range all {
+		names := make([]any, resources)
+		for j := range names {
+			names[j] = name("resource", j)
+		}
+		all[i] = map[string]any{"effect": "Allow", "permission": name("permission", i), "resources": names}
+	}
+	return all
+}
+
+// The overrides of one person are bounded together, so the object stays small, including
+// the field managers that the API server adds.
+func TestOverridesTogether(t *testing.T) {
+	const refusal = "permissions can name at most 256 resources in all: use a role, or fewer overrides"
+	for name, tc := range map[string]struct {
+		many, resources int
+		refusal         string
+	}{
+		"one resource in each of 64":   {64, 1, ""},
+		"64 resources in one":          {1, 64, ""},
+		"the most":                     {64, 4, ""},
+		"the most in few":              {4, 64, ""},
+		"one more":                     {5, 52, refusal},
+		"64 resources in each of 64":   {64, 64, refusal},
+		"more overrides than possible": {65, 1, "must have at most 64 items"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			object := parse(t, membership)
+			apply(t, object, set("spec.permissions", overrides(tc.many, tc.resources)))
+			saved, err := resource(object).Create(t.Context(), object, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			expect(t, err, tc.refusal)
+			if err != nil {
+				return
+			}
+			raw, err := saved.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%d kB", len(raw)/1000)
+			if len(raw) > 64_000 {
+				t.Errorf("%d bytes, want 64 kB at most", len(raw))
+			}
+		})
+	}
 }
 
 // An object without its optional fields is valid.

@@ -290,7 +290,9 @@ type MembershipSpec struct {
 	State MembershipSwitch `json:"state,omitempty"`
 
 	// permissions turns single permissions on or off for this person, in addition
-	// to the role. Unset: exactly the role. At most 64.
+	// to the role. Unset: exactly the role. At most 64, with at most 256 resources
+	// in all.
+	// +kubebuilder:validation:XValidation:rule="self.map(o, size(o.resources)).sum() <= 256",message="permissions can name at most 256 resources in all: use a role, or fewer overrides"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map

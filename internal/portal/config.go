@@ -57,7 +57,8 @@ type Config struct {
 	// Limits are the rate limits on requests. The zero value means DefaultLimits.
 	Limits Limits
 	// TrustedProxies are the proxies whose X-Forwarded-For is trusted. If it is
-	// empty, the client is the peer of the connection.
+	// empty, the client is the peer of the connection. New logs a warning for each
+	// network that is too wide.
 	TrustedProxies []netip.Prefix
 	// Log gets one line per request, with route, status and duration.
 	Log logr.Logger
@@ -98,6 +99,24 @@ func (c Config) withDefaults() Config {
 		c.Limits = DefaultLimits()
 	}
 	return c
+}
+
+// nodeBits is the size of the network from which a node gets the addresses of its pods:
+// 256 addresses by default.
+const nodeBits = 8
+
+// warnAboutProxies returns a warning for each network that is too wide to hold only
+// proxies. A client with an address in such a network chooses the address that the rate
+// limits see.
+func warnAboutProxies(trusted []netip.Prefix) []string {
+	var warnings []string
+	for _, network := range trusted {
+		if network.Addr().BitLen()-network.Bits() >= nodeBits {
+			warnings = append(warnings, fmt.Sprintf("%s has room for all pods of a node. Each of them can choose the client address that rate limits see. "+
+				"Set --trusted-proxies to the addresses from which your ingress controller connects, such as 10.20.30.40/32.", network))
+		}
+	}
+	return warnings
 }
 
 // Server returns a server for the portal's handler at addr. It limits the size of

@@ -5,6 +5,7 @@ package portal
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -39,6 +40,25 @@ func TestNewRefusesAHalfBuiltConfig(t *testing.T) {
 		if _, err := New(cfg); err == nil {
 			t.Errorf("New accepts the base URL %q", base)
 		}
+	}
+}
+
+func TestWideProxiesAreWarnedAbout(t *testing.T) {
+	for network, wide := range map[string]bool{
+		"10.20.30.40/32": false, "10.20.30.32/28": false, "10.20.30.0/25": false, "2001:db8::7/128": false, "2001:db8::/121": false,
+		"10.20.30.0/24": true, "10.0.0.0/8": true, "0.0.0.0/0": true, "2001:db8::/120": true, "fd00::/8": true, "::/0": true,
+	} {
+		t.Run(network, func(t *testing.T) {
+			w := aWorldWithoutPages(t)
+			w.config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix(network)}
+			log := w.build().logs.String()
+			if warned := strings.Contains(log, "Trusted proxies are too wide"); warned != wide {
+				t.Errorf("log:\n%s", log)
+			}
+			if wide && (strings.Count(log, "\n") != 1 || !strings.Contains(log, network+" has room for all pods of a node") || !strings.Contains(log, "such as 10.20.30.40/32")) {
+				t.Errorf("log:\n%s", log)
+			}
+		})
 	}
 }
 

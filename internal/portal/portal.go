@@ -56,6 +56,9 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	for _, warning := range warnAboutProxies(cfg.TrustedProxies) {
+		cfg.Log.Info("Trusted proxies are too wide", "warning", warning)
+	}
 	assets, names, err := loadAssets()
 	if err != nil {
 		return nil, err

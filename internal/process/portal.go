@@ -118,7 +118,7 @@ func (o Portal) portalConfig(mgr ctrl.Manager, namespace string, log logr.Logger
 	for _, raw := range o.TrustedProxies {
 		prefix, err := netip.ParsePrefix(raw)
 		if err != nil {
-			return portal.Config{}, fmt.Errorf("--trusted-proxies must be networks such as 10.0.0.0/8: %w", err)
+			return portal.Config{}, fmt.Errorf("--trusted-proxies must be networks such as 10.20.30.40/32: %w", err)
 		}
 		proxies = append(proxies, prefix)
 	}

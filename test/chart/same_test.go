@@ -73,7 +73,7 @@ var _ = Describe("The chart", func() {
 	It("applies the values of an installer", func(ctx SpecContext) {
 		manifests, err := rendered(ctx, "people", `
 image: {repository: registry.example.com/platform/usher, tag: v0.2.0}
-portal: {replicas: 3, trustedProxies: [10.0.0.0/8, "2001:db8::/32"], resources: {limits: {memory: 1Gi}}}
+portal: {replicas: 3, trustedProxies: [10.20.30.40/32, "2001:db8::7/128"], resources: {limits: {memory: 1Gi}}}
 controller: {allowOutbound: [10.20.30.0/24, "fd12::/32"], resources: {requests: {cpu: 100m}}}
 mail: {passwordSecret: mail-password}
 grantableClusterRoles: [acme-deployer]
@@ -91,7 +91,7 @@ grantableClusterRoles: [acme-deployer]
 		Expect(portal["resources"]).To(HaveKeyWithValue("limits", HaveKeyWithValue("memory", "1Gi")))
 		Expect(controller["resources"]).To(HaveKeyWithValue("requests", HaveKeyWithValue("cpu", "100m")))
 		Expect(at("Deployment usher-portal", "spec", "replicas")).To(BeEquivalentTo(3))
-		Expect(at("ConfigMap usher-settings", "data", "TRUSTED_PROXIES")).To(Equal("10.0.0.0/8,2001:db8::/32"))
+		Expect(at("ConfigMap usher-settings", "data", "TRUSTED_PROXIES")).To(Equal("10.20.30.40/32,2001:db8::7/128"))
 		Expect(at("ConfigMap usher-settings", "data", "ALLOW_OUTBOUND")).To(Equal("10.20.30.0/24,fd12::/32"))
 		Expect(at("Deployment usher-controller", "spec", "template", "spec", "volumes")).To(ConsistOf(
 			HaveKeyWithValue("secret", HaveKeyWithValue("secretName", "mail-password"))))
