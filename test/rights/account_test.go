@@ -136,6 +136,10 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 				func(s *accountsv1.AccountStatus) { s.RequestTime = after(1) },
 				func(s *accountsv1.AccountStatus) { s.RequestTime = nil },
 			},
+			"unlockTimes": {
+				func(s *accountsv1.AccountStatus) { s.UnlockTimes = []metav1.Time{*after(1), at} },
+				func(s *accountsv1.AccountStatus) { s.UnlockTimes = nil },
+			},
 			"deliveries": {
 				func(s *accountsv1.AccountStatus) { s.Deliveries[0].Recipient = "mallory@example.org" },
 				func(s *accountsv1.AccountStatus) { s.Deliveries = nil },
