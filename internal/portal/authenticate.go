@@ -33,7 +33,7 @@ func (p *portal) renewed(ctx context.Context, m *store.Member, password string) 
 func (p *portal) signInWith(w http.ResponseWriter, r *http.Request, m *store.Member, password string, lang language.Tag) (session.Stage, error) {
 	stage, token, err := p.store.SignIn(r.Context(), m, p.renewed(r.Context(), m, password), p.browser(r), lang)
 	if token != "" {
-		p.keepSession(w, m.Account.Name, token)
+		p.keepSession(w, m, token)
 	}
 	return stage, err
 }
@@ -43,7 +43,7 @@ func (p *portal) signInWith(w http.ResponseWriter, r *http.Request, m *store.Mem
 func (p *portal) signInWithCode(w http.ResponseWriter, r *http.Request, at *store.SignedIn, code string, lang language.Tag) (bool, error) {
 	token, err := p.store.SignInWithCode(r.Context(), at, code, p.browser(r), lang)
 	if token != "" {
-		p.keepSession(w, at.Account.Name, token)
+		p.keepSession(w, at.Member, token)
 	}
 	return token != "" && err == nil, err
 }

@@ -10,6 +10,7 @@ const (
 	sessionCookie   = "usher-session"
 	enrolmentCookie = "usher-enrolment"
 	challengeCookie = "usher-challenge"
+	browserCookie   = "usher-browser"
 )
 
 // hostPrefix stops other hosts, such as sibling domains, from setting a cookie of
