@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/session"
 )
 
 // How long a lock lasts: the first one, and at most. Wrong passwords lock an owner of an
@@ -164,6 +165,17 @@ func (t tally) clear() { *t.failures, *t.at = 0, nil }
 func (t tally) grow() {
 	t.clear()
 	*t.locks = min(*t.locks+1, 100)
+}
+
+// CountInBrowser counts a password in a browser that the Account knows, before it is
+// compared, and reports whether it may be compared. Beyond the limit, the browser is a
+// stranger to the Account again.
+func CountInBrowser(b *session.Browser, limits Limits) bool {
+	if b.Failures >= limits.MaxFailures {
+		return false
+	}
+	b.Failures++
+	return true
 }
 
 // Count counts an attempt before it is compared, and reports whether it may be compared.

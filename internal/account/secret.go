@@ -71,6 +71,8 @@ type Credentials struct {
 	UsedChallenges []UsedChallenge `json:"usedChallenges,omitempty"`
 	// Sessions of the Account.
 	Sessions []session.Session `json:"sessions,omitempty"`
+	// Browsers that the Account knows. Each has its own count of wrong passwords.
+	Browsers []session.Browser `json:"browsers,omitempty"`
 }
 
 // TOTP is an authenticator app that generates time-based codes (RFC 6238).

@@ -36,7 +36,7 @@ func (p *portal) signInWith(w http.ResponseWriter, r *http.Request, m *store.Mem
 		if stage == session.StageSignedIn {
 			p.keepReserve(w, r, m.Account)
 		}
-		p.keepSession(w, m.Account.Name, token)
+		p.keepSession(w, m, token)
 	}
 	return stage, err
 }
@@ -47,7 +47,7 @@ func (p *portal) signInWithCode(w http.ResponseWriter, r *http.Request, at *stor
 	token, err := p.store.SignInWithCode(r.Context(), at, code, p.browser(r), lang)
 	if token != "" {
 		p.keepReserve(w, r, at.Account)
-		p.keepSession(w, at.Account.Name, token)
+		p.keepSession(w, at.Member, token)
 	}
 	return token != "" && err == nil, err
 }

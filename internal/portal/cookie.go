@@ -11,6 +11,7 @@ const (
 	enrolmentCookie = "usher-enrolment"
 	challengeCookie = "usher-challenge"
 	reserveCookie   = "usher-reserve"
+	browserCookie   = "usher-browser"
 )
 
 // hostPrefix stops other hosts, such as sibling domains, from setting a cookie of

@@ -36,7 +36,7 @@ func (p *portal) confirmed(v membersVisit, password string) (bool, error) {
 	if password == "" {
 		return false, nil
 	}
-	right, err := p.store.TryPassword(v.r.Context(), v.Member, password)
+	right, err := p.store.TryPassword(v.r.Context(), v.Member, p.browser(v.r), password)
 	if err != nil || !right {
 		return false, err
 	}
@@ -79,7 +79,7 @@ func (p *portal) changeFactors(v membersVisit, change store.FactorChange) ([]str
 	if err != nil {
 		return nil, err
 	}
-	p.keepSession(v.w, v.Account.Name, token)
+	p.keepSession(v.w, v.Member, token)
 	if err := p.store.SyncStatus(ctx, v.Member, v.lang); err != nil {
 		// The change is done anyway. The next sign-in updates the status.
 		p.log.Error(errKind(err), "Failed to record a change of a second factor")

@@ -93,7 +93,7 @@ func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
 		p.log.Error(errKind(err), "Failed to end the session of another account")
 	}
 	p.keepReserve(w, r, m.Account)
-	p.keepSession(w, m.Account.Name, token)
+	p.keepSession(w, m, token)
 	p.setCookie(w, challengeCookie, "", -1, http.SameSiteStrictMode)
 	if err := p.store.SyncStatus(context.WithoutCancel(r.Context()), m, lang); err != nil {
 		// The person is signed in anyway. The next sign-in updates the status.

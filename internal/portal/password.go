@@ -91,7 +91,7 @@ func (p *portal) replacePassword(v membersVisit, typed newPassword) (bool, error
 	if err != nil {
 		return false, err
 	}
-	if right, err := p.store.TryPassword(v.r.Context(), v.Member, typed.current); err != nil || !right {
+	if right, err := p.store.TryPassword(v.r.Context(), v.Member, p.browser(v.r), typed.current); err != nil || !right {
 		return false, err
 	}
 	ctx := context.WithoutCancel(v.r.Context())
@@ -99,7 +99,7 @@ func (p *portal) replacePassword(v membersVisit, typed newPassword) (bool, error
 	if err != nil {
 		return false, err
 	}
-	p.keepSession(v.w, v.Account.Name, token)
+	p.keepSession(v.w, v.Member, token)
 	p.notePassword(ctx, v.Member, v.lang)
 	return true, nil
 }

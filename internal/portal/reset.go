@@ -155,7 +155,7 @@ func (p *portal) reset(v resetVisit) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), resetTimeout)
 	defer cancel()
-	now, counts, err := p.store.ResetPassword(ctx, link, store.ChosenPassword{Hash: hash, Short: account.IsShort(typed)})
+	now, counts, err := p.store.ResetPassword(ctx, link, store.ChosenPassword{Hash: hash, Short: account.IsShort(typed)}, p.browser(v.r))
 	switch {
 	case errors.Is(err, store.ErrTooShort):
 		p.resetForm(v, http.StatusUnprocessableEntity, now, newPasswordProblems(v.lang, now.Member, typed, again)...)
@@ -164,6 +164,7 @@ func (p *portal) reset(v resetVisit) {
 	case !counts:
 		p.resetClosed(v, now)
 	default:
+		p.keepBrowser(v.w, now.Member)
 		p.notePassword(ctx, now.Member, v.lang)
 		done := message{page: resetDone, lines: []string{"sessions", "sign-in"}}
 		if now.Member.Credentials.HasSecondFactor() {

@@ -53,14 +53,15 @@ func TestAForgottenPassword(t *testing.T) {
 		`name="user-name" value="jane" autocomplete="username" hidden`, `autocomplete="new-password"`, "Your second factor stays")
 	got := browser.fill(path+"?lang=de", newPasswords(otherPassword))
 	expect(t, got, 200, "Ihr Passwort wurde geändert", "Alle Sitzungen wurden beendet", "Dafür brauchen Sie weiterhin Ihren zweiten Faktor", `href="/sign-in?lang=de"`)
-	if browser.cookie != nil || len(got.Result().Cookies()) != 0 {
-		t.Error("a reset signs in")
+	if browser.cookie != nil || browser.known == nil || len(got.Result().Cookies()) != 1 {
+		t.Error("a reset signs in, or its browser is not known")
 	}
 	expectTo(t, elsewhere.visit("/account?lang=en"), "/sign-in?lang=en")
 
 	want := before
 	want.Password, want.PasswordTime, want.Sessions = "hash of "+otherPassword, w.Clock.Now(), nil
-	if diff := cmp.Diff(want, w.credentials("jane")); diff != "" {
+	want.Browsers = w.credentials("jane").Browsers
+	if diff := cmp.Diff(want, w.credentials("jane")); diff != "" || len(want.Browsers) != 1 {
 		t.Errorf("credentials (-want +got):\n%s", diff)
 	}
 	status := w.Account("jane").Status

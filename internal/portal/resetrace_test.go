@@ -82,7 +82,7 @@ func TestResetsInEveryOrder(t *testing.T) {
 		var requests []func()
 		for i := range answers {
 			requests = append(requests, func() {
-				seen, counts, err := w.Through(s.Tap(i)).ResetPassword(t.Context(), link, store.ChosenPassword{Hash: hashOf(i)})
+				seen, counts, err := w.Through(s.Tap(i)).ResetPassword(t.Context(), link, store.ChosenPassword{Hash: hashOf(i)}, store.Browser{})
 				answers[i] = resetAnswer{true, counts, seen.Status, err}
 			})
 		}

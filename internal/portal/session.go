@@ -43,7 +43,20 @@ func (p *portal) browser(r *http.Request) store.Browser {
 	if !found {
 		token = ""
 	}
-	return store.Browser{Name: browserOf(r), Token: token}
+	known, _ := p.knownBrowser(r)
+	return store.Browser{Name: browserOf(r), Token: token, Known: known}
+}
+
+// knownBrowser returns the token in the cookie by which Accounts know the browser, and
+// reports whether there is one. It only parses. The token is a claim until the Secret of
+// an Account has its hash: any client can send a text of this form. Several Accounts can
+// know a browser by one token.
+func (p *portal) knownBrowser(r *http.Request) (token string, found bool) {
+	cookie, err := r.Cookie(p.cookieName(browserCookie))
+	if err != nil || !session.IsToken(cookie.Value) {
+		return "", false
+	}
+	return cookie.Value, true
 }
 
 // token returns the token in the session cookie of a request, and the Account
@@ -65,9 +78,19 @@ func plausible(name string) bool {
 	}) && name[0] != '.' && name[len(name)-1] != '.'
 }
 
-// keepSession stores the token of a session in a cookie.
-func (p *portal) keepSession(w http.ResponseWriter, name, token string) {
-	p.setCookie(w, sessionCookie, token+"."+name, int(session.Absolute.Seconds()), http.SameSiteLaxMode)
+// keepSession stores the token of a session in a cookie, and that of the browser in
+// another one, if the sign-in of m is complete.
+func (p *portal) keepSession(w http.ResponseWriter, m *store.Member, token string) {
+	p.setCookie(w, sessionCookie, token+"."+m.Account.Name, int(session.Absolute.Seconds()), http.SameSiteLaxMode)
+	p.keepBrowser(w, m)
+}
+
+// keepBrowser stores the token by which the Account of m knows the browser in a cookie. It
+// stays when the person signs out. It allows no sign-in.
+func (p *portal) keepBrowser(w http.ResponseWriter, m *store.Member) {
+	if m.BrowserToken != "" {
+		p.setCookie(w, browserCookie, m.BrowserToken, int(session.KnownFor.Seconds()), http.SameSiteLaxMode)
+	}
 }
 
 // clearSession removes the session cookie from the browser.

@@ -163,7 +163,7 @@ func (p *portal) authenticate(w http.ResponseWriter, r *http.Request, f form, la
 	if err != nil {
 		return nil, "", err
 	}
-	right, err := p.store.TryPassword(r.Context(), m, f.signInPassword)
+	right, err := p.store.TryPassword(r.Context(), m, p.browser(r), f.signInPassword)
 	if _, hidden := errors.AsType[store.NotComparedError](err); hidden {
 		p.log.Error(errKind(err), "Failed to check a password")
 		return nil, "", nil

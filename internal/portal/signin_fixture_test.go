@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,28 +74,34 @@ func (w *world) atOnce() *world {
 	return w.build()
 }
 
-// browser keeps the session cookie.
+// browser keeps the session cookie, and the cookie by which Accounts know it.
 type browser struct {
 	*world
 	// handler that it is connected to.
-	handler http.Handler
-	cookie  *http.Cookie
-	agent   string
+	handler       http.Handler
+	cookie, known *http.Cookie
+	agent         string
 }
 
 func (w *world) browser() *browser { return &browser{world: w, handler: w.handler} }
 
 func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
 	b.T.Helper()
-	if b.cookie != nil {
-		r.AddCookie(b.cookie)
+	for _, c := range []*http.Cookie{b.cookie, b.known} {
+		if c != nil {
+			r.AddCookie(c)
+		}
 	}
 	r.Header.Set("User-Agent", b.agent)
 	recorder := httptest.NewRecorder()
 	b.handler.ServeHTTP(recorder, r)
 	for _, c := range recorder.Result().Cookies() {
-		if b.cookie = c; c.MaxAge < 0 {
-			b.cookie = nil
+		kept := &b.cookie
+		if strings.HasSuffix(c.Name, browserCookie) {
+			kept = &b.known
+		}
+		if *kept = c; c.MaxAge < 0 {
+			*kept = nil
 		}
 	}
 	return recorder

@@ -294,9 +294,15 @@ func TestWhereTheFailuresCannotBeForgottenTheSessionHasBegun(t *testing.T) {
 	if !b.isIn() {
 		t.Error("the browser is not signed in")
 	}
+	// The Account knows the browser now. The count of other browsers starts again with the
+	// next right password from one of them.
 	expectTo(t, b.signIn("jane", validPassword), "/account?lang=en")
-	if sessions, s := w.credentials("jane").Sessions, w.Account("jane").Status.SignIn; len(sessions) != 1 || s.Failures != 0 {
+	if sessions, s := w.credentials("jane").Sessions, w.Account("jane").Status.SignIn; len(sessions) != 1 || s.Failures != 1 {
 		t.Errorf("%d sessions, %+v", len(sessions), s)
+	}
+	expectTo(t, w.browser().signIn("jane", validPassword), "/account?lang=en")
+	if s := w.Account("jane").Status.SignIn; s.Failures != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 

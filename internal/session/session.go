@@ -1,8 +1,8 @@
 // Copyright The Usher Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package session holds the rules of sessions: how a session begins, how it is found by
-// the token in a cookie, how long it lives, and how it ends. It is pure: it imports
+// Package session holds the rules of sessions and of known browsers: how a session begins,
+// how it is found by the token in a cookie, how long it lives, and how it ends. It is pure: it imports
 // neither a client nor net/http, and time and randomness are arguments.
 //
 // The server keeps only a hash of the token in the cookie. So an attacker who reads the
@@ -74,13 +74,21 @@ type Session struct {
 
 // New returns a new session and the token for the browser.
 func New(random io.Reader, stage Stage, browser string, now time.Time) (Session, string, error) {
-	raw := make([]byte, tokenSize)
-	if _, err := io.ReadFull(random, raw); err != nil {
+	token, err := NewToken(random)
+	if err != nil {
 		return Session{}, "", fmt.Errorf("make a session: %w", err)
 	}
-	token := base64.RawURLEncoding.EncodeToString(raw)
 	now = now.UTC()
 	return Session{Hash: hash(token), Stage: stage, StartTime: now, SeenTime: now, Browser: browser}, token, nil
+}
+
+// NewToken returns a new token.
+func NewToken(random io.Reader) (string, error) {
+	raw := make([]byte, tokenSize)
+	if _, err := io.ReadFull(random, raw); err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
 // Alive reports whether the session can be used. It must not have expired. It must also

@@ -132,6 +132,10 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 				func(s *accountsv1.AccountStatus) { s.State = accountsv1.AccountLocked },
 				func(s *accountsv1.AccountStatus) { s.State = "" },
 			},
+			"unlockTimes": {
+				func(s *accountsv1.AccountStatus) { s.UnlockTimes = []metav1.Time{*after(1), at} },
+				func(s *accountsv1.AccountStatus) { s.UnlockTimes = nil },
+			},
 			"deliveries": {
 				func(s *accountsv1.AccountStatus) { s.Deliveries[0].Recipient = "mallory@example.org" },
 				func(s *accountsv1.AccountStatus) { s.Deliveries = nil },

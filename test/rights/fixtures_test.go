@@ -122,6 +122,7 @@ func anAcceptedAccount(ctx context.Context, changes ...func(*accountsv1.AccountS
 		UserNameTimes:    []metav1.Time{at},
 		Language:         "it",
 		Leaving:          []accountsv1.MembershipReference{{Namespace: "acme", Name: "jane"}},
+		UnlockTimes:      []metav1.Time{at},
 		Deliveries: []accountsv1.Delivery{{
 			Name: "reset", Purpose: accountsv1.PurposeReset, Medium: accountsv1.MediumEmail, Recipient: "jane@example.com", Tries: 1, TryTime: &at,
 		}},

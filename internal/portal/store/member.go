@@ -41,6 +41,12 @@ type Member struct {
 	// Belongings are the Memberships that the Account holds, as far as they and their
 	// Organizations are known.
 	Belongings []account.Belonging
+	// BrowserToken is the token of the browser that has just signed in, for its cookie.
+	// Empty means that none has.
+	BrowserToken string
+	// counted is the hash of the browser in which the last password was counted. Empty
+	// means that it was counted for the Account.
+	counted string
 }
 
 func (m *Member) limits() account.Limits { return account.LimitsOf(m.Belongings) }
@@ -119,7 +125,8 @@ func (s *Store) Organization(ctx context.Context, name string) (*accountsv1.Orga
 
 // member reads an Account and its credentials, both live. It always reads both, so it
 // takes as long if there is no Account. The Secret may hold another UID, because a
-// restore gives Accounts new ones. In that case the sessions have ended. But the
+// restore gives Accounts new ones. In that case the sessions have ended, and no browser is
+// known. But the
 // credentials must be final: otherwise they belong to an unfinished acceptance.
 func (s *Store) member(ctx context.Context, name string) (*Member, error) {
 	found, err := get[accountsv1.Account](ctx, s.Live, client.ObjectKey{Name: name})
@@ -140,7 +147,7 @@ func (s *Store) member(ctx context.Context, name string) (*Member, error) {
 		return nil, err
 	}
 	if credentials.UID != string(found.UID) {
-		credentials.Sessions = nil
+		credentials.Sessions, credentials.Browsers = nil, nil
 	}
 	m := &Member{Account: found, secret: secret, Credentials: credentials}
 	m.Belongings, err = s.belongings(ctx, found)

@@ -20,8 +20,8 @@ import (
 const statusTries = 3
 
 // ReplacePassword writes a new password after the current one, as read into at, was
-// verified. Every other session ends. This session continues with another token, which
-// ReplacePassword returns. It fails with ErrTooShort, or with ErrGone if the session was
+// verified. Every other session ends, and the Account forgets every other browser. This
+// session continues with another token, which ReplacePassword returns. It fails with ErrTooShort, or with ErrGone if the session was
 // ended.
 func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen ChosenPassword, from Browser) (string, error) {
 	before := at.Credentials.Password
@@ -46,7 +46,7 @@ func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen Chosen
 			return "", ErrTooShort // the second factor was removed in the meantime
 		}
 		m.Credentials.Password, m.Credentials.PasswordTime = chosen.Hash, m.passwordTime(now)
-		m.Credentials.Sessions = nil
+		m.Credentials.Sessions, m.Credentials.Browsers = nil, nil
 		return session.StageSignedIn, nil
 	})
 }

@@ -140,7 +140,11 @@ func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, 
 // sets one password, however many clients submit it and at however many portals. A write
 // can take effect although its answer is lost. The next read finds it, because no other
 // write has that hash: each has its own salt.
-func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chosen ChosenPassword) (ResetView, bool, error) {
+//
+// The Account forgets every browser except this one, which it knows from now on: its user
+// has the mailbox. Otherwise, strangers could lock passwords again before the member signs
+// in.
+func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chosen ChosenPassword, from Browser) (ResetView, bool, error) {
 	var failure error
 	for range memberTries {
 		seen, err := s.InspectReset(ctx, link)
@@ -157,6 +161,9 @@ func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chose
 			return seen, false, ErrTooShort
 		}
 		seen.Member.setPassword(chosen, seen.at)
+		if err := seen.Member.know(s.Random, from, seen.at); err != nil {
+			return seen, false, err
+		}
 		if failure = s.writeCredentials(ctx, seen.Member); failure == nil {
 			return seen, true, nil
 		}
@@ -164,14 +171,14 @@ func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chose
 	return ResetView{}, false, ErrContended
 }
 
-// setPassword puts a new password into the credentials and ends every session. It also
+// setPassword puts a new password into the credentials, ends every session and forgets every browser. It also
 // makes the credentials final if no request did, because the holder of the link has the
 // mailbox that the invitation went to. A second factor stays as it is, whether or not it
 // was final, because no reset bypasses one.
 func (m *Member) setPassword(chosen ChosenPassword, now time.Time) {
 	c := &m.Credentials
 	c.Password, c.ShortPassword = chosen.Hash, chosen.Short
-	c.Sessions = nil
+	c.Sessions, c.Browsers = nil, nil
 	if c.FinalInvitation == "" {
 		c.FinalInvitation = m.Account.Spec.InvitationRef.UID
 	}

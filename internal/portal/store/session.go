@@ -5,6 +5,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -36,6 +37,9 @@ type Browser struct {
 	// Token is the token of its present session, which has proved nothing yet. Empty
 	// means that it has none.
 	Token string
+	// Known is the token by which Accounts know the browser, which has proved nothing yet
+	// either. Empty means that it has none.
+	Known string
 }
 
 // Visitor returns the member who has a session with that token, at any stage, in the
@@ -86,7 +90,8 @@ func (s *Store) BeginSession(ctx context.Context, m *Member, from Browser, chang
 }
 
 // begin adds a new session to the credentials and returns its token. It removes the
-// session that the browser came with.
+// session that the browser came with. If the sign-in is complete, the Account knows the
+// browser from now on.
 func (m *Member) begin(random io.Reader, stage session.Stage, from Browser, now time.Time) (string, error) {
 	begun, token, err := session.New(random, stage, from.Name, now)
 	if err != nil {
@@ -96,7 +101,21 @@ func (m *Member) begin(random io.Reader, stage session.Stage, from Browser, now 
 		m.Credentials.Sessions = session.Without(m.Credentials.Sessions, before.Hash)
 	}
 	m.Credentials.Sessions = session.Put(m.Credentials.Sessions, begun, now, m.sessionsEnd())
-	return token, nil
+	if stage != session.StageSignedIn {
+		return token, nil
+	}
+	return token, m.know(random, from, now)
+}
+
+// know makes the Account know a browser.
+func (m *Member) know(random io.Reader, from Browser, now time.Time) (err error) {
+	if m.BrowserToken = from.Known; from.Known == "" {
+		if m.BrowserToken, err = session.NewToken(random); err != nil {
+			return fmt.Errorf("make a token for a browser: %w", err)
+		}
+	}
+	m.Credentials.Browsers = session.PutBrowser(m.Credentials.Browsers, m.BrowserToken, now, m.sessionsEnd())
+	return nil
 }
 
 // EndSession ends the session with that hash. It writes nothing if there is none.
@@ -111,10 +130,10 @@ func (s *Store) EndSession(ctx context.Context, m *Member, hash string) error {
 	})
 }
 
-// EndSessions ends every session.
+// EndSessions ends every session, and makes the Account forget every browser.
 func (s *Store) EndSessions(ctx context.Context, m *Member) error {
 	return s.changeCredentials(ctx, m, func(m *Member, _ time.Time) error {
-		m.Credentials.Sessions = nil
+		m.Credentials.Sessions, m.Credentials.Browsers = nil, nil
 		return nil
 	})
 }

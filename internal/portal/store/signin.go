@@ -7,8 +7,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -40,7 +42,10 @@ func (e NotComparedError) Unwrap() error { return e.error }
 // portals. The attempt is not counted before a hashing slot is free, so a flood of
 // requests locks no Account. The comparison takes the same time if there is no Account or
 // the attempt is not allowed.
-func (s *Store) TryPassword(ctx context.Context, m *Member, password string) (bool, error) {
+//
+// If the Account knows the browser, the attempt is counted in the browser alone, in the
+// Account's Secret. So wrong passwords from elsewhere do not lock it.
+func (s *Store) TryPassword(ctx context.Context, m *Member, from Browser, password string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
 	defer cancel()
 	hadRoom, uncounted := false, error(nil)
@@ -49,7 +54,7 @@ func (s *Store) TryPassword(ctx context.Context, m *Member, password string) (bo
 		if m == nil || m.Disabled() {
 			return ""
 		}
-		switch err := s.countTry(ctx, m, account.FactorPassword); {
+		switch err := s.countPassword(ctx, m, from); {
 		case err == nil:
 			return m.Credentials.Password
 		case !errors.Is(err, errNotCounted) && !errors.Is(err, ErrGone):
@@ -114,6 +119,41 @@ func (s *Store) takeCode(ctx context.Context, m *Member, code string, now time.T
 	return nil
 }
 
+// errUnknownBrowser means that the Account does not know a browser, or that the browser has
+// used up its attempts.
+var errUnknownBrowser = errors.New("the account does not know the browser")
+
+// countPassword counts a password before it is compared. It fails with errNotCounted like
+// countTry.
+func (s *Store) countPassword(ctx context.Context, m *Member, from Browser) error {
+	err := s.changeCredentials(ctx, m, func(m *Member, now time.Time) error {
+		at := session.FindBrowser(m.Credentials.Browsers, from.Known, now, m.sessionsEnd())
+		if at < 0 {
+			return errUnknownBrowser
+		}
+		m.Credentials.Browsers = slices.Clone(m.Credentials.Browsers)
+		if m.Disabled() || !account.CountInBrowser(&m.Credentials.Browsers[at], m.limits()) {
+			return errUnknownBrowser
+		}
+		m.counted = m.Credentials.Browsers[at].Hash
+		return nil
+	})
+	if !errors.Is(err, errUnknownBrowser) {
+		return err
+	}
+	return s.countTry(ctx, m, account.FactorPassword)
+}
+
+// clearBrowser clears what was counted in a browser.
+func (m *Member) clearBrowser(hash string) {
+	m.Credentials.Browsers = slices.Clone(m.Credentials.Browsers)
+	for i := range m.Credentials.Browsers {
+		if m.Credentials.Browsers[i].Hash == hash {
+			m.Credentials.Browsers[i].Failures = 0
+		}
+	}
+}
+
 // countTry counts a password or a code before it is compared. It fails with errNotCounted
 // if the factor is locked or the Account is disabled.
 func (s *Store) countTry(ctx context.Context, m *Member, factor account.Factor) error {
@@ -130,7 +170,7 @@ func (s *Store) countTry(ctx context.Context, m *Member, factor account.Factor) 
 // be written, the session has begun, so SignIn returns both the token and the error.
 // rehashed replaces the hash of the password. Empty means that the hash stays.
 func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Browser, lang language.Tag) (stage session.Stage, token string, err error) {
-	before := m.Credentials.Password
+	before, counted := m.Credentials.Password, m.counted
 	token, err = s.BeginSession(ctx, m, from, func(m *Member, _ time.Time) (session.Stage, error) {
 		if m.Credentials.Password != before || m.Disabled() {
 			return "", ErrGone // it was changed while it was being compared
@@ -138,6 +178,7 @@ func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Bro
 		if rehashed != "" {
 			m.Credentials.Password = rehashed
 		}
+		m.clearBrowser(counted)
 		stage = session.StageSignedIn
 		if m.Credentials.HasSecondFactor() {
 			stage = session.StagePassword
@@ -147,7 +188,11 @@ func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Bro
 	if err != nil {
 		return "", "", err
 	}
-	err = s.recordSignIn(ctx, m, lang, account.ClearPasswords)
+	err = s.recordSignIn(ctx, m, lang, func(status *accountsv1.SignIn) {
+		if counted == "" {
+			account.ClearPasswords(status)
+		}
+	})
 	return stage, tokenUnlessDeleted(token, err), err
 }
 
@@ -179,8 +224,15 @@ func tokenUnlessDeleted(token string, failure error) string {
 	return token
 }
 
-// ForgetPasswords clears what was counted for passwords, because the last one was right.
+// ForgetPasswords clears what was counted for passwords where the last one was counted,
+// because it was right.
 func (s *Store) ForgetPasswords(ctx context.Context, m *Member) error {
+	if counted := m.counted; counted != "" {
+		return s.changeCredentials(ctx, m, func(m *Member, _ time.Time) error {
+			m.clearBrowser(counted)
+			return nil
+		})
+	}
 	return s.changeStatus(ctx, m, func(m *Member, _ metav1.Time) error {
 		account.ClearPasswords(&m.Account.Status.SignIn)
 		return nil
@@ -194,8 +246,12 @@ func (s *Store) recordSignIn(ctx context.Context, m *Member, lang language.Tag, 
 		if m.Disabled() {
 			return ErrGone
 		}
+		before := m.Account.Status.DeepCopy()
 		forget(&m.Account.Status.SignIn)
 		m.syncStatus(lang)
+		if equality.Semantic.DeepEqual(*before, m.Account.Status) {
+			return ErrUnchanged
+		}
 		return nil
 	})
 }
