@@ -33,7 +33,7 @@ const (
 	byAddress      = "address"
 	byInvited      = "invited"
 	byRateLimit    = "rateLimit"
-	byMailHeld     = "held"
+	byWaiting      = "waiting"
 	byName         = "name"
 	bySubject      = "subject"
 	byUserName     = "userName"
@@ -76,8 +76,8 @@ func membershipIndexes() []index {
 			spec := o.(*accountsv1.Membership).Spec
 			return []string{invitedKey(spec.OrganizationRef, spec.Email)}
 		}},
-		{&accountsv1.Membership{}, byMailHeld, func(o client.Object) []string {
-			return organizationOfHeldMail(o.(*accountsv1.Membership), o.(*accountsv1.Membership).Spec.OrganizationRef)
+		{&accountsv1.Membership{}, byWaiting, func(o client.Object) []string {
+			return waitingKeys(o.(*accountsv1.Membership), o.(*accountsv1.Membership).Spec.OrganizationRef)
 		}},
 	}
 }
@@ -98,8 +98,8 @@ func invitationIndexes() []index {
 			}
 			return keys
 		}},
-		{&accountsv1.Invitation{}, byMailHeld, func(o client.Object) []string {
-			return organizationOfHeldMail(o.(*accountsv1.Invitation), o.(*accountsv1.Invitation).Spec.OrganizationRef)
+		{&accountsv1.Invitation{}, byWaiting, func(o client.Object) []string {
+			return waitingKeys(o.(*accountsv1.Invitation), o.(*accountsv1.Invitation).Spec.OrganizationRef)
 		}},
 		{&accountsv1.Invitation{}, byOrganization, func(o client.Object) []string {
 			return []string{string(o.(*accountsv1.Invitation).Spec.OrganizationRef.Name)}
@@ -174,15 +174,21 @@ func invitedKey(org accountsv1.OrganizationReference, email accountsv1.EmailAddr
 	return string(org.Name) + "/" + address.Key(string(email))
 }
 
-// organizationOfHeldMail returns the Organization of an object whose mail is held. It looks at condition
-// Pending, which a failed reconciliation does not change.
-func organizationOfHeldMail(o objectWithConditions, org accountsv1.OrganizationReference) []string {
-	pending := meta.FindStatusCondition(o.GetConditions(), accountsv1.ConditionPending)
-	if pending == nil || pending.Reason != accountsv1.ReasonMailHeld {
-		return nil
+// waitingKeys returns the keys of an object whose mail is held, or waits for the quota of its
+// Organization. It looks at conditions that a failed reconciliation does not change.
+func waitingKeys(o objectWithConditions, org accountsv1.OrganizationReference) []string {
+	var keys []string
+	for _, conditionType := range []string{accountsv1.ConditionPending, accountsv1.ConditionResendBlocked} {
+		c := meta.FindStatusCondition(o.GetConditions(), conditionType)
+		if c != nil && (c.Reason == accountsv1.ReasonMailHeld || c.Reason == accountsv1.ReasonQuotaReached) {
+			keys = append(keys, waitingKey(string(org.Name), c.Reason))
+		}
 	}
-	return []string{string(org.Name)}
+	return keys
 }
+
+// waitingKey identifies the objects of an Organization that wait for one reason.
+func waitingKey(org, reason string) string { return org + "/" + reason }
 
 // membershipOf returns the Membership that a RoleBinding was made for, according to its
 // labels.

@@ -189,6 +189,17 @@ func (m invitationMessage) message() notifier.Message {
 // deliver makes the next try of a message, and records an event about a link that was
 // sent.
 func (r *invitationReconciler) deliver(ctx context.Context, status *tracker, f invitation.Facts, claim invitation.Claim) (busy bool, err error) {
+	if claim.Attempt != nil {
+		release, reserved := r.Notifier.Reserve(f.Organization, f.Invitation, claim.Attempt.ClaimTime.Time)
+		if !reserved {
+			return true, nil
+		}
+		defer func() {
+			if busy || !f.Invitation.Status.Attempt.ClaimTime.Equal(claim.Attempt.ClaimTime) {
+				release()
+			}
+		}()
+	}
 	by := deliverer{clock: r.Clock, notifier: r.Notifier, lanes: &r.lanes}
 	busy, err = by.deliver(ctx, status, invitationMessage{facts: f, try: claim, clock: r.Clock})
 	if err == nil && !busy {

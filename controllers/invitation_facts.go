@@ -149,7 +149,7 @@ func (r *invitationReconciler) addressConflict(ctx context.Context, inv *account
 }
 
 // withMailings adds when the recipients were last sent invitations, across all
-// Organizations.
+// Organizations, and whether the quota of the Organization is used up.
 func (r *invitationReconciler) withMailings(ctx context.Context, f invitation.Facts) (invitation.Facts, error) {
 	inv := f.Invitation
 	r.Notifier.NoteMailings(inv, f.Now)
@@ -160,6 +160,17 @@ func (r *invitationReconciler) withMailings(ctx context.Context, f invitation.Fa
 		}
 		f.Mailings = append(f.Mailings, r.Notifier.CountMailings(inv, limit, sharing.Items))
 	}
+	if f.Organization == nil {
+		return f, nil
+	}
+	if name := f.Organization.Name; !r.Notifier.Counts(name) {
+		var all accountsv1.InvitationList
+		if err := readList(ctx, r, &all, client.MatchingFields{byOrganization: name}, client.UnsafeDisableDeepCopy); err != nil {
+			return f, err
+		}
+		r.Notifier.CountExisting(name, all.Items, f.Now)
+	}
+	f.QuotaFreeAt = r.Notifier.QuotaFreeAt(f.Organization, f.Now)
 	return f, nil
 }
 

@@ -143,7 +143,7 @@ func (r *organizationReconciler) enqueueForSettings(ctx context.Context, o clien
 }
 
 // enqueueForSeatsAndOwners enqueues the Organization of a Membership or an Invitation if the
-// change affects its seats, its owners or mail that is held.
+// change affects its seats, its owners, or mail that is held or waits for the quota.
 func (r *organizationReconciler) enqueueForSeatsAndOwners() handler.EventHandler {
 	return onEveryChange(func(ctx context.Context, q queue, c watchEvent) {
 		key := types.NamespacedName{Name: organizationNamedBy(c.lastKnown())}
@@ -152,7 +152,7 @@ func (r *organizationReconciler) enqueueForSeatsAndOwners() handler.EventHandler
 			return // no such Organization; reading from a cache fails only while the process stops
 		}
 		counts := func(o client.Object) bool {
-			return isOwner(org, o) || len(organizationOfHeldMail(o.(objectWithConditions), accountsv1.OrganizationReference{Name: "any"})) > 0
+			return isOwner(org, o) || len(waitingKeys(o.(objectWithConditions), accountsv1.OrganizationReference{Name: "any"})) > 0
 		}
 		if org.Spec.Seats != 0 || slices.ContainsFunc(c.states(), counts) {
 			q.Add(reconcile.Request{NamespacedName: key})

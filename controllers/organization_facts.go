@@ -42,6 +42,8 @@ func (r *organizationReconciler) observe(ctx context.Context, org *accountsv1.Or
 		return facts, err
 	}
 	facts.MailHeld = r.countMailHeld(ctx, org)
+	facts.QuotaReached = len(requests(ctx, r, &accountsv1.InvitationList{},
+		client.MatchingFields{byWaiting: waitingKey(org.Name, accountsv1.ReasonQuotaReached)})) > 0
 	if facts.Seats, err = r.seats(ctx, org); err != nil {
 		return facts, err
 	}
@@ -140,7 +142,7 @@ func (r *organizationReconciler) rollout(ctx context.Context, org *accountsv1.Or
 func (r *organizationReconciler) countMailHeld(ctx context.Context, org *accountsv1.Organization) int {
 	names := map[string]struct{}{}
 	for _, list := range []client.ObjectList{&accountsv1.MembershipList{}, &accountsv1.InvitationList{}} {
-		for _, held := range requests(ctx, r, list, client.MatchingFields{byMailHeld: org.Name}) {
+		for _, held := range requests(ctx, r, list, client.MatchingFields{byWaiting: waitingKey(org.Name, accountsv1.ReasonMailHeld)}) {
 			names[held.Name] = struct{}{}
 		}
 	}

@@ -19,7 +19,7 @@ const (
 	// ConditionResendBlocked is present, and then True, only while a resend is
 	// requested that Usher does not carry out.
 	//
-	// True: ResendLimited, ResendInvalid, TermsChanged.
+	// True: ResendLimited, QuotaReached, ResendInvalid, TermsChanged.
 	ConditionResendBlocked = "ResendBlocked"
 )
 
@@ -71,7 +71,7 @@ const (
 	// signs in with an Account of that address.
 	ReasonAddressHasAccount = "AddressHasAccount"
 
-	// ReasonResendLimited means that the address or the phone number has reached
+	// ReasonResendLimited means that the mailbox or the phone number has reached
 	// its daily limit of messages. The message says when the next attempt is
 	// possible.
 	ReasonResendLimited = "ResendLimited"

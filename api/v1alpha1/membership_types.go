@@ -30,8 +30,8 @@ const (
 	// True: Accepted. False: NotAccepted, Expired, Declined, NoAccount,
 	// AccountDisabled, Disabled, Suspended, Deleting, and every other reason for
 	// which Ready can be False. Exceptions are GrantsWithheld, LastOwner and
-	// RollingOut, with which it is True, and Sending, TemporaryFailure and
-	// ResendLimited, for which the reason is NotAccepted.
+	// RollingOut, with which it is True, and Sending, TemporaryFailure,
+	// ResendLimited and QuotaReached, for which the reason is NotAccepted.
 	ConditionActive = "Active"
 
 	// ConditionExpired reports whether the invitation expired before the person
@@ -47,7 +47,8 @@ const (
 	// True: Reconciled. False: NotAccepted, Expired, Declined, NoAccount,
 	// GrantsWithheld, AccountDisabled, Suspended, TwoFactorRequired, Deleting, and
 	// every other reason for which Ready can be False. Exceptions are Sending,
-	// TemporaryFailure and ResendLimited, for which the reason is NotAccepted.
+	// TemporaryFailure, ResendLimited and QuotaReached, for which the reason is
+	// NotAccepted.
 	ConditionPermissionsApplied = "PermissionsApplied"
 
 	// ConditionTwoFactorMissing is present, and then True, only while the

@@ -10,8 +10,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:validation:MinProperties=1
 type OrganizationStatus struct {
 	// conditions are Ready, NamespaceReady, CatalogueValid, PoliciesInForce and
-	// MailValid. Reconciling, Stalled and MailHeld are present only while they are
-	// True.
+	// MailValid. Reconciling, Stalled, MailHeld and QuotaReached are present only
+	// while they are True.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map

@@ -48,6 +48,12 @@ const (
 	//
 	// True: MailHeld.
 	ConditionMailHeld = "MailHeld"
+
+	// ConditionQuotaReached is present, and then True, only while invitations wait
+	// because Usher has sent spec.invitationsPerDay invitations within 24 hours.
+	//
+	// True: QuotaReached.
+	ConditionQuotaReached = "QuotaReached"
 )
 
 // Reasons of an Organization's conditions.
@@ -221,6 +227,16 @@ type OrganizationSpec struct {
 	// +kubebuilder:validation:Maximum=5000
 	// +optional
 	Seats int32 `json:"seats,omitempty"`
+
+	// invitationsPerDay is the maximum number of invitations that Usher sends for
+	// the Organization within 24 hours, over all media and including resends: from
+	// 1 to 100000. Further ones wait, and Usher sends them as soon as the limit
+	// allows it. A change applies at once. Unset: twice spec.seats, but at least
+	// 100; 1000 if spec.seats is unset.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	// +optional
+	InvitationsPerDay int32 `json:"invitationsPerDay,omitempty"`
 
 	// founders are the first owners. Usher creates a Membership of the given name
 	// for each of them, once. Unset: none. At most 8.

@@ -190,6 +190,11 @@ const (
 	// lost. Usher does not mail it again until an admin or a manager requests it.
 	ReasonMailHeld = "MailHeld"
 
+	// ReasonQuotaReached means that the Organization has sent as many invitations
+	// within 24 hours as spec.invitationsPerDay allows. Usher continues without
+	// intervention.
+	ReasonQuotaReached = "QuotaReached"
+
 	// ReasonNotExpired means that the invitation has not expired.
 	ReasonNotExpired = "NotExpired"
 

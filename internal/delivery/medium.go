@@ -30,7 +30,7 @@ type Medium struct {
 	// in a form that is the same for equal recipients; empty: none is counted. nil: the
 	// medium has no rate limit.
 	RateLimitKey func(*accountsv1.Invitation) string
-	// RateLimited begins the sentence that reports a reached limit, such as "The address was mailed".
+	// RateLimited begins the sentence that reports a reached limit, such as "The mailbox was mailed".
 	RateLimited string
 }
 
@@ -41,7 +41,7 @@ type Media map[accountsv1.Medium]Medium
 type RateLimit struct {
 	// Key is the same for all Invitations that share the limit.
 	Key string
-	// Reached begins the sentence that reports a reached limit, such as "The address
+	// Reached begins the sentence that reports a reached limit, such as "The mailbox
 	// was mailed".
 	Reached string
 }

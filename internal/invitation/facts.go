@@ -35,6 +35,9 @@ type Facts struct {
 	// Mailings are the times at which the recipients were sent invitations, for each
 	// rate limit that applies to the Invitation.
 	Mailings []Mailings
+	// QuotaFreeAt is when the Organization can send another invitation, because its quota
+	// is used up; zero: now.
+	QuotaFreeAt time.Time
 	// Owners are the owners that Usher notifies about the answer.
 	Owners []Owner
 	// Permissions lists what the person can do after accepting, one line each.

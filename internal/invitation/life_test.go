@@ -256,7 +256,7 @@ func (l *life) loseStatus() {
 
 // countMailings finds the times of the mailings, as the controller does.
 func (l *life) countMailings() {
-	l.Mailings = []Mailings{{Reached: "The address was mailed", All: slices.Concat(MailingsOf(l.Invitation), l.past), SameOrganization: l.past}}
+	l.Mailings = []Mailings{{Reached: "The mailbox was mailed", All: slices.Concat(MailingsOf(l.Invitation), l.past), SameOrganization: l.past}}
 }
 
 // gone deletes the Invitation.

@@ -5,10 +5,12 @@ package invitation
 
 import (
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"time"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/organization"
 )
 
 const (
@@ -17,6 +19,10 @@ const (
 	MostMailings = 5
 	// MailingsWindow is the period in which MostMailings count.
 	MailingsWindow = 24 * time.Hour
+
+	// quotaSpread is the time over which waiting Invitations ask again for the quota of
+	// their Organization. Otherwise, all of them would ask for each one that becomes free.
+	quotaSpread = 10 * time.Minute
 )
 
 // Mailings holds when invitations were sent to the recipient of a rate limit, such as
@@ -67,13 +73,13 @@ func recent(times []time.Time, now time.Time) []time.Time {
 
 // nextAttempt returns when an attempt can begin; zero: now.
 func (f Facts) nextAttempt() time.Time {
-	at, _ := f.limit()
+	at, _, _ := f.limit()
 	return at
 }
 
-// limit returns when an attempt can begin, with a message for people. A zero time means
-// now.
-func (f Facts) limit() (until time.Time, message string) {
+// limit returns when an attempt can begin, with a reason and a message for people. A zero
+// time means now.
+func (f Facts) limit() (until time.Time, reason, message string) {
 	when := Mailings.next
 	if !f.Invitation.Status.Attempt.Begun() {
 		when = Mailings.first
@@ -84,7 +90,23 @@ func (f Facts) limit() (until time.Time, message string) {
 			until, told = at, m.Reached
 		}
 	}
-	return until, fmt.Sprintf("%s %d times within a day; Usher sends this invitation at %s.", told, MostMailings, until.UTC().Format(time.RFC3339))
+	if at := f.quotaFreeAt(); at.After(until) {
+		return at, accountsv1.ReasonQuotaReached, fmt.Sprintf(
+			"Organization %s has sent the %d invitations that it may send within 24 hours. Usher sends this one by itself; a cluster admin can raise spec.invitationsPerDay of the Organization.",
+			f.organizationName(), organization.InvitationsPerDay(f.Organization))
+	}
+	return until, accountsv1.ReasonResendLimited, fmt.Sprintf("%s %d times within a day; Usher sends this invitation at %s.", told, MostMailings, until.UTC().Format(time.RFC3339))
+}
+
+// quotaFreeAt returns when this Invitation asks again for the quota of its Organization;
+// zero: the quota is not used up.
+func (f Facts) quotaFreeAt() time.Time {
+	if f.QuotaFreeAt.IsZero() {
+		return time.Time{}
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(f.Invitation.UID)) // writing to a hash never fails
+	return f.QuotaFreeAt.Add(time.Duration(h.Sum32()) % quotaSpread)
 }
 
 // MailingsOf returns when the Invitation was sent, as far as its status records it.

@@ -4,11 +4,13 @@
 package invitation
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -17,7 +19,7 @@ import (
 // mailings are the mails to the address and the texts to the telephone.
 func mailings(f *Facts) *Mailings {
 	for len(f.Mailings) < 1 {
-		f.Mailings = append(f.Mailings, Mailings{Reached: "The address was mailed"})
+		f.Mailings = append(f.Mailings, Mailings{Reached: "The mailbox was mailed"})
 	}
 	return &f.Mailings[0]
 }
@@ -33,6 +35,9 @@ func texts(f *Facts) *Mailings {
 func mailedOften(f *Facts) { mailings(f).All = slices.Repeat([]time.Time{f.Now}, MostMailings) }
 
 func textedOften(f *Facts) { texts(f).All = slices.Repeat([]time.Time{f.Now}, MostMailings) }
+
+// quotaReached uses up the quota of the Organization for a day.
+func quotaReached(f *Facts) { f.QuotaFreeAt = f.Now.Add(MailingsWindow) }
 
 // near makes the first of the mailings those by other Invitations of the Organization.
 func near(first int) func(*Facts) {
@@ -63,6 +68,42 @@ func TestFirstMailingsThatWait(t *testing.T) {
 		"after five texts by other Organizations":                      {someFacts(by("SMS"), textedOften), begun},
 		"until neither limit applies to the address and the telephone": {someFacts(by("SMS"), spread, near(1), textedOften, nearTexts), limited("24h0m0s")},
 	}.check(t)
+}
+
+func TestInvitationsWaitForTheQuota(t *testing.T) {
+	wait := (MailingsWindow + someFacts(quotaReached).quotaFreeAt().Sub(claimed.Add(MailingsWindow))).String()
+	waits := says{"Sending", "False QuotaReached Reconciling", "False NotAccepted", "False QuotaReached", "wait " + wait}
+	situations{
+		"a first attempt": {someFacts(quotaReached), waits},
+		"a first attempt, if the mailbox was mailed often too": {someFacts(quotaReached, mailedOften, near(5)), waits},
+		"a resend": {someFacts(tried(me, accountsv1.DeliverySent, 1), asked(aRequest), quotaReached), says{
+			"Pending", "True AwaitingAcceptance ResendBlocked", "False NotAccepted", "True AwaitingAcceptance", "wait " + wait,
+		}},
+	}.check(t)
+	f := someFacts(quotaReached)
+	f.Organization.Spec.InvitationsPerDay = 7
+	f.Invitation.Status = Report(f)
+	got := (&life{Facts: f}).condition(accountsv1.ConditionReady).Message
+	if want := "has sent the 7 invitations that it may send within 24 hours"; !strings.Contains(got, want) || strings.Contains(got, "2026") {
+		t.Errorf("it says %q, not %q, or a time", got, want)
+	}
+}
+
+// Invitations that wait do not all ask at the same time, and none asks too early or much too late.
+func TestWaitingInvitationsAskOverTime(t *testing.T) {
+	seen := map[time.Time]bool{}
+	for i := range 100 {
+		f := someFacts(quotaReached)
+		f.Invitation.UID = types.UID(fmt.Sprint(i))
+		at := f.nextAttempt()
+		if at.Before(f.QuotaFreeAt) || !at.Before(f.QuotaFreeAt.Add(quotaSpread)) {
+			t.Errorf("it asks at %s, the quota is free at %s", at, f.QuotaFreeAt)
+		}
+		seen[at] = true
+	}
+	if len(seen) < 90 {
+		t.Errorf("100 Invitations ask at %d times", len(seen))
+	}
 }
 
 func TestAResendWaitsForTheTelephoneToo(t *testing.T) {

@@ -129,15 +129,16 @@ func (f Facts) resendBlocked(c *condition.Set, at situation) {
 		c.True(accountsv1.ConditionResendBlocked, accountsv1.ReasonTermsChanged,
 			"The terms of the Membership, such as the phone number, changed after this Invitation was created; delete the Invitation, and Usher creates it again.")
 	case !r.possibleAt.IsZero():
-		_, message := f.limit()
-		c.True(accountsv1.ConditionResendBlocked, accountsv1.ReasonResendLimited, message)
+		_, reason, message := f.limit()
+		c.True(accountsv1.ConditionResendBlocked, reason, message)
 	}
 }
 
 // NotAccepted returns the reason of Active=False for a reason of Ready.
 func NotAccepted(ready string) string {
 	switch ready {
-	case accountsv1.ReasonAwaitingAcceptance, accountsv1.ReasonSending, accountsv1.ReasonTemporaryFailure, accountsv1.ReasonResendLimited:
+	case accountsv1.ReasonAwaitingAcceptance, accountsv1.ReasonSending, accountsv1.ReasonTemporaryFailure,
+		accountsv1.ReasonResendLimited, accountsv1.ReasonQuotaReached:
 		return accountsv1.ReasonNotAccepted
 	}
 	return ready

@@ -71,10 +71,11 @@ func rows() []row {
 	return slices.Concat([]row{
 		{"the Invitation is new", someFacts()},
 		{"seats are limited, and its seat is not assigned yet", someFacts(seats(1))},
-		{"another Invitation of the Organization was sent to the address, which was mailed five times within a day", someFacts(func(f *Facts) {
+		{"another Invitation of the Organization was sent to the mailbox, which was mailed five times within a day", someFacts(func(f *Facts) {
 			mailedOften(f)
 			near(1)(f)
 		})},
+		{"the Organization has sent as many invitations as `spec.invitationsPerDay` allows", someFacts(quotaReached)},
 		{"another Invitation to the address was created at the same time and has not yielded yet", someFacts(func(f *Facts) { f.AddressConflict.Undecided = true })},
 		{"a process is sending, or ended while sending", someFacts(tried(other, "", 1))},
 		{"the first attempt began", someFacts(out, func(f *Facts) { f.Invitation.Annotations = nil })},
@@ -84,7 +85,8 @@ func rows() []row {
 		{"the link was sent", someFacts(out)},
 		{"one channel sent the link, and another refused it permanently", someFacts(by("Email", "SMS"), out, delivered("sms", "Refused"))},
 		{"an admin requests a resend", someFacts(out, asked(aRequest))},
-		{"an admin requests a resend, and the address was mailed five times within a day", someFacts(out, asked(aRequest), mailedOften)},
+		{"an admin requests a resend, and the mailbox was mailed five times within a day", someFacts(out, asked(aRequest), mailedOften)},
+		{"an admin requests a resend, and the Organization has sent as many invitations as `spec.invitationsPerDay` allows", someFacts(out, asked(aRequest), quotaReached)},
 		{"an admin requests a resend, and the terms of the Membership have changed since", someFacts(madeFor, out, asked(aRequest),
 			withMembership(func(m *accountsv1.Membership) { m.Spec.PhoneNumber = "+393337654321" }))},
 		{"an admin requests a resend with a value that is not a time", someFacts(out, asked("now"))},
@@ -201,6 +203,8 @@ func next(t *testing.T, f Facts) string {
 		return "checks the keys again after a minute"
 	case p.After == MailingsWindow:
 		return "begins the next attempt a day after the first of the five"
+	case p.After >= MailingsWindow && p.After < MailingsWindow+quotaSpread:
+		return "begins the next attempt once the quota allows it"
 	case p.After <= delivery.FirstBackoff:
 		return "sends the same bytes again after 10 seconds, with a backoff of up to 4½ minutes"
 	}

@@ -114,9 +114,13 @@ var verdicts = map[situation]verdict{
 		message: "The Membership of the same name is suspended; Usher sends the link once its spec.state is Active.",
 	},
 	limited: {
-		state: accountsv1.InvitationSending, set: isReconciling, reason: accountsv1.ReasonResendLimited,
+		state: accountsv1.InvitationSending, set: isReconciling,
+		reasonOf: func(f Facts) string {
+			_, reason, _ := f.limit()
+			return reason
+		},
 		messageOf: func(f Facts) string {
-			_, message := f.limit()
+			_, _, message := f.limit()
 			return message
 		},
 	},

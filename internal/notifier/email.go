@@ -34,8 +34,8 @@ func (emailCarrier) Medium() delivery.Medium {
 		CopyRecognisable: true,
 		MessageID:        true,
 		Recipient:        func(inv *accountsv1.Invitation) string { return string(inv.Spec.Email) },
-		RateLimitKey:     func(inv *accountsv1.Invitation) string { return address.Key(string(inv.Spec.Email)) },
-		RateLimited:      "The address was mailed",
+		RateLimitKey:     func(inv *accountsv1.Invitation) string { return address.Mailbox(string(inv.Spec.Email)) },
+		RateLimited:      "The mailbox was mailed",
 	}
 }
 

@@ -66,6 +66,8 @@ type Facts struct {
 	// MailHeld is the number of people whose mail is held because their invitations were
 	// restored without a status.
 	MailHeld int
+	// QuotaReached reports whether invitations wait for the quota of the Organization.
+	QuotaReached bool
 	// BindingsLeft reports whether RoleBindings for members still exist. It is read
 	// only while the Organization is being deleted.
 	BindingsLeft bool
@@ -155,6 +157,11 @@ func Report(f Facts) accountsv1.OrganizationStatus {
 		c.True(accountsv1.ConditionMailHeld, accountsv1.ReasonMailHeld, fmt.Sprintf(
 			"%d people were invited before a status was lost, so Usher does not mail them again on its own; annotate the Organization with %s to mail them.",
 			f.MailHeld, accountsv1.ReleaseMailAnnotation))
+	}
+	if f.QuotaReached {
+		c.True(accountsv1.ConditionQuotaReached, accountsv1.ReasonQuotaReached, fmt.Sprintf(
+			"Usher has sent the %d invitations that the Organization may send within 24 hours. The others wait, and Usher sends them by itself; raise spec.invitationsPerDay to send them now.",
+			InvitationsPerDay(f.Organization)))
 	}
 	return accountsv1.OrganizationStatus{
 		Conditions: c.List(), ObservedGeneration: &generation, Seats: f.Seats, Owners: f.Owners,

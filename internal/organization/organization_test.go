@@ -182,7 +182,8 @@ func TestEverySituation(t *testing.T) {
 			Plan{After: recheck},
 			"False UnknownResource Stalled",
 		},
-		"mail that is held": {someFacts(func(f *Facts) { f.MailHeld = 3 }), Plan{After: recheck}, "True Reconciled MailHeld"},
+		"invitations that wait for the quota": {someFacts(func(f *Facts) { f.QuotaReached = true }), Plan{After: recheck}, "True Reconciled QuotaReached"},
+		"mail that is held":                   {someFacts(func(f *Facts) { f.MailHeld = 3 }), Plan{After: recheck}, "True Reconciled MailHeld"},
 		"a ClusterRole that is too powerful": {
 			someFacts(func(f *Facts) {
 				f.ClusterRoles["edit"] = grant.ClusterRole{Exists: true, Bindable: true, Excess: "escalate on clusterroles"}
@@ -272,7 +273,7 @@ func TestEverySituation(t *testing.T) {
 			conditions := Report(c.facts).Conditions
 			ready := meta.FindStatusCondition(conditions, "Ready")
 			got := string(ready.Status) + " " + ready.Reason
-			for _, extra := range []string{"Reconciling", "Stalled", "MailHeld"} {
+			for _, extra := range []string{"Reconciling", "Stalled", "MailHeld", "QuotaReached"} {
 				if meta.FindStatusCondition(conditions, extra) != nil {
 					got += " " + extra
 				}
