@@ -22,7 +22,7 @@ const (
 	linkKeysSecret = "usher-link-keys"
 	// seedKeysSecret has the keys that seal the seeds of authenticator apps. The portal
 	// creates it, and the controller cannot read it.
-	seedKeysSecret = "usher-seed-keys"
+	seedKeysSecret = "usher-seed-keys" //nolint:gosec // the name of a Secret, not its content
 )
 
 // The types of these Secrets.
