@@ -45,8 +45,6 @@ type accountReconciler struct {
 	Events events.EventRecorder
 	// Notifier sends mails.
 	Notifier *notifier.Notifier
-	// Namespace is Usher's own namespace, which contains the credentials.
-	Namespace string
 	// Workers is how many Accounts are reconciled at a time.
 	Workers int
 
@@ -209,7 +207,7 @@ func (r *accountReconciler) act(ctx context.Context, a *accountsv1.Account, plan
 		return client.IgnoreNotFound(r.Delete(ctx, a, client.Preconditions{UID: &a.UID, ResourceVersion: &a.ResourceVersion}))
 	case plan.RemoveFinalizer:
 		credentials := &corev1.Secret{}
-		credentials.Namespace, credentials.Name = r.Namespace, account.SecretName(a.Name)
+		credentials.Namespace, credentials.Name = accountsv1.CredentialsNamespace, account.SecretName(a.Name)
 		if err := r.Delete(ctx, credentials); client.IgnoreNotFound(err) != nil {
 			return err
 		}

@@ -261,9 +261,9 @@ func (c Cluster) matchNamespaces(of accountsv1.ResourceNamespaces, denied map[st
 	return at
 }
 
-// IsSystem reports whether a namespace is a system namespace: one of Kubernetes' own,
-// or Usher's own, which is the argument own. No grant ever reaches it, regardless of
-// names and labels in the catalogue.
+// IsSystem reports whether a namespace is a system namespace: one of Kubernetes' own, the
+// one with the credentials, or Usher's own, which is the argument own. No grant ever
+// reaches it, regardless of names and labels in the catalogue.
 func IsSystem(namespace, own string) bool {
-	return namespace == own || strings.HasPrefix(namespace, "kube-")
+	return namespace == own || namespace == accountsv1.CredentialsNamespace || strings.HasPrefix(namespace, "kube-")
 }

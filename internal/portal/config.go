@@ -30,7 +30,7 @@ type Config struct {
 	// Links and origins are checked against BaseURL, never against the headers of a
 	// request.
 	BaseURL *url.URL
-	// Namespace is Usher's own namespace. It holds the Secrets of Accounts.
+	// Namespace holds the Secrets of Accounts.
 	Namespace string
 	// Clock decides what has expired.
 	Clock clock.PassiveClock

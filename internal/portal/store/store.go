@@ -45,7 +45,7 @@ type Store struct {
 	Clock clock.PassiveClock
 	// Random is the source of randomness for session tokens.
 	Random io.Reader
-	// Namespace is Usher's own namespace, which holds the Secrets of Accounts.
+	// Namespace holds the Secrets of Accounts.
 	Namespace string
 }
 
