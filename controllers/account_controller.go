@@ -47,7 +47,8 @@ type accountReconciler struct {
 	Events events.EventRecorder
 	// Notifier sends mails.
 	Notifier *notifier.Notifier
-	// Namespace is Usher's own namespace, which contains the credentials.
+	// Namespace is Usher's own namespace, which contains the records of withheld user
+	// names.
 	Namespace string
 	// Workers is how many Accounts are reconciled at a time.
 	Workers int
@@ -236,7 +237,7 @@ func (r *accountReconciler) release(ctx context.Context, a *accountsv1.Account, 
 		}
 	}
 	credentials := &corev1.Secret{}
-	credentials.Namespace, credentials.Name = r.Namespace, account.SecretName(a.Name)
+	credentials.Namespace, credentials.Name = accountsv1.CredentialsNamespace, account.SecretName(a.Name)
 	if err := r.Delete(ctx, credentials); client.IgnoreNotFound(err) != nil {
 		return err
 	}

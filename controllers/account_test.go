@@ -22,7 +22,7 @@ import (
 )
 
 func credentials(userName string) *corev1.Secret {
-	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: usherNamespace, Name: account.SecretName(userName)}}
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: accountsv1.CredentialsNamespace, Name: account.SecretName(userName)}}
 }
 
 // goneAfterItsTime waits until an incomplete Account is given up. Then it advances the

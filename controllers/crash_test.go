@@ -270,7 +270,7 @@ func (w world) trace(ctx context.Context) []string {
 			all = append(all, fmt.Sprint("Account ", a.Name, a.Finalizers, a.Annotations, a.Spec.Email, words(a.Status.Conditions)))
 		}
 	}
-	Expect(k8s.List(ctx, &secrets, client.InNamespace(usherNamespace))).To(Succeed())
+	Expect(k8s.List(ctx, &secrets, client.InNamespace(accountsv1.CredentialsNamespace))).To(Succeed())
 	for _, s := range secrets.Items {
 		if strings.Contains(s.Name, w.name+"-") {
 			all = append(all, "Secret "+s.Name)

@@ -76,7 +76,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			ClusterRoles: roles, Policies: policies, Workers: o.Workers,
 		}).SetupWithManager(mgr),
 		(&accountReconciler{
-			Client: c, Live: live, Clock: o.Clock, Events: recorder, Notifier: o.Notifier, Namespace: o.Namespace, Workers: o.Workers,
+			Client: c, Live: live, Clock: o.Clock, Events: recorder, Notifier: o.Notifier, Namespace: o.Namespace,
+			Workers: o.Workers,
 		}).SetupWithManager(mgr),
 		(&orphanReconciler{Client: c, Live: live, Events: recorder}).SetupWithManager(mgr),
 		(&userNameReconciler{

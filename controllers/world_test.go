@@ -173,7 +173,7 @@ func (w world) halfMadeAs(ctx context.Context, person, userName string, email ac
 			},
 		},
 	}
-	credentials := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: usherNamespace, Name: account.SecretName(userName)}}
+	credentials := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: accountsv1.CredentialsNamespace, Name: account.SecretName(userName)}}
 	create(ctx, a)
 	Expect(account.Credentials{Password: "$argon2id$"}.WriteTo(credentials, a)).To(Succeed())
 	create(ctx, credentials)

@@ -110,7 +110,7 @@ type AccountName string
 
 // Account represents one person who can sign in. Its name is the user name. The
 // portal creates it when a person accepts an Invitation. Credentials are stored
-// separately, in a Secret in Usher's own namespace.
+// separately, in a Secret in the namespace usher-accounts.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

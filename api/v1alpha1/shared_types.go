@@ -95,6 +95,12 @@ const (
 	ChatURLKey = "chat-url"
 )
 
+// CredentialsNamespace is the namespace of the Secrets with the credentials of
+// Accounts. Usher's service accounts are in another namespace, so the portal can
+// read all Secrets in this one and still cannot read a token of the controller.
+// The name is fixed, because the policies name it.
+const CredentialsNamespace = "usher-accounts"
+
 // Parts of the Secret that the delivery channel Link writes to the home
 // namespace.
 const (

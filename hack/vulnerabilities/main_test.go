@@ -57,12 +57,16 @@ func TestADatabaseThatCannotBeReachedIsReportedAndPasses(t *testing.T) {
 	t.Cleanup(failing.Close)
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	t.Cleanup(silent.Close)
-	for name, db := range map[string]string{
-		"it refuses connections": closed.URL, "it answers with an error": failing.URL, "it does not answer": silent.URL,
+	for name, c := range map[string]struct {
+		db   string
+		wait time.Duration
+	}{
+		"it refuses connections": {closed.URL, time.Minute}, "it answers with an error": {failing.URL, time.Minute},
+		"it does not answer": {silent.URL, 300 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, err := checkProgram(t, db)
-			if err != nil || !strings.HasPrefix(out, "NOT CHECKED for known vulnerabilities: "+db+" could not be reached") {
+			out, err := checkProgramWithin(t, c.db, c.wait)
+			if err != nil || !strings.HasPrefix(out, "NOT CHECKED for known vulnerabilities: "+c.db+" could not be reached") {
 				t.Errorf("error: %v\n%s", err, out)
 			}
 		})
@@ -84,6 +88,11 @@ func TestADatabaseThatBreaksOffFailsTheCheck(t *testing.T) {
 // checkProgram checks a program of its own module, and returns the output.
 func checkProgram(t *testing.T, db string) (string, error) {
 	t.Helper()
+	return checkProgramWithin(t, db, time.Minute)
+}
+
+func checkProgramWithin(t *testing.T, db string, wait time.Duration) (string, error) {
+	t.Helper()
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "go.mod"), "module example.com/program\n\ngo 1.26.0\n")
 	put(t, filepath.Join(dir, "main.go"), program)
@@ -95,7 +104,7 @@ func checkProgram(t *testing.T, db string) (string, error) {
 		t.Fatalf("run make bin/govulncheck: %v", err)
 	}
 	var out strings.Builder
-	err = check{scanner: scanner, db: db, dir: dir, wait: 300 * time.Millisecond}.run(t.Context(), &out)
+	err = check{scanner: scanner, db: db, dir: dir, wait: wait}.run(t.Context(), &out)
 	return out.String(), err
 }
 

@@ -15,8 +15,8 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// SecretType is the type of the Secret, in Usher's own namespace, that keeps an Account's
-// credentials.
+// SecretType is the type of the Secret, in accountsv1.CredentialsNamespace, that keeps an
+// Account's credentials.
 const SecretType corev1.SecretType = "accounts.usher.dev/password"
 
 // Label on the Secret of an Account. Its value is the Account's name.

@@ -292,9 +292,9 @@ func IsExcluded(namespace *corev1.Namespace) bool {
 	return excluded
 }
 
-// IsSystem reports whether a namespace is a system namespace: one of Kubernetes' own,
-// or Usher's own, which is the argument own. No grant ever reaches it, regardless of
-// names and labels in the catalogue.
+// IsSystem reports whether a namespace is a system namespace: one of Kubernetes' own, the
+// one with the credentials, or Usher's own, which is the argument own. No grant ever
+// reaches it, regardless of names and labels in the catalogue.
 func IsSystem(namespace, own string) bool {
-	return namespace == own || strings.HasPrefix(namespace, "kube-")
+	return namespace == own || namespace == accountsv1.CredentialsNamespace || strings.HasPrefix(namespace, "kube-")
 }

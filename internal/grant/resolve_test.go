@@ -111,7 +111,7 @@ func TestAManagingClusterRoleIsGivenAtHomeAlone(t *testing.T) {
 func TestNamespacesOfTheSystemAreNeverReached(t *testing.T) {
 	label := map[string]string{"team": "acme"}
 	cluster := Cluster{Own: "usher-system", ClusterRoles: map[string]ClusterRole{"r": grantable, "m": {Exists: true, Bindable: true, Manages: true}}}
-	system := []accountsv1.NamespaceName{"kube-system", "kube-public", "kube-node-lease", "kube-", "kube-anything", "usher-system"}
+	system := []accountsv1.NamespaceName{"kube-system", "kube-public", "kube-node-lease", "kube-", "kube-anything", "usher-system", "usher-accounts"}
 	for _, name := range system {
 		cluster.Namespaces = append(cluster.Namespaces, namespace(string(name), label))
 	}

@@ -30,8 +30,9 @@ type Config struct {
 	// Links and origins are checked against BaseURL, never against the headers of a
 	// request.
 	BaseURL *url.URL
-	// Namespace is Usher's own namespace. It holds the Secrets of Accounts.
-	Namespace string
+	// Namespace holds the Secrets of Accounts. OwnNamespace is Usher's own, which holds
+	// the records of withheld user names.
+	Namespace, OwnNamespace string
 	// Clock decides what has expired.
 	Clock clock.PassiveClock
 	// Reader reads from a cache with the indexes of store.SetupIndexes. Pages show
@@ -73,6 +74,7 @@ func (c Config) check() error {
 	}
 	missing(c.BaseURL == nil, "BaseURL")
 	missing(c.Namespace == "", "Namespace")
+	missing(c.OwnNamespace == "", "OwnNamespace")
 	missing(c.Clock == nil, "Clock")
 	missing(c.Reader == nil, "Reader")
 	missing(c.Live == nil, "Live")

@@ -15,16 +15,17 @@ import (
 
 func TestNewRefusesAHalfBuiltConfig(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"BaseURL":   func(c *Config) { c.BaseURL = nil },
-		"Namespace": func(c *Config) { c.Namespace = "" },
-		"Clock":     func(c *Config) { c.Clock = nil },
-		"Reader":    func(c *Config) { c.Reader = nil },
-		"Live":      func(c *Config) { c.Live = nil },
-		"Writer":    func(c *Config) { c.Writer = nil },
-		"Keys":      func(c *Config) { c.Keys = nil },
-		"SeedKeys":  func(c *Config) { c.SeedKeys = nil },
-		"ResetKeys": func(c *Config) { c.ResetKeys = nil },
-		"Hasher":    func(c *Config) { c.Hasher = nil },
+		"BaseURL":      func(c *Config) { c.BaseURL = nil },
+		"Namespace":    func(c *Config) { c.Namespace = "" },
+		"OwnNamespace": func(c *Config) { c.OwnNamespace = "" },
+		"Clock":        func(c *Config) { c.Clock = nil },
+		"Reader":       func(c *Config) { c.Reader = nil },
+		"Live":         func(c *Config) { c.Live = nil },
+		"Writer":       func(c *Config) { c.Writer = nil },
+		"Keys":         func(c *Config) { c.Keys = nil },
+		"SeedKeys":     func(c *Config) { c.SeedKeys = nil },
+		"ResetKeys":    func(c *Config) { c.ResetKeys = nil },
+		"Hasher":       func(c *Config) { c.Hasher = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := aWorld(t).config

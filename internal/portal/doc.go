@@ -11,7 +11,7 @@
 //
 //   - It reads the four kinds.
 //   - It creates Accounts.
-//   - It creates and updates Secrets in Usher's own namespace.
+//   - It creates and updates the Secrets with credentials.
 //   - It writes the status of Invitations and of Accounts.
 //
 // It deletes nothing. GET and HEAD requests write nothing, except that they record

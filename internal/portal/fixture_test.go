@@ -45,7 +45,7 @@ func aWorldWithoutPages(t *testing.T, objects ...client.Object) *world {
 	base, err := url.Parse("https://usher.example.com")
 	w.Must(err)
 	w.config = Config{
-		BaseURL: base, Namespace: storetest.System, Clock: w.Clock,
+		BaseURL: base, Namespace: storetest.System, OwnNamespace: storetest.System, Clock: w.Clock,
 		Reader: w.Client, Live: w.Client, Writer: w.Client,
 		Keys:      func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
 		ResetKeys: func(context.Context) (invitation.Keyring, error) { return w.ResetKeys, nil },

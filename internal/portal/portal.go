@@ -75,7 +75,8 @@ func New(cfg Config) (http.Handler, error) {
 	p := &portal{
 		store: &store.Store{
 			Reader: cfg.Reader, Live: cfg.Live, Writer: cfg.Writer, Keys: cfg.Keys, Hasher: cfg.Hasher,
-			ResetKeys: cfg.ResetKeys, SeedKeys: cfg.SeedKeys, Clock: cfg.Clock, Random: cfg.Random, Namespace: cfg.Namespace,
+			ResetKeys: cfg.ResetKeys, SeedKeys: cfg.SeedKeys, Clock: cfg.Clock, Random: cfg.Random,
+			Namespace: cfg.Namespace, OwnNamespace: cfg.OwnNamespace,
 		},
 		random:  cfg.Random,
 		pause:   cfg.Pause,

@@ -16,20 +16,20 @@ import (
 	"github.com/usher-dev/usher/internal/session"
 )
 
-// stored returns everything in the Secret of a person, as a thief of the Secret reads it.
-func (w *world) stored(name string) string {
+// stored returns everything in Mara's Secret, as a thief of the Secret reads it.
+func (w *world) stored() string {
 	w.T.Helper()
 	var all strings.Builder
-	for key, value := range w.Secret(name).Data {
+	for key, value := range w.Secret(mara).Data {
 		all.WriteString(key + "=" + string(value) + "\n")
 	}
 	return all.String()
 }
 
-// typesCode types the code that an app shows now, after a right password.
-func (w *world) typesCode(name, seed string) *cookieBrowser {
+// typesCode types the code that Mara's app shows now, after her password.
+func (w *world) typesCode(seed string) *cookieBrowser {
 	w.T.Helper()
-	b := w.seated(name, session.StagePassword, 0)
+	b := w.seated(mara, session.StagePassword, 0)
 	b.fill("/sign-in/code", url.Values{fieldCode: {codeAt(w.T, seed, w.Clock.Now())}})
 	return b
 }
@@ -38,22 +38,22 @@ func TestASeedIsSealedFromTheStartOfItsSetup(t *testing.T) {
 	w := worldWithMaraAndOtto(t)
 	a := w.signedInAs(mara)
 	seed := a.begin()
-	if text := w.stored(mara); strings.Contains(text, seed) || !strings.Contains(text, `"sealed:1:`) {
+	if text := w.stored(); strings.Contains(text, seed) || !strings.Contains(text, `"sealed:1:`) {
 		t.Errorf("in setup:\n%s", text)
 	}
 	a.confirm(codeAt(t, seed, w.Clock.Now()))
-	if text := w.stored(mara); strings.Contains(text, seed) || !strings.Contains(text, `"sealed:1:`) {
+	if text := w.stored(); strings.Contains(text, seed) || !strings.Contains(text, `"sealed:1:`) {
 		t.Errorf("set up:\n%s", text)
 	}
 	w.Clock.Step(time.Minute)
-	if !w.typesCode(mara, seed).isIn(mara) {
+	if !w.typesCode(seed).isIn(mara) {
 		t.Error("the app does not work")
 	}
 }
 
 func TestAPlainSeedIsSealedByTheNextWrite(t *testing.T) {
 	for name, write := range map[string]func(w *world){
-		"a sign-in with a code":     func(w *world) { w.typesCode(mara, appSecret) },
+		"a sign-in with a code":     func(w *world) { w.typesCode(appSecret) },
 		"a sign-in with a password": func(w *world) { w.agent().fill("/sign-in", signInForm(mara, validPassword)) },
 		"the end of a session": func(w *world) {
 			w.signedInAs(mara).fill("/sign-out", nil)
@@ -61,15 +61,15 @@ func TestAPlainSeedIsSealedByTheNextWrite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := worldWithMaraAndOtto(t, hasApp)
-			if !strings.Contains(w.stored(mara), appSecret) {
+			if !strings.Contains(w.stored(), appSecret) {
 				t.Fatal("the seed is not plain at first")
 			}
 			write(w)
-			if text := w.stored(mara); strings.Contains(text, appSecret) || !strings.Contains(text, `"sealed:1:`) {
+			if text := w.stored(); strings.Contains(text, appSecret) || !strings.Contains(text, `"sealed:1:`) {
 				t.Errorf("stored:\n%s", text)
 			}
 			w.Clock.Step(time.Minute)
-			if !w.typesCode(mara, appSecret).isIn(mara) {
+			if !w.typesCode(appSecret).isIn(mara) {
 				t.Error("the app does not work")
 			}
 		})
@@ -78,24 +78,24 @@ func TestAPlainSeedIsSealedByTheNextWrite(t *testing.T) {
 
 func TestANewKeySealsTheSeedAtTheNextCode(t *testing.T) {
 	w := worldWithMaraAndOtto(t, hasApp)
-	w.typesCode(mara, appSecret)
+	w.typesCode(appSecret)
 	w.SeedKeys = storetest.Keyring(t, "s", "2")
 	w.Clock.Step(time.Minute)
-	if !w.typesCode(mara, appSecret).isIn(mara) || !strings.Contains(w.stored(mara), `"sealed:2:`) {
-		t.Errorf("with both keys:\n%s", w.stored(mara))
+	if !w.typesCode(appSecret).isIn(mara) || !strings.Contains(w.stored(), `"sealed:2:`) {
+		t.Errorf("with both keys:\n%s", w.stored())
 	}
 	only, err := invitation.ParseKeyring(map[string][]byte{"key-2": []byte(strings.Repeat("2", invitation.KeySize))})
 	w.Must(err)
 	w.SeedKeys = only
 	w.Clock.Step(time.Minute)
-	if !w.typesCode(mara, appSecret).isIn(mara) {
+	if !w.typesCode(appSecret).isIn(mara) {
 		t.Error("the app does not work after the first key was removed")
 	}
 }
 
 func TestASealedSeedWorksOnlyForItsOwnAccount(t *testing.T) {
 	w := worldWithMaraAndOtto(t, hasApp)
-	w.typesCode(mara, appSecret)
+	w.typesCode(appSecret)
 	copied, err := account.ReadCredentials(w.Secret(mara))
 	w.Must(err)
 	b := w.seated(otto, session.StagePassword, 0)

@@ -26,7 +26,7 @@ const (
 	resetKeysSecret = "usher-reset-keys"
 	// seedKeysSecret has the keys that seal the seeds of authenticator apps. The portal
 	// creates it, and the controller cannot read it.
-	seedKeysSecret = "usher-seed-keys"
+	seedKeysSecret = "usher-seed-keys" //nolint:gosec // the name of a Secret, not its content
 )
 
 // The types of these Secrets.

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal"
 	"github.com/usher-dev/usher/internal/portal/recorder"
@@ -123,7 +124,7 @@ func (o Portal) portalConfig(mgr ctrl.Manager, namespace string, log logr.Logger
 		proxies = append(proxies, prefix)
 	}
 	return portal.Config{
-		BaseURL: baseURL, Namespace: namespace, Clock: clock.RealClock{},
+		BaseURL: baseURL, Namespace: accountsv1.CredentialsNamespace, OwnNamespace: namespace, Clock: clock.RealClock{},
 		Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Writer: mgr.GetClient(),
 		Keys: keysOf(mgr.GetClient(), namespace, linkKeysSecret),
 		// Few requests need these keys. A cache of each Secret would need another watch.

@@ -17,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/hack/cluster"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/session"
 )
@@ -55,7 +54,7 @@ func (p person) settle(ctx context.Context) *accountsv1.Account {
 	create(ctx, a)
 	p.credentials.FinalInvitation = uid
 	p.credentials.UID = string(a.UID)
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: account.SecretName(p.name)}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: accountsv1.CredentialsNamespace, Name: account.SecretName(p.name)}}
 	Expect(p.credentials.WriteTo(secret, a)).To(Succeed())
 	create(ctx, secret)
 	if p.status != nil {
@@ -137,7 +136,7 @@ func reread(ctx context.Context, a *accountsv1.Account) *accountsv1.Account {
 func secretOf(ctx context.Context, name string) *corev1.Secret {
 	GinkgoHelper()
 	got := &corev1.Secret{}
-	Expect(admin.Get(ctx, client.ObjectKey{Namespace: cluster.Namespace, Name: account.SecretName(name)}, got)).To(Succeed())
+	Expect(admin.Get(ctx, client.ObjectKey{Namespace: accountsv1.CredentialsNamespace, Name: account.SecretName(name)}, got)).To(Succeed())
 	return got
 }
 

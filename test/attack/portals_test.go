@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/cluster"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
@@ -76,7 +77,7 @@ func aPortal(ctx context.Context, hasher store.Hasher, changes ...func(*portal.C
 	base, err := url.Parse(portalURL)
 	Expect(err).NotTo(HaveOccurred())
 	settings := portal.Config{
-		BaseURL: base, Namespace: cluster.Namespace, Clock: now,
+		BaseURL: base, Namespace: accountsv1.CredentialsNamespace, OwnNamespace: cluster.Namespace, Clock: now,
 		Reader: objects, Live: live, Writer: live,
 		Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
 		ResetKeys: func(context.Context) (invitation.Keyring, error) { return keys, nil },

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/config/policy"
 	"github.com/usher-dev/usher/internal/guard"
 )
@@ -36,11 +37,12 @@ var _ = DescribeTable("An API server accepts the chart, and enforces its policie
 
 	Eventually(ctx, missing).WithArguments(clients).WithTimeout(policyDelay).Should(BeEmpty(), "as the controller sees it")
 	portal, controller := as(ctx, namespace, "usher-portal"), as(ctx, namespace, "usher-controller")
-	Eventually(ctx, writing(portal, namespace, "account-jane-doe", "Opaque")).WithTimeout(policyDelay).
+	Eventually(ctx, writing(portal, accountsv1.CredentialsNamespace, "account-jane-doe", "Opaque")).WithTimeout(policyDelay).
 		Should(MatchError(ContainSubstring("'usher-portal-secrets'")))
-	Eventually(ctx, writing(controller, namespace, "account-jane-doe", "accounts.usher.dev/password")).WithTimeout(policyDelay).
+	Eventually(ctx, writing(controller, accountsv1.CredentialsNamespace, "account-jane-doe", "accounts.usher.dev/password")).WithTimeout(policyDelay).
 		Should(MatchError(ContainSubstring("'usher-controller-secrets'")))
-	Expect(writing(portal, namespace, "account-jane-doe", "accounts.usher.dev/password")(ctx)).To(Succeed())
+	Expect(writing(portal, accountsv1.CredentialsNamespace, "account-jane-doe", "accounts.usher.dev/password")(ctx)).To(Succeed())
+	Expect(writing(portal, namespace, "usher-seed-keys", "accounts.usher.dev/seed-keys")(ctx)).To(Succeed())
 	Expect(writing(controller, namespace, "usher-link-keys", "accounts.usher.dev/link-keys")(ctx)).To(Succeed())
 
 	_, err = kube.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")

@@ -11,6 +11,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
 var _ = Describe("Deleting", func() {
@@ -86,7 +88,7 @@ func (t tenant) left(ctx context.Context) string {
 	traces := kubectl(ctx, "get", "namespaces,organizations,accounts", "-o", "name") +
 		kubectl(ctx, "get", "memberships,invitations,rolebindings", "--all-namespaces", "-o",
 			`jsonpath={range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}{"\n"}{end}`) +
-		kubectl(ctx, "get", "secrets", "-n", "usher-system", "-o", "name")
+		kubectl(ctx, "get", "secrets", "-n", accountsv1.CredentialsNamespace, "-o", "name")
 	var own strings.Builder
 	for line := range strings.Lines(traces) {
 		if strings.Contains(line, t.unique("")) {

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/hack/cluster"
 )
 
 var _ = Describe("A link that a hundred people use at the same moment", func() {
@@ -97,7 +96,7 @@ func (t tenant) accounts(ctx context.Context, name string) []string {
 func (t tenant) credentials(ctx context.Context) []corev1.Secret {
 	GinkgoHelper()
 	var all corev1.SecretList
-	Expect(admin.List(ctx, &all, client.InNamespace(cluster.Namespace))).To(Succeed())
+	Expect(admin.List(ctx, &all, client.InNamespace(accountsv1.CredentialsNamespace))).To(Succeed())
 	var own []corev1.Secret
 	for _, secret := range all.Items {
 		if strings.HasPrefix(secret.Name, "account-") && strings.HasSuffix(secret.Name, t.unique("")) {

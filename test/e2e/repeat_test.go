@@ -117,7 +117,7 @@ func (t tenant) versions(ctx context.Context) string {
 	const format = `jsonpath={range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name} {.metadata.uid} {.metadata.resourceVersion}{"\n"}{end}`
 	all := kubectl(ctx, "get", "organizations,accounts", "-o", format) +
 		kubectl(ctx, "get", "memberships,invitations,rolebindings", "--all-namespaces", "-o", format) +
-		kubectl(ctx, "get", "secrets", "-n", "usher-system", "-o", format)
+		kubectl(ctx, "get", "secrets", "-n", accountsv1.CredentialsNamespace, "-o", format)
 	var own strings.Builder
 	for line := range strings.Lines(all) {
 		if strings.Contains(line, t.unique("")) {

@@ -73,6 +73,7 @@ var _ = Describe("An invited person", func() {
 			Expect(mayThey(ctx, jane, "create", "deployments.apps", acme.production())).To(Equal("no"))
 			Expect(mayThey(ctx, jane, "list", "pods", acme.name)).To(Equal("no"))
 			Expect(mayThey(ctx, jane, "list", "secrets", "usher-system")).To(Equal("no"))
+			Expect(mayThey(ctx, jane, "list", "secrets", accountsv1.CredentialsNamespace)).To(Equal("no"))
 			Expect(mayThey(ctx, jane, "create", "rolebindings.rbac.authorization.k8s.io", acme.staging())).To(Equal("no"))
 			Expect(mayThey(ctx, jane, "create", "memberships.accounts.usher.dev", acme.name)).To(Equal("no"))
 

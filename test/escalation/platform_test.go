@@ -38,7 +38,7 @@ func onCatalogue(name string, change func(trier, *unstructured.Unstructured)) at
 
 // systemAttempts returns attempts on objects of the system.
 func systemAttempts() []attempt {
-	const system, own = "kube-system", "usher-system"
+	const system, own, credentials = "kube-system", "usher-system", "usher-accounts"
 	invalid := func(a attempt) attempt {
 		a.invalid = true
 		return a
@@ -47,11 +47,12 @@ func systemAttempts() []attempt {
 		return entry("staging", "namespaces", namespaces, "spec", "resources")
 	}
 	selector := map[string]any{"matchExpressions": []any{map[string]any{
-		"key": "kubernetes.io/metadata.name", "operator": "In", "values": []any{system, own, "kube-public"},
+		"key": "kubernetes.io/metadata.name", "operator": "In", "values": []any{system, own, credentials, "kube-public"},
 	}}}
 	return []attempt{
 		invalid(onCatalogue("a system namespace by name", resource(map[string]any{"names": []any{system}}))),
 		onCatalogue("Usher's namespace by name", resource(map[string]any{"names": []any{own}})),
+		onCatalogue("the namespace with the credentials by name", resource(map[string]any{"names": []any{credentials}})),
 		{
 			// An apply would keep the existing names.
 			name: "system namespaces by a label", kind: organizations, verbs: []verb{merges, updates}, once: true, key: named(home),

@@ -91,6 +91,7 @@ func listPowers() []power {
 		power{"bind", rbacGroup, "clusterroles", "", "", home},
 		power{"escalate", rbacGroup, "roles", "", "", home},
 		power{"get", "", "secrets", "", "", "usher-system"},
+		power{"get", "", "secrets", "", "", "usher-accounts"},
 	)
 	for _, verb := range []string{"get", "list", "create"} {
 		list = append(list, power{verb, widgetsGroup, "widgets", "", "", staging})

@@ -17,6 +17,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/cluster"
 )
 
@@ -25,8 +26,9 @@ var update = flag.Bool("update", false, "write the rights of each service accoun
 var _ = Describe("The list of all rights of a service account", Label("K6"), func() {
 	for _, name := range []string{"usher-controller", "usher-portal"} {
 		for where, namespace := range map[string]func(SpecContext) string{
-			"usher-system": func(SpecContext) string { return cluster.Namespace },
-			"home":         func(ctx SpecContext) string { return aHome(ctx) },
+			"usher-system":   func(SpecContext) string { return cluster.Namespace },
+			"usher-accounts": func(SpecContext) string { return accountsv1.CredentialsNamespace },
+			"home":           func(ctx SpecContext) string { return aHome(ctx) },
 		} {
 			It(fmt.Sprintf("matches its golden file: %s in %s", name, where), func(ctx SpecContext) {
 				person := map[string]client.Client{"usher-controller": controller, "usher-portal": portal}[name]

@@ -43,15 +43,38 @@ var _ = Describe("The portal", Ordered, func() {
 	})
 
 	It("may write credentials and no other Secret", Label("K7"), func(ctx SpecContext) {
-		Expect(portal.Create(ctx, aSecret(cluster.Namespace, "account-jane", "accounts.usher.dev/password"))).To(Succeed())
-		Expect(portal.Create(ctx, aSecret(cluster.Namespace, "account-jane.acme", "accounts.usher.dev/password"))).To(Succeed())
-		Expect(portal.Create(ctx, aSecret(cluster.Namespace, "account-jane-too", "Opaque"))).To(beForbidden())
+		const credentials = accountsv1.CredentialsNamespace
+		Expect(portal.Create(ctx, aSecret(credentials, "account-jane", "accounts.usher.dev/password"))).To(Succeed())
+		Expect(portal.Create(ctx, aSecret(credentials, "account-jane.acme", "accounts.usher.dev/password"))).To(Succeed())
+		Expect(portal.Create(ctx, aSecret(credentials, "account-jane-too", "Opaque"))).To(beForbidden())
+		robot := aSecret(credentials, "account-robot", string(corev1.SecretTypeServiceAccountToken))
+		robot.Annotations = map[string]string{corev1.ServiceAccountNameKey: "default"}
+		Expect(portal.Create(ctx, robot)).To(beForbidden())
+		Expect(portal.Create(ctx, aSecret(credentials, "usher-seed-keys", "accounts.usher.dev/seed-keys"))).To(beForbidden())
+		Expect(portal.Create(ctx, aSecret(cluster.Namespace, "account-jane", "accounts.usher.dev/password"))).To(beForbidden())
 		Expect(portal.Create(ctx, aSecret(cluster.Namespace, "usher-link-keys", "accounts.usher.dev/password"))).To(beForbidden())
 		Expect(portal.Create(ctx, aSecret("default", "account-jane", "accounts.usher.dev/password"))).To(beForbidden())
 		Expect(portal.Create(ctx, aSecret("default", "jane-link", "accounts.usher.dev/link"))).To(beForbidden())
-		Expect(portal.Delete(ctx, aSecret(cluster.Namespace, "account-jane", ""))).To(beForbidden())
-		Expect(portal.List(ctx, &corev1.SecretList{}, client.InNamespace(cluster.Namespace))).To(beForbidden())
+		Expect(portal.Delete(ctx, aSecret(credentials, "account-jane", ""))).To(beForbidden())
+		Expect(portal.List(ctx, &corev1.SecretList{}, client.InNamespace(credentials))).To(beForbidden())
 		Expect(portal.Get(ctx, client.ObjectKey{Namespace: "default", Name: "any"}, &corev1.Secret{})).To(beForbidden())
+	})
+
+	// RBAC alone decides about reads. So this holds even if every policy is missing.
+	It("cannot read a token of the controller, even if it could create one", func(ctx SpecContext) {
+		for _, name := range []string{"controller-token", "usher-smtp", "account-jane", "usher-controller-token-x2x2x"} {
+			token := aSecret(cluster.Namespace, name, "Opaque")
+			Expect(admin.Create(ctx, token.DeepCopy())).To(Succeed())
+			DeferCleanup(admin.Delete, token.DeepCopy())
+			Expect(portal.Get(ctx, client.ObjectKeyFromObject(token), token)).To(beForbidden(), name)
+			Expect(portal.Update(ctx, token)).To(beForbidden(), name)
+		}
+		Expect(portal.List(ctx, &corev1.SecretList{}, client.InNamespace(cluster.Namespace))).To(beForbidden())
+		var accounts corev1.ServiceAccountList
+		Expect(admin.List(ctx, &accounts, client.InNamespace(accountsv1.CredentialsNamespace))).To(Succeed())
+		for _, account := range accounts.Items {
+			Expect(account.Name).To(Equal("default"), "a service account of Usher among the credentials")
+		}
 	})
 
 	It("may create the keys of authenticator apps once, and may not change them", func(ctx SpecContext) {

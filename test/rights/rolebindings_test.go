@@ -26,7 +26,7 @@ const (
 	theLabels   = "Do not change the labels app.kubernetes.io/managed-by and accounts.usher.dev of this RoleBinding"
 	noFinalizer = "Do not add a finalizer to this RoleBinding"
 	notItsName  = "The controller may only write its own RoleBindings, whose names begin with usher:"
-	notThere    = "The controller may not grant anything in a system namespace or in Usher's own namespace"
+	notThere    = "The controller may not grant anything in a system namespace or in one of Usher's own namespaces"
 	noRole      = "The controller may only bind ClusterRoles, not Roles"
 	noneBut     = "The controller may only bind Users whose names begin with usher:"
 )
@@ -220,7 +220,7 @@ var _ = Describe("The RoleBindings that the controller writes", Ordered, Label("
 	})
 
 	It("give no access in the system's and Usher's own namespaces, where the controller can still remove access", func(ctx SpecContext) {
-		for _, namespace := range []string{"kube-system", "kube-public", "kube-node-lease", cluster.Namespace} {
+		for _, namespace := range []string{"kube-system", "kube-public", "kube-node-lease", cluster.Namespace, accountsv1.CredentialsNamespace} {
 			Expect(applied(ctx, namespace, "usher:acme:jane:view", jane)).To(beForbiddenAs(notThere), namespace)
 			Expect(applied(ctx, namespace, "usher:acme:jane:view")).To(beForbiddenAs(notThere), "%s, without subjects", namespace)
 			planted := there(ctx, namespace)

@@ -20,8 +20,9 @@ import (
 
 // The refusals of the policy.
 const (
-	noLink    = "may only write Secrets with the links of Invitations"
-	notAtHome = "In Usher's own namespace the controller may only create the link keys and delete the credentials of Accounts"
+	noLink         = "may only write Secrets with the links of Invitations"
+	notAtHome      = "In Usher's own namespace the controller may only create the link keys"
+	notCredentials = "In the namespace usher-accounts the controller may only delete the credentials of Accounts"
 )
 
 // applying applies a Secret as the controller does.
@@ -75,7 +76,7 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 		Expect(controller.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace("default"))).To(beForbidden())
 	})
 
-	It("lets it create the link keys and delete credentials in Usher's own namespace, and nothing else", func(ctx SpecContext) {
+	It("lets it create the link keys in Usher's own namespace, and nothing else", func(ctx SpecContext) {
 		home := cluster.Namespace
 		for _, name := range []string{"usher-link-keys", "usher-reset-keys"} {
 			Expect(controller.Create(ctx, aSecret(home, name, "Opaque"))).To(beForbiddenAs(notAtHome), name)
@@ -85,17 +86,10 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 			Expect(controller.Delete(ctx, keys)).To(beForbiddenAs(notAtHome), name)
 		}
 
-		credentials := aSecret(home, "account-john", "accounts.usher.dev/password")
-		Expect(controller.Create(ctx, credentials.DeepCopy())).To(beForbiddenAs(notAtHome))
-		Expect(admin.Create(ctx, credentials)).To(Succeed())
-		Expect(patching(ctx, credentials)).To(beForbiddenAs(notAtHome))
-		Expect(controller.Delete(ctx, credentials)).To(Succeed())
-
 		for _, other := range []*corev1.Secret{
 			aSecret(home, "usher-smtp", "Opaque"),
 			aSecret(home, "usher-seed-keys", "accounts.usher.dev/seed-keys"),
-			aSecret(home, "account-smtp", "Opaque"),
-			aSecret(home, "password", "accounts.usher.dev/password"),
+			aSecret(home, "account-john", "accounts.usher.dev/password"),
 			aSecret(home, "other-keys", "accounts.usher.dev/link-keys"),
 			aSecret(home, "jane-link", accountsv1.LinkSecretType),
 		} {
@@ -104,6 +98,28 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 			DeferCleanup(admin.Delete, other)
 			Expect(patching(ctx, other)).To(beForbiddenAs(notAtHome), other.Name)
 			Expect(controller.Delete(ctx, other)).To(beForbiddenAs(notAtHome), other.Name)
+		}
+	})
+
+	It("lets it delete credentials among the credentials, and nothing else", func(ctx SpecContext) {
+		const there = accountsv1.CredentialsNamespace
+		credentials := aSecret(there, "account-john", "accounts.usher.dev/password")
+		Expect(controller.Create(ctx, credentials.DeepCopy())).To(beForbiddenAs(notCredentials))
+		Expect(admin.Create(ctx, credentials)).To(Succeed())
+		Expect(patching(ctx, credentials)).To(beForbiddenAs(notCredentials))
+		Expect(controller.Delete(ctx, credentials)).To(Succeed())
+
+		for _, other := range []*corev1.Secret{
+			aSecret(there, "account-smtp", "Opaque"),
+			aSecret(there, "password", "accounts.usher.dev/password"),
+			aSecret(there, "usher-link-keys", "accounts.usher.dev/link-keys"),
+			aSecret(there, "jane-link", accountsv1.LinkSecretType),
+		} {
+			Expect(controller.Create(ctx, other.DeepCopy())).To(beForbiddenAs(notCredentials), other.Name)
+			Expect(admin.Create(ctx, other)).To(Succeed())
+			DeferCleanup(admin.Delete, other)
+			Expect(patching(ctx, other)).To(beForbiddenAs(notCredentials), other.Name)
+			Expect(controller.Delete(ctx, other)).To(beForbiddenAs(notCredentials), other.Name)
 		}
 	})
 
@@ -116,6 +132,8 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 			Expect(reading(ctx, readable)).To(HaveEach(Not(beForbidden())), readable.String())
 		}
 		for _, secret := range []client.ObjectKey{
+			{Namespace: accountsv1.CredentialsNamespace, Name: "account-jane"},
+			{Namespace: accountsv1.CredentialsNamespace},
 			{Namespace: cluster.Namespace, Name: "account-jane"},
 			{Namespace: cluster.Namespace, Name: "usher-smtp"},
 			{Namespace: cluster.Namespace, Name: "usher-seed-keys"},

@@ -5,7 +5,7 @@ Checks whose failures the schema could not explain well. Each message says what 
 {{- define "usher.checks" -}}
 {{- $ns := .Release.Namespace -}}
 {{- if or (eq $ns "default") (hasPrefix "kube-" $ns) -}}
-{{- fail (printf "Usher cannot be installed in the namespace %s, because its portal can read every Secret in its namespace: add --namespace usher-system --create-namespace." $ns) -}}
+{{- fail (printf "Usher cannot be installed in the namespace %s, because its portal can create Secrets in its namespace: add --namespace usher-system --create-namespace." $ns) -}}
 {{- end -}}
 {{- if not .Values.image.repository -}}
 {{- fail "Set image.repository to the repository of the image, such as registry.example.com/platform/usher." -}}

@@ -5,7 +5,7 @@
 // Accounts for the pages, creates Accounts, and keeps passwords, second factors and
 // sessions in Secrets. It knows no HTTP, no form and no page.
 //
-// The package creates Accounts, creates and updates Secrets in Usher's own namespace, and
+// The package creates Accounts, creates and updates the Secrets with credentials, and
 // updates the status of Invitations and Accounts. It deletes nothing.
 //
 // # Writes to an Invitation

@@ -49,8 +49,9 @@ type Store struct {
 	Clock clock.PassiveClock
 	// Random is the source of randomness for session tokens.
 	Random io.Reader
-	// Namespace is Usher's own namespace, which holds the Secrets of Accounts.
-	Namespace string
+	// Namespace holds the Secrets of Accounts. OwnNamespace is Usher's own, which holds
+	// the records of withheld user names.
+	Namespace, OwnNamespace string
 }
 
 // cacheLag is how far the cache may lag behind the mail that brought a link. cachePoll is
@@ -175,11 +176,11 @@ func (s *Store) UserNameTaken(ctx context.Context, chosen string, seen LinkView,
 // isWithheld reports whether no new Account may have a user name, because an earlier
 // Account had it or a binding names it. It reads both objects in any case.
 func (s *Store) isWithheld(ctx context.Context, reader client.Reader, name string) (bool, error) {
-	record, err := get[corev1.ConfigMap](ctx, reader, client.ObjectKey{Namespace: s.Namespace, Name: withheld.RecordName(name)})
+	record, err := get[corev1.ConfigMap](ctx, reader, client.ObjectKey{Namespace: s.OwnNamespace, Name: withheld.RecordName(name)})
 	if err != nil {
 		return false, err
 	}
-	bound, err := get[corev1.ConfigMap](ctx, reader, client.ObjectKey{Namespace: s.Namespace, Name: withheld.BoundListName})
+	bound, err := get[corev1.ConfigMap](ctx, reader, client.ObjectKey{Namespace: s.OwnNamespace, Name: withheld.BoundListName})
 	return record != nil || withheld.Lists(bound, name), err
 }
 

@@ -115,7 +115,7 @@ func (w *World) Store() *store.Store {
 		Keys:      func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
 		ResetKeys: func(context.Context) (invitation.Keyring, error) { return w.ResetKeys, nil },
 		SeedKeys:  func(context.Context) (invitation.Keyring, error) { return w.SeedKeys, nil },
-		Clock:     w.Clock, Random: rand.Reader, Namespace: System,
+		Clock:     w.Clock, Random: rand.Reader, Namespace: System, OwnNamespace: System,
 	}
 }
 
