@@ -261,7 +261,7 @@ func largest(letter string) func(*accountsv1.Membership) {
 	return func(m *accountsv1.Membership) {
 		for i := range 64 {
 			override := accountsv1.PermissionOverride{Effect: accountsv1.EffectAllow, Permission: name(i)}
-			for j := range 64 {
+			for j := range 4 {
 				override.Resources = append(override.Resources, name(j))
 			}
 			m.Spec.Permissions = append(m.Spec.Permissions, override)

@@ -186,7 +186,7 @@ var _ = Describe("The ClusterRoles that the controller binds", Ordered, Label("K
 
 // The refusals of the policy for the status of Accounts.
 const (
-	notTheControllers = "The controller may only change observedGeneration, conditions, state, signIn, twoFactor, leaving and deliveries in the status of an Account"
+	notTheControllers = "The controller may only change observedGeneration, conditions, state, signIn, unlockTimes, twoFactor, leaving and deliveries in the status of an Account"
 	notRestored       = "The controller may only set status.twoFactor if it is unset"
 	notAddedTo        = "The controller may only remove entries from status.leaving"
 	notEndedBefore    = "The controller may not remove status.signIn.sessionsEndTime or move it back"
@@ -209,6 +209,7 @@ var _ = Describe("What the controller writes about an Account", Ordered, Label("
 			"state":              func(s *accountsv1.AccountStatus) { s.State = accountsv1.AccountLocked },
 			"signIn":             func(s *accountsv1.AccountStatus) { s.SignIn.Failures = 0 },
 			"leaving":            func(s *accountsv1.AccountStatus) { s.Leaving = nil },
+			"unlockTimes":        func(s *accountsv1.AccountStatus) { s.UnlockTimes = nil },
 			"deliveries":         func(s *accountsv1.AccountStatus) { s.Deliveries = nil },
 		}
 		others := map[string][]accountChange{

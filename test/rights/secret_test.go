@@ -21,7 +21,7 @@ import (
 // The refusals of the policy.
 const (
 	noLink         = "may only write Secrets with the links of Invitations"
-	notAtHome      = "In Usher's own namespace the controller may only create the link keys"
+	notAtHome      = "In Usher's own namespace the controller may only create the keys of links"
 	notCredentials = "In the namespace usher-accounts the controller may only delete the credentials of Accounts"
 )
 

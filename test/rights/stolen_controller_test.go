@@ -15,6 +15,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -39,6 +40,7 @@ type victims struct {
 	account     *accountsv1.Account
 	credentials *corev1.Secret
 	database    *corev1.Secret
+	withheld    *corev1.ConfigMap
 }
 
 func theVictims(ctx context.Context, home string) victims {
@@ -48,15 +50,17 @@ func theVictims(ctx context.Context, home string) victims {
 		account: anAcceptedAccount(ctx, twoFactor(accountsv1.TwoFactorEnrolled)),
 	}
 	v.org.Name, v.org.GenerateName = "", "acme-"
-	v.credentials = aSecret(cluster.Namespace, "account-"+v.account.Name, "accounts.usher.dev/password")
+	v.credentials = aSecret(accountsv1.CredentialsNamespace, "account-"+v.account.Name, "accounts.usher.dev/password")
 	v.database = aSecret(home, "database", "Opaque")
 	v.database.Name, v.database.GenerateName = "", "database-"
-	for _, o := range []client.Object{v.org, v.credentials, v.database} {
+	v.withheld = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, GenerateName: "user-name-"}}
+	for _, o := range []client.Object{v.org, v.credentials, v.database, v.withheld} {
 		Expect(admin.Create(ctx, o)).To(Succeed())
 	}
 	for _, secret := range []*corev1.Secret{
 		aSecret(cluster.Namespace, "usher-link-keys", "accounts.usher.dev/link-keys"),
 		aSecret(cluster.Namespace, "usher-reset-keys", "accounts.usher.dev/link-keys"),
+		aSecret(cluster.Namespace, "usher-seed-keys", "accounts.usher.dev/seed-keys"),
 		aSecret(cluster.Namespace, "usher-smtp", "Opaque"),
 		aSecret(home, accountsv1.CredentialsName, "Opaque"),
 	} {
@@ -104,7 +108,7 @@ func controllerAttempts(ctx context.Context, home string) []attempt {
 	all := controllerObjectAttempts(v, home)
 	all = append(all, controllerAccountAttempts(v)...)
 	all = append(all, controllerBindingAttempts(ctx, home)...)
-	all = append(all, controllerSecretAttempts(v, home)...)
+	all = append(all, append(controllerSecretAttempts(v, home), controllerConfigMapAttempts(home)...)...)
 	return append(all, controllerOtherAttempts(home)...)
 }
 
@@ -206,10 +210,12 @@ func controllerBindingAttempts(ctx context.Context, home string) []attempt {
 	}
 	all := []attempt{
 		{"get,list,watch", ofRoleBindings, "Read every RoleBinding", false, readingAll(controller, &rbacv1.RoleBindingList{}, ours)},
+		{"get,list,watch", "clusterrolebindings.rbac.authorization.k8s.io", "Read every ClusterRoleBinding", false, readingAll(controller, &rbacv1.ClusterRoleBindingList{}, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "cluster-admin"}})},
 		{"get,list,watch", ofClusterRoles, "Read every ClusterRole", false, readingAll(controller, &rbacv1.ClusterRoleList{}, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "view"}})},
 		{"create", ofRoleBindings, "Bind a group", true, to("view", home, group)},
 		{"create", ofRoleBindings, "Bind its own service account", true, to("edit", home, itself)},
 		{"create", ofRoleBindings, "Bind in Usher's own namespace", true, to("view", cluster.Namespace, mallory)},
+		{"create", ofRoleBindings, "Bind among the credentials", true, to("view", accountsv1.CredentialsNamespace, mallory)},
 		{"create", ofRoleBindings, "Bind in a system namespace", true, to("view", metav1.NamespaceSystem, mallory)},
 		{"create", "clusterrolebindings.rbac.authorization.k8s.io", "Bind in the whole cluster", true, creates(controller, &rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: "usher:mallory"}, Subjects: []rbacv1.Subject{mallory},
@@ -252,7 +258,10 @@ func controllerSecretAttempts(v victims, home string) []attempt {
 		{"get,list,watch", "configmaps usher-mail-templates", "Read the mail templates of every tenant", false, readingNamed(controller, &corev1.ConfigMapList{}, home, accountsv1.MailTemplatesName)},
 		{"get,list,watch", "secrets usher-link-keys", "Read the keys of invitations, and so derive every invitation link and code", false, gets("usher-link-keys")},
 		{"get,list,watch", "secrets usher-reset-keys", "Read the keys of reset links, and so set the password of a person after a request that the portal recorded; the second factor stays", false, gets("usher-reset-keys")},
-		{"get", "secrets", "Read the credentials of an Account", true, gets(v.credentials.Name)},
+		{"get", "secrets", "Read the credentials of an Account", true, func(ctx context.Context) error {
+			return controller.Get(ctx, client.ObjectKeyFromObject(v.credentials), v.credentials.DeepCopy())
+		}},
+		{"get", "secrets", "Read the keys of authenticator apps", true, gets("usher-seed-keys")},
 		{"get", "secrets", "Read the password of the mail server", true, gets("usher-smtp")},
 		{"list", "secrets", "List Secrets", true, func(ctx context.Context) error {
 			return controller.List(ctx, &corev1.SecretList{}, client.InNamespace(cluster.Namespace))
@@ -262,12 +271,29 @@ func controllerSecretAttempts(v victims, home string) []attempt {
 		{"patch", "secrets", "Change the keys of reset links", true, reads(aSecret(cluster.Namespace, "usher-reset-keys", ""))},
 		{"create", "secrets", "Create a token of a service account of a tenant", true, creates(controller, token)},
 		{"create", "secrets", "Create a token of the portal", true, creates(controller, ownToken)},
-		{"create", "secrets", "Create credentials of an Account", true, creates(controller, aSecret(cluster.Namespace, "account-forged", "accounts.usher.dev/password"))},
+		{"create", "secrets", "Create credentials of an Account", true, creates(controller, aSecret(accountsv1.CredentialsNamespace, "account-forged", "accounts.usher.dev/password"))},
 		{"create", "secrets", "Create a Secret of the type `accounts.usher.dev/link` whose name ends in `-link`", false, creates(controller, link)},
 		{"patch", "secrets", "Read and change such a Secret", false, reads(link)},
 		{"delete", "secrets", "Delete a Secret of a tenant", true, deletes(controller, v.database)},
 		{"delete", "secrets", "Delete such a Secret", false, deletes(controller, link)},
 		{"delete", "secrets", "Delete the credentials of any Account", false, deletes(controller, v.credentials)},
+	}
+}
+
+// controllerConfigMapAttempts are about the records of withheld user names.
+func controllerConfigMapAttempts(home string) []attempt {
+	record := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: "user-name-mallory"}}
+	settings := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: "mallory"}}
+	templates := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: accountsv1.MailTemplatesName}}
+	return []attempt{
+		{"create", "configmaps", "Withhold any user name", false, creates(controller, record)},
+		{"patch", "configmaps", "Change when a user name was withheld", false, func(ctx context.Context) error {
+			return controller.Patch(ctx, record, client.RawPatch(types.MergePatchType, []byte(`{"data":{"retiredTime":"2020-01-01T00:00:00Z"}}`)))
+		}},
+		{"get,list,watch", "configmaps", "Read the ConfigMaps of Usher's own namespace", false, readingIn(controller, &corev1.ConfigMapList{}, record)},
+		{"delete", "configmaps", "Release a withheld user name", false, deletes(controller, record)},
+		{"create", "configmaps", "Create another ConfigMap in Usher's own namespace", true, creates(controller, settings)},
+		{"create", "configmaps", "Create the mail templates of a tenant", true, creates(controller, templates)},
 	}
 }
 

@@ -117,14 +117,17 @@ func portalSecretAttempts(v victims, home string) []attempt {
 	}
 	keys := aSecret(cluster.Namespace, "usher-reset-keys", "")
 	return []attempt{
-		{"get", "secrets", "Read the credentials of any Account", false, gets(cluster.Namespace, v.credentials.Name)},
-		{"get", "secrets", "Read every other Secret of Usher's own namespace, such as the keys of links and the password of the mail server", false, gets(cluster.Namespace, "usher-smtp")},
+		{"get", "secrets", "Read the credentials of any Account", false, gets(accountsv1.CredentialsNamespace, v.credentials.Name)},
+		{"get", "secrets usher-reset-keys", "Read the keys of reset links, and so derive the link of any recorded request", false, gets(cluster.Namespace, "usher-reset-keys")},
+		{"get", "secrets usher-seed-keys", "Read the keys of authenticator apps", false, gets(cluster.Namespace, "usher-seed-keys")},
+		{"get", "secrets", "Read the password of the mail server", true, gets(cluster.Namespace, "usher-smtp")},
+		{"get,list,watch", "configmaps", "Read the ConfigMaps of Usher's own namespace, such as the withheld user names", false, readingIn(portal, &corev1.ConfigMapList{}, v.withheld)},
 		{"list,watch", "secrets usher-link-keys", "Watch the keys of invitations", false, readingNamed(portal, &corev1.SecretList{}, cluster.Namespace, "usher-link-keys")},
 		{"list", "secrets", "List Secrets", true, func(ctx context.Context) error {
 			return portal.List(ctx, &corev1.SecretList{}, client.InNamespace(cluster.Namespace))
 		}},
 		{"get", "secrets", "Read a Secret of a tenant", true, gets(home, v.database.Name)},
-		{"create", "secrets", "Create the credentials of any Account", false, creates(portal, aSecret(cluster.Namespace, "account-"+v.account.Name+"-2", "accounts.usher.dev/password"))},
+		{"create", "secrets", "Create the credentials of any Account", false, creates(portal, aSecret(accountsv1.CredentialsNamespace, "account-"+v.account.Name+"-2", "accounts.usher.dev/password"))},
 		{"update", "secrets", "Change the credentials of any Account, and so use the portal as any person", false, updates(portal, v.credentials, func(s *corev1.Secret) { s.Data = map[string][]byte{"password": []byte("x")} })},
 		{"create", "secrets", "Create a token of the controller", true, creates(portal, token)},
 		{"create", "secrets", "Create a Secret of a tenant", true, creates(portal, aSecret(home, "mallory-link", accountsv1.LinkSecretType))},

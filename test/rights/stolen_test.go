@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/cluster"
 	"github.com/usher-dev/usher/test/platform"
 )
@@ -124,7 +125,7 @@ var _ = Describe("A stolen token", Ordered, ContinueOnFailure, Label("K6", "K7")
 			Expect(gains).To(BeEmpty(), "gains")
 			Expect(untried).To(BeEmpty(), "each right has an attempt")
 			Expect(rightsByRBAC(ctx, t, home)).To(Equal(before), "the rights afterwards")
-			for _, namespace := range []string{cluster.Namespace, metav1.NamespaceSystem, "default"} {
+			for _, namespace := range []string{cluster.Namespace, accountsv1.CredentialsNamespace, metav1.NamespaceSystem, "default"} {
 				Expect(rightsOf(ctx, as("usher:mallory"), namespace)).To(Equal(rightsOf(ctx, as("usher:nobody"), namespace)), namespace)
 			}
 			expectListed(t.name, fmt.Sprintf("%d of %d attempts were refused, and none gained anything. These worked:\n\n%s\n",
@@ -139,7 +140,7 @@ func rightsByRBAC(ctx SpecContext, t theft, home string) map[string]bool {
 	GinkgoHelper()
 	all := map[string]bool{}
 	token := kube.Client(kube.RightsOf(ctx, t.serviceAccount))
-	for _, namespace := range []string{cluster.Namespace, home, metav1.NamespaceSystem, "default"} {
+	for _, namespace := range []string{cluster.Namespace, accountsv1.CredentialsNamespace, home, metav1.NamespaceSystem, "default"} {
 		for _, line := range rightsOf(ctx, token, namespace) {
 			resource, verbs, _ := strings.Cut(line, ": ")
 			for verb := range strings.SplitSeq(verbs, " ") {
@@ -177,7 +178,7 @@ func everyRequest(ctx context.Context, home string) []rawRequest {
 	Expect(err).NotTo(HaveOccurred())
 	_, lists, err := clients.ServerGroupsAndResourcesWithContext(ctx)
 	Expect(err).NotTo(HaveOccurred())
-	namespaces := []string{cluster.Namespace, home, metav1.NamespaceSystem, "default"}
+	namespaces := []string{cluster.Namespace, accountsv1.CredentialsNamespace, home, metav1.NamespaceSystem, "default"}
 	var all []rawRequest
 	for _, list := range lists {
 		root, suffix := "/api/"+list.GroupVersion, ""
@@ -296,6 +297,21 @@ func readingAll(c client.WithWatch, list client.ObjectList, o client.Object) fun
 		if o == nil {
 			return nil
 		}
+		return c.Get(ctx, client.ObjectKeyFromObject(o), o)
+	}
+}
+
+// readingIn is readingAll within the namespace of the object.
+func readingIn(c client.WithWatch, list client.ObjectList, o client.Object) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := c.List(ctx, list, client.InNamespace(o.GetNamespace())); err != nil {
+			return err
+		}
+		watch, err := c.Watch(ctx, list, client.InNamespace(o.GetNamespace()))
+		if err != nil {
+			return err
+		}
+		watch.Stop()
 		return c.Get(ctx, client.ObjectKeyFromObject(o), o)
 	}
 }
