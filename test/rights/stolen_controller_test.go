@@ -66,7 +66,7 @@ func theVictims(ctx context.Context, home string) victims {
 	} {
 		if err := admin.Create(ctx, secret); !apierrors.IsAlreadyExists(err) {
 			Expect(err).NotTo(HaveOccurred())
-			DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, secret)).To(Succeed()) })
+			DeferCleanup(admin.Delete, secret)
 		}
 	}
 	return v

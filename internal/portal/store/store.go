@@ -29,7 +29,8 @@ import (
 )
 
 // Store reads from the API server what the pages show, and writes what people do on them.
-// It keeps no state itself. All of its fields must be set.
+// It keeps no state itself. All of its fields must be set, except that RecordResetRequests
+// and Holders need only Reader, Live, Writer and Clock.
 type Store struct {
 	// Reader reads from a cache with the indexes of SetupIndexes.
 	Reader client.Reader
