@@ -295,14 +295,15 @@ func TestStrangersLeaveSlots(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h, left := NewHasher(slots, 5*time.Second), make(chan struct{})
 				var strangers, ahead atomic.Int32
+				stranger := func() {
+					_, _ = h.Verify(t.Context(), "a stranger's", func() string {
+						strangers.Add(1)
+						<-left
+						return ""
+					})
+				}
 				for range forStrangers + 2 {
-					go func() {
-						_, _ = h.Verify(t.Context(), "a stranger's", func() string {
-							strangers.Add(1)
-							<-left
-							return ""
-						})
-					}()
+					go stranger()
 				}
 				synctest.Wait()
 				if got := strangers.Load(); got != forStrangers {
