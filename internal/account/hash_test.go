@@ -295,15 +295,8 @@ func TestStrangersLeaveSlots(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h, left := NewHasher(slots, 5*time.Second), make(chan struct{})
 				var strangers, ahead atomic.Int32
-				stranger := func() {
-					_, _ = h.Verify(t.Context(), "a stranger's", func() string {
-						strangers.Add(1)
-						<-left
-						return ""
-					})
-				}
 				for range forStrangers + 2 {
-					go stranger()
+					go occupy(t.Context(), h, &strangers, left)
 				}
 				synctest.Wait()
 				if got := strangers.Load(); got != forStrangers {
@@ -332,6 +325,15 @@ func TestStrangersLeaveSlots(t *testing.T) {
 			})
 		})
 	}
+}
+
+// occupy takes a slot as a stranger, counts itself and keeps the slot until left.
+func occupy(ctx context.Context, h *Hasher, strangers *atomic.Int32, left <-chan struct{}) {
+	_, _ = h.Verify(ctx, "a stranger's", func() string {
+		strangers.Add(1)
+		<-left
+		return ""
+	})
 }
 
 // TestTheLineIsShort fills a Hasher and its line. A further stranger is refused at once,
