@@ -296,13 +296,7 @@ func TestStrangersLeaveSlots(t *testing.T) {
 				h, left := NewHasher(slots, 5*time.Second), make(chan struct{})
 				var strangers, ahead atomic.Int32
 				for range forStrangers + 2 {
-					go func() {
-						_, _ = h.Verify(t.Context(), "a stranger's", func() string {
-							strangers.Add(1)
-							<-left
-							return ""
-						})
-					}()
+					go occupy(t.Context(), h, &strangers, left)
 				}
 				synctest.Wait()
 				if got := strangers.Load(); got != forStrangers {
@@ -331,6 +325,15 @@ func TestStrangersLeaveSlots(t *testing.T) {
 			})
 		})
 	}
+}
+
+// occupy takes a slot as a stranger, counts itself and keeps the slot until left.
+func occupy(ctx context.Context, h *Hasher, strangers *atomic.Int32, left <-chan struct{}) {
+	_, _ = h.Verify(ctx, "a stranger's", func() string {
+		strangers.Add(1)
+		<-left
+		return ""
+	})
 }
 
 // TestTheLineIsShort fills a Hasher and its line. A further stranger is refused at once,

@@ -126,7 +126,8 @@ func TestAFloodResetsNoLimits(t *testing.T) {
 	clock := clocktesting.NewFakeClock(storetest.Start)
 	l := newLimiter(DefaultLimits(), clock)
 	jane := netip.MustParseAddr("203.0.113.1")
-	for l.admit(jane, true) == 0 {
+	for range DefaultLimits().PostsBurst {
+		l.admit(jane, true)
 	}
 	flood := 0
 	for range 19 {

@@ -59,49 +59,39 @@ func (w *world) flooded() *world {
 }
 
 func TestAFloodLeavesOutNoKnownBrowser(t *testing.T) {
-	for name, signIn := range map[string]func(t *testing.T) (*world, *cookieBrowser){
-		"with a password": func(t *testing.T) (*world, *cookieBrowser) {
-			w := withLimits(t, personWithPassword(t, "jane")...)
-			a := w.agent()
-			expectTo(t, a.fill("/sign-in?lang=en", signInForm("jane", validPassword)), "/account?lang=en")
-			return w, a
-		},
-		"with a second factor": func(t *testing.T) (*world, *cookieBrowser) {
-			w := withLimits(t, personWithPassword(t, "jane", func(_ *accountsv1.Account, c *account.Credentials) {
-				c.TOTP.Secret = appSecret
-			})...)
-			a := w.agent()
-			expectTo(t, a.fill("/sign-in?lang=en", signInForm("jane", validPassword)), "/sign-in/code?lang=en")
-			if a.jar[hostPrefix+reserveCookie] != nil {
-				t.Error("a password alone gives a reserve, although there is a second factor")
-			}
-			expectTo(t, a.fill("/sign-in/code?lang=en", url.Values{fieldCode: {codeAt(t, appSecret, w.Clock.Now())}}), "/account?lang=en")
-			return w, a
-		},
-	} {
+	for name, secret := range map[string]string{"with a password": "", "with a second factor": appSecret} {
 		t.Run(name, func(t *testing.T) {
-			w, a := signIn(t)
-			got := a.jar[hostPrefix+reserveCookie]
-			if got == nil || !got.HttpOnly || !got.Secure || got.SameSite != http.SameSiteLaxMode || got.MaxAge != 180*24*60*60 {
-				t.Fatalf("cookie %v", got)
+			w := withLimits(t, personWithPassword(t, "jane", func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.Secret = secret })...)
+			a, next := w.agent(), "/account?lang=en"
+			if secret != "" {
+				next = "/sign-in/code?lang=en"
 			}
-			if raw, _ := base64.RawURLEncoding.DecodeString(got.Value); strings.Contains(string(raw), "jane") {
-				t.Error("the cookie names the person")
+			expectTo(t, a.fill("/sign-in?lang=en", signInForm("jane", validPassword)), next)
+			if secret != "" {
+				if a.jar[hostPrefix+reserveCookie] != nil {
+					t.Error("a password alone gives a reserve, although there is a second factor")
+				}
+				expectTo(t, a.fill("/sign-in/code?lang=en", url.Values{fieldCode: {codeAt(t, appSecret, w.Clock.Now())}}), "/account?lang=en")
 			}
+			w.expectReserve(a)
 			expectTo(t, a.fill("/sign-out?lang=en", nil), "/sign-in?lang=en&done=signed-out")
 			w.flooded()
 			expect(t, w.agent().fill("/sign-in?lang=en", signInForm("jane", validPassword)), 429, "Wait a minute")
-			expectTo(t, a.fill("/sign-in?lang=en", signInForm("jane", validPassword)), pageAfterFlood(w))
+			expectTo(t, a.fill("/sign-in?lang=en", signInForm("jane", validPassword)), next)
 		})
 	}
 }
 
-// pageAfterFlood returns the page that follows jane's password.
-func pageAfterFlood(w *world) string {
-	if w.credentials("jane").HasSecondFactor() {
-		return "/sign-in/code?lang=en"
+// expectReserve checks the cookie of a browser that has signed in as jane.
+func (w *world) expectReserve(a *cookieBrowser) {
+	w.T.Helper()
+	got := a.jar[hostPrefix+reserveCookie]
+	if got == nil || !got.HttpOnly || !got.Secure || got.SameSite != http.SameSiteLaxMode || got.MaxAge != 180*24*60*60 {
+		w.T.Fatalf("cookie %v", got)
 	}
-	return "/account?lang=en"
+	if raw, _ := base64.RawURLEncoding.DecodeString(got.Value); strings.Contains(string(raw), "jane") {
+		w.T.Error("the cookie names the person")
+	}
 }
 
 // TestAnInventedReserveGivesNothing sends cookies that no portal made, during a flood.
@@ -126,7 +116,7 @@ func TestAnInventedReserveGivesNothing(t *testing.T) {
 			w.Must(err)
 			return text
 		},
-		"with the token of a session": func(w *world) string { return "token.jane" },
+		"with the token of a session": func(*world) string { return "token.jane" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := withLimits(t, personWithPassword(t, "jane")...)

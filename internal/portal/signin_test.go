@@ -107,19 +107,23 @@ func TestOfSeveralAccountsWithOneAddress(t *testing.T) {
 			} else {
 				expectSame(t, got, worldWith(t).browser().signIn(tc.typed, validPassword))
 			}
-			counts := map[string]int32{"ann": tc.annCounts, "zoe": tc.zoeCounts}
-			for _, name := range []string{"ann", "zoe"} {
-				if in := len(w.credentials(name).Sessions) == 1; in != (name == tc.want) {
-					t.Errorf("%s is signed in: %t", name, in)
-				}
-				if counted := w.Account(name).Status.SignIn.Failures; counted != counts[name] {
-					t.Errorf("%d failed attempts of %s, want %d", counted, name, counts[name])
-				}
-			}
+			w.expectOf("ann", tc.want == "ann", tc.annCounts)
+			w.expectOf("zoe", tc.want == "zoe", tc.zoeCounts)
 			if looked != 1 {
 				t.Errorf("%d hashes, want 1", looked)
 			}
 		})
+	}
+}
+
+// expectOf checks whether an Account has a session, and how many failures it counted.
+func (w *world) expectOf(name string, in bool, failures int32) {
+	w.T.Helper()
+	if got := len(w.credentials(name).Sessions) == 1; got != in {
+		w.T.Errorf("%s is signed in: %t", name, got)
+	}
+	if got := w.Account(name).Status.SignIn.Failures; got != failures {
+		w.T.Errorf("%d failed attempts of %s, want %d", got, name, failures)
 	}
 }
 
