@@ -33,7 +33,7 @@ var _ = Describe("An account under password guessing", func() {
 			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
 			Expect(browser.text()).To(Equal(wrong))
 			victim.open(usher.url + "/account")
-			Expect(victim.path()).To(Equal("/sign-in"), "a lock ends the sessions")
+			Expect(victim.path()).To(Equal("/account"), "a lock ends no session")
 
 			By("getting one mail about it")
 			Eventually(accountState).WithArguments(ctx, jane).Should(Equal("Locked"))
@@ -81,7 +81,7 @@ var _ = Describe("An account under password guessing", func() {
 			acme := newTenant(ctx)
 			jane := acme.unique("jane")
 			password := acme.join(ctx, "jane", "developer", jane)
-			for _, object := range [][]string{{"account", jane}, {"membership", "jane", "-n", acme.name}} {
+			for _, object := range [][]string{{"membership", "jane", "-n", acme.name}, {"account", jane}} {
 				locked(ctx, jane, 5)
 				browser := newPage()
 				browser.signIn(jane, password)
