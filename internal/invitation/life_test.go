@@ -144,8 +144,9 @@ func (l *life) send(name string) {
 			l.complain("a code for %s goes to %s, %s after it was requested", other.Email, d.Recipient, l.Now.Sub(other.RequestTime.Time))
 		}
 		text, _ = l.keys.Code(l.Invitation)
-	case accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined, accountsv1.PurposeReset, accountsv1.PurposeLocked,
-		accountsv1.PurposePasswordChanged, accountsv1.PurposeSecondFactorChanged, accountsv1.PurposeUserNames:
+	case accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined, accountsv1.PurposeReset,
+		accountsv1.PurposeLocked, accountsv1.PurposeCodesLocked, accountsv1.PurposeUnlocked, accountsv1.PurposePasswordChanged,
+		accountsv1.PurposeSecondFactorChanged, accountsv1.PurposeUserNames:
 	}
 	if d.MessageID == "" {
 		return

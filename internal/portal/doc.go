@@ -40,7 +40,8 @@
 //
 //   - There is no such Account.
 //   - The password is wrong.
-//   - The Account is locked, disabled or incomplete, or was deleted a moment ago.
+//   - Passwords of the Account are locked.
+//   - The Account is disabled or incomplete, or was deleted a moment ago.
 //   - The API server accepts reads but no writes, so the portal cannot count the
 //     attempt.
 //   - The stored hash is damaged.
@@ -53,6 +54,13 @@
 //
 // The support contact of an Organization is not secret: the portal shows it to
 // every client that names the Organization.
+//
+// # Known browsers
+//
+// A browser in which a person has signed in keeps a cookie by which their Accounts know
+// it. Wrong passwords from it have a counter of their own, so strangers cannot lock the
+// person out of it. The cookie gives no access. Only a client with a token that the
+// Account knows can get another answer than a client without one.
 //
 // # How a passkey signs in
 //

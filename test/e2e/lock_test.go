@@ -33,7 +33,7 @@ var _ = Describe("An account under password guessing", func() {
 			Expect(browser.status).To(BeEquivalentTo(http.StatusUnprocessableEntity))
 			Expect(browser.text()).To(Equal(wrong))
 			victim.open(usher.url + "/account")
-			Expect(victim.path()).To(Equal("/sign-in"), "a lock ends the sessions")
+			Expect(victim.path()).To(Equal("/account"), "a lock ends no session")
 
 			By("getting one mail about it")
 			Eventually(accountState).WithArguments(ctx, jane).Should(Equal("Locked"))
@@ -64,14 +64,28 @@ var _ = Describe("An account under password guessing", func() {
 			Expect(browser.browserErrors()).To(BeEmpty())
 		})
 
+	It("does not lock out its owner in a browser that the owner has signed in with before", Label("B2"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		jane := acme.unique("jane")
+		password := acme.join(ctx, "jane", "developer", jane)
+		browser, other := newPage(), newPage()
+		browser.mustSignIn(jane, password)
+		browser.click(signOut)
+		guess(ctx, jane, 5)
+		other.signIn(jane, password)
+		Expect(other.text()).To(ContainSubstring(notLetIn))
+		browser.mustSignIn(jane, password)
+		Expect(browser.browserErrors()).To(BeEmpty())
+	})
+
 	It("is locked earlier if one of its organizations sets a lower limit", Label("B2"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "signIn: {maxFailures: 3}")
 		jane := acme.unique("jane")
 		password := acme.join(ctx, "jane", "developer", jane)
-		browser := newPage()
 		guess(ctx, jane, 2)
-		browser.mustSignIn(jane, password)
+		newPage().mustSignIn(jane, password)
 		guess(ctx, jane, 3)
+		browser := newPage()
 		browser.signIn(jane, password)
 		Expect(browser.text()).To(ContainSubstring(notLetIn))
 	})
@@ -81,7 +95,7 @@ var _ = Describe("An account under password guessing", func() {
 			acme := newTenant(ctx)
 			jane := acme.unique("jane")
 			password := acme.join(ctx, "jane", "developer", jane)
-			for _, object := range [][]string{{"account", jane}, {"membership", "jane", "-n", acme.name}} {
+			for _, object := range [][]string{{"membership", "jane", "-n", acme.name}, {"account", jane}} {
 				locked(ctx, jane, 5)
 				browser := newPage()
 				browser.signIn(jane, password)

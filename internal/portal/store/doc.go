@@ -42,13 +42,14 @@
 // these steps, all on live reads:
 //
 //  1. count: get a slot for hashing. Only then increment the counter in status.signIn, on
-//     condition that the Account is unchanged and is not locked.
+//     condition that the Account is unchanged and that passwords are not locked. If the
+//     Account knows the browser, increment the browser's counter in the Secret instead.
 //  2. compare: compare the password with the hash, in that slot.
 //  3. begin: add a session with a new token, which replaces the session of the request.
 //     The condition is that the Secret is unchanged and still holds that hash. If the
 //     Account has a second factor, the session can only be used to enter that factor.
-//  4. forget: reset what status.signIn counted, and bring the rest of the status up to
-//     date with the Secret.
+//  4. forget: reset what step 1 counted in status.signIn, and bring the rest of the status
+//     up to date with the Secret. Step 3 resets the counter of a browser.
 //
 // A second factor takes the same steps with a counter of its own. There, steps 2 and 3
 // are one write, which also uses up the code. This guarantees:
@@ -74,7 +75,7 @@
 // that does one of these:
 //
 //   - removes the session from the Secret
-//   - locks or disables the Account
+//   - disables the Account
 //   - ends the Account's sessions
 //   - deletes the Account
 //   - restores the Account, which gives it another UID
