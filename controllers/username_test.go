@@ -187,10 +187,12 @@ var _ = Describe("A user name", func() {
 
 		By("and is withheld again after the next deletion, however old the record is")
 		record := retired(a.Name)
-		now.PutForward(controllers.UserNameRetention / 2)
+		change(ctx, record, func(c *corev1.ConfigMap) {
+			c.Data["retiredTime"] = now.Now().Add(time.Hour - controllers.UserNameRetention).Format(time.RFC3339)
+		})
 		Expect(k8s.Delete(ctx, backup)).To(Succeed())
 		eventuallyGone(ctx, backup)
-		now.PutForward(controllers.UserNameRetention * 3 / 4)
+		now.PutForward(2 * time.Hour)
 		poke(ctx, record)
 		quiet(ctx)
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(record), record)).To(Succeed())
