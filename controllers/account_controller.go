@@ -232,7 +232,8 @@ func (r *accountReconciler) act(ctx context.Context, a *accountsv1.Account, plan
 // lets it go.
 func (r *accountReconciler) release(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
 	if plan.RetireName {
-		if err := applyConfigMap(ctx, r, withheld.Record(r.Namespace, a.Name, r.Clock.Now())); err != nil {
+		// A reconciliation on a stale cache repeats this with the same time.
+		if err := applyConfigMap(ctx, r, withheld.Record(r.Namespace, a.Name, a.DeletionTimestamp.Time)); err != nil {
 			return err
 		}
 	}

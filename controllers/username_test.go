@@ -5,6 +5,10 @@ package controllers_test
 
 import (
 	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -12,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -182,10 +187,12 @@ var _ = Describe("A user name", func() {
 
 		By("and is withheld again after the next deletion, however old the record is")
 		record := retired(a.Name)
-		now.PutForward(controllers.UserNameRetention / 2)
+		change(ctx, record, func(c *corev1.ConfigMap) {
+			c.Data["retiredTime"] = now.Now().Add(time.Hour - controllers.UserNameRetention).Format(time.RFC3339)
+		})
 		Expect(k8s.Delete(ctx, backup)).To(Succeed())
 		eventuallyGone(ctx, backup)
-		now.PutForward(controllers.UserNameRetention * 3 / 4)
+		now.PutForward(2 * time.Hour)
 		poke(ctx, record)
 		quiet(ctx)
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(record), record)).To(Succeed())
@@ -200,5 +207,80 @@ var _ = Describe("A user name", func() {
 		poke(ctx, a)
 		eventuallyGone(ctx, a)
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(retired(name)), retired(name))).To(Succeed())
+	})
+})
+
+// requestCounter counts the requests of a client, by method and resource.
+type requestCounter struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (c *requestCounter) through(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		for _, resource := range []string{"configmaps", "clusterrolebindings", "rolebindings", "memberships", "organizations", "accounts", "invitations", "events"} {
+			if slices.Contains(strings.Split(r.URL.Path, "/"), resource) && r.URL.Query().Get("watch") == "" {
+				c.mu.Lock()
+				c.counts[r.Method+" "+resource]++
+				c.mu.Unlock()
+			}
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+// taken returns the counts, and starts again.
+func (c *requestCounter) taken() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	counts := c.counts
+	c.counts = map[string]int{}
+	return counts
+}
+
+var _ = Describe("Withholding user names", func() {
+	It("costs a read when a person accepts, a write when their Account is deleted, and nothing else", Label("K4"), func(ctx SpecContext) {
+		w := aWorld().ready(ctx)
+		counter := &requestCounter{counts: map[string]int{}}
+		counted := rest.CopyConfig(usherAPI)
+		counted.Wrap(counter.through)
+		stopUsher()
+		stopUsher = startUsher(context.Background(), counted, testNotifier(), 4)
+		DeferCleanup(func() {
+			stopUsher()
+			stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4)
+		})
+		eventually(ctx, w.organization(), beReady())
+		quiet(ctx)
+		counter.taken()
+
+		By("inviting a person who accepts, and binding another user")
+		m, a := w.active(ctx)
+		ops := w.bindingsTo("nobody")["RoleBinding"].(*rbacv1.RoleBinding)
+		ops.Subjects = ops.Subjects[:1]
+		create(ctx, ops)
+		quiet(ctx)
+		counts := counter.taken()
+		AddReportEntry("accepting", counts)
+		// A reconciliation on a stale cache repeats them.
+		Expect(counts).To(HaveKeyWithValue("GET configmaps", BeNumerically("<=", 2)))
+		Expect(counts).NotTo(HaveKey("PATCH configmaps"))
+
+		By("removing the Membership")
+		Expect(k8s.Delete(ctx, m)).To(Succeed())
+		eventuallyGone(ctx, m)
+		quiet(ctx)
+		counts = counter.taken()
+		AddReportEntry("leaving", counts)
+		Expect(counts).NotTo(Or(HaveKey("GET configmaps"), HaveKey("PATCH configmaps")))
+
+		By("deleting the Account")
+		Expect(k8s.Delete(ctx, a)).To(Succeed())
+		eventuallyGone(ctx, a)
+		quiet(ctx)
+		counts = counter.taken()
+		AddReportEntry("deleting", counts)
+		Expect(counts).To(HaveKeyWithValue("PATCH configmaps", BeNumerically("<=", 2)))
+		Expect(counts).NotTo(HaveKey("GET configmaps"))
 	})
 })
