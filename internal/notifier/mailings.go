@@ -126,7 +126,7 @@ func (n *Notifier) Reserve(org *accountsv1.Organization, inv *accountsv1.Invitat
 	if n.mailings.full(org.Name, organization.InvitationsPerDay(org), at) || slices.ContainsFunc(recipients, full) {
 		return nil, false
 	}
-	keys := append(recipients, org.Name)
+	keys := slices.Concat(recipients, []string{org.Name})
 	for _, key := range keys {
 		n.mailings.put(key, one, at)
 	}

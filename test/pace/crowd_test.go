@@ -74,7 +74,8 @@ func anOrganization() *accountsv1.Organization {
 	return &accountsv1.Organization{
 		ObjectMeta: meta(acme),
 		Spec: accountsv1.OrganizationSpec{
-			Namespace: acme,
+			Namespace:         acme,
+			InvitationsPerDay: 100000,
 			Resources: []accountsv1.Resource{
 				{Name: "staging", Namespaces: named(staging)},
 				{Name: "production", Namespaces: named(production)},
