@@ -292,39 +292,42 @@ func TestWhoWaitsIsTurnedAwayInTime(t *testing.T) {
 func TestStrangersLeaveSlots(t *testing.T) {
 	for slots, forStrangers := range map[int]int32{1: 1, 2: 1, 3: 2, 4: 3, 8: 6} {
 		t.Run(fmt.Sprint(slots), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h, left := NewHasher(slots, 5*time.Second), make(chan struct{})
-				var strangers, ahead atomic.Int32
-				for range forStrangers + 2 {
-					go occupy(t.Context(), h, &strangers, left)
-				}
-				synctest.Wait()
-				if got := strangers.Load(); got != forStrangers {
-					t.Errorf("strangers have %d slots, want %d", got, forStrangers)
-				}
-				known := make(chan error, 1)
-				go func() {
-					_, err := h.Verify(WithReserve(t.Context()), "a member's", func() string {
-						ahead.Store(strangers.Load())
-						return ""
-					})
-					known <- err
-				}()
-				synctest.Wait()
-				if slots == 1 {
-					left <- struct{}{} // The only stranger with a slot is done.
-				}
-				if err := <-known; err != nil {
-					t.Errorf("a member is refused: %v", err)
-				}
-				if got := ahead.Load(); got != forStrangers {
-					t.Errorf("%d strangers were ahead of the member, want %d", got, forStrangers)
-				}
-				close(left)
-				synctest.Wait()
-			})
+			synctest.Test(t, func(t *testing.T) { expectReserve(t, slots, forStrangers) })
 		})
 	}
+}
+
+func expectReserve(t *testing.T, slots int, forStrangers int32) {
+	t.Helper()
+	h, left := NewHasher(slots, 5*time.Second), make(chan struct{})
+	var strangers, ahead atomic.Int32
+	for range forStrangers + 2 {
+		go occupy(t.Context(), h, &strangers, left)
+	}
+	synctest.Wait()
+	if got := strangers.Load(); got != forStrangers {
+		t.Errorf("strangers have %d slots, want %d", got, forStrangers)
+	}
+	known := make(chan error, 1)
+	go func() {
+		_, err := h.Verify(WithReserve(t.Context()), "a member's", func() string {
+			ahead.Store(strangers.Load())
+			return ""
+		})
+		known <- err
+	}()
+	synctest.Wait()
+	if slots == 1 {
+		left <- struct{}{} // The only stranger with a slot is done.
+	}
+	if err := <-known; err != nil {
+		t.Errorf("a member is refused: %v", err)
+	}
+	if got := ahead.Load(); got != forStrangers {
+		t.Errorf("%d strangers were ahead of the member, want %d", got, forStrangers)
+	}
+	close(left)
+	synctest.Wait()
 }
 
 // occupy takes a slot as a stranger, counts itself and keeps the slot until left.
