@@ -292,6 +292,14 @@ func hasPermission(org *accountsv1.Organization, name accountsv1.CatalogueName) 
 	return slices.ContainsFunc(org.Spec.Permissions, func(p accountsv1.Permission) bool { return p.Name == name })
 }
 
+// hasPair reports whether the Organization has the permission and the resource of a name
+// for the verb assign, such as deploy:staging.
+func hasPair(org *accountsv1.Organization, name string) bool {
+	permission, resource, found := strings.Cut(name, ":")
+	return found && hasPermission(org, accountsv1.CatalogueName(permission)) &&
+		slices.ContainsFunc(org.Spec.Resources, func(r accountsv1.Resource) bool { return string(r.Name) == resource })
+}
+
 // clusterRoleFaults reports ClusterRoles that do not exist or that Usher cannot bind.
 // It also reports rules for roles and permissions that the Organization does not have.
 func (s sample) clusterRoleFaults() (faults []string) {
@@ -313,7 +321,7 @@ func (s sample) clusterRoleFaults() (faults []string) {
 			for _, name := range rule.ResourceNames {
 				_, isRole := org.Role(accountsv1.CatalogueName(name))
 				if slices.Contains(rule.Resources, "roles") && !isRole ||
-					slices.Contains(rule.Resources, "permissions") && !hasPermission(org, accountsv1.CatalogueName(name)) {
+					slices.Contains(rule.Resources, "permissions") && !hasPair(org, name) {
 					faults = append(faults, fmt.Sprintf("ClusterRole %s assigns %s, which the Organization does not have", c.Name, name))
 				}
 			}
