@@ -91,6 +91,7 @@ func TestLists(t *testing.T) {
 		{"Account", "status.conditions", 16, nil, `{"type":"Type0"}`},
 		{"Account", "status.resetTimes", 5, moment, ""},
 		{"Account", "status.userNameTimes", 5, moment, ""},
+		{"Account", "status.unlockTimes", 5, moment, ""},
 		{"Account", "status.leaving", 64, func(i int) any {
 			return map[string]any{"namespace": numbered(i / 8), "name": numbered(i % 8)}
 		}, `{"name":"n0","namespace":"n0"}`},

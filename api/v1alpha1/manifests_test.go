@@ -165,6 +165,8 @@ status:
   signIn:
     failures: 2
     codeFailures: 1
+    codeFailureTime: "2026-01-03T07:58:00Z"
+    codeLocks: 1
     failureTime: "2026-01-04T08:00:00Z"
     locks: 1
     sessionsEndTime: "2026-01-04T07:00:00Z"
@@ -173,6 +175,7 @@ status:
   secondFactorTime: "2026-01-03T08:00:00Z"
   resetTimes: ["2026-01-03T07:59:00Z", "2026-01-02T15:04:05Z"]
   userNameTimes: ["2026-01-03T07:58:00Z"]
+  unlockTimes: ["2026-01-03T07:58:00Z"]
   language: it
   leaving:
   - {namespace: acme, name: jane-doe}

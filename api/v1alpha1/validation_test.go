@@ -117,7 +117,7 @@ func TestEnums(t *testing.T) {
 	channels := []string{"Email", "SMS", "Link"}
 	purposes := []string{
 		"Invitation", "Confirmation", "Joined", "Declined", "Code",
-		"Reset", "Locked", "PasswordChanged", "SecondFactorChanged", "UserNames",
+		"Reset", "Locked", "CodesLocked", "Unlocked", "PasswordChanged", "SecondFactorChanged", "UserNames",
 	}
 	media := []string{"Email", "SMS", "Link", "Chat"}
 	results := []string{"Sent", "TemporaryFailure", "Refused", "Withdrawn"}
@@ -268,6 +268,7 @@ func TestTimes(t *testing.T) {
 			"status.secondFactorTime",
 			"status.resetTimes.0",
 			"status.userNameTimes.0",
+			"status.unlockTimes.0",
 			"status.deliveries.0.claimTime",
 			"status.deliveries.0.tryTime",
 			"status.deliveries.0.sentTime",
@@ -308,6 +309,7 @@ func TestNumbers(t *testing.T) {
 		{"Account", "status.observedGeneration", -1, open},
 		{"Account", "status.signIn.failures", 1, 100},
 		{"Account", "status.signIn.codeFailures", 1, 100},
+		{"Account", "status.signIn.codeLocks", 1, 100},
 		{"Account", "status.signIn.locks", 1, 100},
 		{"Account", "status.deliveries.0.tries", 1, open},
 	}
