@@ -5,6 +5,125 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+// Condition types of an Organization, beyond Ready, Reconciling and Stalled.
+const (
+	// ConditionNamespaceReady reports whether the home namespace can be used.
+	//
+	// True: Reconciled. False: NamespaceTaken, NamespaceTerminating.
+	ConditionNamespaceReady = "NamespaceReady"
+
+	// ConditionCatalogueValid reports whether everything that the catalogue names
+	// exists and can be granted. Usher still grants the valid parts of an invalid
+	// catalogue.
+	//
+	// True: Reconciled. False: UnknownPermission, UnknownResource, UnknownRole,
+	// FounderNameTaken, InvalidDomain, InvalidSelector, SystemNamespace,
+	// NamespaceExcluded, ClusterRoleNotFound, BindForbidden,
+	// ClusterRoleTooPowerful.
+	ConditionCatalogueValid = "CatalogueValid"
+
+	// ConditionPoliciesInForce reports whether the ValidatingAdmissionPolicies of
+	// Usher's installation exist, unchanged. Without them, any user who can write
+	// Memberships could assign every role of the catalogue. So until they are
+	// back, Usher makes no new grants of ClusterRoles that manage people.
+	//
+	// True: Reconciled. False: PoliciesMissing.
+	ConditionPoliciesInForce = "PoliciesInForce"
+
+	// ConditionMailValid reports whether the Organization's own mail server,
+	// sender, DKIM key and templates can be used. Usher replaces an unusable
+	// template with its own, but it never falls back to another mail server.
+	//
+	// True: Reconciled. False: TemplateInvalid, MailServerInvalid, ChatInvalid.
+	ConditionMailValid = "MailValid"
+
+	// ConditionMailHeld is present, and then True, only while Usher holds
+	// invitations that were mailed before their status was lost. To send them, set
+	// the annotation accounts.usher.dev/releaseMailRequestedAt on the
+	// Organization, or request a resend for single invitations.
+	//
+	// True: MailHeld.
+	ConditionMailHeld = "MailHeld"
+
+	// ConditionQuotaReached is present, and then True, only while invitations wait
+	// because Usher has sent spec.invitationsPerDay invitations within 24 hours.
+	//
+	// True: QuotaReached.
+	ConditionQuotaReached = "QuotaReached"
+)
+
+// Reasons of an Organization's conditions.
+const (
+	// ReasonNamespaceTaken means that an older Organization has this home namespace.
+	ReasonNamespaceTaken = "NamespaceTaken"
+
+	// ReasonNamespaceTerminating means that the home namespace is being deleted.
+	// Usher recreates it after the deletion.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+
+	// ReasonUnknownPermission means that a role grants an undeclared permission.
+	ReasonUnknownPermission = "UnknownPermission"
+
+	// ReasonUnknownResource means that a role grants something on an undeclared resource.
+	ReasonUnknownResource = "UnknownResource"
+
+	// ReasonInvalidSelector means that a resource's selector cannot be parsed.
+	ReasonInvalidSelector = "InvalidSelector"
+
+	// ReasonSystemNamespace means that a resource names a system namespace: one of
+	// Kubernetes' own, or Usher's. Usher grants nothing there. Also used for
+	// grants.
+	ReasonSystemNamespace = "SystemNamespace"
+
+	// ReasonNamespaceExcluded means that a resource names a namespace whose label
+	// accounts.usher.dev/grants excludes it from every grant. Also used for
+	// grants.
+	ReasonNamespaceExcluded = "NamespaceExcluded"
+
+	// ReasonUnknownRole means that the catalogue has no such role for a founder.
+	ReasonUnknownRole = "UnknownRole"
+
+	// ReasonFounderNameTaken means that another Membership has the name of a founder,
+	// so Usher has not created the founder.
+	ReasonFounderNameTaken = "FounderNameTaken"
+
+	// ReasonInvalidDomain means that a domain of an address rule cannot be parsed.
+	ReasonInvalidDomain = "InvalidDomain"
+
+	// ReasonTemplateInvalid means that a template of the ConfigMap
+	// usher-mail-templates cannot be used. The message says which, where and why.
+	ReasonTemplateInvalid = "TemplateInvalid"
+
+	// ReasonMailServerInvalid means that spec.mail, or a part of it in the Secret
+	// usher-credentials, cannot be used.
+	ReasonMailServerInvalid = "MailServerInvalid"
+
+	// ReasonChatInvalid means that chat-url in the Secret usher-credentials is not
+	// the URL of a chat to which Usher can post.
+	ReasonChatInvalid = "ChatInvalid"
+
+	// ReasonClusterRoleNotFound means that a permission's ClusterRole does not exist.
+	ReasonClusterRoleNotFound = "ClusterRoleNotFound"
+
+	// ReasonClusterRoleTooPowerful means that a ClusterRole contains rights that
+	// Usher never grants: to bind, to escalate, to impersonate, to do everything,
+	// or to write what only Usher may write.
+	ReasonClusterRoleTooPowerful = "ClusterRoleTooPowerful"
+
+	// ReasonPoliciesMissing means that some of Usher's ValidatingAdmissionPolicies
+	// are absent, not enforced or changed. For a grant or an Invitation, it means
+	// that the API server did not check whether its author may assign the role.
+	ReasonPoliciesMissing = "PoliciesMissing"
+
+	// ReasonRollingOut means that a change of the catalogue has not reached every
+	// member yet. status.rollout reports the progress.
+	ReasonRollingOut = "RollingOut"
+
+	// ReasonBindForbidden means that Usher's own rights do not allow it to bind a
+	// ClusterRole that a permission names.
+	ReasonBindForbidden = "BindForbidden"
+)
+
 // OrganizationStatus is the state of an Organization that Usher last observed.
 //
 // +kubebuilder:validation:MinProperties=1
