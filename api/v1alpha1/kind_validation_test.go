@@ -248,7 +248,7 @@ func TestLargestManifests(t *testing.T) {
 	})
 	t.Run("Membership", func(t *testing.T) {
 		expect(t, submit(t, membership, set("spec.message", strings.Repeat("é ", 250)), set("spec.permissions", items(64, func(i int) any {
-			return map[string]any{"effect": "Allow", "permission": long(i), "resources": names(64)}
+			return map[string]any{"effect": "Allow", "permission": long(i), "resources": names(4)}
 		}))), "")
 		expect(t, submit(t, membership, set("status.grants", items(4096, func(i int) any {
 			return map[string]any{"permission": long(i / 64), "resource": long(i % 64), "state": "InForce", "namespaces": names(2)}
