@@ -5,6 +5,7 @@ package attack_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -56,13 +57,13 @@ var impersonations = []string{
 
 // harmless are the impersonations that people type for themselves, with the Accounts
 // that they mean. Telephones write capitals and spaces, a qualifier comes after a
-// slash, and an address can mean several Accounts.
+// slash, and an address means the oldest of its Accounts.
 var harmless = map[string][]string{
 	"KIM-OLSEN": {"kim-olsen"}, "Kim-Olsen": {"kim-olsen"}, "kim-olseN": {"kim-olsen"},
 	" kim-olsen": {"kim-olsen"}, "kim-olsen ": {"kim-olsen"}, "kim-olsen\t": {"kim-olsen"}, "\nkim-olsen": {"kim-olsen"}, "kim-olsen\r\n": {"kim-olsen"},
 	"\u00a0kim-olsen": {"kim-olsen"}, "kim-olsen\u2003": {"kim-olsen"}, "kim-olsen\u3000": {"kim-olsen"},
 	"kim-olsen/acme":        {"kim-olsen.acme"},
-	"kim-olsen@example.com": {"kim-olsen", "kim-olsen.acme"}, "KIM-OLSEN@EXAMPLE.COM": {"kim-olsen", "kim-olsen.acme"},
+	"kim-olsen@example.com": {"kim-olsen"}, "KIM-OLSEN@EXAMPLE.COM": {"kim-olsen"},
 }
 
 // victims creates the Accounts of Kim Olsen, each with a password of its own. It
@@ -70,9 +71,9 @@ var harmless = map[string][]string{
 func victims(ctx context.Context, org *accountsv1.Organization) map[string]string {
 	GinkgoHelper()
 	passwords := map[string]string{"kim-olsen": password, "kim-olsen.acme": "orbit cactus linen fjord"}
-	for name, own := range passwords {
+	for _, name := range slices.Sorted(maps.Keys(passwords)) { // kim-olsen is the oldest
 		victim := named(name)
-		victim.email, victim.credentials.Password = "kim-olsen@example.com", hashOf(ctx, own)
+		victim.email, victim.credentials.Password = "kim-olsen@example.com", hashOf(ctx, passwords[name])
 		victim.joins(ctx, org)
 		victim.settle(ctx)
 	}
