@@ -42,7 +42,7 @@ func (f Facts) missingFactor() missingFactor {
 			return missingFactor{}
 		}
 		return missingFactor{reason: missed.Reason} // a recreated Organization continues from there
-	case org.Spec.SignIn.TwoFactor != accountsv1.TwoFactorRequired || enrolled(a):
+	case org.Spec.SignIn.TwoFactor != accountsv1.TwoFactorRequired || Enrolled(a):
 		return missingFactor{}
 	case missed == nil && f.justJoined(), missed != nil && missed.Reason == accountsv1.ReasonTwoFactorRequired:
 		return missingFactor{reason: accountsv1.ReasonTwoFactorRequired}
@@ -69,9 +69,9 @@ func (f Facts) justJoined() bool {
 	return active.Status != metav1.ConditionTrue && m.Status.AccountRef.Name == ""
 }
 
-// enrolled reports whether the Account has a second factor. If the status was lost, the
+// Enrolled reports whether the Account has a second factor. If the status was lost, the
 // annotation counts.
-func enrolled(a *accountsv1.Account) bool {
+func Enrolled(a *accountsv1.Account) bool {
 	recorded := accountsv1.TwoFactor(a.Annotations[accountsv1.TwoFactorAnnotation])
 	return cmp.Or(a.Status.TwoFactor, recorded) == accountsv1.TwoFactorEnrolled
 }

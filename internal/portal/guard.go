@@ -198,6 +198,8 @@ func kindOf(err error) string {
 		return "API server returned " + string(reason)
 	case errors.Is(err, store.ErrContended):
 		return store.ErrContended.Error()
+	case errors.Is(err, store.ErrSecretMissing):
+		return store.ErrSecretMissing.Error()
 	case errors.Is(err, account.ErrBusy):
 		return account.ErrBusy.Error()
 	case errors.Is(err, account.ErrUnreadableCredentials):

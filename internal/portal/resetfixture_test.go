@@ -183,6 +183,12 @@ func withTOTP(_ *accountsv1.Account, c *account.Credentials) {
 	c.UsedChallenges = []account.UsedChallenge{{Hash: "used", Expires: storetest.Start.Add(time.Minute)}}
 }
 
+// reportedTOTP is withTOTP, and the status reports it.
+func reportedTOTP(a *accountsv1.Account, c *account.Credentials) {
+	withTOTP(a, c)
+	a.Status.TwoFactor = accountsv1.TwoFactorEnrolled
+}
+
 // unsettled gives credentials the state that they have if the portal died before it made
 // them final, while the controller continued.
 func unsettled(_ *accountsv1.Account, c *account.Credentials) {

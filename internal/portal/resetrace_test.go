@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -66,13 +67,14 @@ func TestResetsInEveryOrder(t *testing.T) {
 	if testing.Short() {
 		seeds = 60
 	}
-	starts := []func(*accountsv1.Account, *account.Credentials){
-		func(*accountsv1.Account, *account.Credentials) {}, unsettled,
-	}
+	nothing := func(*accountsv1.Account, *account.Credentials) {}
+	starts := []func(*accountsv1.Account, *account.Credentials){nothing, unsettled}
+	factors := []func(*accountsv1.Account, *account.Credentials){nothing, reportedTOTP}
 	for seed := range seeds {
 		s := &storetest.Turnstile{Random: rand.New(rand.NewSource(int64(seed))), Faulty: seed%2 == 1}
-		objects := acmeMember(t, "jane", starts[seed/2%2], askedAt(storetest.Start))
-		if seed%3 == 0 { // without a Secret
+		hasSecret, isEnrolled := seed%3 != 0, seed/4%2 == 1
+		objects := acmeMember(t, "jane", starts[seed/2%2], factors[seed/4%2], askedAt(storetest.Start))
+		if !hasSecret {
 			objects = objects[:1]
 		}
 		w := aWorldWithoutPages(t, objects...)
@@ -87,14 +89,41 @@ func TestResetsInEveryOrder(t *testing.T) {
 			})
 		}
 		s.Run(requests)
-		stored := ""
-		if secret := w.Secret("jane"); secret != nil {
-			stored = string(secret.Data[account.PasswordKey])
+		secret, problem := w.Secret("jane"), ""
+		switch {
+		case isEnrolled && !hasSecret:
+			problem = verifyRefusals(answers, secret, s.Faulty)
+		case isEnrolled && !w.credentials("jane").HasSecondFactor():
+			problem = "the second factor is lost"
+		default:
+			problem = verifyResets(answers, storedPassword(secret), s.Faulty)
 		}
-		if problem := verifyResets(answers, stored, s.Faulty); problem != "" {
-			t.Fatalf("seed %d: %s\nanswers: %v, stored: %q\ncalls: %q", seed, problem, answers, stored, s.History)
+		if problem != "" {
+			t.Fatalf("seed %d: %s\nanswers: %v, stored: %q\ncalls: %q", seed, problem, answers, storedPassword(secret), s.History)
 		}
 	}
+}
+
+// storedPassword returns the hash in the Secret of an Account, or "" if there is none.
+func storedPassword(secret *corev1.Secret) string {
+	if secret == nil {
+		return ""
+	}
+	return string(secret.Data[account.PasswordKey])
+}
+
+// verifyRefusals returns what is wrong with the answers for an Account that lost the Secret
+// with its second factor, or "".
+func verifyRefusals(answers []resetAnswer, secret *corev1.Secret, faulty bool) string {
+	for i, a := range answers {
+		if a.counts || !faulty && !errors.Is(a.err, store.ErrSecretMissing) {
+			return fmt.Sprintf("request %d was not refused", i)
+		}
+	}
+	if secret != nil {
+		return "a Secret without a second factor was created"
+	}
+	return ""
 }
 
 // resetAnswer is the answer to a person who chose a new password. told is false
@@ -199,6 +228,68 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 				t.Errorf("log:\n%s", w.logs)
 			}
 		})
+	}
+}
+
+// TestNoLinkReplacesALostSecondFactor deletes the Secret of an Account before the link is
+// used. Once the Secret is restored, the same link works and the second factor stays.
+func TestNoLinkReplacesALostSecondFactor(t *testing.T) {
+	says := func(status, annotation accountsv1.TwoFactor) func(*accountsv1.Account, *account.Credentials) {
+		return func(a *accountsv1.Account, _ *account.Credentials) {
+			a.Status.TwoFactor = status
+			a.Annotations[accountsv1.TwoFactorAnnotation] = string(annotation)
+		}
+	}
+	next := worlds(t)
+	for name, tc := range map[string]struct {
+		account func(*accountsv1.Account, *account.Credentials)
+		status  int
+	}{
+		"the status and the record report one":                {says("Enrolled", "Enrolled"), 503},
+		"the status reports one, and it is not yet recorded":  {says("Enrolled", "NotEnrolled"), 503},
+		"the status was lost, and the record reports one":     {says("", "Enrolled"), 503},
+		"it was removed, and this is not yet recorded":        {says("NotEnrolled", "Enrolled"), 200},
+		"the Account never had one":                           {says("NotEnrolled", "NotEnrolled"), 200},
+		"the status was lost, and the record reports no such": {says("", "NotEnrolled"), 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := next(t, janes(t, withTOTP, tc.account)...)
+			path, lost := w.resetPath("jane", storetest.Start), w.Secret("jane")
+			w.Must(w.Client.Delete(context.Background(), lost))
+			if tc.status == 200 {
+				expect(t, w.post(path, newPasswords(otherPassword)), 200, "Your password has been changed")
+				return
+			}
+			for _, got := range []*httptest.ResponseRecorder{w.get(path), w.post(path, newPasswords(otherPassword))} {
+				expect(t, got, 503, "We can't do this right now")
+			}
+			if w.Secret("jane") != nil {
+				t.Error("a Secret was created")
+			}
+			if logs := w.logs.String(); !strings.Contains(logs, store.ErrSecretMissing.Error()) || strings.Contains(logs, "jane") {
+				t.Errorf("log:\n%s", logs)
+			}
+			lost.ResourceVersion = ""
+			w.Must(w.Client.Create(context.Background(), lost))
+			expect(t, w.post(path, newPasswords(otherPassword)), 200, "Your password has been changed", "second factor")
+			if !w.credentials("jane").HasSecondFactor() {
+				t.Error("the second factor is lost")
+			}
+		})
+	}
+}
+
+// TestASecondFactorThatIsLostMeanwhileStaysLost deletes the Secret between the read and the
+// write.
+func TestASecondFactorThatIsLostMeanwhileStaysLost(t *testing.T) {
+	w := worldWithResetLink(t, reportedTOTP)
+	w.beforeWriting(func() { w.Must(w.Client.Delete(context.Background(), w.Secret("jane"))) }, nil)
+	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(otherPassword)), 503, "Please submit the form again")
+	if w.Secret("jane") != nil {
+		t.Error("a Secret was created")
+	}
+	if logs := w.logs.String(); !strings.Contains(logs, store.ErrSecretMissing.Error()) || strings.Contains(logs, "jane") {
+		t.Errorf("log:\n%s", logs)
 	}
 }
 

@@ -113,6 +113,9 @@
 // (see below). So the owner of the Account can sign in again. Afterwards, the portal
 // removes the lock.
 //
+// If the Secret is missing, a reset creates it again, without a second factor. So no link
+// works if the Account has one, until an admin restores the Secret or deletes the Account.
+//
 // # Creating an account
 //
 // Three objects change: the Account is created, its Secret gets the hash of the password,

@@ -17,13 +17,14 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/membership"
 )
 
 // ResetView is an Account as the holder of a reset link sees it at one moment.
 type ResetView struct {
-	// Member is nil if the link is unknown. The member may have no final password and no
-	// Secret: if the portal died after the acceptance and before it made the password
-	// final, the owner can still sign in after a reset.
+	// Member is nil if the link is unknown. The member may have no final password: if the
+	// portal died after the acceptance and before it made the password final, the owner can
+	// still sign in after a reset. A member without a second factor may have no Secret.
 	Member *Member
 	Status account.ResetLinkStatus
 	// at is the moment.
@@ -40,6 +41,10 @@ type ChosenPassword struct {
 // ErrTooShort means that the second factor was removed after the password was typed, and
 // that the password is too short without one.
 var ErrTooShort = errors.New("the password is too short to be the only factor")
+
+// ErrSecretMissing means that an Account has a second factor, but the Secret that held it
+// is missing. A new Secret would have no second factor.
+var ErrSecretMissing = errors.New("the Secret of an account with a second factor is missing: restore it, or delete the Account and invite the person again")
 
 // MailRecipients returns the Accounts that a user name or an address may mean and for
 // which mail can be requested, oldest first. It makes the same number of live reads if
@@ -86,7 +91,8 @@ func canReceiveMail(a *accountsv1.Account) bool {
 }
 
 // InspectReset finds the Account of a link in the cache; every read after that is live.
-// Unless the link is genuine, it reads no Secret and reveals nothing.
+// Unless the link is genuine, it reads no Secret and reveals nothing. It fails with
+// ErrSecretMissing.
 func (s *Store) InspectReset(ctx context.Context, link account.ResetLink) (ResetView, error) {
 	var cached accountsv1.AccountList
 	if err := s.Reader.List(ctx, &cached, client.MatchingFields{IndexAccountUID: link.UID()}); err != nil {
@@ -114,7 +120,9 @@ func (s *Store) InspectReset(ctx context.Context, link account.ResetLink) (Reset
 	return ResetView{m, account.CheckReset(link, found, m.Credentials.PasswordTime, keys, now), now}, nil
 }
 
-// resetting returns the Account as a Member, whether or not its password is final.
+// resetting returns the Account as a Member, whether or not its password is final. It fails
+// with ErrSecretMissing, because the controller can delete Secrets, and must not remove a
+// second factor in that way.
 func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, error) {
 	m := &Member{Account: a}
 	var err error
@@ -122,10 +130,13 @@ func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, 
 	if err != nil {
 		return nil, err
 	}
-	if m.secret != nil {
+	switch {
+	case m.secret != nil:
 		if m.Credentials, err = account.ReadCredentials(m.secret); err != nil {
 			return nil, err
 		}
+	case membership.Enrolled(a):
+		return nil, ErrSecretMissing
 	}
 	m.Belongings, err = s.belongings(ctx, a)
 	return m, err
@@ -134,7 +145,7 @@ func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, 
 // ResetPassword writes a new password with the link, and reports whether it is the one
 // that is now valid. If it is not, the status in the view has the reason. It fails with
 // ErrTooShort if there is no second factor and the password is too short without one.
-// After any other error the password may or may not have changed.
+// It fails with ErrSecretMissing if the second factor was deleted with the Secret. After any other error the password may or may not have changed.
 //
 // It checks the link on the version of the Secret that the write replaces. So one link
 // sets one password, however many clients submit it and at however many portals. A write
