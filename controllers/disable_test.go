@@ -77,7 +77,7 @@ var _ = Describe("A disabled Account", func() {
 })
 
 var _ = Describe("The name of a deleted Account", func() {
-	It("is free only once the last access was withdrawn, and passes no access to the next Account", Label("K4", "B8"), func(ctx SpecContext) {
+	It("is free only once the last access was withdrawn and an admin released it, and passes no access to the next Account", Label("K4", "B8"), func(ctx SpecContext) {
 		first, second := aWorld().ready(ctx), aWorld().ready(ctx)
 		m, a := first.active(ctx)
 		kept := first.hold(ctx)
@@ -93,6 +93,7 @@ var _ = Describe("The name of a deleted Account", func() {
 		eventuallyGone(ctx, a)
 		eventuallyGone(ctx, credentials(a.Name))
 
+		Expect(k8s.Delete(ctx, retired(a.Name))).To(Succeed())
 		next := second.accept(ctx, "john", a.Name)
 		eventually(ctx, second.membership("john"), haveState("Active"), beReady())
 		quiet(ctx)

@@ -230,5 +230,7 @@ func as(ctx context.Context, a *accountsv1.Account) client.Client {
 	config.Impersonate = rest.ImpersonationConfig{UserName: "usher:" + a.Name}
 	person, err := client.New(config, client.Options{Scheme: k8s.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
+	// The API server takes a moment to see the new ClusterRoleBinding.
+	Eventually(ctx, func() error { return person.Create(ctx, &authenticationv1.SelfSubjectReview{}) }).Should(Succeed())
 	return person
 }

@@ -339,6 +339,7 @@ func (w world) organizationTransitions() map[string]transition[*accountsv1.Organ
 		"namespace":                 moved,
 		"displayName":               plain(func(s *accountsv1.OrganizationSpec) { s.DisplayName = "" }),
 		"invitationValiditySeconds": plain(func(s *accountsv1.OrganizationSpec) { s.InvitationValiditySeconds = 60 }),
+		"invitationsPerDay":         plain(func(s *accountsv1.OrganizationSpec) { s.InvitationsPerDay = 7 }),
 		"language":                  plain(func(s *accountsv1.OrganizationSpec) { s.Language = "it" }),
 		"addressMatch":              plain(func(s *accountsv1.OrganizationSpec) { s.AddressMatch = accountsv1.AddressMatchAnyAddress }),
 		"allowedDomains":            seen(func(s *accountsv1.OrganizationSpec) { s.AllowedDomains = []accountsv1.DomainName{"example.net"} }, uninvitable),

@@ -48,11 +48,11 @@ type OrganizationSpec struct {
 
 	// namespace is the home namespace, which contains the Memberships and
 	// Invitations of this Organization. Usher creates it if it does not exist, and
-	// never deletes it. It must not be default. Immutable.
+	// never deletes it. It must not be default or usher-accounts. Immutable.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="namespace cannot be changed: create a new Organization with the other namespace and move the Memberships there"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be the name of a namespace: lower-case letters, digits and dashes"
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('kube-')",message="must not be a system namespace: names that start with kube- belong to Kubernetes itself"
-	// +kubebuilder:validation:XValidation:rule="self != 'default'",message="must not be default, which is not for one tenant: choose a namespace for this Organization alone"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'usher-accounts'])",message="must not be default or usher-accounts, which are not for one tenant: choose a namespace for this Organization alone"
 	// +required
 	Namespace NamespaceName `json:"namespace,omitempty"`
 

@@ -168,7 +168,7 @@ func TestSystemNamespaces(t *testing.T) {
 
 func TestNoHomeIsTheDefaultNamespace(t *testing.T) {
 	home := map[string][]string{"Organization": {"spec.namespace"}}
-	refuseTexts(t, home, "must not be default, which is not for one tenant: choose a namespace for this Organization alone", map[string]string{"default": "default"})
+	refuseTexts(t, home, "must not be default or usher-accounts, which are not for one tenant: choose a namespace for this Organization alone", map[string]string{"default": "default", "usher-accounts": "usher-accounts"})
 	acceptTexts(t, home, map[string]string{"that resembles it": "default-1"})
 	acceptTexts(t, map[string][]string{"Organization": {"spec.resources.0.namespaces.names.0"}}, map[string]string{"as a resource": "default"})
 }

@@ -245,6 +245,11 @@ var _ = Describe("What the controller writes about an Account", Ordered, Label("
 		Expect(saving(ctx, lost, twoFactor(accountsv1.TwoFactorNotEnrolled))).To(beForbiddenAs(notRestored), "without a record")
 		Expect(updating(ctx, admin, client.Object(lost), annotated(accountsv1.TwoFactorAnnotation, "Enrolled"))).To(Succeed())
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(lost), lost)).To(Succeed())
+		Expect(updating(ctx, controller, client.Object(lost), func(o client.Object) {
+			annotations := o.GetAnnotations()
+			delete(annotations, accountsv1.TwoFactorAnnotation)
+			o.SetAnnotations(annotations)
+		})).To(beForbidden(), "forget the second factor")
 		Expect(saving(ctx, lost, twoFactor(accountsv1.TwoFactorNotEnrolled))).To(beForbiddenAs(notRestored), "with another record")
 		Expect(saving(ctx, lost, twoFactor(accountsv1.TwoFactorEnrolled))).To(Succeed())
 

@@ -102,6 +102,19 @@ var _ = Describe("Changing only the metadata of a Membership or an Invitation", 
 		}
 	})
 
+	It("does not detach a person from an owner", func(ctx SpecContext) {
+		owner := aHomeObject(ctx, home)
+		kept := owner
+		kept.BlockOwnerDeletion = new(true)
+		for _, object := range objects(ctx, "boss") {
+			object.SetOwnerReferences([]metav1.OwnerReference{owner})
+			Expect(admin.Update(ctx, object)).To(Succeed())
+			expectEachWay(ctx, user, object, func(o client.Object) { o.SetOwnerReferences([]metav1.OwnerReference{kept}) }, beForbiddenAs(notTheMetadata), "blocks the deletion of the owner")
+			expectEachWay(ctx, user, object, func(o client.Object) { o.SetOwnerReferences(nil) }, beForbiddenAs(notTheMetadata), "no owner")
+			expectEachWay(ctx, garbageCollector, object, func(o client.Object) { o.SetOwnerReferences(nil) }, Succeed(), "the garbage collector")
+		}
+	})
+
 	It("is allowed for the controller, with its own finalizer", func(ctx SpecContext) {
 		for _, object := range objects(ctx, "boss") {
 			if _, isMembership := object.(*accountsv1.Membership); isMembership {

@@ -196,6 +196,8 @@ func controllerBindingAttempts(ctx context.Context, home string) []attempt {
 	mallory := rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "usher:mallory"}
 	group := rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:authenticated"}
 	itself := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Name: "usher-controller", Namespace: cluster.Namespace}
+	excluded := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "excluded-", Labels: map[string]string{accountsv1.GrantsLabel: accountsv1.GrantsNever}}}
+	Expect(admin.Create(ctx, excluded)).To(Succeed())
 	ours, theirs := aBinding("view"), aBinding("view")
 	ours.Namespace, theirs.Namespace, theirs.GenerateName = home, home, "theirs-"
 	for _, b := range []*rbacv1.RoleBinding{ours, theirs} {
@@ -216,6 +218,7 @@ func controllerBindingAttempts(ctx context.Context, home string) []attempt {
 		{"create", ofRoleBindings, "Bind its own service account", true, to("edit", home, itself)},
 		{"create", ofRoleBindings, "Bind in Usher's own namespace", true, to("view", cluster.Namespace, mallory)},
 		{"create", ofRoleBindings, "Bind among the credentials", true, to("view", accountsv1.CredentialsNamespace, mallory)},
+		{"create", ofRoleBindings, "Bind in an excluded namespace", true, to("edit", excluded.Name, mallory)},
 		{"create", ofRoleBindings, "Bind in a system namespace", true, to("view", metav1.NamespaceSystem, mallory)},
 		{"create", "clusterrolebindings.rbac.authorization.k8s.io", "Bind in the whole cluster", true, creates(controller, &rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: "usher:mallory"}, Subjects: []rbacv1.Subject{mallory},
@@ -231,7 +234,7 @@ func controllerBindingAttempts(ctx context.Context, home string) []attempt {
 	}
 	grantable := []string{"edit", "view", "usher-people-viewer", "usher-people-manager", "usher-organization-owner"}
 	for _, clusterRole := range grantable {
-		all = append(all, attempt{"create", ofRoleBindings, "Bind a ClusterRole of `usher-grantable` to any user with the prefix `usher:`, outside system namespaces and Usher's own", false, to(clusterRole, home, mallory)})
+		all = append(all, attempt{"create", ofRoleBindings, "Bind a ClusterRole of `usher-grantable` to any user with the prefix `usher:`, outside system namespaces, Usher's own and excluded ones", false, to(clusterRole, home, mallory)})
 	}
 	for _, clusterRole := range grantable {
 		all = append(all, attempt{"bind", ofClusterRoles + " " + clusterRole, "Change ClusterRole " + clusterRole, true, updates(controller, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: clusterRole}}, func(r *rbacv1.ClusterRole) { r.Rules = nil })})
