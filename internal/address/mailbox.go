@@ -3,11 +3,15 @@
 
 package address
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // provider describes how a mail provider finds the mailbox of an address.
 type provider struct {
-	// domain under which Mailbox returns the mailboxes of several domains.
+	// domain under which Mailbox returns the mailboxes of several domains. Without it, each domain has
+	// its own mailboxes.
 	domain string
 	// ignored are the characters of a local part that make no difference.
 	ignored string
@@ -15,12 +19,12 @@ type provider struct {
 	subdomains bool
 }
 
-// providers are the public providers whose rules are known. All of them ignore a tag after a plus sign.
-// Sources, read in November 2026:
+// providers are the public providers whose rules are known, by domain. All of them, and the national
+// ones, ignore a tag after a plus sign. Sources, read in November 2026:
 //
 //   - Gmail: support.google.com/mail/answer/7436150 (dots) and 22370 (tags). googlemail.com is the same.
 //   - Microsoft: learn.microsoft.com/exchange/recipients-in-exchange-online/plus-addressing-in-exchange-online.
-//     Outlook.com does the same. Each domain has its own mailboxes.
+//     Outlook.com does the same.
 //   - Fastmail: fastmail.help/hc/articles/360060591053 (tags and subdomains).
 //   - iCloud: support.apple.com/guide/icloud (tags). me.com and mac.com are older names of icloud.com.
 //   - Proton: proton.me/support/addresses-and-aliases (tags). It gives no two people names that differ
@@ -28,12 +32,7 @@ type provider struct {
 var providers = map[string]provider{
 	"gmail.com":      {domain: "gmail.com", ignored: "."},
 	"googlemail.com": {domain: "gmail.com", ignored: "."},
-	"outlook.com":    {domain: "outlook.com"},
-	"hotmail.com":    {domain: "hotmail.com"},
-	"live.com":       {domain: "live.com"},
-	"msn.com":        {domain: "msn.com"},
-	"fastmail.com":   {domain: "fastmail.com", subdomains: true},
-	"fastmail.fm":    {domain: "fastmail.fm", subdomains: true},
+	"msn.com":        {},
 	"icloud.com":     {domain: "icloud.com"},
 	"me.com":         {domain: "icloud.com"},
 	"mac.com":        {domain: "icloud.com"},
@@ -42,6 +41,18 @@ var providers = map[string]provider{
 	"protonmail.ch":  {domain: "proton.me", ignored: ".-_"},
 	"pm.me":          {domain: "proton.me", ignored: ".-_"},
 }
+
+// national are the providers with domains for many countries, by the first label of these domains. A few
+// such domains belong to others, who can use plus signs as they like. This only makes limits stricter.
+var national = map[string]provider{
+	"outlook":  {},
+	"hotmail":  {},
+	"live":     {},
+	"fastmail": {subdomains: true},
+}
+
+// nationalSuffix matches what follows the first label: com, de, co.uk, com.br.
+var nationalSuffix = regexp.MustCompile(`^(com|net|org|(com?\.)?[a-z]{2})$`)
 
 // Mailbox returns the same text for the addresses of one mailbox, as far as the rules of its provider
 // are known, and Key otherwise. It is for limits on mail alone, where a mistake makes a person wait. It
@@ -52,12 +63,12 @@ func Mailbox(email string) string {
 	if !found || Domain(email) == "" {
 		return key
 	}
-	known, isKnown := providers[domain]
-	if name, parent, _ := strings.Cut(domain, "."); !isKnown && providers[parent].subdomains {
-		known, local, isKnown = providers[parent], name, true
-	}
+	known, isKnown := providerOf(domain)
 	if !isKnown {
-		return key
+		local, domain, _ = strings.Cut(domain, ".")
+		if known, isKnown = providerOf(domain); !isKnown || !known.subdomains {
+			return key
+		}
 	}
 	name, _, _ := strings.Cut(local, "+")
 	name = strings.Map(func(r rune) rune {
@@ -69,5 +80,17 @@ func Mailbox(email string) string {
 	if name == "" { // no such mailbox
 		return key
 	}
-	return name + "@" + known.domain
+	if known.domain != "" {
+		domain = known.domain
+	}
+	return name + "@" + domain
+}
+
+func providerOf(domain string) (provider, bool) {
+	if known, found := providers[domain]; found {
+		return known, true
+	}
+	label, suffix, _ := strings.Cut(domain, ".")
+	known, found := national[label]
+	return known, found && nationalSuffix.MatchString(suffix)
 }

@@ -22,6 +22,19 @@ func TestMailbox(t *testing.T) {
 		"J_a-n.e+x@protonmail.com":        "jane@proton.me",
 		"jane@pm.me":                      "jane@proton.me",
 		"jane.doe@outlook.com":            "jane.doe@outlook.com",
+		"jane+x@outlook.de":               "jane@outlook.de",
+		"jane+x@outlook.com.br":           "jane@outlook.com.br",
+		"jane+x@Hotmail.co.uk":            "jane@hotmail.co.uk",
+		"jane+x@hotmail.it":               "jane@hotmail.it",
+		"jane+x@live.co.uk":               "jane@live.co.uk",
+		"jane+x@live.nl":                  "jane@live.nl",
+		"jane+x@fastmail.net":             "jane@fastmail.net",
+		"anything@jane.fastmail.co.uk":    "jane@fastmail.co.uk",
+		"jane+x@outlook.example":          "jane+x@outlook.example",
+		"jane+x@live.example.com":         "jane+x@live.example.com",
+		"jane+x@hotmail.com.evil.example": "jane+x@hotmail.com.evil.example",
+		"jane+x@mail.outlook.de":          "jane+x@mail.outlook.de",
+		"jane+x@outlook":                  "jane+x@outlook",
 		"jane+x@example.com":              "jane+x@example.com",
 		"j.ane@example.com":               "j.ane@example.com",
 		"jane+x@mail.gmail.com":           "jane+x@mail.gmail.com",
@@ -49,7 +62,7 @@ func TestMailboxesOfOtherProvidersStayApart(t *testing.T) {
 
 // The mailbox of a mailbox is the same one.
 func FuzzMailbox(f *testing.F) {
-	for _, email := range []string{"j.d+x@gmail.com", "+@gmail.com", "a@b.fastmail.com", "a@+.fastmail.com", "-_.@pm.me", "\xff+@gmail.com"} {
+	for _, email := range []string{"j.d+x@gmail.com", "+@gmail.com", "a@b.fastmail.com", "a@+.fastmail.com", "a@b.fastmail.co.uk", "a+b@live.de", "-_.@pm.me", "\xff+@gmail.com"} {
 		f.Add(email)
 	}
 	f.Fuzz(func(t *testing.T, email string) {

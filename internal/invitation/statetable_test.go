@@ -28,11 +28,12 @@ const (
 
 // notes is the text between the two tables.
 const notes = `
-Conditions that are not listed as True are False or absent, except ` + "`Delivered`" + `. It is Unknown while Usher sends the link for the first time. After
-a failed request to the API server, the status has ` + "`Ready=False`, `Error` and `Reconciling`" + `; everything else stays as it is, and Usher retries.
+Conditions that are not listed as True are False or absent, except ` + "`Delivered`" + `. It is Unknown while Usher sends the link
+for the first time. After a failed request to the API server, the status has ` + "`Ready=False`, `Error` and `Reconciling`" + `;
+everything else stays as it is, and Usher retries.
 
-The second table shows the transitions of an Invitation that Usher created for a Membership and delivers by mail. “–” cannot happen: no send is in
-progress, the link does not work, or nothing would change.
+The second table shows the transitions of an Invitation that Usher created for a Membership and delivers by mail. “–”
+cannot happen: no send is in progress, the link does not work, or nothing would change.
 
 `
 

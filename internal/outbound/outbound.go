@@ -56,28 +56,18 @@ func Dialer(allowed []netip.Prefix) DialFunc {
 }
 
 // Blocked reports whether an address is neither of the public internet nor in an allowed network. An
-// IPv6 address that leads to an IPv4 address is blocked if the IPv4 address is.
+// IPv4-mapped address and one behind NAT64 are blocked if the IPv4 address is. Other IPv6 addresses that
+// contain an IPv4 address are always blocked.
 func Blocked(addr netip.Addr, allowed []netip.Prefix) bool {
 	addr = addr.WithZone("").Unmap()
-	if !addr.IsValid() || within(addr, never) {
-		return true
-	}
-	if addr.Is6() && nat64.Contains(addr) {
-		return Blocked(lastFour(addr, 0), allowed)
-	}
-	if !special(addr) {
-		return false
-	}
-	switch {
-	case !within(addr, allowed):
-		return true
-	case sixToFour.Contains(addr):
+	if nat64.Contains(addr) {
 		bytes := addr.As16()
-		return Blocked(netip.AddrFrom4([4]byte(bytes[2:6])), allowed)
-	case teredo.Contains(addr):
-		return Blocked(lastFour(addr, 0xff), allowed)
+		addr = netip.AddrFrom4([4]byte(bytes[12:]))
 	}
-	return false
+	if !addr.IsValid() || within(addr, never) && !addr.IsLoopback() {
+		return true
+	}
+	return special(addr) && !within(addr, allowed)
 }
 
 // special reports whether an address is outside the public internet.
@@ -95,16 +85,6 @@ func within(addr netip.Addr, networks []netip.Prefix) bool {
 		}
 	}
 	return false
-}
-
-// lastFour returns the IPv4 address in the last four bytes of an IPv6 address.
-func lastFour(addr netip.Addr, mask byte) netip.Addr {
-	bytes := addr.As16()
-	last := [4]byte(bytes[12:])
-	for i := range last {
-		last[i] ^= mask
-	}
-	return netip.AddrFrom4(last)
 }
 
 // ParseNetworks parses networks in CIDR notation. An error says what to write.

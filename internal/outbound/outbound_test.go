@@ -56,7 +56,8 @@ func TestAddresses(t *testing.T) {
 		"3ffe:ffff::1": false, "2606:4700::1": false, "8.8.8.8": false, "::ffff:8.8.8.8": false, "64:ff9b::808:808": false,
 		// Metadata services of clouds.
 		"169.254.169.254": true, "192.0.0.192": true, "100.100.100.200": true, "168.63.129.16": true, "fd00:ec2::254": true,
-		"fd20:ce::254": true, "::ffff:168.63.129.16": true, "64:ff9b::a83f:8110": true, "168.63.129.15": false,
+		"fd20:ce::254": true, "fd00:c1::a9fe:a9fe": true, "fd00:42::42": true, "::ffff:168.63.129.16": true,
+		"64:ff9b::a83f:8110": true, "168.63.129.15": false,
 		// Private IPv4 addresses in IPv6 addresses.
 		"::ffff:10.0.0.1": true, "::10.0.0.1": true, "64:ff9b::10.0.0.1": true, "64:ff9b::7f00:1": true,
 		"64:ff9b:1::10.0.0.1": true, "2002:a00:1::1": true, "2002:7f00:1::": true, "2001:0:0:0:0:0:f5ff:fffe": true,
@@ -90,13 +91,19 @@ func TestAPlatformAllowsNetworks(t *testing.T) {
 		// An IPv4 address is the same in any form.
 		{"::ffff:10.20.30.40", []string{"10.20.30.0/24"}, false},
 		{"64:ff9b::a14:1e28", []string{"10.20.30.0/24"}, false},
-		{"2002:a14:1e28::1", []string{"2002::/16", "10.20.30.0/24"}, false},
-		{"2001::f5eb:e1d7", []string{"2001::/32", "10.20.30.0/24"}, false},
 		// An IPv6 network does not allow the IPv4 addresses in it.
 		{"64:ff9b::a14:1e28", []string{"64:ff9b::/96"}, true},
-		{"2002:a14:1e28::1", []string{"2002::/16"}, true},
-		{"2001::f5eb:e1d7", []string{"2001::/32"}, true},
 		{"::ffff:10.20.30.40", []string{"::/0"}, true},
+		// These forms of an IPv4 address stay blocked, whatever it is.
+		{"64:ff9b:1::a14:1e28", []string{"64:ff9b:1::/48", "10.20.30.0/24"}, true},
+		{"64:ff9b:1::a9fe:a9fe", []string{"64:ff9b:1::/48"}, true},
+		{"64:ff9b:1:a9fe:a9:fe00::", []string{"64:ff9b:1::/48"}, true},
+		{"2002:a14:1e28::1", []string{"2002::/16", "10.20.30.0/24"}, true},
+		{"2002:808:808::1", []string{"2002::/16"}, true},
+		{"2001::f5eb:e1d7", []string{"2001::/32", "10.20.30.0/24"}, true},
+		{"2001::f7f7:f7f7", []string{"2001::/32"}, true},
+		{"::169.254.169.254", []string{"::/0"}, true},
+		{"::10.20.30.40", []string{"::/96", "10.20.30.0/24"}, true},
 		// Link-local and metadata addresses, and multicast, stay blocked.
 		{"169.254.169.254", []string{"169.254.0.0/16", "0.0.0.0/0"}, true},
 		{"192.0.0.192", []string{"192.0.0.0/24"}, true},
@@ -105,6 +112,8 @@ func TestAPlatformAllowsNetworks(t *testing.T) {
 		{"168.63.129.16", []string{"0.0.0.0/0"}, true},
 		{"fd00:ec2::254", []string{"fc00::/7"}, true},
 		{"fd20:ce::254", []string{"fc00::/7"}, true},
+		{"fd00:c1::a9fe:a9fe", []string{"fd00:c1::/32"}, true},
+		{"fd00:42::42", []string{"fd00:42::/32"}, true},
 		{"fe80::1%eth0", []string{"fe80::/10", "::/0"}, true},
 		{"0.0.0.0", []string{"0.0.0.0/0"}, true},
 		{"::", []string{"::/0"}, true},
