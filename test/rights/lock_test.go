@@ -158,8 +158,6 @@ var _ = Describe("What the portal counts for the sign-ins of an Account", Ordere
 			account.ClearPasswords(s)
 			a.Status.PasswordTime = &now
 		})
-		now = metav1.NewTime(now.Add(time.Hour))
-		saved("the end of all sessions", func(s *accountsv1.SignIn) { account.EndSessions(s, now) })
 		for _, factor := range []account.Factor{account.FactorPassword, account.FactorCode} {
 			a = anAcceptedAccount(ctx, signIn(accountsv1.SignIn{Failures: 3, FailureTime: &at, Locks: 100, CodeFailures: 3, CodeFailureTime: &at, CodeLocks: 100}))
 			now = metav1.NewTime(at.Add(48 * time.Hour))
