@@ -292,3 +292,38 @@ func countingWrites(writes *int) interceptor.Funcs {
 		},
 	}
 }
+
+// TestAContendedSignInKeepsTheBrowser has the first write of the status fail with a
+// conflict, after the Account has got to know the browser.
+func TestAContendedSignInKeepsTheBrowser(t *testing.T) {
+	for name, withCode := range map[string]bool{"with a password": false, "with a code": true} {
+		t.Run(name, func(t *testing.T) {
+			w, secret, _ := anApp(t)
+			if !withCode {
+				w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.Secret = "" })
+			}
+			disturbed := false
+			disturb := once(func() {
+				disturbed = true
+				w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Status.Deliveries = nil })
+			})
+			b := w.browser()
+			b.handler = w.interfere(interceptor.Funcs{
+				SubResourceUpdate: func(ctx context.Context, c client.Client, name string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+					if len(w.credentials("jane").Browsers) > 0 {
+						disturb()
+					}
+					return c.SubResource(name).Update(ctx, obj, opts...)
+				},
+			}).handler
+			answer := b.signIn("jane", validPassword)
+			if withCode {
+				answer = b.code(w.appCode(secret))
+			}
+			expectTo(t, answer, "/account?lang=en")
+			if !disturbed || b.known == nil || session.FindBrowser(w.credentials("jane").Browsers, b.known.Value, w.Clock.Now(), time.Time{}) < 0 {
+				t.Errorf("disturbed: %t; the browser keeps %v", disturbed, b.known)
+			}
+		})
+	}
+}
