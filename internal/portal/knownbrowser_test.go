@@ -327,3 +327,38 @@ func TestAContendedSignInKeepsTheBrowser(t *testing.T) {
 		})
 	}
 }
+
+// TestADisabledAccountIsNoticedInAKnownBrowser changes the Account while the right password
+// is being compared. The sign-in has no status to write.
+func TestADisabledAccountIsNoticedInAKnownBrowser(t *testing.T) {
+	for name, meanwhile := range map[string]func(w *world){
+		"it is disabled": func(w *world) {
+			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.State = accountsv1.AccountSwitchDisabled })
+		},
+		"it is deleted": func(w *world) { w.Must(w.Client.Delete(context.Background(), w.Account("jane"))) },
+		"it is restored": func(w *world) {
+			restored := w.Account("jane")
+			w.Must(w.Client.Delete(context.Background(), w.Account("jane")))
+			restored.ResourceVersion, restored.UID = "", "another"
+			w.Must(w.Client.Create(context.Background(), restored))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := worldWith(t, personWithPassword(t, "jane")...)
+			b := w.aKnownBrowser()
+			change := once(func() { meanwhile(w) })
+			b.handler = w.interfere(interceptor.Funcs{
+				Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+					err := c.Update(ctx, obj, opts...)
+					if len(w.credentials("jane").Sessions) > 0 {
+						change() // just after the session has begun
+					}
+					return err
+				},
+			}).handler
+			if expect(t, b.signIn("jane", validPassword), 422, refused); b.cookie != nil {
+				t.Error("signed in")
+			}
+		})
+	}
+}

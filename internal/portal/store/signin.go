@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
@@ -204,12 +205,32 @@ func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Bro
 	if err != nil {
 		return "", "", err
 	}
-	err = s.recordSignIn(ctx, m, lang, func(status *accountsv1.SignIn) {
-		if counted == "" {
-			account.ClearPasswords(status)
-		}
-	})
+	if counted != "" {
+		// Nothing of the Account was written, so it may have changed since it was read.
+		err = s.readAccount(ctx, m)
+	}
+	if err == nil {
+		err = s.recordSignIn(ctx, m, lang, func(status *accountsv1.SignIn) {
+			if counted == "" {
+				account.ClearPasswords(status)
+			}
+		})
+	}
 	return stage, tokenUnlessDeleted(token, err), err
+}
+
+// readAccount reads the Account of m again, live. It fails with ErrGone if that is
+// another one now. Credentials and Memberships stay as they were read.
+func (s *Store) readAccount(ctx context.Context, m *Member) error {
+	again, err := get[accountsv1.Account](ctx, s.Live, client.ObjectKeyFromObject(m.Account))
+	if err != nil {
+		return err
+	}
+	if again == nil || !isUsableAccount(again) || again.UID != m.Account.UID {
+		return ErrGone
+	}
+	m.Account = again
+	return nil
 }
 
 // SignInWithCode turns the session of a member whose password was right into a signed-in
