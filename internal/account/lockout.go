@@ -208,10 +208,11 @@ func ClearPasswords(s *accountsv1.SignIn) {
 // CodeRight clears the wrong codes, because the last code was right. If it was the last
 // allowed attempt, no lock has begun. A right code without a wrong one before it also
 // takes back one expired lock. It takes back only one, because an attacker who has the
-// password could otherwise start again each time the member signs in.
+// password could otherwise start again each time the member signs in. If another right
+// code has just cleared the count, none is taken back.
 func CodeRight(s *accountsv1.SignIn) {
 	t := tallyOf(s, FactorCode, Limits{})
-	if *t.failures <= 1 {
+	if *t.failures == 1 {
 		*t.locks = max(*t.locks-1, 0)
 	}
 	t.clear()

@@ -119,6 +119,7 @@ func TestARightCodeTakesBackOneLock(t *testing.T) {
 	}{
 		"the first code":             {accountsv1.SignIn{CodeFailures: 1, CodeLocks: 3}, 2},
 		"after a wrong code":         {accountsv1.SignIn{CodeFailures: 2, CodeLocks: 3}, 3},
+		"another right code at once": {accountsv1.SignIn{CodeLocks: 3}, 3},
 		"the first code, no lock":    {accountsv1.SignIn{CodeFailures: 1}, 0},
 		"after a wrong one, no lock": {accountsv1.SignIn{CodeFailures: 5}, 0},
 	} {

@@ -59,8 +59,16 @@
 //
 // A browser in which a person has signed in keeps a cookie by which their Accounts know
 // it. Wrong passwords from it have a counter of their own, so strangers cannot lock the
-// person out of it. The cookie gives no access. Only a client with a token that the
-// Account knows can get another answer than a client without one.
+// person out of it. The cookie gives no access.
+//
+// For the same input, only these clients can get another answer than a client without
+// cookies:
+//
+//   - a client with a token that the Account knows, because of that counter;
+//   - a client with a reserve, because an address with several Accounts means the one
+//     that the browser signed in to last, and because it has limits of its own.
+//
+// A reserve comes from a sign-in, and a token from a sign-in or a reset.
 //
 // # How a passkey signs in
 //

@@ -292,3 +292,73 @@ func countingWrites(writes *int) interceptor.Funcs {
 		},
 	}
 }
+
+// TestAContendedSignInKeepsTheBrowser has the first write of the status fail with a
+// conflict, after the Account has got to know the browser.
+func TestAContendedSignInKeepsTheBrowser(t *testing.T) {
+	for name, withCode := range map[string]bool{"with a password": false, "with a code": true} {
+		t.Run(name, func(t *testing.T) {
+			w, secret, _ := anApp(t)
+			if !withCode {
+				w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.Secret = "" })
+			}
+			disturbed := false
+			disturb := once(func() {
+				disturbed = true
+				w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Status.Deliveries = nil })
+			})
+			b := w.browser()
+			b.handler = w.interfere(interceptor.Funcs{
+				SubResourceUpdate: func(ctx context.Context, c client.Client, name string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+					if len(w.credentials("jane").Browsers) > 0 {
+						disturb()
+					}
+					return c.SubResource(name).Update(ctx, obj, opts...)
+				},
+			}).handler
+			answer := b.signIn("jane", validPassword)
+			if withCode {
+				answer = b.code(w.appCode(secret))
+			}
+			expectTo(t, answer, "/account?lang=en")
+			if !disturbed || b.known == nil || session.FindBrowser(w.credentials("jane").Browsers, b.known.Value, w.Clock.Now(), time.Time{}) < 0 {
+				t.Errorf("disturbed: %t; the browser keeps %v", disturbed, b.known)
+			}
+		})
+	}
+}
+
+// TestADisabledAccountIsNoticedInAKnownBrowser changes the Account while the right password
+// is being compared. The sign-in has no status to write.
+func TestADisabledAccountIsNoticedInAKnownBrowser(t *testing.T) {
+	for name, meanwhile := range map[string]func(w *world){
+		"it is disabled": func(w *world) {
+			w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Spec.State = accountsv1.AccountSwitchDisabled })
+		},
+		"it is deleted": func(w *world) { w.Must(w.Client.Delete(context.Background(), w.Account("jane"))) },
+		"it is restored": func(w *world) {
+			restored := w.Account("jane")
+			w.Must(w.Client.Delete(context.Background(), w.Account("jane")))
+			restored.ResourceVersion, restored.UID = "", "another"
+			w.Must(w.Client.Create(context.Background(), restored))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := worldWith(t, personWithPassword(t, "jane")...)
+			b := w.aKnownBrowser()
+			change := once(func() { meanwhile(w) })
+			b.handler = w.interfere(interceptor.Funcs{
+				Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+					err := c.Update(ctx, obj, opts...)
+					if len(w.credentials("jane").Sessions) > 0 {
+						change() // just after the session has begun
+					}
+					return err
+				},
+			}).handler
+			if expect(t, b.signIn("jane", validPassword), 422, refused); b.cookie != nil {
+				t.Error("signed in")
+			}
+		})
+	}
+}

@@ -49,7 +49,7 @@ func (p *portal) keepReserve(w http.ResponseWriter, r *http.Request, a *accounts
 // it has one.
 func (p *portal) reserveOf(r *http.Request) (reserve, bool) {
 	cookie, err := r.Cookie(p.cookieName(reserveCookie))
-	if err != nil {
+	if err != nil || !canBeSealed(cookie.Value) {
 		return reserve{}, false
 	}
 	keys, err := p.keys(r.Context())

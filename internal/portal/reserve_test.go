@@ -207,3 +207,20 @@ func TestWithoutKeysThereIsNoReserve(t *testing.T) {
 		t.Errorf("log:\n%s", log)
 	}
 }
+
+// TestAnImplausibleReserveIsNotLogged sends invented cookies while the keys cannot be read.
+// A flood of them must not fill the log.
+func TestAnImplausibleReserveIsNotLogged(t *testing.T) {
+	w := withLimits(t)
+	w.config.Keys = brokenKeys
+	w.build()
+	good := w.reserveCookie("uid-of-jane", time.Hour).Value
+	for _, value := range []string{"", "x", good[1:], good + "A", "token.jane"} {
+		a := w.agent()
+		a.jar[hostPrefix+reserveCookie] = &http.Cookie{Name: hostPrefix + reserveCookie, Value: value}
+		expect(t, a.visit("/sign-in"), 200)
+	}
+	if log := w.logs.String(); strings.Contains(log, "Failed") {
+		t.Errorf("log:\n%s", log)
+	}
+}

@@ -40,6 +40,9 @@ func (s sealed) seal(domain string, keys invitation.Keyring) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(raw, mac...)), nil
 }
 
+// canBeSealed reports whether a cookie has the length of a sealed value.
+func canBeSealed(text string) bool { return len(text) == base64.RawURLEncoding.EncodedLen(sealedSize) }
+
 // unseal decodes a cookie, and reports whether it holds a value of that kind that a
 // portal sealed and that has not expired.
 func unseal(text, domain string, keys invitation.Keyring, now time.Time) (sealed, bool) {

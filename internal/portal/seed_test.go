@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
@@ -120,16 +121,80 @@ func TestWithoutTheKeysPeopleSignInWithARecoveryCode(t *testing.T) {
 	w.Clock.Step(time.Minute)
 	b = w.browser()
 	b.signIn("jane", validPassword)
-	if got := b.code(w.appCode(seed)); got.Code != http.StatusServiceUnavailable || b.isIn() {
-		t.Errorf("a code of the app: %d\n%s", got.Code, got.Body)
+	for range 6 {
+		if got := b.code(w.appCode(seed)); got.Code != http.StatusServiceUnavailable || b.isIn() {
+			t.Errorf("a code of the app: %d\n%s", got.Code, got.Body)
+		}
+	}
+	if s := w.Account("jane").Status.SignIn; s.CodeFailures != 0 {
+		t.Errorf("codes that were not compared were counted: %+v", s)
 	}
 	if text := w.logs.String(); !strings.Contains(text, account.ErrUnreadableSeed.Error()) || strings.Contains(text, seed) {
 		t.Errorf("logged:\n%s", text)
 	}
-	if got := b.code(recovery); got.Code != http.StatusServiceUnavailable || b.isIn() {
-		t.Errorf("a wrong code: %d\n%s", got.Code, got.Body)
+	expect(t, b.code(recovery), 422, wrongCode)
+	if s := w.Account("jane").Status.SignIn; s.CodeFailures != 1 || b.isIn() {
+		t.Errorf("counted for a wrong recovery code: %+v", s)
 	}
 	if b.code(codes[0]); !b.isIn() {
 		t.Error("the recovery code does not work")
+	}
+}
+
+// TestAPlainSeedLocksNoOneOutWithoutTheKeys does what writes the Secret of a person whose
+// seed is from an earlier version of Usher, while the portal cannot read the keys.
+func TestAPlainSeedLocksNoOneOutWithoutTheKeys(t *testing.T) {
+	for name, do := range map[string]func(w *world, known *browser, code string){
+		"a sign-in in a new browser": func(w *world, _ *browser, code string) {
+			b := w.browser()
+			expectTo(w.T, b.signIn("jane", validPassword), codePath)
+			expectTo(w.T, b.code(code), "/account?lang=en")
+		},
+		"a sign-in in a known browser": func(w *world, known *browser, code string) {
+			known.fill("/sign-out", nil)
+			expectTo(w.T, known.signIn("jane", validPassword), codePath)
+			expectTo(w.T, known.code(code), "/account?lang=en")
+		},
+		"the end of all sessions": func(w *world, known *browser, _ string) {
+			known.fill("/account/sessions", url.Values{fieldSession: {allSessions}})
+			if known.isIn() {
+				w.T.Error("still signed in")
+			}
+		},
+		"a change of the password": func(w *world, known *browser, _ string) {
+			expectTo(w.T, known.fill("/account/password", toAnother()), "/account?lang=en&done=password")
+		},
+		"a reset of the password": func(w *world, _ *browser, _ string) {
+			expect(w.T, w.post("/reset", resetRequest("jane")), 200)
+			expect(w.T, w.post(w.resetPath("jane", w.Account("jane").Status.ResetTimes[0].Time), newPasswords(otherPassword)), 200)
+			expectTo(w.T, w.browser().signIn("jane", otherPassword), codePath)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := worldWith(t, acmeMember(t, "jane", withApp(appSecret))...)
+			known := w.browser()
+			known.signIn("jane", validPassword)
+			expectTo(t, known.code(w.appCode(appSecret)), "/account?lang=en")
+			w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.Secret = appSecret })
+			w.config.SeedKeys = brokenKeys
+			known.handler = w.build().handler
+			w.Clock.Step(time.Minute)
+			do(w, known, w.appCode(appSecret))
+			if s := w.Account("jane").Status.SignIn; s != (accountsv1.SignIn{}) || w.credentials("jane").TOTP.Secret != appSecret {
+				t.Errorf("counted: %+v", s)
+			}
+		})
+	}
+}
+
+func TestNoNewSeedIsStoredPlain(t *testing.T) {
+	w := worldWithMaraAndOtto(t)
+	a := w.signedInAs(mara)
+	seed := a.begin()
+	w.config.SeedKeys = brokenKeys
+	a.handler = w.build().handler
+	got := a.fill(pathFactors+"/app/confirm", url.Values{fieldCode: {codeAt(t, seed, w.Clock.Now())}})
+	if text := w.stored(); got.Code != http.StatusServiceUnavailable || strings.Contains(text, seed) {
+		t.Errorf("%d, stored:\n%s", got.Code, text)
 	}
 }

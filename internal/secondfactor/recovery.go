@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 const (
@@ -44,6 +45,12 @@ func NewRecoveryCodes(random io.Reader) (codes, hashes []string, err error) {
 		codes, hashes = append(codes, grouped(code, "-")), append(hashes, recoveryHash(code))
 	}
 	return codes, hashes, nil
+}
+
+// IsRecoveryCode reports whether a typed code has the length of a recovery code. A code
+// of an app is shorter.
+func IsRecoveryCode(typed string) bool {
+	return utf8.RuneCountInString(bare(typed)) == recoveryAlphabet.EncodedLen(recoverySize)
 }
 
 // UseRecoveryCode reports whether a typed code matches one of the hashes, and returns the

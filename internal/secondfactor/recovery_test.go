@@ -126,6 +126,9 @@ func TestHowARecoveryCodeMayBeTyped(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			left, ok := UseRecoveryCode(hashes, tc.typed)
+			if ok && !IsRecoveryCode(tc.typed) {
+				t.Error("it does not have the form of a recovery code")
+			}
 			want := hashes
 			if tc.want {
 				want = slices.DeleteFunc(slices.Clone(hashes), func(h string) bool { return h == hash })
@@ -157,4 +160,12 @@ func FuzzUseRecoveryCode(f *testing.F) {
 			t.Errorf("accepts %q for %q", typed, made)
 		}
 	})
+}
+
+func TestACodeOfAnAppIsNoRecoveryCode(t *testing.T) {
+	for _, typed := range []string{"", "123456", "12 34 56", "１２３４５６", "12345678", "0123-4567-89AB-CDVV-1100-WXY", "0123-4567-89AB-CDVV-1100-WXYZ-0"} {
+		if IsRecoveryCode(typed) {
+			t.Errorf("%q has the form of a recovery code", typed)
+		}
+	}
 }

@@ -151,6 +151,14 @@ var _ = Describe("What the portal counts for the sign-ins of an Account", Ordere
 		Expect(a.Status.SignIn.CodeLocks).To(BeEquivalentTo(1))
 		saved("another right code", account.CodeRight)
 		Expect(a.Status.SignIn).To(Equal(accountsv1.SignIn{}))
+		locked(account.FactorCode)
+		saved("a code after a lock", counted(account.FactorCode))
+		saved("a second code at once", counted(account.FactorCode))
+		saved("the first right code", account.CodeRight)
+		saved("the second right code", account.CodeRight)
+		Expect(a.Status.SignIn).To(Equal(accountsv1.SignIn{CodeLocks: 1}))
+		saved("a later code", counted(account.FactorCode))
+		saved("the later right code", account.CodeRight)
 		locked(account.FactorPassword)
 		saved("a failed sign-in after a lock", counted(account.FactorPassword))
 		Expect(a.Status.SignIn.Locks).To(BeEquivalentTo(1))
@@ -158,8 +166,6 @@ var _ = Describe("What the portal counts for the sign-ins of an Account", Ordere
 			account.ClearPasswords(s)
 			a.Status.PasswordTime = &now
 		})
-		now = metav1.NewTime(now.Add(time.Hour))
-		saved("the end of all sessions", func(s *accountsv1.SignIn) { account.EndSessions(s, now) })
 		for _, factor := range []account.Factor{account.FactorPassword, account.FactorCode} {
 			a = anAcceptedAccount(ctx, signIn(accountsv1.SignIn{Failures: 3, FailureTime: &at, Locks: 100, CodeFailures: 3, CodeFailureTime: &at, CodeLocks: 100}))
 			now = metav1.NewTime(at.Add(48 * time.Hour))

@@ -222,6 +222,7 @@ func (s *Store) change(ctx context.Context, m *Member, write func(m *Member) err
 		if again == nil || again.Account.UID != m.Account.UID {
 			return ErrGone
 		}
+		again.BrowserToken = m.BrowserToken // an earlier write made the Account know it
 		*m = *again
 	}
 	return ErrContended

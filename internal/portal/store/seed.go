@@ -17,12 +17,23 @@ import (
 )
 
 // writeTo puts credentials into the Secret of an Account, and seals the seed of the app
-// first.
-func (s *Store) writeTo(ctx context.Context, c *account.Credentials, into *corev1.Secret, of *accountsv1.Account) (err error) {
-	if c.TOTP.Secret, err = s.sealSeed(ctx, c.TOTP.Secret, of.Name); err != nil {
+// first. Without the keys, a seed that the Secret has in plain form stays plain. So its
+// owner can still sign in and change the password. No other plain seed is stored.
+func (s *Store) writeTo(ctx context.Context, c *account.Credentials, into *corev1.Secret, of *accountsv1.Account) error {
+	sealed, err := s.sealSeed(ctx, c.TOTP.Secret, of.Name)
+	switch {
+	case err == nil:
+		c.TOTP.Secret = sealed
+	case !isStored(c.TOTP.Secret, into):
 		return err
 	}
 	return c.WriteTo(into, of)
+}
+
+// isStored reports whether the Secret of an Account has a seed in that form.
+func isStored(seed string, in *corev1.Secret) bool {
+	before, err := account.ReadCredentials(in)
+	return err == nil && before.TOTP.Secret == seed
 }
 
 // sealSeed returns a seed in the form that is stored. A sealed seed stays as it is.
@@ -38,8 +49,11 @@ func (s *Store) sealSeed(ctx context.Context, seed, accountName string) (string,
 }
 
 // openSeed returns a stored seed in plain form, and reports whether the newest key sealed
-// it. It fails with account.ErrUnreadableSeed.
+// it. It fails with account.ErrUnreadableSeed. A plain seed needs no keys.
 func (s *Store) openSeed(ctx context.Context, stored, accountName string) (seed string, current bool, err error) {
+	if !account.IsSealed(stored) {
+		return stored, false, nil
+	}
 	keys, err := s.SeedKeys(ctx)
 	if err != nil {
 		return "", false, fmt.Errorf("read the keys of authenticator apps: %w", err)

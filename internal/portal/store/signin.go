@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
@@ -74,6 +75,9 @@ func (s *Store) TryPassword(ctx context.Context, m *Member, from Browser, passwo
 func (s *Store) tryCode(ctx context.Context, m *Member, code string, use func(m *Member, now time.Time) error) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
 	defer cancel()
+	if err := s.canCompare(ctx, m, code); err != nil {
+		return false, err
+	}
 	switch err := s.countTry(ctx, m, account.FactorCode); {
 	case errors.Is(err, errNotCounted), errors.Is(err, ErrGone):
 		return false, nil
@@ -95,27 +99,40 @@ func (s *Store) tryCode(ctx context.Context, m *Member, code string, use func(m 
 // errWrongCode means that a code is not one of the Account's, or was used already.
 var errWrongCode = errors.New("wrong code")
 
-// takeCode marks a right code as used. It fails with errWrongCode. If the seed of the app
-// cannot be opened, recovery codes still work. For any other code, it returns that error.
+// canCompare fails if a code has to be compared with the seed of the app, and that cannot
+// be opened. Such a code is not counted: otherwise, right codes would lock the recovery
+// codes too.
+func (s *Store) canCompare(ctx context.Context, m *Member, code string) error {
+	if stored := m.Credentials.TOTP.Secret; stored != "" && !secondfactor.IsRecoveryCode(code) {
+		_, _, err := s.openSeed(ctx, stored, m.Account.Name)
+		return err
+	}
+	return nil
+}
+
+// takeCode marks a right code as used. It fails with errWrongCode. Recovery codes also
+// work if the seed of the app cannot be opened. For any other code, it returns that error.
 func (s *Store) takeCode(ctx context.Context, m *Member, code string, now time.Time) error {
-	c, failure := &m.Credentials, errWrongCode
-	if c.TOTP.Secret != "" {
-		seed, current, err := s.openSeed(ctx, c.TOTP.Secret, m.Account.Name)
-		if err != nil {
-			failure = err
-		} else if step, right := secondfactor.Check(seed, code, now, c.TOTP.LastStep); right {
-			c.TOTP.LastStep = step
-			if !current {
-				c.TOTP.Secret = seed // the write seals it with the newest key
-			}
-			return nil
-		}
+	c := &m.Credentials
+	if left, right := secondfactor.UseRecoveryCode(c.RecoveryCodes, code); right {
+		c.RecoveryCodes = left
+		return nil
 	}
-	left, right := secondfactor.UseRecoveryCode(c.RecoveryCodes, code)
+	if c.TOTP.Secret == "" || secondfactor.IsRecoveryCode(code) {
+		return errWrongCode
+	}
+	seed, current, err := s.openSeed(ctx, c.TOTP.Secret, m.Account.Name)
+	if err != nil {
+		return err
+	}
+	step, right := secondfactor.Check(seed, code, now, c.TOTP.LastStep)
 	if !right {
-		return failure
+		return errWrongCode
 	}
-	c.RecoveryCodes = left
+	c.TOTP.LastStep = step
+	if !current {
+		c.TOTP.Secret = seed // the write seals it with the newest key
+	}
 	return nil
 }
 
@@ -188,12 +205,32 @@ func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Bro
 	if err != nil {
 		return "", "", err
 	}
-	err = s.recordSignIn(ctx, m, lang, func(status *accountsv1.SignIn) {
-		if counted == "" {
-			account.ClearPasswords(status)
-		}
-	})
+	if counted != "" {
+		// Nothing of the Account was written, so it may have changed since it was read.
+		err = s.readAccount(ctx, m)
+	}
+	if err == nil {
+		err = s.recordSignIn(ctx, m, lang, func(status *accountsv1.SignIn) {
+			if counted == "" {
+				account.ClearPasswords(status)
+			}
+		})
+	}
 	return stage, tokenUnlessDeleted(token, err), err
+}
+
+// readAccount reads the Account of m again, live. It fails with ErrGone if that is
+// another one now. Credentials and Memberships stay as they were read.
+func (s *Store) readAccount(ctx context.Context, m *Member) error {
+	again, err := get[accountsv1.Account](ctx, s.Live, client.ObjectKeyFromObject(m.Account))
+	if err != nil {
+		return err
+	}
+	if again == nil || !isUsableAccount(again) || again.UID != m.Account.UID {
+		return ErrGone
+	}
+	m.Account = again
+	return nil
 }
 
 // SignInWithCode turns the session of a member whose password was right into a signed-in
