@@ -35,7 +35,7 @@ func allowList() *bluemonday.Policy {
 	p.AllowAttrs("width", "border", "cellpadding", "cellspacing", "colspan", "rowspan").Matching(bluemonday.NumberOrPercent).Globally()
 	p.AllowAttrs("bgcolor").Matching(regexp.MustCompile(`(?i)^` + color + `$`)).Globally()
 	p.AllowAttrs("aria-label").OnElements("div")
-	p.AllowAttrs("charset").OnElements("meta")
+	p.AllowAttrs("charset").Matching(regexp.MustCompile(`(?i)^utf-8$`)).OnElements("meta")
 	p.AllowAttrs("name").Matching(regexp.MustCompile(`^(viewport|(supported-)?color-schemes?)$`)).OnElements("meta")
 	p.AllowAttrs("content").OnElements("meta")
 	return p
@@ -52,7 +52,7 @@ const (
 type declaration struct{ property, value string }
 
 // styles are the styles that an element can have, by its shape. No size makes a text invisible, no line
-// is lower than its text, and no text leaves its place.
+// is lower than its text, and no text leaves its place. A text can still have the colour of the page.
 var styles = map[shape]*regexp.Regexp{
 	inline: stylesOf(declaration{`display`, `(?:inline-)?block`}),
 	block: stylesOf(declaration{`display`, `block`}, declaration{`border-collapse`, word},

@@ -4,35 +4,70 @@
 package template
 
 import (
+	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/html"
+	"unicode"
 
 	"github.com/usher-dev/usher/internal/wording/input"
 )
 
-// hiddenSpace matches white space that a mail program could hide, so that the text on both sides is one.
-var hiddenSpace = regexp.MustCompile(`\s*\x00`)
+// anchor is one <a> in the HTML of a mail.
+type anchor struct {
+	href       string
+	begin, end int  // in the text that a person sees
+	from, to   int  // in the whole text
+	divided    bool // it has an element in it
+}
 
-// anchor returns why the text of an anchor deceives about where the anchor leads. A text that looks
-// like an address must be the address. All other texts, such as "Join us", promise no address.
-func (r *reading) anchor(href, shown string) string {
-	if href == "" {
-		return ""
+// dots are the characters that stand between the parts of a host name (RFC 3490, section 3.1).
+const dots = ".。．｡"
+
+// anchorsDeceive returns why the text of an anchor deceives about where the anchor leads. A text that
+// looks like an address must be the address. All other texts, such as "Join us", promise no address.
+func (r *reading) anchorsDeceive() string {
+	text, shown := r.text.String(), string(r.shown)
+	for _, a := range r.anchors {
+		if a.href == "" {
+			continue
+		}
+		if r.reversed {
+			return "HTML with an <a> must not contain a character that reverses the order of letters"
+		}
+		if reason := r.deceives(a, text[a.from:a.to], shown); reason != "" {
+			return reason
+		}
 	}
+	return ""
+}
+
+func (r *reading) deceives(a *anchor, text, all string) string {
 	for _, secret := range r.Secrets {
-		if !slices.Contains(r.Links, secret) && strings.Contains(shown, r.values[secret]) {
+		if !slices.Contains(r.Links, secret) && strings.Contains(text, r.values[secret]) {
 			return fmt.Sprintf("{{.%s}} must not be in an <a>", secret)
 		}
 	}
-	if strings.ContainsFunc(shown, input.ReversesText) {
-		return "an <a> must not contain a character that reverses the order of letters"
+	shown := all[a.begin:a.end]
+	if reason := r.wordsDeceive(a.href, shown); reason != "" {
+		return reason
 	}
-	for _, word := range r.addresses(shown) {
-		if word == href {
+	if a.divided && r.separatesNames(shown) {
+		return "an <a> with a dot or // in its text must have no element in it: put the other element around the <a>"
+	}
+	before, after := lastWord(all[:a.begin]), firstWord(all[a.end:])
+	first, last := firstWord(shown), lastWord(shown)
+	if first == shown { // one word has both edges
+		return r.edgeDeceives(before, shown, after)
+	}
+	return cmp.Or(r.edgeDeceives(before, first, ""), r.edgeDeceives("", last, after))
+}
+
+// wordsDeceive compares the words of an anchor with its address.
+func (r *reading) wordsDeceive(href, shown string) string {
+	for whole := range strings.FieldsSeq(shown) {
+		word := strings.TrimFunc(whole, isPunctuation)
+		if sameAddress(whole, href) || sameAddress(word, href) || !input.LooksLikeAddress(r.withoutName(word)) {
 			continue
 		}
 		for _, link := range r.Links {
@@ -40,30 +75,56 @@ func (r *reading) anchor(href, shown string) string {
 				return fmt.Sprintf(`an <a> that shows {{.%s}} must have href="{{.%s}}"`, link, link)
 			}
 		}
-		if withoutScheme(word) != withoutScheme(href) {
-			return fmt.Sprintf("an <a> that shows %q must lead there, but leads to %q", excerpt(word), excerpt(href))
-		}
+		return fmt.Sprintf("an <a> that shows %q must lead there, but leads to %q", excerpt(word), excerpt(href))
 	}
 	return ""
 }
 
-// addresses returns the words of a text that look like an address, without the punctuation around them.
-// The names in a message do not count, such as "Acme.example": cluster admins choose them, not the
-// author of the template. The names of people never look like an address.
-func (r *reading) addresses(text string) []string {
-	text = hiddenSpace.ReplaceAllString(text, "")
-	for _, name := range []string{"Organization", "Role"} {
-		if value := r.values[name]; value != "" {
-			text = strings.ReplaceAll(text, value, "x")
-		}
+// edgeDeceives finds a word that is only partly in its anchor, and could be an address. The punctuation
+// of a sentence does not count, such as a comma after an anchor.
+func (r *reading) edgeDeceives(before, within, after string) string {
+	before, after = strings.TrimLeftFunc(before, isPunctuation), strings.TrimRightFunc(after, isPunctuation)
+	word := before + within + after
+	if within == "" || word == within || !r.separatesNames(word) {
+		return ""
 	}
-	var found []string
+	return fmt.Sprintf("%q is only partly in its <a>: put a space between the <a> and the text beside it", excerpt(word))
+}
+
+// separatesNames reports whether a text has a character that stands between the parts of an address. An
+// author can hide or move elements, so the parts do not count.
+func (r *reading) separatesNames(text string) bool {
+	var words []string
 	for word := range strings.FieldsSeq(text) {
-		if input.LooksLikeAddress(word) {
-			found = append(found, strings.Trim(word, ".,;:!?()<>\"'"))
+		words = append(words, r.withoutName(word))
+	}
+	text = strings.TrimFunc(strings.Join(words, " "), isPunctuation)
+	return strings.ContainsAny(text, dots) || strings.Contains(text, "//")
+}
+
+// withoutName returns a word without the name at its beginning. The names in a message do not count as
+// addresses, such as "Acme.example": cluster admins choose them, not the author of the template. A
+// suffix can follow, as in "Acme.example's". The names of people never look like an address.
+func (r *reading) withoutName(word string) string {
+	word = strings.TrimFunc(word, isPunctuation)
+	for _, value := range []string{r.values["Organization"], r.values["Role"]} {
+		for name := range strings.FieldsSeq(visible(value)) {
+			suffix, found := strings.CutPrefix(word, strings.TrimFunc(name, isPunctuation))
+			if found && (suffix == "" || strings.ContainsAny(suffix[:1], "-'") || strings.HasPrefix(suffix, "’")) {
+				return "x" + suffix
+			}
 		}
 	}
-	return found
+	return word
+}
+
+// isPunctuation reports whether a character around an address is no part of it.
+func isPunctuation(r rune) bool {
+	return strings.ContainsRune(".,;:!?…<>\"'", r) || unicode.In(r, unicode.Pi, unicode.Pf, unicode.Ps, unicode.Pe)
+}
+
+func sameAddress(word, href string) bool {
+	return word == href || withoutScheme(word) == withoutScheme(href)
 }
 
 // withoutScheme returns an address as people write it.
@@ -74,11 +135,16 @@ func withoutScheme(address string) string {
 	return strings.ToLower(strings.TrimSuffix(address, "/"))
 }
 
-func hrefOf(n *html.Node) string {
-	for _, a := range n.Attr {
-		if a.Key == "href" {
-			return a.Val
-		}
+func firstWord(text string) string {
+	if space := strings.IndexFunc(text, unicode.IsSpace); space >= 0 {
+		return text[:space]
 	}
-	return ""
+	return text
+}
+
+func lastWord(text string) string {
+	if space := strings.LastIndexFunc(text, unicode.IsSpace); space >= 0 {
+		return strings.TrimLeftFunc(text[space:], unicode.IsSpace)
+	}
+	return text
 }

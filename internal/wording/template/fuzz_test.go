@@ -24,6 +24,7 @@ var pieces = []string{
 	`<a href="https://evil.example/">`, `<a href="{{.Link}}">`, `</a>`, `https://bank.example`, `bank.`, `example`, `<a href="javascript:x()">`,
 	`<a href="https://bank.example">`, ` style="width:expression(x)"`, `<p style="margin:-9px 0">`, `<meta http-equiv="refresh" content="0;url=//evil.example">`,
 	`<img src="//evil.example/1.gif">`, `<p style="background:url(//evil.example)">`, `<base href="//evil.example">`, "\u202e", `mailto:`, `#`,
+	`bank`, `.`, `</a>.<a href="https://evil.example/">`, `<small>`, `</small>`, `<span style="display:inline-block">`, `</span>`, `&#x34f;`, `&#x200a;`,
 }
 
 // FuzzParseTemplates checks that no template makes ParseTemplates panic or run long. An accepted
@@ -96,6 +97,7 @@ func showsTheLink(t *testing.T, templates wording.Templates, d wording.Invitatio
 		}
 	}
 	leaks(t, c.HTML, d.Link)
+	showsNoOtherAddress(t, document)
 	for _, n := range elements(t, c.HTML) {
 		actsOnNothing(t, n)
 		if n.Data == "a" {
@@ -146,6 +148,39 @@ func leadsWhereItSays(t *testing.T, n *html.Node, link string) {
 	for _, address := range []string{link, "https://bank.example", "bank.example"} {
 		if href != "" && strings.Contains(shown, address) && !strings.Contains(href, address) {
 			t.Errorf("an anchor shows %q and leads to %q", shown, href)
+		}
+	}
+}
+
+// showsNoOtherAddress reports an address of the fuzzer in a line, if a click on a part of it leads
+// elsewhere.
+func showsNoOtherAddress(t *testing.T, document *html.Node) {
+	t.Helper()
+	var line, leads strings.Builder // for each byte of the line, whether a click on it leads elsewhere
+	for n := range document.Descendants() {
+		mark := "."
+		for outer := range n.Ancestors() {
+			if outer.Data == "a" && slices.ContainsFunc(outer.Attr, func(a html.Attribute) bool { return strings.Contains(a.Val, "evil.example") }) {
+				mark = "!"
+			}
+		}
+		text := "\n"
+		if n.Type == html.TextNode {
+			text = strings.NewReplacer("\u034f", "", "\u200a", "").Replace(n.Data)
+		} else if slices.Contains([]string{"a", "b", "small", "span"}, n.Data) {
+			continue
+		}
+		line.WriteString(text)
+		leads.WriteString(strings.Repeat(mark, len(text)))
+	}
+	for begin := 0; ; begin++ {
+		at := strings.Index(line.String()[begin:], "bank.example")
+		if at < 0 {
+			return
+		}
+		begin += at
+		if strings.Contains(leads.String()[begin:begin+len("bank.example")], "!") {
+			t.Errorf("a line shows an address that leads elsewhere: %q", line.String())
 		}
 	}
 }
@@ -208,6 +243,8 @@ func TestHugeTemplatesAreReadAtOnce(t *testing.T) {
 		"lengths":                 "<p style='margin:" + filled("1px ", "") + "x'>",
 		"anchors":                 filled("<a href='https://a.example'>b.example ", ""),
 		"anchors in tables":       strings.Repeat("<a href='https://a.example'><table><td>", 160) + filled("a.b ", "")[:50000],
+		"anchors in one word":     filled("a<a href='https://a.example'>b</a>", ""),
+		"anchors with a space":    filled("<a href='https://a.example'> </a>", ""),
 		"quotes":                  "<p title='" + filled(`"<a href=`, "") + "'>",
 		"definitions":             filled("{{define `x`}}", "{{end}}"),
 		"line breaks":             filled("\n", "") + "{{.A}}",

@@ -11,7 +11,7 @@
 //     ends and never fails;
 //   - by its places (html.go, aside.go): a value stands between elements or is a whole href, and a
 //     secret stands alone, so that it is no part of another address;
-//   - by its output (written.go, allowed.go, anchor.go): samples when it is parsed, and every message
+//   - by its output (written.go, allowed.go, reading.go, anchor.go): samples when it is parsed, and every message
 //     when it is written. HTML has only what a library's list allows, and each anchor leads where it says.
 //
 // The package is pure. It knows no message by name: package wording defines the messages

@@ -43,7 +43,7 @@ func inspectHTML(v Vocabulary, l Message, source string) (safe, reason string) {
 	}
 	read := reading{Vocabulary: v, values: l.Values}
 	read.node(document)
-	return safe, cmp.Or(read.reason, secretsInAddress(v, l, fileHTML, read.text.String()))
+	return safe, cmp.Or(read.reason, read.anchorsDeceive(), secretsInAddress(v, l, fileHTML, read.text.String()))
 }
 
 func secretsInAddress(v Vocabulary, l Message, file, text string) string {
@@ -114,37 +114,4 @@ func bracketed(before, after string) bool {
 	line := before[strings.LastIndexByte(before, '\n')+1:]
 	rest, _, _ := strings.Cut(after, "\n")
 	return strings.Contains(line, `"`) && strings.Contains(rest, `"`)
-}
-
-// reading walks through the HTML of a mail in the way that mail programs read it.
-type reading struct {
-	Vocabulary
-	values map[string]string
-	text   strings.Builder // with a line break at each edge of a block
-	reason string
-}
-
-func (r *reading) node(n *html.Node) {
-	if n.Type == html.TextNode {
-		r.text.WriteString(n.Data)
-		return
-	}
-	isBlock := n.Type == html.ElementNode && elements[n.Data] == block
-	if isBlock {
-		r.text.WriteByte('\n')
-	}
-	begin := r.text.Len()
-	for child := range n.ChildNodes() {
-		r.node(child)
-	}
-	if n.Type == html.ElementNode && n.Data == "a" {
-		r.reason = cmp.Or(r.reason, r.anchor(hrefOf(n), r.text.String()[begin:]))
-	}
-	switch text := r.text.String(); {
-	case isBlock:
-		r.text.WriteByte('\n')
-	case n.FirstChild != nil && elements[n.Data] == inline && text != "" && separates(text[len(text)-1]):
-		// There are many ways to hide an element together with the white space at its end.
-		r.text.WriteByte(0)
-	}
 }
