@@ -303,6 +303,7 @@ func TestAContendedSignInKeepsTheBrowser(t *testing.T) {
 				w.alterJane(func(_ *accountsv1.Account, c *account.Credentials) { c.TOTP.Secret = "" })
 			}
 			disturbed := false
+			isKnown := func() bool { return len(w.credentials("jane").Browsers) > 0 }
 			disturb := once(func() {
 				disturbed = true
 				w.alterJane(func(a *accountsv1.Account, _ *account.Credentials) { a.Status.Deliveries = nil })
@@ -310,7 +311,7 @@ func TestAContendedSignInKeepsTheBrowser(t *testing.T) {
 			b := w.browser()
 			b.handler = w.interfere(interceptor.Funcs{
 				SubResourceUpdate: func(ctx context.Context, c client.Client, name string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-					if len(w.credentials("jane").Browsers) > 0 {
+					if isKnown() {
 						disturb()
 					}
 					return c.SubResource(name).Update(ctx, obj, opts...)
@@ -346,12 +347,13 @@ func TestADisabledAccountIsNoticedInAKnownBrowser(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := worldWith(t, personWithPassword(t, "jane")...)
 			b := w.aKnownBrowser()
+			hasBegun := func() bool { return len(w.credentials("jane").Sessions) > 0 }
 			change := once(func() { meanwhile(w) })
 			b.handler = w.interfere(interceptor.Funcs{
 				Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
 					err := c.Update(ctx, obj, opts...)
-					if len(w.credentials("jane").Sessions) > 0 {
-						change() // just after the session has begun
+					if hasBegun() {
+						change()
 					}
 					return err
 				},
