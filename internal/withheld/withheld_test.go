@@ -111,16 +111,16 @@ func TestNoNamespaceDisplacesTheNamesOfAnother(t *testing.T) {
 func TestRemovedNamesAreThoseOnlyBefore(t *testing.T) {
 	for _, c := range []struct{ before, after, want string }{
 		{"", "", ""},
-		{"", "a b", ""},
-		{"a b", "", "a b"},
-		{"a b c", "a b c", ""},
-		{"a b c d", "b d", "a c"},
-		{"b d", "a b c e", "d"},
-		{"a a b b", "a", "b b"},
-		{"a b", "a a a b", ""},
-		{"a c", "b", "a c"},
+		{"", "ab", ""},
+		{"ab", "", "ab"},
+		{"abc", "abc", ""},
+		{"abcd", "bd", "ac"},
+		{"bd", "abce", "d"},
+		{"aabb", "a", "bb"},
+		{"ab", "aaab", ""},
+		{"ac", "b", "ac"},
 	} {
-		if got := strings.Join(Removed(strings.Fields(c.before), strings.Fields(c.after)), " "); got != c.want {
+		if got := strings.Join(Removed(strings.Split(c.before, ""), strings.Split(c.after, "")), ""); got != c.want {
 			t.Errorf("of %q, %q lacks %q, not %q", c.before, c.after, got, c.want)
 		}
 	}
