@@ -133,14 +133,13 @@ func enqueueForRemovedSubjects() handler.EventHandler {
 		if o == nil {
 			return nil
 		}
-		return append(subjectsOf(o), nonEmpty(o.GetLabels()[accountsv1.AccountLabel])...)
+		names := append(subjectsOf(o), nonEmpty(o.GetLabels()[accountsv1.AccountLabel])...)
+		slices.Sort(names)
+		return names
 	}
 	return onEveryChange(func(_ context.Context, q queue, c watchEvent) {
-		is := of(c.after)
-		for _, name := range of(c.before) {
-			if !slices.Contains(is, name) {
-				q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
-			}
+		for _, name := range withheld.Removed(of(c.before), of(c.after)) {
+			q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
 		}
 	})
 }

@@ -36,7 +36,10 @@ func (r *membershipReconciler) observe(ctx context.Context, m *accountsv1.Member
 	if err := r.freshOwners(ctx, m, org); err != nil {
 		return facts, err
 	}
-	facts.Cluster, err = cluster(ctx, r, r.ClusterRoles, r.Namespace, org)
+	if facts.Cluster, err = cluster(ctx, r, r.ClusterRoles, r.Namespace, org); err != nil {
+		return facts, err
+	}
+	facts.Cluster.Homes, err = homesAmong(ctx, r, facts.ManagedElsewhere())
 	return facts, err
 }
 

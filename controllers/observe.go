@@ -148,20 +148,39 @@ func bindingsLeft(ctx context.Context, live client.Reader, label, value string) 
 	}
 }
 
-// cluster reads the cluster state that the grants of an Organization depend on.
+// cluster reads the cluster state that the grants of an Organization depend on, except
+// Homes.
 func cluster(ctx context.Context, r client.Reader, roles *ClusterRoles, own string, org *accountsv1.Organization) (grant.Cluster, error) {
 	var namespaces corev1.NamespaceList
 	if err := readList(ctx, r, &namespaces, client.UnsafeDisableDeepCopy); err != nil {
 		return grant.Cluster{}, err
 	}
+	named, err := roles.inspect(ctx, org)
+	return grant.Cluster{Namespaces: namespaces.Items, ClusterRoles: named, Own: own}, err
+}
+
+// homesAmong returns which namespaces are home namespaces.
+func homesAmong(ctx context.Context, r client.Reader, namespaces []string) (map[string]bool, error) {
+	homes := map[string]bool{}
+	for _, namespace := range namespaces {
+		var orgs accountsv1.OrganizationList
+		if err := readList(ctx, r, &orgs, client.MatchingFields{byNamespace: namespace}, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, err
+		}
+		homes[namespace] = len(orgs.Items) > 0
+	}
+	return homes, nil
+}
+
+// allHomes returns all home namespaces. It costs a read of every Organization.
+func allHomes(ctx context.Context, r client.Reader) (map[string]bool, error) {
 	var orgs accountsv1.OrganizationList
 	if err := readList(ctx, r, &orgs, client.UnsafeDisableDeepCopy); err != nil {
-		return grant.Cluster{}, err
+		return nil, err
 	}
 	homes := map[string]bool{}
 	for i := range orgs.Items {
 		homes[string(orgs.Items[i].Spec.Namespace)] = true
 	}
-	named, err := roles.inspect(ctx, org)
-	return grant.Cluster{Namespaces: namespaces.Items, ClusterRoles: named, Own: own, Homes: homes}, err
+	return homes, nil
 }

@@ -131,10 +131,15 @@ func (r *organizationReconciler) ownerCandidates(ctx context.Context, reader cli
 	return people, nil
 }
 
-// rollout counts the progress of a change of the catalogue.
+// rollout counts the progress of a change of the catalogue. The grants of all members are
+// needed, so it reads all home namespaces.
 func (r *organizationReconciler) rollout(ctx context.Context, org *accountsv1.Organization, cluster grant.Cluster) (accountsv1.RolloutStatus, error) {
+	var err error
+	if cluster.Homes, err = allHomes(ctx, r); err != nil {
+		return accountsv1.RolloutStatus{}, err
+	}
 	var memberships accountsv1.MembershipList
-	err := readList(ctx, r, &memberships, client.MatchingFields{byOrganization: org.Name}, client.UnsafeDisableDeepCopy)
+	err = readList(ctx, r, &memberships, client.MatchingFields{byOrganization: org.Name}, client.UnsafeDisableDeepCopy)
 	return membership.Rollout(org, memberships.Items, cluster), err
 }
 

@@ -82,6 +82,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		(&orphanReconciler{Client: c, Live: live, Events: recorder}).SetupWithManager(mgr),
 		(&userNameReconciler{
 			Client: c, Clock: o.Clock, Namespace: o.Namespace, Retention: cmp.Or(o.UserNameRetention, UserNameRetention),
+			ListLimiter: rate.NewLimiter(rate.Every(boundInterval), 1),
 		}).SetupWithManager(mgr),
 	)
 }

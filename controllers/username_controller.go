@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -30,9 +31,15 @@ import (
 // not given out again.
 const UserNameRetention = 365 * 24 * time.Hour
 
-// boundPause is the delay before the list of bound names is written. Many changes of
-// bindings within that time cause one write.
-const boundPause = time.Second
+const (
+	// boundPause is the delay before the list of bound names is written. Many changes of
+	// bindings within that time cause one write.
+	boundPause = time.Second
+	// boundInterval is the minimum time between two writes of the list. Every portal
+	// receives the whole list after each write, and tenants can change bindings as often as
+	// they like. The accountReconciler does not use the list.
+	boundInterval = time.Minute
+)
 
 // userNameReconciler reconciles the ConfigMaps that withhold user names. It deletes the
 // record of a retired name when its time has passed and no binding names it, and keeps
@@ -45,6 +52,8 @@ type userNameReconciler struct {
 	Namespace string
 	// Retention is how long the name of a deleted Account is withheld.
 	Retention time.Duration
+	// ListLimiter limits how often the list of bound names is written.
+	ListLimiter *rate.Limiter
 }
 
 var _ reconcile.Reconciler = (*userNameReconciler)(nil)
@@ -68,11 +77,14 @@ func (r *userNameReconciler) SetupWithManager(mgr ctrl.Manager) error {
 // to people with Accounts, as Usher creates them, changes nothing.
 func (r *userNameReconciler) enqueueForBinding(ctx context.Context, q queue, c watchEvent) {
 	before, after := subjectsOf(c.before), subjectsOf(c.after)
-	for _, name := range slices.Concat(before, after) {
-		if slices.Contains(before, name) && slices.Contains(after, name) || r.isInUse(ctx, name) {
-			continue
+	changed := false
+	for _, name := range slices.Concat(withheld.Removed(before, after), withheld.Removed(after, before)) {
+		if !r.isInUse(ctx, name) {
+			q.Add(r.request(withheld.RecordName(name)))
+			changed = true
 		}
-		q.Add(r.request(withheld.RecordName(name)))
+	}
+	if changed {
 		q.AddAfter(r.request(withheld.BoundListName), boundPause)
 	}
 }
@@ -107,7 +119,8 @@ func (r *userNameReconciler) isInUse(ctx context.Context, name string) bool {
 // Reconcile brings one ConfigMap up to date.
 func (r *userNameReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if req.Name == withheld.BoundListName {
-		return ctrl.Result{}, r.list(ctx)
+		after, err := r.list(ctx)
+		return ctrl.Result{RequeueAfter: after}, err
 	}
 	name, found := withheld.UserName(req.Name)
 	if !found {
@@ -127,11 +140,28 @@ func (r *userNameReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	return ctrl.Result{}, client.IgnoreNotFound(r.Delete(ctx, record, client.Preconditions{UID: &record.UID, ResourceVersion: &record.ResourceVersion}))
 }
 
-// list writes the list of bound names if it has changed.
-func (r *userNameReconciler) list(ctx context.Context) error {
+// list writes the list of bound names if it has changed. If it was written not long ago,
+// list only returns after which time it may be written again.
+func (r *userNameReconciler) list(ctx context.Context) (after time.Duration, err error) {
+	now := r.Clock.Now()
+	turn := r.ListLimiter.ReserveN(now, 1)
+	if after := turn.DelayFrom(now); after > 0 {
+		turn.CancelAt(now)
+		return after, nil
+	}
+	written, err := r.writeList(ctx)
+	if !written {
+		turn.CancelAt(now)
+	}
+	return 0, err
+}
+
+// writeList writes the list of bound names, and reports whether it did. It writes nothing
+// if the list has not changed.
+func (r *userNameReconciler) writeList(ctx context.Context) (written bool, err error) {
 	var accounts accountsv1.AccountList
 	if err := readList(ctx, r, &accounts, client.UnsafeDisableDeepCopy); err != nil {
-		return err
+		return false, err
 	}
 	inUse := map[string]bool{}
 	for i := range accounts.Items {
@@ -139,37 +169,40 @@ func (r *userNameReconciler) list(ctx context.Context) error {
 	}
 	named, err := r.namedByBindings(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	wanted := withheld.BoundList(r.Namespace, named, func(name string) bool { return inUse[name] })
 	existing, err := find(ctx, r, client.ObjectKeyFromObject(wanted), &corev1.ConfigMap{})
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case existing == nil && len(wanted.Data) == 0, existing != nil && maps.Equal(existing.Data, wanted.Data):
-		return nil
+		return false, nil
 	}
-	return applyConfigMap(ctx, r, wanted)
+	err = applyConfigMap(ctx, r, wanted)
+	return err == nil, err
 }
 
-// namedByBindings returns the user names in all bindings.
-func (r *userNameReconciler) namedByBindings(ctx context.Context) ([]string, error) {
+// namedByBindings returns the user names in all RoleBindings by their namespace, and those
+// in all ClusterRoleBindings under "".
+func (r *userNameReconciler) namedByBindings(ctx context.Context) (map[string][]string, error) {
 	var (
 		bindings        rbacv1.RoleBindingList
 		clusterBindings rbacv1.ClusterRoleBindingList
-		named           []string
 	)
+	named := map[string][]string{}
 	if err := readList(ctx, r, &bindings, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	for i := range bindings.Items {
-		named = append(named, subjectsOf(&bindings.Items[i])...)
+		of := bindings.Items[i].Namespace
+		named[of] = append(named[of], subjectsOf(&bindings.Items[i])...)
 	}
 	if err := readList(ctx, r, &clusterBindings, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	for i := range clusterBindings.Items {
-		named = append(named, subjectsOf(&clusterBindings.Items[i])...)
+		named[""] = append(named[""], subjectsOf(&clusterBindings.Items[i])...)
 	}
 	return named, nil
 }

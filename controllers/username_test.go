@@ -13,6 +13,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	gomegatypes "github.com/onsi/gomega/types"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,6 +34,19 @@ func retired(userName string) *corev1.ConfigMap {
 // boundNames is the list of the user names that bindings name.
 func boundNames() *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: usherNamespace, Name: withheld.BoundListName}}
+}
+
+// eventuallyBound waits for names in the list of bound names. Usher writes the list at most
+// once a minute, so each look at it is a minute after the one before.
+func eventuallyBound(ctx context.Context, names gomegatypes.GomegaMatcher) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		now.PutForward(time.Minute)
+		list := boundNames()
+		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(list), list)).To(Succeed())
+		poke(ctx, list)
+		g.Expect(list.Data).To(names)
+	}).WithPolling(200 * time.Millisecond).Should(Succeed())
 }
 
 // bindingsTo returns a RoleBinding and a ClusterRoleBinding of an admin to a person.
@@ -122,28 +136,28 @@ var _ = Describe("A user name", func() {
 			name := left(ctx)
 			record, binding := retired(name), w.bindingsTo(name)[kind]
 			create(ctx, binding)
-			eventually(ctx, boundNames(), HaveField("Data", HaveKey(name)))
+			eventuallyBound(ctx, HaveKey(name))
 			now.PutForward(controllers.UserNameRetention)
 			poke(ctx, record)
 			quiet(ctx)
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(record), record)).To(Succeed())
 			Expect(k8s.Delete(ctx, binding)).To(Succeed())
 			eventuallyGone(ctx, record)
-			eventually(ctx, boundNames(), HaveField("Data", Not(HaveKey(name))))
+			eventuallyBound(ctx, Not(HaveKey(name)))
 		})
 
 		It("that no Account ever had is withheld while a "+kind+" names it", Label("K4"), func(ctx SpecContext) {
 			name := w.name + "-john"
 			binding := w.bindingsTo(name)[kind]
 			create(ctx, binding)
-			eventually(ctx, boundNames(), HaveField("Data", HaveKey(name)))
+			eventuallyBound(ctx, HaveKey(name))
 			john, a := w.refused(ctx, name)
 			Expect(a).To(haveMessage("Stalled", kind+" "+w.name+"-ops"))
 			Expect(boundNames().Data).NotTo(HaveKey(w.name + "-ops"))
 
 			Expect(k8s.Delete(ctx, binding)).To(Succeed())
 			eventually(ctx, john, haveState("Active"), beReady())
-			eventually(ctx, boundNames(), HaveField("Data", Not(HaveKey(name))))
+			eventuallyBound(ctx, Not(HaveKey(name)))
 		})
 
 		It("stays with its person when an admin adds a "+kind, Label("K4"), func(ctx SpecContext) {
@@ -159,6 +173,25 @@ var _ = Describe("A user name", func() {
 		})
 	}
 
+	It("that a binding begins to name is listed at once, and after that at most once a minute", Label("K4"), func(ctx SpecContext) {
+		first, second := w.name+"-john", w.name+"-mara"
+		create(ctx, w.bindingsTo(first)["RoleBinding"])
+		eventuallyBound(ctx, HaveKey(first))
+		quiet(ctx)
+		now.PutForward(time.Minute)
+		Expect(k8s.Delete(ctx, w.bindingsTo(first)["RoleBinding"])).To(Succeed())
+		eventually(ctx, boundNames(), HaveField("Data", Not(HaveKey(first))))
+
+		create(ctx, w.bindingsTo(second)["ClusterRoleBinding"])
+		Consistently(func(g Gomega) {
+			list := boundNames()
+			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(list), list)).To(Succeed())
+			g.Expect(list.Data).NotTo(HaveKey(second))
+		}, "2s").Should(Succeed())
+		w.refused(ctx, second)
+		eventuallyBound(ctx, HaveKey(second))
+	})
+
 	It("is withheld even if the controller was down when the binding was created", Label("K4"), func(ctx SpecContext) {
 		name := w.name + "-john"
 		w.invited(ctx, "john")
@@ -167,7 +200,7 @@ var _ = Describe("A user name", func() {
 		a := w.accept(ctx, "john", name)
 		stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4)
 		eventually(ctx, a, haveCondition("Stalled", metav1.ConditionTrue, "UserNameWithheld"))
-		eventually(ctx, boundNames(), HaveField("Data", HaveKey(name)))
+		eventuallyBound(ctx, HaveKey(name))
 	})
 
 	It("goes back to its person when a backup from before the deletion is restored", Label("K4"), func(ctx SpecContext) {

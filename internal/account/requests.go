@@ -5,9 +5,11 @@ package account
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -221,6 +223,25 @@ func DueReset(f Facts) (due bool, next time.Time) {
 		}
 	}
 	return due, next
+}
+
+// AffectsResets reports whether a change of an Account can make a request for a reset link
+// due. The condition RequestBlocked also shows changes of the Organizations: it changes
+// when a request becomes unblocked.
+func AffectsResets(before, after *accountsv1.Account) bool {
+	blocked := func(a *accountsv1.Account) string {
+		c := meta.FindStatusCondition(a.Status.Conditions, accountsv1.ConditionRequestBlocked)
+		if c == nil {
+			return ""
+		}
+		return c.Reason + " " + c.Message
+	}
+	same := func(a, b metav1.Time) bool { return a.Equal(&b) }
+	return before.Generation != after.Generation ||
+		!maps.Equal(before.Annotations, after.Annotations) ||
+		!slices.EqualFunc(before.Status.ResetTimes, after.Status.ResetTimes, same) ||
+		!before.Status.PasswordTime.Equal(after.Status.PasswordTime) ||
+		blocked(before) != blocked(after)
 }
 
 // unlock opens the locks that requests apply to. It first adds the mails about them to the

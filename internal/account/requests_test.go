@@ -233,3 +233,39 @@ func canComeBack(t *rapid.T, f Facts) {
 		t.Fatalf("at %s: no open link and no new request possible, with requests at %v", soon, status.ResetTimes)
 	}
 }
+
+func TestOnlySomeChangesAffectResets(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(a *accountsv1.Account)
+		want   bool
+	}{
+		"nothing":     {func(*accountsv1.Account) {}, false},
+		"a sign-in":   {func(a *accountsv1.Account) { a.Status.SignIn.Failures = 3 }, false},
+		"a state":     {func(a *accountsv1.Account) { a.Status.State = accountsv1.AccountDisabled }, false},
+		"a condition": {func(a *accountsv1.Account) { a.Status.Conditions[0].Message = "Ready." }, false},
+		"a label":     {func(a *accountsv1.Account) { a.Labels = map[string]string{"team": "acme"} }, false},
+		"the spec":    {func(a *accountsv1.Account) { a.Generation++ }, true},
+		"the request": {func(a *accountsv1.Account) { a.Annotations[accountsv1.ResetAnnotation] = "now" }, true},
+		"the record":  {func(a *accountsv1.Account) { a.Annotations[accountsv1.MembershipsAnnotation] += ",globex/jane" }, true},
+		"a recorded request": {func(a *accountsv1.Account) {
+			a.Status.ResetTimes = Requested(a.Status.ResetTimes, *ago(0))
+		}, true},
+		"lost recorded requests":      {func(a *accountsv1.Account) { a.Status.ResetTimes = nil }, true},
+		"a new password":              {func(a *accountsv1.Account) { a.Status.PasswordTime = ago(0) }, true},
+		"a request that is unblocked": {func(a *accountsv1.Account) { a.Status.Conditions = a.Status.Conditions[:1] }, true},
+		"a request blocked otherwise": {func(a *accountsv1.Account) { a.Status.Conditions[1].Reason = accountsv1.ReasonResetLimited }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := janes(linksAsked(time.Hour)).Account
+			before.Status.Conditions = []metav1.Condition{
+				{Type: accountsv1.ConditionReady},
+				{Type: accountsv1.ConditionRequestBlocked, Reason: accountsv1.ReasonOwnerElsewhere},
+			}
+			after := before.DeepCopy()
+			c.change(after)
+			if got := AffectsResets(before, after); got != c.want {
+				t.Errorf("it affects resets: %t", got)
+			}
+		})
+	}
+}

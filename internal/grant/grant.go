@@ -53,7 +53,8 @@ type Cluster struct {
 	ClusterRoles map[string]ClusterRole
 	// Own is Usher's own namespace, which no grant ever reaches.
 	Own string
-	// Homes holds the home namespaces of all Organizations.
+	// Homes holds the home namespaces of all Organizations, at least those of
+	// ManagedElsewhere.
 	Homes map[string]bool
 }
 

@@ -55,6 +55,22 @@ func Manages(org *accountsv1.Organization, role accountsv1.Role, roles map[strin
 	})
 }
 
+// ManagedElsewhere returns the namespaces, except the home namespace, that pairs reach with a
+// ClusterRole that manages people in home namespaces, sorted. Resolve looks up only these
+// in cluster.Homes.
+func ManagedElsewhere(org *accountsv1.Organization, pairs []Pair, cluster Cluster) []string {
+	var reached []string
+	for _, pair := range pairs {
+		permission, resource := declared(org, pair)
+		if permission != nil && resource != nil && cluster.ClusterRoles[permission.ClusterRole].ManagesAtHome {
+			reached = append(reached, cluster.Covered(resource.Namespaces)...)
+		}
+	}
+	reached = slices.DeleteFunc(reached, func(namespace string) bool { return namespace == string(org.Spec.Namespace) })
+	slices.Sort(reached)
+	return slices.Compact(reached)
+}
+
 // grantsAtHome reports whether the catalogue gives a pair to members with a role, on a
 // resource that names the home namespace.
 func grantsAtHome(org *accountsv1.Organization, role accountsv1.Role, pair Pair) bool {

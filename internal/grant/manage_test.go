@@ -70,12 +70,44 @@ func TestAClusterRoleThatManagesAtHome(t *testing.T) {
 			case byRole:
 				role.Grants = there
 			}
-			g := Resolve(org, []Pair{{"do", "there"}}, nil, cluster)[0].RestrictToRole(org, role)
+			pairs, at := []Pair{{"do", "there"}}, cluster
+			at.Homes = map[string]bool{}
+			for _, namespace := range ManagedElsewhere(org, pairs, cluster) {
+				at.Homes[namespace] = cluster.Homes[namespace]
+			}
+			g := Resolve(org, pairs, nil, at)[0].RestrictToRole(org, role)
 			if got := told(g); got != c.want {
 				t.Errorf("%q, not %q: %s", got, c.want, g.Message)
 			}
 			if (g.Reason == "") != (g.Message == "") || strings.Contains(g.Message, "%") {
 				t.Errorf("%s: %q", g.Reason, g.Message)
+			}
+		})
+	}
+}
+
+// Usher looks up only these namespaces, so they must be few.
+func TestOnlyPairsThatManageAtHomeNeedTheHomesOfOthers(t *testing.T) {
+	cluster := Cluster{
+		Namespaces: []corev1.Namespace{namespace("acme", nil), namespace("globex", nil), namespace("staging", nil)},
+		ClusterRoles: map[string]ClusterRole{
+			"edit": {Exists: true, Bindable: true, ManagesAtHome: true}, "view": grantable,
+		},
+	}
+	for name, c := range map[string]struct {
+		clusterRole, resource, want string
+		of                          accountsv1.ResourceNamespaces
+	}{
+		"in the home namespace":              {"edit", "there", "", byNames("acme")},
+		"elsewhere":                          {"edit", "there", "globex staging", byNames("acme", "staging", "globex", "next")},
+		"with a ClusterRole of another kind": {"view", "there", "", byNames("acme", "globex", "staging")},
+		"with an unknown ClusterRole":        {"admin", "there", "", byNames("globex")},
+		"on an unknown resource":             {"edit", "nowhere", "", byNames("globex")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pairs := []Pair{{"do", accountsv1.CatalogueName(c.resource)}}
+			if got := strings.Join(ManagedElsewhere(one(c.clusterRole, c.of), pairs, cluster), " "); got != c.want {
+				t.Errorf("%q, not %q", got, c.want)
 			}
 		})
 	}

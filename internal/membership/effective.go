@@ -38,6 +38,14 @@ func Effective(org *accountsv1.Organization, role accountsv1.Role, overrides []a
 	})
 }
 
+// ManagedElsewhere returns the namespaces that Cluster.Homes must hold if they are home
+// namespaces: see grant.ManagedElsewhere. It needs the Organization and the Cluster
+// without Homes.
+func (f Facts) ManagedElsewhere() []string {
+	role, _ := f.Organization.Role(f.role())
+	return grant.ManagedElsewhere(f.Organization, Effective(f.Organization, role, f.overrides()), f.Cluster)
+}
+
 // Denied returns what the overrides deny, by name.
 func Denied(overrides []accountsv1.PermissionOverride) []grant.Pair {
 	var denied []grant.Pair

@@ -68,7 +68,7 @@ func TestAUserNameThatLooksLikeAnothersIsTaken(t *testing.T) {
 }
 
 func TestAWithheldUserNameLooksLikeATakenOne(t *testing.T) {
-	list := withheld.BoundList(storetest.System, []string{"jane"}, func(string) bool { return false })
+	list := withheld.BoundList(storetest.System, map[string][]string{"": {"jane"}}, func(string) bool { return false })
 	w := aWorld(t, withheld.Record(storetest.System, "jane-doe", storetest.Start), list, storetest.MadeFor("another's", "jdoe"))
 	expect(t, w.get(w.Link()), 200, `!"jane-doe"`, `!"jane"`, `!"jdoe"`, `data-user-name="doe-jane"`)
 	taken := w.checkName("jdoe")

@@ -17,6 +17,7 @@
 package withheld
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -68,17 +69,49 @@ func End(record *corev1.ConfigMap, retention time.Duration) time.Time {
 }
 
 // BoundList returns the ConfigMap that lists the bound names that are not in use. named
-// are the user names in all bindings, in any order. Beyond its limit the list is
+// holds the user names in all RoleBindings by their namespace, and those in all
+// ClusterRoleBindings under "", each in any order. Beyond its limit the list is
 // incomplete, so nothing may depend on it alone.
-func BoundList(namespace string, named []string, inUse func(userName string) bool) *corev1.ConfigMap {
-	names := slices.DeleteFunc(slices.Clone(named), func(name string) bool { return !isAccountName(name) || inUse(name) })
-	slices.Sort(names)
-	names = slices.Compact(names)
+//
+// Only cluster admins write ClusterRoleBindings, so their names come first. The namespaces
+// share the rest: each adds one name after the other until the list is full. So many names
+// in one namespace never displace the few names of another one.
+func BoundList(namespace string, named map[string][]string, inUse func(userName string) bool) *corev1.ConfigMap {
+	left := map[string][]string{}
+	for of, names := range named {
+		left[of] = available(names, inUse)
+	}
 	data := map[string]string{}
-	for _, name := range names[:min(len(names), maxBound)] {
+	for _, name := range left[""][:min(len(left[""]), maxBound)] {
 		data[name] = ""
 	}
+	delete(left, "")
+	for len(left) > 0 && len(data) < maxBound {
+		addOneOfEach(data, left)
+	}
 	return object(namespace, BoundListName, data)
+}
+
+// available returns the names that an Account could have and none has, sorted.
+func available(names []string, inUse func(userName string) bool) []string {
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !isAccountName(name) || inUse(name) })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// addOneOfEach moves the first name of each namespace from left to data, as long as data
+// has room.
+func addOneOfEach(data map[string]string, left map[string][]string) {
+	for _, of := range slices.Sorted(maps.Keys(left)) {
+		if len(left[of]) == 0 {
+			delete(left, of)
+			continue
+		}
+		if len(data) < maxBound {
+			data[left[of][0]] = ""
+		}
+		left[of] = left[of][1:]
+	}
 }
 
 // Lists reports whether a list of bound names contains a user name. The list can be nil.
@@ -100,6 +133,20 @@ func UserNames(subjects []rbacv1.Subject) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// Removed returns the names in before that are not in after. Both must be sorted.
+func Removed(before, after []string) []string {
+	var removed []string
+	for _, name := range before {
+		for len(after) > 0 && after[0] < name {
+			after = after[1:]
+		}
+		if len(after) == 0 || after[0] != name {
+			removed = append(removed, name)
+		}
+	}
+	return removed
 }
 
 // People returns the subjects that are people with Accounts, or could be.

@@ -5,6 +5,7 @@ package withheld
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -49,7 +50,7 @@ func TestTheListIsNoRecord(t *testing.T) {
 func TestTheListHasBoundNamesThatAreNotInUse(t *testing.T) {
 	named := []string{"john", "jane-doe.acme", "mara", "john", "", "Jane", "a/b", "a:b", "-", strings.Repeat("a", 64)}
 	before := slices.Clone(named)
-	list := BoundList("usher-system", named, func(name string) bool { return name == "mara" })
+	list := BoundList("usher-system", map[string][]string{"": named}, func(name string) bool { return name == "mara" })
 	if diff := cmp.Diff(map[string]string{"john": "", "jane-doe.acme": ""}, list.Data); diff != "" {
 		t.Error(diff)
 	}
@@ -71,13 +72,57 @@ func TestTheListFitsIntoAConfigMap(t *testing.T) {
 	for i := range 2 * maxBound {
 		named = append(named, fmt.Sprintf("%063d", i))
 	}
-	list := BoundList("usher-system", named, func(string) bool { return false })
+	list := BoundList("usher-system", map[string][]string{"": named, "acme": named, "globex": named}, func(string) bool { return false })
 	size := 0
 	for name := range list.Data {
 		size += len(`"":"",`) + len(name)
 	}
 	if len(list.Data) != maxBound || size > 900_000 {
 		t.Errorf("%d names in %d bytes", len(list.Data), size)
+	}
+}
+
+// TestNoNamespaceDisplacesTheNamesOfAnother has one tenant bind as many early names as
+// possible, in one namespace or in several.
+func TestNoNamespaceDisplacesTheNamesOfAnother(t *testing.T) {
+	for _, namespaces := range []int{1, 20} {
+		named := map[string][]string{"": {"mara"}, "staging": {"jane-doe", "john"}, "zoo": {"zz-top"}}
+		for i := range namespaces {
+			tenant := fmt.Sprintf("acme-%02d", i)
+			for j := range maxBound {
+				named[tenant] = append(named[tenant], fmt.Sprintf("a%d-%d", i, j))
+			}
+		}
+		list := BoundList("usher-system", named, func(string) bool { return false })
+		for _, name := range []string{"mara", "jane-doe", "john", "zz-top"} {
+			if !Lists(list, name) {
+				t.Errorf("with %d namespaces full of names, the list lacks %s", namespaces, name)
+			}
+		}
+		if len(list.Data) != maxBound {
+			t.Errorf("with %d namespaces full of names, the list has %d", namespaces, len(list.Data))
+		}
+		if again := BoundList("usher-system", named, func(string) bool { return false }); !maps.Equal(list.Data, again.Data) {
+			t.Error("the same bindings give another list")
+		}
+	}
+}
+
+func TestRemovedNamesAreThoseOnlyBefore(t *testing.T) {
+	for _, c := range []struct{ before, after, want string }{
+		{"", "", ""},
+		{"", "ab", ""},
+		{"ab", "", "ab"},
+		{"abc", "abc", ""},
+		{"abcd", "bd", "ac"},
+		{"bd", "abce", "d"},
+		{"aabb", "a", "bb"},
+		{"ab", "aaab", ""},
+		{"ac", "b", "ac"},
+	} {
+		if got := strings.Join(Removed(strings.Split(c.before, ""), strings.Split(c.after, "")), ""); got != c.want {
+			t.Errorf("of %q, %q lacks %q, not %q", c.before, c.after, got, c.want)
+		}
 	}
 }
 

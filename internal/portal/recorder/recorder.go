@@ -12,11 +12,13 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
@@ -35,9 +37,17 @@ var _ reconcile.Reconciler = (*Recorder)(nil)
 func (r *Recorder) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("reset-requests").
-		For(&accountsv1.Account{}).
+		For(&accountsv1.Account{}, builder.WithPredicates(affectsResets())).
 		Watches(&accountsv1.Membership{}, handler.EnqueueRequestsFromMapFunc(r.enqueueForMembership), builder.WithPredicates(requestsReset())).
 		Complete(r)
+}
+
+// affectsResets drops the updates of Accounts that cannot make a request due. Most writes of
+// a status are of that kind.
+func affectsResets() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return account.AffectsResets(e.ObjectOld.(*accountsv1.Account), e.ObjectNew.(*accountsv1.Account))
+	}}
 }
 
 // requestsReset accepts the events of Memberships that request a reset link.

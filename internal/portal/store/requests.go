@@ -13,6 +13,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/membership"
 )
 
 // Holders returns the names of the Accounts that hold a Membership, from the cache.
@@ -28,6 +29,28 @@ func (s *Store) Holders(ctx context.Context, m types.NamespacedName) ([]string, 
 	return names, nil
 }
 
+// requestsReset reports whether an Account or a Membership in its record has the annotation
+// that requests a reset link. Almost none has. So an Account costs no read of an
+// Organization.
+func (s *Store) requestsReset(ctx context.Context, a *accountsv1.Account) (bool, error) {
+	if _, requests := a.Annotations[accountsv1.ResetAnnotation]; requests {
+		return true, nil
+	}
+	for _, held := range membership.ParseRecord(a.Annotations[accountsv1.MembershipsAnnotation]) {
+		m, err := get[accountsv1.Membership](ctx, s.Reader, held.NamespacedName)
+		if err != nil {
+			return false, err
+		}
+		if m == nil {
+			continue
+		}
+		if _, requests := m.Annotations[accountsv1.ResetAnnotation]; requests {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // RecordResetRequests records, in the status of an Account, the requests for a reset link
 // that annotations make. It returns after which time another request can become due. 0
 // means that only a change of an object can make one due. It writes only if the Account is
@@ -37,6 +60,9 @@ func (s *Store) RecordResetRequests(ctx context.Context, name string) (after tim
 	for try := range memberTries {
 		a, err := get[accountsv1.Account](ctx, reader, client.ObjectKey{Name: name})
 		if err != nil || a == nil {
+			return 0, err
+		}
+		if requested, err := s.requestsReset(ctx, a); err != nil || !requested {
 			return 0, err
 		}
 		facts := account.Facts{Now: s.Clock.Now(), Account: a}

@@ -69,6 +69,35 @@ func TestARequestByAnnotationWaitsForItsTime(t *testing.T) {
 	}
 }
 
+// organizationReads counts the reads of Organizations.
+type organizationReads struct {
+	client.Reader
+	count int
+}
+
+func (r *organizationReads) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	if _, is := obj.(*accountsv1.Organization); is {
+		r.count++
+	}
+	return r.Reader.Get(ctx, key, obj, opts...)
+}
+
+func TestAnAccountWithoutARequestCostsNoReadOfAnOrganization(t *testing.T) {
+	w := requested(t, storetest.Start)
+	m := &accountsv1.Membership{}
+	w.Must(w.Client.Get(t.Context(), client.ObjectKey{Namespace: storetest.Home, Name: "jane"}, m))
+	m.Annotations = nil
+	w.Must(w.Client.Update(t.Context(), m))
+	s := w.Store()
+	reads := &organizationReads{Reader: s.Reader}
+	s.Reader = reads
+	after, err := s.RecordResetRequests(t.Context(), "jane")
+	w.Must(err)
+	if after != 0 || len(times(w)) != 0 || reads.count != 0 {
+		t.Errorf("recorded %v, and again after %s, with %d reads of Organizations", times(w), after, reads.count)
+	}
+}
+
 // TestSeveralPortalsRecordARequestOnce has portals record one request in many orders, with
 // and without lost answers.
 func TestSeveralPortalsRecordARequestOnce(t *testing.T) {

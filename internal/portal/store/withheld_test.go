@@ -20,7 +20,7 @@ func retired(userName string) client.Object {
 }
 
 func bound(userNames ...string) client.Object {
-	return withheld.BoundList(storetest.System, userNames, func(string) bool { return false })
+	return withheld.BoundList(storetest.System, map[string][]string{"": userNames}, func(string) bool { return false })
 }
 
 func TestAcceptWithAWithheldName(t *testing.T) {
