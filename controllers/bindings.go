@@ -26,7 +26,8 @@ import (
 )
 
 // bindings returns the RoleBindings made for a Membership, even if their labels were
-// removed. If the Membership is being deleted and the cache has none left, bindings reads
+// removed. It also returns those made for another Organization whose labels name the
+// Membership: no other Membership can delete them. If the Membership is being deleted and the cache has none left, bindings reads
 // past the cache, which may lack the newest ones.
 func (r *membershipReconciler) bindings(ctx context.Context, m *accountsv1.Membership, org *accountsv1.Organization) ([]rbacv1.RoleBinding, error) {
 	var labelled, named rbacv1.RoleBindingList
@@ -39,7 +40,9 @@ func (r *membershipReconciler) bindings(ctx context.Context, m *accountsv1.Membe
 			return nil, err
 		}
 	}
-	foreign := func(b rbacv1.RoleBinding) bool { return !grant.IsManagedFor(&b, m) }
+	foreign := func(b rbacv1.RoleBinding) bool {
+		return !grant.IsManagedFor(&b, m) && (membershipOf(&b) != client.ObjectKeyFromObject(m) || !isMadeForItsLabels(&b))
+	}
 	all := slices.DeleteFunc(append(labelled.Items, named.Items...), foreign)
 	if m.DeletionTimestamp != nil && len(all) == 0 {
 		var newest rbacv1.RoleBindingList

@@ -99,6 +99,21 @@ var _ = Describe("A RoleBinding with a name of Usher's that no Membership is beh
 		Expect(eventsAbout(ctx, while)).To(BeEmpty())
 	})
 
+	It("is deleted with labels that name a Membership of another Organization, and blocks no deletion", func(ctx SpecContext) {
+		other := aWorld().ready(ctx)
+		m, _ := other.active(ctx)
+		labels := grant.Labels(other.name, m.Name)
+		labels[accountsv1.OrganizationLabel] = w.name
+		b := orphan(grant.BindingName(w.name, m.Name, "edit"), labels)
+		create(ctx, b)
+		eventuallyGone(ctx, b)
+		org := w.organization()
+		Expect(k8s.Delete(ctx, org)).To(Succeed())
+		eventuallyGone(ctx, org)
+		Expect(bindings(ctx, other.staging())).To(HaveLen(1))
+		eventually(ctx, m, haveState("Active"), beReady())
+	})
+
 	It("is none of those that Usher makes and withdraws", func(ctx SpecContext) {
 		before := orphansCounted()
 		m, _ := w.active(ctx)
