@@ -228,8 +228,9 @@ func (r *organizationReconciler) Reconcile(ctx context.Context, req ctrl.Request
 
 func (r *organizationReconciler) act(ctx context.Context, org *accountsv1.Organization, plan organization.Plan) error {
 	if plan.AddFinalizer {
+		before := org.DeepCopy()
 		controllerutil.AddFinalizer(org, accountsv1.Finalizer)
-		if err := r.Update(ctx, org); err != nil {
+		if err := r.saveMetadata(ctx, before, org); err != nil {
 			return err
 		}
 	}
@@ -241,8 +242,9 @@ func (r *organizationReconciler) act(ctx context.Context, org *accountsv1.Organi
 		}
 	}
 	if plan.RemoveFinalizer {
+		before := org.DeepCopy()
 		controllerutil.RemoveFinalizer(org, accountsv1.Finalizer)
-		return client.IgnoreNotFound(r.Update(ctx, org))
+		return client.IgnoreNotFound(r.saveMetadata(ctx, before, org))
 	}
 	if org.DeletionTimestamp != nil {
 		return nil
@@ -262,8 +264,15 @@ func (r *organizationReconciler) found(ctx context.Context, org *accountsv1.Orga
 		}
 		created = append(created, accountsv1.CatalogueName(plan.CreateFounders[i].Name))
 	}
+	before := org.DeepCopy()
 	if organization.RecordFounders(org, created) {
-		failed = append(failed, r.Update(ctx, org))
+		failed = append(failed, r.saveMetadata(ctx, before, org))
 	}
 	return errors.Join(failed...)
+}
+
+// saveMetadata writes what differs from before. An update would write the whole spec, without the
+// empty fields of a selector that Go's types omit, and a policy refuses every change of a spec.
+func (r *organizationReconciler) saveMetadata(ctx context.Context, before, org *accountsv1.Organization) error {
+	return r.Patch(ctx, org, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }

@@ -4,11 +4,16 @@
 package controllers_test
 
 import (
+	"encoding/json"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -89,6 +94,48 @@ var _ = Describe("An Organization", func() {
 		eventuallyGone(ctx, first)
 		eventually(ctx, second, beReady())
 		eventually(ctx, jane, haveState("Invited"), beReady())
+	})
+
+	// Go's types drop the empty fields of these selectors when they are written again.
+	sparse := func() []any {
+		expression := map[string]any{"key": "team", "operator": "Exists", "values": []any{}}
+		return []any{
+			map[string]any{"name": "every-team", "namespaces": map[string]any{"selector": map[string]any{
+				"matchLabels": map[string]any{}, "matchExpressions": []any{expression},
+			}}},
+			map[string]any{"name": "red-team", "namespaces": map[string]any{"selector": map[string]any{
+				"matchLabels": map[string]any{"team": "red"}, "matchExpressions": []any{},
+			}}},
+		}
+	}
+
+	It("gets its finalizer and its founders with empty fields in a selector, and can be deleted", Label("K1"), func(ctx SpecContext) {
+		org := w.organization()
+		org.Spec.Roles = append(org.Spec.Roles, accountsv1.Role{Name: "owner", Standing: accountsv1.StandingOwner, Seat: accountsv1.SeatFree})
+		org.Spec.Founders = []accountsv1.Founder{{Name: "ada", Email: w.email("ada"), Role: "owner"}}
+		raw, err := runtime.DefaultUnstructuredConverter.ToUnstructured(org)
+		Expect(err).NotTo(HaveOccurred())
+		raw["apiVersion"], raw["kind"] = accountsv1.GroupVersion.String(), "Organization"
+		delete(raw, "status")
+		resources, _, err := unstructured.NestedSlice(raw, "spec", "resources")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(unstructured.SetNestedSlice(raw, append(resources, sparse()...), "spec", "resources")).To(Succeed())
+		create(ctx, &unstructured.Unstructured{Object: raw})
+		eventually(ctx, org, HaveField("Finalizers", ConsistOf(accountsv1.Finalizer)),
+			HaveField("Annotations", HaveKeyWithValue(accountsv1.FoundersAnnotation, "ada")))
+		Expect(k8s.Delete(ctx, org)).To(Succeed())
+		eventuallyGone(ctx, org)
+	})
+
+	It("can be deleted after a change that left empty fields in a selector", Label("K1"), func(ctx SpecContext) {
+		w.ready(ctx)
+		org := w.organization()
+		change, err := json.Marshal(map[string]any{"spec": map[string]any{"resources": sparse()}})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(k8s.Patch(ctx, org, client.RawPatch(types.MergePatchType, change))).To(Succeed())
+		eventually(ctx, org, HaveField("Status.ObservedGeneration", HaveValue(Equal(org.Generation))))
+		Expect(k8s.Delete(ctx, org)).To(Succeed())
+		eventuallyGone(ctx, org)
 	})
 
 	It("withdraws the access of all members before its deletion completes, and restores it when it is created again", Label("K1", "K4"), func(ctx SpecContext) {

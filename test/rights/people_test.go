@@ -170,3 +170,10 @@ func updating[T client.Object](ctx context.Context, person client.Client, object
 	change(changed)
 	return person.Update(ctx, changed)
 }
+
+// patchingWith is updating by a patch.
+func patchingWith[T client.Object](ctx context.Context, person client.Client, object T, change func(T)) error {
+	changed, _ := object.DeepCopyObject().(T)
+	change(changed)
+	return person.Patch(ctx, changed, client.MergeFrom(object))
+}

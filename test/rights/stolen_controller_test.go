@@ -82,6 +82,16 @@ func updates[T client.Object](c client.Client, o T, change func(T)) func(context
 	}
 }
 
+// patches is updates by a patch.
+func patches[T client.Object](c client.Client, o T, change func(T)) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+			return err
+		}
+		return patchingWith(ctx, c, o, change)
+	}
+}
+
 // reports is updates for the status.
 func reports[T client.Object](c client.Client, o T, change func(T)) func(context.Context) error {
 	return func(ctx context.Context) error {
@@ -122,9 +132,9 @@ func controllerObjectAttempts(v victims, home string) []attempt {
 	resets := annotated(accountsv1.ResetAnnotation, "2027-01-15T08:00:00Z")
 	return []attempt{
 		{"get,list,watch", ofOrganizations, "Read every Organization", false, readingAll(controller, &accountsv1.OrganizationList{}, v.org)},
-		{"update", ofOrganizations, "Replace the spec of an Organization", true, updates(controller, v.org, func(o *accountsv1.Organization) { o.Spec.Seats = 99 })},
-		{"update", ofOrganizations, "Release held mail by annotation", true, updates(controller, client.Object(v.org), annotated(accountsv1.ReleaseMailAnnotation, "2027-01-15T08:00:00Z"))},
-		{"update", "organizations/finalizers.accounts.usher.dev", "Change the record of invited founders, so that Usher invites one again", false, updates(controller, client.Object(v.org), annotated(accountsv1.FoundersAnnotation, "mallory"))},
+		{"patch", ofOrganizations, "Replace the spec of an Organization", true, patches(controller, v.org, func(o *accountsv1.Organization) { o.Spec.Seats = 99 })},
+		{"patch", ofOrganizations, "Release held mail by annotation", true, patches(controller, client.Object(v.org), annotated(accountsv1.ReleaseMailAnnotation, "2027-01-15T08:00:00Z"))},
+		{"update", "organizations/finalizers.accounts.usher.dev", "Change the record of invited founders, so that Usher invites one again", false, patches(controller, client.Object(v.org), annotated(accountsv1.FoundersAnnotation, "mallory"))},
 		{"update", "organizations/status.accounts.usher.dev", "Write any status of an Organization, such as its seats and owners", false, reports(controller, v.org, func(o *accountsv1.Organization) {
 			o.Status.Owners = []accountsv1.OwnerStatus{{Name: "mallory", Role: "owner"}}
 		})},
