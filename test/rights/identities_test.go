@@ -48,15 +48,16 @@ var _ = Describe("The rights that the policies require", Ordered, Label("K6", "C
 		org := anOrganization()
 		org.Name, org.GenerateName = "", "acme-"
 		Expect(admin.Create(ctx, org)).To(Succeed())
-		org.Finalizers = []string{accountsv1.Finalizer}
-		org.Annotations = map[string]string{accountsv1.FoundersAnnotation: "jane"}
-		Expect(controller.Update(ctx, org)).To(Succeed())
+		Expect(patchingWith(ctx, controller, org, func(o *accountsv1.Organization) {
+			o.Finalizers = []string{accountsv1.Finalizer}
+			o.Annotations = map[string]string{accountsv1.FoundersAnnotation: "jane"}
+		})).To(Succeed())
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
 		org.Status.Owners = []accountsv1.OwnerStatus{{Name: "jane", Role: "owner"}}
 		Expect(controller.Status().Update(ctx, org)).To(Succeed())
 		Expect(admin.Delete(ctx, org)).To(Succeed())
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(org), org)).To(Succeed())
-		org.Finalizers = nil
-		Expect(controller.Update(ctx, org)).To(Succeed())
+		Expect(patchingWith(ctx, controller, org, func(o *accountsv1.Organization) { o.Finalizers = nil })).To(Succeed())
 		a := anAcceptedAccount(ctx)
 		a.Annotations[accountsv1.MembershipsAnnotation] = home + "/jane"
 		Expect(controller.Update(ctx, a)).To(Succeed())
