@@ -153,7 +153,9 @@ var _ = Describe("A user name", func() {
 			eventuallyBound(ctx, HaveKey(name))
 			john, a := w.refused(ctx, name)
 			Expect(a).To(haveMessage("Stalled", kind+" "+w.name+"-ops"))
-			Expect(boundNames().Data).NotTo(HaveKey(w.name + "-ops"))
+			list := boundNames()
+			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(list), list)).To(Succeed())
+			Expect(list.Data).NotTo(HaveKey(w.name + "-ops"))
 
 			Expect(k8s.Delete(ctx, binding)).To(Succeed())
 			eventually(ctx, john, haveState("Active"), beReady())

@@ -12,9 +12,12 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -52,8 +55,12 @@ func revision(ctx context.Context) (string, error) {
 }
 
 // behind returns the name of an object that is being deleted, or whose current
-// generation Usher has not observed.
+// generation Usher has not observed, or of a ClusterRole that Kubernetes has not
+// aggregated yet.
 func behind(ctx context.Context) (string, error) {
+	if name, err := unaggregated(ctx); err != nil || name != "" {
+		return name, err
+	}
 	for _, k := range []kind{memberships, organizations, accounts, invitations} {
 		list := k.list()
 		if err := admin.List(ctx, list); err != nil {
@@ -68,6 +75,44 @@ func behind(ctx context.Context) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// unaggregated returns the name of a ClusterRole whose rules are not those of its parts.
+// Many changes of parts at once make Kubernetes retry, with growing pauses.
+func unaggregated(ctx context.Context) (string, error) {
+	var list rbacv1.ClusterRoleList
+	if err := admin.List(ctx, &list); err != nil {
+		return "", err
+	}
+	for _, whole := range list.Items {
+		if whole.AggregationRule == nil {
+			continue
+		}
+		var want []rbacv1.PolicyRule
+		for _, part := range list.Items {
+			if part.Name != whole.Name && isPart(whole.AggregationRule, part.Labels) {
+				want = append(want, part.Rules...)
+			}
+		}
+		if lacks(whole.Rules, want) || lacks(want, whole.Rules) {
+			return "ClusterRole " + whole.Name + " is not aggregated", nil
+		}
+	}
+	return "", nil
+}
+
+// lacks reports whether any of the rules is not in a list.
+func lacks(list, rules []rbacv1.PolicyRule) bool {
+	return slices.ContainsFunc(rules, func(rule rbacv1.PolicyRule) bool {
+		return !slices.ContainsFunc(list, func(r rbacv1.PolicyRule) bool { return equality.Semantic.DeepEqual(r, rule) })
+	})
+}
+
+func isPart(rule *rbacv1.AggregationRule, of map[string]string) bool {
+	return slices.ContainsFunc(rule.ClusterRoleSelectors, func(s metav1.LabelSelector) bool {
+		selector, err := metav1.LabelSelectorAsSelector(&s)
+		return err == nil && selector.Matches(labels.Set(of))
+	})
 }
 
 // acceptEverything makes every person with an Account accept the Invitations that are
