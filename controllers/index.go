@@ -92,11 +92,7 @@ func invitationIndexes() []index {
 			return []string{address.Key(string(o.(*accountsv1.Invitation).Spec.Email))}
 		}},
 		{&accountsv1.Invitation{}, byRateLimit, func(o client.Object) []string {
-			var keys []string
-			for _, limit := range notifier.Media().RateLimits(o.(*accountsv1.Invitation)) {
-				keys = append(keys, limit.Key)
-			}
-			return keys
+			return notifier.LimitKeys(o.(*accountsv1.Invitation))
 		}},
 		{&accountsv1.Invitation{}, byWaiting, func(o client.Object) []string {
 			return waitingKeys(o.(*accountsv1.Invitation), o.(*accountsv1.Invitation).Spec.OrganizationRef)
@@ -178,7 +174,7 @@ func invitedKey(org accountsv1.OrganizationReference, email accountsv1.EmailAddr
 // Organization. It looks at conditions that a failed reconciliation does not change.
 func waitingKeys(o objectWithConditions, org accountsv1.OrganizationReference) []string {
 	var keys []string
-	for _, conditionType := range []string{accountsv1.ConditionPending, accountsv1.ConditionResendBlocked} {
+	for _, conditionType := range []string{accountsv1.ConditionPending, accountsv1.ConditionResendBlocked, accountsv1.ConditionCodeBlocked} {
 		c := meta.FindStatusCondition(o.GetConditions(), conditionType)
 		if c != nil && (c.Reason == accountsv1.ReasonMailHeld || c.Reason == accountsv1.ReasonQuotaReached) {
 			keys = append(keys, waitingKey(string(org.Name), c.Reason))

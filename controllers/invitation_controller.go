@@ -116,11 +116,11 @@ func (r *invitationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	if stale := r.Notifier.RestoreEnd(inv); stale {
 		return ctrl.Result{}, nil // the newer object has its own event
 	}
-	before := inv.Status.State
+	before := inv.Status
 	defer func() {
-		result, err = status.finish(ctx, r.Clock.Now(), result, err)
-		if inv.Status.State != before && status.isSaved() {
-			r.recordAnswerEvent(inv)
+		if result, err = status.finish(ctx, r.Clock.Now(), result, err); status.isSaved() {
+			r.recordAnswerEvent(before, inv)
+			r.recordCodeEvent(before, inv)
 		}
 	}()
 
@@ -189,17 +189,15 @@ func (m invitationMessage) message() notifier.Message {
 // deliver makes the next try of a message, and records an event about a link that was
 // sent.
 func (r *invitationReconciler) deliver(ctx context.Context, status *tracker, f invitation.Facts, claim invitation.Claim) (busy bool, err error) {
-	if claim.Attempt != nil {
-		release, reserved := r.Notifier.Reserve(f.Organization, f.Invitation, claim.Attempt.ClaimTime.Time)
-		if !reserved {
-			return true, nil
-		}
-		defer func() {
-			if busy || !f.Invitation.Status.Attempt.ClaimTime.Equal(claim.Attempt.ClaimTime) {
-				release()
-			}
-		}()
+	release, reserved := r.Notifier.Reserve(f.Organization, f.Invitation, claim)
+	if !reserved {
+		return true, nil
 	}
+	defer func() {
+		if busy || !invitation.Delivery(f.Invitation, claim.Name).TryTime.Equal(&claim.Time) {
+			release()
+		}
+	}()
 	by := deliverer{clock: r.Clock, notifier: r.Notifier, lanes: &r.lanes}
 	busy, err = by.deliver(ctx, status, invitationMessage{facts: f, try: claim, clock: r.Clock})
 	if err == nil && !busy {
@@ -248,10 +246,19 @@ func (r *invitationReconciler) recordDeliveryEvent(inv *accountsv1.Invitation, n
 	}
 }
 
+// recordCodeEvent records an event about a requested code that is held, because the condition
+// lasts only as long as the code.
+func (r *invitationReconciler) recordCodeEvent(before accountsv1.InvitationStatus, inv *accountsv1.Invitation) {
+	blocked := meta.FindStatusCondition(inv.Status.Conditions, accountsv1.ConditionCodeBlocked)
+	if blocked != nil && meta.FindStatusCondition(before.Conditions, accountsv1.ConditionCodeBlocked) == nil {
+		r.Events.Eventf(inv, nil, "Warning", accountsv1.ConditionCodeBlocked, "Deliver", "%s", notifier.Answer(blocked.Message))
+	}
+}
+
 // recordAnswerEvent records an event about how an Invitation ended.
-func (r *invitationReconciler) recordAnswerEvent(inv *accountsv1.Invitation) {
+func (r *invitationReconciler) recordAnswerEvent(before accountsv1.InvitationStatus, inv *accountsv1.Invitation) {
 	ready := meta.FindStatusCondition(inv.Status.Conditions, accountsv1.ConditionReady)
-	if ready == nil {
+	if ready == nil || inv.Status.State == before.State {
 		return
 	}
 	switch inv.Status.State {

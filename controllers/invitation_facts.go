@@ -13,6 +13,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
+	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/grant"
 	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/notifier"
@@ -154,11 +155,19 @@ func (r *invitationReconciler) withMailings(ctx context.Context, f invitation.Fa
 	inv := f.Invitation
 	r.Notifier.NoteMailings(inv, f.Now)
 	for _, limit := range f.Media.RateLimits(inv) {
-		var sharing accountsv1.InvitationList
-		if err := readList(ctx, r, &sharing, client.MatchingFields{byRateLimit: limit.Key}); err != nil {
+		counted, err := r.countMailings(ctx, inv, limit)
+		if err != nil {
 			return f, err
 		}
-		f.Mailings = append(f.Mailings, r.Notifier.CountMailings(inv, limit, sharing.Items))
+		f.Mailings = append(f.Mailings, counted)
+	}
+	if requested, is := f.RequestedCode(); is {
+		for _, limit := range notifier.CodeLimits(requested) {
+			var err error
+			if f.CodeMailings, err = r.countMailings(ctx, inv, limit); err != nil {
+				return f, err
+			}
+		}
 	}
 	if f.Organization == nil {
 		return f, nil
@@ -172,6 +181,13 @@ func (r *invitationReconciler) withMailings(ctx context.Context, f invitation.Fa
 	}
 	f.QuotaFreeAt = r.Notifier.QuotaFreeAt(f.Organization, f.Now)
 	return f, nil
+}
+
+// countMailings returns when the recipient of a limit was sent invitations and codes.
+func (r *invitationReconciler) countMailings(ctx context.Context, inv *accountsv1.Invitation, limit delivery.RateLimit) (invitation.Mailings, error) {
+	var sharing accountsv1.InvitationList
+	err := readList(ctx, r, &sharing, client.MatchingFields{byRateLimit: limit.Key})
+	return r.Notifier.CountMailings(inv, limit, sharing.Items), err
 }
 
 // withAudience adds the people to notify about an answer, if there is a new one.

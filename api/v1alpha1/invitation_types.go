@@ -21,6 +21,13 @@ const (
 	//
 	// True: ResendLimited, QuotaReached, ResendInvalid, TermsChanged.
 	ConditionResendBlocked = "ResendBlocked"
+
+	// ConditionCodeBlocked is present, and then True, only while Usher holds a
+	// code that the person requested for another address. A code that is held for
+	// ten minutes expires, and the person can request another one.
+	//
+	// True: ResendLimited, QuotaReached.
+	ConditionCodeBlocked = "CodeBlocked"
 )
 
 // Reasons of an Invitation's conditions.
@@ -186,7 +193,7 @@ type InvitationSpec struct {
 // +kubebuilder:validation:MinProperties=1
 type InvitationStatus struct {
 	// conditions are Ready, Delivered, Pending, Active and Expired. Reconciling,
-	// Stalled and ResendBlocked are present only while they are True.
+	// Stalled, ResendBlocked and CodeBlocked are present only while they are True.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
@@ -216,9 +223,10 @@ type InvitationStatus struct {
 	Attempt Attempt `json:"attempt,omitempty,omitzero"`
 
 	// deliveries are the messages about this Invitation: the link by each channel,
-	// and the notices about the answer.
+	// the codes to other addresses, and the notices about the answer. Codes stay
+	// for a day, because they count towards the limits on mail.
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
 	// +listMapKey=name
 	// +optional

@@ -45,8 +45,9 @@ const (
 	// True: MailHeld.
 	ConditionMailHeld = "MailHeld"
 
-	// ConditionQuotaReached is present, and then True, only while invitations wait
-	// because Usher has sent spec.invitationsPerDay invitations within 24 hours.
+	// ConditionQuotaReached is present, and then True, only while invitations or
+	// codes wait because Usher has sent spec.invitationsPerDay of them within 24
+	// hours.
 	//
 	// True: QuotaReached.
 	ConditionQuotaReached = "QuotaReached"

@@ -111,9 +111,9 @@ type OrganizationSpec struct {
 
 	// invitationsPerDay is the maximum number of invitations that Usher sends for
 	// the Organization within 24 hours, over all media and including resends: from
-	// 1 to 100000. Further ones wait, and Usher sends them as soon as the limit
-	// allows it. A change applies at once. Unset: twice spec.seats, but at least
-	// 100; 1000 if spec.seats is unset.
+	// 1 to 100000. Codes to other addresses count too. Further ones wait, and Usher
+	// sends them as soon as the limit allows it. A change applies at once. Unset:
+	// twice spec.seats, but at least 100; 1000 if spec.seats is unset.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	// +optional

@@ -23,13 +23,12 @@ type Medium struct {
 	MessageID bool
 	// Withdrawable reports that a dead link can be withdrawn.
 	Withdrawable bool
-	// Recipient returns the recipient of an Invitation's link; nil: the medium carries
-	// no links.
+	// Recipient returns the recipient of an Invitation's link; empty: there is none. nil:
+	// the medium carries no links.
 	Recipient func(*accountsv1.Invitation) string
-	// RateLimitKey returns the recipient whose mailings are counted for an Invitation,
-	// in a form that is the same for equal recipients; empty: none is counted. nil: the
-	// medium has no rate limit.
-	RateLimitKey func(*accountsv1.Invitation) string
+	// RateLimitKey returns a recipient, whose mailings are counted, in a form that is the
+	// same for equal recipients. nil: the medium has no rate limit.
+	RateLimitKey func(recipient string) string
 	// RateLimited begins the sentence that reports a reached limit, such as "The mailbox was mailed".
 	RateLimited string
 }
@@ -37,9 +36,9 @@ type Medium struct {
 // Media are all media, by name.
 type Media map[accountsv1.Medium]Medium
 
-// RateLimit is a limit that applies to an Invitation.
+// RateLimit is a limit on the messages to a recipient.
 type RateLimit struct {
-	// Key is the same for all Invitations that share the limit.
+	// Key is the same for all messages that share the limit.
 	Key string
 	// Reached begins the sentence that reports a reached limit, such as "The mailbox
 	// was mailed".
@@ -51,15 +50,24 @@ type RateLimit struct {
 func (m Media) RateLimits(inv *accountsv1.Invitation) []RateLimit {
 	var limits []RateLimit
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		medium := m[name]
-		if medium.RateLimitKey == nil {
+		if m[name].Recipient == nil {
 			continue
 		}
-		if key := medium.RateLimitKey(inv); key != "" {
-			limits = append(limits, RateLimit{Key: string(name) + "/" + key, Reached: medium.RateLimited})
+		if limit, is := m.RateLimit(name, m[name].Recipient(inv)); is {
+			limits = append(limits, limit)
 		}
 	}
 	return limits
+}
+
+// RateLimit returns the limit that applies to the messages to a recipient, and reports
+// whether there is one.
+func (m Media) RateLimit(name accountsv1.Medium, recipient string) (RateLimit, bool) {
+	medium := m[name]
+	if medium.RateLimitKey == nil || recipient == "" {
+		return RateLimit{}, false
+	}
+	return RateLimit{Key: string(name) + "/" + medium.RateLimitKey(recipient), Reached: medium.RateLimited}, true
 }
 
 // mostUnconfirmed is how many copies of a message are sent without an answer before it

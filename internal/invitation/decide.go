@@ -58,7 +58,7 @@ func Decide(f Facts) Plan {
 	case unclaimed, renewed:
 		return Plan{Claim: f.claimNewAttempt()}
 	case failedSend, inFlight, sent:
-		return f.requeueByExpiry(f.deliver(accountsv1.PurposeInvitation, accountsv1.PurposeCode))
+		return f.requeueForCode(f.requeueByExpiry(f.deliver(accountsv1.PurposeInvitation, accountsv1.PurposeCode)))
 	case history, declined:
 		return f.requeueForResend(f.deliver(accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined))
 	case noOrganization, wrongNamespace, noRole, unvetted, membershipConflict,

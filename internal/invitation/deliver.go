@@ -39,19 +39,21 @@ type Claim struct {
 }
 
 // Begin writes a claim into a status. A new attempt starts its validity and discards
-// the answer to the previous attempt.
+// the answer to the previous attempt. The codes that were mailed within a day stay,
+// because they count.
 func Begin(status *accountsv1.InvitationStatus, claim Claim) {
+	codes := recentCodes(status.Deliveries, claim.Time.Time)
 	if a := claim.Attempt; a != nil {
 		status.ExpirationTime = claim.ExpirationTime
 		status.Attempt = *a
-		status.Deliveries = claim.Deliveries
+		status.Deliveries = slices.Concat(claim.Deliveries, codes)
 		status.Acceptance, status.Decline = accountsv1.Acceptance{}, accountsv1.Decline{}
 		status.OtherAddress, status.Guesses = accountsv1.OtherAddress{}, 0
 		status.State = accountsv1.InvitationSending
 	}
 	if delivery.Find(status.Deliveries, claim.Name) == nil { // a requested code
-		status.Deliveries = slices.DeleteFunc(status.Deliveries, func(d accountsv1.Delivery) bool { return d.Purpose == accountsv1.PurposeCode })
-		status.Deliveries = append(status.Deliveries, codeDelivery(status.OtherAddress))
+		others := slices.DeleteFunc(status.Deliveries, func(d accountsv1.Delivery) bool { return d.Purpose == accountsv1.PurposeCode })
+		status.Deliveries = slices.Concat(others, codes, []accountsv1.Delivery{codeDelivery(status.Attempt.Number, status.OtherAddress)})
 	}
 	delivery.Begin(delivery.Find(status.Deliveries, claim.Name), claim.Try)
 }
@@ -153,21 +155,14 @@ func retryPeriod(purpose accountsv1.DeliveryPurpose) time.Duration {
 	return noticePeriod
 }
 
-// deliveries returns the deliveries of the status. Of the codes among them only the
-// latest requested one counts, whether begun or not. Repeating an earlier code would
+// deliveries returns the deliveries of the status. Of the codes, it returns only the latest
+// requested one, whether begun or not, unless it is held. Repeating an earlier code would
 // send the code that confirms the current address to an earlier recipient.
 func (f Facts) deliveries() []accountsv1.Delivery {
-	status := f.Invitation.Status
-	var current accountsv1.Delivery
-	if o := status.OtherAddress; o.Given() && f.MayAccept(o.Email) && f.Now.Before(o.RequestTime.Add(CodeValidity)) {
-		current = codeDelivery(o)
-		if begun := delivery.Find(status.Deliveries, current.Name); begun != nil {
-			current = *begun
-		}
-	}
-	all := slices.DeleteFunc(slices.Clone(status.Deliveries), func(d accountsv1.Delivery) bool { return d.Purpose == accountsv1.PurposeCode })
-	if current.Name != "" {
-		all = append(all, current)
+	all := slices.DeleteFunc(slices.Clone(f.Invitation.Status.Deliveries), func(d accountsv1.Delivery) bool { return d.Purpose == accountsv1.PurposeCode })
+	until, _, _ := f.codeHeld()
+	if requested, is := f.RequestedCode(); is && until.IsZero() {
+		all = append(all, requested)
 	}
 	return all
 }
@@ -204,13 +199,6 @@ func (f Facts) invitationDeliveries() []accountsv1.Delivery {
 		planned = append(planned, d)
 	}
 	return planned
-}
-
-func codeDelivery(o accountsv1.OtherAddress) accountsv1.Delivery {
-	return accountsv1.Delivery{
-		Name: fmt.Sprintf("code-%d", o.Requests), Purpose: accountsv1.PurposeCode,
-		Medium: accountsv1.MediumEmail, Recipient: string(o.Email),
-	}
 }
 
 // afterAcceptance returns the messages about an acceptance: to the person, to the

@@ -64,7 +64,7 @@ func TestDeliveries(t *testing.T) {
 		},
 		"all channels refused permanently, and a code is planned": {
 			someFacts(codeFor("doe@example.net", 1), tried(me, accountsv1.DeliveryRefused, 1), func(f *Facts) {
-				f.Invitation.Status.Deliveries = append(f.Invitation.Status.Deliveries, codeDelivery(accountsv1.OtherAddress{Requests: 1}))
+				f.Invitation.Status.Deliveries = append(f.Invitation.Status.Deliveries, codeDelivery(1, accountsv1.OtherAddress{Requests: 1}))
 			}),
 			says{"Failed", "False Refused Stalled", "False Refused", "False Refused", "wait"},
 		},
@@ -89,7 +89,7 @@ func TestDeliveries(t *testing.T) {
 			},
 		},
 		"a requested code": {someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1)), says{
-			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "claim code-1 1",
+			"Pending", "True AwaitingAcceptance", "False NotAccepted", "True AwaitingAcceptance", "claim code-1-1 1",
 		}},
 		"a requested code for an address that is no longer allowed": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1), func(f *Facts) { f.Organization.Spec.AddressMatch = "" }), says{
@@ -127,7 +127,7 @@ func TestACodeGoesToTheAddressThatItConfirmsAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := someFacts(tried(me, accountsv1.DeliverySent, 1), codeFor("eve@example.org", 1))
-			if did := step(&f, first); did != "claim code-1 1" {
+			if did := step(&f, first); did != "claim code-1-1 1" {
 				t.Fatalf("it did: %s", did)
 			}
 			f.Now = f.Now.Add(time.Second)
@@ -186,14 +186,20 @@ func TestChannelsGoOneByOneAndEachByItself(t *testing.T) {
 	}
 }
 
-// A status holds up to 32 deliveries with unique names; the API server refuses more.
+// A status holds up to 64 deliveries with unique names; the API server refuses more.
 func TestThereAreNeverMoreDeliveriesThanAStatusTakes(t *testing.T) {
 	for _, yes := range []bool{true, false} {
 		f := someFacts(by("Email", "SMS", "Link"), tried(me, accountsv1.DeliverySent, 1))
-		for n := range int32(MostCodes) {
-			f.Now = f.Now.Add(time.Minute)
-			codeFor("doe@example.net", n+1)(&f)
-			step(&f, accountsv1.DeliveryTemporaryFailure)
+		for range 9 {
+			for n := range int32(MostCodes) {
+				f.Now = f.Now.Add(time.Minute)
+				codeFor("doe@example.net", n+1)(&f)
+				step(&f, accountsv1.DeliveryTemporaryFailure)
+			}
+			asked(f.Now.Format(time.RFC3339))(&f)
+			for Decide(f).Claim != nil { // a new attempt, over each channel
+				step(&f, accountsv1.DeliverySent)
+			}
 		}
 		answered(&f, yes, 40, true)
 		for range 3 {
@@ -205,7 +211,7 @@ func TestThereAreNeverMoreDeliveriesThanAStatusTakes(t *testing.T) {
 		for _, d := range deliveries {
 			names[d.Name] = true
 		}
-		if len(deliveries) > 32 || len(names) != len(deliveries) || len(deliveries) < 4+maxOwners {
+		if len(deliveries) > 64 || len(names) != len(deliveries) || len(deliveries) < 3+maxCodes-1+maxOwners {
 			t.Errorf("there are %d deliveries, of %d names", len(deliveries), len(names))
 		}
 	}

@@ -35,6 +35,9 @@ type Facts struct {
 	// Mailings are the times at which the recipients were sent invitations, for each
 	// rate limit that applies to the Invitation.
 	Mailings []Mailings
+	// CodeMailings are the times at which the recipient of the RequestedCode was sent
+	// invitations and codes.
+	CodeMailings Mailings
 	// QuotaFreeAt is when the Organization can send another invitation, because its quota
 	// is used up; zero: now.
 	QuotaFreeAt time.Time

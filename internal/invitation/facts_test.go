@@ -236,7 +236,7 @@ func look(f Facts) (says, accountsv1.InvitationStatus) {
 	conditions := status.Conditions
 	return says{
 		state:   status.State,
-		ready:   shown(conditions, "Ready") + present(conditions, "Reconciling") + present(conditions, "Stalled") + present(conditions, "ResendBlocked"),
+		ready:   shown(conditions, "Ready") + present(conditions, "Reconciling") + present(conditions, "Stalled") + present(conditions, "ResendBlocked") + present(conditions, "CodeBlocked"),
 		active:  shown(conditions, "Active"),
 		pending: shown(conditions, "Pending"),
 		plan:    planned(Decide(f)),

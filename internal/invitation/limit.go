@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// MostMailings is how often Usher mails invitations to one address, or texts one
-	// telephone, within MailingsWindow before it waits.
+	// MostMailings is how often Usher mails invitations and codes to one mailbox, or texts
+	// one telephone, within MailingsWindow before it waits.
 	MostMailings = 5
 	// MailingsWindow is the period in which MostMailings count.
 	MailingsWindow = 24 * time.Hour
@@ -31,12 +31,12 @@ type Mailings struct {
 	// Reached begins the sentence that reports a reached limit, such as "The address
 	// was mailed".
 	Reached string
-	// All holds the mailings by this Invitation, by existing Invitations of any
-	// Organization, and by deleted Invitations of the same Organization, as far as this
+	// All holds the invitations and codes for this Invitation, for existing Invitations of
+	// any Organization, and for deleted Invitations of the same Organization, as far as this
 	// process knows them. The deleted ones count because a person or a tool could delete
 	// and recreate Invitations.
 	All []time.Time
-	// SameOrganization holds the mailings among All by other Invitations of the same Organization.
+	// SameOrganization holds the mailings among All by the same Organization.
 	SameOrganization []time.Time
 }
 
@@ -49,7 +49,7 @@ func (m Mailings) next(now time.Time) time.Time {
 	return counted[len(counted)-MostMailings].Add(MailingsWindow)
 }
 
-// first returns when an Invitation can have its first mailing; zero: now. Mailings by
+// first returns when an Invitation can have its first mailing, or a code; zero: now. Mailings by
 // other Organizations do not keep an Organization from its first one. If the
 // Organization had one within the window, by any Invitation, the next one counts like a
 // resend.
@@ -109,7 +109,8 @@ func (f Facts) quotaFreeAt() time.Time {
 	return f.QuotaFreeAt.Add(time.Duration(h.Sum32()) % quotaSpread)
 }
 
-// MailingsOf returns when the Invitation was sent, as far as its status records it.
+// MailingsOf returns when the Invitation was sent, as far as its status records it. It
+// does not return when codes were mailed (CodesOf).
 func MailingsOf(inv *accountsv1.Invitation) []time.Time {
 	attempt := inv.Status.Attempt
 	if !attempt.Begun() {

@@ -31,6 +31,7 @@ func Report(f Facts) accountsv1.InvitationStatus {
 	c.Either(accountsv1.ConditionActive, v.state == accountsv1.InvitationActive, accountsv1.ReasonAccepted, NotAccepted(v.reason), v.message)
 	c.Either(accountsv1.ConditionExpired, v.state == accountsv1.InvitationExpired, accountsv1.ReasonExpired, accountsv1.ReasonNotExpired, v.message)
 	f.resendBlocked(c, at)
+	f.codeBlocked(c, at)
 	status.Conditions = c.List()
 	status.ObservedGeneration = &generation
 	switch {

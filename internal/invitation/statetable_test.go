@@ -92,6 +92,7 @@ func rows() []row {
 			withMembership(func(m *accountsv1.Membership) { m.Spec.PhoneNumber = "+393337654321" }))},
 		{"an admin requests a resend with a value that is not a time", someFacts(out, asked("now"))},
 		{"the person requests a code to another address", someFacts(out, codeFor("doe@example.net", 1))},
+		{"the person requests a code, and its mailbox was mailed five times within a day, or the quota is used up", someFacts(out, codeFor("doe@example.net", 1), quotaReached)},
 		{"the person accepted, and the Membership does not exist yet", someFacts(out, accepting)},
 		{"the person accepted, and the Account does not hold the Membership yet", someFacts(out, accepting, withMembership(same))},
 		{"the person accepted, and the Account holds the Membership", someFacts(out, accepting, func(f *Facts) {
@@ -185,7 +186,7 @@ func next(t *testing.T, f Facts) string {
 		return "begins attempt 2 with a new link; the earlier link stops working"
 	case p.Claim != nil && p.Claim.Attempt != nil:
 		return "begins attempt 1"
-	case p.Claim != nil && p.Claim.Name == "code-1":
+	case p.Claim != nil && p.Claim.Name == "code-1-1":
 		return "mails the code to that address"
 	case p.Claim != nil && p.Claim.Name == "confirmation":
 		return "notifies the person, the owners and the chat"
@@ -200,6 +201,8 @@ func next(t *testing.T, f Facts) string {
 		return "waits for the answer until the link expires"
 	case p.After == f.SendDeadline+time.Second:
 		return "sends the same bytes again, once the earlier send has certainly ended"
+	case p.After == CodeValidity:
+		return "mails the code if the limit allows it within ten minutes"
 	case p.After == recheckKeys:
 		return "checks the keys again after a minute"
 	case p.After == MailingsWindow:

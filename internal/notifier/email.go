@@ -34,7 +34,7 @@ func (emailCarrier) Medium() delivery.Medium {
 		CopyRecognisable: true,
 		MessageID:        true,
 		Recipient:        func(inv *accountsv1.Invitation) string { return string(inv.Spec.Email) },
-		RateLimitKey:     func(inv *accountsv1.Invitation) string { return address.Mailbox(string(inv.Spec.Email)) },
+		RateLimitKey:     address.Mailbox,
 		RateLimited:      "The mailbox was mailed",
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/usher-dev/usher/internal/organization"
 )
 
-// mailings holds the invitations that a process has seen within a day, by Organization, and by
-// Organization and recipient. The records in the status of an Invitation are deleted with it. These
+// mailings holds the invitations and codes that a process has seen within a day, by Organization, and
+// by Organization and recipient. The records in the status of an Invitation are deleted with it. These
 // records stay as long as the process runs, so a tool that deletes and creates Invitations in a loop
 // cannot make Usher mail people all the time.
 type mailings struct {
@@ -28,19 +28,59 @@ type mailings struct {
 	counted map[string]bool
 }
 
-// mailing is one time that an Invitation was sent, in seconds as in its status.
+// mailing is one time that an Invitation was sent, or that a code was mailed for it, in seconds as in
+// its status.
 type mailing struct {
 	invitation types.UID
-	at         int64
+	// code is the name of the code's delivery. It is empty for an invitation.
+	code string
+	at   int64
 }
 
-// mailingsOf returns when an Invitation was sent, according to its status.
-func mailingsOf(inv *accountsv1.Invitation) []mailing {
-	var all []mailing
+// countedMailing is a mailing with the keys of the rate limits that it counts towards.
+type countedMailing struct {
+	mailing
+	limits []string
+}
+
+// mailingsOf returns what was sent for an Invitation, according to its status.
+func mailingsOf(inv *accountsv1.Invitation) []countedMailing {
+	var all []countedMailing
+	invited := keysOf(Media().RateLimits(inv))
 	for _, at := range invitation.MailingsOf(inv) {
-		all = append(all, mailing{inv.UID, at.Unix()})
+		all = append(all, countedMailing{mailing{inv.UID, "", at.Unix()}, invited})
+	}
+	for _, d := range invitation.CodesOf(inv) {
+		all = append(all, countedMailing{mailing{inv.UID, d.Name, d.ClaimTime.Unix()}, keysOf(CodeLimits(d))})
 	}
 	return all
+}
+
+// CodeLimits returns the limits that apply to a code.
+func CodeLimits(d accountsv1.Delivery) []delivery.RateLimit {
+	if limit, is := Media().RateLimit(d.Medium, d.Recipient); is {
+		return []delivery.RateLimit{limit}
+	}
+	return nil
+}
+
+// LimitKeys returns the keys of the rate limits that apply to an Invitation, and of those that its codes
+// count towards.
+func LimitKeys(inv *accountsv1.Invitation) []string {
+	keys := keysOf(Media().RateLimits(inv))
+	for _, d := range invitation.CodesOf(inv) {
+		keys = append(keys, keysOf(CodeLimits(d))...)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+func keysOf(limits []delivery.RateLimit) []string {
+	var keys []string
+	for _, limit := range limits {
+		keys = append(keys, limit.Key)
+	}
+	return keys
 }
 
 // organizationKey identifies all recipients of an Organization.
@@ -48,50 +88,58 @@ func organizationKey(inv *accountsv1.Invitation) string {
 	return string(inv.Spec.OrganizationRef.Name)
 }
 
-// recipientKey identifies a recipient that an Organization invites.
-func recipientKey(inv *accountsv1.Invitation, limit delivery.RateLimit) string {
-	return organizationKey(inv) + "/" + limit.Key
+// recipientKey identifies a recipient to which an Organization sends.
+func recipientKey(inv *accountsv1.Invitation, limit string) string {
+	return organizationKey(inv) + "/" + limit
 }
 
-// recipientKeys returns the keys of all recipients of an Invitation.
-func recipientKeys(inv *accountsv1.Invitation) []string {
+// recipientKeys returns the keys of all recipients of a mailing for an Invitation.
+func recipientKeys(inv *accountsv1.Invitation, one countedMailing) []string {
 	var keys []string
-	for _, limit := range Media().RateLimits(inv) {
+	for _, limit := range one.limits {
 		keys = append(keys, recipientKey(inv, limit))
 	}
 	return keys
 }
 
-// NoteMailings records the times at which an Invitation was sent.
+// NoteMailings records the times at which an Invitation was sent, and at which codes were mailed for it.
 func (n *Notifier) NoteMailings(inv *accountsv1.Invitation, now time.Time) {
-	keys := append(recipientKeys(inv), organizationKey(inv))
 	n.mailings.mu.Lock()
 	defer n.mailings.mu.Unlock()
 	n.mailings.sweep(now)
 	for _, one := range mailingsOf(inv) {
-		for _, key := range keys {
-			n.mailings.put(key, one, now)
+		for _, key := range append(recipientKeys(inv, one), organizationKey(inv)) {
+			n.mailings.put(key, one.mailing, now)
 		}
 	}
 }
 
-// CountMailings returns when the recipient of a limit was mailed. It counts the mails of the
-// Invitation, of others in the cache that share the limit, and of deleted Invitations of its
+// CountMailings returns when the recipient of a limit was sent invitations and codes. It counts those
+// for the Invitation, for others in the cache that share the limit, and for deleted Invitations of its
 // Organization.
 func (n *Notifier) CountMailings(inv *accountsv1.Invitation, limit delivery.RateLimit, sharing []accountsv1.Invitation) invitation.Mailings {
-	known, counted := mailingsOf(inv), invitation.Mailings{Reached: limit.Reached, All: invitation.MailingsOf(inv)}
-	for i := range sharing {
-		other := &sharing[i]
-		if other.UID == inv.UID {
-			continue // the cache can be stale
-		}
-		known = append(known, mailingsOf(other)...)
-		counted.All = append(counted.All, invitation.MailingsOf(other)...)
-		if other.Spec.OrganizationRef == inv.Spec.OrganizationRef {
-			counted.SameOrganization = append(counted.SameOrganization, invitation.MailingsOf(other)...)
+	var known []mailing
+	counted := invitation.Mailings{Reached: limit.Reached}
+	count := func(from *accountsv1.Invitation) {
+		for _, one := range mailingsOf(from) {
+			if !slices.Contains(one.limits, limit.Key) {
+				continue
+			}
+			known = append(known, one.mailing)
+			at := time.Unix(one.at, 0).UTC()
+			counted.All = append(counted.All, at)
+			if from.Spec.OrganizationRef == inv.Spec.OrganizationRef {
+				counted.SameOrganization = append(counted.SameOrganization, at)
+			}
 		}
 	}
-	deleted := n.mailings.without(recipientKey(inv, limit), known)
+	count(inv)
+	for i := range sharing {
+		if sharing[i].UID != inv.UID { // the cache can be stale
+			count(&sharing[i])
+		}
+	}
+	deleted := n.mailings.without(recipientKey(inv, limit.Key), known)
 	counted.All, counted.SameOrganization = append(counted.All, deleted...), append(counted.SameOrganization, deleted...)
 	return counted
 }
@@ -117,9 +165,14 @@ func (n *Notifier) CountExisting(org string, all []accountsv1.Invitation, now ti
 }
 
 // Reserve notes a mailing before it is claimed, so that Invitations that are reconciled at the same time
-// do not exceed a limit. It returns false if a limit is reached. If the claim fails, call release.
-func (n *Notifier) Reserve(org *accountsv1.Organization, inv *accountsv1.Invitation, at time.Time) (release func(), reserved bool) {
-	recipients, one := recipientKeys(inv), mailing{inv.UID, at.Unix()}
+// do not exceed a limit. It returns false if a limit is reached. If the claim fails, call release. A
+// claim of a retry, or of a notice, needs no reservation and always succeeds.
+func (n *Notifier) Reserve(org *accountsv1.Organization, inv *accountsv1.Invitation, claim invitation.Claim) (release func(), reserved bool) {
+	one, counts := newMailing(inv, claim)
+	if !counts {
+		return func() {}, true
+	}
+	recipients, at := recipientKeys(inv, one), claim.Time.Time
 	n.mailings.mu.Lock()
 	defer n.mailings.mu.Unlock()
 	full := func(key string) bool { return n.mailings.full(key, invitation.MostMailings, at) }
@@ -128,15 +181,31 @@ func (n *Notifier) Reserve(org *accountsv1.Organization, inv *accountsv1.Invitat
 	}
 	keys := slices.Concat(recipients, []string{org.Name})
 	for _, key := range keys {
-		n.mailings.put(key, one, at)
+		n.mailings.put(key, one.mailing, at)
 	}
 	return func() {
 		n.mailings.mu.Lock()
 		defer n.mailings.mu.Unlock()
 		for _, key := range keys {
-			delete(n.mailings.noted[key], one)
+			delete(n.mailings.noted[key], one.mailing)
 		}
 	}, true
+}
+
+// newMailing returns the mailing that a claim adds to the status of an Invitation, and reports whether
+// there is one.
+func newMailing(inv *accountsv1.Invitation, claim invitation.Claim) (countedMailing, bool) {
+	claimed, known := inv.DeepCopy(), map[mailing]bool{}
+	invitation.Begin(&claimed.Status, claim)
+	for _, one := range mailingsOf(inv) {
+		known[one.mailing] = true
+	}
+	for _, one := range mailingsOf(claimed) {
+		if !known[one.mailing] {
+			return one, true
+		}
+	}
+	return countedMailing{}, false
 }
 
 // QuotaFreeAt returns when an Organization can send another invitation. It is zero if it can now.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/invitation"
 )
 
@@ -42,6 +43,16 @@ func sentAt(n int, at time.Time) accountsv1.Invitation {
 	return *inv
 }
 
+// beginning returns the claim of a first attempt.
+func beginning(at time.Time) invitation.Claim {
+	claimed := metav1.NewTime(at)
+	return invitation.Claim{
+		Try:        delivery.Try{Name: "email", Tries: 1, Time: claimed},
+		Attempt:    &accountsv1.Attempt{Number: 1, ClaimTime: &claimed},
+		Deliveries: []accountsv1.Delivery{{Name: "email", Purpose: accountsv1.PurposeInvitation, Medium: accountsv1.MediumEmail}},
+	}
+}
+
 func TestReservationsKeepTheLimitsTogether(t *testing.T) {
 	for name, c := range map[string]struct {
 		address string
@@ -56,7 +67,7 @@ func TestReservationsKeepTheLimitsTogether(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range 100 {
 				all.Go(func() {
-					if _, is := n.Reserve(acme(), invited(i, fmt.Sprintf(c.address, i)), noon); is {
+					if _, is := n.Reserve(acme(), invited(i, fmt.Sprintf(c.address, i)), beginning(noon)); is {
 						reserved.Add(1)
 					}
 				})
@@ -72,7 +83,7 @@ func TestReservationsKeepTheLimitsTogether(t *testing.T) {
 func TestAReleasedReservationDoesNotCount(t *testing.T) {
 	var n Notifier
 	for i := range 100 {
-		release, reserved := n.Reserve(acme(), invited(i, fmt.Sprintf("p%d@example.com", i)), noon)
+		release, reserved := n.Reserve(acme(), invited(i, fmt.Sprintf("p%d@example.com", i)), beginning(noon))
 		if !reserved {
 			t.Fatalf("the reservation %d is refused", i)
 		}
@@ -95,11 +106,11 @@ func TestTheQuotaHoldsAfterARestart(t *testing.T) {
 	if at := n.QuotaFreeAt(acme(), now); !n.Counts("acme") || !at.Equal(noon.Add(24*time.Hour)) {
 		t.Errorf("the quota is free at %s, not a day after the first", at)
 	}
-	if _, reserved := n.Reserve(acme(), invited(99, "p99@example.com"), now); reserved {
+	if _, reserved := n.Reserve(acme(), invited(99, "p99@example.com"), beginning(now)); reserved {
 		t.Error("an eleventh is reserved")
 	}
 	later := noon.Add(24 * time.Hour)
-	if _, reserved := n.Reserve(acme(), invited(99, "p99@example.com"), later); !reserved {
+	if _, reserved := n.Reserve(acme(), invited(99, "p99@example.com"), beginning(later)); !reserved {
 		t.Error("none is reserved a day after the first")
 	}
 }

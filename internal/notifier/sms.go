@@ -27,8 +27,8 @@ var _ Carrier = smsCarrier{}
 
 func (smsCarrier) Medium() delivery.Medium {
 	return delivery.Medium{
-		Recipient:    func(inv *accountsv1.Invitation) string { return inv.Spec.PhoneNumber },
-		RateLimitKey: telephone,
+		Recipient:    telephone,
+		RateLimitKey: func(number string) string { return number },
 		RateLimited:  "The telephone was texted",
 	}
 }

@@ -67,7 +67,7 @@ func TestAnotherAddressIsConfirmedByACode(t *testing.T) {
 
 	// Another browser with the same link, at another replica, continues.
 	for _, page := range []*httptest.ResponseRecorder{asked, w.build().get(w.Link())} {
-		expect(t, page, 200, "We're emailing an 8-digit code to janet@example.net. It is valid until Monday, 4 May 2026, 10:10 UTC.",
+		expect(t, page, 200, "We're emailing an 8-digit code to janet@example.net. It is valid until Monday, 4 May 2026, 10:10 UTC.", "today's limit on emails may have been reached: use another address",
 			`<input type="radio" name="address-choice" value="other" checked> janet@example.net`,
 			`<input type="radio" name="address-choice" value="invited"> jane.doe@example.com`,
 			`<input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code"`, `value="jane-doe"`, `value="Jane"`)
