@@ -26,6 +26,7 @@ var (
 	resetUsed        = message{page: "reset-used", lines: []string{"you", "other"}}
 	resetSuperseded  = message{page: "reset-superseded", lines: []string{"newest", "again"}}
 	resetExpired     = message{page: "reset-expired", lines: []string{"hour", "again"}}
+	resetIncomplete  = message{page: "reset-incomplete", lines: []string{"admin", "wait"}}
 	resetUnavailable = message{page: "reset-unavailable", lines: []string{"wait"}}
 )
 
@@ -71,6 +72,8 @@ func (p *portal) openReset(v resetVisit) (account.ResetLink, store.ResetView, bo
 	}
 	seen, err := p.store.InspectReset(v.r.Context(), link)
 	switch {
+	case errors.Is(err, store.ErrSecretMissing):
+		p.resetIncomplete(v, seen, err)
 	case err != nil:
 		p.failed(v.w, v.r, v.lang, "read a link for a new password", err, resetUnavailable)
 	case seen.Status != account.ResetLinkOpen:
@@ -94,6 +97,14 @@ func (p *portal) resetClosed(v resetVisit, seen store.ResetView) {
 	case account.ResetLinkUnknown, account.ResetLinkOpen: // callers do not ask about an open link
 	}
 	p.showNextSteps(v.w, v.r, v.lang, status, text, supportContacts(seen), ways...)
+}
+
+// resetIncomplete answers a request for a genuine link whose Account has lost the Secret
+// with its second factor. The status is a conflict and not a failure, because a retry does
+// not help until an admin restores the Secret.
+func (p *portal) resetIncomplete(v resetVisit, seen store.ResetView, err error) {
+	p.log.Error(errKind(err), "Failed to answer a request", "doing", "read a link for a new password")
+	p.showNextSteps(v.w, v.r, v.lang, http.StatusConflict, resetIncomplete, supportContacts(seen))
 }
 
 // supportContacts returns the support contacts of the Account's Organizations.
@@ -159,6 +170,8 @@ func (p *portal) reset(v resetVisit) {
 	switch {
 	case errors.Is(err, store.ErrTooShort):
 		p.resetForm(v, http.StatusUnprocessableEntity, now, newPasswordProblems(v.lang, now.Member, typed, again)...)
+	case errors.Is(err, store.ErrSecretMissing):
+		p.resetIncomplete(v, now, err)
 	case err != nil:
 		p.resetFailed(v, seen, err)
 	case !counts:

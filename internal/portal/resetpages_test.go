@@ -4,6 +4,7 @@
 package portal
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -101,6 +102,11 @@ var resetPages = map[string]func(w *world, query string) *httptest.ResponseRecor
 	},
 	"expired": func(w *world, query string) *httptest.ResponseRecorder {
 		w.Clock.Step(time.Hour)
+		return w.get(w.resetPath("jane", storetest.Start) + query)
+	},
+	"the second factor was lost": func(w *world, query string) *httptest.ResponseRecorder {
+		w.alterJane(reportedTOTP)
+		w.Must(w.Client.Delete(context.Background(), w.Secret("jane")))
 		return w.get(w.resetPath("jane", storetest.Start) + query)
 	},
 	"superseded": func(w *world, query string) *httptest.ResponseRecorder {

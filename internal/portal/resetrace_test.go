@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"math/rand"
 	"net/http/httptest"
 	"strings"
@@ -231,6 +232,13 @@ func TestWhatHappensWhileANewPasswordIsWritten(t *testing.T) {
 	}
 }
 
+// secretMissing are texts on the page about a Secret with a second factor that was deleted. The
+// page says what an admin must do, and promises nothing of a retry.
+var secretMissing = []string{
+	"An administrator has to restore your sign-in data", "Waiting or requesting another link doesn't help", "help@acme.example",
+	"!Try again", "!Please submit the form again", "!<form",
+}
+
 // TestNoLinkReplacesALostSecondFactor deletes the Secret of an Account before the link is
 // used. Once the Secret is restored, the same link works and the second factor stays.
 func TestNoLinkReplacesALostSecondFactor(t *testing.T) {
@@ -245,23 +253,30 @@ func TestNoLinkReplacesALostSecondFactor(t *testing.T) {
 		account func(*accountsv1.Account, *account.Credentials)
 		status  int
 	}{
-		"the status and the record report one":                {says("Enrolled", "Enrolled"), 503},
-		"the status reports one, and it is not yet recorded":  {says("Enrolled", "NotEnrolled"), 503},
-		"the status was lost, and the record reports one":     {says("", "Enrolled"), 503},
+		"the status and the record report one":                {says("Enrolled", "Enrolled"), 409},
+		"the status reports one, and it is not yet recorded":  {says("Enrolled", "NotEnrolled"), 409},
+		"the status was lost, and the record reports one":     {says("", "Enrolled"), 409},
 		"it was removed, and this is not yet recorded":        {says("NotEnrolled", "Enrolled"), 200},
 		"the Account never had one":                           {says("NotEnrolled", "NotEnrolled"), 200},
 		"the status was lost, and the record reports no such": {says("", "NotEnrolled"), 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := next(t, janes(t, withTOTP, tc.account)...)
+			w.Organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
 			path, lost := w.resetPath("jane", storetest.Start), w.Secret("jane")
+			forged := path[:len(path)-8] + "AAAAAAAA"
+			unknown := html.UnescapeString(w.get(forged).Body.String())
 			w.Must(w.Client.Delete(context.Background(), lost))
+			expect(t, w.get(forged), 404, unknown) // a stranger learns nothing
 			if tc.status == 200 {
 				expect(t, w.post(path, newPasswords(otherPassword)), 200, "Your password has been changed")
 				return
 			}
 			for _, got := range []*httptest.ResponseRecorder{w.get(path), w.post(path, newPasswords(otherPassword))} {
-				expect(t, got, 503, "We can't do this right now")
+				expect(t, got, 409, secretMissing...)
+				if wait := got.Header().Get("Retry-After"); wait != "" {
+					t.Errorf("it asks to retry after %s", wait)
+				}
 			}
 			if w.Secret("jane") != nil {
 				t.Error("a Secret was created")
@@ -284,7 +299,8 @@ func TestNoLinkReplacesALostSecondFactor(t *testing.T) {
 func TestASecondFactorThatIsLostMeanwhileStaysLost(t *testing.T) {
 	w := worldWithResetLink(t, reportedTOTP)
 	w.beforeWriting(func() { w.Must(w.Client.Delete(context.Background(), w.Secret("jane"))) }, nil)
-	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(otherPassword)), 503, "Please submit the form again")
+	w.Organization(func(o *accountsv1.Organization) { o.Spec.SupportContact = "help@acme.example" })
+	expect(t, w.post(w.resetPath("jane", storetest.Start), newPasswords(otherPassword)), 409, secretMissing...)
 	if w.Secret("jane") != nil {
 		t.Error("a Secret was created")
 	}

@@ -91,8 +91,8 @@ func canReceiveMail(a *accountsv1.Account) bool {
 }
 
 // InspectReset finds the Account of a link in the cache; every read after that is live.
-// Unless the link is genuine, it reads no Secret and reveals nothing. It fails with
-// ErrSecretMissing.
+// Unless the link is genuine, it reads no Secret and reveals nothing. If it fails with
+// ErrSecretMissing, the view has the Member without credentials.
 func (s *Store) InspectReset(ctx context.Context, link account.ResetLink) (ResetView, error) {
 	var cached accountsv1.AccountList
 	if err := s.Reader.List(ctx, &cached, client.MatchingFields{IndexAccountUID: link.UID()}); err != nil {
@@ -114,31 +114,34 @@ func (s *Store) InspectReset(ctx context.Context, link account.ResetLink) (Reset
 		return ResetView{}, nil
 	}
 	m, err := s.resetting(ctx, found)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrSecretMissing):
+		return ResetView{Member: m, at: now}, err
+	case err != nil:
 		return ResetView{}, err
 	}
 	return ResetView{m, account.CheckReset(link, found, m.Credentials.PasswordTime, keys, now), now}, nil
 }
 
 // resetting returns the Account as a Member, whether or not its password is final. It fails
-// with ErrSecretMissing, because the controller can delete Secrets, and must not remove a
-// second factor in that way.
+// with ErrSecretMissing, together with the Member, because the controller can delete Secrets,
+// and must not remove a second factor in that way.
 func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, error) {
-	m := &Member{Account: a}
-	var err error
+	belongings, err := s.belongings(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	m := &Member{Account: a, Belongings: belongings}
 	m.secret, err = get[corev1.Secret](ctx, s.Live, client.ObjectKey{Namespace: s.Namespace, Name: account.SecretName(a.Name)})
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case m.secret != nil:
-		if m.Credentials, err = account.ReadCredentials(m.secret); err != nil {
-			return nil, err
-		}
+		m.Credentials, err = account.ReadCredentials(m.secret)
 	case membership.Enrolled(a):
-		return nil, ErrSecretMissing
+		err = ErrSecretMissing
 	}
-	m.Belongings, err = s.belongings(ctx, a)
 	return m, err
 }
 
