@@ -118,7 +118,7 @@ func (p *portal) showForm(v visit, status int, seen store.LinkView, f form, prob
 		p.failed(v.w, v.r, lang, "offer a second factor", err, unavailable)
 		return
 	}
-	signedIn := viewSignedIn(lang, seen, at)
+	signedIn := p.viewSignedIn(lang, seen, at)
 	page := invitationPage{
 		offerView: viewOf(seen), Form: f, Proposals: proposals, Problems: onThePage(problems, signedIn),
 		MinLength: account.LeastLength(enrol.Required),

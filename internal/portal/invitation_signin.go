@@ -27,6 +27,8 @@ type signedInView struct {
 	// AwaitsFactor means that the second factor is still missing. App and Passkeys say
 	// which factors exist.
 	AwaitsFactor, App, Passkeys bool
+	// LockedUntil is the formatted date until which codes are locked, or "".
+	LockedUntil string
 	// Obstacle is the text that says why the account cannot accept, or "" if it can.
 	Obstacle string
 	// NeedsFactor means that only a second factor is missing.
@@ -47,13 +49,14 @@ func (p *portal) signedInAccount(v visit) (*store.SignedIn, error) {
 	return at, nil
 }
 
-func viewSignedIn(lang language.Tag, seen store.LinkView, at *store.SignedIn) signedInView {
+func (p *portal) viewSignedIn(lang language.Tag, seen store.LinkView, at *store.SignedIn) signedInView {
 	if at == nil {
 		return signedInView{}
 	}
 	view := signedInView{UserName: username.Show(at.Account.Name)}
 	if !at.IsIn() {
 		view.AwaitsFactor, view.App, view.Passkeys = true, at.Credentials.TOTP.Secret != "", len(at.Credentials.Passkeys) > 0
+		view.LockedUntil = p.codesLockedUntil(lang, at)
 		return view
 	}
 	switch seen.Refuses(at.Member) {
@@ -153,7 +156,7 @@ func (p *portal) signInCodeOnInvitation(v visit) {
 		p.showForm(v, http.StatusOK, seen, f)
 		return
 	case f.signInCode == "":
-		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInCode, lang.Text("portal.enter.code-empty", nil)})
+		p.showForm(v, http.StatusUnprocessableEntity, seen, f, p.codeProblem(lang, at, fieldSignInCode, "portal.enter.code-empty")...)
 		return
 	}
 	right, err := p.signInWithCode(v.w, v.r, at, f.signInCode, lang)
@@ -163,7 +166,7 @@ func (p *portal) signInCodeOnInvitation(v visit) {
 		p.showForm(v, http.StatusOK, seen, f)
 	case err == nil, errors.Is(err, store.ErrGone):
 		p.waitForInterval(v.r, start)
-		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problem{fieldSignInCode, p.wrongCode(lang, at).Text})
+		p.showForm(v, http.StatusUnprocessableEntity, seen, f, p.codeProblem(lang, at, fieldSignInCode, "portal.enter.code-wrong")...)
 	default:
 		p.waitForInterval(v.r, start)
 		p.tryAgain(v, seen, f, signingIn, err)

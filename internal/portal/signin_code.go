@@ -21,6 +21,8 @@ type codePage struct {
 	// App means that an authenticator app is set up. Passkeys means that there are
 	// passkeys.
 	App, Passkeys bool
+	// LockedUntil is the formatted date until which codes are locked, or "".
+	LockedUntil string
 	// Base is the path that the portal is mounted at.
 	Base string
 }
@@ -49,37 +51,43 @@ func (p *portal) awaitingFactor(w http.ResponseWriter, r *http.Request, lang lan
 func (p *portal) showCode(w http.ResponseWriter, r *http.Request) {
 	lang := languageOf(r, store.LinkView{})
 	if at := p.awaitingFactor(w, r, lang); at != nil {
-		p.showCodeForm(w, r, lang, http.StatusOK, at, p.codesLocked(lang, at)...)
+		p.showCodeForm(w, r, lang, http.StatusOK, at)
 	}
 }
 
-// codesLocked returns the problem that wrong codes have locked the second factor. Only a
-// person with the right password sees it.
-func (p *portal) codesLocked(lang language.Tag, at *store.SignedIn) []problem {
+// codesLockedUntil returns until when wrong codes have locked the second factor, as a
+// formatted date, or "". Only a person with the right password sees it.
+func (p *portal) codesLockedUntil(lang language.Tag, at *store.SignedIn) string {
 	until, locked := at.CodesLockedUntil(p.clock.Now())
 	if !locked {
-		return nil
+		return ""
 	}
-	return []problem{{fieldCode, lang.Text("portal.enter.code-locked", map[string]string{"Until": lang.Date(until)})}}
+	return lang.Date(until)
 }
 
-// wrongCode returns the problem of a code that did not sign in.
-func (p *portal) wrongCode(lang language.Tag, at *store.SignedIn) problem {
-	for _, locked := range p.codesLocked(lang, at) {
-		return locked
+// codeProblem returns the problem of a typed code. There is none while codes are locked: the
+// page then has no field, and its heading reports the lock.
+func (p *portal) codeProblem(lang language.Tag, at *store.SignedIn, field, text string) []problem {
+	if p.codesLockedUntil(lang, at) != "" {
+		return nil
 	}
-	return problem{fieldCode, lang.Text("portal.enter.code-wrong", nil)}
+	return []problem{{field, lang.Text(text, nil)}}
 }
 
 func (p *portal) showCodeForm(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, at *store.SignedIn, problems ...problem) {
+	page := codePage{
+		UserName: username.Show(at.Account.Name), Problems: problems, Base: p.base,
+		App: at.Credentials.TOTP.Secret != "", Passkeys: len(at.Credentials.Passkeys) > 0,
+		LockedUntil: p.codesLockedUntil(lang, at),
+	}
 	title := lang.Text("portal.enter.code-title", nil)
+	if page.LockedUntil != "" {
+		title = lang.Text("portal.enter.code-locked-title", page)
+	}
 	if len(problems) > 0 {
 		title = lang.Text("portal.invitation.check", map[string]string{"Title": title})
 	}
-	p.render(w, r, lang, status, pageCode, title, codePage{
-		UserName: username.Show(at.Account.Name), Problems: problems, Base: p.base,
-		App: at.Credentials.TOTP.Secret != "", Passkeys: len(at.Credentials.Passkeys) > 0,
-	})
+	p.render(w, r, lang, status, pageCode, title, page)
 }
 
 // answerSignInCode answers the form with the code of the second factor or a recovery
@@ -97,7 +105,7 @@ func (p *portal) answerSignInCode(w http.ResponseWriter, r *http.Request) {
 	}
 	start := p.clock.Now()
 	if f.code == "" {
-		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, problem{fieldCode, lang.Text("portal.enter.code-empty", nil)})
+		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, p.codeProblem(lang, at, fieldCode, "portal.enter.code-empty")...)
 		return
 	}
 	before := len(at.Credentials.RecoveryCodes)
@@ -109,7 +117,7 @@ func (p *portal) answerSignInCode(w http.ResponseWriter, r *http.Request) {
 		p.redirect(w, r, "/account?lang="+lang.String())
 	case err == nil, errors.Is(err, store.ErrGone):
 		p.waitForInterval(r, start)
-		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, p.wrongCode(lang, at))
+		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, p.codeProblem(lang, at, fieldCode, "portal.enter.code-wrong")...)
 	default:
 		failure := p.logAndDescribe(w, r, lang, "sign in with a second factor", err)
 		p.waitForInterval(r, start)

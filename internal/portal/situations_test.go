@@ -267,6 +267,9 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 	"the second factor is wrong": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.halfway("AAAA").fill("/sign-in/code"+query, url.Values{fieldCode: {"wrong"}})
 	},
+	"codes are locked": func(w *world, query string) *httptest.ResponseRecorder {
+		return enterWrongCodes(w.halfway("AAAA").fill, "/sign-in/code"+query, fieldCode)
+	},
 	"nothing here": func(w *world, query string) *httptest.ResponseRecorder { return w.get("/other" + query) },
 	"too many requests": func(w *world, query string) *httptest.ResponseRecorder {
 		w.config.Limits = Limits{Requests: 0.1, RequestsBurst: 1, Posts: 1, PostsBurst: 1, Clients: 10}
