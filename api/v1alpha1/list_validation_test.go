@@ -75,7 +75,7 @@ func TestLists(t *testing.T) {
 		}, `{"permission":"n0","resource":"n0"}`},
 		{"Membership", "status.grants.0.namespaces", 100, numbered, `"n0"`},
 		{"Invitation", "spec.delivery", 3, channel, `"Email"`},
-		{"Invitation", "status.deliveries", 32, func(i int) any {
+		{"Invitation", "status.deliveries", 64, func(i int) any {
 			return map[string]any{"name": numbered(i), "purpose": "Joined", "medium": "Email"}
 		}, `{"name":"n0"}`},
 		{"Invitation", "status.deliveries.0.permissions", 64, numbered, ""},
