@@ -194,7 +194,7 @@ func (r *invitationReconciler) deliver(ctx context.Context, status *tracker, f i
 		return true, nil
 	}
 	defer func() {
-		if busy || !invitation.Delivery(f.Invitation, claim.Name).TryTime.Equal(&claim.Time) {
+		if busy || !claim.IsIn(f.Invitation) {
 			release()
 		}
 	}()

@@ -38,6 +38,11 @@ type Claim struct {
 	ExpirationTime *metav1.Time
 }
 
+// IsIn reports whether the claim was written into the status of an Invitation.
+func (c Claim) IsIn(inv *accountsv1.Invitation) bool {
+	return Delivery(inv, c.Name).TryTime.Equal(&c.Time) && (c.Attempt == nil || c.Attempt.Number == inv.Status.Attempt.Number)
+}
+
 // Begin writes a claim into a status. A new attempt starts its validity and discards
 // the answer to the previous attempt. The codes that were mailed within a day stay,
 // because they count.
@@ -69,11 +74,11 @@ func Delivery(inv *accountsv1.Invitation, name string) accountsv1.Delivery {
 
 // claimNewAttempt returns the claim for the first send of a new attempt.
 func (f Facts) claimNewAttempt() *Claim {
-	now, inv, before := second(f.Now), f.Invitation, f.Invitation.Status.Attempt
+	now, inv := second(f.Now), f.Invitation
 	role, _ := f.Organization.Role(f.Role())
 	own, membership := requests(inv, f.Membership)
 	attempt := accountsv1.Attempt{
-		Number:    before.Number + 1,
+		Number:    inv.Status.Attempt.Number + 1,
 		KeyID:     f.NewestKey,
 		ClaimTime: now,
 		// The titles could change before a retry, but the bytes must not.
@@ -84,11 +89,8 @@ func (f Facts) claimNewAttempt() *Claim {
 		ResendRequest:           recordedRequest(own),
 		MembershipResendRequest: recordedRequest(membership),
 	}
-	if before.Begun() {
-		last := accountsv1.EarlierAttempt{Number: before.Number, KeyID: before.KeyID, ClaimTime: before.ClaimTime}
-		attempt.Earlier = append([]accountsv1.EarlierAttempt{last}, before.Earlier...)
-		attempt.Earlier = attempt.Earlier[:min(len(attempt.Earlier), maxEarlier)]
-	}
+	earlier := AttemptsOf(inv)
+	attempt.Earlier = earlier[:min(len(earlier), maxEarlier)]
 	deliveries := f.invitationDeliveries()
 	claim := f.claim(deliveries[0], &attempt)
 	expires := metav1.NewTime(now.Add(Validity(f.Organization)))

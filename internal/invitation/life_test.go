@@ -257,12 +257,12 @@ func (l *life) loseStatus() {
 
 // countMailings finds the times of the mailings, as the controller does.
 func (l *life) countMailings() {
-	l.Mailings = []Mailings{{Reached: "The mailbox was mailed", All: slices.Concat(MailingsOf(l.Invitation), l.past), SameOrganization: l.past}}
+	l.Mailings = []Mailings{{Reached: "The mailbox was mailed", All: slices.Concat(attemptTimes(l.Invitation), l.past), SameOrganization: l.past}}
 }
 
 // gone deletes the Invitation.
 func (l *life) gone(why string) {
-	l.past = append(l.past, MailingsOf(l.Invitation)...)
+	l.past = append(l.past, attemptTimes(l.Invitation)...)
 	l.Invitation, l.Accepter = nil, nil
 	l.kill(why)
 }

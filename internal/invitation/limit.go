@@ -109,16 +109,12 @@ func (f Facts) quotaFreeAt() time.Time {
 	return f.QuotaFreeAt.Add(time.Duration(h.Sum32()) % quotaSpread)
 }
 
-// MailingsOf returns when the Invitation was sent, as far as its status records it. It
-// does not return when codes were mailed (CodesOf).
-func MailingsOf(inv *accountsv1.Invitation) []time.Time {
-	attempt := inv.Status.Attempt
-	if !attempt.Begun() {
+// AttemptsOf returns the attempts of an Invitation, newest first, as far as its status
+// records them.
+func AttemptsOf(inv *accountsv1.Invitation) []accountsv1.EarlierAttempt {
+	a := inv.Status.Attempt
+	if !a.Begun() {
 		return nil
 	}
-	times := []time.Time{attempt.ClaimTime.Time}
-	for _, e := range attempt.Earlier {
-		times = append(times, e.ClaimTime.Time)
-	}
-	return times
+	return append([]accountsv1.EarlierAttempt{{Number: a.Number, KeyID: a.KeyID, ClaimTime: a.ClaimTime}}, a.Earlier...)
 }

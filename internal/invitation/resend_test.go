@@ -290,13 +290,13 @@ func TestNoAddressIsMailedMoreThanFiveTimesInADay(t *testing.T) {
 			if rapid.Bool().Draw(t, "asked") {
 				asked(f.Now.Format(time.RFC3339Nano))(&f)
 			}
-			mailings(&f).All = slices.Concat(MailingsOf(f.Invitation), elsewhere)
+			mailings(&f).All = slices.Concat(attemptTimes(f.Invitation), elsewhere)
 			if f.Invitation.Status.Attempt.Begun() && f.nextAttempt().IsZero() && rapid.IntRange(0, 3).Draw(t, "elsewhere") == 0 {
 				elsewhere = append(elsewhere, second(f.Now).Time)
 				mailings(&f).All = append(mailings(&f).All, second(f.Now).Time)
 			}
 			step(&f, accountsv1.DeliverySent)
-			all := slices.Concat(MailingsOf(f.Invitation), elsewhere)
+			all := slices.Concat(attemptTimes(f.Invitation), elsewhere)
 			for _, from := range all {
 				within := slices.DeleteFunc(slices.Clone(all), func(m time.Time) bool { return m.Before(from) || m.Sub(from) >= MailingsWindow })
 				if len(within) > MostMailings {
@@ -313,7 +313,7 @@ func TestAResendThatWaitsIsCarriedOut(t *testing.T) {
 	f := someFacts(tried(me, accountsv1.DeliverySent, 1))
 	for i := range MostMailings - 1 {
 		renewedAt(t, &f, claimed.Add(time.Duration(i+1)*time.Hour))
-		mailings(&f).All = MailingsOf(f.Invitation)
+		mailings(&f).All = attemptTimes(f.Invitation)
 	}
 	asked("2026-11-21T18:00:00Z")(&f)
 	f.Now = claimed.Add(6 * time.Hour)

@@ -4,6 +4,7 @@
 package notifier
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -32,9 +33,9 @@ type mailings struct {
 // its status.
 type mailing struct {
 	invitation types.UID
-	// code is the name of the code's delivery. It is empty for an invitation.
-	code string
-	at   int64
+	// message is the number of the attempt, or the name of the code's delivery.
+	message string
+	at      int64
 }
 
 // countedMailing is a mailing with the keys of the rate limits that it counts towards.
@@ -47,8 +48,8 @@ type countedMailing struct {
 func mailingsOf(inv *accountsv1.Invitation) []countedMailing {
 	var all []countedMailing
 	invited := keysOf(Media().RateLimits(inv))
-	for _, at := range invitation.MailingsOf(inv) {
-		all = append(all, countedMailing{mailing{inv.UID, "", at.Unix()}, invited})
+	for _, a := range invitation.AttemptsOf(inv) {
+		all = append(all, countedMailing{mailing{inv.UID, fmt.Sprint(a.Number), a.ClaimTime.Unix()}, invited})
 	}
 	for _, d := range invitation.CodesOf(inv) {
 		all = append(all, countedMailing{mailing{inv.UID, d.Name, d.ClaimTime.Unix()}, keysOf(CodeLimits(d))})

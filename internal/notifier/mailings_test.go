@@ -134,3 +134,18 @@ func TestADeletedInvitationCountsForADay(t *testing.T) {
 		t.Errorf("%d keys are kept, not those of one Invitation", kept)
 	}
 }
+
+func TestAttemptsWithinOneSecondCountEach(t *testing.T) {
+	inv := sentAt(1, noon)
+	for number := int32(2); number <= 10; number++ {
+		claim, before := beginning(noon), inv.Status.Attempt
+		claim.Attempt.Number = number
+		claim.Attempt.Earlier = append([]accountsv1.EarlierAttempt{{Number: before.Number, ClaimTime: before.ClaimTime}}, before.Earlier...)
+		invitation.Begin(&inv.Status, claim)
+	}
+	var n Notifier
+	n.NoteMailings(&inv, noon)
+	if at := n.QuotaFreeAt(acme(), noon); !at.Equal(noon.Add(24 * time.Hour)) {
+		t.Errorf("after ten attempts, the quota is free at %s", at)
+	}
+}
