@@ -223,7 +223,7 @@ func startUsher(ctx context.Context, api *rest.Config, post *notifier.Notifier, 
 		Controller: config.Controller{SkipNameValidation: &skipNames},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	post.Settings, post.Secrets = &notifier.Settings{Reader: mgr.GetClient(), Allowed: platform.Loopback()}, mgr.GetClient()
+	post.Settings, post.Secrets = &notifier.Settings{Reader: mgr.GetClient(), PlatformSender: post.From.String(), Allowed: platform.Loopback()}, mgr.GetClient()
 	ctx, cancel := context.WithCancel(ctx)
 	Expect(controllers.Setup(ctx, mgr, controllers.Options{
 		Clock: now, Namespace: usherNamespace, Workers: workers, Notifier: post,

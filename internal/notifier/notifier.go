@@ -56,6 +56,9 @@ func (n *Notifier) Check() error {
 	if n == nil || n.Mailer == nil || n.Settings == nil || n.Chatter == nil || n.Secrets == nil || n.Keys == nil || n.ResetKeys == nil || n.PortalURL == nil {
 		return errors.New("a notifier needs a mailer, settings, a chatter, a writer of Secrets, link keys, reset keys and the portal's URL")
 	}
+	if n.Settings.PlatformSender != n.From.String() {
+		return errors.New("the settings of Organizations need the platform's sender")
+	}
 	return nil
 }
 

@@ -32,6 +32,10 @@ type Settings struct {
 	Reader client.Reader
 	// Hello is the name that Usher gives when it greets mail servers.
 	Hello string
+	// PlatformSender is the From of mails through the platform's mail server. No other
+	// server sends as it: a mail from it proves an address, and the managers of an
+	// Organization can read what their own server sends.
+	PlatformSender string
 	// Allowed are the networks that mail servers can be in, in addition to the public internet.
 	Allowed []netip.Prefix
 
@@ -93,7 +97,7 @@ func (s *Settings) server(ctx context.Context, org *accountsv1.Organization) (*e
 	if found && known.fingerprint == fingerprint {
 		return known.smtp, nil
 	}
-	config, err := serverConfig(org, credentials)
+	config, err := serverConfig(org, credentials, s.PlatformSender)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +124,7 @@ func (s *Settings) Close() {
 
 // serverConfig reads the settings of an Organization's own mail server. An error is a sentence that
 // tells the admin what to change.
-func serverConfig(org *accountsv1.Organization, credentials map[string][]byte) (email.Config, error) {
+func serverConfig(org *accountsv1.Organization, credentials map[string][]byte, platformSender string) (email.Config, error) {
 	own := org.Spec.Mail
 	server, err := email.ParseURL(own.Server)
 	if err != nil {
@@ -129,6 +133,9 @@ func serverConfig(org *accountsv1.Organization, credentials map[string][]byte) (
 	sender, err := netmail.ParseAddress(own.Sender)
 	if err != nil {
 		return email.Config{}, errors.New(`spec.mail.sender is not a valid address: write it like "Acme <accounts@acme.example>"`)
+	}
+	if sender.String() == platformSender {
+		return email.Config{}, errors.New("spec.mail.sender is the sender of the platform's mail server: use an address of the Organization")
 	}
 	config := email.Config{Server: server}
 	if server.User != "" {
@@ -157,7 +164,7 @@ func (s *Settings) Fault(ctx context.Context, org *accountsv1.Organization) (org
 	if err != nil {
 		return none, err
 	}
-	if fault := serverFault(org, credentials); fault.Reason != "" {
+	if fault := s.serverFault(org, credentials); fault.Reason != "" {
 		return fault, nil
 	}
 	server := template.PlatformServer
@@ -178,11 +185,11 @@ func (s *Settings) Fault(ctx context.Context, org *accountsv1.Organization) (org
 	return chatFault(credentials), nil
 }
 
-func serverFault(org *accountsv1.Organization, credentials map[string][]byte) organization.MailFault {
+func (s *Settings) serverFault(org *accountsv1.Organization, credentials map[string][]byte) organization.MailFault {
 	if org.Spec.Mail.Server == "" {
 		return organization.MailFault{}
 	}
-	if _, err := serverConfig(org, credentials); err != nil {
+	if _, err := serverConfig(org, credentials, s.PlatformSender); err != nil {
 		return organization.MailFault{Reason: accountsv1.ReasonMailServerInvalid, Message: "Usher cannot send the Organization's mail: " + err.Error() + "."}
 	}
 	return organization.MailFault{}

@@ -18,7 +18,9 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/inbox"
+	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/notifier/email"
+	"github.com/usher-dev/usher/internal/organization"
 	"github.com/usher-dev/usher/internal/outbound"
 )
 
@@ -67,5 +69,57 @@ func TestAnOrganizationsMailServerInABlockedNetworkGetsNoConnection(t *testing.T
 	allowed := &Settings{Reader: noObjects{}, Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	if err := send(allowed, "127.0.0.1"); err != nil || len(server.For("jane@example.com")) != 1 {
 		t.Errorf("an allowed server did not get the mail: %v", err)
+	}
+}
+
+func TestAnOrganizationsMailServerCannotSendAsThePlatform(t *testing.T) {
+	server, err := inbox.Start(inbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	n, m := aReset(t, mailerFunc(func(context.Context, email.Message) error {
+		t.Error("the mail went through the platform's server")
+		return nil
+	}))
+	n.Settings = &Settings{Reader: noObjects{}, PlatformSender: n.From.String(), Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	t.Cleanup(n.Settings.Close)
+	send := func(sender string) (organization.MailFault, accountsv1.DeliveryResult, string) {
+		t.Helper()
+		parsed, err := netmail.ParseAddress(sender)
+		if err != nil {
+			t.Fatal(err)
+		}
+		org := &accountsv1.Organization{ObjectMeta: metav1.ObjectMeta{Name: "acme", UID: "1"}}
+		org.Spec.Mail = accountsv1.OrganizationMail{Server: server.SMTPURL(), Sender: sender}
+		inv := &accountsv1.Invitation{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "jane", UID: "6f1c2d3e-0000-4000-8000-000000000002"}}
+		inv.Status.ExpirationTime = m.ClaimTime
+		inv.Status.Attempt = accountsv1.Attempt{Number: 1, KeyID: 1, ClaimTime: m.ClaimTime, Organization: "Acme", Role: "Developer", Language: "en", Sender: parsed.String()}
+		fault, err := n.Settings.Fault(t.Context(), org)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, answer := n.Send(t.Context(), Message{
+			Delivery: accountsv1.Delivery{
+				Name: "email", Purpose: accountsv1.PurposeInvitation, Medium: accountsv1.MediumEmail, Recipient: "jane@example.com",
+				MessageID: "1@example.com", ClaimTime: m.ClaimTime, Tries: 1,
+			},
+			Invitation: &invitation.Facts{Offer: invitation.Offer{Invitation: inv, Organization: org}},
+		})
+		return fault, result, answer
+	}
+
+	const refusal = "spec.mail.sender is the sender of the platform's mail server: use an address of the Organization"
+	for _, sender := range []string{"Usher <usher@example.com>", `"Usher" <usher@example.com>`, "  =?utf-8?q?Usher?= <usher@example.com>"} {
+		fault, result, answer := send(sender)
+		if fault.Reason != accountsv1.ReasonMailServerInvalid || !strings.Contains(fault.Message, refusal) {
+			t.Errorf("%s: the settings have the fault %+v", sender, fault)
+		}
+		if result != accountsv1.DeliveryTemporaryFailure || !strings.Contains(answer, refusal) || server.Connections() != 0 {
+			t.Errorf("%s: the mail is %s: %s; the server got %d connections", sender, result, answer, server.Connections())
+		}
+	}
+	if fault, result, answer := send("Acme <people@acme.example>"); fault.Reason != "" || result != accountsv1.DeliverySent || len(server.For("jane@example.com")) != 1 {
+		t.Errorf("the server cannot send as the Organization: %+v, %s: %s", fault, result, answer)
 	}
 }

@@ -116,7 +116,7 @@ func (o Controller) Run(ctx context.Context, log logr.Logger) error {
 			return err
 		}
 	}
-	settings := &notifier.Settings{Reader: mgr.GetClient(), Hello: hello(), Allowed: allowed}
+	settings := &notifier.Settings{Reader: mgr.GetClient(), Hello: hello(), PlatformSender: from.String(), Allowed: allowed}
 	defer settings.Close()
 	messages := &notifier.Notifier{
 		Mailer: smtp, From: from, Settings: settings, Texter: texter,

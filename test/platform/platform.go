@@ -114,7 +114,7 @@ func (p *Platform) RunControllers(ctx context.Context, rights *rest.Config, o co
 	})
 	Expect(err).NotTo(HaveOccurred())
 	o.Namespace = cluster.Namespace
-	o.Notifier.Settings, o.Notifier.Secrets = &notifier.Settings{Reader: mgr.GetClient(), Allowed: Loopback()}, mgr.GetClient()
+	o.Notifier.Settings, o.Notifier.Secrets = &notifier.Settings{Reader: mgr.GetClient(), PlatformSender: o.Notifier.From.String(), Allowed: Loopback()}, mgr.GetClient()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	Expect(controllers.Setup(ctx, mgr, o)).To(Succeed())
 	stopped := make(chan error, 1)
