@@ -217,7 +217,7 @@ func (m accountMessage) message() notifier.Message {
 
 func (r *accountReconciler) act(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
 	switch {
-	case plan.Record != nil || plan.TwoFactor != "":
+	case plan.Annotates():
 		return r.annotate(ctx, a, plan)
 	case plan.Discard:
 		return client.IgnoreNotFound(r.Delete(ctx, a, client.Preconditions{UID: &a.UID, ResourceVersion: &a.ResourceVersion}))
@@ -255,6 +255,9 @@ func (r *accountReconciler) annotate(ctx context.Context, a *accountsv1.Account,
 	}
 	if plan.TwoFactor != "" {
 		a.Annotations[accountsv1.TwoFactorAnnotation] = string(plan.TwoFactor)
+	}
+	if plan.EmailVerified != "" {
+		a.Annotations[accountsv1.EmailVerifiedAnnotation] = plan.EmailVerified
 	}
 	if err := r.Update(ctx, a); err != nil {
 		return err

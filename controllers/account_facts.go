@@ -26,6 +26,7 @@ func (r *accountReconciler) observe(ctx context.Context, a *accountsv1.Account) 
 	facts := account.Facts{
 		Now: r.Clock.Now(), Account: a,
 		ClaimOwner: r.Notifier.ClaimOwner, SendDeadline: r.Notifier.Deadline, MailDomain: notifier.DomainOf(r.Notifier.From),
+		PlatformSender: r.Notifier.From.String(),
 	}
 	var err error
 	if a.DeletionTimestamp != nil {

@@ -39,8 +39,11 @@ const (
 // asPortal writes into the status of an Account, as the portal does.
 func asPortal(ctx context.Context, a *accountsv1.Account, write func(status *accountsv1.AccountStatus, now metav1.Time)) {
 	GinkgoHelper()
-	changeStatus(ctx, a, func(a *accountsv1.Account) { write(&a.Status, metav1.NewTime(now.Now().UTC()).Rfc3339Copy()) })
+	changeStatus(ctx, a, func(a *accountsv1.Account) { write(&a.Status, second()) })
 }
+
+// second returns the time of the specs as the portal writes it.
+func second() metav1.Time { return metav1.NewTime(now.Now().UTC()).Rfc3339Copy() }
 
 // ask requests something with an annotation, as of now. It returns the value.
 func ask(ctx context.Context, o client.Object, annotation string) string {

@@ -37,7 +37,8 @@ func (r *invitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 	if err != nil {
 		return none, err
 	}
-	accepter, err := r.acceptingAccount(ctx, inv)
+	offer := invitation.Offer{Invitation: inv, Organization: org, Membership: m, Joined: member != nil}
+	accepter, err := r.acceptingAccount(ctx, offer)
 	if err != nil {
 		return none, err
 	}
@@ -47,7 +48,7 @@ func (r *invitationReconciler) observe(ctx context.Context, inv *accountsv1.Invi
 	}
 	sender := r.Notifier.Sender(org)
 	facts := invitation.Facts{
-		Offer:        invitation.Offer{Invitation: inv, Organization: org, Membership: m, Joined: member != nil},
+		Offer:        offer,
 		Now:          r.Clock.Now(),
 		Accepter:     accepter,
 		Foreign:      foreign,
@@ -91,22 +92,24 @@ func (r *invitationReconciler) unvetted(ctx context.Context, o invitation.Offer)
 }
 
 // acceptingAccount reads the Account that accepted, or returns nil if it no longer exists. The
-// cache may lack a new Account, so the function also reads past the cache before it gives up.
-func (r *invitationReconciler) acceptingAccount(ctx context.Context, inv *accountsv1.Invitation) (*accountsv1.Account, error) {
-	by := inv.Status.Acceptance.AccountRef
-	if !inv.Status.Acceptance.Given() || invitation.IsHistory(inv) {
+// cache may lack a new Account, or the proof of its address. So the function also reads past
+// the cache before an acceptance fails.
+func (r *invitationReconciler) acceptingAccount(ctx context.Context, o invitation.Offer) (*accountsv1.Account, error) {
+	by := o.Invitation.Status.Acceptance.AccountRef
+	if !o.Invitation.Status.Acceptance.Given() || invitation.IsHistory(o.Invitation) {
 		return nil, nil
 	}
-	for _, reader := range []client.Reader{r, r.Live} {
+	read := func(reader client.Reader) (*accountsv1.Account, error) {
 		a, err := find(ctx, reader, client.ObjectKey{Name: string(by.Name)}, &accountsv1.Account{})
-		if err != nil {
+		if err != nil || a == nil || string(a.UID) != by.UID {
 			return nil, err
 		}
-		if a != nil && string(a.UID) == by.UID {
-			return a, nil
-		}
+		return a, nil
 	}
-	return nil, nil
+	if a, err := read(r); err != nil || a != nil && o.MayAccept(a) {
+		return a, err
+	}
+	return read(r.Live)
 }
 
 // isOtherLegalEntity reports whether the Account that accepted belongs to an Organization of another

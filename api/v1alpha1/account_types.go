@@ -24,6 +24,15 @@ const (
 	// True: Enrolled. False: NotEnrolled.
 	ConditionTwoFactorEnrolled = "TwoFactorEnrolled"
 
+	// ConditionEmailVerified reports whether the person has proved that they receive
+	// mail at the address in spec.email. An Account that was created with a link from
+	// a Secret, a short message or an Organization's own mail server starts as False:
+	// its address is only what the manifest says. The person can confirm it at the
+	// portal.
+	//
+	// True: Verified. False: NotVerified.
+	ConditionEmailVerified = "EmailVerified"
+
 	// ConditionRequestBlocked is present, and then True, only while a Membership
 	// requests an action that Usher does not carry out on the Account. The
 	// managers of the Organization either have no right to request it, or have to
@@ -47,6 +56,13 @@ const (
 
 	// ReasonNotEnrolled means that the password is the only factor.
 	ReasonNotEnrolled = "NotEnrolled"
+
+	// ReasonVerified means that the person receives mail at the address.
+	ReasonVerified = "Verified"
+
+	// ReasonNotVerified means that it is not proved who receives mail at the
+	// address.
+	ReasonNotVerified = "NotVerified"
 
 	// ReasonDisabled means that spec.state of the Account is Disabled.
 	ReasonDisabled = "Disabled"
@@ -202,8 +218,8 @@ type InvitationReference struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type AccountStatus struct {
-	// conditions are Ready, Active, Locked and TwoFactorEnrolled. Reconciling,
-	// Stalled and RequestBlocked are present only while they are True.
+	// conditions are Ready, Active, Locked, TwoFactorEnrolled and EmailVerified.
+	// Reconciling, Stalled and RequestBlocked are present only while they are True.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
@@ -261,6 +277,27 @@ type AccountStatus struct {
 	// +optional
 	UserNameTimes []metav1.Time `json:"userNameTimes,omitempty"`
 
+	// emailCodeTimes are the times at which the person requested a code that
+	// confirms spec.email, newest first, at most 5. Only the code of the newest
+	// request is valid, for 10 minutes.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=5
+	// +listType=atomic
+	// +optional
+	EmailCodeTimes []metav1.Time `json:"emailCodeTimes,omitempty"`
+
+	// emailCodeGuesses counts the wrong codes since the newest request. Unset: none.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=5
+	// +optional
+	EmailCodeGuesses int32 `json:"emailCodeGuesses,omitempty"`
+
+	// emailVerifiedTime is the time at which the person confirmed spec.email at the
+	// portal: with a mailed code or, without a second factor, with a link for a new
+	// password. Unset: they did not.
+	// +optional
+	EmailVerifiedTime *metav1.Time `json:"emailVerifiedTime,omitempty"`
+
 	// unlockTimes are the times at which an annotation unlocked the Account,
 	// newest first, at most 5. They limit the requests of managers. Unset: none
 	// did.
@@ -287,7 +324,7 @@ type AccountStatus struct {
 
 	// deliveries are the mails to the person about the Account.
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=20
 	// +listType=map
 	// +listMapKey=name
 	// +optional
@@ -366,6 +403,12 @@ type MembershipReference struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and dashes, such as jane-doe"
 	// +required
 	Name CatalogueName `json:"name,omitempty"`
+}
+
+// EmailVerified reports whether the person has proved that they receive mail at
+// spec.email, by the record or by what they did since.
+func (a *Account) EmailVerified() bool {
+	return a.Annotations[EmailVerifiedAnnotation] != "" || a.Status.EmailVerifiedTime != nil
 }
 
 // AccountList is a list of Accounts.

@@ -105,7 +105,8 @@ const (
 	PurposeJoined DeliveryPurpose = "Joined"
 	// PurposeDeclined informs an owner that a person declined.
 	PurposeDeclined DeliveryPurpose = "Declined"
-	// PurposeCode carries the code that confirms another address.
+	// PurposeCode carries the code that confirms another address, or the address of
+	// an Account.
 	PurposeCode DeliveryPurpose = "Code"
 	// PurposeReset carries the link for a new password.
 	PurposeReset DeliveryPurpose = "Reset"

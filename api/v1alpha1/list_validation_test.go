@@ -95,7 +95,7 @@ func TestLists(t *testing.T) {
 		{"Account", "status.leaving", 64, func(i int) any {
 			return map[string]any{"namespace": numbered(i / 8), "name": numbered(i % 8)}
 		}, `{"name":"n0","namespace":"n0"}`},
-		{"Account", "status.deliveries", 16, func(i int) any {
+		{"Account", "status.deliveries", 20, func(i int) any {
 			return map[string]any{"name": numbered(i), "purpose": "Reset", "medium": "Email"}
 		}, `{"name":"n0"}`},
 	}

@@ -74,6 +74,11 @@ const UnlockAnnotation = "accounts.usher.dev/unlockRequestedAt"
 // annotation if the status is lost. Only the controller writes it.
 const TwoFactorAnnotation = "accounts.usher.dev/two-factor"
 
+// EmailVerifiedAnnotation is the durable record, on an Account, that the person
+// receives mail at spec.email: the time at which Usher recorded it, as an RFC 3339
+// timestamp. Only the controller writes it.
+const EmailVerifiedAnnotation = "accounts.usher.dev/email-verified"
+
 // Names of the objects with settings that an Organization can have in its home
 // namespace. Usher can read these objects there and no others.
 const (

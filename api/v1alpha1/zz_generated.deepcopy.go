@@ -175,6 +175,17 @@ func (in *AccountStatus) DeepCopyInto(out *AccountStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.EmailCodeTimes != nil {
+		in, out := &in.EmailCodeTimes, &out.EmailCodeTimes
+		*out = make([]v1.Time, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
+	if in.EmailVerifiedTime != nil {
+		in, out := &in.EmailVerifiedTime, &out.EmailVerifiedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.UnlockTimes != nil {
 		in, out := &in.UnlockTimes, &out.UnlockTimes
 		*out = make([]v1.Time, len(*in))

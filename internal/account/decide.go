@@ -65,10 +65,13 @@ type Facts struct {
 	SendDeadline time.Duration
 	// MailDomain is the right-hand side of Message-IDs.
 	MailDomain string
+	// PlatformSender is the From of mails through the platform's mail server.
+	PlatformSender string
 }
 
-// Plan is what to do next. At most one of its actions is set, except that Record, Left
-// and TwoFactor can be set together, and RetireName together with RemoveFinalizer.
+// Plan is what to do next. At most one of its actions is set, except that Record, Left,
+// TwoFactor and EmailVerified can be set together, and RetireName together with
+// RemoveFinalizer.
 type Plan struct {
 	// Record to write into the Account's annotation. Nil means that it stays.
 	Record *string
@@ -77,6 +80,9 @@ type Plan struct {
 	Left []types.NamespacedName
 	// TwoFactor to write into the Account's annotation. Empty means that it stays.
 	TwoFactor accountsv1.TwoFactor
+	// EmailVerified is the time to write into the Account's annotation. Empty means that
+	// it stays.
+	EmailVerified string
 	// Discard the incomplete Account, which no link can complete any more.
 	Discard bool
 	// RemoveFinalizer after deleting the credentials.
@@ -90,6 +96,9 @@ type Plan struct {
 	// never.
 	After time.Duration
 }
+
+// Annotates reports whether annotations need a new value.
+func (p Plan) Annotates() bool { return p.Record != nil || p.TwoFactor != "" || p.EmailVerified != "" }
 
 // Decide returns what to do next.
 func Decide(f Facts) Plan {
@@ -129,7 +138,10 @@ func (f Facts) annotate() (plan Plan, changed bool) {
 	if string(status) != f.Account.Annotations[accountsv1.TwoFactorAnnotation] && (f.inUse() || plan.Record != nil) {
 		plan.TwoFactor = status
 	}
-	return plan, plan.Record != nil || plan.TwoFactor != ""
+	if f.inUse() || plan.Record != nil {
+		plan.EmailVerified = f.emailVerified()
+	}
+	return plan, plan.Annotates()
 }
 
 // serve claims the next mail that is due. Otherwise it returns when the next timed event
@@ -228,7 +240,7 @@ func (f Facts) record() (record string, left []types.NamespacedName) {
 func (f Facts) acceptedMembership(a Acceptance) (entry membership.RecordEntry, found bool) {
 	m := a.Membership
 	if m == nil || m.DeletionTimestamp != nil || !invitation.Fits(a.Invitation, m) ||
-		!a.MayAccept(f.Account.Spec.Email) || invitation.IsHistory(a.Invitation) {
+		!a.MayAccept(f.Account) || invitation.IsHistory(a.Invitation) {
 		return entry, false
 	}
 	entry.NamespacedName = types.NamespacedName{Namespace: m.Namespace, Name: m.Name}

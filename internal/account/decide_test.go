@@ -38,7 +38,7 @@ func someFacts(changes ...func(*Facts)) Facts {
 }
 
 func record(value string) func(*Facts) {
-	return func(f *Facts) { f.Account.Annotations = map[string]string{accountsv1.MembershipsAnnotation: value} }
+	return func(f *Facts) { annotate(f.Account, accountsv1.MembershipsAnnotation, value) }
 }
 
 func originAcceptedBy(uid string) func(*Facts) {

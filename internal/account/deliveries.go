@@ -67,6 +67,8 @@ func (f Facts) occasions() []mailEvent {
 	}
 	reset := newest(status.ResetTimes)
 	add(accountsv1.PurposeReset, "reset", reset, true, f.resettable(reset))
+	code := newest(status.EmailCodeTimes)
+	add(accountsv1.PurposeCode, "code", code, true, !EmailCodeValidUntil(f.Account, f.Now).IsZero())
 	add(accountsv1.PurposeUserNames, "user-names", newest(status.UserNameTimes), true, true)
 	add(accountsv1.PurposePasswordChanged, "password", status.PasswordTime, true, true)
 	add(accountsv1.PurposeSecondFactorChanged, "second-factor", status.SecondFactorTime, true, true)

@@ -42,6 +42,10 @@ func (l *life) second() *metav1.Time {
 // look is one reconciliation. how is the result of a send.
 func (l *life) look(how string) Plan {
 	plan := Decide(l.Facts)
+	if plan.EmailVerified != "" {
+		annotate(l.Account, accountsv1.EmailVerifiedAnnotation, plan.EmailVerified)
+		plan = Decide(l.Facts)
+	}
 	if plan.Claim == nil {
 		l.Account.Status = Report(l.Facts)
 		return plan
@@ -133,6 +137,13 @@ func (l *life) happenings() map[string]func(*rapid.T) {
 				status().UserNameTimes = Requested(status().UserNameTimes, *l.second())
 			}
 		},
+		"the member requests a code for the address": func(*rapid.T) { RequestEmailCode(l.Account, *l.second()) },
+		"the member enters a wrong code": func(t *rapid.T) {
+			if _, _, err := EnterEmailCode(l.Account, l.keys, "wrong", *l.second()); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the member confirms the address": func(*rapid.T) { VerifyEmail(l.Account, *l.second()) },
 		"the member chooses a password": func(*rapid.T) {
 			status().PasswordTime = l.second()
 			ClearPasswords(&status().SignIn)
@@ -168,6 +179,7 @@ func (l *life) settle() {
 func TestWhatIsToBeToldIsToldOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := &life{Facts: janes(), ids: map[string]string{}, taken: map[string]bool{}}
+		delete(l.Account.Annotations, accountsv1.EmailVerifiedAnnotation)
 		var err error
 		if l.keys, err = invitation.ParseKeyring(map[string][]byte{"key-1": make([]byte, invitation.KeySize)}); err != nil {
 			t.Fatal(err)
@@ -187,6 +199,9 @@ func TestWhatIsToBeToldIsToldOnce(t *testing.T) {
 	})
 }
 
+// mostDeliveries is the limit of the API.
+const mostDeliveries = 20
+
 // settled checks an Account for which nothing is left to do.
 func settled(t *rapid.T, l *life) {
 	l.Now = l.Now.Add(-time.Second) // the time of the last reconciliation
@@ -204,7 +219,36 @@ func settled(t *rapid.T, l *life) {
 		names = append(names, d.Name)
 	}
 	slices.Sort(names)
-	if len(names) > 16 || len(slices.Compact(names)) != len(status.Deliveries) || len(status.ResetTimes) > 5 || len(status.UserNameTimes) > 5 {
+	if len(names) > mostDeliveries || len(slices.Compact(names)) != len(status.Deliveries) || len(status.ResetTimes) > 5 || len(status.UserNameTimes) > 5 {
 		t.Errorf("the API server refuses the status: %v, %v, %v", names, status.ResetTimes, status.UserNameTimes)
+	}
+}
+
+// TestTheStatusHoldsAllMailsAtOnce has a mail server that is away while everything happens
+// that people are told about.
+func TestTheStatusHoldsAllMailsAtOnce(t *testing.T) {
+	at := func(ago time.Duration) *metav1.Time {
+		t := metav1.NewTime(noon.Add(-ago))
+		return &t
+	}
+	f := janes(failed(5, time.Minute))
+	delete(f.Account.Annotations, accountsv1.EmailVerifiedAnnotation)
+	status := &f.Account.Status
+	status.SignIn.CodeFailures, status.SignIn.CodeFailureTime = 5, at(time.Minute)
+	status.ResetTimes, status.UserNameTimes, status.EmailCodeTimes = []metav1.Time{*at(time.Minute)}, []metav1.Time{*at(time.Minute)}, []metav1.Time{*at(time.Minute)}
+	status.PasswordTime, status.SecondFactorTime = at(2*time.Minute), at(time.Minute)
+	for i := range 5 {
+		hour := time.Duration(i+1) * time.Hour
+		status.UnlockTimes = append(status.UnlockTimes, *at(hour))
+		d := accountsv1.Delivery{Purpose: accountsv1.PurposeLocked, Medium: accountsv1.MediumEmail}
+		d.Name = fmt.Sprintf("locked-%d", at(hour+time.Minute).Unix())
+		status.Deliveries = append(status.Deliveries, d)
+	}
+	l := &life{Facts: f, ids: map[string]string{}, taken: map[string]bool{}}
+	for range 2 * mostDeliveries {
+		l.look("temporary failure")
+	}
+	if n := len(l.Account.Status.Deliveries); n != 17 || n > mostDeliveries {
+		t.Errorf("there are %d mails", n)
 	}
 }

@@ -88,6 +88,12 @@ func (f Facts) signInConditions(c *condition.Set) {
 		c.False(accountsv1.ConditionTwoFactorEnrolled, accountsv1.ReasonNotEnrolled,
 			"The Account has no second factor. The member can set one up at the portal.")
 	}
+	if f.Account.EmailVerified() {
+		c.True(accountsv1.ConditionEmailVerified, accountsv1.ReasonVerified, "The member receives mail at the address.")
+	} else {
+		c.False(accountsv1.ConditionEmailVerified, accountsv1.ReasonNotVerified,
+			"It is not proved that the member receives mail at the address. The member can confirm it at the portal.")
+	}
 }
 
 // requestBlocked sets the condition about a request that is not carried out.

@@ -20,6 +20,7 @@ import (
 // janes returns the facts about the Account of Jane, a developer of Acme.
 func janes(changes ...func(*Facts)) Facts {
 	f := someFacts(record("acme/jane"))
+	f.Account.Annotations[accountsv1.EmailVerifiedAnnotation] = "2026-10-21T12:00:00Z"
 	f.Account.UID, f.Account.CreationTimestamp = someUID, metav1.NewTime(noon.AddDate(0, -1, 0))
 	f.Belongings = []Belonging{memberOf("acme", "developer")}
 	f.ClaimOwner, f.SendDeadline, f.MailDomain = "usher-1", time.Minute, "example.com"
@@ -120,7 +121,7 @@ func askedOf(n int, annotation string, d time.Duration) func(*Facts) {
 
 // said returns the conditions of a status that differ from the usual ones.
 func said(conditions []metav1.Condition) string {
-	everyDay := []string{"+Ready/Reconciled", "+Active/Accepted", "-Locked/NotLocked", "-TwoFactorEnrolled/NotEnrolled"}
+	everyDay := []string{"+Ready/Reconciled", "+Active/Accepted", "-Locked/NotLocked", "-TwoFactorEnrolled/NotEnrolled", "+EmailVerified/Verified"}
 	var all []string
 	for _, c := range conditions {
 		sign := map[metav1.ConditionStatus]string{metav1.ConditionTrue: "+", metav1.ConditionFalse: "-"}[c.Status]

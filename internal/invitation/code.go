@@ -4,12 +4,11 @@
 package invitation
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,23 +32,27 @@ const (
 // Code fails if the key of the attempt is no longer on the ring.
 func (k Keyring) Code(inv *accountsv1.Invitation) (string, error) {
 	other, attempt := inv.Status.OtherAddress, inv.Status.Attempt
-	key, found := k.keys[uint8(attempt.KeyID)] //nolint:gosec // G115: the API server holds it to 1 to 255.
-	switch {
-	case !found:
-		return "", ErrKeyGone
-	case !other.Given() || attempt.ClaimTime == nil:
+	if !other.Given() || attempt.ClaimTime == nil {
 		return "", errors.New("no code was requested")
 	}
-	h := hmac.New(sha256.New, key)
-	for _, part := range []string{
-		"usher address code v1", string(inv.UID), fmt.Sprint(attempt.Number), attempt.ClaimTime.UTC().Format(time.RFC3339),
-		address.Key(string(other.Email)), other.RequestTime.UTC().Format(time.RFC3339), fmt.Sprint(other.Requests),
-	} {
-		h.Write([]byte(part))
-		h.Write([]byte{0})
+	return k.DeriveCode(uint8(attempt.KeyID), "usher address code v1", //nolint:gosec // G115: the API server holds it to 1 to 255.
+		string(inv.UID), strconv.Itoa(int(attempt.Number)), attempt.ClaimTime.UTC().Format(time.RFC3339),
+		address.Key(string(other.Email)), other.RequestTime.UTC().Format(time.RFC3339), strconv.Itoa(int(other.Requests)))
+}
+
+// DeriveCode returns the code of a message with a key of the ring. Each kind of code has
+// its own domain. DeriveCode fails with ErrKeyGone.
+func (k Keyring) DeriveCode(keyID uint8, domain string, message ...string) (string, error) {
+	var parts [][]byte
+	for _, part := range message {
+		parts = append(parts, []byte(part), []byte{0})
+	}
+	mac, err := k.MAC(keyID, domain+"\x00", parts...)
+	if err != nil {
+		return "", err
 	}
 	// Reducing 64 bits modulo 10^8 favours no code by more than one in 10^11.
-	return fmt.Sprintf("%0*d", codeDigits, binary.BigEndian.Uint64(h.Sum(nil))%codes), nil
+	return fmt.Sprintf("%0*d", codeDigits, binary.BigEndian.Uint64(mac)%codes), nil
 }
 
 // CheckCode reports whether a code, as typed by a person, confirms the other address at
@@ -59,6 +62,12 @@ func (k Keyring) CheckCode(inv *accountsv1.Invitation, typed string, now time.Ti
 	if err != nil || !now.Before(inv.Status.OtherAddress.RequestTime.Add(CodeValidity)) {
 		return false
 	}
+	return IsCode(code, typed)
+}
+
+// IsCode reports whether a person typed a code, with or without spaces and dashes. It
+// compares in constant time.
+func IsCode(code, typed string) bool {
 	typed = strings.NewReplacer(" ", "", "-", "", "\u00a0", "").Replace(typed)
 	return subtle.ConstantTimeCompare([]byte(code), []byte(typed)) == 1
 }

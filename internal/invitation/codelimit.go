@@ -49,7 +49,7 @@ func recentCodes(deliveries []accountsv1.Delivery, now time.Time) []accountsv1.D
 func (f Facts) RequestedCode() (accountsv1.Delivery, bool) {
 	status := f.Invitation.Status
 	o := status.OtherAddress
-	if !o.Given() || !f.MayAccept(o.Email) || !f.Now.Before(o.RequestTime.Add(CodeValidity)) {
+	if !o.Given() || !f.FitsAddress(o.Email) || !f.Now.Before(o.RequestTime.Add(CodeValidity)) {
 		return accountsv1.Delivery{}, false
 	}
 	requested := codeDelivery(status.Attempt.Number, o)

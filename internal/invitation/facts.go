@@ -161,7 +161,7 @@ func (f Facts) situation() situation {
 // acceptable reports whether the invitation was accepted with an Account that may
 // accept it.
 func (f Facts) acceptable() bool {
-	return f.Invitation.Status.Acceptance.Given() && f.Accepter != nil && f.MayAccept(f.Accepter.Spec.Email) && !f.Foreign
+	return f.Invitation.Status.Acceptance.Given() && f.Accepter != nil && f.MayAccept(f.Accepter) && !f.Foreign
 }
 
 // end returns how the current attempt ended, if it did. An attempt that was reported as

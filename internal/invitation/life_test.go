@@ -215,7 +215,7 @@ func (l *life) kill(why string) {
 
 // accept lets the holder of a link accept with an Account.
 func (l *life) accept(s *sentLink, email accountsv1.EmailAddress) (accepted bool) {
-	if s == nil || l.standing(s) != LinkOpen || !l.MayAccept(email) {
+	if s == nil || l.standing(s) != LinkOpen || !l.FitsAddress(email) {
 		return false
 	}
 	accepting(&l.Facts)

@@ -82,7 +82,7 @@ func (l *life) events() map[string]func(*rapid.T) {
 		"the person requests a code": func(t *rapid.T) {
 			other := accountsv1.OtherAddress{Email: "doe@example.net", RequestTime: second(l.Now)}
 			other.Email = rapid.SampledFrom([]accountsv1.EmailAddress{"doe@example.net", "eve@example.org"}).Draw(t, "to")
-			if s := l.current(); s != nil && l.standing(s) == LinkOpen && l.MayAccept(other.Email) && l.Invitation.Status.OtherAddress.Requests < MostCodes {
+			if s := l.current(); s != nil && l.standing(s) == LinkOpen && l.FitsAddress(other.Email) && l.Invitation.Status.OtherAddress.Requests < MostCodes {
 				other.Requests = l.Invitation.Status.OtherAddress.Requests + 1
 				l.Invitation.Status.OtherAddress = other
 			}

@@ -10,6 +10,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/address"
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
 // MostGuesses is the number of codes that can be tried with one link.
@@ -116,9 +117,79 @@ func (o Offer) AddressMatch() accountsv1.AddressMatch {
 	return cmp.Or(o.Invitation.Spec.AddressMatch, organization)
 }
 
-// MayAccept reports whether an Account with that address may accept. The address must
-// be verified.
-func (o Offer) MayAccept(email accountsv1.EmailAddress) bool {
+// MayAccept reports whether an Account may accept. Its address must fit, and must be
+// proved: otherwise, an Account that was created elsewhere with the address of another
+// person could accept what is meant for that person.
+func (o Offer) MayAccept(a *accountsv1.Account) bool {
+	return o.FitsAddress(a.Spec.Email) && o.ProvedTo(a)
+}
+
+// ProvedTo reports whether it is known that the owner of an Account receives mail at its
+// address, as far as this Invitation is concerned. An Account that was created through
+// this Invitation has the invited address, or another one that a code confirmed.
+// Otherwise the link proves it, if it went to that address only.
+func (o Offer) ProvedTo(a *accountsv1.Account) bool {
+	return a.EmailVerified() || a.Spec.InvitationRef.UID == string(o.Invitation.UID) ||
+		MailedOnly(o.Invitation) && address.Same(string(a.Spec.Email), string(o.Invitation.Spec.Email))
+}
+
+// MailedOnly reports whether the link of the current attempt went out by mail only, so
+// that it reached only readers of the invited mailbox.
+func MailedOnly(inv *accountsv1.Invitation) bool {
+	mailed := false
+	for _, d := range inv.Status.Deliveries {
+		if d.Purpose != accountsv1.PurposeInvitation {
+			continue
+		}
+		if d.Medium != accountsv1.MediumEmail {
+			return false
+		}
+		mailed = true
+	}
+	return mailed
+}
+
+// VerifiesAddress reports whether the acceptance of the Invitation by an Account proves to
+// everyone that its owner receives mail at its address: the link or the code went there
+// only, through the platform's mail server, which sends as sender. The mail server of an
+// Organization proves nothing to others, because its managers can read what it sends.
+func (o Offer) VerifiesAddress(a *accountsv1.Account, sender string) bool {
+	inv := o.Invitation
+	proof := o.mailedCode(a)
+	if address.Same(string(a.Spec.Email), string(inv.Spec.Email)) {
+		proof = mailedLink(inv)
+	}
+	return proof != nil && address.Same(proof.Recipient, string(a.Spec.Email)) && SenderOf(inv, *proof) == sender
+}
+
+// mailedLink returns the mail with the link of the current attempt, if the link went out
+// in no other way.
+func mailedLink(inv *accountsv1.Invitation) *accountsv1.Delivery {
+	if !MailedOnly(inv) {
+		return nil
+	}
+	at := slices.IndexFunc(inv.Status.Deliveries, func(d accountsv1.Delivery) bool { return d.Purpose == accountsv1.PurposeInvitation })
+	return &inv.Status.Deliveries[at]
+}
+
+// mailedCode returns the mail with the code that an Account was created with. The
+// acceptance has the request of that code. A code that was mailed after the Account was
+// created was not needed for it.
+func (o Offer) mailedCode(a *accountsv1.Account) *accountsv1.Delivery {
+	inv := o.Invitation
+	if a.Spec.InvitationRef.UID != string(inv.UID) || !inv.Status.OtherAddress.Given() {
+		return nil
+	}
+	d := delivery.Find(inv.Status.Deliveries, codeDelivery(inv.Status.Attempt.Number, inv.Status.OtherAddress).Name)
+	if d == nil || d.ClaimTime == nil || d.ClaimTime.After(a.CreationTimestamp.Time) {
+		return nil
+	}
+	return d
+}
+
+// FitsAddress reports whether an Account with that address may accept, if the address is
+// proved.
+func (o Offer) FitsAddress(email accountsv1.EmailAddress) bool {
 	if address.Same(string(email), string(o.Invitation.Spec.Email)) {
 		return true
 	}

@@ -207,6 +207,33 @@ func TestEverySituation(t *testing.T) {
 		"accepted by an Account of another address, where any address is allowed": {
 			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, func(f *Facts) {
 				f.Accepter.Spec.Email, f.Organization.Spec.AddressMatch = "eve@example.org", accountsv1.AddressMatchAnyAddress
+				f.Accepter.Status.EmailVerifiedTime = second(claimed)
+			}),
+			says{"Pending", "", "", "", "create Membership"},
+		},
+		"accepted by an Account of another, unproved address, where any address is allowed": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, func(f *Facts) {
+				f.Accepter.Spec.Email, f.Organization.Spec.AddressMatch = "eve@example.org", accountsv1.AddressMatchAnyAddress
+			}),
+			says{"Failed", "False AddressMismatch Stalled", "False AddressMismatch", "False AddressMismatch", "wait"},
+		},
+		"accepted with a link from a Secret by an Account that was created elsewhere and has no proof": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, func(f *Facts) {
+				f.Invitation.Status.Deliveries[0].Medium = accountsv1.MediumLink
+			}),
+			says{"Failed", "False AddressMismatch Stalled", "False AddressMismatch", "False AddressMismatch", "withdraw email"},
+		},
+		"accepted with a link from a Secret by an Account whose address is proved": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, func(f *Facts) {
+				f.Invitation.Status.Deliveries[0].Medium = accountsv1.MediumLink
+				f.Accepter.Annotations = map[string]string{accountsv1.EmailVerifiedAnnotation: "2026-11-01T00:00:00Z"}
+			}),
+			says{"Pending", "", "", "", "create Membership"},
+		},
+		"accepted with a link from a Secret by the Account that was created with it": {
+			someFacts(tried(me, accountsv1.DeliverySent, 1), state("Pending"), accepting, func(f *Facts) {
+				f.Invitation.Status.Deliveries[0].Medium = accountsv1.MediumLink
+				f.Accepter.Spec.InvitationRef.UID = string(f.Invitation.UID)
 			}),
 			says{"Pending", "", "", "", "create Membership"},
 		},

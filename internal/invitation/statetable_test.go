@@ -114,7 +114,7 @@ func failedRows(out func(*Facts)) []row {
 	return []row{
 		{"the link was refused permanently", someFacts(tried(me, accountsv1.DeliveryRefused, 1))},
 		{"the Account that accepted was deleted", someFacts(out, accepting, func(f *Facts) { f.Accepter = nil })},
-		{"the Account that accepted has another address that is not allowed", someFacts(out, accepting, func(f *Facts) { f.Accepter.Spec.Email = "doe@example.net" })},
+		{"the Account that accepted has an address that is not verified, or not allowed", someFacts(out, accepting, func(f *Facts) { f.Accepter.Spec.Email = "doe@example.net" })},
 		{"the Account that accepted belongs to an Organization of another legal entity", someFacts(out, accepting, elsewhere)},
 		{"the Organization does not exist, or is being deleted", someFacts(func(f *Facts) { f.Organization = nil })},
 		{"the Organization does not exist, and the link was sent", someFacts(out, func(f *Facts) { f.Organization = nil })},

@@ -72,7 +72,7 @@ var verdicts = map[situation]verdict{
 	foreign: failed(accountsv1.ReasonLegalEntityMismatch, fixed("The Account that accepted belongs to an Organization of another legal entity; "+
 		"resend the invitation, so that the person can create another account with another user name.")),
 	mismatched: failed(accountsv1.ReasonAddressMismatch, fixed(
-		"The Account that accepted has another address, which addressMatch or the Organization's domains do not allow"+inviteAgain)),
+		"The Account that accepted has an address that is not verified, or that addressMatch or the Organization's domains do not allow"+inviteAgain)),
 	declined: {state: accountsv1.InvitationDeclined, set: isReady, reason: accountsv1.ReasonDeclined, messageOf: Facts.declinedMessage},
 	refused: failed(accountsv1.ReasonRefused, func(f Facts) string {
 		return f.channelResults() + " Check the recipient" + inviteAgain

@@ -30,6 +30,7 @@ const (
 	doneSession      = "session"
 	doneLeft         = "left"
 	doneRecoveryCode = "recovery-code"
+	doneEmail        = "email"
 )
 
 // doneSentences are the sentences that confirm it.
@@ -38,6 +39,7 @@ var doneSentences = map[string]string{
 	doneSession:      "portal.account.done-session",
 	doneLeft:         "portal.account.done-left",
 	doneRecoveryCode: "portal.account.done-recovery-code",
+	doneEmail:        "portal.account.done-email",
 }
 
 // Fields of the forms of the account page.
@@ -49,18 +51,22 @@ const (
 
 func (p *portal) accountRoutes() map[string]route {
 	return map[string]route{
-		"/account":          {get: p.forMembers(p.showAccount)},
-		"/account/sessions": {get: p.forMembers(p.backToAccount), post: p.forMembers(p.endSessions)},
-		"/account/password": {get: p.forMembers(p.showPassword), post: p.forMembers(p.changePassword)},
-		"/account/leave":    {get: p.forMembers(p.showLeave), post: p.forMembers(p.leave)},
+		"/account":            {get: p.forMembers(p.showAccount)},
+		"/account/email":      {get: p.forMembers(p.showEmail), post: p.forMembers(p.askForEmailCode)},
+		"/account/email/code": {get: p.forMembers(p.showEmail), post: p.forMembers(p.confirmEmail)},
+		"/account/sessions":   {get: p.forMembers(p.backToAccount), post: p.forMembers(p.endSessions)},
+		"/account/password":   {get: p.forMembers(p.showPassword), post: p.forMembers(p.changePassword)},
+		"/account/leave":      {get: p.forMembers(p.showLeave), post: p.forMembers(p.leave)},
 	}
 }
 
 // accountPage shows people their own account.
 type accountPage struct {
 	UserName, KubernetesUser, Email, Name string
-	Belongings                            []belongingView
-	Sessions                              []sessionView
+	// EmailVerified means that the person has proved that they receive mail at Email.
+	EmailVerified bool
+	Belongings    []belongingView
+	Sessions      []sessionView
 	// SecondFactor means that there is a second factor. RecoveryCodes is the number
 	// of unused recovery codes.
 	SecondFactor  bool
@@ -100,7 +106,7 @@ func (p *portal) showAccount(v membersVisit) {
 	a, c := v.Account, v.Credentials
 	page := accountPage{
 		UserName: username.Show(a.Name), KubernetesUser: accountsv1.AccountUserPrefix + a.Name,
-		Email: string(a.Spec.Email), Name: strings.TrimSpace(string(a.Spec.GivenName) + " " + string(a.Spec.FamilyName)),
+		Email: string(a.Spec.Email), EmailVerified: a.EmailVerified(), Name: strings.TrimSpace(string(a.Spec.GivenName) + " " + string(a.Spec.FamilyName)),
 		SecondFactor: c.HasSecondFactor(), RecoveryCodes: len(c.RecoveryCodes),
 		NeedsSecondFactor: v.NeedsSecondFactor(), Base: p.base,
 	}

@@ -37,7 +37,7 @@ func aResident(t *testing.T, role accountsv1.CatalogueName, more []client.Object
 	const name = "ada-example"
 	made := storetest.MadeFor("22222222-2222-4222-8222-222222222222", name)
 	made.CreationTimestamp = metav1.NewTime(storetest.Start.Add(-24 * time.Hour))
-	made.Annotations = map[string]string{accountsv1.MembershipsAnnotation: storetest.Home + "/ada"}
+	made.Annotations = map[string]string{accountsv1.MembershipsAnnotation: storetest.Home + "/ada", accountsv1.EmailVerifiedAnnotation: storetest.Verified}
 	made.Spec.GivenName, made.Spec.FamilyName, made.Spec.Email = "Ada", "Example", "ada@example.com"
 	own, token, err := session.New(rand.Reader, session.StageSignedIn, "Firefox", storetest.Start.Add(-time.Minute))
 	if err != nil {
@@ -129,7 +129,7 @@ func TestTheAccountPageShowsIdentityAndPermissions(t *testing.T) {
 
 func TestAccountPagesNeedASession(t *testing.T) {
 	r := aResident(t, "developer", nil, func(c *account.Credentials) { c.Sessions[0].Stage = session.StagePassword })
-	for _, path := range []string{"/account", "/account/password", "/account/leave?membership=" + storetest.Home + "/ada", "/account/sessions"} {
+	for _, path := range []string{"/account", "/account/password", "/account/leave?membership=" + storetest.Home + "/ada", "/account/sessions", "/account/email"} {
 		goesTo(t, r.get(path), "/sign-in?lang=en")
 		goesTo(t, r.open(path), "/sign-in/code?lang=en") // halfway
 	}

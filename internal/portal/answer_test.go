@@ -38,7 +38,7 @@ func owned(name, email, password string) []client.Object {
 		&accountsv1.Account{
 			ObjectMeta: metav1.ObjectMeta{
 				Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(storetest.Start.Add(-time.Hour)),
-				Annotations: map[string]string{accountsv1.MembershipsAnnotation: "globex-people/" + name},
+				Annotations: map[string]string{accountsv1.MembershipsAnnotation: "globex-people/" + name, accountsv1.EmailVerifiedAnnotation: storetest.Verified},
 			},
 			Spec: accountsv1.AccountSpec{
 				Email:         accountsv1.EmailAddress(email),

@@ -4,6 +4,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -195,11 +196,11 @@ func (p *portal) acceptInvitation(v visit) {
 	case len(problems) > 0:
 		p.showForm(v, http.StatusUnprocessableEntity, seen, f, problems...)
 	case f.UsesOther():
-		if email, confirmed := p.confirmAddress(v, seen, f); confirmed {
-			p.accept(v, seen, f, email, factor)
+		if other, confirmed := p.confirmAddress(v, seen, f); confirmed {
+			p.accept(v, seen, f, other, factor)
 		}
 	default:
-		p.accept(v, seen, f, seen.Invitation.Spec.Email, factor)
+		p.accept(v, seen, f, accountsv1.OtherAddress{}, factor)
 	}
 }
 
@@ -245,9 +246,10 @@ func signInInstead(lang language.Tag, email accountsv1.EmailAddress) problem {
 	return problem{fieldSignInName, lang.Text("portal.problem.sign-in-instead", map[string]string{"Address": string(email)})}
 }
 
-// accept creates the account from the form, with an address that is known to
-// belong to the person.
-func (p *portal) accept(v visit, seen store.LinkView, f form, email accountsv1.EmailAddress, factor enrolled) {
+// accept creates the account from the form, with the invited address or with another one
+// that a code confirmed.
+func (p *portal) accept(v visit, seen store.LinkView, f form, confirmed accountsv1.OtherAddress, factor enrolled) {
+	email := cmp.Or(confirmed.Email, seen.Invitation.Spec.Email)
 	hash, err := p.hasher.Hash(v.r.Context(), f.password)
 	if err != nil {
 		p.tryAgain(v, seen, f, makingAccount, err)
@@ -258,6 +260,7 @@ func (p *portal) accept(v visit, seen store.LinkView, f form, email accountsv1.E
 		GivenName:  cleanName(f.GivenName),
 		FamilyName: cleanName(f.FamilyName),
 		Email:      email,
+		Confirmed:  confirmed,
 		Credentials: account.Credentials{
 			Password: hash, PasswordTime: p.clock.Now().UTC(), ShortPassword: account.IsShort(f.password),
 			TOTP: factor.app, Passkeys: factor.passkeys, RecoveryCodes: factor.hashes,
@@ -275,6 +278,8 @@ func (p *portal) accept(v visit, seen store.LinkView, f form, email accountsv1.E
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, nameIsTaken(lang))
 	case result == store.AddressRefused:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, refusedAddress(lang, now))
+	case result == store.CodeSuperseded:
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, wrongMailedCode(lang))
 	case result == store.FactorMissing:
 		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{fieldAppCode, lang.Text("portal.invitation.factor-missing", nil)})
 	case result != store.Done:

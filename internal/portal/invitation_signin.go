@@ -31,8 +31,9 @@ type signedInView struct {
 	LockedUntil string
 	// Obstacle is the text that says why the account cannot accept, or "" if it can.
 	Obstacle string
-	// NeedsFactor means that only a second factor is missing.
-	NeedsFactor bool
+	// NeedsFactor means that only a second factor is missing. NeedsEmail means that the
+	// address of the account is not confirmed.
+	NeedsFactor, NeedsEmail bool
 }
 
 // signedInAccount returns the session of a visitor on the page of an invitation, at any
@@ -62,6 +63,9 @@ func (p *portal) viewSignedIn(lang language.Tag, seen store.LinkView, at *store.
 	switch seen.Refuses(at.Member) {
 	case store.AddressRefused:
 		view.Obstacle = otherAccount(lang, seen)
+	case store.AddressUnverified:
+		view.NeedsEmail = true
+		view.Obstacle = lang.Text("portal.sign-in.needs-email", map[string]string{"Address": string(at.Account.Spec.Email)})
 	case store.LegalEntityRefused:
 		view.Obstacle = lang.Text("portal.sign-in.other-company", map[string]string{
 			"Organization": organizationTitle(seen), "Theirs": organizationTitles(at.Member),
@@ -69,7 +73,7 @@ func (p *portal) viewSignedIn(lang language.Tag, seen store.LinkView, at *store.
 	case store.FactorMissing:
 		view.NeedsFactor = true
 		view.Obstacle = lang.Text("portal.sign-in.needs-factor", map[string]string{"Organization": organizationTitle(seen)})
-	case store.Continue, store.Done, store.Found, store.NotOpen, store.NameTaken, store.NamesRefused, store.GuessesSpent, store.CodesSpent:
+	case store.Continue, store.Done, store.Found, store.NotOpen, store.NameTaken, store.NamesRefused, store.GuessesSpent, store.CodesSpent, store.CodeSuperseded:
 	}
 	return view
 }

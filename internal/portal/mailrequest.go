@@ -46,7 +46,7 @@ type mailRequest struct {
 	incomplete func(typed string) string
 	// asked is the answer in all other cases.
 	asked message
-	// most is the maximum number of matching Accounts that get mail, oldest first.
+	// most is the maximum number of matching Accounts that get mail.
 	most int
 	// note writes a request into a status. It returns false if there were too many
 	// requests.

@@ -149,26 +149,32 @@ func (p *portal) countGuess(v visit, seen store.LinkView, f form) (store.LinkVie
 	return store.LinkView{}, false
 }
 
-// confirmAddress counts and then checks a code. It returns the other address that
-// the code confirms. On failure it answers the request and returns false.
-func (p *portal) confirmAddress(v visit, seen store.LinkView, f form) (accountsv1.EmailAddress, bool) {
+// confirmAddress counts and then checks a code. It returns the request for the code, with
+// the other address that the code confirms. On failure it answers the request and returns
+// false.
+func (p *portal) confirmAddress(v visit, seen store.LinkView, f form) (confirmed accountsv1.OtherAddress, is bool) {
 	now, counted := p.countGuess(v, seen, f)
 	if !counted {
-		return "", false
+		return confirmed, false
 	}
-	lang, email := languageOf(v.r, now), now.Invitation.Status.OtherAddress.Email
+	lang, other := languageOf(v.r, now), now.Invitation.Status.OtherAddress
 	if !now.AnyAddress() || !now.Keys.CheckCode(now.Invitation, f.code, p.clock.Now()) {
-		p.showForm(v, http.StatusUnprocessableEntity, now, f, problem{fieldCode, lang.Text("portal.problem.code-wrong", nil)})
-		return "", false
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, wrongMailedCode(lang))
+		return confirmed, false
 	}
-	known, err := p.store.HasAccount(v.r.Context(), now, email)
+	known, err := p.store.HasAccount(v.r.Context(), now, other.Email)
 	switch {
 	case err != nil:
 		p.tryAgain(v, now, f, makingAccount, err)
-		return "", false
+		return confirmed, false
 	case known:
-		p.showForm(v, http.StatusUnprocessableEntity, now, f, signInInstead(lang, email))
-		return "", false
+		p.showForm(v, http.StatusUnprocessableEntity, now, f, signInInstead(lang, other.Email))
+		return confirmed, false
 	}
-	return email, true
+	return other, true
+}
+
+// wrongMailedCode is the problem with a mailed code that is not the newest one.
+func wrongMailedCode(lang language.Tag) problem {
+	return problem{fieldCode, lang.Text("portal.problem.code-wrong", nil)}
 }

@@ -4,6 +4,7 @@
 package portal
 
 import (
+	"context"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -267,6 +268,34 @@ func TestOnlyWhoKnowsTheCodeLearnsOfAnAccount(t *testing.T) {
 	if w.Account("jane-doe") != nil {
 		t.Error("a second account with the same address was created")
 	}
+}
+
+// meanwhile is a hasher that lets something happen before it hashes.
+type meanwhile struct {
+	store.Hasher
+	happens func()
+}
+
+func (m meanwhile) Hash(ctx context.Context, password string) (string, error) {
+	m.happens()
+	return m.Hasher.Hash(ctx, password)
+}
+
+// TestTheCodeThatWasEnteredIsTheNewestOne is needed because another code may be mailed
+// through another server. The mail would then seem to prove the address.
+func TestTheCodeThatWasEnteredIsTheNewestOne(t *testing.T) {
+	w := aWorldWithoutPages(t)
+	w.AnyAddress()
+	w.asked()
+	w.config.Hasher = meanwhile{w.config.Hasher, func() {
+		w.Update(func(inv *accountsv1.Invitation) { inv.Status.OtherAddress.Requests++ })
+	}}
+	expect(t, w.build().post(w.Link(), withCode(w.code())), 422, "the code from our latest email", `href="#code"`)
+	if w.Accepted() != "" || w.Account("jane-doe") != nil {
+		t.Error("an earlier code created an account")
+	}
+	w.config.Hasher = storetest.PlainHasher{}
+	expect(t, w.build().post(w.Link(), withCode(w.code())), 200, "<dd>janet@example.net</dd>")
 }
 
 func TestAHalfMadeAccountKeepsItsAddress(t *testing.T) {

@@ -100,14 +100,14 @@ func (p *portal) replacePassword(v membersVisit, typed newPassword) (bool, error
 		return false, err
 	}
 	p.keepSession(v.w, v.Member, token)
-	p.notePassword(ctx, v.Member, v.lang)
+	p.logUnnoted(p.store.NotePassword(ctx, v.Member, v.lang))
 	return true, nil
 }
 
-// notePassword records that a password was changed. The change counts even if
-// this fails.
-func (p *portal) notePassword(ctx context.Context, m *store.Member, lang language.Tag) {
-	if err := p.store.NotePassword(ctx, m, lang); err != nil {
+// logUnnoted logs that a password change could not be recorded. The change counts in any
+// case.
+func (p *portal) logUnnoted(err error) {
+	if err != nil {
 		p.log.Error(errKind(err), "Failed to record a password change")
 	}
 }

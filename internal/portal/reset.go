@@ -178,7 +178,7 @@ func (p *portal) reset(v resetVisit) {
 		p.resetClosed(v, now)
 	default:
 		p.keepBrowser(v.w, now.Member)
-		p.notePassword(ctx, now.Member, v.lang)
+		p.logUnnoted(p.store.NoteReset(ctx, now.Member, v.lang))
 		done := message{page: resetDone, lines: []string{"sessions", "sign-in"}}
 		if now.Member.Credentials.HasSecondFactor() {
 			done.lines = append(done.lines, "factor")

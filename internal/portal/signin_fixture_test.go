@@ -32,7 +32,7 @@ func personWithPassword(t *testing.T, name string, changes ...func(*accountsv1.A
 	a := &accountsv1.Account{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(storetest.Start.Add(-time.Hour)),
-			Annotations: map[string]string{accountsv1.MembershipsAnnotation: storetest.Home + "/" + name},
+			Annotations: map[string]string{accountsv1.MembershipsAnnotation: storetest.Home + "/" + name, accountsv1.EmailVerifiedAnnotation: storetest.Verified},
 		},
 		Spec: accountsv1.AccountSpec{
 			Email:         "jane.doe@example.com",

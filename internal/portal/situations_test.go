@@ -168,6 +168,38 @@ var situations = map[string]func(w *world, query string) *httptest.ResponseRecor
 		w.Change("jane", func(c *account.Credentials) { c.TOTP.Secret, c.RecoveryCodes = appSecret, []string{"a"} })
 		return b.visit("/account" + query + "&done=recovery-code")
 	},
+	"the address is not confirmed": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.newcomer().visit("/account" + query)
+	},
+	"the address was confirmed": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.resident("jane.doe@example.com").visit("/account" + query + "&done=email")
+	},
+	"the form for a code to the address": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.newcomer().visit("/account/email" + query)
+	},
+	"a code was mailed to the address": func(w *world, query string) *httptest.ResponseRecorder {
+		b := w.newcomer()
+		b.fill("/account/email"+query, nil)
+		return b.visit("/account/email" + query)
+	},
+	"no code for the address was typed": func(w *world, query string) *httptest.ResponseRecorder {
+		b := w.newcomer()
+		b.fill("/account/email"+query, nil)
+		return b.fill("/account/email/code"+query, nil)
+	},
+	"a code for the address is over": func(w *world, query string) *httptest.ResponseRecorder {
+		return w.newcomer().fill("/account/email/code"+query, url.Values{fieldCode: {"12345678"}})
+	},
+	"another code for the address comes too soon": func(w *world, query string) *httptest.ResponseRecorder {
+		b := w.newcomer()
+		b.fill("/account/email"+query, nil)
+		return b.fill("/account/email"+query, nil)
+	},
+	"the account has to confirm its address first": func(w *world, query string) *httptest.ResponseRecorder {
+		w.takeAnyAddress()
+		w.Update(func(inv *accountsv1.Invitation) { inv.Status.Deliveries[0].Medium = accountsv1.MediumLink })
+		return w.newcomer().visit(w.Link() + query)
+	},
 	"the password form": func(w *world, query string) *httptest.ResponseRecorder {
 		return w.resident("jane.doe@example.com").visit("/account/password" + query)
 	},
@@ -306,6 +338,15 @@ func (w *world) resident(email string) *cookieBrowser {
 		w.Must(w.Client.Create(context.Background(), o))
 	}
 	return w.signedInAs("jane")
+}
+
+// newcomer is the same for a person whose address is not confirmed.
+func (w *world) newcomer() *cookieBrowser {
+	b := w.resident("jane.doe@example.com")
+	a := w.Account("jane")
+	unproved(a)
+	w.Must(w.Client.Update(context.Background(), a))
+	return b
 }
 
 // halfwayHere is the same for a person whose second factor is still missing.

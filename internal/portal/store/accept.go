@@ -11,6 +11,7 @@ import (
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,6 +35,9 @@ type Registration struct {
 	// Email is the address of the account: the invited one, or another one that is known
 	// to belong to the person.
 	Email accountsv1.EmailAddress
+	// Confirmed is the request for the code that the person confirmed Email with. The zero
+	// value means that Email is the invited address.
+	Confirmed accountsv1.OtherAddress
 	// Credentials hold the hash of the password, and the second factor if the person set
 	// one up.
 	Credentials account.Credentials
@@ -58,6 +62,9 @@ const (
 	NamesRefused
 	// AddressRefused means that the invitation cannot be accepted with that address.
 	AddressRefused
+	// AddressUnverified means that the address of the account would fit, but that it is not
+	// confirmed.
+	AddressUnverified
 	// LegalEntityRefused means that the account belongs to another legal entity.
 	LegalEntityRefused
 	// FactorMissing means that the Organization requires a second factor and there is
@@ -67,6 +74,8 @@ const (
 	GuessesSpent
 	// CodesSpent means that no more codes can be requested with this link.
 	CodesSpent
+	// CodeSuperseded means that another code was requested after one was entered.
+	CodeSuperseded
 )
 
 // acceptance takes one request through the steps in the package comment.
@@ -99,6 +108,16 @@ func (s *Store) Accept(ctx context.Context, link invitation.Link, p Registration
 // made returns the person as a Member with the Account that they are creating.
 func (a *acceptance) made() *Member {
 	return &Member{Account: a.account, Credentials: a.person.Credentials}
+}
+
+// refuses returns why the person cannot accept, from the Invitation as it is now. The
+// request for a code must be the one whose code was entered: the code of another one may
+// have gone elsewhere.
+func (a *acceptance) refuses(seen LinkView) Outcome {
+	if confirmed := a.person.Confirmed; confirmed.Given() && !equality.Semantic.DeepEqual(confirmed, seen.Invitation.Status.OtherAddress) {
+		return CodeSuperseded
+	}
+	return seen.Refuses(a.made())
 }
 
 // checkLink reads the Invitation again and returns NotOpen unless the link is still open.
@@ -138,7 +157,7 @@ func (a *acceptance) name(ctx context.Context) (Outcome, error) {
 		},
 	}
 	a.account = made
-	if o := a.seen.Refuses(a.made()); o != Continue {
+	if o := a.refuses(a.seen); o != Continue {
 		return o, nil
 	}
 	err := a.Writer.Create(ctx, made)
@@ -196,7 +215,7 @@ func (a *acceptance) offer(ctx context.Context) (Outcome, error) {
 		if o, err := a.checkLink(ctx); err != nil || o != Continue {
 			return o, err
 		}
-		if o := a.seen.Refuses(a.made()); o != Continue {
+		if o := a.refuses(a.seen); o != Continue {
 			return o, nil
 		}
 		if a.isFinal(secret) {
@@ -252,7 +271,9 @@ func (a *acceptance) enrol(ctx context.Context) (Outcome, error) {
 // acceptance is already there: another request of the same link recorded the same
 // Account, or this request did and lost the answer.
 func (a *acceptance) record(ctx context.Context) (Outcome, error) {
-	seen, o, err := a.Save(ctx, a.seen, AcceptedBy(a.made()))
+	accepted := AcceptedBy(a.made())
+	accepted.obstacle = a.refuses
+	seen, o, err := a.Save(ctx, a.seen, accepted)
 	if err != nil {
 		return Continue, err
 	}

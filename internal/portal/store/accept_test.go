@@ -303,3 +303,30 @@ func TestWithoutASecondFactorNoUserNameIsTaken(t *testing.T) {
 		t.Errorf("outcome %d, %v, account %v", o, err, w.Account("jane-doe"))
 	}
 }
+
+// TestTheConfirmedCodeIsTheNewestOne has another code requested at two moments after one
+// was entered.
+func TestTheConfirmedCodeIsTheNewestOne(t *testing.T) {
+	for _, call := range []string{"create account", "record invitation"} {
+		w := storetest.NewWorld(t)
+		w.AnyAddress()
+		requested := metav1.NewTime(storetest.Start)
+		w.Update(func(inv *accountsv1.Invitation) {
+			inv.Status.OtherAddress = accountsv1.OtherAddress{Email: "janet@example.net", RequestTime: &requested, Requests: 1}
+		})
+		who := storetest.Chosen("jane-doe", "mine")
+		who.Confirmed = w.Invitation().Status.OtherAddress
+		who.Email = who.Confirmed.Email
+		tap := storetest.DoBefore(call, func(w *storetest.World) {
+			w.Update(func(inv *accountsv1.Invitation) { inv.Status.OtherAddress.Requests++ })
+		})
+		_, o, err := w.Through(tap(w)).Accept(t.Context(), w.Parsed(), who)
+		if o != store.CodeSuperseded || err != nil || w.Accepted() != "" {
+			t.Errorf("before %s: %d, %v, accepted by %q", call, o, err, w.Accepted())
+		}
+		who.Confirmed = w.Invitation().Status.OtherAddress
+		if _, o, err := w.Store().Accept(t.Context(), w.Parsed(), who); o != store.Done || err != nil {
+			t.Errorf("with the newest code: %d, %v", o, err)
+		}
+	}
+}

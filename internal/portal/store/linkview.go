@@ -38,6 +38,8 @@ func (s LinkView) Refuses(m *Member) Outcome {
 	switch {
 	case !s.accepts(m.Account.Spec.Email):
 		return AddressRefused
+	case !s.ProvedTo(m.Account):
+		return AddressUnverified
 	case !organization.MayJoin(s.Organization, m.Organizations()):
 		return LegalEntityRefused
 	case s.FactorRequired() && !m.Credentials.HasSecondFactor():
@@ -62,7 +64,7 @@ func (s LinkView) Pending(now time.Time) (accountsv1.OtherAddress, bool) {
 // that the address belongs to the account's owner. It must be the invited address, or
 // another one that the Organization allows.
 func (s LinkView) accepts(email accountsv1.EmailAddress) bool {
-	return s.MayAccept(email) && (address.Same(string(email), string(s.Invitation.Spec.Email)) || s.Allows(string(email)))
+	return s.FitsAddress(email) && (address.Same(string(email), string(s.Invitation.Spec.Email)) || s.Allows(string(email)))
 }
 
 // Allows reports whether the Organization allows addresses of that domain.

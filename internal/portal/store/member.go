@@ -76,7 +76,8 @@ func (m *Member) Sessions(now time.Time) []session.Session {
 // reveal how many Accounts an address has.
 //
 // An address with several Accounts means the one that the browser used before. If there is
-// none, it means the oldest one that can sign in. The others need their user names.
+// none, it means the first one of accountsOf that can sign in. The others need their user
+// names.
 func (s *Store) Candidate(ctx context.Context, typed string, usedBefore func(*accountsv1.Account) bool) (*Member, error) {
 	typed = strings.TrimSpace(typed)
 	if !isAddress(typed) {

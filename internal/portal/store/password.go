@@ -56,11 +56,27 @@ func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen Chosen
 // the person is notified after the next sign-in, and can open the lock with another reset
 // link.
 func (s *Store) NotePassword(ctx context.Context, m *Member, lang language.Tag) error {
+	return s.notePassword(ctx, m, lang, func(*Member, metav1.Time) {})
+}
+
+// NoteReset is NotePassword after a reset with a link. It proves that the reader of the
+// mailbox has the Account, unless there is a second factor: another person may have set
+// that up, and a reset does not remove it.
+func (s *Store) NoteReset(ctx context.Context, m *Member, lang language.Tag) error {
+	return s.notePassword(ctx, m, lang, func(m *Member, now metav1.Time) {
+		if !m.Credentials.HasSecondFactor() {
+			account.VerifyEmail(m.Account, now)
+		}
+	})
+}
+
+func (s *Store) notePassword(ctx context.Context, m *Member, lang language.Tag, also func(m *Member, now metav1.Time)) error {
 	var err error
 	for range statusTries {
-		err = s.changeStatus(ctx, m, func(m *Member, _ metav1.Time) error {
+		err = s.changeStatus(ctx, m, func(m *Member, now metav1.Time) error {
 			account.ClearPasswords(&m.Account.Status.SignIn)
 			m.noteNewPassword(lang)
+			also(m, now)
 			return nil
 		})
 		if err == nil || errors.Is(err, ErrGone) {

@@ -47,7 +47,7 @@ var ErrTooShort = errors.New("the password is too short to be the only factor")
 var ErrSecretMissing = errors.New("the Secret of an account with a second factor is missing: restore it, or delete the Account and invite the person again")
 
 // MailRecipients returns the Accounts that a user name or an address may mean and for
-// which mail can be requested, oldest first. It makes the same number of live reads if
+// which mail can be requested, in the order of accountsOf. It makes the same number of live reads if
 // there are none. It reads no Secret, because every client can make such a request.
 func (s *Store) MailRecipients(ctx context.Context, typed string) ([]*accountsv1.Account, error) {
 	names, err := s.mailNames(ctx, strings.TrimSpace(typed))

@@ -214,14 +214,15 @@ func (s *Store) BegunUserName(ctx context.Context, seen LinkView, email accounts
 
 // HasAccount reports whether an account with this address exists that could join the
 // Organization: one that is neither incomplete nor being deleted, and that belongs to no
-// other legal entity.
+// other legal entity. An account whose address is not confirmed does not count, because it
+// may belong to another person.
 func (s *Store) HasAccount(ctx context.Context, seen LinkView, email accountsv1.EmailAddress) (bool, error) {
 	accounts, err := s.accountsOf(ctx, string(email))
 	if err != nil {
 		return false, err
 	}
 	for i := range accounts {
-		if !isUsableAccount(&accounts[i]) {
+		if !isUsableAccount(&accounts[i]) || !accounts[i].EmailVerified() {
 			continue
 		}
 		belongings, err := s.belongings(ctx, &accounts[i])
@@ -233,7 +234,7 @@ func (s *Store) HasAccount(ctx context.Context, seen LinkView, email accountsv1.
 }
 
 // MailsPerAddress is how many Accounts of one address get the mail that a form requests,
-// the oldest ones. As many Accounts are read even if fewer have the address. So the
+// the first ones of accountsOf. As many Accounts are read even if fewer have the address. So the
 // response time does not reveal how many there are.
 const MailsPerAddress = 5
 
@@ -251,16 +252,28 @@ func nameOf(typed string) string {
 	return noAccountName
 }
 
-// accountsOf returns the Accounts of an address, oldest first.
+// accountsOf returns the Accounts of an address: those whose owners confirmed it come
+// first, then the oldest. So Accounts that were created with the address of another person
+// do not displace that person's Account.
 func (s *Store) accountsOf(ctx context.Context, email string) ([]accountsv1.Account, error) {
 	var accounts accountsv1.AccountList
 	if err := s.Reader.List(ctx, &accounts, client.MatchingFields{IndexAccountAddress: address.Key(email)}); err != nil {
 		return nil, fmt.Errorf("find the accounts of an address: %w", err)
 	}
 	slices.SortFunc(accounts.Items, func(a, b accountsv1.Account) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(verifiedFirst(a, b), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
 	return accounts.Items, nil
+}
+
+func verifiedFirst(a, b accountsv1.Account) int {
+	switch {
+	case a.EmailVerified() == b.EmailVerified():
+		return 0
+	case a.EmailVerified():
+		return -1
+	}
+	return 1
 }
 
 // isUsableAccount reports whether a person accepted with the Account and it is not being

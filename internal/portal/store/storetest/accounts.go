@@ -28,11 +28,15 @@ func Credential(uid, hash, settled string) *corev1.Secret {
 	return secret
 }
 
-// Recorded adds a Membership to the record of the Account, so it is not incomplete.
+// Recorded adds a Membership to the record of the Account, so it is not incomplete. Its
+// address is proved.
 func Recorded(a *accountsv1.Account) *accountsv1.Account {
-	a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: Home + "/another"}
+	a.Annotations = map[string]string{accountsv1.MembershipsAnnotation: Home + "/another", accountsv1.EmailVerifiedAnnotation: Verified}
 	return a
 }
+
+// Verified is the value of the record that an address is proved.
+const Verified = "2026-05-01T10:00:00Z"
 
 // Deleting marks the Account as being deleted.
 func Deleting(a *accountsv1.Account) *accountsv1.Account {
