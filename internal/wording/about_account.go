@@ -9,6 +9,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/invitation"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
@@ -41,8 +42,9 @@ func (w Writer) AccountMail(f account.Facts, d accountsv1.Delivery) (Content, er
 		return UserNames(tag, UserNamesData{
 			Address: string(f.Account.Spec.Email), UserNames: f.UserNames, SignInURL: w.page("sign-in"), SupportContact: contact,
 		})
-	case accountsv1.PurposeInvitation, accountsv1.PurposeConfirmation, accountsv1.PurposeJoined,
-		accountsv1.PurposeDeclined, accountsv1.PurposeCode:
+	case accountsv1.PurposeCode:
+		return w.emailCodeMail(f.Account, tag, contact)
+	case accountsv1.PurposeInvitation, accountsv1.PurposeConfirmation, accountsv1.PurposeJoined, accountsv1.PurposeDeclined:
 	}
 	return Content{}, fmt.Errorf("an Account has no mail for the purpose %s", d.Purpose)
 }
@@ -64,5 +66,21 @@ func (w Writer) resetMail(a *accountsv1.Account, tag language.Tag, contact strin
 	return Reset(tag, ResetData{
 		UserName: username.Show(a.Name), Link: w.page("reset", link),
 		ValidUntil: requested.Add(account.ResetValidity), SupportContact: contact,
+	})
+}
+
+// emailCodeMail writes the mail with the code of the newest request to confirm the address.
+func (w Writer) emailCodeMail(a *accountsv1.Account, tag language.Tag, contact string) (Content, error) {
+	keys, err := w.ResetKeys()
+	if err != nil {
+		return Content{}, err
+	}
+	code, err := account.EmailCode(keys, a)
+	if err != nil {
+		return Content{}, err
+	}
+	return EmailCode(tag, EmailCodeData{
+		UserName: username.Show(a.Name), Address: string(a.Spec.Email), Code: groups(code),
+		Minutes: int(invitation.CodeValidity.Minutes()), SupportContact: contact,
 	})
 }

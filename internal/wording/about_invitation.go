@@ -40,7 +40,7 @@ func (w Writer) Mail(templates Templates, f invitation.Facts, d accountsv1.Deliv
 			return Content{}, err
 		}
 		return templates.Code(tag, CodeData{
-			Organization: string(attempt.Organization), Code: code[:len(code)/2] + " " + code[len(code)/2:],
+			Organization: string(attempt.Organization), Code: groups(code),
 			Minutes: int(invitation.CodeValidity.Minutes()),
 		})
 	case accountsv1.PurposeInvitation:

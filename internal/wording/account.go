@@ -189,6 +189,37 @@ func (d UserNamesData) letter(tag language.Tag) (template.Message, error) {
 	return template.Message{Kind: "usernames", Tag: tag, Values: values, Lines: map[string]string{"UserNames": "- "}, Count: len(names)}, c.err
 }
 
+// EmailCodeData is the data of the mail with a code that confirms the address of an Account. The
+// recipient can be a stranger to the Account, because its address is what a manifest says.
+type EmailCodeData struct {
+	// UserName is the name that the person signs in with, such as jane or jane/acme. It is required.
+	UserName string
+	// Address is the mail address of the Account. It is required.
+	Address string
+	// Code is the text that the person types, such as "1234 5678". It is a secret.
+	Code string
+	// Minutes is how long the code is valid: 1 or more.
+	Minutes int
+	// SupportContact is as in ResetData.
+	SupportContact string
+}
+
+// EmailCode writes the mail with a code that confirms the address of an Account. It returns the errors
+// of Reset, and one if the code is not letters and digits in groups.
+func EmailCode(tag language.Tag, d EmailCodeData) (Content, error) { return builtIn(d.letter(tag)) }
+
+func (d EmailCodeData) letter(tag language.Tag) (template.Message, error) {
+	var c checks
+	values := map[string]string{
+		"UserName":       c.userName("user name", d.UserName),
+		"Address":        c.address("address of the account", d.Address),
+		"Code":           c.code(d.Code),
+		"Minutes":        c.minutes(d.Minutes),
+		"SupportContact": contact(d.SupportContact),
+	}
+	return template.Message{Kind: "emailcode", Tag: tag, Values: values, Count: d.Minutes}, c.err
+}
+
 // builtIn writes a letter that organizations cannot reword, or returns the error of its data.
 func builtIn(l template.Message, err error) (Content, error) {
 	if err != nil {

@@ -29,6 +29,8 @@ type facts struct {
 	more                       []string // user names
 	link, resetURL, signInURL  string
 	time                       time.Time
+	code                       string
+	minutes                    int
 }
 
 func someFacts() facts {
@@ -36,13 +38,14 @@ func someFacts() facts {
 		userName: "jane", address: "jane.doe@example.com", contact: "Acme & Söhne, help@acme.example or +41 44 555 01 23",
 		more: []string{"jane/acme"}, link: aResetLink, resetURL: aResetURL, signInURL: aSignInURL,
 		time: time.Date(2026, 11, 28, 19, 10, 59, 0, time.FixedZone("CET", 3600)),
+		code: "1234 5678", minutes: 10,
 	}
 }
 
 // fewFacts are the data that every mail requires.
 func fewFacts() facts {
 	f := someFacts()
-	f.contact, f.more = "", nil
+	f.contact, f.more, f.minutes = "", nil, 1
 	return f
 }
 
@@ -71,9 +74,14 @@ var accountMails = map[string]func(language.Tag, facts) (wording.Content, error)
 			Address: f.address, UserNames: append([]string{f.userName}, f.more...), SignInURL: f.signInURL, SupportContact: f.contact,
 		})
 	},
+	"emailcode": func(tag language.Tag, f facts) (wording.Content, error) {
+		return wording.EmailCode(tag, wording.EmailCodeData{
+			UserName: f.userName, Address: f.address, Code: f.code, Minutes: f.minutes, SupportContact: f.contact,
+		})
+	},
 }
 
-// onlyLinks are the addresses that these mails lead to.
+// onlyLinks are the addresses that these mails lead to. The mail with a code leads nowhere.
 var onlyLinks = map[string]string{
 	"reset": aResetLink, "locked": aResetURL, "codeslocked": aResetURL, "unlocked": aResetURL, "password": aResetURL, "factor": aResetURL, "usernames": aSignInURL,
 	"confirmation": aSignInURL,
@@ -102,7 +110,7 @@ func TestAccountMails(t *testing.T) {
 						t.Fatal(err)
 					}
 					// The left-out parts differ by language only if there is a plural.
-					if suffix == "" || tag == language.Default || name == "usernames" {
+					if suffix == "" || tag == language.Default || name == "usernames" || name == "emailcode" {
 						goldenContent(t, name+suffix+"."+tag.String(), c)
 					}
 					showsOnly(t, c, onlyLinks[name])
@@ -127,9 +135,16 @@ func isWhole(t *testing.T, tag language.Tag, c wording.Content) {
 }
 
 // showsOnly checks that a mail leads only to that address and shows it as text to copy. The address
-// must not be in the subject, which every locked screen shows.
+// must not be in the subject, which every locked screen shows. If link is empty, the mail leads nowhere.
 func showsOnly(t *testing.T, c wording.Content, link string) {
 	t.Helper()
+	if link == "" {
+		if len(links(t, c.HTML)) > 0 || strings.Contains(c.Subject+c.Text+c.HTML, "://") {
+			t.Errorf("the mail leads to a page:\n%s\n%s", c.Text, c.HTML)
+		}
+		writes(t, c)
+		return
+	}
 	if got := links(t, c.HTML); !slices.Equal(got, []string{link}) {
 		t.Errorf("links in the HTML: %q, want only %q", got, link)
 	}
@@ -148,8 +163,8 @@ func showsOnly(t *testing.T, c wording.Content, link string) {
 
 func TestAccountMailsRefuse(t *testing.T) {
 	t.Parallel()
-	all := []string{"reset", "locked", "codeslocked", "unlocked", "password", "factor", "usernames"}
-	page := all[1:6]
+	all := []string{"reset", "locked", "codeslocked", "unlocked", "password", "factor", "usernames", "emailcode"}
+	page, names, code := all[1:6], all[6:7], all[7:]
 	for name, c := range map[string]struct {
 		change func(*facts)
 		fields map[string]string // by mail; "" is for all listed mails
@@ -177,11 +192,15 @@ func TestAccountMailsRefuse(t *testing.T) {
 		"no reset page":                     {func(f *facts) { f.resetURL = "" }, map[string]string{"": "address of the reset page"}, page},
 		"a relative reset page":             {func(f *facts) { f.resetURL = "/reset" }, map[string]string{"": "address of the reset page"}, page},
 		"a reset page with an element":      {func(f *facts) { f.resetURL += "<img>" }, map[string]string{"": "address of the reset page"}, page},
-		"no sign-in page":                   {func(f *facts) { f.signInURL = "" }, map[string]string{"": "address of the sign-in page"}, all[6:]},
-		"a script as a sign-in page":        {func(f *facts) { f.signInURL = "javascript:x" }, map[string]string{"": "address of the sign-in page"}, all[6:]},
-		"no address":                        {func(f *facts) { f.address = "" }, map[string]string{"": "address of the user names"}, all[6:]},
-		"two addresses":                     {func(f *facts) { f.address = "a@example.com, b@example.com" }, map[string]string{"": "address of the user names"}, all[6:]},
-		"an address with a line break":      {func(f *facts) { f.address = "a@example.com\nx" }, map[string]string{"": "address of the user names"}, all[6:]},
+		"no sign-in page":                   {func(f *facts) { f.signInURL = "" }, map[string]string{"": "address of the sign-in page"}, names},
+		"a script as a sign-in page":        {func(f *facts) { f.signInURL = "javascript:x" }, map[string]string{"": "address of the sign-in page"}, names},
+		"no address":                        {func(f *facts) { f.address = "" }, map[string]string{"": "address of the user names", "emailcode": "address of the account"}, all[6:]},
+		"two addresses":                     {func(f *facts) { f.address = "a@example.com, b@example.com" }, map[string]string{"": "address of the user names", "emailcode": "address of the account"}, all[6:]},
+		"an address with a line break":      {func(f *facts) { f.address = "a@example.com\nx" }, map[string]string{"": "address of the user names", "emailcode": "address of the account"}, all[6:]},
+		"no code":                           {func(f *facts) { f.code = "" }, map[string]string{"": "code"}, code},
+		"a code with a line break":          {func(f *facts) { f.code = "1234\n5678" }, map[string]string{"": "code"}, code},
+		"a code with markup":                {func(f *facts) { f.code = "<1234>" }, map[string]string{"": "code"}, code},
+		"a code that is never valid":        {func(f *facts) { f.minutes = 0 }, map[string]string{"": "validity of the code"}, code},
 	} {
 		for _, kind := range c.mails {
 			t.Run(kind+" with "+name, func(t *testing.T) {
@@ -205,14 +224,41 @@ func TestAccountMailsRefuse(t *testing.T) {
 	}
 }
 
-// The error about a link must not contain the link, which is a secret.
-func TestAccountMailsKeepTheLinkToThemselves(t *testing.T) {
+// An error about a link or a code must not contain it, because it is a secret.
+func TestAccountMailsKeepSecrets(t *testing.T) {
 	t.Parallel()
 	f := someFacts()
-	f.link += " "
+	f.link, f.code = f.link+" ", f.code+" "
 	_, err := accountMails["reset"]("en", f)
 	if err == nil || strings.Contains(err.Error(), "MDEyMzQ1") {
 		t.Errorf("got %v, want an error without the link", err)
+	}
+	_, err = accountMails["emailcode"]("en", f)
+	if err == nil || strings.Contains(err.Error(), "1234 5678 ") {
+		t.Errorf("got %v, want an error without the code", err)
+	}
+}
+
+// The code is alone in its line, so that a person can select it. It is not in the subject, which every
+// locked screen shows. The reader can compare the user name and the address.
+func TestEmailCodeIsAlone(t *testing.T) {
+	t.Parallel()
+	for _, tag := range language.All() {
+		c, err := accountMails["emailcode"](tag, someFacts())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(c.Subject, "1234") || strings.Count(c.Text, "1234 5678") != 1 || !strings.Contains(c.Text, "\n\n1234 5678\n\n") {
+			t.Errorf("%s: the code is not once in a line of its own:\n%s\n\n%s", tag, c.Subject, c.Text)
+		}
+		if strings.Count(c.HTML, "1234 5678") != 1 || !strings.Contains(c.HTML, ">1234 5678</p>") {
+			t.Errorf("%s: the code is not once in a block of its own:\n%s", tag, c.HTML)
+		}
+		for _, value := range []string{"jane", "jane.doe@example.com"} {
+			if !strings.Contains(c.HTML, "<strong><bdi>"+value+"</bdi></strong>") {
+				t.Errorf("%s: %s does not stand out:\n%s", tag, value, c.HTML)
+			}
+		}
 	}
 }
 

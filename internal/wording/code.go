@@ -35,15 +35,28 @@ func (t Templates) Code(tag language.Tag, d CodeData) (Content, error) {
 	return t.write(l)
 }
 
+// groups writes a code in two groups, as a person reads it.
+func groups(code string) string { return code[:len(code)/2] + " " + code[len(code)/2:] }
+
 func (d CodeData) letter(tag language.Tag) (template.Message, error) {
 	var c checks
 	values := map[string]string{
 		"Organization": c.name("organization's name", d.Organization),
 		"Name":         c.person("person's name", d.Name),
-		"Code":         d.Code,
-		"Minutes":      strconv.Itoa(d.Minutes),
+		"Code":         c.code(d.Code),
+		"Minutes":      c.minutes(d.Minutes),
 	}
-	c.require(codeForm.MatchString(d.Code), "code", "must be groups of letters and digits, such as 1234 5678")
-	c.require(d.Minutes > 0, "validity of the code", "must be one minute or more")
 	return template.Message{Kind: "code", Tag: tag, Values: values, Count: d.Minutes}, c.err
+}
+
+// code checks a code that a person types. The error does not repeat it.
+func (c *checks) code(code string) string {
+	c.require(codeForm.MatchString(code), "code", "must be groups of letters and digits, such as 1234 5678")
+	return code
+}
+
+// minutes checks how long a code is valid.
+func (c *checks) minutes(minutes int) string {
+	c.require(minutes > 0, "validity of the code", "must be one minute or more")
+	return strconv.Itoa(minutes)
 }

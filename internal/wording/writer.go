@@ -18,8 +18,8 @@ type Writer struct {
 	// Keys returns the keyring that the links and codes of Invitations are made with. It is called only
 	// for messages that need it.
 	Keys func() (invitation.Keyring, error)
-	// ResetKeys returns the keyring that links for a new password are made with. It is called only for
-	// messages that need it.
+	// ResetKeys returns the keyring that links for a new password and codes of Accounts are made with. It
+	// is called only for messages that need it.
 	ResetKeys func() (invitation.Keyring, error)
 }
 
