@@ -25,14 +25,17 @@ type accountChange = func(*accountsv1.AccountStatus)
 // deeds are what a person can do, by the field of the status in which the portal
 // records it.
 var deeds = map[string]accountChange{
-	"signIn":           func(s *accountsv1.AccountStatus) { s.SignIn.Failures++ },
-	"twoFactor":        twoFactor(accountsv1.TwoFactorEnrolled),
-	"passwordTime":     func(s *accountsv1.AccountStatus) { s.PasswordTime = after(1) },
-	"secondFactorTime": func(s *accountsv1.AccountStatus) { s.SecondFactorTime = after(1) },
-	"resetTimes":       resets(1, 0),
-	"userNameTimes":    userNames(1, 0),
-	"language":         func(s *accountsv1.AccountStatus) { s.Language = "de" },
-	"leaving":          leaving("acme/jane", "globex/jane-doe"),
+	"signIn":            func(s *accountsv1.AccountStatus) { s.SignIn.Failures++ },
+	"twoFactor":         twoFactor(accountsv1.TwoFactorEnrolled),
+	"passwordTime":      func(s *accountsv1.AccountStatus) { s.PasswordTime = after(1) },
+	"secondFactorTime":  func(s *accountsv1.AccountStatus) { s.SecondFactorTime = after(1) },
+	"resetTimes":        resets(1, 0),
+	"userNameTimes":     userNames(1, 0),
+	"emailCodeTimes":    emailCodes(1, 0),
+	"emailCodeGuesses":  func(s *accountsv1.AccountStatus) { s.EmailCodeGuesses++ },
+	"emailVerifiedTime": confirmed(&at),
+	"language":          func(s *accountsv1.AccountStatus) { s.Language = "de" },
+	"leaving":           leaving("acme/jane", "globex/jane-doe"),
 }
 
 // after returns the time that is the given number of hours after the fixtures' time.
@@ -55,6 +58,19 @@ func resets(hours ...int) accountChange {
 
 func userNames(hours ...int) accountChange {
 	return func(s *accountsv1.AccountStatus) { s.UserNameTimes = afters(hours) }
+}
+
+func emailCodes(hours ...int) accountChange {
+	return func(s *accountsv1.AccountStatus) { s.EmailCodeTimes = afters(hours) }
+}
+
+func emailGuesses(n int32) accountChange {
+	return func(s *accountsv1.AccountStatus) { s.EmailCodeGuesses = n }
+}
+
+// confirmed sets the time at which the person confirmed the address.
+func confirmed(at *metav1.Time) accountChange {
+	return func(s *accountsv1.AccountStatus) { s.EmailVerifiedTime = at }
 }
 
 func twoFactor(value accountsv1.TwoFactor) accountChange {
@@ -89,9 +105,11 @@ func saveStatusAsPortal(ctx context.Context, a *accountsv1.Account, changes ...a
 
 // The refusals of the policy.
 const (
-	notThePortals     = "may only change signIn, twoFactor, passwordTime, secondFactorTime, resetTimes, userNameTimes, language and leaving in the status of an Account"
+	notThePortals     = "may only change signIn, twoFactor, passwordTime, secondFactorTime, resetTimes, userNameTimes, emailCodeTimes, emailCodeGuesses, emailVerifiedTime, language and leaving in the status of an Account"
 	notTakenUp        = "the portal may only change status.twoFactor, and only to Enrolled"
-	notInFront        = "may only add one newer time at the front of status.resetTimes and userNameTimes, and drop the oldest time if there are more than 5"
+	notInFront        = "may only add one newer time at the front of status.resetTimes, userNameTimes and emailCodeTimes, and drop the oldest time if there are more than 5"
+	guessesNotByOne   = "may only increase status.emailCodeGuesses by one, or reset it with a new request"
+	confirmedBefore   = "may set status.emailVerifiedTime only once"
 	notHeld           = "may only add to status.leaving, and only Memberships that the Account holds"
 	takenBack         = "may not remove status.twoFactor, passwordTime or secondFactorTime, and may not change signIn.sessionsEndTime"
 	notByOne          = "may only increase status.signIn.failures and codeFailures by one, or reset them"
@@ -113,7 +131,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		first := anAcceptedAccount(ctx, func(s *accountsv1.AccountStatus) {
 			*s = accountsv1.AccountStatus{ObservedGeneration: s.ObservedGeneration}
 		})
-		Expect(saveStatusAsPortal(ctx, first, append(all, resets(1), userNames(1))...)).To(Succeed())
+		Expect(saveStatusAsPortal(ctx, first, append(all, resets(1), userNames(1), emailCodes(1))...)).To(Succeed())
 		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx))).To(Succeed(), "nothing")
 	})
 
@@ -188,7 +206,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 	})
 
 	It("adds one newer request time, in front of the existing ones", func(ctx SpecContext) {
-		for list, set := range map[string]func(hours ...int) accountChange{"resetTimes": resets, "userNameTimes": userNames} {
+		for list, set := range map[string]func(hours ...int) accountChange{"resetTimes": resets, "userNameTimes": userNames, "emailCodeTimes": emailCodes} {
 			for _, c := range []struct {
 				from, to []int
 				right    bool
@@ -222,6 +240,54 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 			}
 		}
 		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), resets(1, 0), userNames())).To(beForbiddenAs(notInFront))
+	})
+
+	It("counts each wrong code for the address, and starts again only with a new request", func(ctx SpecContext) {
+		for _, c := range []struct {
+			from, to int32
+			request  bool
+			right    bool
+		}{
+			{0, 1, false, true},
+			{1, 2, false, true},
+			{4, 5, false, true},
+			{5, 0, true, true},
+			{1, 0, true, true},
+			{3, 3, true, true},
+			{0, 2, false, false},
+			{1, 3, false, false},
+			{3, 2, false, false},
+			{3, 1, false, false},
+			{5, 0, false, false},
+			{1, 0, false, false},
+			{0, 2, true, false},
+			{3, 2, true, false},
+			{3, 1, true, false},
+		} {
+			expected, changes := beForbiddenAs(guessesNotByOne), []accountChange{emailGuesses(c.to)}
+			if c.right {
+				expected = Succeed()
+			}
+			if c.request {
+				changes = append(changes, emailCodes(1, 0))
+			}
+			Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx, emailGuesses(c.from)), changes...)).
+				To(expected, "from %d to %d, with a request: %v", c.from, c.to, c.request)
+		}
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), emailGuesses(0), emailCodes())).To(beForbiddenAs(notInFront), "without any request")
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), emailGuesses(0), resets(1, 0))).To(beForbiddenAs(guessesNotByOne), "with another request")
+	})
+
+	It("says once that the person confirmed the address", func(ctx SpecContext) {
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), confirmed(&at), emailGuesses(2))).To(Succeed())
+		Expect(saveStatusAsPortal(ctx, anAcceptedAccount(ctx), confirmed(&at), deeds["passwordTime"])).To(Succeed(), "with a link for a new password")
+		for name, change := range map[string]accountChange{
+			"later": confirmed(after(1)), "earlier": confirmed(after(-1)), "removed": confirmed(nil),
+		} {
+			a := anAcceptedAccount(ctx, confirmed(&at))
+			Expect(saveStatusAsPortal(ctx, a, change)).To(beForbiddenAs(confirmedBefore), name)
+			Expect(saveStatusAsPortal(ctx, a, change, deeds["passwordTime"])).To(beForbiddenAs(confirmedBefore), "%s, with a new password", name)
+		}
 	})
 
 	It("adds Memberships of the Account that the person leaves, and never removes one", func(ctx SpecContext) {
@@ -317,6 +383,7 @@ var _ = Describe("What the portal writes about an Account", Ordered, func() {
 		more.Finalizers = nil
 		more.Annotations[accountsv1.MembershipsAnnotation] += ",acme/boss"
 		more.Annotations[accountsv1.TwoFactorAnnotation] = "Enrolled"
+		more.Annotations[accountsv1.EmailVerifiedAnnotation] = "2027-01-15T08:00:00Z"
 		more.Spec.State = accountsv1.AccountSwitchDisabled
 		more.Spec.FamilyName = "Roe"
 		Expect(saveStatusAsPortal(ctx, more, deeds["language"])).To(Succeed(), "the API server drops the other changes")

@@ -23,6 +23,7 @@ const (
 	onlyWithdraw = "The controller may only add the finalizer accounts.usher.dev/withdraw"
 	onlyRecords  = "The controller may only write the annotations that are its own records"
 	onlyStatus   = "The controller may only set the annotation accounts.usher.dev/two-factor to the value of status.twoFactor"
+	onlyOnce     = "The controller may set the annotation accounts.usher.dev/email-verified only once"
 	notAccepted  = "The controller may only delete an Account that no person accepted with"
 	notBindable  = "The controller may only bind ClusterRoles on which it has the verb bind"
 )
@@ -90,8 +91,14 @@ var _ = Describe("The objects that the controller changes", Ordered, Label("K6")
 		records := []string{
 			accountsv1.FoundersAnnotation, accountsv1.MembershipsAnnotation, accountsv1.MailedAnnotation, accountsv1.CreatedForMembershipAnnotation,
 		}
+		onlyAccounts := []string{accountsv1.TwoFactorAnnotation, accountsv1.EmailVerifiedAnnotation}
 		for object := range theObjects(ctx) {
 			own := ""
+			if _, isAccount := object.(*accountsv1.Account); !isAccount {
+				for _, record := range onlyAccounts {
+					Expect(writing(ctx, object, annotated(record, "x"))).To(beForbiddenAs(onlyRecords), "%T: %s", object, record)
+				}
+			}
 			switch object.(type) {
 			case *accountsv1.Organization:
 				own = accountsv1.FoundersAnnotation
@@ -113,6 +120,21 @@ var _ = Describe("The objects that the controller changes", Ordered, Label("K6")
 		a := anAcceptedAccount(ctx)
 		Expect(updating(ctx, controller, client.Object(a), annotated(accountsv1.TwoFactorAnnotation, "Enrolled"))).To(beForbiddenAs(onlyStatus))
 		Expect(updating(ctx, controller, client.Object(a), annotated(accountsv1.TwoFactorAnnotation, "NotEnrolled"))).To(Succeed())
+	})
+
+	It("keep the record that an address is proved as it was first written", func(ctx SpecContext) {
+		written := func(value string) func(client.Object) {
+			return func(o client.Object) { o.GetAnnotations()[accountsv1.EmailVerifiedAnnotation] = value }
+		}
+		a := anAcceptedAccount(ctx)
+		Expect(updating(ctx, controller, client.Object(a), written("2027-01-15T08:00:00Z"))).To(Succeed())
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
+		for name, change := range map[string]func(client.Object){"later": written("2027-01-15T09:00:00Z"), "empty": written("")} {
+			Expect(updating(ctx, controller, client.Object(a), change)).To(beForbiddenAs(onlyOnce), name)
+		}
+		Expect(updating(ctx, controller, client.Object(a), annotated(accountsv1.EmailVerifiedAnnotation, ""))).
+			To(Or(beForbiddenAs(onlyOnce), beForbiddenAs(onlyRecords)), "removed")
+		Expect(updating(ctx, controller, client.Object(a), annotated(accountsv1.MembershipsAnnotation, "acme/jane"))).To(Succeed(), "another record")
 	})
 
 	It("are created without requests, labels or owners of others", func(ctx SpecContext) {
@@ -223,11 +245,14 @@ var _ = Describe("What the controller writes about an Account", Ordered, Label("
 			"deliveries":         func(s *accountsv1.AccountStatus) { s.Deliveries = nil },
 		}
 		others := map[string][]accountChange{
-			"resetTimes":       {resets(1), resets(1, 0), func(s *accountsv1.AccountStatus) { s.ResetTimes = nil }},
-			"userNameTimes":    {userNames(1), func(s *accountsv1.AccountStatus) { s.UserNameTimes = nil }},
-			"passwordTime":     {func(s *accountsv1.AccountStatus) { s.PasswordTime = after(1) }, func(s *accountsv1.AccountStatus) { s.PasswordTime = nil }},
-			"secondFactorTime": {func(s *accountsv1.AccountStatus) { s.SecondFactorTime = after(1) }, func(s *accountsv1.AccountStatus) { s.SecondFactorTime = nil }},
-			"language":         {func(s *accountsv1.AccountStatus) { s.Language = "de" }, func(s *accountsv1.AccountStatus) { s.Language = "" }},
+			"resetTimes":        {resets(1), resets(1, 0), func(s *accountsv1.AccountStatus) { s.ResetTimes = nil }},
+			"userNameTimes":     {userNames(1), func(s *accountsv1.AccountStatus) { s.UserNameTimes = nil }},
+			"emailCodeTimes":    {emailCodes(1), emailCodes(1, 0), emailCodes()},
+			"emailCodeGuesses":  {emailGuesses(2), emailGuesses(0)},
+			"emailVerifiedTime": {confirmed(&at)},
+			"passwordTime":      {func(s *accountsv1.AccountStatus) { s.PasswordTime = after(1) }, func(s *accountsv1.AccountStatus) { s.PasswordTime = nil }},
+			"secondFactorTime":  {func(s *accountsv1.AccountStatus) { s.SecondFactorTime = after(1) }, func(s *accountsv1.AccountStatus) { s.SecondFactorTime = nil }},
+			"language":          {func(s *accountsv1.AccountStatus) { s.Language = "de" }, func(s *accountsv1.AccountStatus) { s.Language = "" }},
 		}
 		a := anAcceptedAccount(ctx)
 		for field := range statusOf("accounts") {
@@ -245,6 +270,10 @@ var _ = Describe("What the controller writes about an Account", Ordered, Label("
 		}
 		fresh := anAcceptedAccount(ctx, func(s *accountsv1.AccountStatus) { s.ResetTimes = nil })
 		Expect(saving(ctx, fresh, resets(1))).To(beForbiddenAs(notTheControllers), "the first request")
+		proved := anAcceptedAccount(ctx, confirmed(&at))
+		for name, write := range map[string]accountChange{"another time": confirmed(after(1)), "no time": confirmed(nil)} {
+			Expect(saving(ctx, proved, write)).To(beForbiddenAs(notTheControllers), "%s at which the person confirmed the address", name)
+		}
 	})
 
 	It("never weakens the second factor, ended sessions, or what the person leaves", func(ctx SpecContext) {

@@ -61,6 +61,7 @@ var _ = Describe("The controller", Ordered, func() {
 		Expect(controller.Status().Update(ctx, a)).To(Succeed())
 		a.Annotations[accountsv1.TwoFactorAnnotation] = string(a.Status.TwoFactor)
 		a.Annotations[accountsv1.MembershipsAnnotation] = ""
+		a.Annotations[accountsv1.EmailVerifiedAnnotation] = "2027-01-15T08:00:00Z"
 		Expect(controller.Update(ctx, a)).To(Succeed())
 		a.Status.TwoFactor = ""
 		Expect(admin.Status().Update(ctx, a)).To(Succeed())

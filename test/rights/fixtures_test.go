@@ -120,6 +120,8 @@ func anAcceptedAccount(ctx context.Context, changes ...func(*accountsv1.AccountS
 		SecondFactorTime: &at,
 		ResetTimes:       []metav1.Time{at},
 		UserNameTimes:    []metav1.Time{at},
+		EmailCodeTimes:   []metav1.Time{at},
+		EmailCodeGuesses: 1,
 		Language:         "it",
 		Leaving:          []accountsv1.MembershipReference{{Namespace: "acme", Name: "jane"}},
 		UnlockTimes:      []metav1.Time{at},

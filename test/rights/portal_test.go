@@ -21,7 +21,8 @@ var _ = Describe("The portal", Ordered, func() {
 		Expect(portal.Create(ctx, anAccount("jane.acme"))).To(Succeed())
 		for annotation, value := range map[string]string{
 			accountsv1.MembershipsAnnotation: "acme/boss", accountsv1.TwoFactorAnnotation: "Enrolled",
-			accountsv1.ResetAnnotation: "2027-01-15T08:00:00Z", accountsv1.UnlockAnnotation: "2027-01-15T08:00:00Z",
+			accountsv1.EmailVerifiedAnnotation: "2027-01-15T08:00:00Z",
+			accountsv1.ResetAnnotation:         "2027-01-15T08:00:00Z", accountsv1.UnlockAnnotation: "2027-01-15T08:00:00Z",
 		} {
 			forged := anAccount("mallory")
 			forged.Annotations = map[string]string{"example.com/note": "x", annotation: value}

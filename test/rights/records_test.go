@@ -21,14 +21,14 @@ import (
 // The refusals of the policies.
 const (
 	theFinalizer = "Do not add or remove the finalizer accounts.usher.dev/withdraw"
-	theRecords   = "Do not change the annotations memberships, mailed, made-for-membership, founders and two-factor of accounts.usher.dev"
+	theRecords   = "Do not change the annotations memberships, mailed, made-for-membership, founders, two-factor and email-verified of accounts.usher.dev"
 	theOwner     = "Do not change the owner references of an Invitation to Memberships"
 )
 
 // records are Usher's own annotations.
 var records = []string{
 	accountsv1.MembershipsAnnotation, accountsv1.MailedAnnotation, accountsv1.CreatedForMembershipAnnotation,
-	accountsv1.FoundersAnnotation, accountsv1.TwoFactorAnnotation,
+	accountsv1.FoundersAnnotation, accountsv1.TwoFactorAnnotation, accountsv1.EmailVerifiedAnnotation,
 }
 
 // kinds returns an object of each kind, without creating it.

@@ -172,6 +172,9 @@ func controllerAccountAttempts(v victims) []attempt {
 		{"update", ofAccounts, "Forget that a person accepted with an Account", true, updates(controller, client.Object(v.account), annotated(accountsv1.MembershipsAnnotation, ""))},
 		{"update", ofAccounts, "Record that an Account has no second factor", true, updates(controller, client.Object(v.account), annotated(accountsv1.TwoFactorAnnotation, "NotEnrolled"))},
 		{"update", "accounts/finalizers.accounts.usher.dev", "Record that an Account holds any Membership for its own address, or no longer holds one", false, updates(controller, client.Object(v.account), annotated(accountsv1.MembershipsAnnotation, "acme/boss"))},
+		{"update", "accounts/finalizers.accounts.usher.dev", "Record that the address of an Account is proved", false, updates(controller, client.Object(v.account), annotated(accountsv1.EmailVerifiedAnnotation, "2027-01-15T08:00:00Z"))},
+		{"update", ofAccounts, "Change the record that the address of an Account is proved", true, updates(controller, client.Object(v.account), annotated(accountsv1.EmailVerifiedAnnotation, "2027-01-15T09:00:00Z"))},
+		{"update", ofAccounts, "Remove the record that the address of an Account is proved", true, updates(controller, client.Object(v.account), annotated(accountsv1.EmailVerifiedAnnotation, ""))},
 		{"delete", ofAccounts, "Delete an Account that a person accepted with", true, deletes(controller, v.account)},
 		{"delete", ofAccounts, "Delete an Account that no person accepted with", false, func(ctx context.Context) error {
 			if err := client.IgnoreAlreadyExists(admin.Create(ctx, incomplete)); err != nil {
@@ -185,6 +188,9 @@ func controllerAccountAttempts(v victims) []attempt {
 		{"update", status, "Record that an Account has no second factor", true, to(twoFactor(accountsv1.TwoFactorNotEnrolled))},
 		{"update", status, "Revive ended sessions", true, to(func(s *accountsv1.AccountStatus) { s.SignIn.SessionsEndTime = nil })},
 		{"update", status, "Make a person leave an Organization", true, to(leaving("acme/jane", "globex/jane-doe"))},
+		{"update", status, "Record a request for a code that confirms an address", true, to(emailCodes(1, 0))},
+		{"update", status, "Clear the count of wrong codes for an address", true, to(emailGuesses(0))},
+		{"update", status, "Record in the status that a person confirmed their address", true, to(confirmed(&at))},
 		{"update", status, "Record a change of the password", true, to(func(s *accountsv1.AccountStatus) { s.PasswordTime = after(1) })},
 		{"update", status, "Clear the counts of wrong passwords and codes, and so the locks", false, to(func(s *accountsv1.AccountStatus) {
 			s.SignIn = accountsv1.SignIn{SessionsEndTime: s.SignIn.SessionsEndTime}
