@@ -48,6 +48,7 @@ var _ = Describe("An invited person who wants to accept with another address", f
 		Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
 		Expect(row(kubectl(ctx, "get", "accounts"), acme.unique("jane"))).To(ContainElement(acme.email("home")))
 		Expect(acme.accounts(ctx, "jane")).To(BeEmpty())
+		kubectl(ctx, "wait", "--for=condition=EmailVerified", "account/"+acme.unique("jane"), "--timeout=20s")
 		Eventually(mayThey).WithArguments(ctx, acme.unique("jane"), "create", "deployments.apps", acme.staging()).Should(Equal("yes"))
 		Expect(acme.mail("home", welcomed).Text).To(ContainSubstring("Sign-in email: " + acme.email("home")))
 	})
