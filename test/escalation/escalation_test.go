@@ -12,8 +12,10 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/usher-dev/usher/test/platform"
@@ -156,6 +158,7 @@ func expectPolicies(ctx context.Context, inForce bool) {
 	GinkgoHelper()
 	status := map[bool]metav1.ConditionStatus{true: metav1.ConditionTrue, false: metav1.ConditionFalse}[inForce]
 	waitForPolicies(ctx, status)
+	awaitEnforcement(ctx)
 	breach := trial{
 		attempt: attempt{kind: memberships, change: offered("owner")}, trier: trier{who: manager, picked: "olive-1"},
 		verb: creates, key: types.NamespacedName{Namespace: home, Name: "breach"},
@@ -167,4 +170,34 @@ func expectPolicies(ctx context.Context, inForce bool) {
 		_, accepted, err := breach.tried(ctx)
 		return accepted, err
 	}).Should(Equal(!inForce))
+}
+
+// awaitEnforcement waits until the API server enforces the policies that are stored now,
+// and no others. It learns of policies, and of bindings, in the order in which they were
+// written. So once it enforces a new policy with a new binding, it knows all earlier
+// changes. A breach of one policy alone does not show that: a policy that was deleted
+// later can still be in force.
+func awaitEnforcement(ctx context.Context) {
+	GinkgoHelper()
+	newest := metav1.ObjectMeta{Name: "newest-" + string(uuid.NewUUID())}
+	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: newest, Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
+		MatchConstraints: &admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
+			RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"configmaps"}},
+			},
+		}}},
+		Validations: []admissionregistrationv1.Validation{{Expression: "object.metadata.name != '" + newest.Name + "'", Message: "the newest policy is in force"}},
+	}}
+	binding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: newest, Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+		PolicyName: newest.Name, ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+	}}
+	Expect(admin.Create(ctx, policy)).To(Succeed())
+	Expect(admin.Create(ctx, binding)).To(Succeed())
+	Eventually(ctx, func() error {
+		probe := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: newest.Name}}
+		return admin.Create(ctx, probe, client.DryRunAll)
+	}).Should(MatchError(ContainSubstring("the newest policy is in force")))
+	Expect(admin.Delete(ctx, binding)).To(Succeed())
+	Expect(admin.Delete(ctx, policy)).To(Succeed())
 }
