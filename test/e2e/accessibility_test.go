@@ -6,6 +6,7 @@ package e2e_test
 import (
 	"context"
 	_ "embed"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"time"
@@ -246,6 +247,34 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		browser.click(acceptWithIt)
 		Expect(browser.text()).To(ContainSubstring("You're in"))
 		look(browser, "done")
+	})
+
+	It("the page that confirms an address, with each way to get there", Label("E4"), func(ctx SpecContext) {
+		acme, same := newTenant(ctx, company), newTenant(ctx, company)
+		jane, password := acme.unique("jane"), newPassword()
+		status, body := newVisitor().post(ctx, acme.handOver(ctx, acme.email("jane")), acceptance(jane, password))
+		Expect(status).To(Equal(http.StatusOK), body)
+		Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive))
+		browser := newPage()
+		browser.mustSignIn(jane, password)
+		Expect(browser.text()).To(ContainSubstring("Not confirmed yet"))
+		look(browser, "account")
+		browser.open(same.handOver(ctx, acme.email("jane")))
+		Expect(browser.text()).To(ContainSubstring("We don't know yet whether email to"))
+		look(browser, "invitation")
+
+		browser.click("section .problems a")
+		look(browser, "email")
+		browser.submit()
+		Expect(browser.text()).To(ContainSubstring("8-digit code"))
+		look(browser, "email")
+		browser.submit()
+		Expect(browser.textOf("code-problem")).NotTo(BeEmpty())
+		look(browser, "email")
+		browser.fill("code", codeIn(acme.mail("jane", addressCodeMailed)))
+		browser.submit()
+		Expect(browser.text()).To(ContainSubstring("Your email address is confirmed."))
+		look(browser, "account")
 	})
 
 	It("every page of the portal", func() {
