@@ -213,16 +213,37 @@ func (l *life) kill(why string) {
 	}
 }
 
-// accept lets the holder of a link accept with an Account.
-func (l *life) accept(s *sentLink, email accountsv1.EmailAddress) (accepted bool) {
-	if s == nil || l.standing(s) != LinkOpen || !l.FitsAddress(email) {
+// accepter is the kind of Account that accepts.
+type accepter int
+
+const (
+	// newcomer is an Account that is created with the link.
+	newcomer accepter = iota
+	// verified and unproved exist before, with and without a proof of the address.
+	verified
+	unproved
+)
+
+// accept lets the holder of a link accept with an Account, if the portal lets it.
+func (l *life) accept(s *sentLink, email accountsv1.EmailAddress, as accepter) (accepted bool) {
+	l.processes++
+	a := &accountsv1.Account{Spec: accountsv1.AccountSpec{Email: email}}
+	a.Name, a.UID = "jane", types.UID(fmt.Sprintf("account-%d", l.processes))
+	switch as {
+	case newcomer:
+		if l.Invitation != nil {
+			a.Spec.InvitationRef.UID = string(l.Invitation.UID)
+		}
+	case verified:
+		a.Status.EmailVerifiedTime = second(l.Now)
+	case unproved:
+	}
+	if s == nil || l.standing(s) != LinkOpen || !l.MayAccept(a) {
 		return false
 	}
 	accepting(&l.Facts)
-	l.Foreign = false
-	l.processes++
-	l.Accepter.UID, l.Accepter.Spec.Email = types.UID(fmt.Sprintf("account-%d", l.processes)), email
-	l.Invitation.Status.Acceptance.AccountRef.UID = string(l.Accepter.UID)
+	l.Accepter, l.Foreign = a, false
+	l.Invitation.Status.Acceptance.AccountRef.UID = string(a.UID)
 	s.dead = "accepted"
 	return true
 }

@@ -87,7 +87,7 @@ func (l *life) answer(end ending) (onItsWay bool) {
 }
 
 func acceptAndTakeUp(l *life) bool {
-	accepted := l.accept(l.current(), "jane@example.com")
+	accepted := l.accept(l.current(), "jane@example.com", newcomer)
 	l.carryOut()
 	return accepted
 }
