@@ -3,6 +3,10 @@
 
 package v1alpha1
 
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
 // SignInRules defines how the members of an Organization sign in. If an Account
 // belongs to several Organizations, the strictest of their rules apply.
 //
@@ -40,3 +44,64 @@ const (
 	TwoFactorRequired TwoFactorRule = "Required"
 	TwoFactorOptional TwoFactorRule = "Optional"
 )
+
+// TwoFactor records whether an Account has a second factor.
+//
+// +kubebuilder:validation:Enum=Enrolled;NotEnrolled
+type TwoFactor string
+
+// The values of TwoFactor.
+const (
+	TwoFactorEnrolled    TwoFactor = "Enrolled"
+	TwoFactorNotEnrolled TwoFactor = "NotEnrolled"
+)
+
+// SignIn counts the failed sign-ins to an Account. Usher counts each password
+// or code before checking it. Passwords and codes are counted and locked
+// separately.
+//
+// +kubebuilder:validation:MinProperties=1
+type SignIn struct {
+	// failures counts the passwords entered since the last right password, without
+	// those from browsers that the person has signed in with before. Unset: none.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+
+	// failureTime is the time at which the last of these passwords was counted.
+	// Unset: none was counted.
+	// +optional
+	FailureTime *metav1.Time `json:"failureTime,omitempty"`
+
+	// locks counts the consecutive locks by passwords that expired. Each lock lasts
+	// longer than the one before. Unset: none.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	Locks int32 `json:"locks,omitempty"`
+
+	// codeFailures counts the second-factor codes entered since the last right
+	// code. A right password or a new password leaves it unchanged. Unset: none.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	CodeFailures int32 `json:"codeFailures,omitempty"`
+
+	// codeFailureTime is the time at which the last of these codes was counted.
+	// Unset: failureTime, which earlier versions of Usher used for codes too.
+	// +optional
+	CodeFailureTime *metav1.Time `json:"codeFailureTime,omitempty"`
+
+	// codeLocks counts the locks by codes that ended without a right code. Each
+	// lock lasts longer than the one before. Unset: none.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	CodeLocks int32 `json:"codeLocks,omitempty"`
+
+	// sessionsEndTime ends every session that began before this time or in the
+	// same second. Unset: it ends no session.
+	// +optional
+	SessionsEndTime *metav1.Time `json:"sessionsEndTime,omitempty"`
+}
