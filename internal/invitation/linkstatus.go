@@ -130,23 +130,7 @@ func (o Offer) MayAccept(a *accountsv1.Account) bool {
 // Otherwise the link proves it, if it went to that address only.
 func (o Offer) ProvedTo(a *accountsv1.Account) bool {
 	return a.EmailVerified() || a.Spec.InvitationRef.UID == string(o.Invitation.UID) ||
-		MailedOnly(o.Invitation) && address.Same(string(a.Spec.Email), string(o.Invitation.Spec.Email))
-}
-
-// MailedOnly reports whether the link of the current attempt went out by mail only, so
-// that it reached only readers of the invited mailbox.
-func MailedOnly(inv *accountsv1.Invitation) bool {
-	mailed := false
-	for _, d := range inv.Status.Deliveries {
-		if d.Purpose != accountsv1.PurposeInvitation {
-			continue
-		}
-		if d.Medium != accountsv1.MediumEmail {
-			return false
-		}
-		mailed = true
-	}
-	return mailed
+		mailedLink(o.Invitation) != nil && address.Same(string(a.Spec.Email), string(o.Invitation.Spec.Email))
 }
 
 // VerifiesAddress reports whether the acceptance of the Invitation by an Account proves to
@@ -162,14 +146,21 @@ func (o Offer) VerifiesAddress(a *accountsv1.Account, sender string) bool {
 	return proof != nil && address.Same(proof.Recipient, string(a.Spec.Email)) && SenderOf(inv, *proof) == sender
 }
 
-// mailedLink returns the mail with the link of the current attempt, if the link went out
-// in no other way.
+// mailedLink returns the mail with the link of the current attempt. It is nil if the link
+// also went out in another way, so that others than the readers of the mailbox may have it.
 func mailedLink(inv *accountsv1.Invitation) *accountsv1.Delivery {
-	if !MailedOnly(inv) {
-		return nil
+	var mail *accountsv1.Delivery
+	for i := range inv.Status.Deliveries {
+		d := &inv.Status.Deliveries[i]
+		if d.Purpose != accountsv1.PurposeInvitation {
+			continue
+		}
+		if d.Medium != accountsv1.MediumEmail {
+			return nil
+		}
+		mail = d
 	}
-	at := slices.IndexFunc(inv.Status.Deliveries, func(d accountsv1.Delivery) bool { return d.Purpose == accountsv1.PurposeInvitation })
-	return &inv.Status.Deliveries[at]
+	return mail
 }
 
 // mailedCode returns the mail with the code that an Account was created with. The

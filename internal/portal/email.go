@@ -74,21 +74,19 @@ func (p *portal) confirmEmail(v membersVisit) {
 		p.showEmailForm(v, http.StatusUnprocessableEntity, problem{fieldCode, v.lang.Text("portal.email.code-empty", nil)})
 		return
 	}
-	right, valid, err := p.store.EnterEmailCode(v.r.Context(), v.Member, typed)
+	right, err := p.store.EnterEmailCode(v.r.Context(), v.Member, typed)
 	switch {
 	case err != nil:
 		p.emailFailed(v, err)
 	case right || v.Account.EmailVerified():
 		p.toAccount(v, doneEmail)
-	case !valid:
-		p.showEmailForm(v, http.StatusUnprocessableEntity, problem{Text: v.lang.Text("portal.email.code-over", nil)})
 	default:
 		p.showEmailForm(v, http.StatusUnprocessableEntity, p.wrongEmailCode(v))
 	}
 }
 
-// wrongEmailCode returns the problem with a wrong code. The last one that counts leaves no
-// field to point at.
+// wrongEmailCode returns the problem with a code that confirmed nothing. If no other code
+// can be entered, the page has no field to point at.
 func (p *portal) wrongEmailCode(v membersVisit) problem {
 	if account.EmailCodeValidUntil(v.Account, p.clock.Now()).IsZero() {
 		return problem{Text: v.lang.Text("portal.email.code-over", nil)}

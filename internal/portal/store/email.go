@@ -15,7 +15,7 @@ import (
 )
 
 // RequestEmailCode records that m requested a code that confirms the address of the
-// Account, for the controller to mail. It returns false if it is too early for another
+// Account, for the controller to mail. recorded is false if it is too early for another
 // request.
 func (s *Store) RequestEmailCode(ctx context.Context, m *Member, lang language.Tag) (recorded bool, err error) {
 	err = s.changeStatus(ctx, m, func(m *Member, now metav1.Time) error {
@@ -31,21 +31,22 @@ func (s *Store) RequestEmailCode(ctx context.Context, m *Member, lang language.T
 
 // EnterEmailCode confirms the address of m's Account with a code, or counts the wrong code.
 // One conditional write does either, so a limit of five wrong codes means five, at any
-// number of portals. valid is false if no code is valid now.
-func (s *Store) EnterEmailCode(ctx context.Context, m *Member, typed string) (right, valid bool, err error) {
+// number of portals. It reports whether the code was right.
+func (s *Store) EnterEmailCode(ctx context.Context, m *Member, typed string) (right bool, err error) {
 	keys, err := s.ResetKeys(ctx)
 	if err != nil {
-		return false, false, fmt.Errorf("read the keys of codes: %w", err)
+		return false, fmt.Errorf("read the keys of codes: %w", err)
 	}
 	err = s.changeStatus(ctx, m, func(m *Member, now metav1.Time) (err error) {
 		if m.Disabled() {
 			return ErrGone
 		}
+		valid := false
 		right, valid, err = account.EnterEmailCode(m.Account, keys, typed, now)
 		if err == nil && !valid {
 			return ErrUnchanged
 		}
 		return err
 	})
-	return right && err == nil, valid, err
+	return right && err == nil, err
 }

@@ -47,8 +47,9 @@ var ErrTooShort = errors.New("the password is too short to be the only factor")
 var ErrSecretMissing = errors.New("the Secret of an account with a second factor is missing: restore it, or delete the Account and invite the person again")
 
 // MailRecipients returns the Accounts that a user name or an address may mean and for
-// which mail can be requested, in the order of accountsOf. It makes the same number of live reads if
-// there are none. It reads no Secret, because every client can make such a request.
+// which mail can be requested, in the order of accountsOf. It makes the same number of
+// live reads if there are none. It reads no Secret, because every client can make such a
+// request.
 func (s *Store) MailRecipients(ctx context.Context, typed string) ([]*accountsv1.Account, error) {
 	names, err := s.mailNames(ctx, strings.TrimSpace(typed))
 	if err != nil {
@@ -148,7 +149,8 @@ func (s *Store) resetting(ctx context.Context, a *accountsv1.Account) (*Member, 
 // ResetPassword writes a new password with the link, and reports whether it is the one
 // that is now valid. If it is not, the status in the view has the reason. It fails with
 // ErrTooShort if there is no second factor and the password is too short without one.
-// It fails with ErrSecretMissing if the second factor was deleted with the Secret. After any other error the password may or may not have changed.
+// It fails with ErrSecretMissing if the second factor was deleted with the Secret. After
+// any other error the password may or may not have changed.
 //
 // It checks the link on the version of the Secret that the write replaces. So one link
 // sets one password, however many clients submit it and at however many portals. A write
