@@ -5,6 +5,9 @@ package controllers_test
 
 import (
 	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -67,6 +70,38 @@ var _ = Describe("An Account", func() {
 		john := w.membership("john")
 		eventually(ctx, john, haveState("Active"))
 		Expect(bindings(ctx, w.staging())).To(HaveLen(1))
+	})
+
+	It("leaves its name to the next Account even while a controller has not seen its deletion", Label("K4"), func(ctx SpecContext) {
+		m, a := w.active(ctx)
+		stopUsher()
+		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4) })
+		thaw := make(chan struct{})
+		var removing atomic.Bool
+		stale := startUsher(context.Background(), through(func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+			last := r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/accounts/"+a.Name)
+			if last {
+				removing.Store(true)
+			}
+			response, err := next.RoundTrip(r)
+			if last && (err != nil || response.StatusCode != http.StatusOK) {
+				removing.Store(false)
+			}
+			if err == nil && r.URL.Query().Get("watch") == "true" && strings.HasSuffix(r.URL.Path, "/accounts") {
+				response.Body = frozen{response.Body, r.Context().Done(), thaw, removing.Load}
+			}
+			return response, err
+		}), testNotifier(), 4)
+		DeferCleanup(func() { stale() })
+		Expect(k8s.Delete(ctx, a)).To(Succeed())
+		eventuallyGone(ctx, a)
+		Expect(k8s.Delete(ctx, retired(a.Name))).To(Succeed())
+		quiet(ctx)
+		close(thaw)
+		w.invited(ctx, "john")
+		w.accept(ctx, "john", a.Name)
+		eventually(ctx, w.membership("john"), haveState("Active"))
+		eventually(ctx, m, haveState("Inactive"))
 	})
 
 	DescribeTable("keeps its name reserved while a RoleBinding without labels grants it access,", Label("K4", "B8"),

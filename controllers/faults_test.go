@@ -47,26 +47,33 @@ func (p past) roundTrip(next http.RoundTripper, r *http.Request) (*http.Response
 	}
 	response, err := next.RoundTrip(r)
 	if err == nil && r.URL.Query().Get("watch") == "true" {
-		response.Body = frozen{response.Body, r.Context().Done(), p.thaw}
+		response.Body = frozen{response.Body, r.Context().Done(), p.thaw, always}
 	}
 	return response, err
 }
 
-// frozen is a stream that cannot be read before it thaws.
+// frozen is a stream from which nothing arrives while cold reports true, until it thaws.
 type frozen struct {
 	io.ReadCloser
 	over <-chan struct{}
 	thaw chan struct{}
+	cold func() bool
 }
 
 func (f frozen) Read(into []byte) (int, error) {
+	n, err := f.ReadCloser.Read(into)
+	if !f.cold() {
+		return n, err
+	}
 	select {
 	case <-f.thaw:
-		return f.ReadCloser.Read(into)
+		return n, err
 	case <-f.over:
 		return 0, io.ErrUnexpectedEOF
 	}
 }
+
+func always() bool { return true }
 
 // everyMail counts the invitation mails to each of these people.
 func (w world) everyMail(people []string) map[string]int {

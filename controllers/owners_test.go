@@ -146,7 +146,7 @@ var _ = Describe("The owners of an Organization", Label("D9"), func() {
 		stop := startUsher(context.WithoutCancel(ctx), through(func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
 			response, err := next.RoundTrip(r)
 			if err == nil && r.URL.Query().Get("watch") == "true" && strings.HasSuffix(r.URL.Path, "/organizations") {
-				response.Body = frozen{response.Body, r.Context().Done(), thaw}
+				response.Body = frozen{response.Body, r.Context().Done(), thaw, always}
 			}
 			return response, err
 		}), testNotifier(), 4)
