@@ -5,6 +5,7 @@ package e2e_test
 
 import (
 	"net/http"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -26,10 +27,12 @@ var _ = Describe("The user name of another person", Label("K4"), func() {
 		DeferCleanup(func(ctx SpecContext) { kubectl(ctx, "delete", "clusterrolebinding", bound, "--ignore-not-found") })
 		kubectl(ctx, "delete", "account", name)
 		for _, withheld := range []string{name, bound} {
+			// The list of bound names is written at most once a minute, and another spec may
+			// have changed it just now.
 			Eventually(func() string {
 				_, answer := newVisitor().get(ctx, http.MethodGet, link+"/user-name?value="+withheld)
 				return answer
-			}).Should(Equal(likeTaken), withheld)
+			}).WithTimeout(time.Minute+20*time.Second).Should(Equal(likeTaken), withheld)
 			status, body := newVisitor().post(ctx, link, acceptance(withheld, newPassword()))
 			Expect(status).To(Equal(http.StatusUnprocessableEntity))
 			Expect(body).To(ContainSubstring("is already taken"))
