@@ -207,10 +207,9 @@ func (r *membershipReconciler) act(ctx context.Context, m *accountsv1.Membership
 	if err != nil {
 		return failures, err
 	}
-	if plan.DeleteInvitation {
-		inv := &accountsv1.Invitation{}
-		inv.Namespace, inv.Name = m.Namespace, m.Name
-		return nil, client.IgnoreNotFound(r.Delete(ctx, inv))
+	if inv := plan.DeleteInvitation; inv != nil {
+		// The next Membership of that name may have an Invitation already.
+		return nil, client.IgnoreNotFound(r.Delete(ctx, inv, client.Preconditions{UID: &inv.UID}))
 	}
 	if plan.RemoveFinalizer {
 		controllerutil.RemoveFinalizer(m, accountsv1.Finalizer)

@@ -4,6 +4,10 @@
 package controllers_test
 
 import (
+	"context"
+	"net/http"
+	"strings"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -192,6 +196,37 @@ var _ = Describe("A Membership", func() {
 		Expect(k8s.Delete(ctx, m)).To(Succeed())
 		eventuallyGone(ctx, m)
 		eventuallyGone(ctx, w.invitation("jane"))
+	})
+
+	It("keeps the Invitation of the next Membership of its name from a controller that lags behind", Label("K4"), func(ctx SpecContext) {
+		m := w.invited(ctx, "jane")
+		stopUsher()
+		DeferCleanup(func() { stopUsher = startUsher(context.Background(), usherAPI, testNotifier(), 4) })
+		late, held := make(chan struct{}), make(chan struct{}, 10)
+		DeferCleanup(startUsher(context.Background(), through(func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodDelete && strings.HasSuffix(r.URL.Path, "/invitations/jane") {
+				held <- struct{}{}
+				select {
+				case <-late:
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			}
+			return next.RoundTrip(r)
+		}), testNotifier(), 4))
+		Expect(k8s.Delete(ctx, m)).To(Succeed())
+		Eventually(ctx, held).Should(Receive())
+
+		DeferCleanup(startUsher(context.Background(), usherAPI, testNotifier(), 4))
+		eventuallyGone(ctx, m)
+		w.invited(ctx, "jane")
+		next := w.invitation("jane")
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(next), next)).To(Succeed())
+		uid := next.UID
+		close(late)
+		quiet(ctx)
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(next), next)).To(Succeed())
+		Expect(next.UID).To(Equal(uid))
 	})
 
 	It("is the same again after a restore without any status", func(ctx SpecContext) {

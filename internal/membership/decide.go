@@ -59,9 +59,9 @@ type Plan struct {
 	Apply []rbacv1.RoleBinding
 	// Delete these RoleBindings, because nothing requires them.
 	Delete []rbacv1.RoleBinding
-	// DeleteInvitation that Usher created for the Membership, because the Membership is
-	// being deleted.
-	DeleteInvitation bool
+	// DeleteInvitation is the Invitation that Usher created for the Membership, if the
+	// Membership is being deleted.
+	DeleteInvitation *accountsv1.Invitation
 	// RemoveFinalizer once nothing is left.
 	RemoveFinalizer bool
 	// After is the time to the next reconciliation if no event happens before. 0: none
@@ -132,8 +132,10 @@ func Decide(f Facts) Plan {
 	hasFinalizer := slices.Contains(f.Membership.Finalizers, accountsv1.Finalizer)
 	switch f.situation() {
 	case deleting:
-		plan.DeleteInvitation = f.Invitation != nil && f.Invitation.DeletionTimestamp == nil && metav1.IsControlledBy(f.Invitation, f.Membership)
-		plan.RemoveFinalizer = hasFinalizer && len(f.Bindings) == 0 && f.Account == nil && !plan.DeleteInvitation
+		if inv := f.Invitation; inv != nil && inv.DeletionTimestamp == nil && metav1.IsControlledBy(inv, f.Membership) {
+			plan.DeleteInvitation = inv
+		}
+		plan.RemoveFinalizer = hasFinalizer && len(f.Bindings) == 0 && f.Account == nil && plan.DeleteInvitation == nil
 	case uninvited:
 		plan.AddFinalizer = !hasFinalizer
 		if f.Invitation == nil {

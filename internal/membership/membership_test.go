@@ -393,7 +393,7 @@ func planned(p Plan) []string {
 	add("invite", times[p.Invite != nil])
 	add("apply binding", len(p.Apply))
 	add("delete binding", len(p.Delete))
-	add("delete Invitation", times[p.DeleteInvitation])
+	add("delete Invitation", times[p.DeleteInvitation != nil])
 	add("remove finalizer", times[p.RemoveFinalizer])
 	if p.After != 0 {
 		add("reconcile again after "+p.After.String(), 1)
