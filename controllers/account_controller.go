@@ -228,8 +228,8 @@ func (r *accountReconciler) act(ctx context.Context, a *accountsv1.Account, plan
 }
 
 // release withholds the user name of a deleted Account, deletes its credentials, and then
-// lets it go. It does nothing if the Account is already gone and only the cache still has
-// it: an administrator may have released the name since, and the next Account may have it.
+// lets it go. It does nothing if the Account no longer exists and only the cache still has
+// it: an admin may have released the name since, and the next Account may have it.
 func (r *accountReconciler) release(ctx context.Context, a *accountsv1.Account, plan account.Plan) error {
 	newest, err := find(ctx, r.Live, client.ObjectKeyFromObject(a), &accountsv1.Account{})
 	if err != nil || newest == nil || newest.UID != a.UID {
