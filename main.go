@@ -136,6 +136,11 @@ func portalFlags(cmd *cobra.Command, o *process.Portal) {
 	f := cmd.Flags()
 	f.StringVar(&o.Listen, "listen", ":8082", "address to serve the portal at")
 	f.StringSliceVar(&o.TrustedProxies, "trusted-proxies", nil, "networks of the proxies in front of the portal, as narrow as possible, such as 10.20.30.40/32")
+	f.StringVar(&o.ClusterName, "cluster-name", "kubernetes", "name of the cluster in the kubeconfigs that the portal gives people")
+	f.StringVar(&o.ClusterServer, "cluster-server", "", "address of the API server for people, such as https://api.example.com:6443 (default: the portal gives no kubeconfig)")
+	f.StringVar(&o.ClusterCAFile, "cluster-ca-file", "", "file with the CA certificates of --cluster-server (default: those of people's systems)")
+	f.StringVar(&o.PortalCAFile, "portal-ca-file", "", "file with the CA certificates of --portal-url (default: those of people's systems)")
+	f.StringVar(&o.PluginURL, "plugin-url", "https://github.com/usher-dev/usher/releases/latest/download", "where people download kubectl-usher")
 	f.IntVar(&o.HashSlots, "hash-slots", 8, "number of passwords to hash at a time; each needs 19 MiB")
 }
 

@@ -84,6 +84,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			Client: c, Clock: o.Clock, Namespace: o.Namespace, Retention: cmp.Or(o.UserNameRetention, UserNameRetention),
 			ListLimiter: rate.NewLimiter(rate.Every(boundInterval), 1),
 		}).SetupWithManager(mgr),
+		(&issuerKeysReconciler{Client: c, Live: live, Clock: o.Clock, Namespace: o.Namespace}).SetupWithManager(mgr),
 	)
 }
 

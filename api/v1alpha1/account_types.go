@@ -298,6 +298,15 @@ type AccountStatus struct {
 	// +optional
 	EmailVerifiedTime *metav1.Time `json:"emailVerifiedTime,omitempty"`
 
+	// deviceApprovals are the sign-ins on other devices that the person approved at
+	// the portal, newest first, at most 5. Each works once, for 10 minutes. Unset:
+	// none.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=5
+	// +listType=atomic
+	// +optional
+	DeviceApprovals []DeviceApproval `json:"deviceApprovals,omitempty"`
+
 	// unlockTimes are the times at which an annotation unlocked the Account,
 	// newest first, at most 5. They limit the requests of managers. Unset: none
 	// did.
@@ -329,6 +338,29 @@ type AccountStatus struct {
 	// +listMapKey=name
 	// +optional
 	Deliveries []Delivery `json:"deliveries,omitempty"`
+}
+
+// DeviceApproval is one sign-in on another device that the person approved (RFC
+// 8628).
+type DeviceApproval struct {
+	// codeHash is the SHA-256 hash, in hex, of the code that the device showed.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="must be a SHA-256 hash in hex"
+	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	CodeHash string `json:"codeHash,omitempty"`
+
+	// sessionHash identifies the session of the portal in which the person
+	// approved it. If that session ends, the approval ends too.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="must be a SHA-256 hash in hex"
+	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	SessionHash string `json:"sessionHash,omitempty"`
+
+	// time is when the person approved it.
+	// +required
+	Time *metav1.Time `json:"time,omitempty"`
 }
 
 // MembershipReference names a Membership.

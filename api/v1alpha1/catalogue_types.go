@@ -71,11 +71,13 @@ type Permission struct {
 
 	// group is the group to which the member belongs while the grant is in force.
 	// The status of the Membership lists it for the systems that read groups
-	// there. It has no meaning for Kubernetes itself.
+	// there, and tokens of the member name it next to <organization>:<role>. It
+	// must not have that form.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('system:')",message="group must not be one of the system's own (system:…)"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[-a-zA-Z0-9._:/@]+$')",message="group must be letters, digits and - . _ : / @"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[-a-zA-Z0-9]+:[-a-zA-Z0-9]+$')",message="group must not have the form of a role, such as acme:owner: in tokens, it would give that role of the Organization acme"
 	// +optional
 	Group string `json:"group,omitempty"`
 }

@@ -74,11 +74,21 @@ func TestPermissionTargets(t *testing.T) {
 	groups := map[string][]string{"Organization": {"spec.permissions.1.group"}}
 	acceptTexts(t, groups, map[string]string{
 		"with every allowed symbol": "Grafana-editors.v2_x:y/z@example",
-		"that contains system:":     "grafana-system:editors",
+		"that contains system:":     "grafana.system:editors",
+		"with two colons":           "acme:owner:old",
+		"with a colon at its start": ":owner",
+		"with a colon at its end":   "acme:",
 	})
 	refuseTexts(t, groups, "group must not be one of the system's own (system:…)", map[string]string{
 		"of the system's masters":    "system:masters",
 		"of all authenticated users": "system:authenticated",
+	})
+	refuseTexts(t, groups, "group must not have the form of a role", map[string]string{
+		"of another Organization":                 "acme:owner",
+		"of an Organization with a long name":     strings.Repeat("a", 63) + ":" + strings.Repeat("b", 63),
+		"for a system that ignores the case":      "Acme:Owner",
+		"of an Organization that could be system": "kube-system:admin",
+		"of the Organization itself":              "globex:developer",
 	})
 	refuseTexts(t, groups, "group must be letters, digits and - . _ : / @", map[string]string{
 		"with a space":      "grafana editors",
@@ -87,6 +97,17 @@ func TestPermissionTargets(t *testing.T) {
 		"with an accent":    "éditeurs",
 		"with a quote":      `grafana"editors`,
 	})
+}
+
+func TestDeviceApprovalsHoldOnlyHashes(t *testing.T) {
+	hashes := map[string][]string{"Account": {"status.deviceApprovals.0.codeHash", "status.deviceApprovals.0.sessionHash"}}
+	acceptTexts(t, hashes, map[string]string{"in hex": strings.Repeat("0f", 32)})
+	refuseTexts(t, hashes, "must be a SHA-256 hash in hex", map[string]string{
+		"with capital letters": strings.Repeat("0F", 32),
+		"that is no number":    strings.Repeat("xy", 32),
+	})
+	refuseTexts(t, hashes, "in body should be at least 64 chars long", map[string]string{"that is a code": "BCDF-GHJK-MNPQ"})
+	refuseTexts(t, hashes, "may not be more than 64 bytes", map[string]string{"that is too long": strings.Repeat("0f", 33)})
 }
 
 func TestOverrides(t *testing.T) {

@@ -92,6 +92,10 @@ func TestLists(t *testing.T) {
 		{"Account", "status.resetTimes", 5, moment, ""},
 		{"Account", "status.userNameTimes", 5, moment, ""},
 		{"Account", "status.unlockTimes", 5, moment, ""},
+		{"Account", "status.deviceApprovals", 5, func(i int) any {
+			hash := fmt.Sprintf("%064x", i)
+			return map[string]any{"codeHash": hash, "sessionHash": hash, "time": moment(i)}
+		}, ""},
 		{"Account", "status.leaving", 64, func(i int) any {
 			return map[string]any{"namespace": numbered(i / 8), "name": numbered(i % 8)}
 		}, `{"name":"n0","namespace":"n0"}`},

@@ -176,6 +176,10 @@ status:
   resetTimes: ["2026-01-03T07:59:00Z", "2026-01-02T15:04:05Z"]
   userNameTimes: ["2026-01-03T07:58:00Z"]
   unlockTimes: ["2026-01-03T07:58:00Z"]
+  deviceApprovals:
+  - codeHash: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+    sessionHash: fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210
+    time: "2026-01-04T08:00:00Z"
   language: it
   leaving:
   - {namespace: acme, name: jane-doe}

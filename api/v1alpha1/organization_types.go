@@ -21,6 +21,7 @@ import (
 // +kubebuilder:printcolumn:name="Reason",type="string",priority=1,JSONPath=".status.conditions[?(@.type=='Ready')].reason",description="The reason of the Ready condition"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since the Organization was created"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be at most 63 lower-case letters, digits and dashes, such as acme",fieldPath=".metadata"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name != 'system'",message="name must not be system: its roles would look like the groups of Kubernetes itself (system:…)",fieldPath=".metadata"
 type Organization struct {
 	metav1.TypeMeta `json:",inline"`
 

@@ -85,6 +85,13 @@ func TestObjectNames(t *testing.T) {
 		try("one dot and 64 characters", strings.Repeat("a", 33)+"."+strings.Repeat("a", 30), true)
 		try("a dash before a dot", "jane-.acme", true)
 		try("a dash after a dot", "jane.-acme", true)
+		t.Run(kind+" with the name of the system", func(t *testing.T) {
+			refusal := ""
+			if kind == "Organization" {
+				refusal = "metadata: Invalid value: name must not be system: its roles would look like the groups of Kubernetes itself (system:…)"
+			}
+			expect(t, submit(t, kinds[kind], set("metadata.name", "system")), refusal)
+		})
 		t.Run(kind+" with a generated name", func(t *testing.T) {
 			expect(t, submit(t, kinds[kind], unset("metadata.name"), set("metadata.generateName", "jane-")), "")
 		})

@@ -90,6 +90,9 @@ func TestRequiredFields(t *testing.T) {
 			"status.otherAddress.requests",
 		},
 		"Account": {
+			"status.deviceApprovals.0.codeHash",
+			"status.deviceApprovals.0.sessionHash",
+			"status.deviceApprovals.0.time",
 			"spec",
 			"spec.email",
 			"spec.invitationRef",
@@ -269,6 +272,7 @@ func TestTimes(t *testing.T) {
 			"status.resetTimes.0",
 			"status.userNameTimes.0",
 			"status.unlockTimes.0",
+			"status.deviceApprovals.0.time",
 			"status.deliveries.0.claimTime",
 			"status.deliveries.0.tryTime",
 			"status.deliveries.0.sentTime",

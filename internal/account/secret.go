@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -67,10 +68,13 @@ type Credentials struct {
 	Passkeys []Passkey `json:"passkeys,omitempty"`
 	// RecoveryCodes are the hashes of the unused codes.
 	RecoveryCodes []string `json:"recoveryCodes,omitempty"`
-	// UsedChallenges are those that a passkey has answered recently.
+	// UsedChallenges are those that a passkey has answered recently, and the device codes
+	// that were used recently.
 	UsedChallenges []UsedChallenge `json:"usedChallenges,omitempty"`
 	// Sessions of the Account.
 	Sessions []session.Session `json:"sessions,omitempty"`
+	// Clients that the member is signed in to.
+	Clients []session.Client `json:"clients,omitempty"`
 	// Browsers that the Account knows. Each has its own count of wrong passwords.
 	Browsers []session.Browser `json:"browsers,omitempty"`
 }
@@ -118,6 +122,21 @@ func (c Credentials) TwoFactor() accountsv1.TwoFactor {
 	}
 	return accountsv1.TwoFactorNotEnrolled
 }
+
+// UseUp marks a challenge as used until it expires by itself, and reports whether it was
+// unused. It removes expired ones. hash is the SHA-256 hash of the challenge, in hex.
+func (c *Credentials) UseUp(hash string, expires, now time.Time) bool {
+	kept := slices.DeleteFunc(slices.Clone(c.UsedChallenges), func(u UsedChallenge) bool { return !now.Before(u.Expires) })
+	if slices.ContainsFunc(kept, func(u UsedChallenge) bool { return u.Hash == hash }) {
+		return false
+	}
+	kept = append(kept, UsedChallenge{Hash: hash, Expires: expires})
+	c.UsedChallenges = kept
+	return true
+}
+
+// EndSessions ends every session and every sign-in to a client.
+func (c *Credentials) EndSessions() { c.Sessions, c.Clients = nil, nil }
 
 // SecretName returns the name of the Secret of an Account.
 func SecretName(account string) string { return "account-" + account }

@@ -4,6 +4,7 @@
 package portal
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,6 +32,7 @@ const (
 	doneLeft         = "left"
 	doneRecoveryCode = "recovery-code"
 	doneEmail        = "email"
+	doneClient       = "client"
 )
 
 // doneSentences are the sentences that confirm it.
@@ -40,6 +42,7 @@ var doneSentences = map[string]string{
 	doneLeft:         "portal.account.done-left",
 	doneRecoveryCode: "portal.account.done-recovery-code",
 	doneEmail:        "portal.account.done-email",
+	doneClient:       "portal.account.done-client",
 }
 
 // Fields of the forms of the account page.
@@ -47,6 +50,8 @@ const (
 	// fieldSession holds the hash of a session, or allSessions.
 	fieldSession = "session"
 	allSessions  = "all"
+	// fieldClient holds the ID of a sign-in to a client.
+	fieldClient = "client"
 )
 
 func (p *portal) accountRoutes() map[string]route {
@@ -55,6 +60,7 @@ func (p *portal) accountRoutes() map[string]route {
 		"/account/email":      {get: p.forMembers(p.showEmail), post: p.forMembers(p.askForEmailCode)},
 		"/account/email/code": {get: p.forMembers(p.showEmail), post: p.forMembers(p.confirmEmail)},
 		"/account/sessions":   {get: p.forMembers(p.backToAccount), post: p.forMembers(p.endSessions)},
+		"/account/clients":    {get: p.forMembers(p.backToAccount), post: p.forMembers(p.endClient)},
 		"/account/password":   {get: p.forMembers(p.showPassword), post: p.forMembers(p.changePassword)},
 		"/account/leave":      {get: p.forMembers(p.showLeave), post: p.forMembers(p.leave)},
 	}
@@ -67,6 +73,7 @@ type accountPage struct {
 	EmailVerified bool
 	Belongings    []belongingView
 	Sessions      []sessionView
+	Clients       []clientView
 	// SecondFactor means that there is a second factor. RecoveryCodes is the number
 	// of unused recovery codes.
 	SecondFactor  bool
@@ -74,6 +81,11 @@ type accountPage struct {
 	// NeedsSecondFactor means that an Organization requires a second factor and there
 	// is none.
 	NeedsSecondFactor bool
+	// Connect means that there is a page about the cluster.
+	Connect bool
+	// Waiting is the name of the client whose request the browser carries, or "". Continue is
+	// the path below Base at which the person approves it.
+	Waiting, Continue string
 	// Done is the id of the sentence that confirms what was just done, or "".
 	Done string
 	// Base is the path that the portal is mounted at.
@@ -102,13 +114,20 @@ type sessionView struct {
 	Current          bool
 }
 
+// clientView shows a sign-in to a client.
+type clientView struct {
+	ID, Name string
+	// Started is when the person signed in. LastUse is when the last token was issued.
+	Started, LastUse time.Time
+}
+
 func (p *portal) showAccount(v membersVisit) {
 	a, c := v.Account, v.Credentials
 	page := accountPage{
 		UserName: username.Show(a.Name), KubernetesUser: accountsv1.AccountUserPrefix + a.Name,
 		Email: string(a.Spec.Email), EmailVerified: a.EmailVerified(), Name: strings.TrimSpace(string(a.Spec.GivenName) + " " + string(a.Spec.FamilyName)),
 		SecondFactor: c.HasSecondFactor(), RecoveryCodes: len(c.RecoveryCodes),
-		NeedsSecondFactor: v.NeedsSecondFactor(), Base: p.base,
+		NeedsSecondFactor: v.NeedsSecondFactor(), Connect: p.cluster.Server != "", Base: p.base,
 	}
 	for _, b := range v.Belongings {
 		page.Belongings = append(page.Belongings, viewBelonging(v.Member, b))
@@ -119,6 +138,15 @@ func (p *portal) showAccount(v membersVisit) {
 			page.Sessions = append(page.Sessions, sessionView{s.Hash, browser, system, s.StartTime, s.SeenTime, s.Hash == v.Session.Hash})
 		}
 	}
+	for _, c := range v.ClientsSignedInTo(p.clock.Now()) {
+		client, _, err := p.clients(v.r.Context(), c.ClientID)
+		if err != nil {
+			p.failed(v.w, v.r, v.lang, "find a client", err, unavailable)
+			return
+		}
+		page.Clients = append(page.Clients, clientView{c.ID, cmp.Or(client.Name, c.ClientID), c.StartTime, c.UsedTime})
+	}
+	page.Waiting, page.Continue = p.waiting(v.r, v.lang)
 	page.Done = doneSentences[v.r.URL.Query().Get(paramDone)]
 	v.render(p, http.StatusOK, pageAccount, v.lang.Text("portal.account.title", nil), page)
 }
@@ -177,4 +205,18 @@ func (p *portal) endSessions(v membersVisit) {
 	default:
 		p.toAccount(v, doneSession)
 	}
+}
+
+// endClient answers the form that ends a sign-in to a client.
+func (p *portal) endClient(v membersVisit) {
+	values, status, refusal := readValues(v.w, v.r)
+	if status != 0 {
+		p.message(v.w, v.r, v.lang, status, refusal)
+		return
+	}
+	if err := p.store.EndClient(v.r.Context(), v.Member, values.Get(fieldClient)); err != nil {
+		p.failed(v.w, v.r, v.lang, "end a sign-in to a client", err, unavailable)
+		return
+	}
+	p.toAccount(v, doneClient)
 }

@@ -69,14 +69,21 @@ func (p *portal) forMembers(handle func(v membersVisit)) http.HandlerFunc {
 		switch {
 		case err != nil:
 			p.failed(w, r, lang, "find a session", err, unavailable)
-		case at == nil:
-			p.redirect(w, r, "/sign-in?lang="+lang.String())
-		case at.Session.Stage != session.StageSignedIn:
-			p.redirect(w, r, "/sign-in/code?lang="+lang.String())
+		case !at.IsIn():
+			p.redirect(w, r, pageToSignIn(at, lang))
 		default:
 			handle(membersVisit{w, r, at, lang})
 		}
 	}
+}
+
+// pageToSignIn returns the page at which a person signs in, or enters the second factor if
+// only that is missing.
+func pageToSignIn(at *store.SignedIn, lang language.Tag) string {
+	if at != nil && !at.IsIn() {
+		return "/sign-in/code?lang=" + lang.String()
+	}
+	return "/sign-in?lang=" + lang.String()
 }
 
 // render answers with a page that shows who is signed in.

@@ -19,10 +19,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/issuer"
+	"github.com/usher-dev/usher/internal/issuer/keys"
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
-// Config holds everything that the portal needs. Random, Pause, Limits,
+// Config holds everything that the portal needs. Client, Cluster, Random, Pause, Limits,
 // TrustedProxies and Log are optional. New refuses a Config that lacks any other
 // field.
 type Config struct {
@@ -49,6 +51,13 @@ type Config struct {
 	SeedKeys func(ctx context.Context) (invitation.Keyring, error)
 	// ResetKeys returns the keys that check links for a new password.
 	ResetKeys func(ctx context.Context) (invitation.Keyring, error)
+	// IssuerKeys returns the keys of the issuer.
+	IssuerKeys func(ctx context.Context) (keys.Ring, error)
+	// Client returns the client of the issuer with that client_id, and reports whether there
+	// is one. nil means that kubectl is the only client.
+	Client func(ctx context.Context, id string) (issuer.Client, bool, error)
+	// Cluster is what kubectl signs people in to.
+	Cluster Cluster
 	// Hasher hashes and verifies passwords: an account.Hasher.
 	Hasher store.Hasher
 	// Random is the source of sessions, codes and challenges. nil means crypto/rand.
@@ -82,6 +91,7 @@ func (c Config) check() error {
 	missing(c.Keys == nil, "Keys")
 	missing(c.SeedKeys == nil, "SeedKeys")
 	missing(c.ResetKeys == nil, "ResetKeys")
+	missing(c.IssuerKeys == nil, "IssuerKeys")
 	missing(c.Hasher == nil, "Hasher")
 	if u := c.BaseURL; u != nil && (u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
 		problems = append(problems, errors.New("portal: Config.BaseURL must be an address such as https://accounts.example.com, without user, query and fragment"))
@@ -93,6 +103,9 @@ func (c Config) check() error {
 func (c Config) withDefaults() Config {
 	if c.Random == nil {
 		c.Random = rand.Reader
+	}
+	if c.Client == nil {
+		c.Client = onlyKubectl
 	}
 	if c.Pause == nil {
 		c.Pause = pause

@@ -12,6 +12,7 @@ const (
 	challengeCookie = "usher-challenge"
 	reserveCookie   = "usher-reserve"
 	browserCookie   = "usher-browser"
+	requestCookie   = "usher-request"
 )
 
 // hostPrefix stops other hosts, such as sibling domains, from setting a cookie of
@@ -31,8 +32,12 @@ func (p *portal) cookieName(name string) string {
 // a mail, which Strict does not allow. They do not send it with a form of another
 // site.
 func (p *portal) setCookie(w http.ResponseWriter, name, value string, maxAge int, sameSite http.SameSite) {
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: over plain http, which only a demo or a lab uses, browsers reject Secure cookies.
+	http.SetCookie(w, p.newCookie(name, value, maxAge, sameSite))
+}
+
+func (p *portal) newCookie(name, value string, maxAge int, sameSite http.SameSite) *http.Cookie {
+	return &http.Cookie{ //nolint:gosec // G124: over plain http, which only a demo or a lab uses, browsers reject Secure cookies.
 		Name: p.cookieName(name), Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: p.https, SameSite: sameSite,
-	})
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/issuer/keys"
 	"github.com/usher-dev/usher/internal/portal/store/storetest"
 )
 
@@ -47,10 +48,11 @@ func aWorldWithoutPages(t *testing.T, objects ...client.Object) *world {
 	w.config = Config{
 		BaseURL: base, Namespace: storetest.System, OwnNamespace: storetest.System, Clock: w.Clock,
 		Reader: w.Client, Live: w.Client, Writer: w.Client,
-		Keys:      func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
-		ResetKeys: func(context.Context) (invitation.Keyring, error) { return w.ResetKeys, nil },
-		SeedKeys:  func(context.Context) (invitation.Keyring, error) { return w.SeedKeys, nil },
-		Hasher:    storetest.PlainHasher{}, Pause: func(context.Context, time.Duration) {},
+		Keys:       func(context.Context) (invitation.Keyring, error) { return w.Keys, nil },
+		ResetKeys:  func(context.Context) (invitation.Keyring, error) { return w.ResetKeys, nil },
+		SeedKeys:   func(context.Context) (invitation.Keyring, error) { return w.SeedKeys, nil },
+		IssuerKeys: func(context.Context) (keys.Ring, error) { return w.IssuerKeys, nil },
+		Hasher:     storetest.PlainHasher{}, Pause: func(context.Context, time.Duration) {},
 		Limits: Limits{Requests: 1e6, RequestsBurst: 1e6, Posts: 1e6, PostsBurst: 1e6, Clients: 10},
 		Log:    funcr.New(w.logs.add, funcr.Options{Verbosity: 9}),
 	}

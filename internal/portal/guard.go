@@ -89,7 +89,7 @@ func serve(route route, w http.ResponseWriter, r *http.Request) {
 // did. reserved means that the request came through a reserve.
 func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) (reserved, refused bool) {
 	if route.pattern != routeHealth {
-		wait, viaReserve := p.admit(r, clientOf(r, p.trusted))
+		wait, viaReserve := p.admit(r, clientOf(r, p.trusted), route)
 		if wait > 0 {
 			setRetryAfter(w, wait)
 			p.message(w, r, languageOf(r, store.LinkView{}), http.StatusTooManyRequests, tooManyRequests)
@@ -97,14 +97,15 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) (re
 		}
 		reserved = viaReserve
 	}
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+	case reads && route.get != nil:
 		return reserved, false
 	case r.Method != http.MethodPost || route.post == nil:
 		w.Header().Set("Allow", allowed(route))
 		p.message(w, r, languageOf(r, store.LinkView{}), http.StatusMethodNotAllowed, wrongMethod)
 		return false, true
-	case p.isCrossOrigin(r, route):
+	case !route.machine && p.isCrossOrigin(r, route):
 		p.message(w, r, languageOf(r, store.LinkView{}), http.StatusForbidden, crossOrigin)
 		return false, true
 	}
@@ -112,8 +113,11 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, route route) (re
 }
 
 func allowed(route route) string {
-	if route.post == nil {
+	switch {
+	case route.post == nil:
 		return "GET, HEAD"
+	case route.get == nil:
+		return "POST"
 	}
 	return "GET, HEAD, POST"
 }

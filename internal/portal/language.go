@@ -7,9 +7,13 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/usher-dev/usher/internal/issuer"
+	"github.com/usher-dev/usher/internal/issuer/usercode"
 	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/username"
 	"github.com/usher-dev/usher/internal/wording/language"
@@ -44,18 +48,27 @@ type choice struct {
 	Current bool
 }
 
+// sealedForm is the form of a sealed request of a client.
+var sealedForm = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
 // choices returns the links that show the page in another language. They keep a
-// proposed user name and the Organization that the person comes from, and drop
-// all other query parameters.
-func choices(r *http.Request, current language.Tag) []choice {
+// proposed user name, the Organization that the person comes from, the code of a device
+// and the sign-out of a client, and drop all other query parameters.
+func choices(r *http.Request, current language.Tag, now time.Time) []choice {
 	var all []choice
 	for _, tag := range language.All() {
 		query := url.Values{paramLanguage: {tag.String()}}
 		if wanted := r.URL.Query().Get(fieldUserName); username.Check(wanted) == nil {
 			query.Set(fieldUserName, wanted)
 		}
-		if from := r.URL.Query().Get(paramOrganization); plausible(from) {
+		if from := r.URL.Query().Get(paramOrganization); store.CanBeAccountName(from) {
 			query.Set(paramOrganization, from)
+		}
+		if code, good := usercode.Parse(r.URL.Query().Get(fieldCode), now); good {
+			query.Set(fieldCode, code.String())
+		}
+		if sealed := r.URL.Query().Get(issuer.ParamSignOut); sealedForm.MatchString(sealed) {
+			query.Set(issuer.ParamSignOut, sealed)
 		}
 		all = append(all, choice{Tag: tag, Address: "?" + query.Encode(), Current: tag == current})
 	}

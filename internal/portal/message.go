@@ -33,6 +33,9 @@ var (
 	tooMuch         = message{page: "too-much", lines: []string{"open"}}
 	unreadable      = message{page: "unreadable", lines: []string{"open"}}
 	unavailable     = message{page: "unavailable", lines: []string{"wait"}}
+	requestGone     = message{page: "request-gone", lines: []string{"again"}}
+	signInFirst     = message{page: "sign-in-first", lines: []string{"open"}}
+	noAccess        = message{page: "no-access", lines: []string{"ask"}}
 	broken          = message{page: "broken", lines: []string{"open"}}
 )
 

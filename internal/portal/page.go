@@ -134,7 +134,7 @@ func (p *portal) renderFor(w http.ResponseWriter, r *http.Request, lang language
 	// The page confirms the result of a form only once: the browser cannot request
 	// that page again.
 	if r.Method != http.MethodPost || status != http.StatusOK || name == pageInvitation {
-		f.Languages = choices(r, lang)
+		f.Languages = choices(r, lang, p.clock.Now())
 	}
 	var body bytes.Buffer
 	if err := p.pages.templates[lang][name].ExecuteTemplate(&body, "frame", f); err != nil {

@@ -12,7 +12,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -35,14 +34,7 @@ type challenge struct{ sealed }
 // expires.
 func (c challenge) useUp(credentials *account.Credentials, now time.Time) bool {
 	sum := sha256.Sum256(c.value[:])
-	used := account.UsedChallenge{Hash: hex.EncodeToString(sum[:]), Expires: c.expires}
-	kept := slices.DeleteFunc(slices.Clone(credentials.UsedChallenges), func(u account.UsedChallenge) bool { return !now.Before(u.Expires) })
-	if slices.ContainsFunc(kept, func(u account.UsedChallenge) bool { return u.Hash == used.Hash }) {
-		return false
-	}
-	kept = append(kept, used)
-	credentials.UsedChallenges = kept
-	return true
+	return credentials.UseUp(hex.EncodeToString(sum[:]), c.expires, now)
 }
 
 // challengePasskey answers the script with a challenge for any passkey, because
@@ -99,7 +91,7 @@ func (p *portal) signInWithPasskey(w http.ResponseWriter, r *http.Request) {
 		// The person is signed in anyway. The next sign-in updates the status.
 		p.log.Error(errKind(err), "Failed to record a sign-in")
 	}
-	answerPasskey(w, r, http.StatusOK, passkeyAnswer{Location: p.base + "/account?lang=" + lang.String()})
+	answerPasskey(w, r, http.StatusOK, passkeyAnswer{Location: p.base + p.pageSignedIn(r, lang)})
 }
 
 // openWithPasskey begins the session of the person who answers the challenge of
@@ -127,18 +119,18 @@ func (p *portal) openWithPasskey(w http.ResponseWriter, r *http.Request) (*store
 	case halfway != nil && halfway.Session.Stage == session.StagePassword && halfway.Account.UID != m.Account.UID:
 		return nil, "", errRefused
 	}
-	token, err := p.store.BeginSession(r.Context(), m, p.browser(r), func(m *store.Member, now time.Time) (stage session.Stage, err error) {
+	token, err := p.store.BeginSession(r.Context(), m, p.browser(r), func(m *store.Member, now time.Time) (as session.Beginning, err error) {
 		if m.Disabled() {
-			return "", errRefused
+			return as, errRefused
 		}
 		m.Credentials.Passkeys, err = p.usePasskey(ownerOf(m.Account, m.Credentials), asked.value[:], answer, now)
 		if err != nil {
-			return "", err
+			return as, err
 		}
 		if !asked.useUp(&m.Credentials, now) {
-			return "", errRefused
+			return as, errRefused
 		}
-		return session.StageSignedIn, nil
+		return session.Beginning{Stage: session.StageSignedIn, Methods: session.ByPasskey}, nil
 	})
 	return m, token, err
 }

@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/issuer"
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
@@ -46,6 +47,13 @@ type portal struct {
 	relyingParty *webauthn.WebAuthn
 	// keys returns the keys that sign links and the challenges of passkeys.
 	keys func(ctx context.Context) (invitation.Keyring, error)
+	// issuer signs people in to clients. endpoints serves its clients.
+	issuer    *issuer.Issuer
+	clients   func(ctx context.Context, id string) (issuer.Client, bool, error)
+	endpoints http.Handler
+	// issuerURL is the address of the issuer. cluster is what it signs people in to.
+	issuerURL string
+	cluster   Cluster
 	// https reports whether the public address uses https.
 	https bool
 }
@@ -95,6 +103,12 @@ func New(cfg Config) (http.Handler, error) {
 
 		relyingParty: relyingParty,
 	}
+	p.clients, p.cluster, p.issuerURL = cfg.Client, cfg.Cluster, strings.TrimSuffix(cfg.BaseURL.String(), "/")
+	p.issuer = issuer.New(issuer.Config{
+		URL: p.issuerURL, Store: p.store, Keys: cfg.IssuerKeys, Client: cfg.Client,
+		Cookie: p.cookieOfRequest, Clock: cfg.Clock, Random: cfg.Random,
+	})
+	p.endpoints = p.withAddress(http.StripPrefix(p.base, p.issuer.Handler()))
 	p.fixed = p.routes()
 	return p.guard(), nil
 }
@@ -105,6 +119,7 @@ func (p *portal) routes() map[string]route {
 	maps.Copy(all, p.accountRoutes())
 	maps.Copy(all, p.resetRoutes())
 	maps.Copy(all, p.factorRoutes())
+	maps.Copy(all, p.clientRoutes())
 	for path, r := range all {
 		r.pattern, r.fixed = path, true
 		all[path] = r
@@ -116,13 +131,17 @@ func (p *portal) routes() map[string]route {
 type route struct {
 	// pattern names the route in logs. The address itself is secret.
 	pattern string
-	get     http.HandlerFunc
+	// get is nil if the route accepts only POST.
+	get http.HandlerFunc
 	// post is nil if the route accepts no POST.
 	post http.HandlerFunc
 	// secret means that the address contains a link, which must not leak.
 	secret bool
 	// fixed means that the address contains nothing secret.
 	fixed bool
+	// machine means that programs send requests, which prove who they are themselves. The
+	// route reads no cookie of a session, so pages of other sites gain nothing from it.
+	machine bool
 }
 
 // find returns the route of a path. http.ServeMux would answer some paths with a

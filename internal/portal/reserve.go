@@ -64,8 +64,9 @@ func (p *portal) reserveOf(r *http.Request) (reserve, bool) {
 // admit returns how long a client has to wait; 0 admits the request. reserved means that
 // the request came through the reserve. If the Account of the reserve has used it up, the
 // request counts like that of any client.
-func (p *portal) admit(r *http.Request, client netip.Addr) (wait time.Duration, reserved bool) {
-	post := r.Method == http.MethodPost
+func (p *portal) admit(r *http.Request, client netip.Addr, at route) (wait time.Duration, reserved bool) {
+	// Programs send codes and tokens that cannot be guessed.
+	post := r.Method == http.MethodPost && !at.machine
 	if account, found := p.reserveOf(r); found && p.limiter.admitReserve(account, post) == 0 {
 		return 0, true
 	}

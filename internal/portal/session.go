@@ -67,15 +67,7 @@ func (p *portal) token(r *http.Request) (token, name string, found bool) {
 		return "", "", false
 	}
 	token, name, found = strings.Cut(cookie.Value, ".")
-	return token, name, found && token != "" && plausible(name)
-}
-
-// plausible reports whether a text can be the name of an Account at all. The text
-// comes from a cookie or a query and must not change a path of the API server.
-func plausible(name string) bool {
-	return name != "" && len(name) <= 63 && !strings.ContainsFunc(name, func(r rune) bool {
-		return r != '-' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
-	}) && name[0] != '.' && name[len(name)-1] != '.'
+	return token, name, found && token != "" && store.CanBeAccountName(name)
 }
 
 // keepSession stores the token of a session in a cookie, and that of the browser in
@@ -124,6 +116,11 @@ func (p *portal) waitForInterval(r *http.Request, start time.Time) {
 // redirect sends the browser to another page of the portal with a GET. It is only
 // for addresses that contain no link.
 func (p *portal) redirect(w http.ResponseWriter, r *http.Request, path string) {
-	w.Header().Set("Location", p.base+path)
+	p.leaveTo(w, r, p.base+path)
+}
+
+// leaveTo sends the browser to an address, which can be one of a client.
+func (p *portal) leaveTo(w http.ResponseWriter, r *http.Request, address string) {
+	w.Header().Set("Location", address)
 	respond(w, r, http.StatusSeeOther, "text/plain; charset=utf-8", nil)
 }

@@ -12,6 +12,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/issuer"
 	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/session"
 	"github.com/usher-dev/usher/internal/wording/language"
@@ -31,10 +32,10 @@ const signInFormTimeout = 30 * time.Second
 
 func (p *portal) signInRoutes() map[string]route {
 	return map[string]route{
-		"/":             {get: p.showHome},
-		"/sign-in":      {get: p.showSignIn, post: p.answerSignIn},
-		"/sign-in/code": {get: p.showCode, post: p.answerSignInCode},
-		"/sign-out":     {get: p.showHome, post: p.signOut},
+		"/":                {get: p.showHome},
+		"/sign-in":         {get: p.showSignIn, post: p.answerSignIn},
+		"/sign-in/code":    {get: p.showCode, post: p.answerSignInCode},
+		issuer.PathSignOut: {get: p.showSignOut, post: p.signOut},
 	}
 }
 
@@ -46,6 +47,12 @@ type signInPage struct {
 	Wrong bool
 	// SignedOut means that a session was just ended.
 	SignedOut bool
+	// Waiting is the name of the client whose request the browser carries, or "".
+	Waiting string
+	// Again means that the person is signed in, and that the client wants a newer sign-in.
+	// Other is the user name of the person if the client wants another one.
+	Again bool
+	Other string
 	// Help is the support contact, or nil if there is none.
 	Help *help
 	// Path is the address that the form is sent to. Reset and UserNames are the pages
@@ -63,7 +70,7 @@ type help struct{ Organization, Contact string }
 // helpOf returns the support contact of the Organization that a request names.
 func (p *portal) helpOf(r *http.Request) *help {
 	name := r.URL.Query().Get(paramOrganization)
-	if !plausible(name) {
+	if !store.CanBeAccountName(name) {
 		return nil
 	}
 	org, err := p.store.Organization(r.Context(), name)
@@ -96,15 +103,20 @@ func (p *portal) showSignIn(w http.ResponseWriter, r *http.Request) {
 	switch at, err := p.visitor(r); {
 	case err != nil:
 		p.failed(w, r, lang, "find a session", err, unavailable)
-	case at.IsIn():
+	case at.IsIn() && !p.mustSignInAgain(r, at):
 		p.redirect(w, r, "/account?lang="+lang.String())
 	default:
-		p.showSignInForm(w, r, lang, http.StatusOK, signInPage{SignedOut: r.URL.Query().Get(paramDone) == doneSignedOut})
+		page := signInPage{SignedOut: r.URL.Query().Get(paramDone) == doneSignedOut}
+		if at.IsIn() {
+			page.Again, page.Other = true, p.otherThanAsked(r, at)
+		}
+		p.showSignInForm(w, r, lang, http.StatusOK, page)
 	}
 }
 
 func (p *portal) showSignInForm(w http.ResponseWriter, r *http.Request, lang language.Tag, status int, page signInPage) {
 	page.Base, page.Help = p.base, p.helpOf(r)
+	page.Waiting, _ = p.waiting(r, lang)
 	query := url.Values{paramLanguage: {lang.String()}}
 	if page.Help != nil {
 		query.Set(paramOrganization, r.URL.Query().Get(paramOrganization))
@@ -140,7 +152,7 @@ func (p *portal) answerSignIn(w http.ResponseWriter, r *http.Request) {
 	m, stage, err := p.authenticate(w, r.WithContext(ctx), f, lang)
 	switch {
 	case err == nil && m != nil:
-		p.redirect(w, r, pageAfter(m, stage)+"?lang="+lang.String())
+		p.redirect(w, r, p.pageAfter(r, m, stage, lang))
 	case err == nil:
 		p.waitForInterval(r, start)
 		p.showSignInForm(w, r, lang, http.StatusUnprocessableEntity, signInPage{Form: f, Wrong: true})
@@ -189,15 +201,27 @@ func (p *portal) usedBefore(r *http.Request) func(*accountsv1.Account) bool {
 }
 
 // pageAfter returns the page that follows a correct password.
-func pageAfter(m *store.Member, stage session.Stage) string {
+func (p *portal) pageAfter(r *http.Request, m *store.Member, stage session.Stage, lang language.Tag) string {
 	switch {
 	case stage == session.StagePassword:
-		return "/sign-in/code"
+		return "/sign-in/code?lang=" + lang.String()
 	case m.NeedsSecondFactor():
-		return "/account/second-factor"
+		return pageSetUpFactor(lang)
 	default:
-		return "/account"
+		return p.pageSignedIn(r, lang)
 	}
+}
+
+// pageSetUpFactor returns the page at which a person sets up a second factor.
+func pageSetUpFactor(lang language.Tag) string { return "/account/second-factor?lang=" + lang.String() }
+
+// pageSignedIn returns the page that follows a complete sign-in: the request of a client
+// that the browser carries, or the account.
+func (p *portal) pageSignedIn(r *http.Request, lang language.Tag) string {
+	if _, path := p.waiting(r, lang); path != "" {
+		return path
+	}
+	return "/account?lang=" + lang.String()
 }
 
 // leaveAccount ends the session of the request if it belongs to another Account
@@ -221,18 +245,6 @@ func (p *portal) endSession(r *http.Request) error {
 		return nil
 	}
 	return err
-}
-
-// signOut ends the session. A visitor without a session gets the same
-// confirmation.
-func (p *portal) signOut(w http.ResponseWriter, r *http.Request) {
-	lang := languageOf(r, store.LinkView{})
-	if err := p.endSession(r); err != nil {
-		p.failed(w, r, lang, "sign out", err, unavailable)
-		return
-	}
-	p.clearSession(w)
-	p.redirect(w, r, "/sign-in?lang="+lang.String()+"&"+paramDone+"="+doneSignedOut)
 }
 
 // logAndDescribe logs a failure behind the portal, and returns the problem that the form

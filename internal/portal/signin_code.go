@@ -114,7 +114,7 @@ func (p *portal) answerSignInCode(w http.ResponseWriter, r *http.Request) {
 	case err == nil && right && len(at.Credentials.RecoveryCodes) < before:
 		p.redirect(w, r, "/account?lang="+lang.String()+"&"+paramDone+"="+doneRecoveryCode)
 	case err == nil && right:
-		p.redirect(w, r, "/account?lang="+lang.String())
+		p.redirect(w, r, p.pageSignedIn(r, lang))
 	case err == nil, errors.Is(err, store.ErrGone):
 		p.waitForInterval(r, start)
 		p.showCodeForm(w, r, lang, http.StatusUnprocessableEntity, at, p.codeProblem(lang, at, fieldCode, "portal.enter.code-wrong")...)

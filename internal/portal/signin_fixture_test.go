@@ -50,11 +50,11 @@ func personWithPassword(t *testing.T, name string, changes ...func(*accountsv1.A
 	return []client.Object{a, secret}
 }
 
-// belongs returns a Membership of an Account in an Organization, for objects of
+// belongs returns a Membership of the Account jane in an Organization, for objects of
 // the same world.
-func belongs(name string, org *accountsv1.Organization) []client.Object {
+func belongs(org *accountsv1.Organization) []client.Object {
 	return []client.Object{org, &accountsv1.Membership{
-		ObjectMeta: metav1.ObjectMeta{Namespace: string(org.Spec.Namespace), Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: string(org.Spec.Namespace), Name: "jane"},
 		Spec: accountsv1.MembershipSpec{
 			OrganizationRef: accountsv1.OrganizationReference{Name: accountsv1.CatalogueName(org.Name)},
 			Email:           "jane.doe@example.com", Role: "developer",
@@ -80,14 +80,16 @@ type browser struct {
 	// handler that it is connected to.
 	handler       http.Handler
 	cookie, known *http.Cookie
-	agent         string
+	// request is the cookie with the request of a client.
+	request *http.Cookie
+	agent   string
 }
 
 func (w *world) browser() *browser { return &browser{world: w, handler: w.handler} }
 
 func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
 	b.T.Helper()
-	for _, c := range []*http.Cookie{b.cookie, b.known} {
+	for _, c := range []*http.Cookie{b.cookie, b.known, b.request} {
 		if c != nil {
 			r.AddCookie(c)
 		}
@@ -97,8 +99,11 @@ func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
 	b.handler.ServeHTTP(recorder, r)
 	for _, c := range recorder.Result().Cookies() {
 		kept := &b.cookie
-		if strings.HasSuffix(c.Name, browserCookie) {
+		switch {
+		case strings.HasSuffix(c.Name, browserCookie):
 			kept = &b.known
+		case strings.HasSuffix(c.Name, requestCookie):
+			kept = &b.request
 		}
 		if *kept = c; c.MaxAge < 0 {
 			*kept = nil

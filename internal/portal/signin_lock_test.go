@@ -148,7 +148,7 @@ func TestTheStrictestOrganizationSaysWhenAnAccountIsLocked(t *testing.T) {
 		"of one for another address": {"strict-people/jane=john@example.org,lenient-people/jane", 7},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := worldWith(t, all(belongs("jane", strict), belongs("jane", lenient), personWithPassword(t, "jane", func(a *accountsv1.Account, _ *account.Credentials) {
+			w := worldWith(t, all(belongs(strict), belongs(lenient), personWithPassword(t, "jane", func(a *accountsv1.Account, _ *account.Credentials) {
 				a.Annotations[accountsv1.MembershipsAnnotation] = tc.record
 			}))...)
 			w.guess(tc.most - 1)

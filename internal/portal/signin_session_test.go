@@ -164,7 +164,7 @@ func TestSigningOut(t *testing.T) {
 		}
 	}
 	// A GET does nothing.
-	expectTo(t, there.visit("/sign-out?lang=en"), "/account?lang=en")
+	expect(t, there.visit("/sign-out?lang=en"), 200, "Sign out?", `action="/sign-out?lang=en"`)
 	r := formRequest("/sign-out", "")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	expect(t, there.send(r), 403)

@@ -332,7 +332,7 @@ func TestAMissingSecondFactorLeadsToItsPage(t *testing.T) {
 	org := storetest.Acme()
 	org.Spec.SignIn.TwoFactor = accountsv1.TwoFactorRequired
 	org.Name = "strict"
-	w := worldWith(t, all(personWithPassword(t, "jane"), belongs("jane", org))...)
+	w := worldWith(t, all(personWithPassword(t, "jane"), belongs(org))...)
 	expectTo(t, w.browser().signIn("jane", validPassword), "/account/second-factor?lang=en")
 }
 

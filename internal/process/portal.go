@@ -6,9 +6,15 @@ package process
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
+	"os"
+	"regexp"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -46,6 +52,14 @@ type Portal struct {
 	// TrustedProxies are the networks, in CIDR form, of the proxies in front of the
 	// portal. Only these may report the address of the client.
 	TrustedProxies []string
+	// ClusterName, ClusterServer and ClusterCAFile are the name, the address and the CA
+	// certificates of the cluster in the kubeconfigs that the portal gives people. Without
+	// an address, it gives none.
+	ClusterName, ClusterServer, ClusterCAFile string
+	// PortalCAFile contains the CA certificates of PortalURL, for the same kubeconfigs.
+	PortalCAFile string
+	// PluginURL is where people download kubectl-usher.
+	PluginURL string
 	// HashSlots is how many passwords are hashed at a time. Each needs 19 MiB.
 	HashSlots int
 }
@@ -74,6 +88,9 @@ func (o Portal) Run(ctx context.Context, log logr.Logger) error {
 	if err := requests.SetupWithManager(mgr); err != nil {
 		return err
 	}
+	// The OpenID library logs addresses of requests, which can contain tokens of clients. The
+	// portal logs each request itself.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	handler, err := portal.New(config)
 	if err != nil {
 		return err
@@ -123,14 +140,61 @@ func (o Portal) portalConfig(mgr ctrl.Manager, namespace string, log logr.Logger
 		}
 		proxies = append(proxies, prefix)
 	}
+	cluster, err := o.cluster()
+	if err != nil {
+		return portal.Config{}, err
+	}
 	return portal.Config{
+		Cluster: cluster,
+
 		BaseURL: baseURL, Namespace: accountsv1.CredentialsNamespace, OwnNamespace: namespace, Clock: clock.RealClock{},
 		Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Writer: mgr.GetClient(),
 		Keys: keysOf(mgr.GetClient(), namespace, linkKeysSecret),
 		// Few requests need these keys. A cache of each Secret would need another watch.
 		ResetKeys:      keysOf(mgr.GetAPIReader(), namespace, resetKeysSecret),
+		IssuerKeys:     issuerKeysOf(mgr.GetAPIReader(), namespace, clock.RealClock{}, log.WithName("portal")),
 		SeedKeys:       keysOf(mgr.GetAPIReader(), namespace, seedKeysSecret),
 		Hasher:         account.NewHasher(o.HashSlots, hashWait),
 		TrustedProxies: proxies, Log: log.WithName("portal"),
 	}, nil
+}
+
+// clusterName is the form of a name that needs no quotes in any shell.
+var clusterName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$`)
+
+// cluster returns what the portal tells people about the cluster.
+func (o Portal) cluster() (portal.Cluster, error) {
+	if o.ClusterServer == "" {
+		return portal.Cluster{}, nil
+	}
+	if u, err := url.Parse(o.ClusterServer); err != nil || u.Scheme != "https" || u.Host == "" {
+		return portal.Cluster{}, errors.New("--cluster-server must be the address of the API server, such as https://api.example.com:6443")
+	}
+	if !clusterName.MatchString(o.ClusterName) {
+		return portal.Cluster{}, errors.New("--cluster-name must be lower-case letters, digits, dashes and dots, such as production")
+	}
+	ca, err := certificates("--cluster-ca-file", o.ClusterCAFile)
+	if err != nil {
+		return portal.Cluster{}, err
+	}
+	issuerCA, err := certificates("--portal-ca-file", o.PortalCAFile)
+	if err != nil {
+		return portal.Cluster{}, err
+	}
+	return portal.Cluster{Name: o.ClusterName, Server: o.ClusterServer, CA: ca, IssuerCA: issuerCA, PluginURL: o.PluginURL}, nil
+}
+
+// certificates reads a file with CA certificates in PEM form.
+func certificates(flag, path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	raw, err := os.ReadFile(path) //nolint:gosec // G304: the administrator names the file
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(raw) {
+		return nil, fmt.Errorf("%s: %s has no certificate in PEM form", flag, path)
+	}
+	return raw, nil
 }

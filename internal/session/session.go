@@ -64,6 +64,8 @@ type Session struct {
 	// precision of touchEvery.
 	StartTime time.Time `json:"startTime"`
 	SeenTime  time.Time `json:"seenTime"`
+	// Methods are how the member signed in, as authentication method references (RFC 8176).
+	Methods []string `json:"methods,omitempty"`
 	// Browser is what the browser calls itself. It helps members tell their sessions
 	// apart.
 	Browser string `json:"browser,omitempty"`
@@ -71,6 +73,22 @@ type Session struct {
 	// session can finish it.
 	Pending json.RawMessage `json:"pending,omitempty"`
 }
+
+// Beginning is what a session begins with.
+type Beginning struct {
+	Stage   Stage
+	Methods []string
+}
+
+// The ways to sign in, as authentication method references (RFC 8176).
+var (
+	// ByPassword is a password alone.
+	ByPassword = []string{"pwd"}
+	// ByPasswordAndCode is a password and a code of an authenticator app or a recovery code.
+	ByPasswordAndCode = []string{"pwd", "otp", "mfa"}
+	// ByPasskey is a passkey that verified its user.
+	ByPasskey = []string{"pop", "user", "mfa"}
+)
 
 // New returns a new session and the token for the browser.
 func New(random io.Reader, stage Stage, browser string, now time.Time) (Session, string, error) {

@@ -97,8 +97,8 @@ func (s *Store) ChangeFactors(ctx context.Context, at *SignedIn, from Browser, c
 		if err := m.checkLastFactor(); err != nil {
 			return err
 		}
-		m.Credentials.Sessions = nil
-		token, err = m.begin(s.Random, session.StageSignedIn, from, now)
+		m.Credentials.EndSessions()
+		token, err = m.begin(s.Random, session.Beginning{Stage: session.StageSignedIn, Methods: current.Methods}, from, now)
 		if err != nil {
 			return err
 		}

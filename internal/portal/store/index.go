@@ -35,6 +35,9 @@ const (
 	// IndexAccountMembership finds the Accounts that hold a Membership, by its
 	// "namespace/name".
 	IndexAccountMembership = "metadata.annotations.memberships"
+	// IndexAccountDevice finds the Accounts that approved a sign-in on another device, by
+	// the hash of its code.
+	IndexAccountDevice = "status.deviceApprovals.codeHash"
 )
 
 // SetupIndexes registers the indexes that Store.Reader must have. Call it once, before
@@ -51,6 +54,7 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&accountsv1.Account{}, IndexAccountAddress, accountAddress},
 		{&accountsv1.Account{}, IndexAccountSkeleton, accountSkeleton},
 		{&accountsv1.Account{}, IndexAccountMembership, accountMemberships},
+		{&accountsv1.Account{}, IndexAccountDevice, accountDevices},
 	} {
 		if err := indexer.IndexField(ctx, index.obj, index.field, index.extract); err != nil {
 			return fmt.Errorf("index %T by %s: %w", index.obj, index.field, err)
@@ -93,6 +97,18 @@ func accountSkeleton(obj client.Object) []string { return []string{skeletonOf(ob
 func skeletonOf(name string) string {
 	chosen, qualifier, _ := strings.Cut(name, ".")
 	return username.Skeleton(chosen) + "." + qualifier
+}
+
+func accountDevices(obj client.Object) []string {
+	account, ok := obj.(*accountsv1.Account)
+	if !ok {
+		return nil
+	}
+	var hashes []string
+	for _, approved := range account.Status.DeviceApprovals {
+		hashes = append(hashes, approved.CodeHash)
+	}
+	return hashes
 }
 
 func accountMemberships(obj client.Object) []string {

@@ -148,7 +148,8 @@ func (s *Store) member(ctx context.Context, name string) (*Member, error) {
 		return nil, err
 	}
 	if credentials.UID != string(found.UID) {
-		credentials.Sessions, credentials.Browsers = nil, nil
+		credentials.EndSessions()
+		credentials.Browsers = nil
 	}
 	m := &Member{Account: found, secret: secret, Credentials: credentials}
 	m.Belongings, err = s.belongings(ctx, found)
@@ -238,6 +239,14 @@ func organizationsOf(belongings []account.Belonging) []*accountsv1.Organization 
 		all = append(all, b.Organization)
 	}
 	return all
+}
+
+// CanBeAccountName reports whether a text can be the name of an Account at all. The text
+// comes from a cookie, a token or a query and must not change a path of the API server.
+func CanBeAccountName(name string) bool {
+	return name != "" && len(name) <= 63 && !strings.ContainsFunc(name, func(r rune) bool {
+		return r != '-' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
+	}) && name[0] != '.' && name[len(name)-1] != '.'
 }
 
 // NeedsSecondFactor reports whether an Organization of m requires a second factor that m

@@ -35,19 +35,20 @@ func (s *Store) ReplacePassword(ctx context.Context, at *SignedIn, chosen Chosen
 		return "", ErrGone
 	}
 	*at.Member = *again
-	return s.BeginSession(ctx, at.Member, from, func(m *Member, now time.Time) (session.Stage, error) {
-		_, alive := m.alive(at.Session.Hash, now)
+	return s.BeginSession(ctx, at.Member, from, func(m *Member, now time.Time) (session.Beginning, error) {
+		current, alive := m.alive(at.Session.Hash, now)
 		switch m.Credentials.ShortPassword = chosen.Short; {
 		case !alive || m.Disabled():
-			return "", ErrGone // it was ended while the password was being compared
+			return session.Beginning{}, ErrGone // it was ended while the password was being compared
 		case m.Credentials.Password != before:
-			return "", ErrContended // a sign-in hashed the password again
+			return session.Beginning{}, ErrContended // a sign-in hashed the password again
 		case m.Credentials.ShortPassword && !m.Credentials.HasSecondFactor():
-			return "", ErrTooShort // the second factor was removed in the meantime
+			return session.Beginning{}, ErrTooShort // the second factor was removed in the meantime
 		}
 		m.Credentials.Password, m.Credentials.PasswordTime = chosen.Hash, m.passwordTime(now)
-		m.Credentials.Sessions, m.Credentials.Browsers = nil, nil
-		return session.StageSignedIn, nil
+		m.Credentials.EndSessions()
+		m.Credentials.Browsers = nil
+		return session.Beginning{Stage: session.StageSignedIn, Methods: current.Methods}, nil
 	})
 }
 

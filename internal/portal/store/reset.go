@@ -194,7 +194,8 @@ func (s *Store) ResetPassword(ctx context.Context, link account.ResetLink, chose
 func (m *Member) setPassword(chosen ChosenPassword, now time.Time) {
 	c := &m.Credentials
 	c.Password, c.ShortPassword = chosen.Hash, chosen.Short
-	c.Sessions, c.Browsers = nil, nil
+	c.EndSessions()
+	c.Browsers = nil
 	if c.FinalInvitation == "" {
 		c.FinalInvitation = m.Account.Spec.InvitationRef.UID
 	}

@@ -71,16 +71,16 @@ func (s *Store) Touch(ctx context.Context, at *SignedIn) error {
 }
 
 // BeginSession begins a session of m, which replaces the session of the request, and
-// returns its token. change returns the stage of the session. Its changes to the
+// returns its token. change returns how the session begins. Its changes to the
 // credentials, such as a code that is used up, are written together with the session.
-func (s *Store) BeginSession(ctx context.Context, m *Member, from Browser, change func(m *Member, now time.Time) (session.Stage, error)) (string, error) {
+func (s *Store) BeginSession(ctx context.Context, m *Member, from Browser, change func(m *Member, now time.Time) (session.Beginning, error)) (string, error) {
 	token := ""
 	err := s.changeCredentials(ctx, m, func(m *Member, now time.Time) error {
-		stage, err := change(m, now)
+		as, err := change(m, now)
 		if err != nil {
 			return err
 		}
-		token, err = m.begin(s.Random, stage, from, now)
+		token, err = m.begin(s.Random, as, from, now)
 		return err
 	})
 	if err != nil {
@@ -90,18 +90,21 @@ func (s *Store) BeginSession(ctx context.Context, m *Member, from Browser, chang
 }
 
 // begin adds a new session to the credentials and returns its token. It removes the
-// session that the browser came with. If the sign-in is complete, the Account knows the
+// session that the browser came with. The sign-ins to clients that were approved in that one
+// end with the new one instead. If the sign-in is complete, the Account knows the
 // browser from now on.
-func (m *Member) begin(random io.Reader, stage session.Stage, from Browser, now time.Time) (string, error) {
-	begun, token, err := session.New(random, stage, from.Name, now)
+func (m *Member) begin(random io.Reader, as session.Beginning, from Browser, now time.Time) (string, error) {
+	begun, token, err := session.New(random, as.Stage, from.Name, now)
 	if err != nil {
 		return "", err
 	}
+	begun.Methods = as.Methods
 	if before, found := session.Find(m.Credentials.Sessions, from.Token); found {
 		m.Credentials.Sessions = session.Without(m.Credentials.Sessions, before.Hash)
+		m.Credentials.Clients = session.MoveClients(m.Credentials.Clients, before.Hash, begun.Hash)
 	}
 	m.Credentials.Sessions = session.Put(m.Credentials.Sessions, begun, now, m.sessionsEnd())
-	if stage != session.StageSignedIn {
+	if as.Stage != session.StageSignedIn {
 		return token, nil
 	}
 	return token, m.know(random, from, now)
@@ -118,7 +121,8 @@ func (m *Member) know(random io.Reader, from Browser, now time.Time) (err error)
 	return nil
 }
 
-// EndSession ends the session with that hash. It writes nothing if there is none.
+// EndSession ends the session with that hash, and the sign-ins to clients that were approved
+// in it. It writes nothing if there is none.
 func (s *Store) EndSession(ctx context.Context, m *Member, hash string) error {
 	return s.changeCredentials(ctx, m, func(m *Member, _ time.Time) error {
 		left := session.Without(m.Credentials.Sessions, hash)
@@ -126,14 +130,16 @@ func (s *Store) EndSession(ctx context.Context, m *Member, hash string) error {
 			return ErrUnchanged
 		}
 		m.Credentials.Sessions = left
+		m.Credentials.Clients = session.WithoutClientsOf(m.Credentials.Clients, hash)
 		return nil
 	})
 }
 
-// EndSessions ends every session, and makes the Account forget every browser.
+// EndSessions ends every session and every sign-in to a client, and makes the Account forget every browser.
 func (s *Store) EndSessions(ctx context.Context, m *Member) error {
 	return s.changeCredentials(ctx, m, func(m *Member, _ time.Time) error {
-		m.Credentials.Sessions, m.Credentials.Browsers = nil, nil
+		m.Credentials.EndSessions()
+		m.Credentials.Browsers = nil
 		return nil
 	})
 }

@@ -188,9 +188,9 @@ func (s *Store) countTry(ctx context.Context, m *Member, factor account.Factor) 
 // rehashed replaces the hash of the password. Empty means that the hash stays.
 func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Browser, lang language.Tag) (stage session.Stage, token string, err error) {
 	before, counted := m.Credentials.Password, m.counted
-	token, err = s.BeginSession(ctx, m, from, func(m *Member, _ time.Time) (session.Stage, error) {
+	token, err = s.BeginSession(ctx, m, from, func(m *Member, _ time.Time) (session.Beginning, error) {
 		if m.Credentials.Password != before || m.Disabled() {
-			return "", ErrGone // it was changed while it was being compared
+			return session.Beginning{}, ErrGone // it was changed while it was being compared
 		}
 		if rehashed != "" {
 			m.Credentials.Password = rehashed
@@ -200,7 +200,7 @@ func (s *Store) SignIn(ctx context.Context, m *Member, rehashed string, from Bro
 		if m.Credentials.HasSecondFactor() {
 			stage = session.StagePassword
 		}
-		return stage, nil
+		return session.Beginning{Stage: stage, Methods: session.ByPassword}, nil
 	})
 	if err != nil {
 		return "", "", err
@@ -242,7 +242,7 @@ func (s *Store) SignInWithCode(ctx context.Context, at *SignedIn, code string, f
 		if _, alive := m.alive(at.Session.Hash, now); !alive || m.Disabled() {
 			return ErrGone // a password change, or another code, was faster
 		}
-		token, err = m.begin(s.Random, session.StageSignedIn, from, now)
+		token, err = m.begin(s.Random, session.Beginning{Stage: session.StageSignedIn, Methods: session.ByPasswordAndCode}, from, now)
 		return err
 	})
 	if err != nil || !right {

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	"github.com/usher-dev/usher/internal/issuer/keys"
 	"github.com/usher-dev/usher/internal/portal/store"
 )
 
@@ -42,12 +44,28 @@ type World struct {
 	Keys, ResetKeys invitation.Keyring
 	// SeedKeys seal the seeds of authenticator apps.
 	SeedKeys invitation.Keyring
+	// IssuerKeys are the keys of the issuer. Making them is slow, so all worlds share them.
+	IssuerKeys keys.Ring
 }
+
+var issuerKeys = sync.OnceValues(func() (keys.Ring, error) {
+	data, _, err := keys.Rotate(nil, Start.Add(-48*time.Hour), rand.Reader)
+	if err != nil {
+		return keys.Ring{}, err
+	}
+	return keys.Parse(data)
+})
 
 // NewWorld returns a World that also has the given objects.
 func NewWorld(t *testing.T, objects ...client.Object) *World {
 	t.Helper()
+	ring, err := issuerKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &World{
+		IssuerKeys: ring,
+
 		T: t, Clock: clocktesting.NewFakeClock(Start), Keys: Keyring(t, "k"), ResetKeys: Keyring(t, "r"), SeedKeys: Keyring(t, "s"),
 		Client: NewClient(t, append([]client.Object{Acme(), Jane()}, objects...)...),
 	}
@@ -60,11 +78,11 @@ func Keyring(t *testing.T, texts ...string) invitation.Keyring {
 	for i, text := range texts {
 		data[fmt.Sprintf("key-%d", i+1)] = []byte(strings.Repeat(text, invitation.KeySize))
 	}
-	keys, err := invitation.ParseKeyring(data)
+	ring, err := invitation.ParseKeyring(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys
+	return ring
 }
 
 // Through returns a store whose live calls all go through a tap.
