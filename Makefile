@@ -40,8 +40,18 @@ help: ## Show this help.
 		/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/usher, one static binary.
+build: ## Build bin/usher and bin/kubectl-usher, the plugin. Both are static.
 	go build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/usher .
+	go build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kubectl-usher ./cmd/kubectl-usher
+
+# The page "Connect to the cluster" downloads the plugin by these names. Windows adds .exe.
+PLUGINS := $(addprefix bin/plugin/kubectl-usher-,linux-amd64 linux-arm64 darwin-amd64 darwin-arm64 windows-amd64.exe windows-arm64.exe)
+
+.PHONY: plugin $(PLUGINS)
+plugin: $(PLUGINS) ## Build bin/plugin/kubectl-usher-<system>-<architecture> for all systems.
+$(PLUGINS): bin/plugin/kubectl-usher-%:
+	GOOS=$(word 1,$(subst -, ,$(basename $*))) GOARCH=$(word 2,$(subst -, ,$(basename $*))) \
+		go build -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/kubectl-usher
 
 .PHONY: generate
 generate: bin/controller-gen bin/crd-ref-docs ## Generate deep copies, CRDs, parts of the chart, docs/api and docs/features.md.
@@ -100,6 +110,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (default: 30s).
 .PHONY: bench-pace
 bench-pace: control-plane ## Measure how fast Usher applies access for MEMBERS people (default: 1000).
 	USHER_PACE_MEMBERS=$${MEMBERS:-1000} $(GO_TEST) ./test/pace -v -ginkgo.v -ginkgo.no-color
+
+.PHONY: bench
+bench: control-plane build ## Measure how many tokens a portal issues on one core.
+	USHER_TOKENS_TIME=$${TIME:-10s} $(GO_TEST) ./test/tokens -v -ginkgo.v -ginkgo.no-color
 
 .PHONY: e2e
 e2e: control-plane build chromium ## Run the end-to-end specs: browser, kubectl, SMTP.
