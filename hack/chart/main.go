@@ -40,11 +40,15 @@ func main() {
 	config := flag.String("config", "config", "`directory` to read")
 	chart := flag.String("chart", filepath.Join("charts", "usher"), "`directory` of the chart to write to")
 	flag.Parse()
+	templates := filepath.Join(*chart, "templates")
+	var errs []error
 	for _, p := range parts {
-		if err := p.write(*config, filepath.Join(*chart, "templates")); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+		errs = append(errs, p.write(*config, templates))
+	}
+	errs = append(errs, writeAuthentication(*config, templates))
+	if err := errors.Join(errs...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 
@@ -68,13 +72,16 @@ func (p part) write(config, templates string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", source, err)
 		}
-		text = "# Written from " + filepath.ToSlash(source) + " by make generate: change that file.\n" +
-			strings.TrimPrefix(text, "---\n")
+		text = writtenFrom(source) + strings.TrimPrefix(text, "---\n")
 		if err := os.WriteFile(filepath.Join(to, filepath.Base(resource)), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func writtenFrom(source string) string {
+	return "# Written from " + filepath.ToSlash(source) + " by make generate: change that file.\n"
 }
 
 func listed(dir string) ([]string, error) {

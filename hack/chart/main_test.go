@@ -74,6 +74,16 @@ func TestADirectoryIsTakenOverWholeAndNothingElseIsLeft(t *testing.T) {
 	}
 }
 
+func TestTheFileForTheAPIServerNamesThePortalOfTheRelease(t *testing.T) {
+	text, err := authentication("jwt:\n- issuer:\n" + issuer + "    audiences: [kubectl]\n")
+	if err != nil || !strings.Contains(text, "\n        url: {{ .Values.portal.url") || !strings.HasSuffix(text, "\n        audiences: [kubectl]\n") {
+		t.Errorf("template: %q, %v", text, err)
+	}
+	if _, err := authentication("jwt:\n- issuer:\n    url: https://other.example.com\n"); err == nil {
+		t.Error("an issuer that stays the same in every release was accepted")
+	}
+}
+
 func TestWhatKustomizeWouldChangeIsRefused(t *testing.T) {
 	config := t.TempDir()
 	put(t, filepath.Join(config, "policy", "kustomization.yaml"), "resources: []\nnamePrefix: x-\n")

@@ -47,6 +47,9 @@ type Options struct {
 	// collects garbage and fills the ClusterRoles admin, edit and view. Without it these
 	// ClusterRoles grant nothing.
 	ControllerManager bool
+	// Authentication is a file with an AuthenticationConfiguration, by which people sign in to
+	// the API server. If it is empty, there is none.
+	Authentication string
 	// Progress is called for each step, if it is not nil.
 	Progress func(step string)
 }
@@ -115,6 +118,9 @@ func (c *Cluster) startAPIServer(ctx context.Context) error {
 			return err
 		}
 		api.Configure().Set("audit-policy-file", policy).Set("audit-log-path", c.opts.AuditLog)
+	}
+	if c.opts.Authentication != "" {
+		api.Configure().Set("authentication-config", c.opts.Authentication)
 	}
 	c.env = env
 	var err error

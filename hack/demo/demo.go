@@ -37,6 +37,7 @@ type demo struct {
 
 	// dir holds every file of the run.
 	dir     string
+	front   *front
 	cluster *cluster.Cluster
 	inbox   *inbox.Inbox
 	usher   *child.Process
@@ -46,8 +47,8 @@ func newDemo(out io.Writer) *demo {
 	return &demo{
 		out:        out,
 		started:    time.Now(),
-		portalPort: port{number: 8082, purpose: "the portal", flag: "portal-port", variable: "PORTAL_PORT"},
-		inboxPort:  port{number: 8025, purpose: "the inbox", flag: "inbox-port", variable: "INBOX_PORT"},
+		portalPort: port{number: 8082, scheme: "https", purpose: "the portal", flag: "portal-port", variable: "PORTAL_PORT"},
+		inboxPort:  port{number: 8025, scheme: "http", purpose: "the inbox", flag: "inbox-port", variable: "INBOX_PORT"},
 	}
 }
 
@@ -78,7 +79,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 
 func (d *demo) start(ctx context.Context, down context.CancelCauseFunc) error {
 	for _, step := range []func(context.Context) error{
-		d.startCluster, d.install, d.startInbox,
+		d.startFront, d.startCluster, d.install, d.startInbox,
 		func(ctx context.Context) error { return d.startUsher(ctx, down) },
 		d.awaitPortal, d.invite,
 	} {
@@ -100,7 +101,9 @@ func (d *demo) print(format string, args ...any) {
 }
 
 func (d *demo) startCluster(ctx context.Context) (err error) {
-	d.cluster, err = cluster.Start(ctx, cluster.Options{BinDir: "bin", Dir: d.dir, ControllerManager: true, Progress: d.say})
+	d.cluster, err = cluster.Start(ctx, cluster.Options{
+		BinDir: "bin", Dir: d.dir, ControllerManager: true, Authentication: d.front.authentication, Progress: d.say,
+	})
 	return err
 }
 
@@ -130,9 +133,15 @@ func (d *demo) startUsher(ctx context.Context, down context.CancelCauseFunc) err
 	if err := cluster.WriteKubeconfig(kubeconfig, contexts); err != nil {
 		return err
 	}
+	clusterCA := filepath.Join(d.dir, "cluster-ca.pem")
+	if err := os.WriteFile(clusterCA, d.cluster.Admin().CAData, 0o600); err != nil {
+		return err
+	}
 	usher, err := child.Start(filepath.Join(d.dir, "usher.log"), filepath.Join("bin", "usher"), "all",
 		"--kubeconfig", kubeconfig, "--controller-context", "usher-controller", "--portal-context", "usher-portal",
-		"--namespace", cluster.Namespace, "--portal-url", d.portalPort.url(), "--listen", d.portalPort.address(),
+		"--namespace", cluster.Namespace, "--portal-url", d.portalPort.url(),
+		"--listen", d.front.behind, "--trusted-proxies", "127.0.0.0/8",
+		"--cluster-name", clusterName, "--cluster-server", d.cluster.Admin().Host, "--cluster-ca-file", clusterCA, "--portal-ca-file", d.front.caFile,
 		"--smtp-url", d.inbox.SMTPURL(), "--mail-from", "Usher <usher@acme.example>", "--metrics-bind-address", "0")
 	if err != nil {
 		return fmt.Errorf("%w (run make build)", err)
@@ -151,7 +160,7 @@ func (d *demo) awaitPortal(ctx context.Context) error {
 		return err
 	}
 	return d.await(ctx, "the portal", func(context.Context) (bool, error) {
-		response, err := http.DefaultClient.Do(request)
+		response, err := d.front.client.Do(request)
 		if err != nil {
 			return false, nil //nolint:nilerr // it does not listen yet
 		}
@@ -177,6 +186,9 @@ func (d *demo) stop() error {
 		default:
 			errs = append(errs, d.usher.Stop(ending))
 		}
+	}
+	if d.front != nil {
+		errs = append(errs, d.front.Close())
 	}
 	if d.inbox != nil {
 		errs = append(errs, d.inbox.Close())

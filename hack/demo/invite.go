@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,20 +16,23 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/portal"
 )
 
 // invite applies the samples and waits until Usher has sent the mails.
 func (d *demo) invite(ctx context.Context) error {
+	d.say("Waiting for Usher's policies")
+	samples := filepath.Join("config", "samples")
+	// Roles that were written before the policies were in force give no groups.
+	if err := d.apply(ctx, "-f", filepath.Join(samples, "organization.yaml")); err != nil {
+		return err
+	}
+	if _, err := d.cluster.Kubectl(ctx, "wait", "--for=condition=PoliciesInForce", fmt.Sprintf("--timeout=%s", patience), "organizations", "--all"); err != nil {
+		return err
+	}
 	d.say("Inviting the people of config/samples")
-	// Usher creates the home namespaces. Objects in a home namespace can therefore be refused for a
-	// moment, so apply is retried, as GitOps tools do.
-	err := d.await(ctx, "the samples to be applied", func(ctx context.Context) (bool, error) {
-		_, err := d.cluster.Kubectl(ctx, "apply", "-k", filepath.Join("config", "samples"))
-		return err == nil, nil
-	})
-	if err != nil {
-		_, reason := d.cluster.Kubectl(ctx, "apply", "-k", filepath.Join("config", "samples"))
-		return errors.Join(err, reason)
+	if err := d.apply(ctx, "-k", samples); err != nil {
+		return err
 	}
 	// The Organization becomes Ready once its founders have Memberships.
 	for _, kinds := range []string{"organizations", "memberships,invitations"} {
@@ -40,14 +44,28 @@ func (d *demo) invite(ctx context.Context) error {
 	return nil
 }
 
+// apply applies manifests. Usher creates the home namespaces, so objects in one can be refused for a
+// moment. Apply is therefore retried, as GitOps tools do.
+func (d *demo) apply(ctx context.Context, manifests ...string) error {
+	var refusal error
+	err := d.await(ctx, "the samples to be applied", func(ctx context.Context) (bool, error) {
+		_, refusal = d.cluster.Kubectl(ctx, append([]string{"apply"}, manifests...)...)
+		return refusal == nil, nil
+	})
+	if err != nil {
+		return errors.Join(err, refusal)
+	}
+	return nil
+}
+
 // explain prints what a first-time user of Usher needs.
 func (d *demo) explain(ctx context.Context) error {
-	people, err := d.invited(ctx)
+	invited, err := d.invited(ctx)
 	if err != nil {
 		return err
 	}
-	kubeconfig := filepath.Join(d.dir, "kubeconfig")
-	if err := d.cluster.Kubeconfig(kubeconfig); err != nil {
+	kubeconfig, people := filepath.Join(d.dir, "kubeconfig"), filepath.Join(d.dir, "people.kubeconfig")
+	if err := errors.Join(d.cluster.Kubeconfig(kubeconfig), d.writePeopleKubeconfig(people)); err != nil {
 		return err
 	}
 	d.print(`
@@ -56,10 +74,13 @@ Usher is up after %.0f s.
   Portal  %s
   Inbox   %s
 
+The demo has its own CA, %s.
+Your browser does not know it, and warns once before it shows the portal. Go on, or import the CA. Passkeys need the import.
+
 Usher has invited these people. Their mails are in the inbox:
 
 %s
-In another terminal:
+In another terminal, as the cluster admin:
 
   export KUBECONFIG=%s
   bin/kubectl get memberships,invitations --all-namespaces
@@ -67,16 +88,34 @@ In another terminal:
 Things to try:
 
   1. Open the link of Jane, the developer, choose a user name and a password, and list the members again.
-     Then check whether she may deploy. Replace jane-doe with the user name that you chose:
-       bin/kubectl auth can-i create deployments --as usher:jane-doe --namespace acme-staging
-  2. Open the link of Ada, the owner, and create her account. Then open the link of John, the guest. His page is in
+  2. In a third terminal, sign in to the cluster as Jane. Your browser opens, and asks for her password. Jane can do what
+     her role grants, and nothing else:
+       export KUBECONFIG=%s PATH="$PWD/bin:$PATH"
+       kubectl usher login
+       kubectl auth whoami
+       kubectl create deployment web --image=nginx --namespace acme-staging
+       kubectl get nodes
+  3. Open the link of Ada, the owner, and create her account. Then open the link of John, the guest. His page is in
      German: decline at the bottom of it. The inbox shows the notice to Ada.
-  3. Delete Jane's Membership, and check again whether she may deploy:
+  4. As the cluster admin, delete Jane's Membership:
        bin/kubectl delete membership jane-doe --namespace acme
+     Her token is valid for at most 10 minutes more, but it grants nothing any more. In her terminal:
+       kubectl get deployments --namespace acme-staging
 
 Ctrl-C ends the demo and deletes everything that it created.
-`, time.Since(d.started).Seconds(), d.portalPort.url(), d.inboxPort.url(), people, kubeconfig)
+`, time.Since(d.started).Seconds(), d.portalPort.url(), d.inboxPort.url(), d.front.caFile, invited, kubeconfig, people)
 	return nil
+}
+
+// writePeopleKubeconfig writes the kubeconfig that the portal gives people.
+func (d *demo) writePeopleKubeconfig(path string) error {
+	admin := d.cluster.Admin()
+	people := portal.Cluster{Name: clusterName, Server: admin.Host, CA: admin.CAData, IssuerCA: d.front.ca}
+	text, err := people.Kubeconfig(d.portalPort.url())
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
 }
 
 // invited returns a line for each invited person: address, role and link.

@@ -13,6 +13,7 @@ import (
 // port is a port that people open in a browser. It is therefore the same in every run.
 type port struct {
 	number   int
+	scheme   string
 	purpose  string
 	flag     string
 	variable string
@@ -20,7 +21,7 @@ type port struct {
 
 func (p *port) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.number)) }
 
-func (p *port) url() string { return "http://localhost:" + strconv.Itoa(p.number) }
+func (p *port) url() string { return p.scheme + "://localhost:" + strconv.Itoa(p.number) }
 
 // check returns an error if the port is not free. It is called before the slow steps.
 func (p *port) check(ctx context.Context) error {
