@@ -27,6 +27,7 @@ import (
 	"github.com/usher-dev/usher/hack/cluster"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	issuerkeys "github.com/usher-dev/usher/internal/issuer/keys"
 	"github.com/usher-dev/usher/internal/portal"
 	"github.com/usher-dev/usher/internal/portal/store"
 )
@@ -49,15 +50,17 @@ type replica struct {
 	server *httptest.Server
 	dead   *atomic.Bool
 	stop   context.CancelFunc
+	// writes counts the requests to the API server that are not reads.
+	writes *atomic.Int64
 }
 
 // aPortal starts a portal that checks passwords with the hasher. It stops with the
 // spec. The changes apply to its settings.
 func aPortal(ctx context.Context, hasher store.Hasher, changes ...func(*portal.Config)) *replica {
 	GinkgoHelper()
-	p := &replica{dead: &atomic.Bool{}}
+	p := &replica{dead: &atomic.Bool{}, writes: &atomic.Int64{}}
 	config := rest.CopyConfig(portalRights)
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &line{next, p.dead} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &line{next, p.dead, p.writes} })
 	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
 	objects, err := cache.New(config, cache.Options{Scheme: kube.Scheme, ByObject: map[client.Object]cache.ByObject{
 		&corev1.Secret{}: {Namespaces: map[string]cache.Config{
@@ -79,10 +82,11 @@ func aPortal(ctx context.Context, hasher store.Hasher, changes ...func(*portal.C
 	settings := portal.Config{
 		BaseURL: base, Namespace: accountsv1.CredentialsNamespace, OwnNamespace: cluster.Namespace, Clock: now,
 		Reader: objects, Live: live, Writer: live,
-		Keys:      func(context.Context) (invitation.Keyring, error) { return keys, nil },
-		ResetKeys: func(context.Context) (invitation.Keyring, error) { return keys, nil },
-		SeedKeys:  func(context.Context) (invitation.Keyring, error) { return keys, nil },
-		Hasher:    hasher,
+		Keys:       func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		ResetKeys:  func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		SeedKeys:   func(context.Context) (invitation.Keyring, error) { return keys, nil },
+		IssuerKeys: func(context.Context) (issuerkeys.Ring, error) { return issuerKeys, nil },
+		Hasher:     hasher,
 		// All attackers share one address here, so the limits for one address would
 		// hide the effect of all others.
 		Limits: portal.Limits{Requests: 1e6, RequestsBurst: 1e6, Posts: 1e6, PostsBurst: 1e6, Clients: 10},
@@ -122,8 +126,9 @@ func (p *replica) kill() {
 
 // line is the connection to the API server. It ends with the process.
 type line struct {
-	next http.RoundTripper
-	dead *atomic.Bool
+	next   http.RoundTripper
+	dead   *atomic.Bool
+	writes *atomic.Int64
 }
 
 var errDead = errors.New("this process is dead")
@@ -131,6 +136,9 @@ var errDead = errors.New("this process is dead")
 func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	if l.dead.Load() {
 		return nil, errDead
+	}
+	if r.Method != http.MethodGet {
+		l.writes.Add(1)
 	}
 	return l.next.RoundTrip(r)
 }

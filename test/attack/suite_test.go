@@ -12,6 +12,7 @@ package attack_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 	"github.com/usher-dev/usher/hack/cluster"
 	"github.com/usher-dev/usher/internal/account"
 	"github.com/usher-dev/usher/internal/invitation"
+	issuerkeys "github.com/usher-dev/usher/internal/issuer/keys"
 	"github.com/usher-dev/usher/test/platform"
 )
 
@@ -37,6 +39,8 @@ var (
 
 	now  = &platform.Clock{}
 	keys invitation.Keyring
+	// issuerKeys sign the tokens of all portals.
+	issuerKeys issuerkeys.Ring
 	// The common password of people in the specs, and its hash, which is slow to
 	// make.
 	password, passwordHash = "velvet-anchor pickle tram", ""
@@ -46,6 +50,7 @@ func TestAttacks(t *testing.T) {
 	// A streamed list waits up to two seconds for the mark of its end, and the specs
 	// start portals again and again.
 	t.Setenv("KUBE_FEATURE_WatchListClient", "false")
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // as the portal does
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(30 * time.Second)
 	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
@@ -54,7 +59,7 @@ func TestAttacks(t *testing.T) {
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	kube = platform.Start(ctx, false)
-	admin, keys = kube.AdminClient, platform.Keys()
+	admin, keys, issuerKeys = kube.AdminClient, platform.Keys(), platform.IssuerKeys()
 	portalRights, controllerRights = kube.RightsOf(ctx, platform.Portal), kube.RightsOf(ctx, platform.Controller)
 	var err error
 	passwordHash, err = account.NewHasher(1, time.Minute).Hash(ctx, password)

@@ -4,6 +4,7 @@
 package chart_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -11,6 +12,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/usher-dev/usher/hack/cluster"
 )
 
 // difference is an intended difference between kustomize and the chart.
@@ -30,6 +33,11 @@ var differences = []difference{
 	}},
 	{"Helm keeps the definitions on uninstall, with all objects", func(_, chart objects) int {
 		return dropped(chart, "CustomResourceDefinition ", "metadata", "annotations", "helm.sh/resource-policy")
+	}},
+	{"the AuthenticationConfiguration has the address of the portal", func(_, chart objects) int {
+		before := len(chart)
+		delete(chart, "ConfigMap usher-authentication")
+		return before - len(chart)
 	}},
 	{"pods restart when the settings change", func(_, chart objects) int {
 		return dropped(chart, "Deployment ", "spec", "template", "metadata", "annotations")
@@ -73,8 +81,9 @@ var _ = Describe("The chart", func() {
 	It("applies the values of an installer", func(ctx SpecContext) {
 		manifests, err := rendered(ctx, "people", `
 image: {repository: registry.example.com/platform/usher, tag: v0.2.0}
-portal: {replicas: 3, trustedProxies: [10.20.30.40/32, "2001:db8::7/128"], resources: {limits: {memory: 1Gi}}}
+portal: {replicas: 3, ca: "-----BEGIN CERTIFICATE-----\nportal\n", trustedProxies: [10.20.30.40/32, "2001:db8::7/128"], resources: {limits: {memory: 1Gi}}}
 controller: {allowOutbound: [10.20.30.0/24, "fd12::/32"], resources: {requests: {cpu: 100m}}}
+cluster: {server: "https://api.example.com:6443", name: production, ca: "-----BEGIN CERTIFICATE-----\ncluster\n", pluginURL: "https://files.example.com"}
 mail: {passwordSecret: mail-password}
 grantableClusterRoles: [acme-deployer]
 `)
@@ -93,6 +102,12 @@ grantableClusterRoles: [acme-deployer]
 		Expect(at("Deployment usher-portal", "spec", "replicas")).To(BeEquivalentTo(3))
 		Expect(at("ConfigMap usher-settings", "data", "TRUSTED_PROXIES")).To(Equal("10.20.30.40/32,2001:db8::7/128"))
 		Expect(at("ConfigMap usher-settings", "data", "ALLOW_OUTBOUND")).To(Equal("10.20.30.0/24,fd12::/32"))
+		Expect(at("ConfigMap usher-settings", "data")).To(And(
+			HaveKeyWithValue("CLUSTER_SERVER", "https://api.example.com:6443"), HaveKeyWithValue("CLUSTER_NAME", "production"),
+			HaveKeyWithValue("CLUSTER_CA_FILE", "/etc/usher/ca/cluster.pem"), HaveKeyWithValue("PORTAL_CA_FILE", "/etc/usher/ca/portal.pem"),
+			HaveKeyWithValue("PLUGIN_URL", "https://files.example.com")))
+		Expect(at("ConfigMap usher-ca", "data")).To(And(
+			HaveKeyWithValue("portal.pem", "-----BEGIN CERTIFICATE-----\nportal\n"), HaveKeyWithValue("cluster.pem", "-----BEGIN CERTIFICATE-----\ncluster\n")))
 		Expect(at("Deployment usher-controller", "spec", "template", "spec", "volumes")).To(ConsistOf(
 			HaveKeyWithValue("secret", HaveKeyWithValue("secretName", "mail-password"))))
 		Expect(at("ClusterRole usher-grantable", "rules")).To(ConsistOf(HaveKeyWithValue("resourceNames", ConsistOf("acme-deployer"))))
@@ -104,6 +119,26 @@ grantableClusterRoles: [acme-deployer]
 		Expect(manifests).NotTo(ContainSubstring("kind: NetworkPolicy"))
 	})
 
+	It("has the AuthenticationConfiguration of config/ with the address and the CA of the portal", func(ctx SpecContext) {
+		manifests, err := rendered(ctx, "people", `portal: {url: "https://people.example.org/accounts/", ca: "-----BEGIN CERTIFICATE-----\nportal\n"}`)
+		Expect(err).NotTo(HaveOccurred())
+		text, _, err := unstructured.NestedString(parsed(manifests)["ConfigMap usher-authentication"], "data", "authentication.yaml")
+		Expect(err).NotTo(HaveOccurred())
+		file := filepath.Join(GinkgoT().TempDir(), "authentication.yaml")
+		Expect(cluster.WriteAuthentication(file, filepath.Join(root, "config", "authentication", "authentication.yaml"),
+			"https://people.example.org/accounts", []byte("-----BEGIN CERTIFICATE-----\nportal\n"))).To(Succeed())
+		Expect(text).To(MatchYAML(readFile(file)))
+	})
+
+	It("leaves the CA to people's systems, if the installer says that they know it", func(ctx SpecContext) {
+		manifests, err := rendered(ctx, "people", "cluster: {server: 'https://api.example.com', ca: system}")
+		Expect(err).NotTo(HaveOccurred())
+		all := parsed(manifests)
+		Expect(all["ConfigMap usher-settings"]["data"]).To(HaveKeyWithValue("CLUSTER_CA_FILE", ""))
+		Expect(all).NotTo(HaveKey("ConfigMap usher-ca"))
+		Expect(all["ConfigMap usher-authentication"]["data"]).To(HaveKeyWithValue("authentication.yaml", Not(ContainSubstring("certificateAuthority:"))))
+	})
+
 	It("prefers a digest to a tag", func(ctx SpecContext) {
 		digest := "sha256:" + strings.Repeat("0", 64)
 		manifests, err := rendered(ctx, "people", "image: {tag: v0.2.0, digest: '"+digest+"'}")
@@ -111,6 +146,13 @@ grantableClusterRoles: [acme-deployer]
 		Expect(firstContainer(parsed(manifests)["Deployment usher-portal"])).To(HaveKeyWithValue("image", "usher@"+digest))
 	})
 })
+
+func readFile(path string) []byte {
+	GinkgoHelper()
+	text, err := os.ReadFile(path)
+	Expect(err).NotTo(HaveOccurred())
+	return text
+}
 
 func firstContainer(deployment map[string]any) map[string]any {
 	GinkgoHelper()

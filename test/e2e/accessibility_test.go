@@ -7,6 +7,7 @@ import (
 	"context"
 	_ "embed"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -275,6 +276,54 @@ var _ = Describe("People of all abilities can use", Ordered, ContinueOnFailure, 
 		browser.submit()
 		Expect(browser.text()).To(ContainSubstring("Your email address is confirmed."))
 		look(browser, "account")
+	})
+
+	It("the pages to sign in to the cluster, and to sign out", Label("S2", "S7"), func(ctx SpecContext) {
+		acme := newTenant(ctx)
+		jane := acme.unique("jane")
+		password := acme.join(ctx, "jane", "developer", jane)
+		browser := newPage()
+		browser.open(front.url + "/oauth2/authorize")
+		Expect(browser.text()).To(ContainSubstring("This request is not valid"))
+		look(browser, "message")
+		browser.open(front.url + "/oauth2/authorize?" + url.Values{
+			"client_id": {"kubectl"}, "redirect_uri": {"http://127.0.0.1:8000/"}, "response_type": {"code"}, "scope": {"openid"},
+			"code_challenge": {strings.Repeat("x", 43)}, "code_challenge_method": {"S256"},
+		}.Encode())
+		Expect(browser.text()).To(ContainSubstring("Sign in to continue to kubectl."))
+		look(browser, "signin")
+		browser.signIn(jane, password)
+		Expect(browser.text()).To(ContainSubstring("You are signing in to kubectl"))
+		look(browser, "client")
+		browser.open(front.url + "/account")
+		Expect(browser.text()).To(ContainSubstring("You were signing in to kubectl."))
+		look(browser, "account")
+		browser.click("main a[href*='/connect']")
+		look(browser, "connect")
+
+		By("approving a device")
+		browser.open(front.url + "/device")
+		look(browser, "device")
+		browser.fill("code", "wrong")
+		browser.submit()
+		Expect(browser.textOf("code-problem")).NotTo(BeEmpty())
+		look(browser, "device")
+		_, asked := newVisitor().post(ctx, front.url+"/oauth2/device_authorization", url.Values{"client_id": {"kubectl"}, "scope": {"openid"}})
+		browser.fill("code", userCode.FindString(asked))
+		browser.submit()
+		Expect(browser.text()).To(ContainSubstring("Approve a device"))
+		look(browser, "device")
+		browser.submit()
+		Expect(browser.text()).To(ContainSubstring("The device is approved"))
+		look(browser, "device")
+
+		By("signing out")
+		browser.open(front.url + "/sign-out")
+		look(browser, "signout")
+		browser.submit()
+		look(browser, "signin")
+		browser.open(front.url + "/sign-in/client")
+		look(browser, "message")
 	})
 
 	It("every page of the portal", func() {

@@ -40,6 +40,7 @@ func startBrowser() {
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("ignore-certificate-errors-spki-list", front.pin),
 		// Chromium leaves temporary directories behind.
 		chromedp.Env("TMPDIR="+GinkgoT().TempDir()),
 	)

@@ -5,8 +5,12 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
@@ -70,16 +74,18 @@ var _ = Describe("The demo", Ordered, func() {
 		Eventually(demo, startTimeout).Should(gbytes.Say("Ctrl-C ends the demo"))
 		said := string(demo.Out.Contents())
 		Expect(said).To(And(
-			ContainSubstring("http://localhost:"+portalPort),
+			ContainSubstring("https://localhost:"+portalPort),
+			ContainSubstring("warns once"),
 			ContainSubstring("http://localhost:"+mailboxPort),
-			MatchRegexp(`bin/kubectl auth can-i .* --as usher:jane-doe`),
+			MatchRegexp(`(?m)^ +kubectl usher login$`),
 		))
-		_, mails := newVisitor().get(ctx, http.MethodGet, "http://localhost:"+mailboxPort)
+		visitor := demoVisitor(said)
+		_, mails := visitor.get(ctx, http.MethodGet, "http://localhost:"+mailboxPort)
 		for person, title := range map[string]string{
 			"ada.example@example.com": "Join Acme", "jane.doe@example.com": "Join Acme", "john.roe@example.com": "Acme beitreten",
 		} {
 			Expect(mails).To(ContainSubstring(person))
-			status, page := newVisitor().get(ctx, http.MethodGet, linkBeside(said, person))
+			status, page := visitor.get(ctx, http.MethodGet, linkBeside(said, person))
 			Expect(status).To(Equal(http.StatusOK), person)
 			Expect(page).To(ContainSubstring(title))
 		}
@@ -95,21 +101,43 @@ var _ = Describe("The demo", Ordered, func() {
 			return regexp.MustCompile(`bin/kubectl (` + of + ` .*)`).FindStringSubmatch(said)[1]
 		}
 		Expect(kubectl(advice("get"))).To(And(ContainSubstring("jane-doe"), ContainSubstring("Invited"), ContainSubstring("Pending")))
-		Expect(kubectl(advice("auth"))).To(HavePrefix("no"))
+		password := newPassword()
 		for person, userName := range map[string]string{"jane.doe@example.com": "jane-doe", "ada.example@example.com": "ada"} {
-			status, _ := newVisitor().post(ctx, linkBeside(said, person), acceptance(userName, newPassword()))
+			status, _ := visitor.post(ctx, linkBeside(said, person), acceptance(userName, password))
 			Expect(status).To(Equal(http.StatusOK))
 			Eventually(kubectl).WithArguments(advice("get")).Should(MatchRegexp(`Active .*` + person))
 		}
-		Eventually(kubectl).WithArguments(advice("auth")).Should(HavePrefix("yes"))
-		status, _ := newVisitor().post(ctx, linkBeside(said, "john.roe@example.com")+"/decline", url.Values{"decline": {"yes"}})
+		raw, err := os.ReadFile(regexp.MustCompile(`export KUBECONFIG=(\S+) PATH`).FindStringSubmatch(said)[1])
+		Expect(err).NotTo(HaveOccurred())
+		laptop := newComputerWith(string(raw))
+		address, signedIn := laptop.beginLogin(ctx)
+		visitor.approve(ctx, address, "jane-doe", password)
+		Expect(signedIn()).To(ContainSubstring("You are signed in as jane-doe"))
+		line := func(start string) []string {
+			GinkgoHelper()
+			found := regexp.MustCompile(`\n +kubectl (` + start + `.*)`).FindStringSubmatch(said)
+			Expect(found).NotTo(BeNil(), start)
+			return strings.Fields(found[1])
+		}
+		Expect(laptop.kubectl(ctx, line("auth whoami")...)).To(And(ContainSubstring("usher:jane-doe"), ContainSubstring("usher:acme:developer")))
+		Eventually(func() error {
+			_, err := laptop.kubectl(ctx, line("create deployment")...)
+			return err
+		}).Should(Succeed())
+		out, err := laptop.kubectl(ctx, line("get nodes")...)
+		Expect(err).To(HaveOccurred())
+		Expect(out).To(ContainSubstring("Forbidden"))
+		status, _ := visitor.post(ctx, linkBeside(said, "john.roe@example.com")+"/decline", url.Values{"decline": {"yes"}})
 		Expect(status).To(Equal(http.StatusOK))
 		Eventually(func() string {
-			_, mails := newVisitor().get(ctx, http.MethodGet, "http://localhost:"+mailboxPort)
+			_, mails := visitor.get(ctx, http.MethodGet, "http://localhost:"+mailboxPort)
 			return mails
 		}).Should(MatchRegexp(`John Roe .*(abgelehnt|declined)`))
 		kubectl(advice("delete"))
-		Eventually(kubectl).WithArguments(advice("auth")).Should(HavePrefix("no"))
+		Eventually(func() string {
+			out, _ := laptop.kubectl(ctx, line("get deployments")...)
+			return out
+		}).Should(ContainSubstring("Forbidden"))
 
 		By("starting a second demo beside it")
 		second := start()
@@ -135,7 +163,7 @@ var _ = Describe("The demo", Ordered, func() {
 		}
 		Eventually(demo, stopTimeout).Should(gexec.Exit(1))
 		Expect(string(demo.Err.Contents())).To(And(
-			ContainSubstring("usher ended unexpectedly. Its last lines:"), ContainSubstring("Starting workers")))
+			ContainSubstring("usher ended unexpectedly. Its last lines:"), ContainSubstring("Message was sent")))
 		nothingIsLeft()
 	})
 
@@ -148,10 +176,44 @@ var _ = Describe("The demo", Ordered, func() {
 	})
 })
 
+// demoVisitor trusts the CA of the demo, and keeps cookies.
+func demoVisitor(said string) visitor {
+	GinkgoHelper()
+	ca, err := os.ReadFile(regexp.MustCompile(`/\S+/portal-ca\.pem`).FindString(said))
+	Expect(err).NotTo(HaveOccurred())
+	pool := x509.NewCertPool()
+	Expect(pool.AppendCertsFromPEM(ca)).To(BeTrue())
+	jar, err := cookiejar.New(nil)
+	Expect(err).NotTo(HaveOccurred())
+	v := newVisitor()
+	v.client = &http.Client{Jar: jar, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	return v
+}
+
+// approve signs in at the address of a client, and lets the client sign in.
+func (v visitor) approve(ctx context.Context, address, userName, password string) {
+	GinkgoHelper()
+	_, page := v.get(ctx, http.MethodGet, address)
+	to, err := url.Parse(address)
+	Expect(err).NotTo(HaveOccurred())
+	action := func(page string) string {
+		GinkgoHelper()
+		found := regexp.MustCompile(`class="card" method="post" action="([^"]+)"`).FindStringSubmatch(page)
+		Expect(found).NotTo(BeNil(), page)
+		return "https://" + to.Host + found[1]
+	}
+	_, page = v.post(ctx, action(page), url.Values{"sign-in-name": {userName}, "sign-in-password": {password}})
+	Expect(page).To(ContainSubstring("You are signing in to kubectl"))
+	request := regexp.MustCompile(`name="request" value="([^"]+)"`).FindStringSubmatch(page)
+	Expect(request).NotTo(BeNil(), page)
+	_, page = v.post(ctx, action(page), url.Values{"request": {request[1]}, "answer": {"approve"}})
+	Expect(page).To(ContainSubstring("You can close this page"))
+}
+
 // linkBeside returns the link that the demo prints beside an address.
 func linkBeside(said, address string) string {
 	GinkgoHelper()
-	line := regexp.MustCompile(regexp.QuoteMeta(address) + `\s.*(http://localhost:\d+/invitation/\S+)`).FindStringSubmatch(said)
+	line := regexp.MustCompile(regexp.QuoteMeta(address) + `\s.*(https://localhost:\d+/invitation/\S+)`).FindStringSubmatch(said)
 	Expect(line).NotTo(BeNil(), said)
 	return line[1]
 }

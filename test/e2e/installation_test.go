@@ -10,11 +10,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -37,11 +35,6 @@ type installation struct {
 	// metrics is the address of the controller's metrics endpoint.
 	metrics string
 
-	proxy *http.Server
-	// behind are the addresses of the portals that the proxy knows.
-	behind   []string
-	behindMu sync.Mutex
-
 	controller *child.Process
 	portals    []*child.Process
 	all        []*child.Process
@@ -55,10 +48,11 @@ func install(ctx context.Context, dir string) *installation {
 		Expect(err).NotTo(HaveOccurred())
 		contexts[account] = config
 	}
-	i := &installation{dir: dir, kubeconfig: filepath.Join(dir, "usher.kubeconfig"), metrics: freeAddress(ctx)}
+	i := &installation{dir: dir, url: front.url, kubeconfig: filepath.Join(dir, "usher.kubeconfig"), metrics: freeAddress(ctx)}
 	Expect(cluster.WriteKubeconfig(i.kubeconfig, contexts)).To(Succeed())
 
-	i.startProxy(ctx)
+	Expect(os.WriteFile(filepath.Join(dir, "cluster-ca.pem"), kube.Admin().CAData, 0o600)).To(Succeed())
+	Expect(os.WriteFile(filepath.Join(dir, "portal-ca.pem"), front.ca, 0o600)).To(Succeed())
 	i.startController()
 	for range 2 {
 		i.portals = append(i.portals, i.startPortal(ctx))
@@ -98,11 +92,11 @@ func (i *installation) startControllerWith(args ...string) *child.Process {
 func (i *installation) startPortal(ctx context.Context) *child.Process {
 	GinkgoHelper()
 	address := freeAddress(ctx)
-	portal := i.start("portal", "--listen", address, "--trusted-proxies", "127.0.0.0/8")
+	portal := i.start("portal", "--listen", address, "--trusted-proxies", "127.0.0.0/8",
+		"--cluster-name", "demo", "--cluster-server", kube.Admin().Host,
+		"--cluster-ca-file", filepath.Join(i.dir, "cluster-ca.pem"), "--portal-ca-file", filepath.Join(i.dir, "portal-ca.pem"))
 	Eventually(http.Get).WithArguments("http://" + address + "/healthz").Should(HaveHTTPStatus(http.StatusOK))
-	i.behindMu.Lock()
-	defer i.behindMu.Unlock()
-	i.behind = append(i.behind, address)
+	front.add(address)
 	return portal
 }
 
@@ -116,39 +110,10 @@ func (i *installation) scaleUp(ctx context.Context) {
 	DeferCleanup(second.Stop, stopTimeout)
 }
 
-// startProxy starts a proxy that spreads requests over the portals, as an ingress
-// does.
-func (i *installation) startProxy(ctx context.Context) {
-	GinkgoHelper()
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	Expect(err).NotTo(HaveOccurred())
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	Expect(err).NotTo(HaveOccurred())
-	i.url = "http://localhost:" + port
-	turn := 0
-	next := func() string {
-		i.behindMu.Lock()
-		defer i.behindMu.Unlock()
-		turn++
-		return i.behind[turn%len(i.behind)]
-	}
-	i.proxy = &http.Server{
-		ReadHeaderTimeout: time.Second,
-		Handler: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "http", Host: next()})
-			r.Out.Host = r.In.Host
-			// Each visitor sets their own address: see visitor and page.
-			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
-			r.SetXForwarded()
-		}},
-	}
-	go func() { _ = i.proxy.Serve(listener) }()
-}
-
 // stop ends the running processes. It returns an error if one of them fails to end
 // cleanly, or had already ended.
 func (i *installation) stop() error {
-	errs := []error{i.proxy.Close()}
+	var errs []error
 	for _, process := range append(i.portals, i.controller) {
 		if err := process.Stop(stopTimeout); err != nil {
 			errs = append(errs, fmt.Errorf("%w; its last lines:\n%s", err, process.Tail(20)))

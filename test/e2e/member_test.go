@@ -78,7 +78,7 @@ func (p *page) session() string {
 		for _, cookie := range kept.Cookies {
 			header := "Cookie: " + cookie.Name + "=" + cookie.Value
 			keepSecret(sessionToken(header))
-			if cookie.Name == "usher-session" {
+			if cookie.Name == "__Host-usher-session" {
 				session = header
 			}
 		}
@@ -151,7 +151,7 @@ func (t tenant) resetLinks(name string) []string {
 	return all
 }
 
-var resetLink = regexp.MustCompile(`http://\S+/reset/[A-Za-z0-9_-]{20,}`)
+var resetLink = regexp.MustCompile(`https://\S+/reset/[A-Za-z0-9_-]{20,}`)
 
 // keptSecrets are secrets that pages showed in this run, or that browsers held.
 // Passwords are kept elsewhere.

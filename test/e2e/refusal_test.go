@@ -102,7 +102,7 @@ var _ = Describe("The portal", func() {
 
 	It("keeps every link out of caches, referrers and frames", Label("K7"), func(ctx SpecContext) {
 		acme := newTenant(ctx)
-		response, err := http.Get(acme.invite(ctx, "jane", "developer"))
+		response, err := front.client.Get(acme.invite(ctx, "jane", "developer"))
 		Expect(err).NotTo(HaveOccurred())
 		defer func() { _ = response.Body.Close() }()
 		Expect(response).To(And(

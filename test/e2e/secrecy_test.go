@@ -26,9 +26,11 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/account"
+	"github.com/usher-dev/usher/internal/issuer"
+	"github.com/usher-dev/usher/internal/issuer/keys"
 )
 
-var _ = Describe("No link, code, password or chat URL", func() {
+var _ = Describe("No link, code, password, token or chat URL", func() {
 	It("is in any object, event, log or metric, now or at any time before", Label("K7"), func(ctx SpecContext) {
 		acme := newTenant(ctx, "addressMatch: AnyAddress")
 		chat := acme.startChat(ctx)
@@ -51,7 +53,7 @@ var _ = Describe("No link, code, password or chat URL", func() {
 		withCode.Set("code", codeIn(acme.mail("home", codeMailed)))
 		v.post(ctx, pending, withCode)
 		v.post(ctx, pending+"/sign-in", url.Values{"sign-in-name": {acme.unique("jane")}, "sign-in-password": {newPassword()}})
-		mine := lifeOfAnAccount(ctx)
+		mine := append(lifeOfAnAccount(ctx), lifeOfAClient(ctx)...)
 
 		By("reading everything")
 		places := map[string]string{
@@ -61,9 +63,10 @@ var _ = Describe("No link, code, password or chat URL", func() {
 			"the audit log":         audited(),
 		}
 		// A search that cannot find anything proves nothing.
-		Expect(places["an object or an event"]).To(And(ContainSubstring(acme.email("jane")), ContainSubstring("Email to "+acme.email("june")+": sent")))
+		Expect(places["an object or an event"]).To(And(ContainSubstring(acme.email("jane")), ContainSubstring("Email to "+acme.email("june")+": sent"), ContainSubstring(`"deviceApprovals"`)))
 		Expect(places["the log of a process"]).To(And(
 			ContainSubstring("/invitation/{link}"), ContainSubstring("/reset/{link}"), ContainSubstring("/account/second-factor/passkey"),
+			ContainSubstring(issuer.PathToken), ContainSubstring(issuer.PathUserInfo), ContainSubstring(issuer.PathDevicePage),
 			MatchRegexp("State changed.*jane.*Pending.*Active")))
 		Expect(places["a metric"]).To(ContainSubstring("controller_runtime_reconcile_total"))
 		Expect(places["the audit log"]).To(And(ContainSubstring(acme.email("june")), ContainSubstring(`"secondFactorTime"`)))
@@ -230,14 +233,14 @@ func everyObject(ctx context.Context) string {
 }
 
 // meantForSecrets reports whether an object is a Secret that must hold a link, a
-// person's credentials, or an Organization's credentials for another service. For any
-// other Secret, it adds the decoded data, so that the search can read it.
+// person's credentials, the keys of the issuer, or an Organization's credentials for
+// another service. For any other Secret, it adds the decoded data, so that the search can read it.
 func meantForSecrets(object unstructured.Unstructured) bool {
 	if object.GetKind() != "Secret" {
 		return false
 	}
 	switch object.Object["type"] {
-	case accountsv1.LinkSecretType, string(account.SecretType):
+	case accountsv1.LinkSecretType, string(account.SecretType), keys.SecretType:
 		return true
 	}
 	if object.GetName() == accountsv1.CredentialsName {

@@ -28,7 +28,7 @@ var _ = Describe("A member who has accepted", func() {
 				ContainSubstring("Sign-in email: "+acme.email("jane")),
 				ContainSubstring("Sign in here with your user name or email address and your password:"),
 			))
-			link := regexp.MustCompile(`http://\S+/sign-in\S*`).FindString(mail.Text)
+			link := regexp.MustCompile(`https://\S+/sign-in\S*`).FindString(mail.Text)
 			Expect(link).To(HavePrefix(usher.url))
 
 			By("signing in with the user name")

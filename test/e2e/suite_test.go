@@ -34,6 +34,7 @@ var (
 	kube     *cluster.Cluster
 	auditLog string
 	mailbox  *inbox.Inbox
+	front    *proxy
 	usher    *installation
 	// admin reads and writes what is awkward with kubectl.
 	admin client.Client
@@ -53,7 +54,12 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	dir := GinkgoT().TempDir()
 	auditLog = filepath.Join(dir, "audit.log")
 	var err error
-	kube, err = cluster.Start(ctx, cluster.Options{BinDir: bin, Dir: dir, AuditLog: auditLog, ControllerManager: true})
+	front = startFront(ctx)
+	authentication := filepath.Join(dir, "authentication.yaml")
+	Expect(cluster.WriteAuthentication(authentication, filepath.Join(root, "config/authentication/authentication.yaml"), front.url, front.ca)).To(Succeed())
+	kube, err = cluster.Start(ctx, cluster.Options{
+		BinDir: bin, Dir: dir, AuditLog: auditLog, ControllerManager: true, Authentication: authentication,
+	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() error { return kube.Stop() })
 	Expect(kube.InstallAll(ctx, filepath.Join(root, "config"))).To(Succeed())

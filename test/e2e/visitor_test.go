@@ -20,14 +20,17 @@ import (
 
 // visitor is a client of the portal with an address of its own, so that visitors do
 // not use up each other's rate limits.
-type visitor struct{ address string }
+type visitor struct {
+	address string
+	client  *http.Client
+}
 
 var visitors atomic.Uint32
 
 func newVisitor() visitor {
 	n := visitors.Add(1)
 	// Each visitor is in a network of their own, because networks have limits, too.
-	return visitor{address: fmt.Sprintf("10.%d.%d.1", byte(n>>8), byte(n))}
+	return visitor{address: fmt.Sprintf("10.%d.%d.1", byte(n>>8), byte(n)), client: front.client}
 }
 
 // get requests a page, with additional headers, and returns its status and body.
@@ -54,7 +57,7 @@ func (v visitor) send(request *http.Request, headers ...string) (status int, bod
 		name, value, _ := strings.Cut(header, ": ")
 		request.Header.Set(name, value)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := v.client.Do(request)
 	Expect(err).NotTo(HaveOccurred())
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)

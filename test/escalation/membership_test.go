@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -210,6 +211,8 @@ func statusAttempts() []attempt {
 	condition := map[string]any{
 		"type": "LastOwner", "status": "True", "reason": "LastOwner", "message": "Forged.", "lastTransitionTime": "2026-01-01T00:00:00Z",
 	}
+	hash := strings.Repeat("0", 64)
+	approval := map[string]any{"codeHash": hash, "sessionHash": hash, "time": "2026-01-01T00:00:00Z"}
 	inForce := map[string]any{
 		"permission": "own", "resource": "home", "state": "InForce", "clusterRole": "usher-organization-owner", "namespaces": []any{home},
 	}
@@ -240,6 +243,10 @@ func statusAttempts() []attempt {
 		{
 			name: "an Account has a second factor", kind: accounts, sub: "status", verbs: partly, pool: "outsider", key: clusterWide,
 			change: set("Enrolled", "status", "twoFactor"),
+		},
+		{
+			name: "an Account approved a device", kind: accounts, sub: "status", verbs: wholly, pool: "outsider", key: clusterWide,
+			change: set([]any{approval}, "status", "deviceApprovals"),
 		},
 	}
 }

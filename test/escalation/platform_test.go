@@ -59,11 +59,16 @@ func systemAttempts() []attempt {
 			change: resource(map[string]any{"selector": selector}),
 		},
 		invalid(onCatalogue("a group of the system", entry("deploy", "group", "system:masters", "spec", "permissions"))),
+		invalid(onCatalogue("a group that is the role of another tenant", entry("deploy", "group", otherHome+":owner", "spec", "permissions"))),
 		invalid(onCatalogue("a ClusterRole of the system", entry("deploy", "clusterRole", "system:masters", "spec", "permissions"))),
 		onCatalogue("another name", set("Acme", "spec", "displayName")),
 		{
 			name: "a tenant with its home in the system", kind: organizations, verbs: making, key: freshIn(""), invalid: true,
 			change: changes(set(system, "spec", "namespace"), set([]any{map[string]any{"name": "owner"}}, "spec", "roles")),
+		},
+		{
+			name: "a tenant with the name of the system", kind: organizations, verbs: making, once: true, key: named("system"), invalid: true,
+			change: changes(set("masters", "spec", "namespace"), set([]any{map[string]any{"name": "masters"}}, "spec", "roles")),
 		},
 		{
 			name: "a second tenant with its home in acme", kind: organizations, verbs: making, key: freshIn(""),

@@ -91,6 +91,8 @@ func listPowers() []power {
 		power{"bind", rbacGroup, "clusterroles", "", "", home},
 		power{"escalate", rbacGroup, "roles", "", "", home},
 		power{"get", "", "secrets", "", "", "usher-system"},
+		power{"get", "", "secrets", "", "usher-issuer-keys", "usher-system"},
+		power{"update", "", "secrets", "", "usher-issuer-keys", "usher-system"},
 		power{"get", "", "secrets", "", "", "usher-accounts"},
 	)
 	for _, verb := range []string{"get", "list", "create"} {

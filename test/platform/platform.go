@@ -11,11 +11,13 @@ package platform
 
 import (
 	"context"
+	"crypto/rand"
 	netmail "net/mail"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -33,6 +35,7 @@ import (
 	"github.com/usher-dev/usher/controllers"
 	"github.com/usher-dev/usher/hack/cluster"
 	"github.com/usher-dev/usher/internal/invitation"
+	issuerkeys "github.com/usher-dev/usher/internal/issuer/keys"
 	"github.com/usher-dev/usher/internal/notifier"
 	"github.com/usher-dev/usher/internal/notifier/chat"
 	"github.com/usher-dev/usher/internal/notifier/email"
@@ -150,4 +153,14 @@ func Keys() invitation.Keyring {
 	keys, err := invitation.ParseKeyring(map[string][]byte{invitation.FirstKeyName(): make([]byte, invitation.KeySize)})
 	Expect(err).NotTo(HaveOccurred())
 	return keys
+}
+
+// IssuerKeys returns keys of the issuer that begin to sign at once.
+func IssuerKeys() issuerkeys.Ring {
+	GinkgoHelper()
+	data, _, err := issuerkeys.Rotate(nil, time.Now(), rand.Reader)
+	Expect(err).NotTo(HaveOccurred())
+	ring, err := issuerkeys.Parse(data)
+	Expect(err).NotTo(HaveOccurred())
+	return ring
 }

@@ -34,6 +34,7 @@ var deeds = map[string]accountChange{
 	"emailCodeTimes":    emailCodes(1, 0),
 	"emailCodeGuesses":  func(s *accountsv1.AccountStatus) { s.EmailCodeGuesses++ },
 	"emailVerifiedTime": confirmed(&at),
+	"deviceApprovals":   approvals(1, 0),
 	"language":          func(s *accountsv1.AccountStatus) { s.Language = "de" },
 	"leaving":           leaving("acme/jane", "globex/jane-doe"),
 }
@@ -73,6 +74,18 @@ func confirmed(at *metav1.Time) accountChange {
 	return func(s *accountsv1.AccountStatus) { s.EmailVerifiedTime = at }
 }
 
+// approvals sets the devices that the person approved, each at a number of hours after the
+// fixtures' time.
+func approvals(hours ...int) accountChange {
+	return func(s *accountsv1.AccountStatus) {
+		s.DeviceApprovals = nil
+		for _, h := range hours {
+			hash := strings.Repeat(fmt.Sprint(h%10), 64)
+			s.DeviceApprovals = append(s.DeviceApprovals, accountsv1.DeviceApproval{CodeHash: hash, SessionHash: hash, Time: after(h)})
+		}
+	}
+}
+
 func twoFactor(value accountsv1.TwoFactor) accountChange {
 	return func(s *accountsv1.AccountStatus) { s.TwoFactor = value }
 }
@@ -105,7 +118,7 @@ func saveStatusAsPortal(ctx context.Context, a *accountsv1.Account, changes ...a
 
 // The refusals of the policy.
 const (
-	notThePortals     = "may only change signIn, twoFactor, passwordTime, secondFactorTime, resetTimes, userNameTimes, emailCodeTimes, emailCodeGuesses, emailVerifiedTime, language and leaving in the status of an Account"
+	notThePortals     = "may only change signIn, twoFactor, passwordTime, secondFactorTime, resetTimes, userNameTimes, emailCodeTimes, emailCodeGuesses, emailVerifiedTime, deviceApprovals, language and leaving in the status of an Account"
 	notTakenUp        = "the portal may only change status.twoFactor, and only to Enrolled"
 	notInFront        = "may only add one newer time at the front of status.resetTimes, userNameTimes and emailCodeTimes, and drop the oldest time if there are more than 5"
 	guessesNotByOne   = "may only increase status.emailCodeGuesses by one, or reset it with a new request"

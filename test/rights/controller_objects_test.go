@@ -250,11 +250,12 @@ var _ = Describe("What the controller writes about an Account", Ordered, Label("
 			"emailCodeTimes":    {emailCodes(1), emailCodes(1, 0), emailCodes()},
 			"emailCodeGuesses":  {emailGuesses(2), emailGuesses(0)},
 			"emailVerifiedTime": {confirmed(&at)},
+			"deviceApprovals":   {approvals(1), approvals(1, 0), approvals()},
 			"passwordTime":      {func(s *accountsv1.AccountStatus) { s.PasswordTime = after(1) }, func(s *accountsv1.AccountStatus) { s.PasswordTime = nil }},
 			"secondFactorTime":  {func(s *accountsv1.AccountStatus) { s.SecondFactorTime = after(1) }, func(s *accountsv1.AccountStatus) { s.SecondFactorTime = nil }},
 			"language":          {func(s *accountsv1.AccountStatus) { s.Language = "de" }, func(s *accountsv1.AccountStatus) { s.Language = "" }},
 		}
-		a := anAcceptedAccount(ctx)
+		a := anAcceptedAccount(ctx, approvals(0))
 		for field := range statusOf("accounts") {
 			if field == "twoFactor" {
 				continue // another spec

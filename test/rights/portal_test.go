@@ -11,6 +11,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/cluster"
+	issuerkeys "github.com/usher-dev/usher/internal/issuer/keys"
 )
 
 var _ = Describe("The portal", Ordered, func() {
@@ -96,6 +97,17 @@ var _ = Describe("The portal", Ordered, func() {
 		Expect(portal.Get(ctx, client.ObjectKeyFromObject(keys), keys)).To(Succeed())
 		keys.Data = map[string][]byte{"key-1": []byte("another")}
 		Expect(portal.Update(ctx, keys)).To(beForbidden())
+		Expect(portal.Delete(ctx, keys)).To(beForbidden())
+	})
+
+	It("may read the keys of the issuer, and may not write them", Label("S9"), func(ctx SpecContext) {
+		keys := aSecret(cluster.Namespace, issuerkeys.SecretName, issuerkeys.SecretType)
+		Expect(portal.Create(ctx, keys.DeepCopy())).To(beForbidden())
+		Expect(admin.Create(ctx, keys)).To(Succeed())
+		DeferCleanup(admin.Delete, keys.DeepCopy())
+		Expect(portal.Get(ctx, client.ObjectKeyFromObject(keys), keys)).To(Succeed())
+		Expect(updating(ctx, portal, keys, changedData)).To(beForbidden())
+		Expect(patchingWith(ctx, portal, keys, changedData)).To(beForbidden())
 		Expect(portal.Delete(ctx, keys)).To(beForbidden())
 	})
 

@@ -16,6 +16,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/cluster"
+	issuerkeys "github.com/usher-dev/usher/internal/issuer/keys"
 )
 
 // The refusals of the policy.
@@ -101,6 +102,36 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 		}
 	})
 
+	It("lets it create and change the keys of the issuer, and nothing else with their name or type", Label("S9"), func(ctx SpecContext) {
+		const home, name, kind = cluster.Namespace, issuerkeys.SecretName, issuerkeys.SecretType
+		for _, other := range []*corev1.Secret{
+			aSecret(home, name, "Opaque"),
+			aSecret(home, name, "accounts.usher.dev/link-keys"),
+			aSecret(home, name+"-2", kind),
+			aSecret(home, "usher-seed-keys", kind),
+		} {
+			Expect(controller.Create(ctx, other)).To(beForbiddenAs(notAtHome), "%s of type %s", other.Name, other.Type)
+		}
+		Expect(controller.Create(ctx, aSecret("default", name, kind))).To(beForbiddenAs(noLink))
+		Expect(controller.Create(ctx, aSecret(accountsv1.CredentialsNamespace, name, kind))).To(beForbiddenAs(notCredentials))
+
+		planted := aSecret(home, name, "Opaque")
+		Expect(admin.Create(ctx, planted)).To(Succeed())
+		Expect(updating(ctx, controller, planted, changedData)).To(beForbiddenAs(notAtHome), "a Secret of another type with that name")
+		Expect(patching(ctx, planted)).To(beForbiddenAs(notAtHome))
+		Expect(admin.Delete(ctx, planted)).To(Succeed())
+
+		keys := aSecret(home, name, kind)
+		Expect(controller.Create(ctx, keys)).To(Succeed())
+		DeferCleanup(admin.Delete, aSecret(home, name, kind))
+		Expect(controller.Get(ctx, client.ObjectKeyFromObject(keys), keys)).To(Succeed())
+		stale := keys.DeepCopy()
+		Expect(updating(ctx, controller, keys, changedData)).To(Succeed())
+		Expect(controller.Update(ctx, stale)).To(MatchError(ContainSubstring("the object has been modified")))
+		Expect(controller.Delete(ctx, keys)).To(beForbiddenAs(notAtHome))
+		Expect(controller.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(home))).To(beForbidden())
+	})
+
 	It("lets it delete credentials among the credentials, and nothing else", func(ctx SpecContext) {
 		const there = accountsv1.CredentialsNamespace
 		credentials := aSecret(there, "account-john", "accounts.usher.dev/password")
@@ -137,6 +168,7 @@ var _ = Describe("The controller's access to Secrets", Ordered, Label("K7"), fun
 			{Namespace: cluster.Namespace, Name: "account-jane"},
 			{Namespace: cluster.Namespace, Name: "usher-smtp"},
 			{Namespace: cluster.Namespace, Name: "usher-seed-keys"},
+			{Namespace: "default", Name: issuerkeys.SecretName},
 			{Namespace: "default", Name: "account-jane"},
 			{Namespace: "default", Name: "usher-link-keys"},
 			{Namespace: "default", Name: "database"},

@@ -20,6 +20,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/cluster"
+	issuerkeys "github.com/usher-dev/usher/internal/issuer/keys"
 )
 
 // The resources of attempts.
@@ -61,6 +62,7 @@ func theVictims(ctx context.Context, home string) victims {
 		aSecret(cluster.Namespace, "usher-link-keys", "accounts.usher.dev/link-keys"),
 		aSecret(cluster.Namespace, "usher-reset-keys", "accounts.usher.dev/link-keys"),
 		aSecret(cluster.Namespace, "usher-seed-keys", "accounts.usher.dev/seed-keys"),
+		aSecret(cluster.Namespace, issuerkeys.SecretName, issuerkeys.SecretType),
 		aSecret(cluster.Namespace, "usher-smtp", "Opaque"),
 		aSecret(home, accountsv1.CredentialsName, "Opaque"),
 	} {
@@ -191,6 +193,7 @@ func controllerAccountAttempts(v victims) []attempt {
 		{"update", status, "Record a request for a code that confirms an address", true, to(emailCodes(1, 0))},
 		{"update", status, "Clear the count of wrong codes for an address", true, to(emailGuesses(0))},
 		{"update", status, "Record in the status that a person confirmed their address", true, to(confirmed(&at))},
+		{"update", status, "Approve a device for a person", true, to(approvals(1, 0))},
 		{"update", status, "Record a change of the password", true, to(func(s *accountsv1.AccountStatus) { s.PasswordTime = after(1) })},
 		{"update", status, "Clear the counts of wrong passwords and codes, and so the locks", false, to(func(s *accountsv1.AccountStatus) {
 			s.SignIn = accountsv1.SignIn{SessionsEndTime: s.SignIn.SessionsEndTime}
@@ -272,7 +275,7 @@ func controllerSecretAttempts(v victims, home string) []attempt {
 			return controller.Get(ctx, client.ObjectKey{Namespace: cluster.Namespace, Name: name}, &corev1.Secret{})
 		}
 	}
-	return []attempt{
+	return append(issuerKeyAttempts(home), []attempt{
 		{"get,list,watch", "secrets usher-credentials", "Read the mail credentials of every tenant", false, readingNamed(controller, &corev1.SecretList{}, home, accountsv1.CredentialsName)},
 		{"get,list,watch", "configmaps usher-mail-templates", "Read the mail templates of every tenant", false, readingNamed(controller, &corev1.ConfigMapList{}, home, accountsv1.MailTemplatesName)},
 		{"get,list,watch", "secrets usher-link-keys", "Read the keys of invitations, and so derive every invitation link and code", false, gets("usher-link-keys")},
@@ -296,8 +299,31 @@ func controllerSecretAttempts(v victims, home string) []attempt {
 		{"delete", "secrets", "Delete a Secret of a tenant", true, deletes(controller, v.database)},
 		{"delete", "secrets", "Delete such a Secret", false, deletes(controller, link)},
 		{"delete", "secrets", "Delete the credentials of any Account", false, deletes(controller, v.credentials)},
+	}...)
+}
+
+// issuerKeyAttempts are about the keys of the issuer, which the controller rotates.
+func issuerKeyAttempts(home string) []attempt {
+	keys := aSecret(cluster.Namespace, issuerkeys.SecretName, issuerkeys.SecretType)
+	named := "secrets " + keys.Name
+	token := aSecret(cluster.Namespace, keys.Name, string(corev1.SecretTypeServiceAccountToken))
+	token.Annotations = map[string]string{corev1.ServiceAccountNameKey: "usher-portal"}
+	return []attempt{
+		{"get", named, "Read the keys of the issuer, and so sign ID tokens of any person for any client", false, func(ctx context.Context) error {
+			return controller.Get(ctx, client.ObjectKeyFromObject(keys), keys.DeepCopy())
+		}},
+		{"update", named, "Replace the keys of the issuer, and so end every sign-in to a client", false, updates(controller, keys.DeepCopy(), changedData)},
+		{"patch", "secrets", "Replace the keys of the issuer with a patch", false, patches(controller, keys.DeepCopy(), changedData)},
+		{"list", "secrets", "Watch the keys of the issuer", true, readingNamed(controller, &corev1.SecretList{}, keys.Namespace, keys.Name)},
+		{"delete", "secrets", "Delete the keys of the issuer", true, deletes(controller, keys)},
+		{"create", "secrets", "Create a token of the portal in place of the keys of the issuer", true, creates(controller, token)},
+		{"create", "secrets", "Create keys of the issuer in another namespace", true, creates(controller, aSecret(home, keys.Name, issuerkeys.SecretType))},
+		{"create", "secrets", "Create keys of the issuer with another name", true, creates(controller, aSecret(keys.Namespace, keys.Name+"-2", issuerkeys.SecretType))},
 	}
 }
+
+// changedData replaces what a Secret keeps.
+func changedData(s *corev1.Secret) { s.Data = map[string][]byte{"x": []byte("x")} }
 
 // controllerConfigMapAttempts are about the records of withheld user names.
 func controllerConfigMapAttempts(home string) []attempt {

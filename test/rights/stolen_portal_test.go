@@ -15,6 +15,7 @@ import (
 
 	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/hack/cluster"
+	issuerkeys "github.com/usher-dev/usher/internal/issuer/keys"
 )
 
 // powersOf are attempts that lead to all rights, and for which no service account of
@@ -106,6 +107,7 @@ func portalAccountAttempts(v victims) []attempt {
 		{"update", status, "Forget that a person confirmed their address", true, to(confirmed(nil))},
 		{"update", status, "Revive ended sessions", true, to(func(s *accountsv1.AccountStatus) { s.SignIn.SessionsEndTime = nil })},
 		{"update", status, "Make a person leave an Organization", false, to(leaving("acme/jane", "globex/jane-doe"))},
+		{"update", status, "Approve a device for a person, which works only with a living session of that person", false, to(approvals(1, 0))},
 		{"update", status, "Record a request for a mail to a person", false, to(resets(1, 0))},
 		{"update", status, "Record that an Account has no second factor", false, to(twoFactor(accountsv1.TwoFactorNotEnrolled))},
 		{"update", status, "End the sessions of an Account", true, to(func(s *accountsv1.AccountStatus) { s.SignIn.SessionsEndTime = after(24 * 365) })},
@@ -124,10 +126,17 @@ func portalSecretAttempts(v victims, home string) []attempt {
 		}
 	}
 	keys := aSecret(cluster.Namespace, "usher-reset-keys", "")
+	issuer := aSecret(cluster.Namespace, issuerkeys.SecretName, issuerkeys.SecretType)
 	return []attempt{
 		{"get", "secrets", "Read the credentials of any Account", false, gets(accountsv1.CredentialsNamespace, v.credentials.Name)},
 		{"get", "secrets usher-reset-keys", "Read the keys of reset links, and so derive the link of any recorded request", false, gets(cluster.Namespace, "usher-reset-keys")},
 		{"get", "secrets usher-seed-keys", "Read the keys of authenticator apps", false, gets(cluster.Namespace, "usher-seed-keys")},
+		{"get", "secrets " + issuer.Name, "Read the keys of the issuer, and so sign ID tokens of any person for any client", false, gets(issuer.Namespace, issuer.Name)},
+		{"list", "secrets", "Watch the keys of the issuer", true, readingNamed(portal, &corev1.SecretList{}, issuer.Namespace, issuer.Name)},
+		{"create", "secrets", "Create keys of the issuer", true, creates(portal, issuer.DeepCopy())},
+		{"update", "secrets", "Change the keys of the issuer", true, updates(portal, issuer.DeepCopy(), changedData)},
+		{"patch", "secrets", "Change the keys of the issuer with a patch", true, patches(portal, issuer.DeepCopy(), changedData)},
+		{"delete", "secrets", "Delete the keys of the issuer", true, deletes(portal, issuer)},
 		{"get", "secrets", "Read the password of the mail server", true, gets(cluster.Namespace, "usher-smtp")},
 		{"get,list,watch", "configmaps", "Read the ConfigMaps of Usher's own namespace, such as the withheld user names", false, readingIn(portal, &corev1.ConfigMapList{}, v.withheld)},
 		{"list,watch", "secrets usher-link-keys", "Watch the keys of invitations", false, readingNamed(portal, &corev1.SecretList{}, cluster.Namespace, "usher-link-keys")},
@@ -136,10 +145,10 @@ func portalSecretAttempts(v victims, home string) []attempt {
 		}},
 		{"get", "secrets", "Read a Secret of a tenant", true, gets(home, v.database.Name)},
 		{"create", "secrets", "Create the credentials of any Account", false, creates(portal, aSecret(accountsv1.CredentialsNamespace, "account-"+v.account.Name+"-2", "accounts.usher.dev/password"))},
-		{"update", "secrets", "Change the credentials of any Account, and so use the portal as any person", false, updates(portal, v.credentials, func(s *corev1.Secret) { s.Data = map[string][]byte{"password": []byte("x")} })},
+		{"update", "secrets", "Change the credentials of any Account, and so use the portal as any person", false, updates(portal, v.credentials, changedData)},
 		{"create", "secrets", "Create a token of the controller", true, creates(portal, token)},
 		{"create", "secrets", "Create a Secret of a tenant", true, creates(portal, aSecret(home, "mallory-link", accountsv1.LinkSecretType))},
-		{"update", "secrets", "Change the keys of reset links", true, updates(portal, keys, func(s *corev1.Secret) { s.Data = map[string][]byte{"key-1": make([]byte, 32)} })},
+		{"update", "secrets", "Change the keys of reset links", true, updates(portal, keys, changedData)},
 		{"delete", "secrets", "Delete the credentials of an Account", true, deletes(portal, v.credentials)},
 	}
 }
