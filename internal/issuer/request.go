@@ -61,7 +61,7 @@ func check(w http.ResponseWriter, r *http.Request) (refusal string) {
 	if r.Method == http.MethodPost {
 		mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 		switch {
-		case err != nil || mediaType != "application/x-www-form-urlencoded":
+		case r.ContentLength != 0 && (err != nil || mediaType != "application/x-www-form-urlencoded"):
 			return "the Content-Type must be application/x-www-form-urlencoded"
 		case r.URL.RawQuery != "":
 			return "the parameters must be in the body of the request"

@@ -238,6 +238,9 @@ func TestUserInfoIsOnlyForABearerToken(t *testing.T) {
 	w := memberWorld(t)
 	access, refresh := w.refreshToken(w.browser())
 	expect(t, w.submit(issuer.PathUserInfo, nil, "Authorization", "Bearer "+access), http.StatusOK, "uid-of-jane")
+	empty := newRequest(http.MethodPost, issuer.PathUserInfo, nil) // without a Content-Type
+	empty.Header.Set("Authorization", "Bearer "+access)
+	expect(t, w.do(empty), http.StatusOK, "uid-of-jane")
 	for name, wrong := range map[string]string{"a refresh token": refresh, "a token that was changed": access[:len(access)-4] + "AAAA"} {
 		got := w.userInfo(wrong)
 		if got.Code != http.StatusUnauthorized || got.Header().Get("WWW-Authenticate") != `Bearer error="invalid_token"` || strings.Contains(got.Body.String(), "uid-of-jane") {
