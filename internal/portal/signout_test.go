@@ -102,7 +102,7 @@ func TestASignOutWhoseRequestCannotBeRead(t *testing.T) {
 			w.build()
 			b := w.browser()
 			b.signIn("jane", validPassword)
-			expect(t, b.visit(to), 200, "Sign out?", "!Web", "!evil")
+			expect(t, b.visit(to), 200, "Sign out?", "!return to", "!evil.example")
 			expectTo(t, b.fill(to, nil), "/sign-in?lang=en&done=signed-out")
 			if b.isIn() {
 				t.Error("still signed in")
