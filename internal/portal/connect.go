@@ -101,7 +101,7 @@ func (c Cluster) commands(issuerURL string) []connectCommand {
 	return []connectCommand{
 		{"Linux", "mkdir -p ~/.local/bin && export PATH=~/.local/bin:$PATH && curl -fsSLo ~/.local/bin/kubectl-usher " + from + "/kubectl-usher-linux-$(uname -m | sed 's/x86_64/amd64/;s/aarch64/arm64/') && chmod +x ~/.local/bin/kubectl-usher && " + add},
 		{"macOS", "sudo mkdir -p /usr/local/bin && sudo curl -fsSLo /usr/local/bin/kubectl-usher " + from + "/kubectl-usher-darwin-$(uname -m | sed 's/x86_64/amd64/') && sudo chmod +x /usr/local/bin/kubectl-usher && " + add},
-		{"Windows", `curl.exe -fsSLo "$env:LOCALAPPDATA\Microsoft\WindowsApps\kubectl-usher.exe" ` + from + "/kubectl-usher-windows-amd64.exe; " + add},
+		{"Windows", `curl.exe -fsSLo "$env:LOCALAPPDATA\Microsoft\WindowsApps\kubectl-usher.exe" ` + `"` + from + `/kubectl-usher-windows-$($env:PROCESSOR_ARCHITECTURE.ToLower()).exe"; if ($?) { ` + add + " }"},
 	}
 }
 
