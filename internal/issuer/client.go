@@ -13,6 +13,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/usher-dev/usher/internal/session"
 )
 
 // Client is a program that people sign in to (RFC 6749, section 2).
@@ -140,7 +142,7 @@ func (r registration) LoginURL(string) string { return "" }
 func (r registration) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeBearer }
 
 // IDTokenLifetime is how long an ID token lives.
-func (r registration) IDTokenLifetime() time.Duration { return TokenLife }
+func (r registration) IDTokenLifetime() time.Duration { return session.TokenLife }
 
 // DevMode reports whether more redirect URIs are allowed. They are not.
 func (r registration) DevMode() bool { return false }

@@ -109,7 +109,7 @@ func (i *Issuer) DeviceToken(ctx context.Context, r *op.ClientRequest[oidc.Devic
 	case err != nil:
 		return nil, refusalOf(err)
 	}
-	return i.tokens(ctx, to, r.Client, refresh, "", code.Scopes)
+	return i.tokens(ring, to, r.Client, refresh, "", code.Scopes)
 }
 
 // hashOf returns the hash of a user code that an approval holds.

@@ -14,12 +14,8 @@ import (
 
 	"github.com/usher-dev/usher/internal/issuer/keys"
 	"github.com/usher-dev/usher/internal/portal/store"
-	"github.com/usher-dev/usher/internal/session"
 	"github.com/usher-dev/usher/internal/wording/language"
 )
-
-// TokenLife is how long ID tokens and access tokens live.
-const TokenLife = session.TokenLife
 
 // The paths of the endpoints, below the issuer.
 const (

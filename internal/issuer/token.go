@@ -20,6 +20,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"github.com/usher-dev/usher/internal/issuer/keys"
 	"github.com/usher-dev/usher/internal/portal/store"
 	"github.com/usher-dev/usher/internal/session"
 )
@@ -63,6 +64,10 @@ func (i *Issuer) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	if !found {
 		return nil, invalidGrant()
 	}
+	ring, err := i.cfg.Keys(ctx) // before the code is used up
+	if err != nil {
+		return nil, unavailable()
+	}
 	to, refresh, err := i.cfg.Store.UseClientCode(ctx, name, code, func(c session.Client) error {
 		challenge := &oidc.CodeChallenge{Challenge: c.Code.Challenge, Method: oidc.CodeChallengeMethodS256}
 		if c.ClientID != r.Client.GetID() || c.Code.RedirectURI != r.Data.RedirectURI || !oidc.VerifyCodeChallenge(challenge, r.Data.CodeVerifier) {
@@ -73,7 +78,7 @@ func (i *Issuer) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	if err != nil {
 		return nil, refusalOf(err)
 	}
-	return i.tokens(ctx, to, r.Client, refresh, to.Client.Code.Nonce, to.Client.Scopes)
+	return i.tokens(ring, to, r.Client, refresh, to.Client.Code.Nonce, to.Client.Scopes)
 }
 
 // RefreshToken exchanges a refresh token for new tokens (RFC 6749, section 6). A refresh
@@ -82,6 +87,10 @@ func (i *Issuer) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	token, name, found := nameIn(r.Data.RefreshToken)
 	if !found {
 		return nil, invalidGrant()
+	}
+	ring, err := i.cfg.Keys(ctx) // before the token is used up
+	if err != nil {
+		return nil, unavailable()
 	}
 	asked := []string(r.Data.Scopes)
 	to, refresh, err := i.cfg.Store.UseClientRefresh(ctx, name, token, func(c session.Client) error {
@@ -99,7 +108,7 @@ func (i *Issuer) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	if len(asked) == 0 {
 		asked = to.Client.Scopes
 	}
-	return i.tokens(ctx, to, r.Client, refresh, "", asked)
+	return i.tokens(ring, to, r.Client, refresh, "", asked)
 }
 
 var (
@@ -132,13 +141,9 @@ func unavailable() error {
 }
 
 // tokens returns the token response of a sign-in (OpenID Connect Core 1.0, section 3.1.3.3).
-func (i *Issuer) tokens(ctx context.Context, to *store.SignedInTo, client op.Client, refresh, nonce string, scopes []string) (*op.Response, error) {
+func (i *Issuer) tokens(ring keys.Ring, to *store.SignedInTo, client op.Client, refresh, nonce string, scopes []string) (*op.Response, error) {
 	now := i.cfg.Clock.Now().UTC()
-	ring, err := i.cfg.Keys(ctx)
-	if err != nil {
-		return nil, unavailable()
-	}
-	payload, err := json.Marshal(accessToken{ID: to.Client.ID, Account: to.Account.Name, Scopes: scopes, Expires: now.Add(TokenLife).Unix(), Issued: now.Unix()})
+	payload, err := json.Marshal(accessToken{ID: to.Client.ID, Account: to.Account.Name, Scopes: scopes, Expires: now.Add(session.TokenLife).Unix(), Issued: now.Unix()})
 	if err != nil {
 		return nil, fmt.Errorf("make an access token: %w", err)
 	}
@@ -154,7 +159,7 @@ func (i *Issuer) tokens(ctx context.Context, to *store.SignedInTo, client op.Cli
 	claims := &oidc.IDTokenClaims{
 		TokenClaims: oidc.TokenClaims{
 			Issuer: i.cfg.URL, Audience: oidc.Audience{client.GetID()}, AuthorizedParty: client.GetID(),
-			Expiration: oidc.FromTime(now.Add(TokenLife)), IssuedAt: oidc.FromTime(now), AuthTime: oidc.FromTime(to.Client.AuthTime),
+			Expiration: oidc.FromTime(now.Add(session.TokenLife)), IssuedAt: oidc.FromTime(now), AuthTime: oidc.FromTime(to.Client.AuthTime),
 			Nonce: nonce, AuthenticationMethodsReferences: to.Client.Methods,
 		},
 		AccessTokenHash: hash,
@@ -173,7 +178,7 @@ func (i *Issuer) tokens(ctx context.Context, to *store.SignedInTo, client op.Cli
 		return nil, fmt.Errorf("sign an ID token: %w", err)
 	}
 	response := &oidc.AccessTokenResponse{
-		AccessToken: access, TokenType: oidc.BearerToken, ExpiresIn: uint64(TokenLife / time.Second), IDToken: idToken, Scope: scopes,
+		AccessToken: access, TokenType: oidc.BearerToken, ExpiresIn: uint64(session.TokenLife / time.Second), IDToken: idToken, Scope: scopes,
 	}
 	if refresh != "" {
 		response.RefreshToken = named(refresh, to.Account.Name)

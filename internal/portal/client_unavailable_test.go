@@ -25,6 +25,7 @@ func TestClientsLearnThatTheKeysAreMissing(t *testing.T) {
 	code, device := w.aCode(w.browser(), authorization()), w.ask(issuer.PathDevice, url.Values{"client_id": {"kubectl"}, "scope": {"openid"}}).DeviceCode
 	access, refresh := w.refreshToken(w.browser())
 	hint := w.ask(issuer.PathToken, exchange(w.aCode(w.browser(), authorization()))).ID
+	before := w.config.IssuerKeys
 	w.withoutKeys()
 	expect(t, w.get(issuer.PathDiscovery), 200)
 	for name, got := range map[string]*httptest.ResponseRecorder{
@@ -51,6 +52,11 @@ func TestClientsLearnThatTheKeysAreMissing(t *testing.T) {
 	if strings.Contains(w.logs.String(), "panic") {
 		t.Errorf("log:\n%s", w.logs)
 	}
+	// Nothing was used up.
+	w.config.IssuerKeys = before
+	w.build()
+	expect(t, w.submit(issuer.PathToken, exchange(code)), 200)
+	expect(t, w.submit(issuer.PathToken, refreshing(refresh)), 200)
 }
 
 func TestClientsLearnThatTheyCannotBeFound(t *testing.T) {

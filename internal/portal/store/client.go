@@ -129,15 +129,22 @@ func (s *Store) useToken(
 		m.Credentials.Clients = session.PutClient(m.Credentials.Clients, used, now, m.sessionsEnd())
 		return nil
 	})
-	switch {
-	case errors.Is(err, ErrGone):
-		return nil, "", session.ErrNoSignIn
-	case err != nil:
+	if err := whyRefused(err, refusal); err != nil {
 		return nil, "", err
-	case refusal != nil:
-		return nil, "", refusal
 	}
 	return &SignedInTo{m, before}, next, nil
+}
+
+// whyRefused returns why the exchange of a token failed, or nil: err is that of the write, and
+// refusal that of the rules.
+func whyRefused(err, refusal error) error {
+	switch {
+	case errors.Is(err, ErrGone):
+		return session.ErrNoSignIn
+	case err != nil:
+		return err
+	}
+	return refusal
 }
 
 // SignedInToClient returns the sign-in with that ID of an Account, read past the cache. It

@@ -86,13 +86,8 @@ func (s *Store) UseDeviceCode(ctx context.Context, codeHash, secret string, begu
 		m.Credentials.Clients = session.PutClient(m.Credentials.Clients, started, now, m.sessionsEnd())
 		return nil
 	})
-	switch {
-	case errors.Is(err, ErrGone):
-		return nil, "", session.ErrNoSignIn
-	case err != nil:
+	if err := whyRefused(err, refusal); err != nil {
 		return nil, "", err
-	case refusal != nil:
-		return nil, "", refusal
 	}
 	return &SignedInTo{m, begun}, token, nil
 }
