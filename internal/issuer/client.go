@@ -94,7 +94,10 @@ func Place(redirectURI string) string {
 
 // IsThisComputer reports whether a redirect URI leads to the person's own computer.
 func IsThisComputer(redirectURI string) bool {
-	return slices.ContainsFunc(loopbackHosts, func(host string) bool { return strings.HasPrefix(redirectURI, host) })
+	return slices.ContainsFunc(loopbackHosts, func(host string) bool {
+		rest, found := strings.CutPrefix(redirectURI, host)
+		return found && (rest == "" || rest[0] == ':' || rest[0] == '/')
+	})
 }
 
 // registration is a Client in the form of the library.

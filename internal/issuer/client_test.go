@@ -45,3 +45,14 @@ func TestWhereCodesOfOtherClientsGo(t *testing.T) {
 		}
 	}
 }
+
+func TestWhichAddressesAreOnThisComputer(t *testing.T) {
+	for uri, want := range map[string]bool{
+		"http://127.0.0.1:8000/": true, "http://localhost": true, "http://localhost/callback": true, "http://[::1]:8000/": true,
+		"http://localhost.evil.example/": false, "http://127.0.0.1.evil.example": false, "http://127.0.0.1@evil.example/": false, "https://app.example.com/": false,
+	} {
+		if IsThisComputer(uri) != want {
+			t.Errorf("%q: %t", uri, !want)
+		}
+	}
+}

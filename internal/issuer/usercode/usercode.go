@@ -48,8 +48,8 @@ const size = 12
 
 // Code is what a user code says.
 type Code struct {
-	// Network that the device is in. Of IPv6 addresses, only global unicast ones
-	// (2000::/3) have one.
+	// Network that the device is in. Only public addresses have one, of IPv6 those of
+	// 2000::/3.
 	Network netip.Prefix
 	// slot of the time, modulo slots.
 	slot uint64
@@ -73,7 +73,15 @@ func slotOf(t time.Time) uint64 {
 // globalUnicast are the IPv6 addresses in use (RFC 4291, section 2.4).
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
+// shared are addresses that providers give many customers (RFC 6598).
+var shared = netip.MustParsePrefix("100.64.0.0/10")
+
+// networkOf returns the network of an address. Private and shared addresses have none: often
+// they are those of a proxy, behind which everyone seems to be in one network.
 func networkOf(address netip.Addr) netip.Prefix {
+	if !address.IsGlobalUnicast() || address.IsPrivate() || shared.Contains(address) {
+		return netip.Prefix{}
+	}
 	bits := networkBits
 	if address.Is6() {
 		if !globalUnicast.Contains(address) {

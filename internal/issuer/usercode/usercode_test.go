@@ -21,6 +21,11 @@ func TestACodeSaysWhereAndWhenItWasRequested(t *testing.T) {
 		"2001:db8:1:2::3":        "2001:da0::/27",
 		"2a02:8109:9a40:1234::1": "2a02:8100::/27",
 		"fd00::1":                "invalid Prefix",
+		"10.1.2.3":               "invalid Prefix", // of a proxy, perhaps
+		"192.168.1.7":            "invalid Prefix",
+		"127.0.0.1":              "invalid Prefix",
+		"169.254.1.1":            "invalid Prefix",
+		"100.64.1.1":             "invalid Prefix",
 		"::1":                    "invalid Prefix",
 	} {
 		made := New([]byte("secret"), netip.MustParseAddr(address), start)
