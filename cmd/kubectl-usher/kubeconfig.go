@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -147,14 +148,25 @@ func (e entries) conflict(into *api.Config, issuer string) string {
 	if cluster := into.Clusters[e.context]; cluster != nil && cluster.Server != e.cluster.Server {
 		return fmt.Sprintf("a cluster %s at %s", e.context, cluster.Server)
 	}
-	if user := into.AuthInfos[e.user]; user != nil &&
-		(user.Exec == nil || !isThis(user.Exec.Command) || !slices.Contains(user.Exec.Args, "--issuer="+issuer)) {
+	user := into.AuthInfos[e.user]
+	ours := user != nil && user.Exec != nil && isThis(user.Exec.Command) && slices.Contains(user.Exec.Args, "--issuer="+issuer)
+	if user != nil && !ours {
 		return fmt.Sprintf("a user %s, who signs in elsewhere", e.user)
+	}
+	if cluster := into.Clusters[e.context]; cluster != nil && !ours && !e.trustsTheSame(cluster) {
+		// Other users of the cluster would trust the CA that the portal names.
+		return fmt.Sprintf("a cluster %s with another CA", e.context)
 	}
 	if at := into.Contexts[e.context]; at != nil && (at.Cluster != e.context || at.AuthInfo != e.user) {
 		return fmt.Sprintf("a context %s with the cluster %s and the user %s", e.context, at.Cluster, at.AuthInfo)
 	}
 	return ""
+}
+
+// trustsTheSame reports whether a cluster entry has the CA of e.
+func (e entries) trustsTheSame(cluster *api.Cluster) bool {
+	return cluster.CertificateAuthority == "" && !cluster.InsecureSkipTLSVerify &&
+		bytes.Equal(cluster.CertificateAuthorityData, e.cluster.CertificateAuthorityData)
 }
 
 // exec returns how kubectl calls the plugin, with the flags of this call.

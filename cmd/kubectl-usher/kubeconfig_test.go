@@ -109,6 +109,11 @@ func TestKubeconfigRefusesConflicts(t *testing.T) {
 		"a cluster": {strings.ReplaceAll(ofPerson, "name: other, cluster", "name: acme, cluster"), "already has a cluster acme at https://other.example.com"},
 		"a user":    {strings.ReplaceAll(ofPerson, "name: other, user", "name: acme-usher, user"), "already has a user acme-usher, who signs in elsewhere"},
 		"a context": {strings.ReplaceAll(ofPerson, "name: other, context", "name: acme, context"), "already has a context acme with the cluster other and the user other"},
+		// Its other users would trust the CA that the portal names.
+		"a cluster of someone else": {
+			strings.ReplaceAll(strings.ReplaceAll(ofPerson, "name: other, cluster", "name: acme, cluster"), "https://other.example.com", "https://api.example.com"),
+			"already has a cluster acme with another CA",
+		},
 		"a user of another portal": {
 			strings.ReplaceAll(ofPortal, "command: sh, args: [-c, evil]", `command: kubectl-usher, args: [credential, "--issuer=https://other.example.com"]`),
 			"already has a user acme-usher, who signs in elsewhere",
