@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -82,7 +83,8 @@ func (r *issuerKeysReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		err = ring.Unreadable()
 	}
 	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("read Secret %s: %w", req.Name, err)
+		// Returned, it would delay the next check more and more.
+		logf.FromContext(ctx).Error(fmt.Errorf("read Secret %s: %w", req.Name, err), "Some keys of the issuer cannot be used")
 	}
 	return ctrl.Result{RequeueAfter: min(after, issuerKeysInterval)}, nil
 }
