@@ -234,13 +234,14 @@ func (p *portal) leaveAccount(r *http.Request, name string) error {
 	return p.endSession(r)
 }
 
-// endSession ends the session of the request, if there is one.
+// endSession ends the session of the request, if there is one, and the sign-ins to clients
+// that were approved in it.
 func (p *portal) endSession(r *http.Request) error {
-	at, err := p.visitor(r)
-	if err != nil || at == nil {
-		return err
+	token, name, found := p.token(r)
+	if !found {
+		return nil
 	}
-	err = p.store.EndSession(r.Context(), at.Member, at.Session.Hash)
+	err := p.store.EndSessionOf(r.Context(), name, token)
 	if errors.Is(err, store.ErrGone) {
 		return nil
 	}

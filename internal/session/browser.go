@@ -45,7 +45,7 @@ func (b Browser) isKnown(now, ended time.Time) bool {
 // FindBrowser returns the index of the browser with that token, or -1 if there is none. It
 // compares in constant time.
 func FindBrowser(all []Browser, token string, now, ended time.Time) int {
-	wanted, at := []byte(hash(token)), -1
+	wanted, at := []byte(HashOf(token)), -1
 	for i := range all {
 		if subtle.ConstantTimeCompare([]byte(all[i].Hash), wanted) == 1 && all[i].isKnown(now, ended) {
 			at = i
@@ -57,7 +57,7 @@ func FindBrowser(all []Browser, token string, now, ended time.Time) int {
 // PutBrowser adds a browser with which the member has just signed in, and clears what was
 // counted in it. It removes browsers that are not known any more.
 func PutBrowser(all []Browser, token string, now, ended time.Time) []Browser {
-	this := Browser{Hash: hash(token), SignInTime: now.UTC()}
+	this := Browser{Hash: HashOf(token), SignInTime: now.UTC()}
 	kept := slices.DeleteFunc(slices.Clone(all), func(b Browser) bool { return b.Hash == this.Hash || !b.isKnown(now, ended) })
 	slices.SortStableFunc(kept, func(a, b Browser) int { return b.SignInTime.Compare(a.SignInTime) })
 	kept = slices.Insert(kept, 0, this)

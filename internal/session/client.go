@@ -89,14 +89,14 @@ func (c Client) Begin(random io.Reader, now time.Time) (Client, string, error) {
 		return Client{}, "", fmt.Errorf("make a code: %w", err)
 	}
 	now = now.UTC()
-	c.ID, c.StartTime, c.UsedTime = hash(code), now, now
+	c.ID, c.StartTime, c.UsedTime = HashOf(code), now, now
 	return c, code, nil
 }
 
 // BeginWith completes a sign-in to a client whose device has a secret of its own, and returns
 // it with a first refresh token like that of UseCode. secret is a token of NewToken.
 func (c Client) BeginWith(secret string, random io.Reader, now time.Time) (Client, string, error) {
-	c.ID, c.StartTime, c.Code = hash(secret), now.UTC(), nil
+	c.ID, c.StartTime, c.Code = HashOf(secret), now.UTC(), nil
 	return c.rotate(secret, random, now)
 }
 
@@ -178,7 +178,7 @@ func ClientOf(all []Client, token string) (Client, bool) {
 	if !found {
 		return Client{}, false
 	}
-	return FindClient(all, hash(secret))
+	return FindClient(all, HashOf(secret))
 }
 
 // offline reports whether the client gets refresh tokens.
@@ -190,7 +190,7 @@ func (c Client) offline() bool { return slices.Contains(c.Scopes, ScopeOffline) 
 func (c Client) UseCode(token string, random io.Reader, now time.Time) (Client, string, error) {
 	secret, _, found := splitToken(token)
 	switch {
-	case !found || token != secret || hash(secret) != c.ID:
+	case !found || token != secret || HashOf(secret) != c.ID:
 		return Client{}, "", ErrNoSignIn
 	case c.Code == nil:
 		return Client{}, "", ErrReplayed
@@ -204,9 +204,9 @@ func (c Client) UseCode(token string, random io.Reader, now time.Time) (Client, 
 func (c Client) UseRefresh(token string, random io.Reader, now time.Time) (Client, string, error) {
 	secret, rest, found := splitToken(token)
 	switch {
-	case !found || rest == "" || hash(secret) != c.ID:
+	case !found || rest == "" || HashOf(secret) != c.ID:
 		return Client{}, "", ErrNoSignIn
-	case subtle.ConstantTimeCompare([]byte(hash(token)), []byte(c.Refresh)) == 0:
+	case subtle.ConstantTimeCompare([]byte(HashOf(token)), []byte(c.Refresh)) == 0:
 		return Client{}, "", ErrReplayed
 	}
 	return c.rotate(secret, random, now)
@@ -223,7 +223,7 @@ func (c Client) rotate(secret string, random io.Reader, now time.Time) (Client, 
 		return Client{}, "", fmt.Errorf("make a refresh token: %w", err)
 	}
 	token := secret + more
-	c.Refresh, c.UsedTime = hash(token), now.UTC()
+	c.Refresh, c.UsedTime = HashOf(token), now.UTC()
 	return c, token, nil
 }
 
@@ -240,5 +240,5 @@ func splitToken(token string) (secret, rest string, found bool) {
 
 // IsRefresh reports whether a token is the refresh token that works.
 func (c Client) IsRefresh(token string) bool {
-	return c.Refresh != "" && subtle.ConstantTimeCompare([]byte(hash(token)), []byte(c.Refresh)) == 1
+	return c.Refresh != "" && subtle.ConstantTimeCompare([]byte(HashOf(token)), []byte(c.Refresh)) == 1
 }

@@ -97,7 +97,7 @@ func New(random io.Reader, stage Stage, browser string, now time.Time) (Session,
 		return Session{}, "", fmt.Errorf("make a session: %w", err)
 	}
 	now = now.UTC()
-	return Session{Hash: hash(token), Stage: stage, StartTime: now, SeenTime: now, Browser: browser}, token, nil
+	return Session{Hash: HashOf(token), Stage: stage, StartTime: now, SeenTime: now, Browser: browser}, token, nil
 }
 
 // NewToken returns a new token.
@@ -132,7 +132,7 @@ func (s Session) IsFresh(now time.Time) bool {
 
 // Find returns the session of a token, alive or not. It compares in constant time.
 func Find(all []Session, token string) (Session, bool) {
-	wanted, at := []byte(hash(token)), -1
+	wanted, at := []byte(HashOf(token)), -1
 	for i := range all {
 		if subtle.ConstantTimeCompare([]byte(all[i].Hash), wanted) == 1 {
 			at = i
@@ -169,7 +169,8 @@ func Without(all []Session, hash string) []Session {
 	return slices.DeleteFunc(slices.Clone(all), func(s Session) bool { return s.Hash == hash })
 }
 
-func hash(token string) string {
+// HashOf returns the SHA-256 hash of a token, in hex, which is what the server keeps of it.
+func HashOf(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
 }

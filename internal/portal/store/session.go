@@ -125,14 +125,23 @@ func (m *Member) know(random io.Reader, from Browser, now time.Time) (err error)
 // in it. It writes nothing if there is none.
 func (s *Store) EndSession(ctx context.Context, m *Member, hash string) error {
 	return s.changeCredentials(ctx, m, func(m *Member, _ time.Time) error {
-		left := session.Without(m.Credentials.Sessions, hash)
-		if len(left) == len(m.Credentials.Sessions) {
+		sessions, clients := session.Without(m.Credentials.Sessions, hash), session.WithoutClientsOf(m.Credentials.Clients, hash)
+		if len(sessions) == len(m.Credentials.Sessions) && len(clients) == len(m.Credentials.Clients) {
 			return ErrUnchanged
 		}
-		m.Credentials.Sessions = left
-		m.Credentials.Clients = session.WithoutClientsOf(m.Credentials.Clients, hash)
+		m.Credentials.Sessions, m.Credentials.Clients = sessions, clients
 		return nil
 	})
+}
+
+// EndSessionOf does the same for the session of a token. The session may have run out: the
+// sign-ins to clients that were approved in it live longer.
+func (s *Store) EndSessionOf(ctx context.Context, accountName, token string) error {
+	m, err := s.member(ctx, accountName)
+	if err != nil || m == nil {
+		return err
+	}
+	return s.EndSession(ctx, m, session.HashOf(token))
 }
 
 // EndSessions ends every session and every sign-in to a client, and makes the Account forget every browser.
