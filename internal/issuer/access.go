@@ -56,11 +56,22 @@ func (i *Issuer) find(ctx context.Context, text string) (accessToken, *store.Sig
 	return accessToken{}, to, err
 }
 
+// usable returns what open or find returned, if the person may use clients now. It fails with
+// session.ErrNoSignIn or store.ErrLocked.
+func (i *Issuer) usable(token accessToken, to *store.SignedInTo, err error) (accessToken, *store.SignedInTo, error) {
+	if err == nil {
+		err = to.ClientsRefused(i.cfg.Clock.Now())
+	}
+	return token, to, err
+}
+
 // UserInfo returns the claims about the person of an access token (OpenID Connect Core 1.0,
 // section 5.3).
 func (i *Issuer) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoRequest]) (*op.Response, error) {
-	token, to, err := i.open(ctx, r.Data.AccessToken)
+	token, to, err := i.usable(i.open(ctx, r.Data.AccessToken))
 	switch {
+	case errors.Is(err, store.ErrLocked):
+		return nil, locked()
 	case errors.Is(err, session.ErrNoSignIn):
 		return nil, op.NewStatusError(&oidc.Error{ErrorType: "invalid_token", Description: "the access token has expired, or its sign-in has ended"}, http.StatusUnauthorized)
 	case err != nil:
@@ -79,9 +90,9 @@ func (i *Issuer) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 	if client.AuthMethod() == oidc.AuthMethodNone {
 		return nil, op.NewStatusError(oidc.ErrInvalidClient().WithDescription("a public client cannot introspect tokens"), http.StatusUnauthorized)
 	}
-	token, to, err := i.find(ctx, r.Data.Token)
+	token, to, err := i.usable(i.find(ctx, r.Data.Token))
 	switch {
-	case errors.Is(err, session.ErrNoSignIn), err == nil && to.Client.ClientID != client.GetID():
+	case errors.Is(err, session.ErrNoSignIn), errors.Is(err, store.ErrLocked), err == nil && to.Client.ClientID != client.GetID():
 		return op.NewResponse(&oidc.IntrospectionResponse{}), nil
 	case err != nil:
 		return nil, unavailable()
@@ -101,8 +112,8 @@ func (i *Issuer) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 	return op.NewResponse(answer), nil
 }
 
-// Revocation ends the sign-in that a token belongs to (RFC 7009). A token that does not
-// work is no error.
+// Revocation ends the sign-in that a token belongs to (RFC 7009), also of a person who may
+// not use clients now. A token that does not work is no error.
 func (i *Issuer) Revocation(ctx context.Context, r *op.ClientRequest[oidc.RevocationRequest]) (*op.Response, error) {
 	_, to, err := i.find(ctx, r.Data.Token)
 	switch {
@@ -120,9 +131,9 @@ func (i *Issuer) Revocation(ctx context.Context, r *op.ClientRequest[oidc.Revoca
 }
 
 // Check reports whether an access token of a client works. It fails with
-// session.ErrNoSignIn.
+// session.ErrNoSignIn or store.ErrLocked.
 func (i *Issuer) Check(ctx context.Context, clientID, text string) error {
-	_, to, err := i.open(ctx, text)
+	_, to, err := i.usable(i.open(ctx, text))
 	if err == nil && to.Client.ClientID != clientID {
 		return session.ErrNoSignIn
 	}

@@ -131,8 +131,16 @@ func refusalOf(err error) error {
 		return invalidGrant()
 	case errors.Is(err, errScope):
 		return oidc.ErrInvalidScope().WithDescription("the scope is wider than the one that was approved")
+	case errors.Is(err, store.ErrLocked):
+		return locked()
 	}
 	return unavailable()
+}
+
+// locked is the answer while an Account is locked. It is not that of a sign-in that has
+// ended, after which clients forget their tokens.
+func locked() error {
+	return op.NewStatusError(&oidc.Error{ErrorType: "temporarily_unavailable", Description: "the account is locked for a while; try again later"}, http.StatusServiceUnavailable)
 }
 
 // unavailable is the answer if something behind the issuer failed. It does not say what.

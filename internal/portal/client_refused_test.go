@@ -276,11 +276,6 @@ func TestWhatEndsASignInToAClient(t *testing.T) {
 		"the sessions are ended": func(w *world, _ *browser) {
 			w.alterStatus(func(s *accountsv1.AccountStatus) { account.EndSessions(&s.SignIn, metav1.NewTime(w.Clock.Now())) })
 		},
-		"the Account is locked": func(w *world, _ *browser) {
-			for range 5 {
-				w.browser().signIn("jane", "wrong")
-			}
-		},
 		"the Membership is suspended": func(w *world, _ *browser) {
 			w.alterMembership(func(m *accountsv1.Membership) { m.Spec.State = accountsv1.MembershipSwitchSuspended })
 		},

@@ -20,20 +20,26 @@ type SignedInTo struct {
 	Client session.Client
 }
 
-// CanUseClients reports whether a member may be signed in to clients: the Account is not
-// disabled and not locked, and has a Membership that is not suspended.
-func (m *Member) CanUseClients(now time.Time) bool {
-	if m.Disabled() {
-		return false
+// ErrLocked means that the Account is locked for a while, so no client gets a token. The
+// sign-ins to clients continue afterwards.
+var ErrLocked = errors.New("the account is locked for a while")
+
+// ClientsRefused returns why a member may not be signed in to clients now, or nil. It is
+// session.ErrNoSignIn if the Account is disabled, or has no Membership that is not suspended.
+// It is ErrLocked if the Account is locked: anyone can cause that with wrong passwords, so it
+// must end nothing.
+func (m *Member) ClientsRefused(now time.Time) error {
+	if m.Disabled() || !slices.ContainsFunc(m.Belongings, func(b account.Belonging) bool {
+		return b.Membership.Spec.State != accountsv1.MembershipSwitchSuspended
+	}) {
+		return session.ErrNoSignIn
 	}
 	for _, factor := range []account.Factor{account.FactorPassword, account.FactorCode} {
 		if account.LockOf(m.Account.Status.SignIn, factor, m.limits()).Locked(now) {
-			return false
+			return ErrLocked
 		}
 	}
-	return slices.ContainsFunc(m.Belongings, func(b account.Belonging) bool {
-		return b.Membership.Spec.State != accountsv1.MembershipSwitchSuspended
-	})
+	return nil
 }
 
 // SignInToClient begins a sign-in to a client that the person approved in their session,
@@ -43,7 +49,7 @@ func (s *Store) SignInToClient(ctx context.Context, at *SignedIn, approved sessi
 	code := ""
 	err := s.changeCredentials(ctx, at.Member, func(m *Member, now time.Time) error {
 		current, alive := m.alive(at.Session.Hash, now)
-		if !alive || current.Stage != session.StageSignedIn || !m.CanUseClients(now) {
+		if !alive || current.Stage != session.StageSignedIn || m.ClientsRefused(now) != nil {
 			return ErrGone
 		}
 		approved.Session, approved.AuthTime, approved.Methods = current.Hash, current.StartTime, current.Methods
@@ -68,7 +74,8 @@ func (s *Store) SignInToClient(ctx context.Context, at *SignedIn, approved sessi
 // The first use of a code, right or wrong, uses it up. A second one ends the sign-in, so
 // the tokens of the first die too. UseClientCode then fails with session.ErrReplayed. If
 // there is no such sign-in, or check refuses the code, it fails with session.ErrNoSignIn or
-// with the error of check.
+// with the error of check. If ClientsRefused returns an error, it fails with that, and the
+// code still works.
 func (s *Store) UseClientCode(ctx context.Context, accountName, code string, check func(session.Client) error) (*SignedInTo, string, error) {
 	return s.useToken(ctx, accountName, code, check, func(c session.Client, now time.Time) (session.Client, string, error) {
 		return c.UseCode(code, s.Random, now)
@@ -102,7 +109,7 @@ func (s *Store) useToken(
 	err = s.changeCredentials(ctx, m, func(m *Member, now time.Time) error {
 		refusal = nil
 		found, known := session.ClientOf(m.Credentials.Clients, token)
-		if !known || !found.Alive(now, m.sessionsEnd()) || !m.CanUseClients(now) {
+		if !known || !found.Alive(now, m.sessionsEnd()) {
 			refusal = session.ErrNoSignIn
 			return ErrUnchanged
 		}
@@ -117,6 +124,9 @@ func (s *Store) useToken(
 		case err != nil:
 			return err
 		default:
+			if refusal = m.ClientsRefused(now); refusal != nil {
+				return ErrUnchanged
+			}
 			if refusal = check(found); refusal != nil && !endIfRefused {
 				return ErrUnchanged
 			}
@@ -148,7 +158,8 @@ func whyRefused(err, refusal error) error {
 }
 
 // SignedInToClient returns the sign-in with that ID of an Account, read past the cache. It
-// fails with session.ErrNoSignIn if it has ended.
+// fails with session.ErrNoSignIn if it has ended. The caller has to ask ClientsRefused before
+// a client learns anything from it.
 func (s *Store) SignedInToClient(ctx context.Context, accountName, id string) (*SignedInTo, error) {
 	m, err := s.memberOfToken(ctx, accountName)
 	if err != nil {
@@ -173,7 +184,7 @@ func (s *Store) SignedInToClientWith(ctx context.Context, accountName, token str
 
 func (m *Member) client(id string, now time.Time) (*SignedInTo, error) {
 	found, known := session.FindClient(m.Credentials.Clients, id)
-	if !known || found.Code != nil || !found.Alive(now, m.sessionsEnd()) || !m.CanUseClients(now) {
+	if !known || found.Code != nil || !found.Alive(now, m.sessionsEnd()) {
 		return nil, session.ErrNoSignIn
 	}
 	return &SignedInTo{m, found}, nil

@@ -28,7 +28,7 @@ var ErrNotApproved = errors.New("the device is not approved yet")
 func (s *Store) ApproveDevice(ctx context.Context, at *SignedIn, codeHash string, life time.Duration) error {
 	return s.changeStatus(ctx, at.Member, func(m *Member, now metav1.Time) error {
 		current, alive := m.alive(at.Session.Hash, now.Time)
-		if !alive || current.Stage != session.StageSignedIn || !m.CanUseClients(now.Time) {
+		if !alive || current.Stage != session.StageSignedIn || m.ClientsRefused(now.Time) != nil {
 			return ErrGone
 		}
 		kept := slices.DeleteFunc(slices.Clone(m.Account.Status.DeviceApprovals), func(a accountsv1.DeviceApproval) bool {
@@ -46,8 +46,8 @@ func (s *Store) ApproveDevice(ctx context.Context, at *SignedIn, codeHash string
 // has. An approval works once within life. A second use ends the sign-in, even that of another
 // device: two devices can have the same user code, because it has few random bits.
 //
-// UseDeviceCode fails with ErrNotApproved, session.ErrNoSignIn or session.ErrReplayed. As
-// long as the device is not approved, it reads only the cache.
+// UseDeviceCode fails with ErrNotApproved, session.ErrNoSignIn, session.ErrReplayed or
+// ErrLocked. As long as the device is not approved, it reads only the cache.
 func (s *Store) UseDeviceCode(ctx context.Context, codeHash, secret string, begun session.Client, life time.Duration) (*SignedInTo, string, error) {
 	var approved accountsv1.AccountList
 	if err := s.Reader.List(ctx, &approved, client.MatchingFields{IndexAccountDevice: codeHash}); err != nil {
@@ -67,8 +67,11 @@ func (s *Store) UseDeviceCode(ctx context.Context, codeHash, secret string, begu
 	err = s.changeCredentials(ctx, m, func(m *Member, now time.Time) error {
 		refusal = nil
 		in, found := m.approvalOf(codeHash, now, life)
-		if !found || !m.CanUseClients(now) {
+		if !found {
 			refusal = session.ErrNoSignIn
+			return ErrUnchanged
+		}
+		if refusal = m.ClientsRefused(now); refusal != nil {
 			return ErrUnchanged
 		}
 		if !m.Credentials.UseUp(codeHash, now.Add(life), now) {
