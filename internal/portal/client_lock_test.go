@@ -77,6 +77,7 @@ func TestASignOutEndsTheClientsOfASessionThatHasRunOut(t *testing.T) {
 	if b.isIn() {
 		t.Fatal("the session did not run out")
 	}
+	w.browser().signIn("jane", validPassword) // this write removes the session
 	expectTo(t, b.fill("/sign-out?lang=en", nil), "/sign-in?lang=en&done=signed-out")
 	expect(t, w.submit(issuer.PathToken, refreshing(refresh)), 400, `"invalid_grant"`)
 }
