@@ -30,6 +30,12 @@ func (d *demo) invite(ctx context.Context) error {
 	if _, err := d.cluster.Kubectl(ctx, "wait", "--for=condition=PoliciesInForce", fmt.Sprintf("--timeout=%s", patience), "organizations", "--all"); err != nil {
 		return err
 	}
+	// Times in objects are whole seconds, so a role of the same second can be an older one.
+	select {
+	case <-time.After(time.Until(time.Now().Truncate(time.Second).Add(time.Second))):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	d.say("Inviting the people of config/samples")
 	if err := d.apply(ctx, "-k", samples); err != nil {
 		return err

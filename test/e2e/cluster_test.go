@@ -20,6 +20,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
+
+	accountsv1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
 // computer is the computer of a member, with kubectl and kubectl-usher.
@@ -134,6 +136,7 @@ var _ = Describe("A member", func() {
 			Expect(browser.text()).To(ContainSubstring("Your account is ready"))
 			browser.mustSignIn(jane, password)
 
+			Eventually(acme.state).WithArguments(ctx, "jane").Should(Equal(accountsv1.MembershipActive)) // which gives the group
 			By("getting a kubeconfig and signing in")
 			laptop := newComputer(browser)
 			Expect(laptop.login(ctx, browser)).To(ContainSubstring("You are signed in as " + jane))
