@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -51,7 +50,7 @@ func (d *demo) startFront(ctx context.Context) error {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(f.ca)
 	f.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
-	if f.behind, err = freeAddress(ctx); err != nil {
+	if f.behind, err = cluster.FreeAddress(ctx); err != nil {
 		return err
 	}
 	if f.Front, err = tlsfront.Start(ctx, identity, d.portalPort.address(), "http://"+f.behind); err != nil {
@@ -59,13 +58,4 @@ func (d *demo) startFront(ctx context.Context) error {
 	}
 	d.front = f
 	return nil
-}
-
-// freeAddress returns an address of the loopback interface at which no program listens.
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }

@@ -13,7 +13,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -133,10 +132,8 @@ func startPortal(ctx context.Context) string {
 	dir := GinkgoT().TempDir()
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	Expect(cluster.WriteKubeconfig(kubeconfig, map[string]*rest.Config{"usher-portal": kube.RightsOf(ctx, platform.Portal)})).To(Succeed())
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	address, err := cluster.FreeAddress(ctx)
 	Expect(err).NotTo(HaveOccurred())
-	address := listener.Addr().String()
-	Expect(listener.Close()).To(Succeed())
 	GinkgoT().Setenv("GOMAXPROCS", "1") // of the program; this process has read its own
 	process, err := child.Start(filepath.Join(dir, "portal.log"), filepath.Join(platform.Root, "bin", "usher"), "portal",
 		"--kubeconfig", kubeconfig, "--context", "usher-portal", "--namespace", cluster.Namespace,
